@@ -18,7 +18,7 @@ here, but changed when other code imports it:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -151,6 +151,8 @@ def is_window_model(model: Any) -> bool:
             model = Config.fromfile(model)
         else:
             return find_model(str(model)) is not None
-    kind = (model or {}).get('model', {}).get('type')
+    if not isinstance(model, (Config, Mapping)):
+        return False
+    kind = model.get('model', {}).get('type')
     built = MODELS.get(kind) if isinstance(kind, str) else kind
     return isinstance(built, type) and issubclass(built, WindowPoseEstimator)

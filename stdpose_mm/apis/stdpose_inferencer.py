@@ -155,6 +155,7 @@ class STDPoseInferencer(Pose2DInferencer):
             'a config (a file, a loaded one, or a name)',
         )
         require_paths(weights=weights, det_model=det_model, det_weights=det_weights)
+        require_type('scope', scope, (str, NoneType), "a registry's name")
         require_whole('crops_at_once', crops_at_once, 1)
         if isinstance(model, os.PathLike):
             model = os.fspath(model)

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -125,6 +132,8 @@ class PropagationState:
     folder: Path | None = None
 
 
+_A_SKELETON = "a Skeleton, such as Skeleton(('nose', ...))"
+
 _NO_PLACE = (
     'label of person {} in frame {} has neither a joint nor a box, use mark_absent to say that the '
     'person is not there'
@@ -200,7 +209,12 @@ class VideoPosePropagator:
         )
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence that the method has for labels with these joints, in a few words."""
+        """Name the evidence that the method has for labels with these joints, in a few words.
+
+        Raises:
+            InputError: If ``skeleton`` is none.
+        """
+        require_type('skeleton', skeleton, Skeleton, _A_SKELETON)
         return self.propagator.describe(skeleton)
 
     def describe_use(self) -> list[str]:
@@ -266,7 +280,7 @@ class VideoPosePropagator:
             'skeleton',
             skeleton,
             (Skeleton, NoneType),
-            "a Skeleton, such as Skeleton(('nose', ...))",
+            _A_SKELETON,
         )
         require_choice('life_span', life_span, LIFE_SPANS)
         _require_flag('fill_left_out', fill_left_out)
@@ -446,6 +460,7 @@ class VideoPosePropagator:
             state: The video.
             labels: (person id, frame) -> the earlier label of ``state.tracks``; None for no label.
         """
+        _require_state(state)
         for (person_id, frame_idx), label in labels.items():
             if label is not None:
                 if label.track_id != person_id:
@@ -601,7 +616,12 @@ class VideoPosePropagator:
 
         Returns:
             Empty if no label has changed.
+
+        Raises:
+            InputError: If ``state`` or ``person_id`` is none.
         """
+        _require_state(state)
+        _require_id(person_id)
         return affected_frames(
             earlier,
             state.tracks.get(person_id, {}),
@@ -627,6 +647,7 @@ class VideoPosePropagator:
         Returns:
             Person -> frames; empty for methods that look at one person at a time.
         """
+        _require_state(state)
         if not self.propagator.reads_other_people:
             return {}
         planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
@@ -643,8 +664,15 @@ class VideoPosePropagator:
             Each frame in which somebody is not labelled, when it is done.
 
         Raises:
-            InputError: If a frame cannot be read.
+            InputError: If ``state`` or ``detector`` is none, or a frame cannot be read.
         """
+        # Not a generator itself: wrong arguments raise an error at once.
+        _require_state(state)
+        if not callable(detector):
+            raise InputError(f'detector must be a person detector, got {detector!r}')
+        return self._detect(state, detector)
+
+    def _detect(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
         kept: MutableMapping[str, FrameDetections] = {}
         if state.folder is not None:
             kept = CacheFolder(state.folder).open(
@@ -688,6 +716,7 @@ class VideoPosePropagator:
         """
         # Not a generator itself: missing labels raise an error at once.
         skeleton = self._base_labels(state).skeleton
+        require_type('listener', listener, (WorkListener, NoneType), 'a WorkListener')
         if person_ids is not None:
             require_type('person_ids', person_ids, Collection, 'a list of person ids')
             for person_id in person_ids:
@@ -716,11 +745,15 @@ class VideoPosePropagator:
         self, state: PropagationState, results: Iterable[FrameResult]
     ) -> VideoLabels:
         """Convert the results of a run to labels for a file; all frames are listed."""
-        persons = [person for result in results for person in result.persons]
+        persons: list[PersonLabel] = []
+        for result in results:
+            require_type('each of results', result, FrameResult, 'a FrameResult')
+            persons += result.persons
         return dense_labels(self._base_labels(state), persons, len(state.frames))
 
     def reset_state(self, state: PropagationState) -> None:
         """Forget all given labels and boxes and all results; the video stays open."""
+        _require_state(state)
         state.tracks.clear()
         state.boxes = {}
         state.detections.clear()
@@ -740,6 +773,7 @@ class VideoPosePropagator:
         return state.cache
 
     def _base_labels(self, state: PropagationState) -> VideoLabels:
+        _require_state(state)
         if state.skeleton is None or not state.tracks:
             raise InputError(
                 f'{state.frames.name} has no given labels to propagate, label a person in one frame'
@@ -750,6 +784,7 @@ class VideoPosePropagator:
         return list_all_frames(empty, state.frames)
 
     def _require_person(self, state: PropagationState, person_id: int) -> None:
+        _require_state(state)
         require_whole('person_id', person_id)
         if person_id not in state.tracks:
             known = ', '.join(map(str, sorted(state.tracks))) or 'none'
@@ -759,6 +794,7 @@ class VideoPosePropagator:
             )
 
     def _require_frame(self, state: PropagationState, frame_idx: int) -> None:
+        _require_state(state)
         require_whole('frame_idx', frame_idx)
         if not 0 <= frame_idx < len(state.frames):
             raise InputError(
@@ -830,6 +866,10 @@ def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
     """Return whether the last label before a frame marks the person as absent."""
     before = [n for n in track if n < frame_idx]
     return bool(before) and track[max(before)].says_absent
+
+
+def _require_state(state: object) -> None:
+    require_type('state', state, PropagationState, 'what init_state returned')
 
 
 def _require_flag(name: str, value: object) -> None:

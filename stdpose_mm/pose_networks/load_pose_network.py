@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from types import NoneType
 
 from stdpose_mm.choices import POSE_NETWORK_SUFFIXES
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, require_packages, require_paths, require_type
 from stdpose_mm.io.installed_configs import find_installed_config
 
 from .network_description import PRESETS, NetworkDescription
@@ -35,6 +37,11 @@ class PoseNetworkFiles:
     file: str
     checkpoint: str | None = None
     preset: str | None = None
+
+    def __post_init__(self) -> None:
+        require_type('file', self.file, (str, os.PathLike), 'a path')
+        require_paths(checkpoint=self.checkpoint)
+        require_type('preset', self.preset, (str, NoneType), 'the name of a preset')
 
     @classmethod
     def parse(cls, text: str) -> PoseNetworkFiles:

@@ -190,7 +190,8 @@ def require_method(method: str) -> type[BasePropagator]:
     Raises:
         InputError: If there is no such propagator, or a package that it needs is not installed.
     """
-    if method not in PROPAGATORS:
+    # A list cannot be looked up.
+    if method not in tuple(PROPAGATORS):
         raise InputError(
             f'there is no propagation method {method!r}, choose one of {", ".join(PROPAGATORS)}'
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .base import BasePropagator, PropagatedPose
 from .gaps import Gap
 
 
+@runtime_checkable
 class WorkListener(Protocol):
     """Receive the progress of the work on a video; calls may come from the propagator's threads."""
 

@@ -29,6 +29,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     extract_fusion_features,
 )
 from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
+from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
@@ -36,9 +37,7 @@ from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
-from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network
@@ -87,7 +86,7 @@ def collect_training_gaps(
     intervals: Sequence[int],
     estimator: FlowEstimator,
     rng: np.random.Generator,
-    heatmap_estimator: GapHeatmapEstimator | STDPoseHeatmapEstimator | None = None,
+    heatmap_estimator: ModelHeatmapEstimator | STDPoseHeatmapEstimator | None = None,
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
 ) -> Iterator[TrainingGap]:
     """Hide most labels of a video, and gather the evidence for the hidden ones.
@@ -134,24 +133,13 @@ def _window_heatmaps(
     frames: FrameSource,
     gaps: Sequence[Gap],
     skeleton: Skeleton,
-    estimator: GapHeatmapEstimator | STDPoseHeatmapEstimator | None,
+    estimator: ModelHeatmapEstimator | STDPoseHeatmapEstimator | None,
 ) -> dict[Gap, GapHeatmaps]:
-    """Estimate the heatmaps of gaps by a network that sees their labels; none without one."""
-    if estimator is None:
+    """Estimate the heatmaps of gaps by a network that sees windows; none without shared joints."""
+    mapping = None if estimator is None else estimator.shared_joints(skeleton)
+    if estimator is None or mapping is None:
         return {}
-    if isinstance(estimator, STDPoseHeatmapEstimator):
-        mapping = estimator.shared_joints(skeleton)
-        if mapping is None:
-            return {}
-        parts = [(gap, gap.frames) for gap in gaps]
-        return {gaps[number]: maps for number, maps in estimator.heatmaps(frames, parts, mapping)}
-    model = estimator.window_model
-    none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
-    mapping = JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
-    return {
-        gap: GapHeatmaps.of_labels(maps, mapping)
-        for gap, maps in estimator.heatmaps(frames, gaps, mapping)
-    }
+    return dict(estimator.gap_heatmaps(frames, gaps, mapping))
 
 
 def _training_gap(

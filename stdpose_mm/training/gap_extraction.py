@@ -24,6 +24,7 @@ from stdpose_mm.io.video import PreloadedFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.auto_propagator import auto_flow
+from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
@@ -35,7 +36,6 @@ from stdpose_mm.propagation.auto.trained_stdpose import (
     shipped_stdpose,
 )
 from stdpose_mm.propagation.crowding import MOST_COVERED
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import VideoLabels
 
 from .fuser_training import (
@@ -199,7 +199,7 @@ def _extract_video(job: _Job) -> None:
 
 def _estimator_of(
     model: TrainedPoseNetwork | STDPose | None, device: str
-) -> GapHeatmapEstimator | STDPoseHeatmapEstimator | None:
+) -> ModelHeatmapEstimator | STDPoseHeatmapEstimator | None:
     if model is None:
         return None
     if model == 'stdpose':
@@ -208,11 +208,11 @@ def _estimator_of(
 
 
 @lru_cache(maxsize=1)
-def _window_estimator(pose: TrainedPoseNetwork, device: str) -> GapHeatmapEstimator:
+def _window_estimator(pose: TrainedPoseNetwork, device: str) -> ModelHeatmapEstimator:
     """Load a pose network, once in a process as long as it is the same."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()
-    return GapHeatmapEstimator(model)
+    return ModelHeatmapEstimator(model)
 
 
 @lru_cache(maxsize=1)

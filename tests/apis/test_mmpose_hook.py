@@ -5,7 +5,7 @@ from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
 
-from stdpose_mm.mmpose_hook import LOCATIONS, install
+from stdpose_mm.mmpose_hook import LOCATIONS, install, is_window_model
 from support.paths import ROOT
 from support.warm_commands import run_before_openmmlab
 
@@ -89,6 +89,11 @@ def test_mmposes_own_inferencer_says_that_the_import_in_a_config_is_too_late():
     sentence = run(TOO_LATE)[-1]
     assert sentence.startswith("InputError MMPose's Pose2DInferencer was given a model of stdpose")
     assert 'import stdpose_mm before you build MMPoseInferencer' in sentence
+
+
+@pytest.mark.parametrize('model', [None, 5, ['a.py'], {'model': dict(type='TopdownPoseEstimator')}])
+def test_what_is_no_model_of_this_package_is_left_to_mmpose(model):
+    assert not is_window_model(model)
 
 
 def test_mmposes_own_inferencer_is_changed_once():

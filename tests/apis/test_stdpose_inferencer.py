@@ -470,6 +470,7 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
         ({'crops_at_once': 'a'}, "crops_at_once must be a whole number from 1, got 'a'"),
         ({'pose_every': 0}, 'pose_every must be a whole number from 1, got 0'),
         ({'pose_every': 'a'}, "pose_every must be a whole number from 1, got 'a'"),
+        ({'scope': 5}, "scope must be a registry's name, got 5"),
     ],
 )
 def test_wrong_settings_are_refused(model_files, options, sentence):

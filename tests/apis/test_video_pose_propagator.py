@@ -567,12 +567,13 @@ def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):
         ({'checkpoint': 5}, 'checkpoint must be a path, got 5'),
         ({'fuser': 5}, 'fuser must be a path, got 5'),
         ({'flow_weights': 5}, 'flow_weights must be a path, got 5'),
+        ({'method': ['auto']}, r"there is no propagation method \['auto'\], choose one of"),
     ],
 )
 @pytest.mark.parametrize('method', ['auto', 'linear'])
 def test_wrong_settings_are_refused_by_every_method(method, options, message):
     with pytest.raises(InputError, match=message):
-        VideoPosePropagator(method=method, **options)
+        VideoPosePropagator(**{'method': method, **options})
 
 
 @pytest.mark.parametrize(
@@ -605,6 +606,53 @@ def test_wrong_settings_of_a_model_are_refused(model_files, options, message):
 def test_wrong_arguments_about_the_video_are_refused(linear, folder, options, message):
     with pytest.raises(InputError, match=message):
         linear.init_state(**{'video': folder, **options})
+
+
+def test_one_picture_is_no_video(linear, pictures):
+    with pytest.raises(InputError, match=r'one array \[80, 96, 3\], which is a single picture'):
+        linear.init_state(pictures[0])
+
+
+def test_a_skeleton_that_is_none_has_no_evidence(linear):
+    with pytest.raises(InputError, match=r"skeleton must be a Skeleton, such as .* got 'coco'"):
+        linear.describe('coco')
+
+
+@pytest.mark.parametrize(
+    ('method', 'arguments'),
+    [
+        ('add_labels', (0, 1, POSE)),
+        ('mark_absent', (0, 1)),
+        ('remove_labels', (0, 1)),
+        ('restore_labels', ({},)),
+        ('swap_persons', (0, 1, 2)),
+        ('split_person', (0, 1)),
+        ('merge_persons', (1, 2)),
+        ('remove_person', (1,)),
+        ('affected_frames', (1, {})),
+        ('affected_others', ({}, [1], range(9))),
+        ('detect_in_video', (print,)),
+        ('propagate_in_video', ()),
+        ('collect_labels', ([],)),
+        ('reset_state', ()),
+    ],
+)
+def test_a_state_that_is_none_is_refused_at_once(linear, method, arguments):
+    with pytest.raises(InputError, match='state must be what init_state returned, got 5'):
+        getattr(linear, method)(5, *arguments)
+
+
+def test_arguments_of_a_run_that_cannot_be_used_are_refused_at_once(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    with pytest.raises(InputError, match='listener must be a WorkListener, got 5'):
+        linear.propagate_in_video(state, listener=5)
+    with pytest.raises(InputError, match='detector must be a person detector, got 5'):
+        linear.detect_in_video(state, 5)
+    with pytest.raises(InputError, match='each of results must be a FrameResult, got 5'):
+        linear.collect_labels(state, [5])
+    with pytest.raises(InputError, match=r'person_id must be a whole number, got \[1\]'):
+        linear.affected_frames(state, [1], {})
 
 
 @pytest.mark.parametrize('size', ['5x5', 5, (1, 2, 3), (0, 0), (-1, 5), ('a', 'b'), (1.5, 2)])

@@ -24,6 +24,19 @@ def test_a_config_needs_a_checkpoint():
         load_pose_network(PoseNetworkFiles('rtmpose-t_8xb256-420e_coco-256x192'))
 
 
+@pytest.mark.parametrize(
+    ('files', 'sentence'),
+    [
+        ({'file': 5}, 'file must be a path, got 5'),
+        ({'file': 'a.py', 'checkpoint': 5}, 'checkpoint must be a path, got 5'),
+        ({'file': 'a.onnx', 'preset': 5}, 'preset must be the name of a preset, got 5'),
+    ],
+)
+def test_files_that_are_none_are_refused(files, sentence):
+    with pytest.raises(InputError, match=sentence):
+        PoseNetworkFiles(**files)
+
+
 def test_only_a_bare_name_stands_for_an_installed_config():
     """With a folder it is another file, whose weights may be of another network."""
     name = 'rtmpose-t_8xb256-420e_coco-256x192'

@@ -32,6 +32,12 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
     Raises:
         InputError: If there is nothing to read.
     """
+    if isinstance(path, np.ndarray) and path.ndim == 3 and path.shape[2] in (1, 3, 4):
+        # Its rows would be grey pictures.
+        raise InputError(
+            f'a video is one array {[*path.shape]}, which is a single picture, give a list of '
+            'pictures'
+        )
     if not isinstance(path, (str, os.PathLike)):
         pictures: list[Any] = list(path)
         if pictures and isinstance(pictures[0], np.ndarray):

@@ -29,6 +29,7 @@ from .candidates import Candidates, find_candidates
 from .fusion_features import join_features
 from .gap_heatmaps import GapHeatmaps, HeatmapsAround, around_nbytes
 from .joint_matching import JointMatches, match_joints, matches_nbytes
+from .model_heatmaps import ModelHeatmapEstimator
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .stdpose_heatmaps import STDPoseHeatmapEstimator
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
@@ -38,7 +39,6 @@ from .trained_stdpose import shipped_stdpose
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
     from stdpose_mm.pose_networks import PoseNetwork
-    from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 
 _BATCH_BYTES = 64 * 2**20
 """Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
@@ -101,11 +101,9 @@ class AutoPropagator(BasePropagator):
         pose_networks: Sequence[PoseNetwork] = (),
         use_stdpose: bool = True,
     ) -> None:
-        self.heatmap_estimator: GapHeatmapEstimator | None = None
+        self.heatmap_estimator: ModelHeatmapEstimator | None = None
         if window_model is not None:
-            from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
-
-            self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
+            self.heatmap_estimator = ModelHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
         self.stdpose: STDPoseHeatmapEstimator | None = None
         if use_stdpose and window_model is None:
@@ -139,13 +137,12 @@ class AutoPropagator(BasePropagator):
         tracks: Mapping[Gap, FlowTracks],
         mapping: JointMapping | None,
     ) -> Generator[_Chunk, None, None]:
-        """Yield the chunks of gaps in order of time, with heatmaps of a model that sees labels."""
+        """Yield the chunks of gaps in order of time, with heatmaps of the model."""
         if self.heatmap_estimator is not None and mapping is not None:
-            with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
+            with closing(self.heatmap_estimator.gap_heatmaps(frames, gaps, mapping)) as estimated:
                 for gap, maps in estimated:
                     unlabelled = [frame for frame in maps.frames if frame in gap.frames]
-                    ordered = GapHeatmaps.of_labels(maps, mapping)
-                    yield _Chunk(gap, tracks[gap], unlabelled, (ordered,))
+                    yield _Chunk(gap, tracks[gap], unlabelled, (maps,))
             return
         parts = [part for gap in gaps for part in gap_parts(gap, MAX_KEYS)]
         # People with long gaps side by side share the reading of the video.
@@ -184,23 +181,9 @@ class AutoPropagator(BasePropagator):
         return f'{evidence}, and {maps}'
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find joints that the network that sees labels shares with them; None without any."""
-        if self.stdpose is not None:
-            return self.stdpose.shared_joints(skeleton)
-        if self.heatmap_estimator is None:
-            return None
-        model = self.heatmap_estimator.window_model
-        known = {
-            name
-            for name, trained in zip(
-                model.skeleton.keypoint_names, model.trained_joints, strict=True
-            )
-            if trained
-        }
-        if known.isdisjoint(skeleton.keypoint_names):
-            return None
-        none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
-        return JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
+        """Find the joints that STDPose, or the model, shares with labels; None without any."""
+        estimator = self.stdpose or self.heatmap_estimator
+        return None if estimator is None else estimator.shared_joints(skeleton)
 
     def _fill(
         self,
@@ -268,7 +251,7 @@ class _Chunk:
         gap: The gap.
         tracks: Its flow tracks.
         keys: The frames to fill, ascending.
-        heatmaps: Heatmaps of a network that sees the labels.
+        heatmaps: Heatmaps of the model.
     """
 
     gap: Gap
@@ -288,7 +271,7 @@ class _Chunk:
         return (
             matches_nbytes(num_frames, num_joints)
             + num_networks * around_nbytes(num_frames, num_joints)
-            + sum(values.nbytes for values in maps)
+            + sum(values.nbytes for values in maps if values is not None)
         )
 
 

@@ -85,7 +85,7 @@ WINDOW_HEATMAPS = HeatmapKind(
     slice(MAPS.index('frame_heatmap'), MAPS.index('network_heatmap')),
     SCALARS.index('has_window_heatmap'),
 )
-"""Of a network that sees the labels."""
+"""Of networks that see windows of frames and their labels."""
 
 NETWORK_HEATMAPS = HeatmapKind(
     slice(MAPS.index('network_heatmap'), None), SCALARS.index('has_network_heatmap')
@@ -114,8 +114,8 @@ class FusionFeatures:
         scalars: [F, K, len(SCALARS)].
         maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at places around the centre, near and
             wide, rows downward: likeness to the joint at the left and right label, heatmaps of a
-            network that sees the labels (every frame by itself, and in its window), and of networks
-            of single frames.
+            network that sees windows (every frame by itself, and in its window), and of networks of
+            single frames.
         base_weights: [F, K, 3] weights of the candidates that make the centre.
         known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
         interior: [F] bool: frames that are to be filled.
@@ -164,7 +164,7 @@ def extract_fusion_features(
         tracks: Its flow tracks.
         matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Heatmaps of networks that see the labels, for some or all of these frames.
+        heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
         networks: Networks of single frames, with the joints of the labels among theirs; see
             :func:`gather_heatmaps`.
     """
@@ -241,11 +241,11 @@ def _maps(
     """Join the maps of :class:`FusionFeatures`.
 
     Returns:
-        The maps, and [2, F, K] bool: joints with heatmaps of networks that see the labels, and of
+        The maps, and [2, F, K] bool: joints with heatmaps of networks that see windows, and of
         networks of single frames.
     """
-    windows = [each for each in heatmaps if each.sees_labels]
-    networks = [each for each in heatmaps if not each.sees_labels]
+    windows = [each for each in heatmaps if each.sees_windows]
+    networks = [each for each in heatmaps if not each.sees_windows]
     of_windows, has_windows = _mean_maps(windows, 2, candidates)
     of_networks, has_networks = _mean_maps(networks, 1, candidates)
     maps = np.concatenate([matches.maps, of_windows, of_networks], axis=3)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.structures.joint_mapping import JointMapping
-
 from .candidates import Candidates
 from .evidence_maps import DENSE_SIDE, sample_around
-
-if TYPE_CHECKING:
-    from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 LEAST_AGREEMENT = 0.3
 """A network whose maps have at the labels less than this share of their nearby maximum (mean over
@@ -29,45 +23,33 @@ class GapHeatmaps:
     Args:
         frames: The F frames of the maps, ascending.
         frame_heatmaps: [F, K, h, w] of every frame by itself.
-        final_heatmaps: [F, K, h, w] of every frame together with the labels around it; the same
-            as ``frame_heatmaps`` from a network that sees no labels.
+        final_heatmaps: [F, K, h, w] of every frame in its window, with the labels around it; None
+            from a network of single pictures.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
         shown: [K] bool: joints that the pose network knows.
     """
 
     frames: Sequence[int]
     frame_heatmaps: np.ndarray
-    final_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray | None
     to_heatmap: np.ndarray
     shown: np.ndarray
 
     @property
-    def sees_labels(self) -> bool:
-        """Return whether the network is given the labels."""
-        return self.final_heatmaps is not self.frame_heatmaps
-
-    @classmethod
-    def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
-        """Put the maps of a model into the order of the labels' joints."""
-
-        def ordered(values: np.ndarray) -> np.ndarray:
-            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
-
-        shown = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
-        single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
-        return cls(maps.frames, single, final, maps.to_heatmap, shown)
+    def sees_windows(self) -> bool:
+        """Return whether the network sees windows of frames and their labels."""
+        return self.final_heatmaps is not None
 
     def around(self, candidates: Candidates) -> HeatmapsAround:
         """Sample the maps around the centre, and judge them by the labelled ends."""
         maps, shown = _sample(self, candidates)
         at_labels, agreement = _judge_at_labels(candidates, maps, shown)
-        misses_labels = not self.sees_labels and agreement < LEAST_AGREEMENT
-        return HeatmapsAround(maps, shown, at_labels, misses_labels, self.sees_labels)
+        return HeatmapsAround(maps, shown, at_labels, agreement, self.sees_windows)
 
 
 def around_nbytes(num_frames: int, num_joints: int) -> int:
-    """Compute the memory of :class:`HeatmapsAround` of a network that sees the labels, in bytes;
-    others take half of it.
+    """Compute the memory of :class:`HeatmapsAround` of a network that sees windows, in bytes; that
+    of others is half as large.
     """
     return 4 * num_frames * num_joints * 2 * DENSE_SIDE**2
 
@@ -77,26 +59,31 @@ class HeatmapsAround:
     """Hold the heatmaps of one network around the centre of the candidates.
 
     Args:
-        maps: [F, K, M, 27, 27]: of every frame by itself and, from a network that sees the labels,
-            together with these.
+        maps: [F, K, M, 27, 27]: of every frame by itself and, from a network that sees windows,
+            in its window.
         shown: [F, K] bool: which frames and joints have a heatmap.
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
-        misses_labels: Whether the network finds something else than the labelled joints and has to
-            be left out.
-        sees_labels: Whether the network is given the labels.
+        agreement: Mean share of the maps' nearby maximum at the labels, see
+            :func:`_judge_at_labels`.
+        sees_windows: Whether the network sees windows of frames and their labels.
     """
 
     maps: np.ndarray
     shown: np.ndarray
     at_labels: np.ndarray
-    misses_labels: bool
-    sees_labels: bool
+    agreement: float
+    sees_windows: bool
+
+    @property
+    def misses_labels(self) -> bool:
+        """Return whether the network finds something else than the labelled joints."""
+        return self.agreement < LEAST_AGREEMENT
 
 
 def _sample(network: GapHeatmaps, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
     """Sample a network's maps around the centre: [F, K, M, 27, 27], and [F, K] where it has any."""
     heatmaps = [network.frame_heatmaps]
-    if network.sees_labels:
+    if network.final_heatmaps is not None:
         heatmaps.append(network.final_heatmaps)
     shape = candidates.centre.shape[:2]
     dense = np.zeros((*shape, len(heatmaps), DENSE_SIDE, DENSE_SIDE), np.float32)

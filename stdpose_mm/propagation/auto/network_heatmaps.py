@@ -146,7 +146,7 @@ class NetworkHeatmapEstimator:
             affines.append(found.to_heatmap)
         heatmaps = np.concatenate(maps)
         shown = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
-        return GapHeatmaps(chosen, heatmaps, heatmaps, np.concatenate(affines), shown)
+        return GapHeatmaps(chosen, heatmaps, None, np.concatenate(affines), shown)
 
 
 def gather_heatmaps(
@@ -162,7 +162,7 @@ def gather_heatmaps(
         frames: The video.
         gap: The gap.
         candidates: Of frames of the gap and its labels.
-        heatmaps: Heatmaps of networks that see the labels.
+        heatmaps: Heatmaps of networks that see windows.
         networks: Networks of single frames, with the joints of the gap's labels among theirs.
     """
     found = [maps.around(candidates) for maps in heatmaps]

@@ -40,8 +40,8 @@ _LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 class STDPoseHeatmapEstimator:
     """Run the STDPose that comes with the package over the frames of gaps.
 
-    Every frame is cropped at the person's box in it. ``GapHeatmapEstimator``, which runs a model in
-    PyTorch, gives the same maps.
+    Every frame is cropped at the person's box in it. ``ModelHeatmapEstimator``, which runs a model
+    in PyTorch, gives the same maps.
 
     Args:
         network: The network.
@@ -69,6 +69,14 @@ class STDPoseHeatmapEstimator:
         names = self.network.record.joints
         found = {names[index] for index in mapping.in_model}
         return None if found.isdisjoint(_LIMB_ENDS) else mapping
+
+    def gap_heatmaps(
+        self, frames: FrameSource, gaps: Sequence[Gap], mapping: JointMapping
+    ) -> Iterator[tuple[Gap, GapHeatmaps]]:
+        """Yield every gap with its heatmaps, those of the labels at its ends among them."""
+        parts = [(gap, gap.frames) for gap in gaps]
+        for number, maps in self.heatmaps(frames, parts, mapping):
+            yield gaps[number], maps
 
     def heatmaps(
         self, frames: FrameSource, parts: Sequence[tuple[Gap, Sequence[int]]], mapping: JointMapping

@@ -213,13 +213,13 @@ def test_heatmaps_are_read_around_the_centre(label):
 
 
 def test_networks_of_single_frames_have_a_map_of_their_own(label):
-    def heatmaps_of(value: float, *, sees_labels: bool) -> GapHeatmaps:
+    def heatmaps_of(value: float, *, sees_windows: bool) -> GapHeatmaps:
         maps = np.full((5, 3, 40, 40), value, np.float32)
-        final = maps / 2 if sees_labels else maps
+        final = maps / 2 if sees_windows else None
         affine = np.tile([[0.25, 0, 1], [0, 0.25, 2]], (5, 1, 1))
         return GapHeatmaps(range(5), maps, final, affine, np.array([True, True, True]))
 
-    shown = (heatmaps_of(0.8, sees_labels=True), heatmaps_of(0.3, sees_labels=False))
+    shown = (heatmaps_of(0.8, sees_windows=True), heatmaps_of(0.3, sees_windows=False))
     evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER, heatmaps=shown)
     middle = dict(zip(MAPS, evidence.maps[2, 0, 0, :, 4, 4], strict=True))
     heights = [middle[name] for name in ('frame_heatmap', 'final_heatmap', 'network_heatmap')]

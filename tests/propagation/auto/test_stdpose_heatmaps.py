@@ -12,11 +12,10 @@ from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
 from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
+from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_stdpose import TrainedSTDPose, shipped_stdpose
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import (
     NOT_LABELLED,
     POSETRACK_SKELETON,
@@ -69,13 +68,12 @@ def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimat
     frames = ArrayFrames(moving_pictures(NUM_FRAMES))
     mapping = estimator.shared_joints(Skeleton(NAMES))
     assert mapping is not None
-    by_pytorch = dict(GapHeatmapEstimator(model).heatmaps(frames, gaps, mapping))
+    by_pytorch = dict(ModelHeatmapEstimator(model).gap_heatmaps(frames, gaps, mapping))
     assert len(by_pytorch) == len(gaps) > 0
-    by_onnx = dict(estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
+    by_onnx = dict(estimator.gap_heatmaps(frames, gaps, mapping))
     assert len(by_onnx) == len(gaps)
-    for number, gap in enumerate(gaps):
-        found = by_onnx[number]
-        expected = GapHeatmaps.of_labels(by_pytorch[gap], mapping)
+    for gap in gaps:
+        found, expected = by_onnx[gap], by_pytorch[gap]
         assert list(found.frames) == list(expected.frames)
         np.testing.assert_array_equal(found.shown, expected.shown)
         np.testing.assert_allclose(found.to_heatmap, expected.to_heatmap, atol=1e-3)
