@@ -159,9 +159,9 @@ def _read_labels(args: argparse.Namespace, frames: FrameSource) -> VideoLabels:
     )
     require_some_given(labels, str(args.labels))
     require_some_joint(labels, str(args.labels))
-    if args.keep_every is not None:
-        labels = subsample_labels(labels, args.keep_every)
-    return match_labels(labels, frames, frame_options(args), args.labels_size)
+    # Before, the numbers of frames may be those of a list of pictures.
+    labels = match_labels(labels, frames, frame_options(args), args.labels_size)
+    return labels if args.keep_every is None else subsample_labels(labels, args.keep_every)
 
 
 def _adapt(

@@ -252,7 +252,7 @@ def list_inputs(
         # The first save would replace them; after an edit they may be what the page has saved.
         if one.project.exists() or not one.out.exists():
             continue
-        if one.labels is not None and args.out is not None:
+        if one.labels is not None:
             raise InputError(
                 f'{one.out} is there already, and without edits in {one.project} it was not saved '
                 'from there, so that saving would replace it: give another --out, or move it away'
@@ -320,4 +320,10 @@ def read_skeleton_option(given: str) -> Skeleton:
         raise InputError(
             f'--skeleton {given} is neither a file nor one of {", ".join(KNOWN_SKELETONS)}'
         )
-    return read_all_labels(given)[0].skeleton
+    videos = read_all_labels(given)
+    if not videos:
+        raise InputError(
+            f'--skeleton {given} lists no pictures, and so no video whose joints could be taken: '
+            f'give a label file with one, or one of {", ".join(KNOWN_SKELETONS)}'
+        )
+    return videos[0].skeleton

@@ -11,12 +11,12 @@ from mmengine.runner import find_latest_checkpoint
 def last_checkpoint(work_dir: str) -> str | None:
     """Find the last checkpoint of the runs in a work folder; None if there is none yet.
 
-    A killed run may leave an empty record, or the record of a checkpoint that was removed to make
+    A killed run may leave no record, an empty one, or that of a checkpoint that was removed to make
     room for the next one: then the existing checkpoint of the highest step is returned.
     """
-    recorded = find_latest_checkpoint(work_dir)
-    if recorded is None:
+    if not Path(work_dir).is_dir():
         return None
+    recorded = find_latest_checkpoint(work_dir) or ''
     # The path recorded is absolute: after the folder was moved the file lies beside the record.
     moved = Path(work_dir) / Path(recorded).name
     if moved.is_file():

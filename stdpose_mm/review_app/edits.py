@@ -13,6 +13,8 @@ from stdpose_mm.apis.video_pose_propagator import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
+from .person_poses import SHOWN_DECIMALS
+
 Step = dict[str, Any]
 
 MAX_PIXEL = 1e6
@@ -71,16 +73,22 @@ class EditReader:
         return people, range(frame, last + 1)
 
     def _set_joints(self) -> list[Step]:
-        return [self._add(self._person(), self._frame(), self._joints())]
+        person, frame = self._person(), self._frame()
+        return [self._add(person, frame, self._as_shown(person, frame, self._joints()))]
 
     def _accept(self) -> list[Step]:
         person, frame = self._person(), self._frame()
-        joints = self._joints() if 'joints' in self.edit else self._shown_joints(person, frame)
+        if 'joints' in self.edit:
+            joints = self._as_shown(person, frame, self._joints())
+        else:
+            joints = self._shown_joints(person, frame)
         return [self._add(person, frame, joints, replace=True)]
 
     def _forget(self) -> list[Step]:
         person, frame = self._person(), self._frame()
         last = self._frame('last') if 'last' in self.edit else frame
+        if last < frame:
+            raise InputError(f'frames {frame} to {last} are none, name the earlier one first')
         joints = self.edit.get('joints')
         if joints is not None and (
             not isinstance(joints, list) or not all(isinstance(name, str) for name in joints)
@@ -207,6 +215,24 @@ class EditReader:
                 )
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
+    def _as_shown(
+        self, person: int, frame: int, joints: dict[str, list[float]]
+    ) -> dict[str, list[float]]:
+        """Give coordinates that the page has not changed all their digits: it shows a few."""
+        label = self._shown(person, frame)
+        if label is None:
+            return joints
+        shown = {name: label.keypoints[k] for k, name in enumerate(self._names())}
+
+        def exact(name: str, axis: int, value: float) -> float:
+            place = float(shown[name][axis])
+            return place if value == round(place, SHOWN_DECIMALS) else value
+
+        return {
+            name: [exact(name, 0, x), exact(name, 1, y), visibility]
+            for name, (x, y, visibility) in joints.items()
+        }
+
     def _shown_joints(self, person: int, frame: int) -> dict[str, list[float]]:
         """Return the joints of a shown pose by name.
 
@@ -219,12 +245,15 @@ class EditReader:
         return self._names_of(label)
 
     def _names_of(self, label: PersonLabel) -> dict[str, list[float]]:
-        assert self._state.skeleton is not None
-        names = self._state.skeleton.keypoint_names
+        names = self._names()
         return {
             names[k]: [*label.keypoints[k].tolist(), int(label.visibility[k])]
             for k in np.flatnonzero(label.labelled)
         }
+
+    def _names(self) -> tuple[str, ...]:
+        assert self._state.skeleton is not None
+        return self._state.skeleton.keypoint_names
 
 
 def _is_joint(value: Any) -> bool:

@@ -11,6 +11,9 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a person in a frame: not computed yet, or as :attr:`PersonLabel.source`."""
 
+SHOWN_DECIMALS = 2
+"""Decimals of pixels that the page gets."""
+
 WORD_OF: dict[int, Source] = {GIVEN: 'given', PROPAGATED: 'propagated', ABSENT: 'absent'}
 SOURCE_OF = {word: code for code, word in WORD_OF.items()}
 _LETTERS = {GIVEN: 'g', PROPAGATED: 'p', ABSENT: 'a', UNKNOWN: 'a'}
@@ -147,7 +150,7 @@ class PersonPoses:
             }
         box = self.boxes[frame]
         columns = [
-            self.keypoints[frame].round(2),
+            self.keypoints[frame].round(SHOWN_DECIMALS),
             self.visibility[frame, :, None],
             self.scores[frame, :, None].round(3),
         ]

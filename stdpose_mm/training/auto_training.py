@@ -21,6 +21,8 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.schedules import set_iterations
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.io.atomic import atomic_path
+from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
@@ -88,7 +90,8 @@ class AutoTrainer:
             config.train_dataloader.dataset.data_root = str(data)
             config.test_dataloader.dataset.data_root = str(data)
 
-        pose = self._train_pose_network('pose', on_generated)
+        files = find_label_files(data / 'annotations' / 'train')
+        pose = self._train_pose_network('pose', files, on_generated)
         roots = Roots(data, None)
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
         source = GapSource(roots, generated=True, models=(pose,), device=self.device)
@@ -131,7 +134,7 @@ class AutoTrainer:
                 config.load_from = str(start / 'pose.pth')
                 config.train_dataloader.dataset.ann_file = str(label_list)
 
-            return self._train_pose_network(name, on_videos)
+            return self._train_pose_network(name, listed, on_videos)
 
         examples: list[TrainingGap] = []
         for number, other in ((0, 1), (1, 0)):
@@ -170,12 +173,19 @@ class AutoTrainer:
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
 
     def _train_pose_network(
-        self, name: str, adjust: Callable[[Config], None]
+        self, name: str, label_files: Sequence[str], adjust: Callable[[Config], None]
     ) -> TrainedPoseNetwork:
         """Train a pose network, unless it exists: ``name.pth`` with its config ``name.py``.
 
+        Args:
+            name: Base name of its files.
+            label_files: The labels that it learns from; the config, in which a path may stand for
+                other labels later, gets a fingerprint of their content.
+            adjust: Changes the config.
+
         Raises:
-            InputError: If the work folder holds a network that was trained with other settings.
+            InputError: If the work folder holds a network that was trained with other settings, on
+                other labels, or from other weights.
         """
         config_file, checkpoint = self.work_dir / f'{name}.py', self.work_dir / f'{name}.pth'
         config = read_config(self.config)
@@ -189,11 +199,14 @@ class AutoTrainer:
             set_iterations(config, self.pose_iters)
         adjust(config)
         start, config.load_from = config.get('load_from'), None
+        begun_with = None if start is None else file_fingerprint(start)
+        config.learned_from = fingerprint([file_fingerprint(f) for f in label_files], begun_with)
         if config_file.is_file():
             _require_same_settings(config, config_file)
         if not checkpoint.is_file():
             self.work_dir.mkdir(parents=True, exist_ok=True)
-            config.dump(config_file)
+            with atomic_path(config_file) as temporary:
+                config.dump(temporary)
             unfinished = last_checkpoint(config.work_dir)
             config.load_from, config.resume = unfinished or start, unfinished is not None
             runner = Runner.from_cfg(config)
@@ -216,8 +229,9 @@ class AutoTrainer:
 def _require_same_settings(config: Config, file: Path) -> None:
     if read_config(str(file)).to_dict() != config.to_dict():
         raise InputError(
-            f'{file} is of a network with another config, seed or number of steps than this run '
-            'has, repeat the settings of the earlier run or give another --work-dir'
+            f'{file} is of a network with another config, seed or number of steps, or with other '
+            'labels or starting weights, than this run has: repeat the settings of the earlier run '
+            'or give another --work-dir'
         )
 
 

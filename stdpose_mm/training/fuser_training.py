@@ -32,7 +32,12 @@ from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
+from stdpose_mm.propagation.auto.trained_fuser import (
+    TrainedFuser,
+    build_fuser,
+    calmness,
+    fuser_inputs,
+)
 from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
@@ -403,15 +408,19 @@ def calibrate(
     Raises:
         InputError: If the fuser is right, or wrong, everywhere.
     """
-    scores, correct = [], []
+    scores, correct, calm = [], [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
     rng = np.random.default_rng(0)
     for gap in gaps:
+        of_joints = np.broadcast_to(calmness(gap.evidence), gap.weights.shape)[gap.weights]
         for probability, error in judged_joints(plain, gap, rng, simulated):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
-    fitted = ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
-    calibrator = ScoreCalibrator(sureness * fitted.slope, sureness * fitted.offset - margin)
+            calm.append(of_joints)
+    fitted = ScoreCalibrator.fit(*map(np.concatenate, (scores, correct, calm)))
+    calibrator = ScoreCalibrator(
+        sureness * fitted.slope, sureness * fitted.offset - margin, sureness * fitted.weight
+    )
     return replace(fuser, calibrator=calibrator)
 
 

@@ -31,10 +31,14 @@ def train_in_memory(
         work_dir: For logs.
         max_iters: Steps.
         optimizer: Arguments of AdamW; ``lr`` is the maximum of the rate.
-        schedule: Arguments of MMEngine's ``OneCycleLR`` besides the rate and the steps.
+        schedule: Arguments of MMEngine's ``OneCycleLR`` besides the rate and the steps, among them
+            ``pct_start``.
         seed: Seed of the runner.
         device: Where to train.
     """
+    if max_iters * schedule['pct_start'] == 1:
+        # OneCycleLR would divide by the length of a rise of no step.
+        schedule = {**schedule, 'pct_start': 1.5 / max_iters}
     runner = Runner(
         model=model.to(device),
         work_dir=str(work_dir),

@@ -151,6 +151,27 @@ def test_keep_every_takes_a_part_of_full_labels(run, folder, label_file, tmp_pat
     assert '8 given and 10 propagated' in printed
 
 
+def test_keep_every_counts_frames_of_the_video_where_names_tell_times(
+    run, movie, label_fields, tmp_path
+):
+    """Every second frame is labelled; of these, those of every third frame of the video stay."""
+    fields = json.loads(json.dumps(label_fields))
+    person = fields['annotations'][0]
+    fps = open_frames(movie).fps
+    frames = range(0, 9, 2)
+    fields['images'] = [
+        {'id': n, 'file_name': f'clip_{n / fps:.3f}s.jpg', 'width': 96, 'height': 80}
+        for n in frames
+    ]
+    fields['annotations'] = [{**person, 'id': n, 'image_id': n} for n in frames]
+    labels, out = tmp_path / 'times.json', tmp_path / 'dense.json'
+    labels.write_text(json.dumps(fields))
+    code, _, said = run(movie, labels, '--out', out, '--method', 'linear', '--keep-every', 3)
+    assert code == 0, said
+    given = {p.frame_index for p in read_labels(out).persons if p.given.any()}
+    assert given == {0, 4, 8}
+
+
 def test_another_format(run, folder, label_file, tmp_path):
     out = tmp_path / 'dense.xml'
     arguments = ['--method', 'linear', '--format', 'cvat']

@@ -243,3 +243,24 @@ def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
     assert code == 2
     assert f'{precious} is there already' in sentence
     assert precious.read_text() == '{}'
+
+
+def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
+    run, movie, label_file, tmp_path, shown
+):
+    saved = label_file.with_name(f'{label_file.stem}_reviewed.json')
+    saved.write_text('{}')
+    anew = ['--project', tmp_path / 'anew.jsonl', '--no-browser', '--method', 'linear']
+    code, _, (sentence,) = run(movie, label_file, *anew)
+    assert code == 2
+    assert f'{saved} is there already' in sentence
+    assert run(movie, label_file, *anew, '--out', tmp_path / 'anew.json')[0] == 0
+
+
+def test_a_skeleton_of_a_file_without_pictures_is_refused(run, movie, tmp_path):
+    empty = tmp_path / 'empty.json'
+    joints = {'id': 1, 'name': 'mouse', 'keypoints': ['a', 'b'], 'skeleton': []}
+    empty.write_text(json.dumps({'images': [], 'annotations': [], 'categories': [joints]}))
+    code, _, (sentence,) = run(movie, '--skeleton', empty, '--no-browser', '--method', 'linear')
+    assert code == 2
+    assert f'--skeleton {empty} lists no pictures' in sentence

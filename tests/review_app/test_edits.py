@@ -91,6 +91,27 @@ def test_a_page_may_say_what_it_showed_when_it_accepts(page: Page):
     assert page.poses(5)[1]['sources'] == 'gga'
 
 
+@pytest.mark.parametrize('edit', ['set_joints', 'accept'])
+def test_what_the_page_does_not_change_keeps_its_digits(start: Callable, edit: str):
+    """The page shows two decimals, and sends them when only the visibility is changed."""
+    exact = label(0, 1)
+    exact.keypoints[0] = [10.123456, 20.987654]
+    project = start(labels_of(exact, label(20, 1)))
+    review, page = project[0], Page(access_to(project))
+    page.settle()
+    x, y, *_ = page.poses(0)[1]['keypoints'][0]
+    assert [x, y] == [10.12, 20.99]
+    page.edit(edit, person=1, frame=0, joints={'head': [x, y, 1]})
+    assert review.state.tracks[1][0].keypoints[0].tolist() == [10.123456, 20.987654]
+    page.edit(edit, person=1, frame=0, joints={'head': [x + 1, y, 1]})
+    assert review.state.tracks[1][0].keypoints[0].tolist() == [x + 1, 20.987654]
+
+
+def test_a_range_to_forget_that_ends_before_it_begins_is_refused(page: Page):
+    assert 'frames 20 to 5 are none' in page.refused('forget', person=1, frame=20, last=5)
+    assert page.poses(20)[1]['sources'] == 'ggg'
+
+
 def test_a_label_is_taken_back_wholly_or_in_joints(page: Page):
     page.edit('set_joints', person=1, frame=20, joints={'head': [30, 4, 2]})
     page.edit('forget', person=1, frame=20, joints=['head'])

@@ -27,17 +27,30 @@ def test_a_network_of_other_settings_is_not_taken_for_this_one(tmp_path, monkeyp
     monkeypatch.setattr('stdpose_mm.training.auto_training.Runner.from_cfg', FinishedRunner)
     config = str(ROOT / 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py')
 
-    def train(**settings):
+    labels, weights = tmp_path / 'labels.json', tmp_path / 'start.pth'
+    labels.write_text('{}')
+    weights.write_bytes(b'start')
+
+    def train(start=None, **settings):
+        def adjust(config):
+            config.load_from = start
+
         trainer = AutoTrainer(tmp_path, config, **settings)
-        return trainer._train_pose_network('pose', lambda config: None)
+        return trainer._train_pose_network('pose', [str(labels)], adjust)
 
     FinishedRunner.number = 0
     first = train(pose_iters=20)
     assert train(pose_iters=20) == first
     assert FinishedRunner.number == 1
-    for others in ({'pose_iters': 30}, {'pose_iters': 20, 'seed': 1}):
+    others = [{'pose_iters': 30}, {'pose_iters': 20, 'seed': 1}]
+    others.append({'pose_iters': 20, 'start': str(weights)})
+    for settings in others:
         with pytest.raises(InputError, match=r'pose\.py is of a network with another config'):
-            train(**others)
+            train(**settings)
+    # The same path, with other labels.
+    labels.write_text('{"images": []}')
+    with pytest.raises(InputError, match='or with other labels or starting weights'):
+        train(pose_iters=20)
 
 
 class FinishedRunner:

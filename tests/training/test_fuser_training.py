@@ -16,6 +16,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
     NETWORK_HEATMAPS,
     SCALARS,
+    VECTORS,
     WINDOW_HEATMAPS,
     FusionFeatures,
 )
@@ -267,6 +268,12 @@ def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
     assert scores.mean() == pytest.approx((errors <= 0.1).mean(), abs=0.05)
 
 
+def test_a_training_whose_rate_would_rise_for_no_step_is_possible(segments, broken, tmp_path):
+    """A twentieth of 20 steps is one, in which the rate cannot rise."""
+    fuser = train_fuser(segments, broken, tmp_path, 'a swinging texture', max_iters=20)
+    assert fuser.trained_on == 'a swinging texture'
+
+
 def test_nothing_to_train_on_is_refused(segments, tmp_path):
     with pytest.raises(InputError, match='0 gaps to train on'):
         train_fuser([], segments, tmp_path, '')
@@ -308,4 +315,27 @@ def test_a_margin_lowers_the_log_odds_of_all_scores(broken):
     torch.manual_seed(0)
     fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
     fitted, careful = (calibrate(fresh, broken, margin).calibrator for margin in (0.0, 0.7))
-    assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7)
+    assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7, fitted.weight)
+
+
+def test_calibration_finds_that_calm_joints_are_right(segments):
+    """Truth and evidence agree where joints stand, and are far apart where they move."""
+    gap = segments[0]
+    shape = gap.weights.shape
+    vectors = np.zeros_like(gap.evidence.vectors)
+    vectors[:, 0, VECTORS.index('velocity')] = 0.1
+    evidence = replace(
+        gap.evidence,
+        vectors=vectors,
+        scalars=np.zeros_like(gap.evidence.scalars),
+        maps=np.zeros_like(gap.evidence.maps),
+    )
+    targets = np.zeros((*shape, 2), np.float32)
+    targets[:, 0] = 1
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    made = replace(gap, evidence=evidence, targets=targets, weights=np.ones(shape, bool))
+    fuser = calibrate(fresh, [made], simulated=False)
+    assert fuser.calibrator.weight < 0
+    _, scores = fuser.judge(evidence)
+    assert scores[:, 1:].min() > 0.7 > 0.3 > scores[:, 0].max()

@@ -173,6 +173,8 @@ def write_video(task: VideoTask) -> str:
     task.image_folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
     try:
+        # In a container, a run that was killed may have had the same process id.
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         for index, frame in enumerate(clip.frames):
             path = temporary / f'{index:06d}.jpg'

@@ -74,9 +74,11 @@ class HeldOutLossHook(Hook):
         self._evaluated_step: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Evaluate the model that a run starts from."""
+        """Evaluate the model that a run starts from; one that is resumed has been evaluated."""
         if runner.iter == 0:
             self._evaluate(runner, 0)
+        else:
+            self._evaluated_step = runner.iter
 
     def after_train_iter(
         self,

@@ -142,7 +142,7 @@ def scored_joints(
 
 @dataclass(frozen=True)
 class ScoreCalibrator:
-    """Map scores that rank well to probabilities: ``sigmoid(slope * logit(score) + offset)``.
+    """Map scores to probabilities: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
 
     Two parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
     videos are enough to fit them, they extrapolate beyond the fitted scores, and unequal scores
@@ -153,20 +153,26 @@ class ScoreCalibrator:
     Args:
         slope: At least 0, so that a higher score never means a lower probability.
         offset: Added log odds.
+        weight: Added log odds for each unit of a covariate: something else than the score that
+            tells how hard a joint is.
     """
 
     slope: float = 1.0
     offset: float = 0.0
+    weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite([self.slope, self.offset]).all() and self.slope >= 0):
+        parameters = (self.slope, self.offset, self.weight)
+        if not (np.isfinite(parameters).all() and self.slope >= 0):
             raise ValueError(
-                'slope must be a finite number of at least 0 and offset a finite number, '
-                f'got {self.slope} and {self.offset}'
+                'slope must be a finite number of at least 0, offset and weight finite numbers, '
+                f'got {self.slope}, {self.offset} and {self.weight}'
             )
 
     @classmethod
-    def fit(cls, scores: np.ndarray, correct: np.ndarray) -> ScoreCalibrator:
+    def fit(
+        cls, scores: np.ndarray, correct: np.ndarray, covariate: np.ndarray | None = None
+    ) -> ScoreCalibrator:
         """Fit the most likely parameters.
 
         The outcomes 1 and 0 are smoothed by one virtual joint of either kind (Platt, 1999), so
@@ -175,6 +181,7 @@ class ScoreCalibrator:
         Args:
             scores: [N] in 0..1.
             correct: [N] bool, whether the joint is right.
+            covariate: [N] finite numbers; without it, the weight is 0.
 
         Raises:
             InputError: If there is no right or no wrong joint, or a score is not in 0..1.
@@ -191,29 +198,31 @@ class ScoreCalibrator:
                 'to calibrate scores on, give more videos'
             )
         target = np.where(correct, (right + 1) / (right + 2), 1 / (wrong + 2))
-        odds = _log_odds(scores)
+        features = [_log_odds(scores), np.ones(len(scores))]
+        if covariate is not None:
+            features.append(np.asarray(covariate, np.float64))
+        design = np.stack(features, axis=-1)
 
         def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-            z = parameters[0] * odds + parameters[1]
+            z = design @ parameters
             value = np.mean(np.logaddexp(0.0, z) - target * z)
-            residual = expit(z) - target
-            return float(value), np.array([np.mean(residual * odds), np.mean(residual)])
+            return float(value), (expit(z) - target) @ design / len(target)
 
-        start = [1.0, float(logit(target.mean()))]
-        found = minimize(
-            loss, start, jac=True, method='L-BFGS-B', bounds=[(0.0, None), (None, None)]
-        )
-        return cls(float(found.x[0]), float(found.x[1]))
+        start = [1.0, float(logit(target.mean())), 0.0][: len(features)]
+        bounds = [(0.0, None), (None, None), (None, None)][: len(features)]
+        found = minimize(loss, start, jac=True, method='L-BFGS-B', bounds=bounds)
+        return cls(*found.x.tolist())
 
-    def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Map scores of any shape to probabilities."""
+    def __call__(self, scores: np.ndarray, covariate: np.ndarray | float = 0.0) -> np.ndarray:
+        """Map scores of any shape, with a covariate that can be broadcast to it."""
         from scipy.special import expit
 
-        return expit(self.slope * _log_odds(np.asarray(scores, np.float64)) + self.offset)
+        odds = _log_odds(np.asarray(scores, np.float64))
+        return expit(self.slope * odds + self.offset + self.weight * np.asarray(covariate))
 
     def to_dict(self) -> dict[str, float]:
         """Convert to JSON values."""
-        return {'slope': self.slope, 'offset': self.offset}
+        return {'slope': self.slope, 'offset': self.offset, 'weight': self.weight}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScoreCalibrator:
@@ -223,8 +232,10 @@ class ScoreCalibrator:
             InputError: If it is something else.
         """
         try:
-            return cls(float(fields['slope']), float(fields['offset']))
-        except (KeyError, TypeError, ValueError) as error:
+            # Earlier versions had no weight.
+            weight = float(fields.get('weight', 0.0))
+            return cls(float(fields['slope']), float(fields['offset']), weight)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f'a score calibrator has a slope of at least 0 and an offset, got {fields!r}, '
                 'fit it again'

@@ -98,6 +98,9 @@ _LEAST_TRUST = 1e-4
 """Minimum trust in a network, also in one that misses the labels or has seen none: several such
 networks all count."""
 
+VELOCITY_FRAMES = 5
+"""Frames in which velocities of ``VECTORS`` are displacements."""
+
 _LENGTH_UNIT = 15.0
 """Frames; brings distances in time to the order of one."""
 
@@ -326,5 +329,5 @@ def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarr
 
 
 def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the displacement [F, K, 2] in five frames, which is of the order of the offsets."""
-    return 5 * np.gradient(points, times, axis=0)
+    """Return the displacement [F, K, 2] in some frames, which is of the order of the offsets."""
+    return VELOCITY_FRAMES * np.gradient(points, times, axis=0)

@@ -22,7 +22,14 @@ from stdpose_mm.onnx_session import open_network, start_session
 
 from .candidates import CANDIDATES
 from .evidence_maps import MAP_SIDE, MAP_STEPS
-from .fusion_features import FLAG_OF_CANDIDATE, MAPS, SCALARS, VECTORS, FusionFeatures
+from .fusion_features import (
+    FLAG_OF_CANDIDATE,
+    MAPS,
+    SCALARS,
+    VECTORS,
+    VELOCITY_FRAMES,
+    FusionFeatures,
+)
 
 if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser
@@ -35,6 +42,10 @@ ONNX_RECORD = 'stdpose_mm.fuser'
 
 EVIDENCE = 'windows and networks apart'
 """Kind of evidence that fusers of this version weigh; other kinds have the same input sizes."""
+
+_FAST, _STILL = 0.015, 0.001
+"""Speeds of a joint in pose sizes a frame: one that is as hard as any faster one, and the noise of
+one that stands still."""
 
 _EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
 
@@ -137,12 +148,13 @@ class TrainedFuser:
 
         How sure the fuser is with heatmaps holds for footage that their networks know. Without them
         it is less often right, but ranks joints better on other footage. So the score of a gap with
-        heatmaps pools both views of it (docs/results/auto_parts.md).
+        heatmaps pools both views of it, and is calibrated together with how much the joint moves
+        (docs/results/auto_parts.md).
         """
         offsets, within = self._fuse(evidence)
         if evidence.has_heatmaps():
             within = pool_probabilities([within, self._fuse(evidence.without_heatmaps())[1]])
-        return shrink_offsets(offsets, self.shrinkage), self.calibrator(within)
+        return shrink_offsets(offsets, self.shrinkage), self.calibrator(within, calmness(evidence))
 
     def _fuse(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
         """Return offsets, and the network's own probabilities that joints are right."""
@@ -216,6 +228,22 @@ def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
         'known': evidence.known,
         'present': np.ones(len(evidence.interior), dtype=bool),
     }
+
+
+def calmness(evidence: FusionFeatures) -> np.ndarray:
+    """Measure how little each joint [K] moves within the pose in a gap, as a log: negative, 0 for
+    joints that are ``_FAST`` or faster.
+
+    Joints that hardly move are easy, whatever the fuser says of them; a camera that follows, or
+    passes, the whole person makes nothing harder.
+    """
+    velocity = evidence.vectors[..., VECTORS.index('velocity'), :] / VELOCITY_FRAMES
+    others = velocity[:, evidence.known]
+    if not others.size:
+        return np.zeros(len(evidence.known))
+    own = velocity - others.mean(axis=1, keepdims=True)
+    speed = np.linalg.norm(own, axis=-1).mean(axis=0)
+    return np.log((np.minimum(speed, _FAST) + _STILL) / (_FAST + _STILL))
 
 
 def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:

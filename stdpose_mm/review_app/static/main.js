@@ -170,6 +170,9 @@ async function openVideo(id, frame = 0) {
   pictures.open(id, video.frames);
   const start = clamp(frame, 0, video.frames - 1);
   stepsToCome = [];
+  // What was begun while the server answered belongs to the video before.
+  placing.finish();
+  queue.flush();
   store.update({
     // Nothing is shown before the first picture is here.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
@@ -306,10 +309,17 @@ function editPerson(type, fields = {}) {
 }
 
 function accept() {
-  if (state.person !== null && !currentPose()) {
+  const pose = currentPose();
+  if (state.person !== null && !pose) {
     return say('The pose in this frame is not computed yet: accept it in a moment');
   }
-  editPerson('accept');
+  // What is seen is meant: the server may have computed another pose meanwhile.
+  const joints = Object.fromEntries(
+    (pose?.keypoints ?? [])
+      .map((/** @type {number[]} */ [x, y, visibility], /** @type {number} */ index) => [state.video.skeleton.joints[index], [x, y, visibility]])
+      .filter((/** @type {any} */ [, [, , visibility]]) => visibility > 0),
+  );
+  editPerson('accept', Object.keys(joints).length ? { joints } : {});
 }
 
 function toggleAbsent() {

@@ -122,8 +122,25 @@ def test_the_log_odds_of_pooled_opinions_are_averaged() -> None:
     np.testing.assert_allclose(pool_probabilities(certain), [0.5, 0.999])
 
 
+def test_a_covariate_that_tells_more_than_the_score_is_found() -> None:
+    rng = np.random.default_rng(0)
+    scores, covariate = rng.uniform(0.05, 0.95, 40000), rng.normal(size=40000)
+    truth = ScoreCalibrator(slope=0.6, offset=1.2, weight=-0.8)
+    correct = rng.uniform(size=40000) < truth(scores, covariate)
+    found = ScoreCalibrator.fit(scores, correct, covariate)
+    assert found.slope == pytest.approx(0.6, abs=0.05)
+    assert found.offset == pytest.approx(1.2, abs=0.05)
+    assert found.weight == pytest.approx(-0.8, abs=0.05)
+    # logit(0.5) is 0: the odds are exp(1.2 - 0.8 * 2).
+    assert truth(np.array([0.5]), 2.0) == pytest.approx(1 / (1 + np.exp(0.4)))
+
+
+def test_calibrators_from_before_there_were_covariates_are_read() -> None:
+    assert ScoreCalibrator.from_dict({'slope': 2, 'offset': 1}) == ScoreCalibrator(2.0, 1.0, 0.0)
+
+
 def test_a_calibrator_survives_json() -> None:
-    calibrator = ScoreCalibrator(0.75, -0.25)
+    calibrator = ScoreCalibrator(0.75, -0.25, 0.5)
     assert ScoreCalibrator.from_dict(json.loads(json.dumps(calibrator.to_dict()))) == calibrator
     assert calibrator(np.full((2, 3), 0.5)).shape == (2, 3)
     for fields in ({}, {'slope': -1, 'offset': 0}, {'slope': None, 'offset': 0}):

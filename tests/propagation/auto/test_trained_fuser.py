@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -14,7 +16,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     WINDOW_HEATMAPS,
     FusionFeatures,
 )
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, probability_within
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, calmness, probability_within
 
 FRAMES, JOINTS = 3, 2
 SURE, UNSURE = 0.03, 0.06
@@ -75,6 +77,44 @@ def test_scores_pool_what_the_fuser_says_with_and_without_heatmaps(kinds, offset
     opinions = [probability_within(np.log(error), 0.1) for error in expected_errors]
     expected = expit(0.5 * np.mean(logit(opinions)) + 0.3)
     np.testing.assert_allclose(scores, np.full((FRAMES, JOINTS), expected))
+
+
+def moving(velocities) -> FusionFeatures:
+    """Evidence of joints that move in every frame by [K, 2] pose sizes."""
+    evidence = evidence_with(())
+    vectors = evidence.vectors.copy()
+    # Velocities of the evidence are displacements in five frames.
+    vectors[:, :, VECTORS.index('velocity')] = 5 * np.asarray(velocities)
+    return replace(evidence, vectors=vectors)
+
+
+def test_joints_that_move_within_the_pose_are_not_calm():
+    # Both joints move away from their middle by half of the difference.
+    assert calmness(moving([[0.03, 0], [-0.03, 0]])) == pytest.approx(np.zeros(2), abs=1e-6)
+    slow = calmness(moving([[0.004, 0], [-0.004, 0]]))
+    assert slow == pytest.approx(np.full(2, np.log(0.005 / 0.016)), abs=1e-6)
+
+
+def test_a_camera_that_pans_leaves_joints_calm():
+    standing = calmness(moving(np.zeros((2, 2))))
+    assert calmness(moving(np.full((2, 2), 0.05))) == pytest.approx(standing, abs=1e-6)
+    assert standing == pytest.approx(np.full(2, np.log(0.001 / 0.016)))
+
+
+def test_joints_that_no_end_labels_have_no_calmness_of_their_own():
+    unknown = replace(moving([[0.03, 0], [0, 0]]), known=np.zeros(JOINTS, bool))
+    assert calmness(unknown).tolist() == [0, 0]
+
+
+def test_scores_of_calm_joints_are_higher_by_the_weight_of_the_calibrator():
+    evidence = moving([[0.004, 0], [-0.004, 0]])
+    plain, weighted = (
+        TrainedFuser(NetworkThatTrustsWindows(), ScoreCalibrator(1, 0, weight), '').judge(evidence)
+        for weight in (0.0, -2.0)
+    )
+    np.testing.assert_array_equal(plain[0], weighted[0])
+    added = logit(weighted[1]) - logit(plain[1])
+    np.testing.assert_allclose(added, -2 * np.log(0.005 / 0.016), atol=1e-5)
 
 
 def test_heatmaps_of_one_kind_or_of_all_are_left_out() -> None:
