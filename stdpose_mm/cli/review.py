@@ -257,12 +257,11 @@ def list_inputs(
                 f'{one.out} is there already, and without edits in {one.project} it was not saved '
                 'from there, so that saving would replace it: give another --out, or move it away'
             )
-        if one.labels is None:
-            raise InputError(
-                f'{one.out} is there already, but without LABELS, and without edits in '
-                f'{one.project}, labelling begins anew and would replace it: give it as LABELS to '
-                'go on from it, or another --out'
-            )
+        raise InputError(
+            f'{one.out} is there already, but without LABELS, and without edits in '
+            f'{one.project}, labelling begins anew and would replace it: give it as LABELS to '
+            'go on from it, or another --out'
+        )
     return inputs
 
 

@@ -218,20 +218,16 @@ class EditReader:
     def _as_shown(
         self, person: int, frame: int, joints: dict[str, list[float]]
     ) -> dict[str, list[float]]:
-        """Give coordinates that the page has not changed all their digits: it shows a few."""
+        """Restore the digits of coordinates that the page, which gets few, has not changed."""
         label = self._shown(person, frame)
         if label is None:
             return joints
-        shown = {name: label.keypoints[k] for k, name in enumerate(self._names())}
-
-        def exact(name: str, axis: int, value: float) -> float:
-            place = float(shown[name][axis])
-            return place if value == round(place, SHOWN_DECIMALS) else value
-
-        return {
-            name: [exact(name, 0, x), exact(name, 1, y), visibility]
-            for name, (x, y, visibility) in joints.items()
-        }
+        restored = {}
+        for name, (*place, visibility) in joints.items():
+            exact = label.keypoints[self._names().index(name)]
+            is_same = np.array(place) == exact.round(SHOWN_DECIMALS)
+            restored[name] = [*np.where(is_same, exact, place).tolist(), visibility]
+        return restored
 
     def _shown_joints(self, person: int, frame: int) -> dict[str, list[float]]:
         """Return the joints of a shown pose by name.

@@ -159,7 +159,7 @@ class PersonPoses:
             'source': WORD_OF[source],
             'keypoints': np.concatenate(columns, axis=1).tolist(),
             'sources': ''.join(_LETTERS[code] for code in self.joint_sources[frame].tolist()),
-            'box': None if np.isnan(box).any() else box.round(2).tolist(),
+            'box': None if np.isnan(box).any() else box.round(SHOWN_DECIMALS).tolist(),
             'pending': pending,
             'before': self._before(frame),
         }
@@ -170,4 +170,5 @@ class PersonPoses:
         points = self.ghost.keypoints[self.ghost.frames.index(frame)]
         if np.isnan(points).all():
             return None
-        return [None if np.isnan(x) else [round(x, 2), round(y, 2)] for x, y in points.tolist()]
+        shown = points.round(SHOWN_DECIMALS).tolist()
+        return [None if np.isnan(x) else [x, y] for x, y in shown]

@@ -35,8 +35,8 @@ from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
     build_fuser,
-    calmness,
     fuser_inputs,
+    log_joint_speed,
 )
 from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
@@ -408,16 +408,16 @@ def calibrate(
     Raises:
         InputError: If the fuser is right, or wrong, everywhere.
     """
-    scores, correct, calm = [], [], []
+    scores, correct, speeds = [], [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
     rng = np.random.default_rng(0)
     for gap in gaps:
-        of_joints = np.broadcast_to(calmness(gap.evidence), gap.weights.shape)[gap.weights]
+        speed = np.broadcast_to(log_joint_speed(gap.evidence), gap.weights.shape)[gap.weights]
         for probability, error in judged_joints(plain, gap, rng, simulated):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
-            calm.append(of_joints)
-    fitted = ScoreCalibrator.fit(*map(np.concatenate, (scores, correct, calm)))
+            speeds.append(speed)
+    fitted = ScoreCalibrator.fit(*map(np.concatenate, (scores, correct, speeds)))
     calibrator = ScoreCalibrator(
         sureness * fitted.slope, sureness * fitted.offset - margin, sureness * fitted.weight
     )

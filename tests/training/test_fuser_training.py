@@ -318,7 +318,7 @@ def test_a_margin_lowers_the_log_odds_of_all_scores(broken):
     assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7, fitted.weight)
 
 
-def test_calibration_finds_that_calm_joints_are_right(segments):
+def test_calibration_finds_that_slow_joints_are_right(segments):
     """Truth and evidence agree where joints stand, and are far apart where they move."""
     gap = segments[0]
     shape = gap.weights.shape

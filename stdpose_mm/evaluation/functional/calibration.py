@@ -144,11 +144,11 @@ def scored_joints(
 class ScoreCalibrator:
     """Map scores to probabilities: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
 
-    Two parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
-    videos are enough to fit them, they extrapolate beyond the fitted scores, and unequal scores
-    stay unequal, so that the ranking of joints and frames is kept: all but those within 0.001 of 0
-    or of 1, which become equal, because their log odds are clipped. Isotonic regression makes
-    steps, and its outermost steps rest on few joints of few videos.
+    Few parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
+    videos are enough to fit them, they extrapolate beyond the fitted scores, and among joints of
+    the same covariate unequal scores stay unequal, so that their ranking is kept: all but those
+    within 0.001 of 0 or of 1, which become equal, because their log odds are clipped. Isotonic
+    regression makes steps, and its outermost steps rest on few joints of few videos.
 
     Args:
         slope: At least 0, so that a higher score never means a lower probability.

@@ -70,7 +70,8 @@ class AutoPropagator(BasePropagator):
         window_model: A pose network whose heatmaps are evidence for the joints that it shares with
             the labels by name, in place of the STDPose that comes with the package.
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
-            comes with the package, which was trained on generated clips only.
+            comes with the package, which was trained on generated clips only; its scores are
+            calibrated on real ones.
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.

@@ -154,7 +154,8 @@ class TrainedFuser:
         offsets, within = self._fuse(evidence)
         if evidence.has_heatmaps():
             within = pool_probabilities([within, self._fuse(evidence.without_heatmaps())[1]])
-        return shrink_offsets(offsets, self.shrinkage), self.calibrator(within, calmness(evidence))
+        scores = self.calibrator(within, log_joint_speed(evidence))
+        return shrink_offsets(offsets, self.shrinkage), scores
 
     def _fuse(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
         """Return offsets, and the network's own probabilities that joints are right."""
@@ -230,12 +231,12 @@ def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
     }
 
 
-def calmness(evidence: FusionFeatures) -> np.ndarray:
-    """Measure how little each joint [K] moves within the pose in a gap, as a log: negative, 0 for
-    joints that are ``_FAST`` or faster.
+def log_joint_speed(evidence: FusionFeatures) -> np.ndarray:
+    """Compute the logarithm of each joint's mean speed [K] within the pose in a gap.
 
-    Joints that hardly move are easy, whatever the fuser says of them; a camera that follows, or
-    passes, the whole person makes nothing harder.
+    It is 0 for joints that move at ``_FAST`` or faster, and negative for slower ones: these are
+    easy, whatever the fuser says of them. The motion of the whole pose does not count, since a
+    camera that pans makes no joint harder.
     """
     velocity = evidence.vectors[..., VECTORS.index('velocity'), :] / VELOCITY_FRAMES
     others = velocity[:, evidence.known]

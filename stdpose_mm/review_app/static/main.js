@@ -17,7 +17,9 @@ import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
-import { boundsOf, isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+import {
+  boundsOf, isAbsent, isPlaced, jointsByName, listOrder, readable, SOURCES, VISIBILITY,
+} from './poses.js';
 import { SkeletonLayer } from './skeleton_layer.js';
 import { PoseCache, Store } from './store.js';
 import { Timeline } from './timeline.js';
@@ -314,12 +316,8 @@ function accept() {
     return say('The pose in this frame is not computed yet: accept it in a moment');
   }
   // What is seen is meant: the server may have computed another pose meanwhile.
-  const joints = Object.fromEntries(
-    (pose?.keypoints ?? [])
-      .map((/** @type {number[]} */ [x, y, visibility], /** @type {number} */ index) => [state.video.skeleton.joints[index], [x, y, visibility]])
-      .filter((/** @type {any} */ [, [, , visibility]]) => visibility > 0),
-  );
-  editPerson('accept', Object.keys(joints).length ? { joints } : {});
+  const isThere = pose && !isAbsent(pose);
+  editPerson('accept', isThere ? { joints: jointsByName(pose, state.video.skeleton) } : {});
 }
 
 function toggleAbsent() {

@@ -53,6 +53,19 @@ export function placedJoints(pose) {
 }
 
 /**
+ * Name the placed joints, as edits do.
+ * @param {Pose} pose
+ * @param {Skeleton} skeleton
+ * @returns {Record<string, number[]>} name -> x, y, visibility
+ */
+export function jointsByName(pose, skeleton) {
+  const keypoints = /** @type {number[][]} */ (pose.keypoints);
+  return Object.fromEntries(
+    placedJoints(pose).map((joint) => [skeleton.joints[joint], keypoints[joint].slice(0, 3)]),
+  );
+}
+
+/**
  * Copy a pose with joints that were placed by hand.
  * @param {Pose} pose
  * @param {Skeleton} skeleton

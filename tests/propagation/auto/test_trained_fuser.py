@@ -16,7 +16,11 @@ from stdpose_mm.propagation.auto.fusion_features import (
     WINDOW_HEATMAPS,
     FusionFeatures,
 )
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, calmness, probability_within
+from stdpose_mm.propagation.auto.trained_fuser import (
+    TrainedFuser,
+    log_joint_speed,
+    probability_within,
+)
 
 FRAMES, JOINTS = 3, 2
 SURE, UNSURE = 0.03, 0.06
@@ -88,25 +92,25 @@ def moving(velocities) -> FusionFeatures:
     return replace(evidence, vectors=vectors)
 
 
-def test_joints_that_move_within_the_pose_are_not_calm():
+def test_the_speed_of_joints_within_the_pose_counts_up_to_a_limit():
     # Both joints move away from their middle by half of the difference.
-    assert calmness(moving([[0.03, 0], [-0.03, 0]])) == pytest.approx(np.zeros(2), abs=1e-6)
-    slow = calmness(moving([[0.004, 0], [-0.004, 0]]))
+    assert log_joint_speed(moving([[0.03, 0], [-0.03, 0]])) == pytest.approx(np.zeros(2), abs=1e-6)
+    slow = log_joint_speed(moving([[0.004, 0], [-0.004, 0]]))
     assert slow == pytest.approx(np.full(2, np.log(0.005 / 0.016)), abs=1e-6)
 
 
-def test_a_camera_that_pans_leaves_joints_calm():
-    standing = calmness(moving(np.zeros((2, 2))))
-    assert calmness(moving(np.full((2, 2), 0.05))) == pytest.approx(standing, abs=1e-6)
+def test_a_camera_that_pans_makes_no_joint_faster():
+    standing = log_joint_speed(moving(np.zeros((2, 2))))
+    assert log_joint_speed(moving(np.full((2, 2), 0.05))) == pytest.approx(standing, abs=1e-6)
     assert standing == pytest.approx(np.full(2, np.log(0.001 / 0.016)))
 
 
-def test_joints_that_no_end_labels_have_no_calmness_of_their_own():
+def test_without_known_joints_all_count_as_fast():
     unknown = replace(moving([[0.03, 0], [0, 0]]), known=np.zeros(JOINTS, bool))
-    assert calmness(unknown).tolist() == [0, 0]
+    assert log_joint_speed(unknown).tolist() == [0, 0]
 
 
-def test_scores_of_calm_joints_are_higher_by_the_weight_of_the_calibrator():
+def test_scores_of_slow_joints_are_higher_by_the_weight_of_the_calibrator():
     evidence = moving([[0.004, 0], [-0.004, 0]])
     plain, weighted = (
         TrainedFuser(NetworkThatTrustsWindows(), ScoreCalibrator(1, 0, weight), '').judge(evidence)

@@ -187,6 +187,24 @@ def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
     assert page.poses()[5][1]['sources'] == 'pppp'
 
 
+def test_accept_names_the_pose_that_is_on_the_screen(page):
+    """The server may have computed another one that has not come yet."""
+    go_to(page, 5)
+    shown = page.poses()[5][1]['keypoints']
+    page.run(
+        'const fetched = window.fetch; window.sent = [];'
+        'window.fetch = (url, options) => {'
+        '  if (String(url).includes("/edits")) sent.push(JSON.parse(options.body).edit);'
+        '  return fetched(url, options); }'
+    )
+    page.press('1')
+    with page.one_edit():
+        page.press('a')
+    (edit,) = page.run('return window.sent')
+    joints = dict(zip(SKELETON.keypoint_names, (joint[:3] for joint in shown), strict=True))
+    assert edit == {'type': 'accept', 'person': 1, 'frame': 5, 'joints': joints}
+
+
 def test_swap_exchanges_two_people_from_here_on(page):
     before = page.poses()
     go_to(page, 20)

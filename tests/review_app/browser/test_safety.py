@@ -96,6 +96,23 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
 
 
+def test_joints_placed_while_another_video_opens_stay_with_their_video(
+    page, tmp_path, late_answers
+):
+    late_answers('/api/videos/1', 3000)
+    with serve(*make_clips(tmp_path / 'project', 2)) as server:
+        page.open(server)
+        page.press('l')
+        page.wait(lambda: page.text('#videos tr:nth-child(2) button'), 'the videos are listed')
+        page.click('#videos tr:nth-child(2) button')
+        page.press('i')
+        page.pointer((50, 10))
+        page.wait(lambda: 'video=1' in page.run('return location.hash'), 'the other video is open')
+        page.open(server, video=0)
+        assert [person['id'] for person in page.fetch()['persons']] == [1, 2, 3]
+        assert page.poses()[0][3]['sources'][0] == 'g'
+
+
 def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
     late_answers('/edits', 250)
     with serve(*make_clip(tmp_path)) as server:
