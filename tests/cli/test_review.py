@@ -254,6 +254,8 @@ def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
     code, _, (sentence,) = run(movie, label_file, *anew)
     assert code == 2
     assert f'{saved} is there already' in sentence
+    assert sentence.endswith('give another --out, or move it away')
+    assert saved.read_text() == '{}'
     assert run(movie, label_file, *anew, '--out', tmp_path / 'anew.json')[0] == 0
 
 
