@@ -65,7 +65,7 @@ def estimate_video(
             one that could, as in video players, and black before the first.
         keep_heatmaps: Whether results hold the heatmaps.
         min_track_frames: See :class:`TrackConfirmation`; applies to detected people and delays
-            results by ``min_track_frames - 1`` frames.
+            results by ``min_track_frames - 1`` frames, the first ones by twice as many.
 
     Yields:
         Every frame, ascending, none left out; see :attr:`FrameEstimate.origin`.

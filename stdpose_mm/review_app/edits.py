@@ -47,6 +47,8 @@ class EditReader:
             raise InputError(f'an edit needs a type, one of {", ".join(EDIT_TYPES)}')
         self.edit = edit
         self.type: str = edit['type']
+        self.of: str | None = edit.get('of') if self.type in ('undo', 'redo') else None
+        """The edit to undo or redo, where a page means one of its own; else the newest one."""
         self._state = state
         self._shown = shown
         self._presets = presets

@@ -24,11 +24,13 @@ class Change:
         labels: (person, frame) -> (label before, label after).
         skeletons: The skeleton before and after.
         is_identity: Whether labels only moved between people: by a swap, merge or split.
+        edit_id: Identifier of the edit, once it is committed.
     """
 
     labels: dict[tuple[int, int], tuple[PersonLabel | None, PersonLabel | None]]
     skeletons: tuple[Skeleton | None, Skeleton | None]
     is_identity: bool = False
+    edit_id: str = ''
 
     @property
     def people(self) -> list[int]:
@@ -73,6 +75,11 @@ class LabelHistory:
         """Tell whether there is an undone change to redo."""
         return bool(self._undone)
 
+    def next_to(self, do: str) -> str | None:
+        """Return the identifier of the edit that 'undo' or 'redo' would concern."""
+        changes = self._changes_to(do)
+        return changes[-1].edit_id if changes else None
+
     @property
     def num_labels_made(self) -> int:
         """Count the labels, one per person and frame, that edits made and that still exist."""
@@ -97,7 +104,7 @@ class LabelHistory:
         """
         do = steps[0]['do']
         if do in ('undo', 'redo'):
-            changes = self._done if do == 'undo' else self._undone
+            changes = self._changes_to(do)
             if not changes:
                 raise InputError(f'there is nothing to {do}')
             change = changes[-1].reversed() if do == 'undo' else changes[-1]
@@ -124,16 +131,20 @@ class LabelHistory:
         """Undo a change of :meth:`perform` that was not committed."""
         self._apply(change.reversed())
 
-    def commit(self, steps: Sequence[Step], change: Change) -> None:
-        """Remember a change that was done by :meth:`perform`."""
+    def commit(self, steps: Sequence[Step], change: Change, edit_id: str) -> None:
+        """Remember a change that was done by :meth:`perform`, as that of an edit."""
         do = steps[0]['do']
         if do == 'undo':
             self._undone.append(self._done.pop())
         elif do == 'redo':
             self._done.append(self._undone.pop())
         else:
+            change.edit_id = edit_id
             self._done.append(change)
             self._undone.clear()
+
+    def _changes_to(self, do: str) -> list[Change]:
+        return self._done if do == 'undo' else self._undone
 
     def _changes(
         self, before: Mapping[int, Mapping[int, PersonLabel]], skeleton: Skeleton | None

@@ -16,7 +16,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
-from .edit_log import EditLog, EditRequest, EditScope
+from .edit_log import EditLog, EditRequest, EditScope, StaleEditError
 from .edits import EditReader, Step
 from .events import EventStream
 from .guidance import Guidance, GuidanceReport
@@ -105,8 +105,8 @@ class VideoReview:
         try:
             page, edit = str(entry['page']), entry['edit']
             people, frames = set(entry['people']), entry['frames']
-            person = self._do(str(edit['type']), entry['steps'])
             clicks, edit_id = int(entry['clicks']), entry['id']
+            person = self._do(str(edit['type']), entry['steps'], edit_id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f'{self.journal.path}: edit {self.revision + 1} cannot be done again ({error}), '
@@ -270,6 +270,10 @@ class VideoReview:
             reader = EditReader(asked.edit, self.state, self.shown.label, self.presets)
             scope = EditScope(*reader.touches())
             self._log.refuse_stale(asked, reader.type, scope)
+            if reader.of is not None and reader.of != self._labels.next_to(reader.type):
+                raise StaleEditError(
+                    f'another page has made edits since, so there is nothing here to {reader.type}'
+                )
             steps, clicks = reader.steps(), reader.clicks()
             change, person = self._labels.perform(steps)
             if reader.type in ('undo', 'redo') and change.labels:
@@ -290,7 +294,7 @@ class VideoReview:
             except BaseException:
                 self._labels.roll_back(change)
                 raise
-            self._labels.commit(steps, change)
+            self._labels.commit(steps, change, asked.id)
             self.failed = None
             touched = [[frames.start, frames.stop - 1] for frames in self._show_change(change)]
             place = min(((frame, one) for one, frame in change.labels), default=None)
@@ -303,10 +307,10 @@ class VideoReview:
 
     # Edits.
 
-    def _do(self, kind: str, steps: Sequence[Step]) -> int | None:
+    def _do(self, kind: str, steps: Sequence[Step], edit_id: str) -> int | None:
         """Apply steps from the journal again."""
         change, person = self._labels.perform(steps)
-        self._labels.commit(steps, change)
+        self._labels.commit(steps, change, edit_id)
         self._show_change(change)
         return _added_person(kind, steps, person)
 

@@ -27,8 +27,8 @@ class TrackConfirmation:
     box on a person, see ``max_contained``. Of two such boxes the second is the one that is not
     confirmed or, if neither is, the smaller one, which is mostly a part of a person. So people who
     cross later, and cover each other, stay; a person who appears behind another one is included
-    from ``min_frames - 1`` frames before the confirmation. In a video of fewer frames, half of its
-    frames are enough.
+    from ``min_frames - 1`` frames before the confirmation. Half of the frames of a short video are
+    enough.
 
     The memory depends on the number of tracks, not on the length of the video.
 
@@ -57,22 +57,23 @@ class TrackConfirmation:
             frames: The people of all frames of a video, in order.
 
         Yields:
-            ``min_frames - 1`` frames after the frame was read.
+            ``min_frames - 1`` frames after the frame was read; nothing while the video is so short
+            that half of its frames are fewer than ``min_frames``.
         """
         confirmed: set[int] = set()
         seen: Counter[int] = Counter()
         waiting: deque[TrackedBoxes] = deque()
         num_frames = 0
-        for people in frames:
-            num_frames += 1
+        for num_frames, people in enumerate(frames, start=1):
             waiting.append(people)
             for track_id in people.track_ids[self._are_apart(people, confirmed)].tolist():
                 seen[track_id] += 1
                 if seen[track_id] == self._min_frames:
                     confirmed.add(track_id)
-            if len(waiting) == self._min_frames:
-                yield _are_in(waiting.popleft(), confirmed)
-        if num_frames < self._min_frames:
+            if num_frames > 2 * (self._min_frames - 1):
+                while len(waiting) >= self._min_frames:
+                    yield _are_in(waiting.popleft(), confirmed)
+        if num_frames <= 2 * (self._min_frames - 1):
             confirmed = {track for track, number in seen.items() if 2 * number >= num_frames}
         for people in waiting:
             yield _are_in(people, confirmed)

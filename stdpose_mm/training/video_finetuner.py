@@ -28,7 +28,7 @@ from stdpose_mm.datasets.body import ClipWindowDataset
 from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.engine.samplers import SeededInfiniteSampler
 from stdpose_mm.engine.seeding import derive_seed, seed_generators
-from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy
+from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy, pose_sizes
 from stdpose_mm.inference import WindowModel, move_to
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
@@ -260,14 +260,21 @@ HeldOut = tuple[tuple[int, ...], list[Gap]]
 def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> list[HeldOut]:
     """Find the sets of frames that are held out one after the other.
 
-    From scratch there is only one set: training takes long.
+    From scratch there is only one set: training takes long. Labels without a size are left out
+    where others have one: their errors would be in pixels.
     """
-    sets = [
-        (frames, gaps)
-        for frames in hold_out(labels)
-        if (gaps := held_out_gaps(labels, frames, num_frames))
-    ]
+    sets = [(frames, held_out_gaps(labels, frames, num_frames)) for frames in hold_out(labels)]
+    sized = [(frames, [gap for gap in gaps if _has_size(labels, gap)]) for frames, gaps in sets]
+    if any(gaps for _, gaps in sized):
+        sets = sized
+    sets = [(frames, gaps) for frames, gaps in sets if gaps]
     return sets[:1] if from_scratch else sets
+
+
+def _has_size(labels: VideoLabels, gap: Gap) -> bool:
+    """Tell whether the label that fills a gap of one frame has a pose size."""
+    label = labels.tracks()[gap.track_id][gap.frames[0]]
+    return bool(pose_sizes(label.keypoints, label.labelled) > 0)
 
 
 @dataclass(frozen=True)
@@ -376,12 +383,12 @@ class VideoFinetuner:
             self.bar.set_description('adapt to all labels')
             self.bar.reset(chosen)
             done = max(islice(self._train(self.labels, steps, deadline), chosen), default=0)
-        one_joint = all(person.labelled.sum() < 2 for person in self.labels.persons)
+        is_sized = any(_has_size(self.labels, gap) for _, gaps in sets for gap in gaps)
         return FitResult(
             held_out=tuple(sorted(frame for frames, _ in sets for frame in frames)),
             error_before=before,
             error_after=after,
-            unit='pixels' if one_joint else '% of the pose size',
+            unit='% of the pose size' if is_sized else 'pixels',
             steps=done,
             timed_out=timed_out or done < chosen,
         )
@@ -470,7 +477,7 @@ class VideoFinetuner:
         """Measure the mean error on the labels of the same people and frames.
 
         It is in per cent of the pose size, where a joint counts 20 at most, so that a few outliers
-        do not decide; for a subject of one joint, which has no size, it is in pixels.
+        do not decide; where no label has a size, as of a subject of one joint, it is in pixels.
         """
         if not all(np.isfinite(pose.keypoints).all() for pose in poses):
             return math.inf

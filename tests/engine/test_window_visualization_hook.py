@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 from mmpose.visualization import PoseLocalVisualizer
 
 from stdpose_mm.engine.hooks import WindowVisualizationHook
+from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import Skeleton
 from support.video_files import HEIGHT, WIDTH, make_video, number_of, numbered_picture
 
@@ -73,6 +74,17 @@ def test_a_test_draws_the_key_frames_of_videos_and_pictures(
         'a clip_000007_1.png': 7,
     }
     assert [one.img_path for one in samples[:3]] == [str(video)] * 3
+
+
+def test_videos_of_the_same_name_are_told_apart(runner: Any, tmp_path: Path) -> None:
+    videos = [tmp_path / folder / 'clip.mp4' for folder in ('mornings', 'evenings')]
+    for video, first in zip(videos, (0, 10), strict=True):
+        video.parent.mkdir()
+        write_video(video, map(numbered_picture, range(first, first + 4)), 25)
+    hook = WindowVisualizationHook(enable=True, out_dir='drawn')
+    hook.after_test_iter(runner, 0, {}, [sample(video, 2) for video in videos])
+    pictures = drawn(tmp_path / 'now' / 'drawn')
+    assert pictures == {'clip_000002_0.png': 2, 'clip_000002_1.png': 12}
 
 
 @pytest.mark.parametrize(('batch', 'frames'), [(2, {'val_img_6.png': 5}), (1, {})])

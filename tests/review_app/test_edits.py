@@ -367,6 +367,25 @@ def test_an_undo_is_an_edit_to_the_pose_that_it_takes_back(page: Page):
     assert stale.status_code == 409
 
 
+def test_an_edit_that_is_named_is_undone_and_done_again_only_while_it_is_the_newest(page: Page):
+    other = Page(page.client.app, 'other')  # type: ignore[arg-type]
+    joints = {'head': [1, 1, 2]}
+    page.edit('set_joints', id='mine', person=1, frame=10, joints=joints)
+    other.revision = page.revision
+    other.edit('mark_absent', id='theirs', person=2, frame=10)
+    page.revision = other.revision
+    before = page.state()
+    for type in ('undo', 'redo'):
+        assert page.try_edit(type, of='mine').status_code == 409
+    assert page.state() == before
+    page.edit('undo', of='theirs')
+    page.edit('undo', of='mine')
+    assert page.joint(10, 1) != [1, 1]
+    assert page.try_edit('redo', of='theirs').status_code == 409
+    page.edit('redo', of='mine')
+    assert page.joint(10, 1) == [1, 1]
+
+
 def test_a_page_may_send_its_own_edits_without_waiting(page: Page):
     for x in (1, 2, 3):
         edit = page.try_edit(

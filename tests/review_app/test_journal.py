@@ -61,6 +61,14 @@ def test_a_project_that_is_opened_again_is_as_it_was(page: Page, reopen: Callabl
     assert again.get()['revision'] == len(EDITS) + 1
 
 
+def test_an_edit_can_be_undone_by_its_name_after_a_restart(page: Page, reopen: Callable[[], Page]):
+    before = page.joint(10, 1)
+    page.edit('set_joints', id='mine', person=1, frame=10, joints={'head': [1, 1, 2]})
+    again = reopen()
+    again.edit('undo', of='mine')
+    assert again.joint(10, 1) == before
+
+
 def test_an_edit_that_was_done_before_a_restart_is_not_done_again(
     page: Page, reopen: Callable[[], Page]
 ):

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -329,6 +330,19 @@ class Page:
             'fetch(arguments[0]).then((r) => r.json()).then(done, (e) => done(String(e)))',
             f'/api/videos/{self.video}{path}',
         )
+
+    def edit_as_another_page(self, edit: dict[str, Any]) -> None:
+        """Send an edit that knows of all edits before, in the name of another page."""
+        request = {'id': str(uuid4()), 'page': 'another', 'revision': self.revision(), 'edit': edit}
+        status = self.browser.execute_async_script(
+            'const done = arguments[2];'
+            'const headers = {"Content-Type": "application/json"};'
+            'const body = JSON.stringify(arguments[1]);'
+            'fetch(arguments[0], {method: "POST", headers, body}).then((r) => done(r.status))',
+            f'/api/videos/{self.video}/edits',
+            request,
+        )
+        assert status == 200
 
     def poses(self) -> dict[int, dict[int, dict[str, Any]]]:
         """Return all poses: frame -> person -> the server's answer."""

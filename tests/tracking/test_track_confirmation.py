@@ -88,6 +88,26 @@ def test_in_a_video_of_few_frames_half_of_them_are_enough():
     assert kept([], 10) == {}
 
 
+@pytest.mark.parametrize('num_frames', range(1, 13))
+def test_no_length_of_a_video_asks_for_more_than_half_of_its_frames(num_frames):
+    enough = min(4, -(-num_frames // 2))
+    for seen in range(1, num_frames + 1):
+        frames = [people(*[(7, FAR)] * (n < seen)) for n in range(num_frames)]
+        assert (7 in kept(frames, 4)) == (seen >= enough)
+
+
+def test_a_frame_is_answered_a_few_frames_later():
+    read = []
+
+    def frames():
+        for n in range(12):
+            read.append(n)
+            yield people((0, WHOLE))
+
+    delays = [len(read) - 1 - n for n, _ in enumerate(TrackConfirmation(4)(frames()))]
+    assert delays == [6, 5, 4, *[3] * 6, 2, 1, 0]
+
+
 def test_one_frame_answers_at_once():
     read = []
 

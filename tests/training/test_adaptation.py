@@ -21,7 +21,12 @@ from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, PropagatedPose
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import AdaptedModel, adapt, adaptation, video_finetuner
-from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
+from stdpose_mm.training.video_finetuner import (
+    PROBE_STEPS,
+    held_out_sets,
+    hold_out,
+    make_initial_model,
+)
 from support.pose_network_files import write_described_network
 
 pytestmark = pytest.mark.slow
@@ -222,6 +227,16 @@ def test_the_held_out_error_never_rises(run: Any) -> None:
 )
 def test_frames_to_hold_out(labelled: tuple[int, ...], expected: list[tuple[int, ...]]) -> None:
     assert hold_out(make_labels(labelled)) == expected
+
+
+def test_labels_of_one_joint_are_not_held_out_beside_poses() -> None:
+    poses = make_labels((0, 2, 4, 6, 8))
+    alone = [replace(p, visibility=np.array([2, 0, 0])) for p in poses.persons]
+    some = [one if p.frame_index == 4 else p for p, one in zip(poses.persons, alone, strict=True)]
+    mixed = held_out_sets(poses.with_persons(some), NUM_FRAMES, from_scratch=False)
+    assert [frames for frames, _ in mixed] == [(2, 6)]
+    single = held_out_sets(poses.with_persons(alone), NUM_FRAMES, from_scratch=False)
+    assert [frames for frames, _ in single] == [(4,), (2, 6)]
 
 
 def test_few_labels_hold_nothing_out(run: Any, losses: list[float]) -> None:

@@ -52,15 +52,22 @@ class WindowVisualizationHook(PoseVisualizationHook):
 def _with_pictures(samples: Sequence[PoseDataSample]) -> Iterator[list[PoseDataSample]]:
     """Copy samples, those of videos with a picture of the key frame that exists in the context."""
     with TemporaryDirectory() as folder:
-        yield [_with_picture(sample, Path(folder)) for sample in samples]
+        pictures: dict[tuple[str, int], Path] = {}
+        yield [_with_picture(sample, Path(folder), pictures) for sample in samples]
 
 
-def _with_picture(sample: PoseDataSample, folder: Path) -> PoseDataSample:
+def _with_picture(
+    sample: PoseDataSample, folder: Path, pictures: dict[tuple[str, int], Path]
+) -> PoseDataSample:
     video, index = sample.img_path, sample.get('img_index')
     if index is None:
         return sample
-    picture = folder / f'{Path(video).stem}_{index:06d}.png'
-    if not picture.exists():
+    picture = pictures.get((video, index))
+    if picture is None:
+        # Videos in different folders may have the same name.
+        own = folder / str(len(pictures))
+        own.mkdir()
+        picture = pictures[video, index] = own / f'{Path(video).stem}_{index:06d}.png'
         write_picture(picture, read_frame(video, index))
     sample = copy.copy(sample)
     sample.set_metainfo({'img_path': str(picture)})

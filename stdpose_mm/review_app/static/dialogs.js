@@ -165,9 +165,9 @@ export function askForOther(store, what, submit) {
   );
   const confirm = byId('other-confirm');
   confirm.textContent = verb;
-  confirm.onclick = () => {
+  // The form's method closes the dialog.
+  confirm.form.onsubmit = () => {
     const other = Number(byId('other-choice').value);
-    byId('other').close();
     submit(
       what === 'swap'
         ? { type: 'swap', a: person, b: other, frame: shown }
@@ -175,7 +175,8 @@ export function askForOther(store, what, submit) {
     );
   };
   byId('other').showModal();
-  byId('other-choice').focus();
+  // Nothing is to be chosen from one other person, so that Enter confirms.
+  byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();
 }
 
 /**

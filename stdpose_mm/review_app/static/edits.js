@@ -79,10 +79,13 @@ export class EditQueue {
     this.store.update({ waiting: this.#queue.length });
   }
 
-  /** @param {any} edit with `type` and the fields of the server's edits */
+  /**
+   * @param {any} edit with `type` and the fields of the server's edits
+   * @returns {string} its identifier
+   */
   submit(edit) {
     this.flush();
-    this.#add(edit, this.#show(edit));
+    return this.#add(edit, this.#show(edit));
   }
 
   /**
@@ -122,6 +125,7 @@ export class EditQueue {
     this.#queue.push({ id, video: video.id, page: this.page, revision, edit, held });
     this.#changed();
     this.#pump();
+    return id;
   }
 
   /** Try again at once, since the server has answered. */

@@ -11,7 +11,8 @@ import { layInBox, placedJoints, readable } from './poses.js';
  * @property {number} frame
  * @property {number} next place in the order of the joints
  * @property {Record<string, number[]>} joints that were placed, the latest last
- * @property {{name: string, point: number[]}[]} undone joints that were taken back, the last one last
+ * @property {Record<string, string>} edits that placed the joints of a person who is there already
+ * @property {{name: string, point: number[], edit: string}[]} undone joints that were taken back, the last one last
  * @property {[number, number]|null} cross where the keyboard places, in pixels of the picture
  * @property {number[]|null} box that is drawn, in pixels of the picture
  */
@@ -20,7 +21,7 @@ export class PlacingLayer {
   /**
    * @param {import('./store.js').Store} store
    * @param {import('./picture_view.js').PictureView} view
-   * @param {(edit: any) => void} submit
+   * @param {(edit: any) => string} submit returns the edit's identifier
    */
   constructor(store, view, submit) {
     this.store = store;
@@ -64,7 +65,7 @@ export class PlacingLayer {
     if (!video?.skeleton || shown < 0) return;
     this.finish();
     const placing = {
-      person, frame: shown, next: first, joints: {}, undone: [], cross: null, box: null,
+      person, frame: shown, next: first, joints: {}, edits: {}, undone: [], cross: null, box: null,
     };
     this.store.update({ placing, playing: false, joint: null });
     this.view.canvas.focus();
@@ -95,9 +96,10 @@ export class PlacingLayer {
       this.finish();
       return true;
     }
-    const step = { name, point: joints[name] };
+    const edit = placing.edits[name];
+    const step = { name, point: joints[name], edit };
     delete joints[name];
-    if (placing.person !== null) this.submit({ type: 'undo' });
+    if (placing.person !== null) this.submit({ type: 'undo', of: edit });
     const undone = [...placing.undone, step];
     this.store.update({ placing: { ...placing, next: this.#names.indexOf(name), joints, undone } });
     return true;
@@ -108,7 +110,7 @@ export class PlacingLayer {
     const placing = this.#placing;
     const step = placing?.undone.at(-1);
     if (!placing || !step) return false;
-    if (placing.person !== null) this.submit({ type: 'redo' });
+    if (placing.person !== null) this.submit({ type: 'redo', of: step.edit });
     const joints = { ...placing.joints, [step.name]: step.point };
     const next = this.#names.indexOf(step.name);
     const undone = placing.undone.slice(0, -1);
@@ -123,13 +125,14 @@ export class PlacingLayer {
     if (!placing) return;
     const name = this.#names[placing.next];
     const point = [x, y, occluded ? 1 : 2];
+    const edits = { ...placing.edits };
     if (placing.person !== null) {
       const { person, frame } = placing;
-      this.submit({ type: 'set_joints', person, frame, joints: { [name]: point } });
+      edits[name] = this.submit({ type: 'set_joints', person, frame, joints: { [name]: point } });
     }
     // The joint that was placed last is the last one, also where it was placed before.
     const { [name]: _, ...others } = placing.joints;
-    this.#advance({ joints: { ...others, [name]: point }, undone: [] });
+    this.#advance({ joints: { ...others, [name]: point }, edits, undone: [] });
   }
 
   skip() {

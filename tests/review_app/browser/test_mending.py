@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import read_labels
 from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, serve
@@ -205,13 +206,17 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
     assert edit == {'type': 'accept', 'person': 1, 'frame': 5, 'joints': joints}
 
 
-def test_swap_exchanges_two_people_from_here_on(page):
+@pytest.mark.parametrize('confirm', ['click', 'Enter'])
+def test_swap_exchanges_two_people_from_here_on(page, confirm):
     before = page.poses()
     go_to(page, 20)
     page.press('1', 's')
     page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
     with page.one_edit():
-        page.click('#other-confirm')
+        if confirm == 'click':
+            page.click('#other-confirm')
+        else:
+            page.press(Keys.ENTER)
     after = page.poses()
     for frame in (20, 25, 40):
         assert point_of(after, frame, 1, 'head') == point_of(before, frame, 2, 'head')

@@ -71,6 +71,19 @@ def test_undo_while_joints_are_placed_goes_back_to_the_joint(page):
     assert neck != pytest.approx(PLACES[1], abs=1)
 
 
+def test_undo_while_joints_are_placed_spares_what_another_page_did(page):
+    page.press('1', 'r')
+    with page.one_edit():
+        page.pointer(PLACES[0])
+    page.edit_as_another_page({'type': 'mark_absent', 'person': 2, 'frame': 20})
+    page.wait(lambda: 'Another page has edited' in page.text('#messages'), 'the page knows of it')
+    page.wait_until_settled(page.revision())
+    undo(page)
+    page.wait(lambda: 'was left out' in page.text('#messages'), 'the undo is refused')
+    assert page.poses()[20][2]['source'] == 'absent'
+    assert page.poses()[0][1]['keypoints'][0][:2] == pytest.approx(PLACES[0], abs=1 / page.scale)
+
+
 def test_a_click_that_slips_places_a_joint_and_no_skeleton_after_the_first(page):
     by = 40 / page.scale
     place(page, 2)
