@@ -85,6 +85,17 @@ def file_fingerprint(path: str | Path) -> str:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
+def path_fingerprint(path: Path) -> str:
+    """Compute the fingerprint of a file, or of all files in a folder; empty if there is neither.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    if path.is_dir():
+        return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
+    return file_fingerprint(path) if path.exists() else ''
+
+
 def stream_fingerprint(stream: BinaryIO) -> str:
     """Compute the fingerprint of the bytes that are left in a stream, without holding them all.
 

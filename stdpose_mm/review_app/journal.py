@@ -1,6 +1,7 @@
 """The journal of a project: one line of JSON per edit, on the disk before the edit is shown.
 
-It also holds the labels before the first edit, so that no other file is needed to continue.
+It also holds the labels before the first edit, so that no other file is needed to continue, and
+by which content the files are known that labels were saved to.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _KEY = 'stdpose_review'
 _LABELS = 'given_labels'
 """The only field of the line with the labels before the first edit."""
 
+_SAVED = 'saved'
+"""Field of a line that is no edit: the fingerprint of the file that labels were saved to."""
+
 
 class Journal:
     """An append-only file that one server at a time writes to.
@@ -54,6 +58,7 @@ class Journal:
         entries: The edits in the journal.
         labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
             edit, began without any, or is from the time before labels were kept.
+        saves: Fingerprint of what was saved -> number of edits in it.
         has_other_file: Whether the edits began with another label file than the one that is given.
         notes: Messages to the user about the file, one sentence each.
 
@@ -66,6 +71,7 @@ class Journal:
         self.path = path
         self.entries: list[dict[str, Any]] = []
         self.labels: Any = None
+        self.saves: dict[str, int] = {}
         self.has_other_file = False
         self.notes: list[str] = []
         self._inputs = inputs
@@ -99,6 +105,19 @@ class Journal:
         """
         self._write(_line(entry))
         self.entries.append(entry)
+
+    def add_save(self, content: str, revision: int) -> None:
+        """Write that labels were saved, so that the file is known later.
+
+        Args:
+            content: Fingerprint of the file.
+            revision: Number of edits in it.
+
+        Raises:
+            InputError: See :meth:`append`.
+        """
+        self._write(_line({_SAVED: content, 'revision': revision}))
+        self.saves[content] = revision
 
     def other_labels(self) -> InputError:
         """Make the error for labels that are not those that the edits began with."""
@@ -191,6 +210,8 @@ class Journal:
         for line in lines[1:]:
             if _LABELS in line:
                 self.labels, self._to_keep = line[_LABELS], b''
+            elif _SAVED in line:
+                self.saves[str(line[_SAVED])] = line.get('revision', 0)
             else:
                 self.entries.append(line)
         self._check(lines[0])

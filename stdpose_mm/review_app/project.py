@@ -12,7 +12,7 @@ from typing import Any
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, explain_error, one_line
-from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
+from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import FrameSource, open_frames
@@ -92,7 +92,8 @@ def open_review(
     frames = open_frames(inputs.video)
     decided_by = {
         'video': fingerprint(frames),
-        LABEL_FILE: None if inputs.labels is None else _file_or_folder(inputs.labels),
+        # A missing file counts as changed; the journal's error says how to continue without it.
+        LABEL_FILE: None if inputs.labels is None else path_fingerprint(inputs.labels),
     }
     journal = Journal(inputs.project, decided_by)
     try:
@@ -131,6 +132,7 @@ def _open_with_journal(
             options.say(f'{inputs.labels or journal.path}: {sentence}')
     files = VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out)
     review = VideoReview(propagator, state, labels, journal, files, KNOWN_SKELETONS)
+    review.require_own_output()
     if labels is not None:
         journal.keep(pack_labels(labels, frames.size))
     return review
@@ -191,13 +193,6 @@ def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> Vide
         'are taken for labels to correct, all others are propagated between these'
     )
     return taken
-
-
-def _file_or_folder(path: Path) -> str:
-    if path.is_dir():
-        return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
-    # A missing file counts as changed; the journal's error says how to continue without it.
-    return file_fingerprint(path) if path.exists() else ''
 
 
 class ReviewProject:

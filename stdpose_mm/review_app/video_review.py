@@ -12,6 +12,7 @@ from typing import Any
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.video_pose_propagator import PropagationState
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
@@ -90,16 +91,22 @@ class VideoReview:
         for entry in journal.entries:
             self._replay(entry)
         self.shown.forget_edits()
-        self.saved = self.revision if self._is_saved() else None
-        """Revision of the labels that were saved last; None if that is unknown."""
+        self.saved = journal.saves.get(path_fingerprint(files.out))
+        """Revision of the labels in the output file; None if it is not there."""
 
-    def _is_saved(self) -> bool:
-        """Tell whether the saved labels are newer than the last edit."""
-        try:
-            saved, edited = (path.stat() for path in (self.files.out, self.journal.path))
-        except OSError:
-            return False
-        return saved.st_mtime_ns >= edited.st_mtime_ns
+    def require_own_output(self) -> None:
+        """Check that saving replaces nothing but what was saved from here.
+
+        Raises:
+            InputError: If the output file is another one, or was changed by another program.
+        """
+        content = path_fingerprint(self.files.out)
+        if content and content not in self.journal.saves:
+            raise InputError(
+                f'{self.files.out} is there already and is not what was saved from '
+                f'{self.journal.path}, so that saving would replace it: give another --out, or '
+                'move it away'
+            )
 
     def _replay(self, entry: dict[str, Any]) -> None:
         try:
@@ -384,11 +391,16 @@ class VideoReview:
             The revision whose edits are surely in the file.
 
         Raises:
-            InputError: If nothing is labelled, or the file cannot be written.
+            InputError: If nothing is labelled, the file cannot be written, or it is not what was
+                saved before (:meth:`require_own_output`).
         """
-        revision = self.revision
-        self.write(self.files.out)
-        self.saved = revision
+        with self._writing:
+            self.require_own_output()
+            revision = self.revision
+            self._write(self.files.out)
+            with self.lock:
+                self.journal.add_save(path_fingerprint(self.files.out), revision)
+            self.saved = revision
         return revision
 
     def write(self, path: Path, format: str | None = None) -> None:
@@ -397,11 +409,14 @@ class VideoReview:
         Of several at once, the last has the newest labels.
 
         Raises:
-            InputError: See :meth:`save`.
+            InputError: If nothing is labelled, or the file cannot be written.
         """
         with self._writing:
-            labels, time_of = self.collect()
-            write_labels(labels, path, format, time_of)
+            self._write(path, format)
+
+    def _write(self, path: Path, format: str | None = None) -> None:
+        labels, time_of = self.collect()
+        write_labels(labels, path, format, time_of)
 
     # The work in the background.
 

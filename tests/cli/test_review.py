@@ -147,9 +147,16 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
 ):
     """``stdpose review clip.mp4 --out labels.json`` with labels that were made elsewhere."""
 
+    edits = (
+        {'type': 'set_skeleton', 'name': 'coco'},
+        {'type': 'add_person', 'frame': 2, 'joints': {'nose': [9, 9, 2]}},
+    )
+
     def serve(server):
-        edit = {'type': 'set_skeleton', 'name': 'coco'}
-        server._project[0].edit({'id': 'mine', 'page': 'p', 'revision': 0, 'edit': edit})
+        for number, edit in enumerate(edits):
+            asked = {'id': f'mine {number}', 'page': 'p', 'revision': number, 'edit': edit}
+            server._project[0].edit(asked)
+        server._project[0].save()
 
     monkeypatch.setattr(ListeningServer, 'run', serve)
     code, printed, said = run(movie, '--out', label_file, '--no-browser')
@@ -167,8 +174,11 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     # What the page saved is there from the second start on, and so are its edits.
     mine = ['--out', tmp_path / 'mine.json', '--no-browser']
     assert run(movie, *mine)[0] == 0
-    (tmp_path / 'mine.json').write_text(label_file.read_text())
     assert run(movie, *mine)[0] == 0
+
+    code, _, (sentence,) = run(movie, '--out', label_file, '--no-browser')
+    assert code == 2
+    assert f'{label_file} is there already and is not what was saved from' in sentence
 
 
 def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew(

@@ -93,6 +93,40 @@ def test_of_two_saves_at_once_the_later_has_the_last_word(
     assert [tuple(p.keypoints[0]) for p in saved if p.track_id == 1] == [(30, 4)]
 
 
+def test_what_was_saved_is_known_at_the_next_start(
+    page: Page, reopen: Callable[[], Page], tmp_path: Path
+):
+    page.post('/save', {})
+    again = reopen()
+    assert (again.get()['saved'], again.get()['revision']) == (0, 0)
+    again.edit('mark_absent', person=1, frame=10)
+    again.post('/save', {})
+    again.edit('mark_absent', person=2, frame=10)
+    again = reopen()
+    assert (again.get()['saved'], again.get()['revision']) == (1, 2)
+    (tmp_path / 'labels_reviewed.json').unlink()
+    assert reopen().get()['saved'] is None
+
+
+def test_a_file_that_another_program_has_changed_is_not_replaced(
+    page: Page, reopen: Callable[[], Page], tmp_path: Path
+):
+    saved = tmp_path / 'labels_reviewed.json'
+    page.edit('mark_absent', person=1, frame=10)
+    assert page.post('/save', {}).status_code == 200
+    assert page.post('/save', {}).status_code == 200
+    theirs = saved.read_text() + ' '
+    saved.write_text(theirs)
+    answer = page.post('/save', {})
+    assert answer.status_code == 422
+    assert f'{saved} is there already and is not what was saved from' in answer.json()['error']
+    with pytest.raises(InputError, match='move it away'):
+        reopen()
+    assert saved.read_text() == theirs
+    saved.rename(tmp_path / 'theirs.json')
+    assert reopen().post('/save', {}).status_code == 200
+
+
 def test_an_export_waits_for_a_save(
     start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
 ):
