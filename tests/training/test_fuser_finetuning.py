@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 from collections import Counter
@@ -25,9 +26,11 @@ from stdpose_mm.propagation.auto.trained_fuser import (
 from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
 from stdpose_mm.structures import POSETRACK_SKELETON
 from stdpose_mm.training.fuser_finetuning import (
+    SHARES,
     SIMULATED_BESIDE_OWN,
     SURENESS_OF_GENERATED,
     FuserQuality,
+    choose_share,
     mix_weights,
 )
 from stdpose_mm.training.fuser_training import (
@@ -356,6 +359,19 @@ def test_mixed_weights_lie_between_both():
         expected = (0.75 * before[name] + 0.25 * after[name]).half().float()
         torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-6)
         torch.testing.assert_close(value, value.half().float(), rtol=0, atol=0)
+
+
+def test_the_share_of_the_trained_weights_is_the_best_on_held_out_gaps(finetuned):
+    out, _ = finetuned
+    (file,) = out.glob('evidence/held_out/*.npz')
+    gaps = load_training_gaps(file)
+    good = TrainedFuser.load(out / 'fuser.pth').network
+    bad = copy.deepcopy(good)
+    # The correction of the position.
+    with torch.no_grad():
+        bad.output.bias[sum(bad.output_sizes[:1])] += 5
+    assert choose_share(bad, good, gaps) == 1
+    assert choose_share(good, bad, gaps) == min(SHARES)
 
 
 @pytest.fixture

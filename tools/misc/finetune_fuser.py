@@ -6,14 +6,15 @@
         --pose-onnx rtmpose.onnx=rtmpose-coco
 
 Labels are two sets of videos without a common source (``split_videos.py``), with every frame
-labelled, or most of them: the first set is learned from, scores are calibrated on the second one.
-Training starts from the fuser that comes with the package, and ends with what both are worth on
-the second set. Pose networks are evidence as they are; their options are those of ``stdpose
-propagate``, and as there the STDPose of the package is used for labels of people unless a model is
-given. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained on
-these videos, or the fuser learns to follow it further than it deserves elsewhere. Of several
-models, each video is shown with one, so that the fuser learns to tell good from bad ones; the one
-that comes with the package was trained so (docs/guide/auto.md).
+labelled, or most of them: the first set is learned from; the second one decides how far the weights
+go from those of before, and calibrates the scores. Training starts from the fuser that comes with
+the package, and ends with what both are worth on the second set. Pose networks are evidence as they
+are; their options are those of ``stdpose propagate``, and as there the STDPose of the package is
+used for labels of people unless a model is given. A model of this package, ``--config`` and
+``--checkpoint``, must not have been trained on these videos, or the fuser learns to follow it
+further than it deserves elsewhere. Of several models, each video is shown with one, so that the
+fuser learns to tell good from bad ones; the one that comes with the package was trained so
+(docs/guide/auto.md).
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def make_parser() -> OneLineParser:
         'fuser is for: labels are moved as if a person had set them, models are shown with the '
         'errors of unknown footage, and scores are less sure',
     )
-    parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
+    parser.add_argument('--iters', type=positive, default=2000, help='steps (%(default)s)')
     add_training_resources(parser)
     return parser
 
@@ -127,7 +128,8 @@ def train(args: argparse.Namespace) -> None:
         args.device,
         args.seed,
     )
-    before, after = finetuner.train(*(read_videos(each) for each in args.labels))
+    before, after, share = finetuner.train(*(read_videos(each) for each in args.labels))
+    print(f'share of the trained weights, the rest are those of before: {100 * share:.0f} %')
     print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
     for name, old, new in (
         ('PCK@0.1', before.pck, after.pck),
