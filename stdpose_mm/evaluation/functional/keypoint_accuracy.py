@@ -287,6 +287,14 @@ def pair_videos(
             f'{len(predictions)} predicted videos were given, expected one for each of the '
             f'{len(truth)} videos of the ground truth, and at least one'
         )
+    true_names, predicted_names = ([v.name for v in videos] for videos in (truth, predictions))
+    # Names may differ, as those of one video do in different formats, but not be exchanged.
+    if predicted_names != true_names and sorted(predicted_names) == sorted(true_names):
+        wrong = next(a for a, b in zip(true_names, predicted_names, strict=True) if a != b)
+        raise InputError(
+            f'the predicted videos are in another order than the ground truth, from {wrong!r} on: '
+            'give them in the same order'
+        )
     names = truth[0].skeleton.keypoint_names
     return [
         pair_tracks(gt, prediction, names, None if frames is None else frames[number])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,6 +139,13 @@ def test_videos_go_in_pairs(truths: int, predictions: int) -> None:
     video = _video({0: TRUTH})
     with pytest.raises(InputError, match=f'{predictions} predicted videos were given, .* {truths}'):
         keypoint_accuracy([video] * truths, [video] * predictions)
+
+
+def test_videos_in_another_order_are_refused_but_other_names_are_not() -> None:
+    one, other, third = (replace(_video({0: TRUTH}), name=name) for name in ('a', 'b', 'c.json'))
+    with pytest.raises(InputError, match="another order than the ground truth, from 'a' on"):
+        keypoint_accuracy([one, other], [other, one])
+    assert keypoint_accuracy([one, other], [one, third]).pck[0.05].tolist() == [100, 100]
 
 
 def test_jitter_does_not_run_on_from_one_track_to_the_next() -> None:
