@@ -252,15 +252,12 @@ def list_inputs(
         # The first save would replace them; after an edit they may be what the page has saved.
         if one.project.exists() or not one.out.exists():
             continue
-        if one.labels is not None:
-            raise InputError(
-                f'{one.out} is there already, and without edits in {one.project} it was not saved '
-                'from there, so that saving would replace it: give another --out, or move it away'
-            )
+        way = 'give another --out, or move it away'
+        if one.labels is None:
+            way = 'give it as LABELS to go on from it, or another --out'
         raise InputError(
-            f'{one.out} is there already, but without LABELS, and without edits in '
-            f'{one.project}, labelling begins anew and would replace it: give it as LABELS to '
-            'go on from it, or another --out'
+            f'{one.out} is there already, and without edits in {one.project} it was not saved '
+            f'from there, so that saving would replace it: {way}'
         )
     return inputs
 

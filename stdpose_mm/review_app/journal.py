@@ -49,7 +49,7 @@ class Journal:
     this edit is saved.
 
     Args:
-        path: The file; made with the first edit.
+        path: The file; made with the first edit or save.
         inputs: Fingerprints of the edited inputs by name: the video and the label file. None for
             the label file uses the labels in the journal. Another label file is refused here only
             if the journal holds no labels to compare its labels with.
@@ -86,7 +86,7 @@ class Journal:
     def keep(self, labels: dict[str, Any]) -> None:
         """Write the labels before the first edit, unless the journal holds them already.
 
-        If there is no file yet, they are written with the first edit.
+        If there is no file yet, they are written with the first edit or save.
 
         Raises:
             InputError: If they cannot be written; the file is then unchanged.
@@ -116,8 +116,9 @@ class Journal:
         Raises:
             InputError: See :meth:`append`.
         """
-        self._write(_line({_SAVED: content, 'revision': revision}))
+        # The file is known to this server even where the journal cannot be written.
         self.saves[content] = revision
+        self._write(_line({_SAVED: content, 'revision': revision}))
 
     def other_labels(self) -> InputError:
         """Make the error for labels that are not those that the edits began with."""

@@ -63,6 +63,8 @@ class TrackConfirmation:
         confirmed: set[int] = set()
         seen: Counter[int] = Counter()
         waiting: deque[TrackedBoxes] = deque()
+        # From this length on, half of the frames are at least ``min_frames``.
+        long_enough = 2 * self._min_frames - 1
         num_frames = 0
         for num_frames, people in enumerate(frames, start=1):
             waiting.append(people)
@@ -70,10 +72,10 @@ class TrackConfirmation:
                 seen[track_id] += 1
                 if seen[track_id] == self._min_frames:
                     confirmed.add(track_id)
-            if num_frames > 2 * (self._min_frames - 1):
+            if num_frames >= long_enough:
                 while len(waiting) >= self._min_frames:
                     yield _are_in(waiting.popleft(), confirmed)
-        if num_frames <= 2 * (self._min_frames - 1):
+        if num_frames < long_enough:
             confirmed = {track for track, number in seen.items() if 2 * number >= num_frames}
         for people in waiting:
             yield _are_in(people, confirmed)

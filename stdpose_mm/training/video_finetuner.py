@@ -33,6 +33,7 @@ from stdpose_mm.inference import WindowModel, move_to
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation.track_plans import Tracks
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.propagation.window import WindowPropagator
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
@@ -264,16 +265,17 @@ def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> l
     where others have one: their errors would be in pixels.
     """
     sets = [(frames, held_out_gaps(labels, frames, num_frames)) for frames in hold_out(labels)]
-    sized = [(frames, [gap for gap in gaps if _has_size(labels, gap)]) for frames, gaps in sets]
+    tracks = labels.tracks()
+    sized = [(frames, [gap for gap in gaps if _has_size(tracks, gap)]) for frames, gaps in sets]
     if any(gaps for _, gaps in sized):
         sets = sized
     sets = [(frames, gaps) for frames, gaps in sets if gaps]
     return sets[:1] if from_scratch else sets
 
 
-def _has_size(labels: VideoLabels, gap: Gap) -> bool:
+def _has_size(tracks: Tracks, gap: Gap) -> bool:
     """Tell whether the label that fills a gap of one frame has a pose size."""
-    label = labels.tracks()[gap.track_id][gap.frames[0]]
+    label = tracks[gap.track_id][gap.frames[0]]
     return bool(pose_sizes(label.keypoints, label.labelled) > 0)
 
 
@@ -383,7 +385,8 @@ class VideoFinetuner:
             self.bar.set_description('adapt to all labels')
             self.bar.reset(chosen)
             done = max(islice(self._train(self.labels, steps, deadline), chosen), default=0)
-        is_sized = any(_has_size(self.labels, gap) for _, gaps in sets for gap in gaps)
+        tracks = self.labels.tracks()
+        is_sized = any(_has_size(tracks, gap) for _, gaps in sets for gap in gaps)
         return FitResult(
             held_out=tuple(sorted(frame for frames, _ in sets for frame in frames)),
             error_before=before,
