@@ -18,6 +18,7 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import video_review as video_review_module
+from stdpose_mm.review_app.journal import Journal
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
@@ -125,6 +126,21 @@ def test_a_file_that_another_program_has_changed_is_not_replaced(
     assert saved.read_text() == theirs
     saved.rename(tmp_path / 'theirs.json')
     assert reopen().post('/save', {}).status_code == 200
+
+
+def test_labels_that_the_journal_could_not_note_are_saved_again(
+    start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+):
+    review = start(two_people)[0]
+
+    def refuse(*_: Any) -> None:
+        raise InputError('no space left')
+
+    with monkeypatch.context() as full:
+        full.setattr(Journal, '_write', refuse)
+        with pytest.raises(InputError, match='no space left'):
+            review.save()
+    assert review.save() == 0
 
 
 def test_an_export_waits_for_a_save(
