@@ -32,6 +32,9 @@ OPSET = 17
 
 _TRACED_FRAMES = 2
 
+_LEAST_HALVED = 1024
+"""Weights of fewer values stay in single precision: they take no room."""
+
 _KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have them'
 
 
@@ -368,3 +371,27 @@ def quiet_exporter() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
+
+
+def halve_weights(network: Any) -> None:
+    """Store an ONNX network's weights in half precision.
+
+    The runtime turns them back once, when it starts.
+
+    Args:
+        network: An ``onnx.ModelProto``, changed in place.
+    """
+    onnx: Any = importlib.import_module('onnx')
+    casts = []
+    for weight in network.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < _LEAST_HALVED:
+            continue
+        name = weight.name
+        halved = onnx.numpy_helper.from_array(values.astype(np.float16), f'{name}.half')
+        weight.CopyFrom(halved)
+        casts.append(
+            onnx.helper.make_node('Cast', [halved.name], [name], to=onnx.TensorProto.FLOAT)
+        )
+    for position, cast in enumerate(casts):
+        network.graph.node.insert(position, cast)

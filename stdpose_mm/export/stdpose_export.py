@@ -6,7 +6,6 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,10 +23,7 @@ from stdpose_mm.propagation.auto.trained_stdpose import (
 )
 from stdpose_mm.structures import NUM_FRAMES
 
-from .onnx_export import OPSET, FrameEncoder, quiet_exporter
-
-_LEAST_HALVED = 1024
-"""Weights of fewer values stay in single precision: they take no room."""
+from .onnx_export import OPSET, FrameEncoder, halve_weights, quiet_exporter
 
 
 def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:
@@ -126,23 +122,6 @@ def _write(
                 dynamo=False,
             )
         network = onnx.load(temporary)
-        _halve_weights(network.graph, onnx)
+        halve_weights(network)
         onnx.helper.set_model_props(network, {ONNX_RECORD: record.to_json()})
         onnx.save(network, temporary)
-
-
-def _halve_weights(graph: Any, onnx: Any) -> None:
-    """Store weights in half precision; the runtime turns them back once, when it starts."""
-    casts = []
-    for weight in graph.initializer:
-        values = onnx.numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < _LEAST_HALVED:
-            continue
-        name = weight.name
-        halved = onnx.numpy_helper.from_array(values.astype(np.float16), f'{name}.half')
-        weight.CopyFrom(halved)
-        casts.append(
-            onnx.helper.make_node('Cast', [halved.name], [name], to=onnx.TensorProto.FLOAT)
-        )
-    for position, cast in enumerate(casts):
-        graph.node.insert(position, cast)

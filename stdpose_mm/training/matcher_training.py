@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +28,19 @@ _LEAST_SIZE = 20.0
 """Pixels; smaller people show too little to learn from."""
 
 _SCALE_SPREAD = 0.15
+_TURN = 15.0
+_TURN_BETWEEN = 10.0
+"""Degrees; standard deviations of the rotation of both crops, and of one against the other."""
+
+_CONTRAST, _LEAST_CONTRAST, _MOST_CONTRAST = 0.25, 0.3, 2.0
+_BRIGHTNESS = 20.0
+_COLOUR_GAIN, _COLOUR_OFFSET = 0.1, 8.0
+_NOISE = 4.0
+"""Grey values; standard deviation of the noise in the noisiest crops."""
+
+_BLURRED = 0.2
+"""Share of the crops that are blurred."""
+
 _MIDDLE_ERROR = 0.08
 _CENTRE_ERROR = 0.1
 """Error in pose sizes of the flow blend, around which joints are searched for."""
@@ -36,7 +50,8 @@ class MatchingPairs(Dataset):
     """Provide pairs of frames of a person, as crops with joints.
 
     The joints to be matched are visible in the label's frame and labelled in the other one. Crops
-    are scaled, shifted and mirrored at random; an item depends on its index and the seed only.
+    are scaled, shifted, turned and mirrored at random, and differ in contrast, colour, noise and
+    blur; an item depends on its index and the seed only.
 
     Args:
         videos: Dense labels with track ids.
@@ -81,8 +96,10 @@ class MatchingPairs(Dataset):
         label, other = pairs[rng.integers(len(pairs))]
         frames = open_video(video, self._root, None, pictures_needed=True)
         size = _size_of(label) * np.exp(rng.normal(0, _SCALE_SPREAD))
-        label_crop, label_joints = _crop(frames[label.frame_index], label, size, rng)
-        crop, joints = _crop(frames[other.frame_index], other, size, rng)
+        turn = rng.normal(0, _TURN)
+        label_crop, label_joints = _crop(frames[label.frame_index], label, size, turn, rng)
+        turn += rng.normal(0, _TURN_BETWEEN)
+        crop, joints = _crop(frames[other.frame_index], other, size, turn, rng)
         if rng.random() < 0.5:
             label_crop, crop = label_crop[:, ::-1], crop[:, ::-1]
             for points in (label_joints, joints):
@@ -107,11 +124,12 @@ def train_matcher(
     videos: Sequence[VideoLabels],
     image_root: Path,
     work_dir: Path,
-    max_iters: int = 2800,
-    batch_size: int = 10,
+    max_iters: int = 2200,
+    batch_size: int = 96,
     learning_rate: float = 2e-3,
     seed: int = 0,
     device: str = 'cpu',
+    workers: int = 0,
 ) -> JointMatcher:
     """Train a matcher with MMEngine's runner.
 
@@ -124,6 +142,8 @@ def train_matcher(
         learning_rate: Largest learning rate, after a tenth of the steps.
         seed: Seed of weights and pairs.
         device: Where to train.
+        workers: Processes that load pairs; 0 for none besides this one, which is faster where few
+            cores do both.
 
     Raises:
         InputError: If nobody has two labels to compare.
@@ -133,7 +153,7 @@ def train_matcher(
     matcher = JointMatcher()
     train_in_memory(
         matcher,
-        DataLoader(pairs, batch_size=batch_size),
+        DataLoader(pairs, batch_size=batch_size, num_workers=workers),
         work_dir,
         max_iters=max_iters,
         optimizer=dict(lr=learning_rate, weight_decay=0.01),
@@ -157,10 +177,34 @@ def _are_near(one: PersonLabel, other: PersonLabel) -> bool:
 
 
 def _crop(
-    picture: np.ndarray, label: PersonLabel, size: float, rng: np.random.Generator
+    picture: np.ndarray, label: PersonLabel, size: float, turn: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crop a labelled person [S, S, 3], a little beside the middle, and its joints [K, 2]."""
+    """Crop a labelled person [S, S, 3], a little beside the middle, and its joints [K, 2].
+
+    Args:
+        picture: [H, W, 3] uint8.
+        label: The person.
+        size: Larger side of the pose in pixels.
+        turn: Degrees by which the crop is turned.
+        rng: Draws the middle and the appearance.
+    """
     x, y, width, height = pose_extent(label.keypoints, label.labelled)
     middle = np.array([x + width / 2, y + height / 2]) + rng.normal(0, _MIDDLE_ERROR, 2) * size
+    turned = cv2.getRotationMatrix2D(middle.tolist(), turn, 1.0)
+    side = picture.shape[1], picture.shape[0]
+    picture = cv2.warpAffine(picture, turned, side, borderMode=cv2.BORDER_REPLICATE)
     crop, to_crop = crop_pose(picture, middle, size)
-    return crop, label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]
+    joints = label.keypoints @ turned[:, :2].T + turned[:, 2]
+    return _filmed(crop, rng), joints @ to_crop[:, :2].T + to_crop[:, 2]
+
+
+def _filmed(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change contrast, colours and sharpness of a crop, and add noise."""
+    contrast = np.clip(1 + rng.normal(0, _CONTRAST), _LEAST_CONTRAST, _MOST_CONTRAST)
+    gain = contrast * (1 + rng.normal(0, _COLOUR_GAIN, 3))
+    offset = 128 + rng.normal(0, _BRIGHTNESS) + rng.normal(0, _COLOUR_OFFSET, 3)
+    changed = (crop.astype(np.float32) - 128) * gain + offset
+    changed += rng.normal(0, _NOISE * rng.random(), crop.shape)
+    if rng.random() < _BLURRED:
+        changed = cv2.blur(changed, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return np.clip(changed, 0, 255).astype(np.float32)

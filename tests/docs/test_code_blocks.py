@@ -44,7 +44,7 @@ PARSED_ONLY = {
     'train': 'minutes to days',
     'test': 'needs what training leaves',
     'train_auto': 'an hour',
-    'train_matcher': 'half an hour',
+    'train_matcher': 'hours without a GPU',
     'finetune_fuser': 'half an hour',
     'study': 'minutes to days',
     'benchmark_speed': 'minutes, on a machine that does nothing else',

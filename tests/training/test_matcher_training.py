@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.export.matcher_export import export_matcher
 from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, POSE_SIDE, TrainedMatcher
+from stdpose_mm.training import matcher_training
 from stdpose_mm.training.matcher_training import MatchingPairs, train_matcher
 from support.tools import load_tool
 
@@ -44,8 +47,9 @@ def test_an_item_belongs_to_its_number(folder, videos):
         torch.testing.assert_close(value, second[name])
 
 
-def test_a_joint_has_the_colour_of_its_place_in_the_video(folder, videos):
-    """However the crops were scaled, shifted and mirrored."""
+def test_a_joint_has_the_colour_of_its_place_in_the_video(folder, videos, monkeypatch):
+    """However the crops were scaled, shifted, turned and mirrored."""
+    monkeypatch.setattr(matcher_training, '_filmed', lambda crop, rng: crop)
     video = videos[0].keep_frames([1, 4])
     frames = open_video(video, folder, None, pictures_needed=True)
 
@@ -64,6 +68,32 @@ def test_a_joint_has_the_colour_of_its_place_in_the_video(folder, videos):
             assert min(np.abs(found - known[shown]).mean() for known in true) < 10
 
 
+def test_crops_of_a_pair_are_turned_against_each_other(folder, videos):
+    """A person who does not move, in two frames; ten degrees is the standard deviation."""
+    video = videos[0].keep_frames([1, 4])
+    first = video.persons[0]
+    still = video.with_persons([replace(first, frame_index=frame) for frame in (1, 4)])
+    turns = []
+    for item in (MatchingPairs([still], folder, 60, seed=1)[n] for n in range(60)):
+        left, right = (
+            item[name].numpy()[first.labelled] @ (1, 1j) for name in ('label_joints', 'joints')
+        )
+        turned = (right - right.mean()) * (left - left.mean()).conj()
+        turns.append(np.degrees(np.angle(turned.sum())))
+    assert 6 < np.std(turns) < 14
+
+
+def test_crops_of_a_pair_differ_in_brightness_and_colour(folder, videos):
+    items = [MatchingPairs(videos, folder, 20, seed=1)[n] for n in range(20)]
+    crops = np.stack([[item[name].numpy() for name in ('label_crops', 'crops')] for item in items])
+    assert 0 <= crops.min() < crops.max() <= 255
+    means = crops.mean((3, 4))
+    brightness = means.mean(2)
+    assert np.std(brightness[:, 0] - brightness[:, 1]) > 10
+    colours = means - brightness[..., None]
+    assert np.std(colours[:, 0] - colours[:, 1]) > 5
+
+
 def test_people_seen_once_cannot_be_compared(folder, videos):
     alone = [video.keep_frames([0]) for video in videos]
     with pytest.raises(InputError, match='give densely labelled videos'):
@@ -77,7 +107,8 @@ def test_a_trained_matcher_is_the_same_in_its_file(folder, videos, tmp_path):
     crops = np.random.default_rng(0).integers(0, 255, (3, CROP_SIDE, CROP_SIDE, 3), np.uint8)
     with torch.inference_mode():
         expected = matcher(torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
-    np.testing.assert_allclose(TrainedMatcher(path).describe(crops), expected, atol=1e-4)
+    # Weights are stored in half precision.
+    np.testing.assert_allclose(TrainedMatcher(path).describe(crops), expected, atol=3e-3)
 
 
 def test_the_command_generates_trains_and_writes_the_file(run_main, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
@@ -20,10 +22,13 @@ class JointMatcher(BaseModel):
 
     A small convolutional network, the same for both frames; the similarity of two positions is the
     cosine of their descriptors. It learns to ignore changes of appearance: turning limbs, motion
-    blur, compression. It depends on neither skeleton nor joint, so its weights serve any skeleton.
+    blur, compression. Features at a quarter of the crop's size are joined with those of the same
+    crop at an eighth and a sixteenth, which see the whole person and so tell one limb from another
+    that looks alike. It depends on neither skeleton nor joint, so its weights serve any skeleton.
 
     Args:
-        channels: Width.
+        channels: Width at a quarter of the crop's size.
+        context_channels: Width at an eighth and a sixteenth.
         descriptor_channels: Length D of a descriptor.
         init_cfg: See :class:`BaseModel`.
     """
@@ -31,16 +36,25 @@ class JointMatcher(BaseModel):
     stride = 2
 
     def __init__(
-        self, channels: int = 48, descriptor_channels: int = 32, init_cfg: dict | None = None
+        self,
+        channels: int = 64,
+        context_channels: int = 96,
+        descriptor_channels: int = 32,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.stem = nn.Sequential(
             _convolution(3, channels // 2, stride=2),
             _convolution(channels // 2, channels, stride=2),
         )
-        self.blocks = nn.ModuleList(
-            _convolution(channels, channels, dilation=dilation) for dilation in (1, 2, 4)
-        )
+        self.blocks = _Residuals(channels, dilations=(1, 2, 4))
+        self.halve = _convolution(channels, context_channels, stride=2)
+        self.context = _Residuals(context_channels, dilations=(1, 1))
+        self.halve_context = _convolution(context_channels, context_channels, stride=2)
+        self.wide_context = _Residuals(context_channels, dilations=(1, 1, 1))
+        self.project_wide = nn.Conv2d(context_channels, context_channels, 1)
+        self.project = nn.Conv2d(context_channels, channels, 1)
+        self.refine = _Residuals(channels, dilations=(1, 1))
         self.describe = nn.Conv2d(channels, descriptor_channels, 1)
         self.log_sharpness = nn.Parameter(torch.tensor(2.5))
 
@@ -78,12 +92,15 @@ class JointMatcher(BaseModel):
         assert size is not None
         descriptors = self._describe(torch.cat([label_crops, crops]))
         of_labels, of_crops = descriptors.chunk(2)
-        wanted = F.normalize(self._sample(of_labels, label_joints), dim=-1)
+        wanted = _interpolate(of_labels, label_joints, self.stride).transpose(1, 2)
+        wanted = F.normalize(wanted, dim=-1)
         offsets = torch.linspace(-_REACH, _REACH, _STEPS, device=crops.device)
         grid = torch.stack(torch.meshgrid(offsets, offsets, indexing='xy'), dim=-1).flatten(0, 1)
         places = centres[:, :, None] + grid * size[:, None, None, None]
-        found = self._sample(of_crops, places.flatten(1, 2)).unflatten(1, places.shape[1:3])
-        likeness = (found * wanted[:, :, None]).sum(-1) * self.log_sharpness.exp()
+        # Interpolating one map for each joint is the same as interpolating all descriptors.
+        maps = torch.einsum('bkd,bdhw->bkhw', wanted, of_crops).flatten(0, 1)[:, None]
+        found = _interpolate(maps, places.flatten(0, 1), self.stride)
+        likeness = found[:, 0].unflatten(0, places.shape[:2]) * self.log_sharpness.exp()
         distance = (places - joints[:, :, None]).norm(dim=-1) / size[:, None, None]
         # Joints outside the search radius cannot be found.
         counted = weights * (distance.amin(-1) < _TARGET_SIGMA)
@@ -94,21 +111,36 @@ class JointMatcher(BaseModel):
     def _describe(self, crops: Tensor) -> Tensor:
         mean = crops.mean((1, 2, 3), keepdim=True)
         spread = (crops - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
-        features = self.stem((crops - mean) / (spread + _LEAST_CONTRAST))
-        for block in self.blocks:
-            features = features + block(features)
+        features = self.blocks(self.stem((crops - mean) / (spread + _LEAST_CONTRAST)))
+        context = self.context(self.halve(features))
+        wide = self.wide_context(self.halve_context(context))
+        context = context + _double(self.project_wide(wide))
+        features = self.refine(features + _double(self.project(context)))
         # Interpolation shortens descriptors; at twice the size the effect is small.
-        descriptors = F.interpolate(
-            self.describe(features), scale_factor=2.0, mode='bilinear', align_corners=False
-        )
-        return F.normalize(descriptors, dim=1)
+        return F.normalize(_double(self.describe(features)), dim=1)
 
-    def _sample(self, descriptors: Tensor, points: Tensor) -> Tensor:
-        """Interpolate descriptors [B, D, h, w] at pixels [B, N, 2] of the crops: [B, N, D]."""
-        side = descriptors.shape[-1] * self.stride
-        grid = ((points + 0.5) / side * 2 - 1)[:, :, None]
-        sampled = F.grid_sample(descriptors, grid, align_corners=False, padding_mode='border')
-        return sampled[..., 0].transpose(1, 2)
+
+class _Residuals(nn.Sequential):
+    """Add to features what one convolution after another makes of them."""
+
+    def __init__(self, channels: int, dilations: Sequence[int]) -> None:
+        super().__init__(*(_convolution(channels, channels, dilation=each) for each in dilations))
+
+    def forward(self, features: Tensor) -> Tensor:
+        for convolution in self:
+            features = features + convolution(features)
+        return features
+
+
+def _double(features: Tensor) -> Tensor:
+    return F.interpolate(features, scale_factor=2.0, mode='bilinear', align_corners=False)
+
+
+def _interpolate(maps: Tensor, points: Tensor, stride: int) -> Tensor:
+    """Interpolate maps [B, D, h, w] at pixels [B, N, 2] of the crops: [B, D, N]."""
+    size = points.new_tensor((maps.shape[-1] * stride, maps.shape[-2] * stride))
+    grid = ((points + 0.5) / size * 2 - 1)[:, :, None]
+    return F.grid_sample(maps, grid, align_corners=False, padding_mode='border')[..., 0]
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -46,12 +46,25 @@ def test_brightness_and_contrast_hardly_change_descriptors(matcher):
 
 
 def test_the_same_picture_looks_the_same_wherever_it_is(matcher):
-    """A shift by whole places of the network moves the descriptors with it, off the border."""
-    small = torch.zeros(1, 3, 160, 160) + 100
-    small[..., 70:80, 70:80] = crops(1)[..., :10, :10]
-    moved = small.roll((8, 4), (2, 3))
-    found, expected = matcher(moved), matcher(small).roll((4, 2), (2, 3))
-    torch.testing.assert_close(found[..., 35:50, 35:50], expected[..., 35:50, 35:50])
+    """A shift by whole places of the coarsest layer moves the descriptors with it."""
+    small = torch.zeros(1, 3, 480, 480) + 100
+    small[..., 230:240, 230:240] = crops(1)[..., :10, :10]
+    moved = small.roll((32, 16), (2, 3))
+    found, expected = matcher(moved), matcher(small).roll((16, 8), (2, 3))
+    # Off the border, whose padding a descriptor sees from far away.
+    torch.testing.assert_close(found[..., 110:145, 110:145], expected[..., 110:145, 110:145])
+
+
+def test_a_place_looks_different_on_another_person(matcher):
+    """What is 40 pixels away changes the descriptor: limbs that look alike can be told apart."""
+    person = torch.zeros(1, 3, 160, 160) + 100
+    person[..., 70:90, 70:90] = 200
+    other = person.clone()
+    other[..., 30:40, 70:90] = 20
+    # The network removes the mean and spread of the whole crop, which must not be the reason.
+    other = (other - other.mean()) / other.std() * person.std() + person.mean()
+    here = (slice(None), slice(None), 40, 40)
+    assert (matcher(person)[here] - matcher(other)[here]).norm() > 1e-3
 
 
 def test_loss_is_low_where_the_joint_is_told_from_all_other_places(matcher):
