@@ -9,7 +9,8 @@ the same losses as an uninterrupted run:
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
 
 :class:`HeldOutLossHook` evaluates such a run without changing it. A checkpoint file is either
-complete or absent: :class:`AtomicLocalBackend`.
+complete or absent: :class:`AtomicLocalBackend`. :func:`packed_collate` hands batches of windows
+from loader processes to the training process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from .atomic_backend import AtomicLocalBackend
 from .hooks import CheckpointReportHook, HeldOutLossHook, RandomStateHook
 from .optim_wrappers import AutocastOptimWrapper, ViTOptimWrapperConstructor
+from .packed_collate import packed_collate
 from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
 from .transforms import SeedSample
 
@@ -31,4 +33,5 @@ __all__ = [
     'SeededInfiniteSampler',
     'SeededSampler',
     'ViTOptimWrapperConstructor',
+    'packed_collate',
 ]

@@ -3,11 +3,13 @@
 # reported, by tools/test.py, is measured on the validation set of the data.
 interval = 7
 held_out_share = 0.1
+collate = dict(collate_fn=dict(type='packed_collate'))
 
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
+    **collate,
     sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
         ann_file='annotations/train',
@@ -22,6 +24,7 @@ in_order = dict(
     batch_size=32,
     num_workers=4,
     persistent_workers=True,
+    **collate,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
 )
