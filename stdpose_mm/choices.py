@@ -23,13 +23,15 @@ LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is present in the whole video, or from its first label to its last."""
 
 
-FrameSubject = Literal['labels', 'boxes']
+FrameSubject = Literal['labels', 'boxes', 'estimates']
 FRAME_OPTIONS: dict[FrameSubject, tuple[str, str]] = {
     'labels': ('--first-frame-number', '--frame-of'),
     'boxes': ('--boxes-first-frame-number', '--boxes-frame-of'),
+    'estimates': ('stdpose convert --first-frame-number', 'stdpose convert --frame-of'),
 }
 """What a file holds -> the options that say which frames it is on: the number of the first frame in
-the file, and a list of frames. Files of boxes often come from another program than the labels."""
+the file, and a list of frames. Files of boxes often come from another program than the labels.
+Estimated poses are converted first."""
 
 
 Measurement = Literal['pictures', 'boxes', 'both']
@@ -105,6 +107,9 @@ BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.val
 
 POSE_FORM = 'FILE[=PRESET]'
 """Form of an option that names a pose network in one file."""
+
+POSES_FORM = 'FILE_OR_FOLDER'
+"""Form of an option that names poses which another program has estimated."""
 
 POSE_NETWORK_SUFFIXES = {
     'onnx': ('.onnx',),

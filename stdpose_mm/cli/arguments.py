@@ -23,6 +23,7 @@ from stdpose_mm.choices import (
     LIFE_SPANS,
     POSE_FORM,
     POSE_NETWORK_SUFFIXES,
+    POSES_FORM,
     PRECISIONS,
     PROPAGATION_METHODS,
     VIDEO_SUFFIXES,
@@ -368,7 +369,7 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='CONFIG',
         help='top-down model of MMPose, used by auto as additional evidence: its config, or the '
-        'name of a config that comes with MMPose; this and the next four options may be repeated',
+        'name of a config that comes with MMPose; this and the next five options may be repeated',
     )
     parser.add_argument(
         '--pose-checkpoint',
@@ -391,6 +392,15 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
             metavar=POSE_FORM,
             help=kinds[option],
         )
+    parser.add_argument(
+        '--pose-results',
+        action='append',
+        default=[],
+        metavar=POSES_FORM,
+        help='poses that another program has estimated in the video, in any format of label files, '
+        'used by auto as those of a pose network; for several videos a folder with a file for '
+        'each',
+    )
 
 
 def paired_options(args: argparse.Namespace, config: str, checkpoint: str) -> list[tuple[str, str]]:
@@ -435,6 +445,7 @@ def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
                     f'{files.file}'
                 )
             found.append(files)
+    found += [PoseNetworkFiles(path, results=True) for path in args.pose_results]
     return found
 
 
@@ -500,8 +511,8 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
     networks = pose_network_files(args)
     if networks and args.method != 'auto':
         raise InputError(
-            '--pose-config, --pose-onnx, --pose-tensorflow and --pose-tflite are evidence for '
-            f'auto, which method {args.method!r} does not use, choose auto'
+            '--pose-config, --pose-onnx, --pose-tensorflow, --pose-tflite and --pose-results are '
+            f'evidence for auto, which method {args.method!r} does not use, choose auto'
         )
     if not args.use_stdpose and args.method != 'auto':
         raise InputError(
@@ -618,13 +629,21 @@ def check_outputs(args: argparse.Namespace) -> None:
                 for files in (pose_network_files(args) if 'pose_onnx' in args else ())
             },
         },
-        label_folder(vars(args).get('labels')),
+        label_folders(args, vars(args).get('labels')),
     )
 
 
-def label_folder(labels: Path | None) -> dict[str, Path]:
-    """Return LABELS for :func:`guard_outputs` where they are a folder with a file per picture."""
-    return {} if labels is None or not labels.is_dir() else {'LABELS': labels}
+def label_folders(args: argparse.Namespace, labels: Path | None) -> dict[str, Path]:
+    """Return the folders of a command line from which label files are read.
+
+    Args:
+        args: The command line, which may have ``pose_results``.
+        labels: LABELS of the video, which may be a folder with a file per picture.
+    """
+    named = {f'--pose-results {path}': Path(path) for path in vars(args).get('pose_results', ())}
+    if labels is not None:
+        named['LABELS'] = labels
+    return {name: path for name, path in named.items() if path.is_dir()}
 
 
 def run_command(

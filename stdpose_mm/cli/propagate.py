@@ -48,6 +48,7 @@ from stdpose_mm.cli.video_set import (
     make_jobs,
     place_outputs,
     require_folder,
+    require_result_folders,
     run_video_set,
 )
 from stdpose_mm.errors import InputError
@@ -224,6 +225,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
     boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
     require_folder('--boxes', boxes)
     require_folder('--loaded-into-cvat', args.loaded_into_cvat)
+    require_result_folders(args)
     refuse_input_folders(
         {f'--{option.replace("_", "-")}': vars(args).get(option) for option in OUTPUTS},
         {
@@ -231,6 +233,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
             'LABELS': args.labels,
             '--boxes': boxes,
             '--loaded-into-cvat': args.loaded_into_cvat,
+            '--pose-results': args.pose_results or None,
         },
     )
 

@@ -32,13 +32,13 @@ from stdpose_mm.cli.arguments import (
     add_propagation_arguments,
     fraction,
     frame_options,
-    label_folder,
+    label_folders,
     pose_network_files,
     propagation_options,
     run_command,
     whole,
 )
-from stdpose_mm.cli.video_set import choose_file, require_folder
+from stdpose_mm.cli.video_set import choose_file, require_folder, require_result_folders
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
 from stdpose_mm.io.outputs import (
@@ -228,6 +228,7 @@ def list_inputs(
             raise InputError(f'{option} {folder} is a file, but several videos need a folder')
     if several:
         require_folder('--loaded-into-cvat', args.loaded_into_cvat)
+        require_result_folders(args)
     inputs = [_inputs_of(args, video, labels, several) for video in listed]
     taken: dict[Path, ReviewInputs] = {}
     for one in inputs:
@@ -247,7 +248,7 @@ def list_inputs(
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         outputs.append(Output('--project', one.project))
-        guard_outputs(outputs, given, label_folder(one.labels))
+        guard_outputs(outputs, given, label_folders(args, one.labels))
     for one in inputs:
         # The first save would replace them; after an edit they may be what the page has saved.
         if one.project.exists() or not one.out.exists():

@@ -155,6 +155,16 @@ def require_folder(option: str, path: Path | None) -> None:
         )
 
 
+def require_result_folders(args: argparse.Namespace) -> None:
+    """Refuse single files of ``--pose-results`` for several videos.
+
+    Raises:
+        InputError: See :func:`require_folder`.
+    """
+    for results in args.pose_results:
+        require_folder('--pose-results', Path(results))
+
+
 def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
     """Choose the label file, or the file with boxes, of a video.
 

@@ -1,6 +1,14 @@
-"""Pose networks of other projects, each from its files: heatmaps of people in single pictures."""
+"""Heatmaps of people in single pictures: by pose networks of other projects, each from its files,
+or from poses that another program has estimated.
+"""
 
 from .load_pose_network import PoseNetworkFiles, load_pose_network
-from .pose_network import PoseHeatmaps, PoseNetwork
+from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
 
-__all__ = ['PoseHeatmaps', 'PoseNetwork', 'PoseNetworkFiles', 'load_pose_network']
+__all__ = [
+    'HeatmapSource',
+    'PoseHeatmaps',
+    'PoseNetwork',
+    'PoseNetworkFiles',
+    'load_pose_network',
+]

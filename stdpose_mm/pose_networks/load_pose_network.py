@@ -13,42 +13,56 @@ from stdpose_mm.errors import InputError, require_packages, require_paths, requi
 from stdpose_mm.io.installed_configs import find_installed_config
 
 from .network_description import PRESETS, NetworkDescription
-from .pose_network import PoseNetwork
+from .pose_network import HeatmapSource
+from .pose_results import PoseResults, result_files
 
 INSTALLED_CONFIGS = (('mmpose', 'configs'),)
 """(package, folder) pairs in which configs are found by name."""
+
+RESULTS = 'results'
+"""In place of a preset: the file holds poses."""
 
 _SUFFIXES = tuple(chain(*POSE_NETWORK_SUFFIXES.values()))
 
 
 @dataclass(frozen=True)
 class PoseNetworkFiles:
-    """Name the files of a pose network that is evidence for ``auto``.
+    """Name the files of a pose network, or of the poses it found, that are evidence for ``auto``.
 
     Args:
         file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
             (``.onnx``), a frozen TensorFlow graph (``.pb``) or a TensorFlow Lite file
-            (``.tflite``, or ``.task`` of MediaPipe).
+            (``.tflite``, or ``.task`` of MediaPipe); or, with ``results``, a file or folder of
+            poses.
         checkpoint: Weights of a config.
         preset: Name of one of ``PRESETS``, for all files but configs; by default the file beside it
             with the suffix ``.json`` describes it.
+        results: Whether the file holds poses that another program has estimated in the videos, in
+            any format of label files, see :class:`~.pose_results.PoseResults`.
     """
 
     file: str
     checkpoint: str | None = None
     preset: str | None = None
+    results: bool = False
 
     def __post_init__(self) -> None:
         require_type('file', self.file, (str, os.PathLike), 'a path')
         require_paths(checkpoint=self.checkpoint)
         require_type('preset', self.preset, (str, NoneType), 'the name of a preset')
+        if self.results and (self.checkpoint, self.preset) != (None, None):
+            raise InputError(
+                f'the poses {self.file} need neither a checkpoint nor a preset, leave it out'
+            )
 
     @classmethod
     def parse(cls, text: str) -> PoseNetworkFiles:
-        """Read ``FILE``, ``FILE=PRESET`` or ``CONFIG=CHECKPOINT``."""
+        """Read ``FILE``, ``FILE=PRESET``, ``CONFIG=CHECKPOINT`` or ``POSES=results``."""
         if Path(text).is_file():
             return cls(text)
         file, _, second = text.rpartition('=') if '=' in text else (text, '', '')
+        if second == RESULTS:
+            return cls(file, results=True)
         if Path(file).suffix in _SUFFIXES:
             return cls(file, preset=second or None)
         return cls(file, checkpoint=second or None)
@@ -56,12 +70,14 @@ class PoseNetworkFiles:
     @property
     def is_config(self) -> bool:
         """Return whether the file is a config of MMPose."""
-        return Path(self.file).suffix not in _SUFFIXES
+        return not self.results and Path(self.file).suffix not in _SUFFIXES
 
     @property
     def read(self) -> list[Path]:
         """List the files that the network's heatmaps depend on."""
         path = Path(self.file)
+        if self.results:
+            return result_files(path)
         if self.is_config and not path.is_file():
             path = find_installed_config(self.file, INSTALLED_CONFIGS) or path
         found = [path]
@@ -77,8 +93,8 @@ class PoseNetworkFiles:
         return Path(self.file).with_suffix('.json')
 
 
-def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> PoseNetwork:
-    """Load a pose network.
+def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSource:
+    """Load a pose network, or the poses it found.
 
     Args:
         files: Its files.
@@ -88,6 +104,8 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> PoseNetwo
         InputError: If a file is missing or cannot be used.
     """
     path = Path(files.file)
+    if files.results:
+        return PoseResults(path)
     if files.is_config:
         if files.checkpoint is None:
             raise InputError(

@@ -1,15 +1,19 @@
-"""The one interface of pose networks that look at single pictures."""
+"""The one interface of what gives heatmaps of people in single pictures."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from stdpose_mm.structures import Skeleton
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.video import FrameSource
 
 MAX_MAP_SIDE = 128
 """Cells; larger maps are reduced. A person is then a hundred cells high, finer than the fuser
@@ -24,23 +28,50 @@ class PoseHeatmaps:
         heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
+        known: [N, K] bool: the joints that there is a heatmap of; None if it is all of them.
     """
 
     heatmaps: np.ndarray
     to_heatmap: np.ndarray
+    known: np.ndarray | None = None
 
 
-class PoseNetwork(ABC):
-    """Estimate heatmaps of people in boxes.
+class HeatmapSource(ABC):
+    """Give heatmaps of people in frames of a video.
 
     Args:
-        name: Name of the network in messages.
+        name: Name of the source in messages.
         skeleton: Its K joints.
     """
+
+    doubt = 'are its preset and its joints right?'
+    """Question to the user where the heatmaps do not fit the labels."""
 
     def __init__(self, name: str, skeleton: Skeleton) -> None:
         self.name = name
         self.skeleton = skeleton
+
+    @abstractmethod
+    def estimate_frames(
+        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
+    ) -> PoseHeatmaps:
+        """Estimate the heatmaps of a person in N frames.
+
+        Args:
+            frames: The video.
+            indices: The N frames.
+            boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
+        """
+
+
+class PoseNetwork(HeatmapSource):
+    """Estimate heatmaps of people in boxes of pictures."""
+
+    def estimate_frames(
+        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
+    ) -> PoseHeatmaps:
+        """See :meth:`HeatmapSource.estimate_frames`."""
+        return self.estimate([frames[index] for index in indices], boxes)
 
     @abstractmethod
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:

@@ -66,7 +66,7 @@ def fit_size(
             remedy = (
                 f'--labels-size {stated[0]}x{stated[1]} to rescale the labels'
                 if subject == 'labels'
-                else f'boxes that were made at {text}'
+                else f'{subject} that were made at {text}'
             )
             raise InputError(
                 f'the {subject} of {labels.name} were made at {stated[0]}x{stated[1]} pixels '
@@ -101,14 +101,14 @@ def fit_size(
                     else ''
                 )
             )
-        what = 'joints of labels' if subject == 'labels' else 'joints or centres of boxes'
+        what = 'joints or centres of boxes' if subject == 'boxes' else f'joints of {subject}'
         remedy = (
             '--labels-size WxH, the size of the pictures that were labelled '
             f'({example[0]}x{example[1]}, perhaps; {text} if they are right), or the video that '
             'was labelled'
             if subject == 'labels'
-            else f'the video of these boxes ({example[0]}x{example[1]}, perhaps), or boxes that '
-            f'were made at {text}'
+            else f'the video of these {subject} ({example[0]}x{example[1]}, perhaps), or {subject} '
+            f'that were made at {text}'
         )
         raise InputError(
             f'{_outside(points, size).sum()} of {len(points)} {what} {labels.name} lie '
@@ -148,10 +148,9 @@ def _turned_error(
 
 
 def _turned_remedy(size: Size, subject: FrameSubject) -> str:
-    made = 'labels' if subject == 'labels' else 'boxes'
     return (
-        f'give {made} that were made on the pictures as they are shown ({size[0]}x{size[1]}), or, '
-        f'in place of the video, a folder of the pictures that these {made} were made on'
+        f'give {subject} that were made on the pictures as they are shown ({size[0]}x{size[1]}), '
+        f'or, in place of the video, a folder of the pictures that these {subject} were made on'
     )
 
 

@@ -38,7 +38,7 @@ from .trained_stdpose import shipped_stdpose
 
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
-    from stdpose_mm.pose_networks import PoseNetwork
+    from stdpose_mm.pose_networks import HeatmapSource
 
 _BATCH_BYTES = 64 * 2**20
 """Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
@@ -75,9 +75,9 @@ class AutoPropagator(BasePropagator):
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
-        pose_networks: Pose networks of other projects whose heatmaps are evidence, too, for the
-            joints that mean the same places as the labels'. They are left out where somebody else
-            covers much of a person.
+        pose_networks: Pose networks of other projects, or the poses that they found, whose heatmaps
+            are evidence, too, for the joints that mean the same places as the labels'. They are
+            left out where somebody else covers much of a person.
         use_stdpose: Whether the heatmaps of the STDPose that comes with the package, which was
             trained on generated clips of people, are evidence for labels of a person. It is not
             used beside a ``window_model``.
@@ -99,7 +99,7 @@ class AutoPropagator(BasePropagator):
         estimator: FlowEstimator | None = None,
         batch_size: int = 8,
         device: str = 'cpu',
-        pose_networks: Sequence[PoseNetwork] = (),
+        pose_networks: Sequence[HeatmapSource] = (),
         use_stdpose: bool = True,
     ) -> None:
         self.heatmap_estimator: ModelHeatmapEstimator | None = None
@@ -158,7 +158,9 @@ class AutoPropagator(BasePropagator):
 
     def describe_use(self) -> list[str]:
         """Say for each pose network in how many gaps it was used, and why not in the others."""
-        lines = (each.use.describe(each.network.name) for each in self.estimators)
+        lines = (
+            each.use.describe(each.network.name, each.network.doubt) for each in self.estimators
+        )
         return [line for line in lines if line]
 
     def describe(self, skeleton: Skeleton) -> str:

@@ -26,7 +26,7 @@ class GapHeatmaps:
         final_heatmaps: [F, K, h, w] of every frame in its window, with the labels around it; None
             from a network of single pictures.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [K] bool: joints that the pose network knows.
+        shown: [F, K] bool: frames and joints of which there is a heatmap.
     """
 
     frames: Sequence[int]
@@ -95,7 +95,9 @@ def _sample(network: GapHeatmaps, candidates: Candidates) -> tuple[np.ndarray, n
             sample_around(*of_frame, candidates.size)
             for of_frame in zip(values[rows], to_heatmap, centre, strict=True)
         ]
-    return dense, here[:, None] & network.shown
+    shown = np.zeros(shape, dtype=bool)
+    shown[here] = network.shown[rows]
+    return dense, shown
 
 
 def _judge_at_labels(

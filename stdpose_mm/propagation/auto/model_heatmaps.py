@@ -65,4 +65,5 @@ class ModelHeatmapEstimator:
         with closing(self._estimator.heatmaps(frames, gaps, mapping)) as estimated:
             for gap, maps in estimated:
                 single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
-                yield gap, GapHeatmaps(maps.frames, single, final, maps.to_heatmap, shown)
+                known = np.tile(shown, (len(maps.frames), 1))
+                yield gap, GapHeatmaps(maps.frames, single, final, maps.to_heatmap, known)

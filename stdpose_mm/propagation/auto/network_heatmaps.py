@@ -20,12 +20,12 @@ from .candidates import Candidates
 from .gap_heatmaps import GapHeatmaps, HeatmapsAround
 
 if TYPE_CHECKING:
-    from stdpose_mm.pose_networks import PoseNetwork
+    from stdpose_mm.pose_networks import HeatmapSource
 
 
-GapUse = Literal['used', 'misses labels', 'crowded']
+GapUse = Literal['used', 'misses labels', 'crowded', 'finds nothing']
 """What became of a network in a gap: its heatmaps were evidence; it finds something else than the
-labelled joints; or somebody else covers the person."""
+labelled joints; somebody else covers the person; or it finds no joint between the labels."""
 
 
 @dataclass
@@ -49,8 +49,13 @@ class NetworkUse:
         else:
             self.gaps.setdefault(key, use)
 
-    def describe(self, name: str) -> str:
-        """Say in a sentence how the network ``name`` was used; '' before the first gap."""
+    def describe(self, name: str, doubt: str) -> str:
+        """Say in a sentence how the network ``name`` was used; '' before the first gap.
+
+        Args:
+            name: Name of the network.
+            doubt: Question to the user if it is of no use in most gaps.
+        """
         total = len(self.gaps)
         if not total:
             return ''
@@ -60,9 +65,11 @@ class NetworkUse:
             reasons.append(f'in {count["misses labels"]} it misses the labels')
         if count['crowded']:
             reasons.append(f'in {count["crowded"]} somebody else covers the person')
+        if count['finds nothing']:
+            reasons.append(f'in {count["finds nothing"]} it finds nothing')
         text = '; '.join([f'{name}: used in {count["used"]} of {counted(total, "gap")}', *reasons])
-        if count['misses labels'] > total / 2:
-            text += ' (are its preset and its joints right?)'
+        if count['misses labels'] + count['finds nothing'] > total / 2:
+            text += f' ({doubt})'
         return text
 
 
@@ -70,14 +77,14 @@ class NetworkHeatmapEstimator:
     """Run a pose network over the frames of gaps and the labels at their ends.
 
     Args:
-        network: The network.
+        network: The network, or the poses that one has found.
         batch_size: Crops that it sees at once.
 
     Attributes:
         use: The gaps in which :meth:`around` has used, or rejected, the network.
     """
 
-    def __init__(self, network: PoseNetwork, batch_size: int = 8) -> None:
+    def __init__(self, network: HeatmapSource, batch_size: int = 8) -> None:
         self.network = network
         self.batch_size = batch_size
         self.use = NetworkUse()
@@ -107,13 +114,16 @@ class NetworkHeatmapEstimator:
         Returns:
             None if they are of no use: somebody else covers the person, and the network, which sees
             one person at a time, would find the joints of whoever is in front; or it misses the
-            labels.
+            labels, or finds nothing.
         """
         keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         if gap.is_crowded(keys):
             self.use.note(frames, gap, 'crowded')
             return None
         around = self.heatmaps(frames, gap, keys, mapping).around(candidates)
+        if not around.shown[np.isin(candidates.times, keys)].any():
+            self.use.note(frames, gap, 'finds nothing')
+            return None
         if around.misses_labels:
             self.use.note(frames, gap, 'misses labels')
             return None
@@ -133,20 +143,25 @@ class NetworkHeatmapEstimator:
         """
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
-        maps, affines = [], []
+        maps, affines, shown = [], [], []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
-            found = self.network.estimate(
-                [frames[frame] for frame in batch], np.stack([boxes[frame] for frame in batch])
+            found = self.network.estimate_frames(
+                frames, batch, np.stack([boxes[frame] for frame in batch])
             )
             shape = (len(batch), mapping.num_labels, *found.heatmaps.shape[2:])
             ordered = np.zeros(shape, np.float32)
             ordered[:, mapping.shared] = found.heatmaps[:, mapping.in_model]
             maps.append(ordered)
             affines.append(found.to_heatmap)
-        heatmaps = np.concatenate(maps)
-        shown = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
-        return GapHeatmaps(chosen, heatmaps, None, np.concatenate(affines), shown)
+            known = np.zeros(shape[:2], dtype=bool)
+            known[:, mapping.shared] = (
+                True if found.known is None else found.known[:, mapping.in_model]
+            )
+            shown.append(known)
+        joined = (np.concatenate(each) for each in (maps, affines, shown))
+        heatmaps, to_heatmap, known = joined
+        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, known)
 
 
 def gather_heatmaps(

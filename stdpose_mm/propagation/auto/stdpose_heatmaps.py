@@ -148,7 +148,8 @@ class STDPoseHeatmapEstimator:
             for maps in (encoded.heatmaps, final)
         )
         known = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
-        return GapHeatmaps(crops.frames, single, final, to_heatmap, known)
+        shown = np.tile(known, (len(crops.frames), 1))
+        return GapHeatmaps(crops.frames, single, final, to_heatmap, shown)
 
     def _given(
         self,

@@ -197,7 +197,7 @@ def test_heatmaps_are_read_around_the_centre(label):
         frame_heatmaps=maps,
         final_heatmaps=2 * maps,
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
-        shown=np.array([True, True, False]),
+        shown=np.tile([True, True, False], (5, 1)),
     )
     evidence = extract_fusion_features(
         STILL, make_gap(label), standing(), MATCHER, heatmaps=(heatmaps,)
@@ -217,7 +217,7 @@ def test_networks_of_single_frames_have_a_map_of_their_own(label):
         maps = np.full((5, 3, 40, 40), value, np.float32)
         final = maps / 2 if sees_windows else None
         affine = np.tile([[0.25, 0, 1], [0, 0.25, 2]], (5, 1, 1))
-        return GapHeatmaps(range(5), maps, final, affine, np.array([True, True, True]))
+        return GapHeatmaps(range(5), maps, final, affine, np.ones((5, 3), dtype=bool))
 
     shown = (heatmaps_of(0.8, sees_windows=True), heatmaps_of(0.3, sees_windows=False))
     evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER, heatmaps=shown)

@@ -95,14 +95,14 @@ def test_a_gap_in_chunks_counts_once_as_used_if_the_network_was_used_in_one(gap)
     use = NetworkUse()
     for chunk in ('crowded', 'used', 'misses labels'):
         use.note(FRAMES, gap, chunk)
-    assert use.describe('peaks') == 'peaks: used in 1 of 1 gap'
+    assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'
 
 
 def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first(gap):
     use = NetworkUse()
     for chunk in ('crowded', 'misses labels'):
         use.note(FRAMES, gap, chunk)
-    assert use.describe('peaks') == (
+    assert use.describe('peaks', 'right?') == (
         'peaks: used in 0 of 1 gap; in 1 somebody else covers the person'
     )
 
@@ -113,4 +113,4 @@ def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
     for each in (gap, *others):
         use.note(FRAMES, each, 'used')
     use.note(ArrayFrames(list(FRAMES), 'another'), gap, 'used')
-    assert use.describe('peaks') == 'peaks: used in 4 of 4 gaps'
+    assert use.describe('peaks', 'right?') == 'peaks: used in 4 of 4 gaps'

@@ -1,0 +1,165 @@
+"""Poses of another program as heatmaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.pose_results import PoseResults
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+SKELETON = Skeleton(('nose', 'left_ankle', 'right_ankle'))
+FRAMES = ArrayFrames([np.full((120, 160, 3), n, np.uint8) for n in range(4)], 'clip')
+LEFT = np.array([[30, 20], [20, 90], [40, 90]], float)
+RIGHT = LEFT + np.array([90, 10])
+BOX_LEFT, BOX_RIGHT = np.array([15, 10, 30, 90.0]), np.array([105, 20, 30, 90.0])
+
+
+def pose(frame: int, points: np.ndarray, visibility=(2, 2, 2), scores=None) -> PersonLabel:
+    return PersonLabel(
+        frame, points, np.array(visibility), scores=scores and np.array(scores), source='propagated'
+    )
+
+
+def labels_of(*persons: PersonLabel, name: str = 'clip', skeleton: Skeleton = SKELETON):
+    return VideoLabels(name, skeleton, tuple(VideoFrame(n) for n in range(4)), persons)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(*persons: PersonLabel, file: str = 'poses.json', **fields) -> Path:
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        write_labels(labels_of(*persons, **fields), path, 'coco')
+        return path
+
+    return make
+
+
+def peaks(found, row: int) -> np.ndarray:
+    """Return the highest places of the maps of one frame, in pixels of the picture."""
+    maps = found.heatmaps[row]
+    cells = [np.unravel_index(plane.argmax(), plane.shape)[::-1] for plane in maps]
+    affine = found.to_heatmap[row]
+    return np.array([np.linalg.solve(affine[:, :2], cell - affine[:, 2]) for cell in cells])
+
+
+def test_joints_are_peaks_at_their_places_half_as_high_as_their_scores(write):
+    results = PoseResults(write(pose(1, LEFT, scores=(1.0, 0.5, 0.25))))
+    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None])
+    # A cell is 1.5 * 90 / 64 pixels, so a place is found within half of that.
+    np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
+    np.testing.assert_allclose(found.heatmaps[0].max(axis=(1, 2)), (0.5, 0.25, 0.125), atol=0.02)
+    assert found.known.tolist() == [[True, True, True]]
+
+
+def test_poses_without_scores_are_as_high_as_certain_ones(write):
+    found = PoseResults(write(pose(0, LEFT))).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    np.testing.assert_allclose(found.heatmaps[0].max(axis=(1, 2)), 0.5, atol=0.02)
+
+
+def test_scores_of_foreign_files_end_at_one(write):
+    results = PoseResults(write(pose(0, LEFT, scores=(250.0, 1.0, -3.0))))
+    highest = results.estimate_frames(FRAMES, [0], BOX_LEFT[None]).heatmaps.max(axis=(2, 3))
+    assert highest[0, 0] == pytest.approx(0.5, abs=0.02)
+    assert highest[0, 2] == 0
+
+
+def test_a_joint_without_a_place_is_not_known(write):
+    results = PoseResults(write(pose(1, LEFT, visibility=(2, 0, 1))))
+    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None])
+    assert found.known.tolist() == [[True, False, True]]
+    assert not found.heatmaps[0, 1].any()
+
+
+def test_the_person_in_the_box_is_taken(write):
+    results = PoseResults(write(pose(0, LEFT), pose(0, RIGHT), pose(1, RIGHT)))
+    found = results.estimate_frames(FRAMES, [0, 0, 1], np.stack([BOX_LEFT, BOX_RIGHT, BOX_LEFT]))
+    np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
+    np.testing.assert_allclose(peaks(found, 1), RIGHT, atol=1.06)
+    assert found.known.tolist() == [[True] * 3, [True] * 3, [False] * 3]
+
+
+def test_nothing_is_known_of_a_frame_without_poses(write):
+    results = PoseResults(write(pose(0, LEFT)))
+    found = results.estimate_frames(FRAMES, [3], BOX_LEFT[None])
+    assert not found.known.any()
+    assert not found.heatmaps.any()
+
+
+def test_poses_of_one_video_are_taken_whatever_its_name(write):
+    results = PoseResults(write(pose(0, LEFT), name='tracked_by_yolo'))
+    assert results.estimate_frames(FRAMES, [0], BOX_LEFT[None]).known.all()
+
+
+def test_a_folder_has_the_poses_of_each_video_under_its_name(write):
+    write(pose(0, RIGHT), file='all/another.json', name='another')
+    path = write(pose(0, LEFT), file='all/clip.json').parent
+    found = PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
+
+
+def test_a_video_without_poses_in_a_folder_is_refused(write):
+    path = write(pose(0, LEFT), file='all/another.json').parent
+    with pytest.raises(InputError, match='all holds no poses of the video clip, only of another'):
+        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+
+
+def test_other_joints_in_one_folder_are_refused(write):
+    other = Skeleton(('nose', 'tail', 'paw'))
+    write(pose(0, LEFT), file='all/another.json', name='another', skeleton=other)
+    path = write(pose(0, LEFT), file='all/clip.json').parent
+    with pytest.raises(InputError, match='the poses of clip in all have other joints'):
+        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+
+
+def test_poses_on_frames_that_the_video_lacks_are_refused(write):
+    results = PoseResults(write(pose(3, LEFT)))
+    short = ArrayFrames(list(FRAMES)[:2], 'clip')
+    with pytest.raises(InputError, match='estimates'):
+        results.estimate_frames(short, [0], BOX_LEFT[None])
+
+
+def test_poses_in_pictures_of_another_size_are_refused(tmp_path):
+    frames = tuple(VideoFrame(n, width=320, height=240) for n in range(4))
+    labels = VideoLabels('clip', SKELETON, frames, (pose(0, 2 * LEFT),))
+    write_labels(labels, tmp_path / 'large.json', 'coco')
+    results = PoseResults(tmp_path / 'large.json')
+    with pytest.raises(InputError, match='the estimates of clip were made at 320x240 pixels'):
+        results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+
+
+def test_fingerprints_tell_contents_and_not_uses(write):
+    path = write(pose(0, LEFT))
+    results = PoseResults(path)
+    before = fingerprint(results)
+    results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    assert fingerprint(results) == before
+    assert fingerprint(PoseResults(write(pose(0, LEFT)))) == before
+    assert fingerprint(PoseResults(write(pose(0, LEFT + 1)))) != before
+
+
+def test_a_text_names_results(write):
+    path = write(pose(0, LEFT))
+    files = PoseNetworkFiles.parse(f'{path}=results')
+    assert files == PoseNetworkFiles(str(path), results=True)
+    assert files.read == [path]
+    assert isinstance(load_pose_network(files), PoseResults)
+
+
+@pytest.mark.parametrize('field', ['checkpoint', 'preset'])
+def test_results_have_neither_weights_nor_a_preset(field):
+    with pytest.raises(InputError, match=r'the poses a\.json need neither'):
+        PoseNetworkFiles('a.json', results=True, **{field: 'x'})
+
+
+def test_a_missing_file_is_refused():
+    with pytest.raises(InputError, match=r'the poses missing\.json do not exist, give a file'):
+        load_pose_network(PoseNetworkFiles('missing.json', results=True))
