@@ -12,6 +12,7 @@ import pytest
 from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry, build_run
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
+from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -226,6 +227,28 @@ def test_other_networks_are_evidence_for_auto(run, label_file, label_fields, fol
     assert np.abs(found['dot'] - found['auto']).max() > 0.01
 
 
+def test_a_model_may_have_networks_beside_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('model.py', 'weights.pth', 'fuser.onnx', 'dot.onnx'):
+        Path(name).write_text('')
+    alone, beside, without_fuser = (
+        BenchmarkEntry.parse(f'x=auto:model.py:weights.pth{rest}')
+        for rest in (':fuser.onnx', ':fuser.onnx:dot.onnx=rtmpose-coco', '::dot.onnx,poses=results')
+    )
+    assert (alone.fuser, alone.pose_networks) == ('fuser.onnx', ())
+    assert beside.fuser == 'fuser.onnx'
+    assert beside.pose_networks == (PoseNetworkFiles('dot.onnx', preset='rtmpose-coco'),)
+    assert without_fuser.fuser is None
+    assert without_fuser.pose_networks == (
+        PoseNetworkFiles('dot.onnx'),
+        PoseNetworkFiles('poses', results=True),
+    )
+    (run_alone,), (run_beside,) = alone.runs(), beside.runs()
+    assert run_beside.pose_networks == beside.pose_networks
+    # Predictions that are kept are those of the same networks.
+    assert run_beside.fingerprint != run_alone.fingerprint
+
+
 def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
     entries = [
         BenchmarkEntry.parse_evidence(text)
@@ -276,6 +299,9 @@ def other_predictions(labels: Path) -> None:
         (None, ['--model', 'stdpose:file:file'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
         (None, ['--model', 'a=stdpose:file'], "got 'a=stdpose:file'"),
         (None, ['--model', 'a=stdpose:file:file,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
+        (None, ['--model', 'a=auto:file:file:'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
+        (None, ['--model', 'a=auto:file:file::x,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
+        (None, ['--model', 'a=stdpose:file:file::x'], "method 'stdpose' of 'a' does not use"),
         (None, ['--model', 'a b=stdpose:file:file'], "'a b' cannot name a method"),
         (None, ['--model', 'a=magic:file:file'], "no propagation method 'magic' for 'a'"),
         (None, ['--model', 'a=linear:file:file'], "'linear' of 'a' takes no model"),

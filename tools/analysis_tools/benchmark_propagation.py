@@ -79,8 +79,9 @@ def make_parser() -> OneLineParser:
         '--model',
         action='append',
         default=[],
-        metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]',
-        help='add a row: a method with a model of its own; may be repeated',
+        metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]',
+        help='add a row: a method with a model of its own; for auto also with another fuser, and '
+        'with pose networks as for --evidence; may be repeated',
     )
     parser.add_argument(
         '--evidence',
@@ -88,8 +89,9 @@ def make_parser() -> OneLineParser:
         default=[],
         metavar='NAME=[POSE[,POSE...]][:FUSER]',
         help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX, '
-        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose), with another fuser, or, '
-        'by the word no-stdpose, without the STDPose that comes with the package; may be repeated',
+        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses '
+        'that another program has estimated), with another fuser, or, by the word no-stdpose, '
+        'without the STDPose that comes with the package; may be repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(

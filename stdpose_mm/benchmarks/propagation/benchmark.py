@@ -33,13 +33,14 @@ from .clip_errors import ClipErrors, hide_labels, measure, propagate_hidden
 from .compare_propagators import Comparison, hide_videos, summarize
 from .prediction_cache import open_prediction_cache
 
-MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
+MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]'
+"""A row of a method with a model; POSE is a pose network beside it, see ``EVIDENCE_FORM``."""
 
 NO_STDPOSE = 'no-stdpose'
 
 EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
-"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, or ``NO_STDPOSE`` to
-leave out the STDPose that comes with the package."""
+"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, PATH=results of
+poses, or ``NO_STDPOSE`` to leave out the STDPose that comes with the package."""
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
@@ -117,22 +118,36 @@ class BenchmarkEntry:
         for kind, path in [*files, ('fuser', self.fuser)]:
             if path is not None and not Path(path).is_file():
                 raise InputError(f'{kind} {path} of {self.name!r} does not exist, give a file')
+        if self.pose_networks and self.method != 'auto':
+            raise InputError(
+                f'pose networks are evidence for auto, which method {self.method!r} of '
+                f'{self.name!r} does not use, leave them out'
+            )
         if len(set(self.checkpoints)) < len(self.checkpoints):
             raise InputError(f'a checkpoint of {self.name!r} is given twice, give each seed once')
 
     @classmethod
     def parse(cls, text: str) -> BenchmarkEntry:
-        """Read ``NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]``.
+        """Read a row of ``MODEL_FORM``.
 
         Raises:
             InputError: If the text has another form, or see the class.
         """
         name, equals, rest = text.partition('=')
         parts = rest.split(':')
-        if not equals or len(parts) not in (3, 4) or not all([name, *parts, *parts[2].split(',')]):
+        files = [file for part in (*parts[2:3], *parts[4:]) for file in part.split(',')]
+        required = [name, *parts[:3], parts[-1], *files]
+        if not equals or not 3 <= len(parts) <= 5 or not all(required):
             raise InputError(f'a model is given as {MODEL_FORM}, got {text!r}')
-        fuser = parts[3] if len(parts) == 4 else None
-        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), fuser)
+        method, config, checkpoints, fuser, networks = (*parts, '', '')[:5]
+        return cls(
+            name,
+            method,
+            config,
+            tuple(checkpoints.split(',')),
+            fuser or None,
+            tuple(PoseNetworkFiles.parse(part) for part in networks.split(',') if part),
+        )
 
     @classmethod
     def parse_evidence(cls, text: str) -> BenchmarkEntry:
@@ -161,11 +176,11 @@ class BenchmarkEntry:
             InputError: If a file of a pose network cannot be read.
         """
         fuser = self.fuser and file_fingerprint(self.fuser)
+        files = [
+            (network.preset, [_content(path) for path in network.read])
+            for network in self.pose_networks
+        ]
         if not self.checkpoints:
-            files = [
-                (network.preset, [_content(path) for path in network.read])
-                for network in self.pose_networks
-            ]
             is_shipped = self.use_stdpose and not (fuser or files)
             evidence = '' if is_shipped else fingerprint(fuser, files, self.use_stdpose)
             return [
@@ -187,8 +202,9 @@ class BenchmarkEntry:
                 self.method,
                 self.config,
                 checkpoint,
-                fingerprint(config, file_fingerprint(checkpoint), fuser),
+                fingerprint(config, file_fingerprint(checkpoint), fuser, *files),
                 self.fuser,
+                self.pose_networks,
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
         ]
