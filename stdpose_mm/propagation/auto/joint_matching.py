@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from stdpose_mm.propagation.ordered_map import map_in_threads
 from .candidates import CANDIDATES, Candidates
 from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
 from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
+
+Result = TypeVar('Result')
 
 
 class JointMatches(NamedTuple):
@@ -44,8 +46,8 @@ def match_joints(
 ) -> list[JointMatches]:
     """Compare every frame of gaps with the labels at their ends.
 
-    A picture is read once for all gaps, and once more if it is at the end of one: large pictures,
-    and those of long gaps, are not cached.
+    A picture is read once for all gaps, and once more if it is at the end of one and inside of
+    another: large pictures, and those of long gaps, are not cached.
 
     Args:
         frames: The video.
@@ -57,20 +59,29 @@ def match_joints(
     """
     searches = [_Search(candidates, matcher) for candidates in gaps]
     ends = [(search.frames[row], search, row) for search in searches for row in search.ends]
-    _share(frames, ends, _Search.take_label)
-    for search in searches:
-        search.compare_ends()
-    rows = [(frame, each, row) for each in searches for row, frame in enumerate(each.frames)]
-    _share(frames, rows, _Search.match)
+    for search, row, described in _share(frames, ends, _Search.describe):
+        search.take_end(row, described)
+    rows = [
+        (frame, search, row)
+        for search in searches
+        for row, frame in enumerate(search.frames)
+        if row not in search.ends
+    ]
+    for _ in _share(frames, rows, _Search.match):
+        pass
     return [search.matches for search in searches]
 
 
 def _share(
     frames: FrameSource,
     tasks: Iterable[tuple[int, _Search, int]],
-    work: Callable[[_Search, int, np.ndarray], None],
-) -> None:
-    """Do ``work`` on (frame, search, row) in the order of frames, each read once, in threads."""
+    work: Callable[[_Search, int, np.ndarray], Result],
+) -> Iterator[tuple[_Search, int, Result]]:
+    """Do ``work`` on (frame, search, row) in the order of frames, each read once, in threads.
+
+    Yields:
+        The search, the row and the result, in the order of frames.
+    """
     in_order = sorted(tasks, key=itemgetter(0))
 
     def read() -> Iterator[tuple[_Search, int, np.ndarray]]:
@@ -79,8 +90,21 @@ def _share(
             for _, search, row in of_frame:
                 yield search, row, picture
 
-    for _ in map_in_threads(lambda task: work(*task), read()):
-        pass
+    done = map_in_threads(lambda task: work(*task), read())
+    for (_, search, row), result in zip(in_order, done, strict=True):
+        yield search, row, result
+
+
+class _Described(NamedTuple):
+    """Hold the descriptors of a crop.
+
+    Args:
+        descriptors: [D, h, w].
+        to_map: Affine [2, 3] from pixels of the picture to places of the descriptors.
+    """
+
+    descriptors: np.ndarray
+    to_map: np.ndarray
 
 
 class _Search:
@@ -92,8 +116,8 @@ class _Search:
 
     Attributes:
         frames: The frames to look at, ascending.
-        ends: Rows of the labelled frames, whose joints are searched for; needed before the first
-            match.
+        ends: Rows of the labelled frames, whose joints are searched for; each is taken before the
+            first match of another row.
         matches: Matches found so far.
     """
 
@@ -103,6 +127,7 @@ class _Search:
         self._labelled = np.stack([candidates.left, candidates.right])
         num_frames, num_joints = candidates.centre.shape[:2]
         self._wanted: list[np.ndarray | None] = [None, None]
+        self._described: dict[int, _Described] = {}
         self.frames: list[int] = candidates.times.tolist()
         self.ends = sorted({0, num_frames - 1})
         self.matches = JointMatches(
@@ -111,29 +136,40 @@ class _Search:
             np.zeros(num_joints, np.float32),
         )
 
-    def take_label(self, row: int, picture: np.ndarray) -> None:
-        """Describe the joints of the label at an end of the gap."""
-        descriptors, to_map = self._describe(row, picture)
+    def describe(self, row: int, picture: np.ndarray) -> _Described:
+        """Describe the crop of a row."""
+        candidates = self._candidates
+        centre = candidates.centre[row, self._labelled.any(axis=0)]
+        middle = (centre.min(axis=0) + centre.max(axis=0)) / 2
+        crop, to_crop = crop_pose(picture, middle, candidates.size)
+        return _Described(self._matcher.describe(crop[None])[0], to_descriptors(to_crop))
+
+    def take_end(self, row: int, described: _Described) -> None:
+        """Take the joints of the label at an end of the gap; with the last end, compare all."""
         joints = self._candidates.centre[row]
         # Every channel at all joints.
-        points = np.broadcast_to(joints, (len(descriptors), 1, *joints.shape))
-        found = sample_at(descriptors, to_map, points)[:, 0].T
+        points = np.broadcast_to(joints, (len(described.descriptors), 1, *joints.shape))
+        found = sample_at(described.descriptors, described.to_map, points)[:, 0].T
         found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
         for side, end in enumerate((0, len(self.frames) - 1)):
             if row == end:
                 self._wanted[side] = self._labelled[side][:, None] * found
-
-    def compare_ends(self) -> None:
-        """Compare the joints of both labels with each other."""
-        left, right = self._wanted
-        assert left is not None
-        assert right is not None
-        self.matches.ends[:] = (left * right).sum(axis=-1)
+        self._described[row] = described
+        if len(self._described) == len(self.ends):
+            left, right = self._wanted
+            assert left is not None
+            assert right is not None
+            self.matches.ends[:] = (left * right).sum(axis=-1)
+            while self._described:
+                self._compare(*self._described.popitem())
 
     def match(self, row: int, picture: np.ndarray) -> None:
         """Compare the picture of a row with the labels."""
+        self._compare(row, self.describe(row, picture))
+
+    def _compare(self, row: int, described: _Described) -> None:
         candidates = self._candidates
-        descriptors, to_map = self._describe(row, picture)
+        descriptors, to_map = described
         num_joints = len(candidates.left)
         dense = np.zeros((num_joints, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
         at_candidates = np.zeros((2, num_joints, len(CANDIDATES)), np.float32)
@@ -155,11 +191,3 @@ class _Search:
             ],
             axis=-1,
         )
-
-    def _describe(self, row: int, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Describe the crop of a row: [D, h, w], and the affine from pixels to its places."""
-        candidates = self._candidates
-        centre = candidates.centre[row, self._labelled.any(axis=0)]
-        middle = (centre.min(axis=0) + centre.max(axis=0)) / 2
-        crop, to_crop = crop_pose(picture, middle, candidates.size)
-        return self._matcher.describe(crop[None])[0], to_descriptors(to_crop)

@@ -148,6 +148,21 @@ def test_memory_is_announced_as_it_is_taken(label):
     assert matches_nbytes(5, 3) == sum(array.nbytes for array in matches)
 
 
+def test_every_frame_of_a_gap_is_described_once(label):
+    described = []
+
+    class Counting(PlainMatcher):
+        def describe(self, crops: np.ndarray) -> np.ndarray:
+            described.append(len(crops))
+            return super().describe(crops)
+
+    candidates = [find_candidates(make_gap(label), standing(), np.arange(5))] * 2
+    alone, twin = match_joints(STILL, candidates, Counting())
+    assert sum(described) == 2 * 5
+    for array, other in zip(alone, twin, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
 def test_looks_that_went_far_are_found_in_the_wide_maps(label):
     shift = 0.18 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
