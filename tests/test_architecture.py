@@ -52,6 +52,8 @@ LIGHT = (
     'review_app',
     'visualization',
     'apis/__init__.py',
+    'apis/frame_result.py',
+    'apis/propagation_state.py',
     'apis/video_pose_propagator.py',
 )
 HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet'}

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.pose_networks import PoseNetworkFiles
 
-from .video_pose_propagator import FrameResult, PropagationState, VideoPosePropagator
+from .frame_result import FrameResult
+from .propagation_state import PropagationState
+from .video_pose_propagator import VideoPosePropagator
 
 if TYPE_CHECKING:
     from .stdpose_inferencer import STDPoseInferencer

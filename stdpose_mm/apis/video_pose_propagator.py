@@ -10,11 +10,10 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
-from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,12 +28,10 @@ from stdpose_mm.errors import (
 )
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
-from stdpose_mm.io.labels.coco_records import TRACK_NAME
 from stdpose_mm.io.labels.fields import MAX_ID
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
-    BasePropagator,
     Boxes,
     GapCache,
     GapMemory,
@@ -51,6 +48,12 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import shared_frames
+from stdpose_mm.propagation.identities import (
+    absent_label,
+    merge_tracks,
+    split_track,
+    swap_tracks,
+)
 from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -62,74 +65,17 @@ from stdpose_mm.structures import (
     correct_label,
     forget_joints,
     open_left_out,
-    unused_track_ids,
 )
+
+from .frame_result import FrameResult, frame_result
+from .propagation_state import PropagationState
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
     from stdpose_mm.detection import PersonDetector
 
-_Value = TypeVar('_Value')
-
 Video = str | PathLike[str] | Sequence[str] | Sequence[np.ndarray] | FrameSource
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """Hold all people of one frame.
-
-    Args:
-        frame_idx: 0-based frame.
-        person_ids: [P] track ids, ascending.
-        keypoints: [P, K, 2] pixels, (0, 0) where ``visibility`` is 0.
-        visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
-        scores: [P, K] in 0..1; 1 for given joints.
-        bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
-        source: [P] 'given' (with a given joint, or marked as absent by a person, as in label
-            files: ``keypoint_sources`` are 'absent' then), 'propagated' or 'absent'.
-        keypoint_sources: [P, K] the same for every joint.
-        persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
-    """
-
-    frame_idx: int
-    person_ids: np.ndarray
-    keypoints: np.ndarray
-    visibility: np.ndarray
-    scores: np.ndarray
-    bboxes: np.ndarray
-    source: tuple[str, ...]
-    keypoint_sources: np.ndarray
-    persons: tuple[PersonLabel, ...]
-
-
-@dataclass
-class PropagationState:
-    """Hold one video with its given labels; made by :meth:`VideoPosePropagator.init_state`.
-
-    Args:
-        frames: The video.
-        labels: The frames and fields of the label file without its people; None without a file.
-        skeleton: The joints; None until the first label gives their number.
-        tracks: Person id -> {frame index: given label}.
-        boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
-        detections: Frame index -> detected people, see :meth:`VideoPosePropagator.detect_in_video`.
-        life_span: 'video' or 'labels', see :meth:`VideoPosePropagator.init_state`.
-        cache: Finished gaps, so that a correction recomputes only the gaps that it affects.
-        cached_for: The propagator and the skeleton of ``cache``; None before the first run.
-        folder: Where finished gaps are kept on the disk instead; None for in memory.
-    """
-
-    frames: FrameSource
-    labels: VideoLabels | None
-    skeleton: Skeleton | None
-    tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
-    boxes: Boxes = field(default_factory=dict)
-    detections: dict[int, FrameDetections] = field(default_factory=dict)
-    life_span: LifeSpan = 'video'
-    cache: GapMemory = field(default_factory=GapMemory)
-    cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None
-    folder: Path | None = None
 
 
 _A_SKELETON = "a Skeleton, such as Skeleton(('nose', ...))"
@@ -404,8 +350,7 @@ class VideoPosePropagator:
         """
         self._require_person(state, person_id)
         assert state.skeleton is not None
-        count = state.skeleton.num_keypoints
-        label = PersonLabel(frame_idx, np.zeros((count, 2)), np.zeros(count), person_id)
+        label = absent_label(frame_idx, person_id, state.skeleton.num_keypoints)
         self._add(state, person_id, label)
 
     def remove_labels(
@@ -489,22 +434,7 @@ class VideoPosePropagator:
             raise InputError(f'person {one} cannot be exchanged with itself, name two people')
         for person_id in (one, other):
             self._require_person(state, person_id)
-        tracks = {person_id: state.tracks[person_id] for person_id in (one, other)}
-        gone = {person_id: _is_gone(track, frame_idx) for person_id, track in tracks.items()}
-        names = {person_id: _track_name(track) for person_id, track in tracks.items()}
-        for person_id, source in ((one, other), (other, one)):
-            kept, _ = _split_at(tracks[person_id], frame_idx)
-            _, later = _split_at(tracks[source], frame_idx)
-            taken = {n: _of_person(p, person_id, names[person_id]) for n, p in later.items()}
-            state.tracks[person_id] = kept | taken
-            if kept and gone[source] and not gone[person_id] and frame_idx not in taken:
-                self.mark_absent(state, frame_idx, person_id)
-        for person_id in (one, other):
-            if not state.tracks[person_id]:
-                del state.tracks[person_id]
-        before, after = _split_at(state.boxes.get(one, {}), frame_idx)
-        before_other, after_other = _split_at(state.boxes.get(other, {}), frame_idx)
-        _set_boxes(state, {one: before | after_other, other: before_other | after})
+        _set_boxes(state, swap_tracks(state.tracks, state.boxes, frame_idx, one, other))
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
         """Split a person in two: from a frame on it is another person, who takes its boxes there.
@@ -523,23 +453,8 @@ class VideoPosePropagator:
         """
         self._require_frame(state, frame_idx)
         self._require_person(state, person_id)
-        track = state.tracks[person_id]
-        kept, moved = _split_at(track, frame_idx)
-        for labels, where in ((kept, 'before'), (moved, 'from')):
-            if not any(label.has_place for label in labels.values()):
-                raise InputError(
-                    f'person {person_id} has no label {where} frame {frame_idx}'
-                    f'{" on" if where == "from" else ""}, label it there first'
-                )
-        # There may be boxes of a person who was removed.
-        new_id = next(unused_track_ids({*state.tracks, *state.boxes}))
-        boxes, new_boxes = _split_at(state.boxes.get(person_id, {}), frame_idx)
-        _set_boxes(state, {person_id: boxes, new_id: new_boxes})
-        state.tracks[person_id] = kept
-        state.tracks[new_id] = {n: _of_person(p, new_id, '') for n, p in moved.items()}
-        self.mark_absent(state, frame_idx, person_id)
-        if min(moved) > 0:
-            self.mark_absent(state, 0, new_id)
+        new_id, boxes = split_track(state.tracks, state.boxes, frame_idx, person_id)
+        _set_boxes(state, boxes)
         return new_id
 
     def merge_persons(self, state: PropagationState, person_id: int, into: int) -> None:
@@ -561,36 +476,7 @@ class VideoPosePropagator:
             raise InputError(f'person {into} cannot be merged with itself, name two people')
         for one in (person_id, into):
             self._require_person(state, one)
-        ending, staying = state.tracks[person_id], state.tracks[into]
-        both = [n for n in ending if n in staying and ending[n].has_place and staying[n].has_place]
-        if both:
-            raise InputError(
-                f'persons {person_id} and {into} are both labelled in frame {min(both)}, take one '
-                'of the labels back first'
-            )
-        first = {
-            one: min((n for n, p in track.items() if not p.says_absent), default=-1)
-            for one, track in ((person_id, ending), (into, staying))
-        }
-        name = _track_name(staying) or _track_name(ending)
-        merged: dict[int, PersonLabel] = {}
-        for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
-            for frame_idx, label in track.items():
-                # A mark of absence before a person's first label says nothing of the other person.
-                is_before = label.says_absent and first[other] <= frame_idx < first[one]
-                if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
-                    merged[frame_idx] = _of_person(label, into, name)
-        _set_boxes(
-            state,
-            {
-                person_id: {},
-                into: _merge_boxes(
-                    (staying, state.boxes.get(into, {})), (ending, state.boxes.get(person_id, {}))
-                ),
-            },
-        )
-        del state.tracks[person_id]
-        state.tracks[into] = merged
+        _set_boxes(state, merge_tracks(state.tracks, state.boxes, person_id, into))
 
     def remove_person(self, state: PropagationState, person_id: int) -> None:
         """Remove all labels of a person; its boxes are used again if it is labelled again.
@@ -737,7 +623,7 @@ class VideoPosePropagator:
             within=within,
         )
         return (
-            _frame_result(frame_idx, persons, skeleton.num_keypoints)
+            frame_result(frame_idx, persons, skeleton.num_keypoints)
             for frame_idx, persons in people
         )
 
@@ -815,57 +701,9 @@ class VideoPosePropagator:
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
 
 
-def _track_name(track: Mapping[int, PersonLabel]) -> str:
-    """Return the name that the label file has for a person; '' for none."""
-    return next((name for p in track.values() if (name := p.extra.get(TRACK_NAME))), '')
-
-
-def _of_person(label: PersonLabel, person_id: int, name: str) -> PersonLabel:
-    """Let a label of another person be one of this person, whose name may be ''."""
-    if label.track_id == person_id:
-        return label
-    extra = {key: value for key, value in label.extra.items() if key != TRACK_NAME}
-    if name:
-        extra[TRACK_NAME] = name
-    return dataclasses.replace(label, track_id=person_id, extra=extra)
-
-
-def _split_at(
-    values: Mapping[int, _Value], frame_idx: int
-) -> tuple[dict[int, _Value], dict[int, _Value]]:
-    """Split values by frame index into those before a frame and those from it on."""
-    before = {n: value for n, value in values.items() if n < frame_idx}
-    return before, {n: value for n, value in values.items() if n >= frame_idx}
-
-
 def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
     """Replace the boxes of some people; a run that has begun goes on with the earlier ones."""
     state.boxes = {person: found for person, found in {**state.boxes, **boxes}.items() if found}
-
-
-def _merge_boxes(
-    *people: tuple[Mapping[int, PersonLabel], Mapping[int, np.ndarray]],
-) -> dict[int, np.ndarray]:
-    """Merge the boxes of people, each given by its labels and boxes; the first has precedence."""
-
-    def remoteness(track: Mapping[int, PersonLabel], frame_idx: int) -> tuple[bool, float]:
-        distances = (abs(n - frame_idx) for n, label in track.items() if label.has_place)
-        return _is_gone(track, frame_idx + 1), min(distances, default=np.inf)
-
-    merged = {}
-    for frame_idx in sorted({n for _, boxes in people for n in boxes}):
-        _, nearest = min(
-            (person for person in people if frame_idx in person[1]),
-            key=lambda person: remoteness(person[0], frame_idx),
-        )
-        merged[frame_idx] = nearest[frame_idx]
-    return merged
-
-
-def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
-    """Return whether the last label before a frame marks the person as absent."""
-    before = [n for n in track if n < frame_idx]
-    return bool(before) and track[max(before)].says_absent
 
 
 def _require_state(state: object) -> None:
@@ -949,24 +787,3 @@ def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
             f'have, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
         )
     return known
-
-
-def _frame_result(
-    frame_idx: int, persons: Sequence[PersonLabel], num_keypoints: int
-) -> FrameResult:
-    def stacked(values: Iterable[object], *shape: int) -> np.ndarray:
-        return np.array(list(values), dtype=np.float64).reshape(len(persons), *shape)
-
-    return FrameResult(
-        frame_idx=frame_idx,
-        person_ids=np.array([p.track_id for p in persons], dtype=np.int64),
-        keypoints=stacked((p.keypoints for p in persons), num_keypoints, 2),
-        visibility=stacked((p.visibility for p in persons), num_keypoints).astype(np.int8),
-        scores=stacked((p.scores for p in persons), num_keypoints),
-        bboxes=stacked((np.zeros(4) if p.bbox is None else p.bbox for p in persons), 4),
-        source=tuple(p.source for p in persons),
-        keypoint_sources=np.array([p.keypoint_sources for p in persons], dtype=str).reshape(
-            len(persons), num_keypoints
-        ),
-        persons=tuple(persons),
-    )

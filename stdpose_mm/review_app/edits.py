@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.video_pose_propagator import PropagationState
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.video_pose_propagator import PropagationState
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton
 

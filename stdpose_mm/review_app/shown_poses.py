@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.video_pose_propagator import FrameResult, PropagationState
+from stdpose_mm.apis.frame_result import FrameResult
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .label_history import Change

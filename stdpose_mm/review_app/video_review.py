@@ -10,7 +10,7 @@ from threading import Lock, RLock
 from typing import Any
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.video_pose_propagator import PropagationState
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels

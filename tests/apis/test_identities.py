@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.video_pose_propagator import PropagationState
+from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.structures import PersonLabel

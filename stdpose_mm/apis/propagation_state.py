@@ -1,0 +1,42 @@
+"""A video with the labels that a user has given."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import BasePropagator, Boxes, GapMemory, LifeSpan
+from stdpose_mm.structures import FrameDetections, PersonLabel, Skeleton, VideoLabels
+
+
+@dataclass
+class PropagationState:
+    """Hold one video with its given labels.
+
+    Made by :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
+
+    Args:
+        frames: The video.
+        labels: The frames and fields of the label file without its people; None without a file.
+        skeleton: The joints; None until the first label gives their number.
+        tracks: Person id -> {frame index: given label}.
+        boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
+        detections: Frame index -> detected people, see ``VideoPosePropagator.detect_in_video``.
+        life_span: 'video' or 'labels', see ``VideoPosePropagator.init_state``.
+        cache: Finished gaps, so that a correction recomputes only the gaps that it affects.
+        cached_for: The propagator and the skeleton of ``cache``; None before the first run.
+        folder: Where finished gaps are kept on the disk instead; None for in memory.
+    """
+
+    frames: FrameSource
+    labels: VideoLabels | None
+    skeleton: Skeleton | None
+    tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
+    boxes: Boxes = field(default_factory=dict)
+    detections: dict[int, FrameDetections] = field(default_factory=dict)
+    life_span: LifeSpan = 'video'
+    cache: GapMemory = field(default_factory=GapMemory)
+    cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None
+    folder: Path | None = None
