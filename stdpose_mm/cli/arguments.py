@@ -1,20 +1,10 @@
-"""Arguments and error handling shared by all command-line tools."""
+"""Groups of arguments that several commands have, and what is read from them."""
 
 from __future__ import annotations
 
 import argparse
-import io
-import math
-import os
-import re
-import sys
-import traceback
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.choices import (
     CVAT_TOLERANCE,
@@ -30,15 +20,7 @@ from stdpose_mm.choices import (
     WRITE_FORMATS,
     FrameSubject,
 )
-from stdpose_mm.errors import (
-    PACKAGES,
-    InputError,
-    InputWarning,
-    cut_long,
-    explain_error,
-    missing_packages,
-    os_error_text,
-)
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import (
     DEFAULT_FORMAT,
     Output,
@@ -50,16 +32,16 @@ from stdpose_mm.io.outputs import (
 )
 from stdpose_mm.wording import counted
 
+from .argument_types import picture_size, pixel_tolerance, positive, seed, whole
+from .one_line_parser import OneLineParser
+
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
     from stdpose_mm.pose_networks import PoseNetworkFiles
 
-EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
-
 LAUNCHER_FOR_ONE_VIDEO = (
     '--launcher shares several videos among processes, but there is one, leave it out'
 )
-MAX_FRAME_RATE = 100_000
 REPORT_SUFFIXES = ('.html', '.htm')
 
 OUTPUTS = ('out', 'save_video', 'report')
@@ -70,120 +52,6 @@ FILES = (
     *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of', 'boxes_frame_of'),
 )
 """Options of commands on videos that may name input files, compared by their content."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Parse a command line; report an error in one line, without repeating the usage.
-
-    Args:
-        prog: Name of the command.
-        documentation: Docstring whose first line describes the command.
-        intermixed: Whether the values of one positional argument may stand on both sides of
-            options.
-    """
-
-    def __init__(self, prog: str, documentation: str | None, intermixed: bool = False) -> None:
-        super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
-        self._intermixed = intermixed
-        self._outputs: dict[str, Output] = {}
-        self._label_sets: list[str] = []
-
-    def add_output(
-        self,
-        *names: str,
-        what: str = 'a file',
-        suffixes: Sequence[str] = (),
-        is_folder: bool | None = False,
-        files: Sequence[str] = (),
-        **options: Any,
-    ) -> None:
-        """Add an argument that names an output, for :meth:`guard_outputs`.
-
-        Args:
-            names: As in :meth:`add_argument`.
-            what: See :class:`~stdpose_mm.io.outputs.Output`.
-            suffixes: See ``Output``.
-            is_folder: See ``Output``; with None the value stays a text.
-            files: See ``Output``.
-            options: As in :meth:`add_argument`.
-        """
-        kind = str if is_folder is None else Path
-        action = self.add_argument(*names, **{'type': kind, **options})
-        name = _name_of(action)
-        self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
-
-    def add_labels(self, *names: str, **options: Any) -> None:
-        """Add an argument that may name a folder; all label files in this folder are read."""
-        self._label_sets.append(self.add_argument(*names, **options).dest)
-
-    @property
-    def outputs(self) -> Mapping[str, Output]:
-        """Return the outputs added by :meth:`add_output`, by the name of the attribute."""
-        return self._outputs
-
-    def guard_outputs(self, args: argparse.Namespace) -> None:
-        """Refuse outputs that cannot be written, or would overwrite an input file.
-
-        Input files are all existing files that an argument names, as its whole value or separated
-        by commas, colons or equality signs.
-
-        Raises:
-            InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
-        """
-        outputs = [
-            replace(output, path=getattr(args, dest)) for dest, output in self._outputs.items()
-        ]
-        inputs: dict[str, list[str]] = {}
-        label_sets: dict[str, list[str]] = {}
-        for action in self._actions:
-            if action.dest in self._outputs or action.choices is not None:
-                continue
-            names = _texts(getattr(args, action.dest, None))
-            if action.dest in self._label_sets:
-                label_sets[_name_of(action)] = names
-            else:
-                parts = [part for name in names for part in [name, *re.split('[,:=]', name)]]
-                inputs[_name_of(action)] = [part for part in parts if os.path.isfile(part)]
-        guard_outputs(outputs, inputs, label_sets)
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse a command line."""
-        parse = self.parse_intermixed_args if self._intermixed else super().parse_args
-        parsed = parse(args, namespace)
-        for action in self._actions:
-            # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option
-            # this list is one of the values; the default of such an option is an empty list, too.
-            value = getattr(parsed, action.dest, None)
-            is_empty = value == [] != action.default or (isinstance(value, list) and [] in value)
-            if action.nargs is None and is_empty:
-                self.error(f'argument {_name_of(action)}: expected one argument')
-        return parsed
-
-    def print_help(self, file: Any = None) -> None:
-        """Print the help; unlike argparse, raise an error if this fails."""
-        print(self.format_help(), end='', file=file)
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit with a message on one line, even if arguments in it contain line breaks."""
-        super().exit(status, message and f'{" ".join(message.split())}\n')
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with code 2 and the message."""
-        self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')
-
-
-def _name_of(action: argparse.Action) -> str:
-    """Return the name of an argument on the command line."""
-    if action.option_strings:
-        return action.option_strings[-1]
-    return action.metavar if isinstance(action.metavar, str) else action.dest
-
-
-def _texts(value: object) -> list[str]:
-    """List the texts and paths in the value of an argument, which may be a list."""
-    if isinstance(value, (str, Path)):
-        return [str(value)]
-    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
 def add_labelled_videos(parser: OneLineParser) -> None:
@@ -252,7 +120,7 @@ def add_cvat_output(parser: argparse.ArgumentParser) -> None:
     """Add the option for writing labels for CVAT."""
     parser.add_argument(
         '--cvat-tolerance',
-        type=_tolerance,
+        type=pixel_tolerance,
         default=CVAT_TOLERANCE,
         metavar='PX',
         help="for CVAT: write as few key frames as keep CVAT's interpolation within PX pixels of "
@@ -275,18 +143,6 @@ def require_cvat_output(tolerance: float | None, writes_cvat: bool) -> None:
             '--cvat-tolerance is about key frames for CVAT, but OUT is written in another format, '
             'choose cvat or leave it out'
         )
-
-
-def _tolerance(text: str) -> float | None:
-    if text == 'all':
-        return None
-    try:
-        pixels = float(text)
-    except ValueError:
-        pixels = -1.0
-    if not 0 < pixels < float('inf'):
-        raise argparse.ArgumentTypeError(f'expected a number of pixels or "all", got {text!r}')
-    return pixels
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser, subject: FrameSubject = 'labels') -> None:
@@ -644,194 +500,3 @@ def label_folders(args: argparse.Namespace, labels: Path | None) -> dict[str, Pa
     if labels is not None:
         named['LABELS'] = labels
     return {name: path for name, path in named.items() if path.is_dir()}
-
-
-def run_command(
-    parser: argparse.ArgumentParser,
-    work: Callable[[argparse.Namespace], object],
-    arguments: Sequence[str] | None,
-    interrupted: str = 'interrupted',
-) -> int:
-    """Parse a command line, do its work, and return the exit code.
-
-    Outputs that the parser knows of (:meth:`OneLineParser.add_output`) are refused before the work
-    begins if they cannot be written or are inputs. See :func:`with_sentences` for errors.
-
-    Args:
-        parser: Parser of the command line.
-        work: Function of the parsed arguments.
-        arguments: Command line; by default that of the process.
-        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has no message.
-    """
-
-    def parse_and_work() -> None:
-        args = parser.parse_args(arguments)
-        if isinstance(parser, OneLineParser):
-            parser.guard_outputs(args)
-        work(args)
-
-    return with_sentences(parser.prog, parse_and_work, interrupted)
-
-
-def with_sentences(
-    prog: str, work: Callable[[], int | None], interrupted: str = 'interrupted'
-) -> int:
-    """Do the work of a command; turn an error into one line on stderr and exit code 2.
-
-    Such errors are an :class:`InputError`, wrapped or not, everything that the operating system
-    refuses (files, disks, memory, also stdout), and a missing package of an extra. An
-    :class:`InputWarning` is one line on stderr too. Every other exception is a bug and passes
-    through. Characters that stdout cannot show are printed as escapes.
-
-    Args:
-        prog: Name of the command, which the lines begin with.
-        work: The work; returns the exit code, None for 0.
-        interrupted: See :func:`run_command`.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='backslashreplace')
-    try:
-        with _warnings_as_lines(prog):
-            code = work()
-        # Without a flush here, a full disk behind stdout would be noticed too late.
-        sys.stdout.flush()
-        return code or 0
-    except KeyboardInterrupt as stop:
-        # The traceback keeps a progress bar open; the line would be printed behind the bar.
-        traceback.clear_frames(stop.__traceback__)
-        print(f'{prog}: {str(stop) or interrupted}', file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except SystemExit:
-        # After --help.
-        sentence = _stdout_error()
-        if sentence is None:
-            raise
-        print(f'{prog}: {sentence}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
-    except Exception as error:
-        sentence = _stdout_error() or explain_error(error)
-        if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
-            sentence = f'this needs {missing_packages(error.name)}'
-        if sentence is None:
-            raise
-        # The traceback keeps a progress bar open; the line would be printed behind the bar.
-        traceback.clear_frames(error.__traceback__)
-        print(f'{prog}: {sentence}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
-
-
-def _stdout_error() -> str | None:
-    """Say why stdout cannot be written to, which is then turned off; None if it can."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        # Python flushes the buffer at exit, and would print an error message of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return os_error_text(error, 'what is printed cannot be written to stdout')
-    return None
-
-
-@contextmanager
-def _warnings_as_lines(prog: str) -> Iterator[None]:
-    """Show each InputWarning once, as one line of the command, other warnings as usual."""
-    show_any = warnings.showwarning
-    shown: set[str] = set()
-
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, InputWarning):
-            # A file may be opened several times.
-            if str(message) not in shown:
-                from tqdm import tqdm
-
-                # A bar of progress may be open.
-                tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
-            shown.add(str(message))
-        else:
-            show_any(message, category, *place, **more)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter('always', InputWarning)
-        warnings.showwarning = show
-        yield
-
-
-def seed(text: str) -> int:
-    """Parse a seed of NumPy and PyTorch, 0..2^32 - 1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """Parse a whole number of at least 0.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number, or has more than 9 digits.
-    """
-    if not re.fullmatch('[0-9]{1,9}', text):
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 0, got {text!r}')
-    return int(text)
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """Parse a picture size such as 1280x720 to (width, height) in pixels.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such size.
-    """
-    size = re.fullmatch('([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
-    if size is None:
-        raise argparse.ArgumentTypeError(
-            f'expected width and height in pixels such as 1280x720, got {text!r}'
-        )
-    return int(size[1]), int(size[2])
-
-
-def fraction(text: str) -> float:
-    """Parse a number in 0..1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f'expected a number in 0..1, got {text!r}')
-    return number
-
-
-def frame_rate(text: str) -> float:
-    """Parse a number of frames per second, above 0 and at most ``MAX_FRAME_RATE``.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    number = _number(text)
-    if not 0 < number <= MAX_FRAME_RATE:
-        raise argparse.ArgumentTypeError(
-            f'expected frames per second, more than 0 and at most {MAX_FRAME_RATE}, got {text!r}'
-        )
-    return number
-
-
-def _number(text: str) -> float:
-    """Convert a text to a number; NaN if the text is no number."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
-    return int(text)

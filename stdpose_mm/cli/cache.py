@@ -13,7 +13,9 @@ import argparse
 from collections.abc import Sequence
 from datetime import datetime
 
-from stdpose_mm.cli.arguments import OneLineParser, add_cache_argument, run_command
+from stdpose_mm.cli.arguments import add_cache_argument
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 
 SHOW, CLEAR = 'show', 'clear'
 

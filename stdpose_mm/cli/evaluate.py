@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES

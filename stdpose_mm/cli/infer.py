@@ -24,19 +24,18 @@ from stdpose_mm.choices import (
     TRACKERS,
     WHOLE_PICTURE,
 )
+from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import (
-    EXIT_INTERRUPTED,
     LAUNCHER_FOR_ONE_VIDEO,
-    OneLineParser,
     add_frame_arguments,
     add_launcher_argument,
     add_video_arguments,
     check_outputs,
-    positive,
     require_box_file,
-    run_command,
 )
 from stdpose_mm.cli.infer_video import InferenceModels, infer_video
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import EXIT_INTERRUPTED, run_command
 from stdpose_mm.cli.video_set import (
     VideoJob,
     choose_file,

@@ -21,7 +21,6 @@ from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
     OUTPUTS,
-    OneLineParser,
     add_cache_argument,
     add_cvat_input,
     add_frame_arguments,
@@ -33,8 +32,8 @@ from stdpose_mm.cli.arguments import (
     check_outputs,
     propagation_options,
     require_box_file,
-    run_command,
 )
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.propagate_video import (
     DEFAULT_ADAPT_MINUTES,
     DETECTOR,
@@ -42,6 +41,7 @@ from stdpose_mm.cli.propagate_video import (
     PropagationModels,
     propagate_video,
 )
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.video_set import (
     VideoJob,
     choose_file,

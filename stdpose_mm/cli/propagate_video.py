@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.apis.video_pose_propagator import PropagationState
+    from stdpose_mm.apis.propagation_state import PropagationState
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelSummary, TrackErrors

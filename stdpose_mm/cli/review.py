@@ -22,22 +22,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.cli.argument_types import fraction, whole
 from stdpose_mm.cli.arguments import (
-    OneLineParser,
     add_cache_argument,
     add_cvat_input,
     add_frame_arguments,
     add_labels_size_argument,
     add_life_span_argument,
     add_propagation_arguments,
-    fraction,
     frame_options,
     label_folders,
     pose_network_files,
     propagation_options,
-    run_command,
-    whole,
 )
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.video_set import choose_file, require_folder, require_result_folders
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames

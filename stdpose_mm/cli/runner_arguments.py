@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
-from stdpose_mm.cli.arguments import OneLineParser
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import require_writable_folder
 from stdpose_mm.io.file_kinds import require_config

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.cli.evaluate import without_nan
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import VERBS, load_verb
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from support.paths import ROOT
 from support.tools import load_tool
 

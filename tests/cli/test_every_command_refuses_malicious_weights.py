@@ -17,7 +17,7 @@ from test_every_command_guards_its_outputs import main_of, parsers
 from test_train_and_test import CONFIG as TOY_CONFIG
 from test_train_and_test import TOY_PARTS
 
-from stdpose_mm.cli.arguments import OneLineParser
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from support.malicious_files import MALICIOUS
 from support.paths import ROOT
 from support.small_configs import DETECTOR
@@ -76,10 +76,11 @@ OPTIONS = {
 """What commands are given if they have such an option, so that they soon come to the weights."""
 
 FORMS = {
-    'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]': [
+    'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]': [
         'x=stdpose:model.py:bad.pth',
         'x=stdpose:model.py:good.pth,bad.pth',
         'x=auto:model.py:good.pth:bad.pth',
+        f'x=auto:model.py:good.pth::{POSE_CONFIG}=bad.pth',
     ],
     'NAME=[POSE[,POSE...]][:FUSER]': [f'x={POSE_CONFIG}=bad.pth', 'x=:bad.pth'],
     'W[,W...]': ['bad.pth', 'good.pth,bad.pth'],

@@ -15,7 +15,8 @@ import pytest
 from tqdm import tqdm
 
 from stdpose_mm.cli import convert, main, propagate
-from stdpose_mm.cli.arguments import OneLineParser, run_command, with_sentences
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command, with_sentences
 from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels

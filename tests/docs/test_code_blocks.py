@@ -32,8 +32,8 @@ import numpy as np
 import pytest
 import tomllib
 
-from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import main as stdpose
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.onnx_session import available_precisions
 from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, positive
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.evaluation.functional import EVALUATED_JOINTS, evaluate_posetrack
 from stdpose_mm.structures import (
     POSETRACK_SKELETON,

@@ -26,13 +26,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import (
-    OneLineParser,
-    add_propagation_arguments,
-    positive,
-    propagation_options,
-    run_command,
-)
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import add_propagation_arguments, propagation_options
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:

@@ -23,7 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.cli.argument_types import seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box

@@ -21,7 +21,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD

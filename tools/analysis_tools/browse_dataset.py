@@ -18,7 +18,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.cli.argument_types import seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_name

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_json

@@ -16,7 +16,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
+from stdpose_mm.cli.argument_types import positive, seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.runner_arguments import (
     add_config_options,
     parse_config_options,

@@ -19,7 +19,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_estimation_synthetic.py'

@@ -12,12 +12,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 
-from stdpose_mm.cli.arguments import (
-    OneLineParser,
-    add_labelled_videos,
-    add_launcher_argument,
-    run_command,
-)
+from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import is_first_process, joined_processes

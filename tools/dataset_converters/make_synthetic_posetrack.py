@@ -13,7 +13,8 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.choices import FOOTAGE_KINDS
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

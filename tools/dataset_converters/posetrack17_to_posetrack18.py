@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.wording import counted

@@ -13,7 +13,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.cli.argument_types import seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.wording import counted
 

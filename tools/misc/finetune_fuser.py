@@ -23,16 +23,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import (
-    OneLineParser,
     add_pose_network_arguments,
     add_roots,
     add_training_resources,
     paired_options,
     pose_network_files,
-    positive,
-    run_command,
 )
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 
 

@@ -19,7 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import EXIT_INPUT_ERROR, OneLineParser, positive, seed, whole
+from stdpose_mm.cli.argument_types import positive, seed, whole
+from stdpose_mm.cli.one_line_parser import EXIT_INPUT_ERROR, OneLineParser
 
 # The samples come from the tests' own.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))

@@ -32,7 +32,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
+from stdpose_mm.cli.argument_types import positive, seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

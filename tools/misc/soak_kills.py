@@ -30,7 +30,9 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.cli import infer, propagate, train
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
+from stdpose_mm.cli.argument_types import positive, seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.io import write_json, write_text
 

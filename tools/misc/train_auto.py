@@ -25,13 +25,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import (
-    OneLineParser,
-    add_roots,
-    add_training_resources,
-    positive,
-    run_command,
-)
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import add_roots, add_training_resources
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 

@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.arguments import (
-    OneLineParser,
-    add_training_resources,
-    positive,
-    run_command,
-)
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import add_training_resources
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 
 

@@ -12,7 +12,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_text
 
