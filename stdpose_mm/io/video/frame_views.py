@@ -41,11 +41,14 @@ class CachedFrames(FrameView):
 
     Args:
         frames: The video.
-        max_bytes: Memory for frames; at least one is kept.
+        max_bytes: Memory for frames; at least one is kept. By default 64 MiB for pictures in files
+            of their own, and 16 MiB for a video, which keeps what it has decoded itself.
     """
 
-    def __init__(self, frames: FrameSource, max_bytes: int = 16 * 2**20) -> None:
+    def __init__(self, frames: FrameSource, max_bytes: int | None = None) -> None:
         super().__init__(frames)
+        if max_bytes is None:
+            max_bytes = (64 if frames.has_picture_files else 16) * 2**20
         self._cache = FrameCache(max_bytes)
 
     def _read(self, index: int) -> np.ndarray:

@@ -33,8 +33,8 @@ from .model_heatmaps import ModelHeatmapEstimator
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .stdpose_heatmaps import STDPoseHeatmapEstimator
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
-from .trained_matcher import shipped_matcher
-from .trained_stdpose import shipped_stdpose
+from .trained_matcher import TrainedMatcher, shipped_matcher
+from .trained_stdpose import TrainedSTDPose, shipped_stdpose
 
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
@@ -81,6 +81,8 @@ class AutoPropagator(BasePropagator):
         use_stdpose: Whether the heatmaps of the STDPose that comes with the package, which was
             trained on generated clips of people, are evidence for labels of a person. It is not
             used beside a ``window_model``.
+        stdpose: Another STDPose in place of the package's.
+        matcher: Finds labelled joints in other frames; by default the one of the package.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -101,6 +103,8 @@ class AutoPropagator(BasePropagator):
         device: str = 'cpu',
         pose_networks: Sequence[HeatmapSource] = (),
         use_stdpose: bool = True,
+        stdpose: TrainedSTDPose | None = None,
+        matcher: TrainedMatcher | None = None,
     ) -> None:
         self.heatmap_estimator: ModelHeatmapEstimator | None = None
         if window_model is not None:
@@ -108,13 +112,13 @@ class AutoPropagator(BasePropagator):
             self.skeleton = window_model.skeleton
         self.stdpose: STDPoseHeatmapEstimator | None = None
         if use_stdpose and window_model is None:
-            self.stdpose = STDPoseHeatmapEstimator(shipped_stdpose())
+            self.stdpose = STDPoseHeatmapEstimator(stdpose or shipped_stdpose())
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
         self.reads_other_people = bool(self.estimators)
         self.estimator = estimator or auto_flow()
-        self.matcher = shipped_matcher()
+        self.matcher = matcher or shipped_matcher()
         self.fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
 
     def propagate(

@@ -37,9 +37,13 @@ class TrainedMatcher:
 
     def describe(self, crops: np.ndarray) -> np.ndarray:
         """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""
-        inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
-        (descriptors,) = self._session.run(['descriptors'], {'crops': inputs})
+        (descriptors,) = self._session.run(['descriptors'], self.inputs(crops))
         return descriptors
+
+    @staticmethod
+    def inputs(crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Convert crops [N, S, S, 3] to what the network reads, by name."""
+        return {'crops': np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)}
 
 
 @lru_cache(maxsize=1)

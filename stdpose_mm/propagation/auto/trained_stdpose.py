@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -147,17 +148,21 @@ class TrainedSTDPose:
         Returns:
             [N, K, h, w] float32.
         """
+        inputs = self.window_inputs(frames, rows, given)
+        return np.concatenate([self._windows.run(['heatmaps'], each)[0] for each in inputs])
+
+    def window_inputs(
+        self, frames: EncodedFrames, rows: np.ndarray, given: GivenLabels
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what the network of the windows reads in each pass of :meth:`fuse`, by name."""
         # The graph of a network that does without some of them has no such inputs.
         read = {port.name for port in self._windows.inputs}
-        found = []
         for start in range(0, len(rows), _MAX_WINDOWS):
             part = slice(start, start + _MAX_WINDOWS)
             windows = (values[rows[part]] for values in frames)
             labels = (values[part] for values in given)
             named = zip(WINDOW_INPUTS, (*windows, *labels), strict=True)
-            inputs = {name: values for name, values in named if name in read}
-            found += self._windows.run(['heatmaps'], inputs)
-        return np.concatenate(found)
+            yield {name: values for name, values in named if name in read}
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,19 @@ def test_recent_pictures_are_read_once():
     assert len(cached) == 30
 
 
+def test_pictures_in_files_of_their_own_get_more_room_than_a_video_that_keeps_its_own():
+    reads = {}
+    for has_picture_files in (False, True):
+        frames = CountingFrames(np.zeros((18, 1024, 1024, 1), np.uint8).repeat(3, axis=3))
+        frames.has_picture_files = has_picture_files
+        cached = CachedFrames(frames)
+        for index in [*range(18)] * 2:
+            cached[index]
+        reads[has_picture_files] = len(frames.reads)
+    # 54 MiB.
+    assert reads == {False: 36, True: 18}
+
+
 def test_the_picture_not_asked_for_the_longest_makes_room():
     frames = numbered(4)
     cached = CachedFrames(frames, max_bytes=600)
