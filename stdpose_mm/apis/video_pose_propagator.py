@@ -163,9 +163,14 @@ class VideoPosePropagator:
         require_type('skeleton', skeleton, Skeleton, _A_SKELETON)
         return self.propagator.describe(skeleton)
 
-    def describe_use(self) -> list[str]:
-        """Say in a sentence for each pose network in how many of the filled gaps it was used."""
-        return self.propagator.describe_use()
+    def describe_use(self, doubted_of: str | None = None) -> list[str]:
+        """Say in a sentence for each pose network in how many of the filled gaps it was used.
+
+        Args:
+            doubted_of: Name of a video of which to speak alone, and only of networks that were of
+                no use in most of its gaps.
+        """
+        return self.propagator.describe_use(doubted_of)
 
     def init_state(
         self,
@@ -649,8 +654,10 @@ class VideoPosePropagator:
         """Return the finished gaps of this propagator."""
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
+            video = state.frames.name
+            files = self.propagator.files_of(video)
             return open_gap_cache(
-                state.folder, state.frames.name, self.propagator, state.frames, skeleton
+                state.folder, video, self.propagator, state.frames, skeleton, files
             )
         # A weak reference, so that a state that is kept does not keep a network in memory.
         context = (weakref.ref(self.propagator), skeleton)

@@ -30,6 +30,7 @@ from stdpose_mm.io.outputs import (
     label_outputs,
     report_video,
 )
+from stdpose_mm.io.video_list import ListedVideo
 from stdpose_mm.wording import counted
 
 from .argument_types import picture_size, pixel_tolerance, positive, seed, whole
@@ -480,23 +481,34 @@ def check_outputs(args: argparse.Namespace) -> None:
         ],
         {
             **{option: vars(args).get(option) for option in ('video', *FILES)},
-            **{
-                f'pose network {files.file}': files.read
-                for files in (pose_network_files(args) if 'pose_onnx' in args else ())
-            },
+            **(evidence_files(args, Path(args.video)) if 'pose_onnx' in args else {}),
         },
         label_folders(args, vars(args).get('labels')),
     )
 
 
-def label_folders(args: argparse.Namespace, labels: Path | None) -> dict[str, Path]:
+def evidence_files(args: argparse.Namespace, video: Path) -> dict[str, list[Path]]:
+    """List the files of pose networks, and of the poses they found in a video, by what they are.
+
+    Raises:
+        InputError: If there are no poses of this video among results.
+    """
+    name = ListedVideo(video).name
+    return {
+        f'{"the poses" if files.results else "pose network"} {files.file}': files.read_of(name)
+        for files in pose_network_files(args)
+    }
+
+
+def label_folders(args: argparse.Namespace, labels: Path | None) -> dict[str, list[Path]]:
     """Return the folders of a command line from which label files are read.
 
     Args:
         args: The command line, which may have ``pose_results``.
         labels: LABELS of the video, which may be a folder with a file per picture.
     """
-    named = {f'--pose-results {path}': Path(path) for path in vars(args).get('pose_results', ())}
-    if labels is not None:
-        named['LABELS'] = labels
-    return {name: path for name, path in named.items() if path.is_dir()}
+    named = {
+        'LABELS': [] if labels is None else [labels],
+        '--pose-results': [Path(path) for path in vars(args).get('pose_results', ())],
+    }
+    return {name: [path for path in paths if path.is_dir()] for name, paths in named.items()}

@@ -129,7 +129,11 @@ def propagate_video(
             *former.describe(args.out),
             *filter(None, [took]),
         ],
-        advice=list_advice(judged, args.check, args.suggest),
+        advice=[
+            # A summary, which says it of every network, is printed for a single video.
+            *(propagator.describe_use(frames.name) if brief else ()),
+            *list_advice(judged, args.check, args.suggest),
+        ],
     )
 
 

@@ -30,9 +30,9 @@ from stdpose_mm.cli.arguments import (
     add_labels_size_argument,
     add_life_span_argument,
     add_propagation_arguments,
+    evidence_files,
     frame_options,
     label_folders,
-    pose_network_files,
     propagation_options,
 )
 from stdpose_mm.cli.one_line_parser import OneLineParser
@@ -243,7 +243,7 @@ def list_inputs(
             'LABELS': one.labels,
             '--loaded-into-cvat': one.loaded_into_cvat,
             **{f'--{name}': getattr(args, name) for name in ('config', 'checkpoint', 'skeleton')},
-            **{f'pose network {files.file}': files.read for files in pose_network_files(args)},
+            **evidence_files(args, one.video),
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         outputs.append(Output('--project', one.project))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.cli.arguments import FILES, OUTPUTS, pose_network_files
+from stdpose_mm.cli.arguments import FILES, OUTPUTS, evidence_files
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
@@ -163,8 +163,10 @@ def fingerprint_inputs(args: argparse.Namespace, frames: FrameSource) -> str:
     options |= {name: _content(options[name]) for name in FILES if options.get(name) is not None}
     if 'pose_onnx' in args:
         # These options may be lists and name presets, and a network has a description beside it.
-        files = [files.read for files in pose_network_files(args)]
-        options['pose_networks'] = [[_content(path) for path in network] for network in files]
+        networks = evidence_files(args, Path(args.video)).values()
+        options['pose_networks'] = [
+            [(path.name, _content(path)) for path in files] for files in networks
+        ]
     video = Path(args.video)
     names = sorted(path.name for path in video.iterdir()) if video.is_dir() else [video.name]
     suffixes = {

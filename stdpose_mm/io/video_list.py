@@ -102,26 +102,33 @@ def list_videos(given: Sequence[str]) -> list[ListedVideo]:
 def find_file_of(video: ListedVideo, folder: Path) -> Path:
     """Find the file of a video in a folder: the one with the same name but for its suffix.
 
-    Videos, pictures and web pages do not count. Where there is no file, a folder of that name is
-    taken.
+    DeepLabCut's results, which have the name of a network behind it, are found, too. Videos,
+    pictures and web pages do not count. Where there is no file, a folder of that name is taken.
 
     Raises:
         InputError: If there is none, or more than one.
     """
+    return _find(video.name, folder, video.video)
+
+
+def find_file_named(name: str, folder: Path) -> Path:
+    """Find the file of the video ``name`` in a folder as :func:`find_file_of` does."""
+    return _find(name, folder, Path(name))
+
+
+def _find(name: str, folder: Path, video: Path) -> Path:
     named = [
         path
         for path in sorted(folder.iterdir())
-        if _belong_together(video, path) and path.resolve() != video.video.resolve()
+        if _belong_together(name, path) and path.resolve() != video.resolve()
     ]
     found = [path for path in named if path.is_file()] or named
     if not found:
-        raise InputError(
-            f'{folder} holds no file of {video.video}, expected one such as {video.name}.json'
-        )
+        raise InputError(f'{folder} holds no file of {video}, expected one such as {name}.json')
     if len(found) > 1:
         raise InputError(
-            f'{found[0]} and {found[1]} are both of {video.video}, keep one of them or name it in '
-            'a dataset file'
+            f'{found[0]} and {found[1]} are both of {video}, keep one of them or name it in a '
+            'dataset file'
         )
     return found[0]
 
@@ -132,17 +139,19 @@ def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
         path
         for path in sorted(folder.iterdir())
         if path.is_file()
-        and _may_hold_labels(path)
-        and not any(_belong_together(video, path) for video in videos)
+        and may_hold_labels(path)
+        and not any(_belong_together(video.name, path) for video in videos)
     ]
 
 
-def _may_hold_labels(path: Path) -> bool:
+def may_hold_labels(path: Path) -> bool:
+    """Tell by its name whether an entry of a folder may hold labels."""
     return not is_leftover(path) and path.suffix.lower() not in _NO_LABELS
 
 
-def _belong_together(video: ListedVideo, path: Path) -> bool:
-    return video.name in (path.stem, video_name(path)) and _may_hold_labels(path)
+def _belong_together(name: str, path: Path) -> bool:
+    is_named = name in (path.stem, video_name(path)) or path.name.startswith(f'{name}DLC_')
+    return is_named and may_hold_labels(path)
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 or from poses that another program has estimated.
 """
 
-from .load_pose_network import PoseNetworkFiles, load_pose_network
+from .load_pose_network import PoseNetworkFiles, load_pose_network, require_every_video
 from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     'PoseNetwork',
     'PoseNetworkFiles',
     'load_pose_network',
+    'require_every_video',
 ]

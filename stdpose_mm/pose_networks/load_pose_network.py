@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,7 +15,7 @@ from stdpose_mm.io.installed_configs import find_installed_config
 
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource
-from .pose_results import PoseResults, result_files
+from .pose_results import PoseResults, files_behind, find_results, holds_one_video
 
 INSTALLED_CONFIGS = (('mmpose', 'configs'),)
 """(package, folder) pairs in which configs are found by name."""
@@ -77,7 +78,7 @@ class PoseNetworkFiles:
         """List the files that the network's heatmaps depend on."""
         path = Path(self.file)
         if self.results:
-            return result_files(path)
+            return [*files_behind(path).values()]
         if self.is_config and not path.is_file():
             path = find_installed_config(self.file, INSTALLED_CONFIGS) or path
         found = [path]
@@ -87,10 +88,41 @@ class PoseNetworkFiles:
             found.append(self.sidecar)
         return found
 
+    def read_of(self, video: str) -> list[Path]:
+        """List the files that the heatmaps of a video depend on.
+
+        Raises:
+            InputError: If there are no poses of this video among the results.
+        """
+        if self.results:
+            return [*files_behind(find_results(Path(self.file), video)).values()]
+        return self.read
+
+    @property
+    def content(self) -> tuple[str | None, dict[str, Path]]:
+        """Return what tells these files from others in fingerprints, whatever their folder is."""
+        if self.results:
+            return RESULTS, files_behind(Path(self.file))
+        return self.preset, {str(number): path for number, path in enumerate(self.read)}
+
     @property
     def sidecar(self) -> Path:
         """Return the file that describes a file without a config."""
         return Path(self.file).with_suffix('.json')
+
+
+def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -> None:
+    """Refuse results of one video where there are several: it would be taken for all of them.
+
+    Raises:
+        InputError: If there are such results, or they cannot be read.
+    """
+    for files in networks:
+        if num_videos > 1 and files.results and holds_one_video(Path(files.file)):
+            raise InputError(
+                f'the poses {files.file} are of one video, but there are {num_videos}, give a '
+                'folder that holds a file for each'
+            )
 
 
 def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -50,6 +51,16 @@ class HeatmapSource(ABC):
     def __init__(self, name: str, skeleton: Skeleton) -> None:
         self.name = name
         self.skeleton = skeleton
+
+    def files_of(self, video: str) -> dict[str, Path]:
+        """List the files that its heatmaps of a video depend on, by name, for fingerprints.
+
+        Those that serve any video are not among them: what they hold is part of the source.
+
+        Raises:
+            InputError: If there should be one for this video, and is none.
+        """
+        return {}
 
     @abstractmethod
     def estimate_frames(

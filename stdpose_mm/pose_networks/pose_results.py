@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import (
     FrameOptions,
     files_by_video,
@@ -19,9 +20,10 @@ from stdpose_mm.io.labels import (
     stands_for_many,
 )
 from stdpose_mm.io.labels.coco_records import video_name
-from stdpose_mm.io.labels.label_files import LIST_SUFFIX, is_leftover, listed_files
-from stdpose_mm.structures import PersonLabel, VideoLabels
-from stdpose_mm.structures.boxes import match_box, person_box
+from stdpose_mm.io.labels.label_files import LIST_SUFFIX, listed_files
+from stdpose_mm.io.video_list import find_file_named, may_hold_labels
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
+from stdpose_mm.structures.boxes import covered_share, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .crop_geometry import crop_affine
@@ -50,6 +52,17 @@ _LEAST_IOU = 0.2
 """Overlap of boxes below which an estimate is of somebody else. The box of a pose of which the
 network has found a part is smaller than the person's."""
 
+_LEAST_INSIDE = 0.8
+"""Share of an estimate's box that lies in the person's box where it is too small for that overlap:
+the program may know the head alone."""
+
+_LEAST_SCORE = 0.3
+"""Joints of less than this share of the pose's best score do not count for its box: some programs
+give joints that they do not see any place."""
+
+_ANY_SIZE = 1, 1
+"""For reading joint names, and not places, of files that hold fractions of pictures."""
+
 
 class PoseResults(HeatmapSource):
     """Draw a Gaussian at each joint that another program has estimated, half as high as its score.
@@ -60,7 +73,7 @@ class PoseResults(HeatmapSource):
     Args:
         path: A file of labels with the poses of one video, which are taken for any video; one with
             those of several, which are found by the video's name; or a folder, or a text file with
-            one path a line, with a file for each video that is named after it.
+            one path a line, with a file, or a folder, for each video that is named after it.
 
     Raises:
         InputError: If a file cannot be read.
@@ -69,10 +82,17 @@ class PoseResults(HeatmapSource):
     doubt = 'are they poses of this video, in its size?'
 
     def __init__(self, path: Path) -> None:
-        self.files = result_files(path)
-        self._videos = _read(path)
-        first = self._videos.any_labels(path)
-        super().__init__(path.name, first.skeleton)
+        self._source = _Source(path)
+        super().__init__(path.name, _any_labels(path).skeleton)
+
+    def files_of(self, video: str) -> dict[str, Path]:
+        """See :meth:`HeatmapSource.files_of`."""
+        files = files_behind(find_results(self._source.path, video))
+        digest = fingerprint(files)
+        if digest != self._source.digest:
+            # They have been changed since they were read, or are of another video.
+            self._source.placed, self._source.digest = None, digest
+        return files
 
     def estimate_frames(
         self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
@@ -102,101 +122,140 @@ class PoseResults(HeatmapSource):
 
     def _people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
         """Return the people that were estimated in each frame of a video."""
-        placed = self._videos.placed
-        if frames.name not in placed:
-            labels = match_frames(self._labels_of(frames.name), frames, _FRAME_OPTIONS)
+        source, video = self._source, (frames.name, len(frames), frames.size)
+        if source.placed is None or source.placed[0] != video:
+            labels = match_frames(self._labels_of(frames), frames, _FRAME_OPTIONS)
             people: dict[int, list[PersonLabel]] = {}
             for person in fit_size(labels, frames.size, subject='estimates').persons:
                 if person.labelled.any():
                     people.setdefault(person.frame_index, []).append(person)
-            placed[frames.name] = people
-        return placed[frames.name]
+            source.placed = video, people
+        return source.placed[1]
 
-    def _labels_of(self, video: str) -> VideoLabels:
-        """Return the poses of a video as they were read."""
-        videos = self._videos
-        if videos.files is None and len(videos.labels) == 1:
-            (labels,) = videos.labels.values()
-            return labels
-        if videos.files is not None and video in videos.files:
-            labels = _read_one(videos.files[video])
-        elif video in videos.labels:
-            labels = videos.labels[video]
-        else:
-            known = ', '.join([*(videos.files or videos.labels)][:5])
+    def _labels_of(self, frames: FrameSource) -> VideoLabels:
+        """Read the poses of a video."""
+        path = self._source.path
+        file = find_results(path, frames.name)
+        videos = {labels.name: labels for labels in read_all_labels(file, size=frames.size)}
+        labels = next(iter(videos.values())) if len(videos) == 1 else videos.get(frames.name)
+        if labels is None:
             raise InputError(
-                f'{self.name} holds no poses of the video {video}, only of {known}, add them or '
-                'leave it out'
+                f'{file} holds no poses of the video {frames.name}, only of '
+                f'{", ".join([*videos][:5])}, add them or leave it out'
             )
         if labels.skeleton.keypoint_names != self.skeleton.keypoint_names:
             raise InputError(
-                f'the poses of {video} in {self.name} have other joints than those of other '
+                f'the poses of {frames.name} in {self.name} have other joints than those of other '
                 'videos there, give the poses of one program'
             )
         return labels
 
 
 @dataclass
-class _Videos:
-    """Hold poses of some videos. In fingerprints their files stand for them.
+class _Source:
+    """Hold where poses come from; no part of a fingerprint, for which there is ``files_of``.
 
     Args:
-        labels: Name of a video -> its poses, of a file that was read as a whole.
-        files: Name of a video -> the file of its poses; None for a single file.
-        placed: Name of a video -> its people by frame.
+        path: See :class:`PoseResults`.
+        placed: Name, length and size of the video that was asked for last, and its people by frame.
+        digest: Fingerprint of the files that were asked for last.
     """
 
-    labels: dict[str, VideoLabels] = field(default_factory=dict, compare=False)
-    files: dict[str, Path] | None = field(default=None, compare=False)
-    placed: dict[str, dict[int, list[PersonLabel]]] = field(default_factory=dict, compare=False)
-
-    def any_labels(self, path: Path) -> VideoLabels:
-        """Return the poses of one of the videos.
-
-        Raises:
-            InputError: If there are none.
-        """
-        for labels in self.labels.values():
-            return labels
-        for file in (self.files or {}).values():
-            return _read_one(file)
-        raise InputError(f'{path} holds no poses, give a file of estimated poses')
+    path: Path = field(compare=False)
+    placed: tuple[object, dict[int, list[PersonLabel]]] | None = field(default=None, compare=False)
+    digest: str = field(default='', compare=False)
 
 
-def result_files(path: Path) -> list[Path]:
-    """List the files that hold the results of a path: a file, a folder or a list of files."""
+def find_results(path: Path, video: str) -> Path:
+    """Find the file, or the folder with a file for each picture, that holds results of a video.
+
+    Args:
+        path: See :class:`PoseResults`.
+        video: Name of the video.
+
+    Raises:
+        InputError: If there is none, or more than one.
+    """
+    _require_there(path)
+    if not stands_for_many(path):
+        return path
     if path.is_dir():
-        return sorted(file for file in path.rglob('*') if file.is_file())
+        return find_file_named(video, path)
+    named = files_by_video((video_name(file), file) for file in listed_files(path))
+    if video not in named:
+        raise InputError(
+            f'{path} names no poses of the video {video}, only of {", ".join([*named][:5])}, add '
+            'them or leave it out'
+        )
+    return named[video]
+
+
+def holds_one_video(path: Path) -> bool:
+    """Tell whether results are of one video, for which they need not have its name."""
+    return not stands_for_many(path) and len(read_all_labels(path, size=_ANY_SIZE)) == 1
+
+
+def files_behind(path: Path) -> dict[str, Path]:
+    """List the files that results depend on, by their names within a folder.
+
+    Args:
+        path: A file, a folder or a text file with one path a line.
+    """
+    if path.is_dir():
+        files = (file for file in path.rglob('*') if file.is_file())
+        return {file.relative_to(path).as_posix(): file for file in sorted(files)}
+    if path.suffix in ('.yaml', '.yml'):
+        # YOLO's description of a data set, with a text file for each picture beside it.
+        beside = sorted(path.parent.rglob('*.txt'))
+        return {'': path} | {file.relative_to(path.parent).as_posix(): file for file in beside}
     if path.suffix == LIST_SUFFIX and path.is_file() and stands_for_many(path):
-        return listed_files(path)
-    return [path]
+        return {'': path} | {video_name(file): file for file in listed_files(path)}
+    return {'': path}
 
 
-def _read(path: Path) -> _Videos:
+def _require_there(path: Path) -> None:
     if not path.exists():
         raise InputError(
             f'the poses {path} do not exist, give a file or folder of estimated poses, in a format '
             'of label files'
         )
-    if not stands_for_many(path):
-        return _Videos({labels.name: labels for labels in read_all_labels(path)})
-    files = sorted(path.iterdir()) if path.is_dir() else listed_files(path)
-    kept = [file for file in files if file.is_file() and not is_leftover(file)]
-    return _Videos(files=files_by_video((video_name(file), file) for file in kept))
 
 
-def _read_one(file: Path) -> VideoLabels:
-    labels = read_all_labels(file)
-    if len(labels) != 1:
-        raise InputError(
-            f'{file} holds {len(labels)} videos, expected the poses of the one it is named after'
-        )
-    return labels[0]
+def _any_labels(path: Path) -> VideoLabels:
+    """Read the poses of one of the videos.
+
+    Raises:
+        InputError: If there are none.
+    """
+    _require_there(path)
+    files = [path]
+    if stands_for_many(path):
+        files = sorted(path.iterdir()) if path.is_dir() else listed_files(path)
+    refused: InputError | None = None
+    for file in filter(may_hold_labels, files):
+        try:
+            return read_all_labels(file, size=_ANY_SIZE)[0]
+        except InputError as error:
+            # A folder may hold other files, which are of no video.
+            refused = refused or error
+    raise refused or InputError(f'{path} holds no poses, give a file of estimated poses')
 
 
 def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | None:
     """Choose the one of some people who is in a box; None if none of them is."""
     if not people:
         return None
-    chosen = match_box(box, np.stack([person_box(person) for person in people]), _LEAST_IOU)
+    boxes = np.stack([_box_of(person) for person in people])
+    chosen = match_box(box, boxes, _LEAST_IOU)
+    if chosen is None:
+        inside = np.flatnonzero(covered_share(boxes, box) >= _LEAST_INSIDE)
+        if len(inside) == 1:
+            chosen = int(inside[0])
     return None if chosen is None else people[chosen]
+
+
+def _box_of(person: PersonLabel) -> np.ndarray:
+    if person.scores is not None and not (person.bbox is not None and person.has_box):
+        is_sure = person.scores >= _LEAST_SCORE * person.scores[person.labelled].max()
+        person = replace(person, visibility=np.where(is_sure, person.visibility, NOT_LABELLED))
+    return person_box(person)

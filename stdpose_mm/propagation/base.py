@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -113,9 +114,22 @@ class BasePropagator(ABC):
         """Warn of evidence that was given and is of little use for poses of these joints."""
         return
 
-    def describe_use(self) -> list[str]:
-        """Say how far evidence was of use in the gaps filled so far, a sentence each."""
+    def describe_use(self, doubted_of: str | None = None) -> list[str]:
+        """Say how far evidence was of use in the gaps filled so far, a sentence each.
+
+        Args:
+            doubted_of: Name of a video of which to speak alone, and only of evidence that was of
+                no use in most of its gaps.
+        """
         return []
+
+    def files_of(self, video: str) -> Sequence[Mapping[str, Path]]:
+        """List the files of evidence for one video, for fingerprints, those of each kind by name.
+
+        Raises:
+            InputError: If there should be some for this video, and are none.
+        """
+        return ()
 
     @abstractmethod
     def propagate(

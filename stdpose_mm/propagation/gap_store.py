@@ -71,7 +71,7 @@ def open_gap_cache(folder: PathLike, video: str, *context: Any) -> GapFiles:
     Args:
         folder: The folder of a :class:`~stdpose_mm.io.cache_folder.CacheFolder`.
         video: Name of the video, to show.
-        context: The propagator, the video and the skeleton.
+        context: The propagator, the video, the skeleton, and the files of evidence for the video.
     """
     files = CacheFolder(folder).open(
         ('gaps', *context), video, vars, lambda arrays: GapPoses(**arrays)

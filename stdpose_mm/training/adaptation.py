@@ -244,7 +244,7 @@ def adapt(
     if method:
         others = dict(options or {})
         # By the content of their files, which the names do not tell.
-        networks = [(each.preset, each.read) for each in others.pop('pose_networks', ())]
+        networks = [each.content for each in others.pop('pose_networks', ())]
         files = {
             name: Path(value) if isinstance(value, str) else value for name, value in others.items()
         }

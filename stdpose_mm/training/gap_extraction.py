@@ -111,7 +111,7 @@ def extract_training_gaps(
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
-    networks = [(each.preset, each.read) for each in source.networks]
+    networks = [each.content for each in source.networks]
     same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.generated, networks]
     jobs = []
     for video in videos:

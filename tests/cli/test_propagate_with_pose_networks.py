@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,14 +159,33 @@ def test_poses_of_another_program(run, movie, label_file, tmp_path, results):
     assert poses(plain) != poses(out)
 
 
-def test_poses_of_several_videos(run, movie, label_file, tmp_path, results):
-    videos, labels, estimates = (tmp_path / name for name in ('videos', 'labels', 'estimates'))
-    for folder in (videos, labels, estimates):
+@pytest.fixture
+def two_videos(movie, label_file, tmp_path, results) -> tuple[Path, Path, Path]:
+    """Folders of videos a and b, their labels and their estimates."""
+    folders = tuple(tmp_path / name for name in ('videos', 'labels', 'estimates'))
+    for folder in folders:
         folder.mkdir()
+    videos, labels, estimates = folders
     for name in 'ab':
         os.link(movie, videos / f'{name}.mp4')
         os.link(label_file, labels / f'{name}.json')
         os.link(results, estimates / f'{name}.json')
+    return videos, labels, estimates
+
+
+def move_poses(path: Path, pixels: float) -> None:
+    """Move all poses of a file to the right; others that are linked to it stay."""
+    content = json.loads(path.read_text())
+    for annotation in content['annotations']:
+        points = np.array(annotation['keypoints'], float)
+        points[::3] += pixels
+        annotation['keypoints'] = points.tolist()
+    path.unlink()
+    path.write_text(json.dumps(content))
+
+
+def test_poses_of_several_videos(run, movie, label_file, tmp_path, results, two_videos):
+    videos, labels, estimates = two_videos
     out = tmp_path / 'out'
     code, _, said = run(videos, labels, '--out', out, '--pose-results', estimates)
     assert code == 0, said
@@ -175,6 +195,48 @@ def test_poses_of_several_videos(run, movie, label_file, tmp_path, results):
     code, _, said = run(videos, labels, '--out', out, '--pose-results', results)
     assert code == 2
     assert 'is no folder, but there are several videos' in said[0]
+
+
+def test_poses_of_one_more_video_leave_the_others_done(run, tmp_path, results, two_videos):
+    videos, labels, estimates = two_videos
+    options = [videos, labels, '--out', tmp_path / 'out', '--pose-results', estimates]
+    assert run(*options)[0] == 0
+    os.link(results, estimates / 'c.json')
+    code, printed, _ = run(*options)
+    assert code == 0
+    assert '0 done, 2 done before' in printed
+
+
+def test_poses_that_are_exchanged_are_noticed(run, tmp_path, results, two_videos):
+    videos, labels, estimates = two_videos
+    move_poses(estimates / 'b.json', 3)
+    out = tmp_path / 'out'
+    options = [videos, labels, '--out', out, '--pose-results', estimates]
+    assert run(*options)[0] == 0
+    before = poses(out / 'a.json')
+    (estimates / 'a.json').rename(estimates / 'x.json')
+    (estimates / 'b.json').rename(estimates / 'a.json')
+    (estimates / 'x.json').rename(estimates / 'b.json')
+    code, printed, _ = run(*options)
+    assert (code, '2 done, 0 done before' in printed) == (0, True)
+    assert poses(out / 'b.json') == before != poses(out / 'a.json')
+
+
+def test_results_in_a_folder_below_the_poses_may_be_written_again(run, two_videos):
+    videos, labels, estimates = two_videos
+    options = [videos, labels, '--out', estimates / 'out', '--pose-results', estimates]
+    for _ in range(2):
+        assert run(*options)[0] == 0
+
+
+def test_poses_that_fit_no_labels_are_doubted_for_each_video(run, tmp_path, two_videos):
+    videos, labels, estimates = two_videos
+    move_poses(estimates / 'b.json', 12)
+    code, printed, _ = run(videos, labels, '--out', tmp_path / 'out', '--pose-results', estimates)
+    assert code == 0
+    doubts = [line for line in printed.splitlines() if 'are they poses of this video' in line]
+    assert len(doubts) == 1
+    assert 'estimates: used in 0 of 4 gaps' in doubts[0]
 
 
 def test_poses_are_not_written_over(run, movie, label_file, tmp_path, results):

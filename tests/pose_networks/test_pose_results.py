@@ -11,7 +11,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -34,10 +34,12 @@ def labels_of(*persons: PersonLabel, name: str = 'clip', skeleton: Skeleton = SK
 
 @pytest.fixture
 def write(tmp_path):
-    def make(*persons: PersonLabel, file: str = 'poses.json', **fields) -> Path:
+    def make(
+        *persons: PersonLabel, file: str = 'poses.json', format: str = 'coco', **fields
+    ) -> Path:
         path = tmp_path / file
         path.parent.mkdir(exist_ok=True)
-        write_labels(labels_of(*persons, **fields), path, 'coco')
+        write_labels(labels_of(*persons, **fields), path, format)
         return path
 
     return make
@@ -108,7 +110,9 @@ def test_a_folder_has_the_poses_of_each_video_under_its_name(write):
 
 def test_a_video_without_poses_in_a_folder_is_refused(write):
     path = write(pose(0, LEFT), file='all/another.json').parent
-    with pytest.raises(InputError, match='all holds no poses of the video clip, only of another'):
+    with pytest.raises(
+        InputError, match=r'all holds no file of clip, expected one such as clip\.json'
+    ):
         PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
 
 
@@ -142,8 +146,128 @@ def test_fingerprints_tell_contents_and_not_uses(write):
     before = fingerprint(results)
     results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
     assert fingerprint(results) == before
-    assert fingerprint(PoseResults(write(pose(0, LEFT)))) == before
-    assert fingerprint(PoseResults(write(pose(0, LEFT + 1)))) != before
+
+
+def files_digest(path: Path, video: str = 'clip') -> str:
+    return fingerprint(PoseResults(path).files_of(video))
+
+
+def test_the_files_of_a_video_change_with_its_poses_alone(write):
+    folder = write(pose(0, LEFT), file='all/clip.json').parent
+    before = files_digest(folder)
+    write(pose(0, RIGHT), file='all/another.json', name='another')
+    assert files_digest(folder) == before
+    write(pose(0, LEFT + 1), file='all/clip.json')
+    assert files_digest(folder) != before
+
+
+def test_which_file_is_of_a_video_counts(write):
+    folder = write(pose(0, LEFT), file='all/clip.json').parent
+    write(pose(0, RIGHT), file='all/another.json', name='another')
+    before = files_digest(folder)
+    (folder / 'clip.json').rename(folder / 'x.json')
+    (folder / 'another.json').rename(folder / 'clip.json')
+    assert files_digest(folder) != before
+
+
+def test_poses_that_were_changed_are_read_anew(write):
+    path = write(pose(0, LEFT))
+    results = PoseResults(path)
+    for points in (LEFT, LEFT + 8):
+        write(pose(0, points))
+        results.files_of('clip')
+        found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+        np.testing.assert_allclose(peaks(found, 0), points, atol=1.06)
+
+
+def test_two_videos_of_one_name_are_told_apart(write):
+    results = PoseResults(write(pose(3, LEFT)))
+    results.estimate_frames(FRAMES, [3], BOX_LEFT[None])
+    with pytest.raises(InputError, match='estimates'):
+        results.estimate_frames(ArrayFrames(list(FRAMES)[:2], 'clip'), [0], BOX_LEFT[None])
+
+
+def test_joints_that_a_program_does_not_see_do_not_hide_its_person(write):
+    """It gives them any place, with a score near 0."""
+    astray = np.array([*LEFT[:2], [150.0, 118]])
+    results = PoseResults(write(pose(0, astray, scores=(0.9, 0.8, 0.02)), format='posetrack18'))
+    found = results.estimate_frames(FRAMES, [0], np.array([[15, 10, 30, 90.0]]))
+    np.testing.assert_allclose(peaks(found, 0)[:2], LEFT[:2], atol=1.06)
+
+
+def head(frame: int, points: np.ndarray) -> PersonLabel:
+    """A person of whom a program knows the head alone."""
+    face = points[:1] + np.array([[0, 0], [-3, -2], [3, -2]])
+    return pose(frame, face)
+
+
+def test_a_head_inside_of_a_persons_box_is_of_this_person(write):
+    results = PoseResults(write(head(0, LEFT), head(0, RIGHT)))
+    found = results.estimate_frames(FRAMES, [0, 0], np.stack([BOX_LEFT, BOX_RIGHT]))
+    np.testing.assert_allclose(peaks(found, 0)[0], LEFT[0], atol=1.06)
+    np.testing.assert_allclose(peaks(found, 1)[0], RIGHT[0], atol=1.06)
+
+
+def test_of_two_heads_in_one_box_none_is_taken(write):
+    results = PoseResults(write(head(0, LEFT), head(0, LEFT + 9)))
+    assert not results.estimate_frames(FRAMES, [0], BOX_LEFT[None]).known.any()
+
+
+def test_a_folder_may_hold_other_files(write):
+    folder = write(pose(0, LEFT), file='all/clip.json').parent
+    for name in ('A video.mp4', 'README.md'):
+        (folder / name).write_text('nothing')
+    assert PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None]).known.all()
+
+
+def test_the_files_of_deeplabcut_have_the_name_of_a_network(write):
+    folder = write(pose(0, LEFT), file='all/clipDLC_resnet50_tails.json').parent
+    write(pose(0, RIGHT), file='all/clip2DLC_resnet50_tails.json')
+    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
+
+
+def yolo(folder: Path, points: np.ndarray) -> None:
+    """Write a pose as YOLO does: class, box and joints as shares of the picture."""
+    folder.mkdir(parents=True)
+    shares = np.column_stack([points / (160, 120), np.full(3, 2)])
+    numbers = [0, 0.2, 0.5, 0.2, 0.75, *shares.ravel().tolist()]
+    for frame in range(4):
+        (folder / f'clip_{frame}.txt').write_text(' '.join(map(str, numbers)))
+
+
+@pytest.mark.parametrize('several', [False, True], ids=['one video', 'a folder for each'])
+def test_shares_of_pictures_are_those_of_the_video(tmp_path, several):
+    folder = tmp_path / 'results'
+    yolo(folder / 'clip' if several else folder, LEFT)
+    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
+
+
+def test_poses_beyond_the_pictures_are_of_another_size(write):
+    results = PoseResults(write(*(pose(n, 3 * RIGHT) for n in range(4))))
+    with pytest.raises(InputError, match='joints of estimates clip lie outside the 160x120'):
+        results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+
+
+def test_one_pose_beyond_the_picture_is_no_reason_to_refuse_the_others(write):
+    results = PoseResults(write(*(pose(n, LEFT) for n in range(4)), pose(3, LEFT + 900)))
+    assert results.estimate_frames(FRAMES, [3], BOX_LEFT[None]).known.all()
+
+
+@pytest.mark.parametrize('num_videos', [1, 2])
+def test_poses_of_one_video_are_refused_for_several(write, num_videos):
+    files = PoseNetworkFiles(str(write(pose(0, LEFT))), results=True)
+    if num_videos == 1:
+        require_every_video([files], num_videos)
+        return
+    with pytest.raises(InputError, match=r'poses\.json are of one video, but there are 2'):
+        require_every_video([files], num_videos)
+
+
+def test_a_folder_of_poses_serves_several_videos(write):
+    folder = write(pose(0, LEFT), file='all/clip.json').parent
+    require_every_video([PoseNetworkFiles(str(folder), results=True)], 2)
 
 
 def test_a_text_names_results(write):

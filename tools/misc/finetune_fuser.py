@@ -106,6 +106,7 @@ def train(args: argparse.Namespace) -> None:
     models = paired_options(args, 'config', 'checkpoint')
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
+    from stdpose_mm.pose_networks import require_every_video
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
     from stdpose_mm.training.gap_extraction import GapSource, Roots, TrainedPoseNetwork
 
@@ -128,7 +129,9 @@ def train(args: argparse.Namespace) -> None:
         args.device,
         args.seed,
     )
-    before, after, share = finetuner.train(*(read_videos(each) for each in args.labels))
+    to_learn, held_out = (read_videos(each) for each in args.labels)
+    require_every_video(networks, len(to_learn) + len(held_out))
+    before, after, share = finetuner.train(to_learn, held_out)
     print(f'share of the trained weights, the rest are those of before: {100 * share:.0f} %')
     print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
     for name, old, new in (

@@ -22,7 +22,7 @@ from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, finger
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
 from stdpose_mm.io.video import CachedFrames
-from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.flow import FlowPropagator
@@ -177,8 +177,8 @@ class BenchmarkEntry:
         """
         fuser = self.fuser and file_fingerprint(self.fuser)
         files = [
-            (network.preset, [_content(path) for path in network.read])
-            for network in self.pose_networks
+            (kind, {name: _content(path) for name, path in paths.items()})
+            for kind, paths in (network.content for network in self.pose_networks)
         ]
         if not self.checkpoints:
             is_shipped = self.use_stdpose and not (fuser or files)
@@ -304,6 +304,8 @@ def benchmark_propagators(
     runs = {entry.name: entry.runs() for entry in entries}
     all_runs = [run for seeds in runs.values() for run in seeds]
     _check_names(entries, all_runs, reference)
+    for entry in entries:
+        require_every_video(entry.pose_networks, len(videos))
     if conditions.out_dir is not None:
         _check_folders(conditions.out_dir, all_runs, intervals, videos)
     # Built once beforehand, so that a broken checkpoint is found before the work begins.

@@ -74,7 +74,9 @@ def fit_size(
                 f'that size or {remedy}'
             )
     unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
-    people = [_points(person) for person in labels.persons if person.frame_index in unstated]
+    people = [
+        _points(person, subject) for person in labels.persons if person.frame_index in unstated
+    ]
     points = np.concatenate([np.empty((0, 2)), *people])
     if not len(points) or not all(size):
         return labels
@@ -82,7 +84,10 @@ def fit_size(
     larger = [(k * size[0], k * size[1]) for k in _ENLARGED]
     holding = [other for other in larger if not _outside(points, other).any()]
     twice = holding[:1] == larger[:1]
-    lost = sum(len(place) > 2 and bool(_outside(place, size).all()) for place in people)
+    # A program may have made up a person, but nobody labels one outside of the picture.
+    lost = subject != 'estimates' and any(
+        len(place) > 2 and bool(_outside(place, size).all()) for place in people
+    )
     if share > MANY_OUTSIDE or (twice and share > SOME_OUTSIDE) or lost:
         furthest = points[np.argmax((points / size).max(axis=1))]
         example = holding[0] if holding else larger[0]
@@ -224,8 +229,10 @@ def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None
     return np.concatenate([_rescale_points(box[:2], scale), box[2:] * scale])
 
 
-def _points(person: PersonLabel) -> np.ndarray:
-    """Return the given joints, else the centre of a given box, [N, 2]."""
+def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
+    """Return the given joints, else the centre of a given box, [N, 2]; of estimates all joints."""
+    if subject == 'estimates':
+        return person.keypoints[person.labelled]
     points = person.keypoints[person.given]
     if not len(points) and person.has_box and person.source == 'given':
         assert person.bbox is not None

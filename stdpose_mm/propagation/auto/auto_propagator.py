@@ -160,12 +160,17 @@ class AutoPropagator(BasePropagator):
             if each.shared_joints(skeleton) is None:
                 warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
 
-    def describe_use(self) -> list[str]:
+    def describe_use(self, doubted_of: str | None = None) -> list[str]:
         """Say for each pose network in how many gaps it was used, and why not in the others."""
         lines = (
-            each.use.describe(each.network.name, each.network.doubt) for each in self.estimators
+            each.use.describe(each.network.name, each.network.doubt, doubted_of)
+            for each in self.estimators
         )
         return [line for line in lines if line]
+
+    def files_of(self, video: str) -> list[dict[str, Path]]:
+        """See :meth:`BasePropagator.files_of`."""
+        return [each.network.files_of(video) for each in self.estimators]
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence that is used for labels with these joints, in a few words."""

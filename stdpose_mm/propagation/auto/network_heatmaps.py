@@ -49,17 +49,22 @@ class NetworkUse:
         else:
             self.gaps.setdefault(key, use)
 
-    def describe(self, name: str, doubt: str) -> str:
+    def describe(self, name: str, doubt: str, doubted_of: str | None = None) -> str:
         """Say in a sentence how the network ``name`` was used; '' before the first gap.
 
         Args:
             name: Name of the network.
             doubt: Question to the user if it is of no use in most gaps.
+            doubted_of: Name of a video of which to speak alone, and only to ask that question.
         """
-        total = len(self.gaps)
+        uses = [use for (video, *_), use in self.gaps.items() if doubted_of in (None, video)]
+        total = len(uses)
         if not total:
             return ''
-        count = Counter(self.gaps.values())
+        count = Counter(uses)
+        is_doubtful = count['misses labels'] + count['finds nothing'] > total / 2
+        if doubted_of is not None and not is_doubtful:
+            return ''
         reasons = []
         if count['misses labels']:
             reasons.append(f'in {count["misses labels"]} it misses the labels')
@@ -68,7 +73,7 @@ class NetworkUse:
         if count['finds nothing']:
             reasons.append(f'in {count["finds nothing"]} it finds nothing')
         text = '; '.join([f'{name}: used in {count["used"]} of {counted(total, "gap")}', *reasons])
-        if count['misses labels'] + count['finds nothing'] > total / 2:
+        if is_doubtful:
             text += f' ({doubt})'
         return text
 
