@@ -213,7 +213,8 @@ class VideoPosePropagator:
         Raises:
             InputError: If an argument is not as described, the video cannot be opened, a label lies
                 beyond its end or was made at another size, the labels list more frames than the
-                video has or do not determine which, or a box belongs to an unknown track.
+                video has or do not determine which, a box belongs to an unknown track, or poses
+                that are evidence are not of this video.
         """
         require_type(
             'video',
@@ -244,6 +245,7 @@ class VideoPosePropagator:
         ):
             require_type(name, options, FrameOptions, 'FrameOptions')
         frames = video if isinstance(video, FrameSource) else open_frames(video)
+        self.propagator.require_evidence(frames)
         state = PropagationState(
             frames,
             None,

@@ -62,6 +62,14 @@ class HeatmapSource(ABC):
         """
         return {}
 
+    def require_video(self, frames: FrameSource) -> None:
+        """Require that it can give heatmaps of a video, before any work begins.
+
+        Raises:
+            InputError: If it cannot.
+        """
+        return
+
     @abstractmethod
     def estimate_frames(
         self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray

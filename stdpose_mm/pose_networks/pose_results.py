@@ -94,6 +94,10 @@ class PoseResults(HeatmapSource):
             self._source.placed, self._source.digest = None, digest
         return files
 
+    def require_video(self, frames: FrameSource) -> None:
+        """See :meth:`HeatmapSource.require_video`."""
+        self._people(frames)
+
     def estimate_frames(
         self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
     ) -> PoseHeatmaps:

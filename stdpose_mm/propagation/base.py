@@ -114,6 +114,14 @@ class BasePropagator(ABC):
         """Warn of evidence that was given and is of little use for poses of these joints."""
         return
 
+    def require_evidence(self, frames: FrameSource) -> None:
+        """Require that what was given as evidence can be used for a video.
+
+        Raises:
+            InputError: If it cannot.
+        """
+        return
+
     def describe_use(self, doubted_of: str | None = None) -> list[str]:
         """Say how far evidence was of use in the gaps filled so far, a sentence each.
 

@@ -259,6 +259,23 @@ def test_nothing_is_written_among_poses(run, run_main, movie, label_file, tmp_pa
     assert [path.name for path in folder.iterdir()] == ['clip.json']
 
 
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+def test_poses_of_a_longer_video_are_refused_before_work_begins(
+    run, run_main, movie, label_file, tmp_path, results, command
+):
+    content = json.loads(results.read_text())
+    content['images'].append({'id': 9, 'file_name': '000009.jpg'})
+    content['annotations'].append(content['annotations'][-1] | {'image_id': 9})
+    results.write_text(json.dumps(content))
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    code, printed, said = start(
+        movie, label_file, '--out', tmp_path / 'dense.json', '--pose-results', results
+    )
+    assert (code, len(said)) == (2, 1)
+    assert 'the estimates of estimates are on frame 9' in said[0]
+    assert 'labels on frames' not in printed
+
+
 def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):
     videos = tmp_path / 'videos'
     videos.mkdir()

@@ -168,6 +168,11 @@ class AutoPropagator(BasePropagator):
         )
         return [line for line in lines if line]
 
+    def require_evidence(self, frames: FrameSource) -> None:
+        """See :meth:`BasePropagator.require_evidence`."""
+        for each in self.estimators:
+            each.network.require_video(frames)
+
     def files_of(self, video: str) -> list[dict[str, Path]]:
         """See :meth:`BasePropagator.files_of`."""
         return [each.network.files_of(video) for each in self.estimators]
