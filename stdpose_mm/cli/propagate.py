@@ -225,7 +225,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
     boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
     require_folder('--boxes', boxes)
     require_folder('--loaded-into-cvat', args.loaded_into_cvat)
-    require_result_folders(args)
+    require_result_folders(args, videos)
     refuse_input_folders(
         {f'--{option.replace("_", "-")}': vars(args).get(option) for option in OUTPUTS},
         {

@@ -227,7 +227,7 @@ def list_inputs(
             raise InputError(f'{option} {folder} is a file, but several videos need a folder')
     if several:
         require_folder('--loaded-into-cvat', args.loaded_into_cvat)
-        require_result_folders(args)
+        require_result_folders(args, listed)
     inputs = [_inputs_of(args, video, labels, several) for video in listed]
     taken: dict[Path, ReviewInputs] = {}
     for one in inputs:

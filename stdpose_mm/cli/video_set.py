@@ -155,14 +155,22 @@ def require_folder(option: str, path: Path | None) -> None:
         )
 
 
-def require_result_folders(args: argparse.Namespace) -> None:
-    """Refuse single files of ``--pose-results`` for several videos.
+def require_result_folders(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
+    """Refuse ``--pose-results`` that cannot tell the poses of one video from those of another.
 
     Raises:
-        InputError: See :func:`require_folder`.
+        InputError: If they are a single file, or two videos have the same name.
     """
     for results in args.pose_results:
         require_folder('--pose-results', Path(results))
+        named: dict[str, ListedVideo] = {}
+        for video in videos:
+            other = named.setdefault(video.name, video)
+            if other is not video:
+                raise InputError(
+                    f'{other.video} and {video.video} have the same name, by which --pose-results '
+                    f'{results} holds their poses, rename one or give each video by itself'
+                )
 
 
 def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:

@@ -222,6 +222,24 @@ def test_poses_that_are_exchanged_are_noticed(run, tmp_path, results, two_videos
     assert poses(out / 'b.json') == before != poses(out / 'a.json')
 
 
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+def test_poses_of_videos_with_the_same_name_are_refused(
+    run, run_main, movie, label_file, tmp_path, two_videos, command
+):
+    rows = ['video,labels']
+    for day in ('day1', 'day2'):
+        (tmp_path / day).mkdir()
+        os.link(movie, tmp_path / day / 'a.mp4')
+        rows.append(f'{day}/a.mp4,{label_file}')
+    (tmp_path / 'set.csv').write_text('\n'.join(rows))
+    estimates = two_videos[2]
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    options = ['--out', tmp_path / 'out'] if command == 'propagate' else []
+    code, _, said = start(tmp_path / 'set.csv', *options, '--pose-results', estimates)
+    assert (code, len(said)) == (2, 1)
+    assert 'have the same name, by which --pose-results' in said[0]
+
+
 def test_results_in_a_folder_below_the_poses_may_be_written_again(run, two_videos):
     videos, labels, estimates = two_videos
     options = [videos, labels, '--out', estimates / 'out', '--pose-results', estimates]
