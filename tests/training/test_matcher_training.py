@@ -112,7 +112,8 @@ def test_a_trained_matcher_is_the_same_in_its_file(folder, videos, tmp_path):
 
 
 def test_the_command_generates_trains_and_writes_the_file(run_main, tmp_path):
-    options = ('--clips', '2', '--iters', '1', '--workers', '1', '--work-dir', tmp_path / 'out')
-    code, _, lines = run_main(load_tool('misc/train_matcher').main, *options)
+    options = ('--clips', '2', '--iters', '1', '--batch-size', '4', '--workers', '1')
+    run = load_tool('misc/train_matcher').main
+    code, _, lines = run_main(run, *options, '--work-dir', tmp_path / 'out')
     assert (code, lines) == (0, [])
     assert TrainedMatcher(tmp_path / 'out' / 'joint_matcher.onnx')
