@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from mmengine.structures import BaseDataElement
 from mmengine.utils import is_seq_of
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
@@ -47,6 +50,17 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
         folded['inputs'] = folded['inputs'].unflatten(0, inputs.shape[:2])
         return folded
 
+    def cast_data(self, data: Any) -> Any:
+        """Move a batch to the device, its samples in place.
+
+        MMEngine's copies each sample with all it says about the picture, and moves each tensor by
+        itself: a millisecond and more a sample.
+        """
+        if is_seq_of(data, BaseDataElement):
+            move_samples(data, self.device)
+            return data
+        return super().cast_data(data)
+
     def _get_pad_shape(self, data: dict[str, Any]) -> list[tuple[int, int]]:
         """Return the padded (height, width) of every frame; MMPose's reads (channels, height)."""
         inputs = data['inputs']
@@ -55,3 +69,28 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
             for size in inputs.shape[-2:]
         )
         return [(height, width)] * len(inputs)
+
+
+def move_samples(samples: Sequence[BaseDataElement], device: torch.device | str) -> None:
+    """Move the tensors of samples, which are replaced there, with one transfer a data type."""
+    device = torch.device(device)
+    elsewhere = defaultdict(list)
+    for owner, name, tensor in _tensors(samples):
+        if tensor.device != device:
+            elsewhere[tensor.device, tensor.dtype].append((owner, name, tensor))
+    for found in elsewhere.values():
+        tensors = [tensor for _, _, tensor in found]
+        moved = torch.cat([tensor.flatten() for tensor in tensors]).to(device)
+        parts = moved.split([tensor.numel() for tensor in tensors])
+        for (owner, name, tensor), part in zip(found, parts, strict=True):
+            setattr(owner, name, part.view(tensor.shape))
+
+
+def _tensors(elements: Sequence[BaseDataElement]) -> Iterator[tuple[BaseDataElement, str, Tensor]]:
+    """Yield the tensors of elements and of the elements in them, with their owners and names."""
+    for element in elements:
+        for name, value in list(element.items()):
+            if isinstance(value, Tensor):
+                yield element, name, value
+            elif isinstance(value, BaseDataElement):
+                yield from _tensors([value])

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample
 
 from stdpose_mm.models.data_preprocessors import WindowDataPreprocessor
+from stdpose_mm.models.data_preprocessors.window_data_preprocessor import move_samples
 
 MEAN, STD = [1.0, 2.0, 3.0], [2.0, 4.0, 8.0]
 
@@ -59,3 +61,33 @@ def test_windows_must_share_one_shape():
 def test_single_images_are_rejected():
     with pytest.raises(ValueError, match=r'expected windows \[N, T, 3, H, W\], got \[2, 3, 4, 5\]'):
         run(windows()[:, 0])
+
+
+def labelled_sample(seed: int) -> PoseDataSample:
+    """Build a sample with tensors of two types, in elements within it, of values of its own."""
+    heatmaps = torch.arange(12.0).view(3, 2, 2) + 100 * seed
+    sample = PoseDataSample(metainfo={'id': seed})
+    sample.gt_fields = PixelData(heatmaps=heatmaps)
+    sample.gt_instances = InstanceData(
+        keypoint_weights=heatmaps[None, :, 0, 0] / 7, labels=torch.tensor([seed])
+    )
+    return sample
+
+
+def test_samples_keep_their_values_when_they_are_moved():
+    samples = [labelled_sample(1), labelled_sample(2)]
+    # Another name of the same device, which a tensor is moved to like to any other.
+    move_samples(samples, 'cpu:0')
+    for seed, sample in enumerate(samples, 1):
+        expected = labelled_sample(seed)
+        assert sample.metainfo == {'id': seed}
+        torch.testing.assert_close(sample.gt_fields.heatmaps, expected.gt_fields.heatmaps)
+        for name, value in expected.gt_instances.items():
+            torch.testing.assert_close(sample.gt_instances[name], value)
+
+
+def test_all_tensors_of_the_samples_are_moved():
+    sample = labelled_sample(1)
+    preprocessor().to('meta').cast_data([sample])
+    assert sample.gt_fields.heatmaps.is_meta
+    assert all(value.is_meta for value in sample.gt_instances.values())
