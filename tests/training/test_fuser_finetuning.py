@@ -40,6 +40,7 @@ from stdpose_mm.training.fuser_training import (
     train_network,
 )
 from stdpose_mm.training.gap_extraction import (
+    ExportedSTDPose,
     GapSource,
     Roots,
     TrainedPoseNetwork,
@@ -134,7 +135,7 @@ def test_a_model_of_this_package_is_evidence_for_the_joints_of_its_names(tmp_pat
 def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
     people = write_clip(tmp_path, 'people', 1.5, POSETRACK_SKELETON.keypoint_names)
     videos = read_videos(people) + read_videos(write_clip(tmp_path, 'things', 1.5))
-    source = GapSource(Roots(tmp_path / 'images', None), stdpose=True)
+    source = GapSource(Roots(tmp_path / 'images', None), stdposes=(ExportedSTDPose(),))
     extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
     shown = has_heatmaps(tmp_path, 'people', 'window')
     np.testing.assert_array_equal(shown, shipped_stdpose().trained)
@@ -156,16 +157,15 @@ def test_the_command_uses_it_without_a_model_unless_it_is_left_out(tmp_path, opt
 @pytest.mark.parametrize(
     ('models', 'stdpose', 'expected'),
     [
-        (2, True, {'stdpose': 0.5, 'a': 0.25, 'b': 0.25}),
-        (2, False, {'a': 0.5, 'b': 0.5}),
-        (0, True, {'stdpose': 1.0}),
-        (0, False, {None: 1.0}),
+        (2, ExportedSTDPose(), {ExportedSTDPose(): 0.5, 'a': 0.25, 'b': 0.25}),
+        (2, None, {'a': 0.5, 'b': 0.5}),
+        (0, ExportedSTDPose(), {ExportedSTDPose(): 1.0}),
+        (0, None, {None: 1.0}),
     ],
 )
 def test_which_network_that_sees_labels_a_video_is_shown_with(models, stdpose, expected):
     networks = tuple(TrainedPoseNetwork(Path('c'), Path(name)) for name in 'ab'[:models])
-    source = GapSource(Roots(None, None), models=networks, stdpose=stdpose)
-    drawn = [draw_model((0, number), source) for number in range(2000)]
+    drawn = [draw_model((0, number), networks, stdpose) for number in range(2000)]
     names = [str(m.checkpoint) if isinstance(m, TrainedPoseNetwork) else m for m in drawn]
     shares = {name: count / 2000 for name, count in Counter(names).items()}
     assert shares == pytest.approx(expected, abs=0.05)
