@@ -71,6 +71,27 @@ def test_a_run_goes_on_with_the_matcher_that_it_starts_from(tmp_path, monkeypatc
     assert not (tmp_path / 'run').exists()
 
 
+def test_evidence_is_gathered_with_the_matcher_of_the_run(tmp_path, monkeypatch, matcher):
+    used = []
+
+    def gather(videos, folder, source, *_):
+        used.append(source.matcher)
+        return []
+
+    module = 'stdpose_mm.training.auto_training'
+    for name in ('write_dataset', 'find_label_files', 'read_held_out', 'TrainedFuser.load'):
+        monkeypatch.setattr(f'{module}.{name}', lambda *_, **__: [])
+    monkeypatch.setattr(f'{module}.read_videos', lambda path: [])
+    monkeypatch.setattr(f'{module}.extract_training_gaps', gather)
+    monkeypatch.setattr(f'{module}.AutoTrainer._train_pose_network', lambda *_: None)
+    start, run = (AutoTrainer(tmp_path / name, '', matcher=matcher) for name in ('start', 'run'))
+    with pytest.raises(InputError, match='0 gaps to train on'):
+        start.train_on_generated(1, 1, 1)
+    with pytest.raises(InputError, match='0 gaps to train on'):
+        run.train_on_labels([tmp_path] * 2, tmp_path / 'start', Roots(None, None))
+    assert used == [matcher] * 4
+
+
 def test_a_matcher_that_is_none_is_refused_before_clips_are_generated(run_main, tmp_path):
     (tmp_path / 'matcher.onnx').write_bytes(b'nothing')
     options = ('--matcher', tmp_path / 'matcher.onnx', '--work-dir', tmp_path / 'run')
