@@ -85,6 +85,17 @@ def add_training_resources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=seed, default=0)
 
 
+def add_matcher_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the joint matcher that evidence is gathered with."""
+    parser.add_argument(
+        '--matcher',
+        type=Path,
+        metavar='FILE',
+        help='joint matcher to gather the evidence with, a file that train_matcher.py wrote '
+        '(default: the one that comes with the package)',
+    )
+
+
 def add_video_arguments(parser: OneLineParser) -> None:
     """Add the options of the person detector and of the outputs of a video."""
     parser.add_argument(

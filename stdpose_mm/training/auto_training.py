@@ -21,11 +21,13 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.schedules import set_iterations
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
 from .fuser_training import TrainingGap, load_training_gaps, train_fuser
@@ -41,6 +43,9 @@ MARGIN_OF_GENERATED = 0.4
 """Log odds taken off scores: joints are wrong more often on real footage; see
 docs/results/auto_parts.md."""
 
+_MATCHER_RECORD = 'matcher.txt'
+"""File of a work folder with the fingerprint of the matcher that it is for."""
+
 
 @dataclass(frozen=True)
 class AutoTrainer:
@@ -54,6 +59,8 @@ class AutoTrainer:
         workers: Processes that extract features.
         device: Where the networks run.
         seed: Seed of all random numbers.
+        matcher: File of the joint matcher that the fuser goes with, the same in all runs that start
+            from one another.
     """
 
     work_dir: Path
@@ -63,6 +70,7 @@ class AutoTrainer:
     workers: int = 2
     device: str = 'cpu'
     seed: int = 0
+    matcher: Path = SHIPPED_MATCHER
 
     def train_on_generated(self, clips: int, held_out_clips: int, evidence_clips: int) -> None:
         """Train networks on generated clips only, without labels of real videos.
@@ -73,8 +81,9 @@ class AutoTrainer:
             evidence_clips: Clips that the fuser sees.
 
         Raises:
-            InputError: If the config cannot be used.
+            InputError: If the config or the matcher cannot be used.
         """
+        self._record_matcher()
         data = self.work_dir / 'generated'
         write_dataset(
             data,
@@ -94,7 +103,9 @@ class AutoTrainer:
         pose = self._train_pose_network('pose', files, on_generated)
         roots = Roots(data, None)
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
-        source = GapSource(roots, generated=True, models=(pose,), device=self.device)
+        source = GapSource(
+            roots, generated=True, models=(pose,), device=self.device, matcher=self.matcher
+        )
         examples = self._extract(train[:evidence_clips], 'train', source)
         held_out = self._extract(val, 'val', source)
         self._train_fuser(
@@ -123,7 +134,8 @@ class AutoTrainer:
         # which take much memory, are read again then.
         fuser = TrainedFuser.load(start / 'fuser.pth')
         read_held_out(start)
-        self.work_dir.mkdir(parents=True, exist_ok=True)
+        self._require_matcher_of(start)
+        self._record_matcher()
         files = [find_label_files(half) for half in halves]
 
         def train_pose_network(name: str, listed: Sequence[str]) -> TrainedPoseNetwork:
@@ -140,12 +152,39 @@ class AutoTrainer:
         for number, other in ((0, 1), (1, 0)):
             pose = train_pose_network(f'half{number}', files[number])
             videos = read_videos(halves[other])
-            source = GapSource(roots, models=(pose,), device=self.device)
+            source = GapSource(roots, models=(pose,), device=self.device, matcher=self.matcher)
             examples += self._extract(videos, f'half{other}', source)
         train_pose_network('pose', [*files[0], *files[1]])
         held_out = read_held_out(start)
         trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
         self._train_fuser(examples, held_out, trained_on, start=fuser)
+
+    def _record_matcher(self) -> None:
+        """Write down which matcher the work folder is for.
+
+        Raises:
+            InputError: If the matcher cannot be used, or the folder is for another one.
+        """
+        TrainedMatcher(self.matcher)
+        if (self.work_dir / 'pose.py').exists() or (self.work_dir / _MATCHER_RECORD).exists():
+            self._require_matcher_of(self.work_dir)
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        write_text(self.work_dir / _MATCHER_RECORD, file_fingerprint(self.matcher))
+
+    def _require_matcher_of(self, folder: Path) -> None:
+        """Check that a work folder is for the same matcher.
+
+        Raises:
+            InputError: If it is for another one.
+        """
+        record = folder / _MATCHER_RECORD
+        # Work folders without a record are older than the choice.
+        used = record.read_text() if record.is_file() else file_fingerprint(SHIPPED_MATCHER)
+        if used != file_fingerprint(self.matcher):
+            raise InputError(
+                f'{folder} is of a run with another joint matcher than {self.matcher}: repeat the '
+                '--matcher of the earlier run or give another folder'
+            )
 
     def _train_fuser(
         self,

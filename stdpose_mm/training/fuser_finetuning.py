@@ -21,11 +21,14 @@ from stdpose_mm.inference import WindowModel
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
+from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import SHIPPED_STDPOSE, TrainedSTDPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
@@ -183,6 +186,11 @@ class FuserFinetuner:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
             if all(estimator.shared_joints(each) is None for each in skeletons):
                 raise InputError(f'{estimator.explain_unused(skeletons[0])}: leave it out')
+        TrainedMatcher(self.source.matcher)
+        for stdpose in self.source.stdposes:
+            _require_people(stdpose.folder, skeletons)
+        for video in (*videos, *held_out):
+            self.source.stdpose_for(video.name)
         common = {video.name for video in videos} & {video.name for video in held_out}
         if common:
             raise InputError(
@@ -231,3 +239,14 @@ class FuserFinetuner:
         for each in skeletons:
             none_needed = np.zeros(each.num_keypoints, dtype=bool)
             JointMapping.by_name(each, model.skeleton, none_needed, model.trained_joints)
+
+
+def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:
+    """Check that an STDPose can be used, and is for some of the labels if the user chose it."""
+    estimator = STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+    if folder != SHIPPED_STDPOSE and all(estimator.shared_joints(s) is None for s in skeletons):
+        raise InputError(
+            f'the STDPose in {folder} is for labels of people that share seven joints with it, a '
+            f'wrist or an ankle among them, the labels use {", ".join(skeletons[0].keypoint_names)}'
+            ': leave it out'
+        )

@@ -38,7 +38,7 @@ from stdpose_mm.propagation.auto.trained_fuser import (
     fuser_inputs,
     log_joint_speed,
 )
-from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
+from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
@@ -93,6 +93,7 @@ def collect_training_gaps(
     rng: np.random.Generator,
     heatmap_estimator: ModelHeatmapEstimator | STDPoseHeatmapEstimator | None = None,
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
+    matcher: TrainedMatcher | None = None,
 ) -> Iterator[TrainingGap]:
     """Hide most labels of a video, and gather the evidence for the hidden ones.
 
@@ -106,7 +107,9 @@ def collect_training_gaps(
             not trained on this video.
         pose_networks: Pose networks of other projects whose heatmaps are evidence, too, where they
             share joints with the labels.
+        matcher: Finds labelled joints in other frames; by default the one of the package.
     """
+    matcher = matcher or shipped_matcher()
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
     shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
@@ -127,7 +130,7 @@ def collect_training_gaps(
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
             evidence = extract_fusion_features(
-                frames, gap, tracks, shipped_matcher(), heatmaps=heatmaps, networks=networks
+                frames, gap, tracks, matcher, heatmaps=heatmaps, networks=networks
             )
             found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():

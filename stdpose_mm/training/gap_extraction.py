@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import cv2
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.io.fingerprint import fingerprint
@@ -28,12 +29,12 @@ from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
-from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.propagation.auto.trained_stdpose import (
     FRAMES_FILE,
     SHIPPED_STDPOSE,
     WINDOWS_FILE,
-    shipped_stdpose,
+    TrainedSTDPose,
 )
 from stdpose_mm.propagation.crowding import MOST_COVERED
 from stdpose_mm.structures import VideoLabels
@@ -48,11 +49,6 @@ from .fuser_training import (
 )
 
 INTERVALS_PER_VIDEO = 4
-
-STDPose = Literal['stdpose']
-"""The STDPose that comes with the package."""
-
-_STDPOSE_FILES = (SHIPPED_STDPOSE / FRAMES_FILE, SHIPPED_STDPOSE / WINDOWS_FILE)
 
 
 class Roots(NamedTuple):
@@ -69,6 +65,23 @@ class TrainedPoseNetwork(NamedTuple):
     checkpoint: Path
 
 
+class ExportedSTDPose(NamedTuple):
+    """Hold the folder of an STDPose that runs without PyTorch, by default that of the package.
+
+    Args:
+        folder: Folder that ``tools/misc/export_stdpose.py`` wrote.
+        seen: Names of the videos that it was trained on.
+    """
+
+    folder: Path = SHIPPED_STDPOSE
+    seen: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Return its files."""
+        return self.folder / FRAMES_FILE, self.folder / WINDOWS_FILE
+
+
 class GapSource(NamedTuple):
     """Describe the source of training gaps, the same for all videos.
 
@@ -78,18 +91,37 @@ class GapSource(NamedTuple):
             as if a person had clicked them.
         models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
             which one is drawn: a fuser that is to read networks of any quality has to meet several.
-        stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence for
-            labels of people: for every second video beside ``models``, for all without any.
+        stdposes: STDPoses whose heatmaps are evidence for labels of people, for each video those of
+            the first one that has not seen it: for every second video beside ``models``, for all
+            without any.
         networks: Pose networks of other projects whose heatmaps are evidence.
         device: Where the networks run.
+        matcher: File of the joint matcher that compares pictures with the labels.
     """
 
     roots: Roots
     generated: bool = False
     models: tuple[TrainedPoseNetwork, ...] = ()
-    stdpose: bool = False
+    stdposes: tuple[ExportedSTDPose, ...] = ()
     networks: tuple[PoseNetworkFiles, ...] = ()
     device: str = 'cpu'
+    matcher: Path = SHIPPED_MATCHER
+
+    def stdpose_for(self, video: str) -> ExportedSTDPose | None:
+        """Find the STDPose to show a video with, by the video's name; None without any.
+
+        Raises:
+            InputError: If all of them were trained on the video.
+        """
+        unseen = [each for each in self.stdposes if video not in each.seen]
+        if self.stdposes and not unseen:
+            folders = ' and '.join(str(each.folder) for each in self.stdposes)
+            raise InputError(
+                f'video {video!r} was seen in training by the STDPose in {folders}, which the '
+                'fuser would learn to follow too far: give one more that has not seen it, or leave '
+                'the video out'
+            )
+        return unseen[0] if unseen else None
 
 
 def extract_training_gaps(
@@ -107,18 +139,18 @@ def extract_training_gaps(
         seed: Seed of the intervals, and of the click errors.
 
     Raises:
-        InputError: If a video or a network cannot be read.
+        InputError: If a video or a network cannot be read, or all STDPoses have seen a video.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
     networks = [each.content for each in source.networks]
-    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.generated, networks]
+    same = [EVIDENCE, source.matcher, MOST_COVERED, source.generated, networks]
     jobs = []
     for video in videos:
         # Seeded by name, so that an added video changes nothing for the others.
         drawn = (seed, crc32(video.name.encode()))
-        model = draw_model(drawn, source)
-        own = _STDPOSE_FILES if model == 'stdpose' else model
+        model = draw_model(drawn, source.models, source.stdpose_for(video.name))
+        own = model.files if isinstance(model, ExportedSTDPose) else model
         tag = fingerprint(video, drawn, own, *same)[:12]
         jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, model, drawn))
     todo = [job for job in jobs if not job.path.is_file()]
@@ -129,7 +161,7 @@ def extract_training_gaps(
         if file.name.rsplit('.', 2)[0] in outdated:
             file.unlink()
     with ExitStack() as stack:
-        for loader in (_window_estimator, _network_estimators):
+        for loader in (_window_estimator, _stdpose_estimator, _network_estimators, _load_matcher):
             # The same file may hold other weights the next time.
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
@@ -145,23 +177,29 @@ def extract_training_gaps(
     return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
-def draw_model(seed: tuple[int, int], source: GapSource) -> TrainedPoseNetwork | STDPose | None:
+def draw_model(
+    seed: tuple[int, int],
+    models: Sequence[TrainedPoseNetwork],
+    stdpose: ExportedSTDPose | None,
+) -> TrainedPoseNetwork | ExportedSTDPose | None:
     """Draw the network that sees the labels of a video.
 
     Args:
         seed: Seed of the video.
-        source: The networks to draw from.
+        models: Networks to draw from.
+        stdpose: Another one, drawn as often as all the others together.
 
     Returns:
         None without any.
     """
-    models: list[TrainedPoseNetwork | STDPose] = [*source.models]
-    if source.stdpose:
-        models += ['stdpose'] * max(len(models), 1)
-    if not models:
+    drawn_from: list[TrainedPoseNetwork | ExportedSTDPose] = [*models]
+    if stdpose is not None:
+        drawn_from += [stdpose] * max(len(models), 1)
+    if not drawn_from:
         return None
     # The low bits of checksums of numbered names are not random enough.
-    return models[np.random.default_rng((*seed, len(models))).integers(len(models))]
+    rng = np.random.default_rng((*seed, len(drawn_from)))
+    return drawn_from[rng.integers(len(drawn_from))]
 
 
 class _Job(NamedTuple):
@@ -170,7 +208,7 @@ class _Job(NamedTuple):
     labels: VideoLabels
     path: Path
     source: GapSource
-    model: TrainedPoseNetwork | STDPose | None
+    model: TrainedPoseNetwork | ExportedSTDPose | None
     seed: tuple[int, int]
 
 
@@ -193,17 +231,18 @@ def _extract_video(job: _Job) -> None:
         rng,
         _estimator_of(job.model, source.device),
         _network_estimators(source.networks, source.device),
+        _load_matcher(source.matcher),
     )
     save_training_gaps(job.path, gaps)
 
 
 def _estimator_of(
-    model: TrainedPoseNetwork | STDPose | None, device: str
+    model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
 ) -> ModelHeatmapEstimator | STDPoseHeatmapEstimator | None:
     if model is None:
         return None
-    if model == 'stdpose':
-        return STDPoseHeatmapEstimator(shipped_stdpose())
+    if isinstance(model, ExportedSTDPose):
+        return _stdpose_estimator(model.folder)
     return _window_estimator(model, device)
 
 
@@ -213,6 +252,18 @@ def _window_estimator(pose: TrainedPoseNetwork, device: str) -> ModelHeatmapEsti
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()
     return ModelHeatmapEstimator(model)
+
+
+@lru_cache(maxsize=1)
+def _stdpose_estimator(folder: Path) -> STDPoseHeatmapEstimator:
+    """Load an exported STDPose, once in a process as long as it is the same."""
+    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+
+
+@lru_cache(maxsize=1)
+def _load_matcher(path: Path) -> TrainedMatcher:
+    """Load the matcher, once in a process."""
+    return TrainedMatcher(path)
 
 
 @lru_cache(maxsize=1)

@@ -179,6 +179,33 @@ def test_weights_that_a_command_is_given(
     assert 'bad.pth holds shutil.copyfile' in lines[0]
 
 
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('misc/finetune_fuser', ['--matcher', 'bad.onnx']),
+        ('misc/finetune_fuser', ['--stdpose-folder', 'bad']),
+        ('misc/train_auto', ['--matcher', 'bad.onnx']),
+        ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad.onnx=matcher']),
+        ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad=stdpose']),
+    ],
+)
+def test_networks_of_auto_that_a_command_is_given(
+    run_main: Run, marker: Path, name: str, options: list[str]
+) -> None:
+    """They are ONNX files, which nothing unpickles."""
+    shutil.copy('bad.pth', 'bad.onnx')
+    Path('bad').mkdir()
+    for file in ('stdpose_frames.onnx', 'stdpose_windows.onnx'):
+        shutil.copy('bad.pth', Path('bad', file))
+    words = command_line(name, parsers()[name], '', '')
+
+    code, _, lines = run_main(main_of(name), *words, *options)
+
+    assert not marker.exists()
+    assert (code, len(lines)) == (2, 1), lines
+    assert '.onnx is no network that onnxruntime can run' in lines[0]
+
+
 def test_the_earlier_run_that_train_auto_goes_on_from(run_main: Run, marker: Path) -> None:
     """Its fuser is needed last, and looked at first."""
     Path('start').mkdir()

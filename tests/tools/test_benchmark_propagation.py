@@ -10,16 +10,22 @@ import numpy as np
 import pytest
 
 from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry, build_run
+from stdpose_mm.export.matcher_export import export_matcher
+from stdpose_mm.export.stdpose_export import export_stdpose
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
+from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import FRAMES_FILE, SHIPPED_STDPOSE, WINDOWS_FILE
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 from support.paths import ROOT, SHARED_DATA
 from support.pose_network_files import write_dot_network
+from support.tiny_models import window_model
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
@@ -262,6 +268,47 @@ def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
     assert build_run(as_it_comes, 'cpu').stdpose is not None
 
 
+def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):
+    for name in (FRAMES_FILE, WINDOWS_FILE):
+        shutil.copy(SHIPPED_STDPOSE / name, tmp_path)
+    matcher = tmp_path / 'other.onnx'
+    export_matcher(JointMatcher(), matcher)
+    texts = (
+        f'own={tmp_path}=stdpose,{matcher}=matcher,poses=results:{SHIPPED_WEIGHTS}',
+        f'folder={tmp_path}=stdpose',
+        f'matcher={matcher}=matcher',
+    )
+    entries = [BenchmarkEntry.parse_evidence(text) for text in texts]
+    assert [entry.stdpose for entry in entries] == [str(tmp_path), str(tmp_path), None]
+    assert [entry.matcher for entry in entries] == [str(matcher), None, str(matcher)]
+    assert entries[0].pose_networks == (PoseNetworkFiles('poses', results=True),)
+    assert (entries[0].fuser, entries[0].use_stdpose) == (str(SHIPPED_WEIGHTS), True)
+    runs = [entry.runs()[0] for entry in (*entries[1:], BenchmarkEntry('auto', 'auto'))]
+    assert len({run.fingerprint for run in runs}) == 3
+    crops = np.random.default_rng(0).integers(0, 255, (1, CROP_SIDE, CROP_SIDE, 3), np.uint8)
+    described = [build_run(run, 'cpu').matcher.describe(crops) for run in runs]
+    np.testing.assert_array_equal(described[1], TrainedMatcher(matcher).describe(crops))
+    np.testing.assert_array_equal(described[0], described[2])
+
+
+def test_the_stdpose_of_a_row_is_the_one_that_it_names(tmp_path):
+    joints = Skeleton(POSETRACK_SKELETON.keypoint_names)
+    export_stdpose(window_model(joints), tmp_path, 'nothing')
+    (run,) = BenchmarkEntry.parse_evidence(f'own={tmp_path}=stdpose').runs()
+    assert build_run(run, 'cpu').stdpose.network.record.trained_on == 'nothing'
+
+
+def test_a_model_may_have_another_matcher_beside_it(tmp_path, model_files):
+    export_matcher(JointMatcher(), tmp_path / 'other.onnx')
+    model = f'x=auto:{model_files[0]}:{model_files[1]}:'
+    alone, beside = (
+        BenchmarkEntry.parse(text).runs()[0]
+        for text in (f'{model}{SHIPPED_WEIGHTS}', f'{model}:{tmp_path}/other.onnx=matcher')
+    )
+    assert beside.matcher == f'{tmp_path}/other.onnx'
+    assert beside.fingerprint != alone.fingerprint
+
+
 def no_label_file(labels: Path) -> None:
     (labels / 'slow.json').write_text('{"images": 3}')
 
@@ -310,6 +357,13 @@ def other_predictions(labels: Path) -> None:
         (None, ['--evidence', 'a'], "given as NAME=[POSE[,POSE...]][:FUSER], got 'a'"),
         (None, ['--evidence', 'a=:no.pth'], "fuser no.pth of 'a' does not exist"),
         (None, ['--evidence', 'a=no.onnx=hrnet-coco'], 'no.onnx cannot be read'),
+        (None, ['--evidence', 'a=no.onnx=matcher'], "matcher no.onnx of 'a' does not exist"),
+        (None, ['--evidence', 'a=file=matcher'], 'file is no network that onnxruntime can run'),
+        (None, ['--evidence', 'a=no=stdpose'], "STDPose no/stdpose_frames.onnx of 'a' does not"),
+        (None, ['--evidence', 'a=x=stdpose,no-stdpose'], 'uses one STDPose, got x=stdpose and no-'),
+        (None, ['--evidence', 'a=x=matcher,y=matcher'], 'uses one matcher, got x=matcher and y='),
+        (None, ['--model', 'a=auto:file:file::no-stdpose'], "the model of 'a' takes the place of"),
+        (None, ['--model', 'a=stdpose:file:file::file=matcher'], "method 'stdpose' of 'a' does"),
         (no_label_file, ['--methods', 'linear'], 'slow.json is no label file'),
         (two_files_of_a_video, ['--methods', 'linear'], "are both of video 'slow'"),
         (no_labels, ['--methods', 'linear'], "video 'slow' has no labelled people"),

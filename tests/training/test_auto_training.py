@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.export.matcher_export import export_matcher
+from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.training.auto_training import AutoTrainer
 from stdpose_mm.training.gap_extraction import Roots
 from support.paths import ROOT
+from support.tools import load_tool
 
 
 @pytest.mark.parametrize('content', [None, b'no archive'], ids=['missing', 'broken'])
@@ -20,6 +23,81 @@ def test_held_out_evidence_is_looked_at_before_anything_is_trained(tmp_path, mon
     trainer = AutoTrainer(tmp_path / 'run', 'no_config.py')
     with pytest.raises(InputError, match='evidence'):
         trainer.train_on_labels([tmp_path] * 2, tmp_path / 'start', Roots(None, None))
+    assert not (tmp_path / 'run').exists()
+
+
+def generate_with(monkeypatch, work_dir, **settings):
+    """Run a training up to the first clip."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('stdpose_mm.training.auto_training.write_dataset', stop)
+    with pytest.raises(KeyboardInterrupt):
+        AutoTrainer(work_dir, 'no_config.py', **settings).train_on_generated(1, 1, 1)
+
+
+@pytest.fixture
+def matcher(tmp_path):
+    export_matcher(JointMatcher(), tmp_path / 'matcher.onnx')
+    return tmp_path / 'matcher.onnx'
+
+
+def test_a_work_folder_is_for_one_matcher(tmp_path, monkeypatch, matcher):
+    run = tmp_path / 'run'
+    generate_with(monkeypatch, run, matcher=matcher)
+    generate_with(monkeypatch, run, matcher=matcher)
+    with pytest.raises(InputError, match=r'run is of a run with another joint matcher than'):
+        AutoTrainer(run, 'no_config.py').train_on_generated(1, 1, 1)
+
+
+def test_a_work_folder_of_an_earlier_version_is_for_the_matcher_of_the_package(
+    tmp_path, monkeypatch, matcher
+):
+    (tmp_path / 'pose.py').write_text('')
+    with pytest.raises(InputError, match='another joint matcher'):
+        AutoTrainer(tmp_path, 'no_config.py', matcher=matcher).train_on_generated(1, 1, 1)
+    generate_with(monkeypatch, tmp_path)
+
+
+def test_a_run_goes_on_with_the_matcher_that_it_starts_from(tmp_path, monkeypatch, matcher):
+    """Scores are calibrated on the evidence of the earlier run."""
+    for name in ('TrainedFuser.load', 'read_held_out'):
+        monkeypatch.setattr(f'stdpose_mm.training.auto_training.{name}', lambda path: None)
+    generate_with(monkeypatch, tmp_path / 'start')
+    trainer = AutoTrainer(tmp_path / 'run', 'no_config.py', matcher=matcher)
+    with pytest.raises(InputError, match=r'start is of a run with another joint matcher than'):
+        trainer.train_on_labels([tmp_path] * 2, tmp_path / 'start', Roots(None, None))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_evidence_is_gathered_with_the_matcher_of_the_run(tmp_path, monkeypatch, matcher):
+    used = []
+
+    def gather(videos, folder, source, *_):
+        used.append(source.matcher)
+        return []
+
+    module = 'stdpose_mm.training.auto_training'
+    for name in ('write_dataset', 'find_label_files', 'read_held_out', 'TrainedFuser.load'):
+        monkeypatch.setattr(f'{module}.{name}', lambda *_, **__: [])
+    monkeypatch.setattr(f'{module}.read_videos', lambda path: [])
+    monkeypatch.setattr(f'{module}.extract_training_gaps', gather)
+    monkeypatch.setattr(f'{module}.AutoTrainer._train_pose_network', lambda *_: None)
+    start, run = (AutoTrainer(tmp_path / name, '', matcher=matcher) for name in ('start', 'run'))
+    with pytest.raises(InputError, match='0 gaps to train on'):
+        start.train_on_generated(1, 1, 1)
+    with pytest.raises(InputError, match='0 gaps to train on'):
+        run.train_on_labels([tmp_path] * 2, tmp_path / 'start', Roots(None, None))
+    assert used == [matcher] * 4
+
+
+def test_a_matcher_that_is_none_is_refused_before_clips_are_generated(run_main, tmp_path):
+    (tmp_path / 'matcher.onnx').write_bytes(b'nothing')
+    options = ('--matcher', tmp_path / 'matcher.onnx', '--work-dir', tmp_path / 'run')
+    code, _, lines = run_main(load_tool('misc/train_auto').main, *options)
+    assert (code, len(lines)) == (2, 1)
+    assert 'matcher.onnx is no network that onnxruntime can run' in lines[0]
     assert not (tmp_path / 'run').exists()
 
 

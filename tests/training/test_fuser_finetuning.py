@@ -15,16 +15,20 @@ import numpy as np
 import pytest
 import torch
 
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.matcher_export import export_matcher
+from stdpose_mm.export.stdpose_export import export_stdpose
 from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, WINDOW_HEATMAPS
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
 from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
-from stdpose_mm.structures import POSETRACK_SKELETON
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from stdpose_mm.training.fuser_finetuning import (
     SHARES,
     SIMULATED_BESIDE_OWN,
@@ -40,6 +44,7 @@ from stdpose_mm.training.fuser_training import (
     train_network,
 )
 from stdpose_mm.training.gap_extraction import (
+    ExportedSTDPose,
     GapSource,
     Roots,
     TrainedPoseNetwork,
@@ -47,6 +52,7 @@ from stdpose_mm.training.gap_extraction import (
     extract_training_gaps,
 )
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
+from support.tiny_models import window_model
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
@@ -134,7 +140,7 @@ def test_a_model_of_this_package_is_evidence_for_the_joints_of_its_names(tmp_pat
 def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
     people = write_clip(tmp_path, 'people', 1.5, POSETRACK_SKELETON.keypoint_names)
     videos = read_videos(people) + read_videos(write_clip(tmp_path, 'things', 1.5))
-    source = GapSource(Roots(tmp_path / 'images', None), stdpose=True)
+    source = GapSource(Roots(tmp_path / 'images', None), stdposes=(ExportedSTDPose(),))
     extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
     shown = has_heatmaps(tmp_path, 'people', 'window')
     np.testing.assert_array_equal(shown, shipped_stdpose().trained)
@@ -156,16 +162,15 @@ def test_the_command_uses_it_without_a_model_unless_it_is_left_out(tmp_path, opt
 @pytest.mark.parametrize(
     ('models', 'stdpose', 'expected'),
     [
-        (2, True, {'stdpose': 0.5, 'a': 0.25, 'b': 0.25}),
-        (2, False, {'a': 0.5, 'b': 0.5}),
-        (0, True, {'stdpose': 1.0}),
-        (0, False, {None: 1.0}),
+        (2, ExportedSTDPose(), {ExportedSTDPose(): 0.5, 'a': 0.25, 'b': 0.25}),
+        (2, None, {'a': 0.5, 'b': 0.5}),
+        (0, ExportedSTDPose(), {ExportedSTDPose(): 1.0}),
+        (0, None, {None: 1.0}),
     ],
 )
 def test_which_network_that_sees_labels_a_video_is_shown_with(models, stdpose, expected):
     networks = tuple(TrainedPoseNetwork(Path('c'), Path(name)) for name in 'ab'[:models])
-    source = GapSource(Roots(None, None), models=networks, stdpose=stdpose)
-    drawn = [draw_model((0, number), source) for number in range(2000)]
+    drawn = [draw_model((0, number), networks, stdpose) for number in range(2000)]
     names = [str(m.checkpoint) if isinstance(m, TrainedPoseNetwork) else m for m in drawn]
     shares = {name: count / 2000 for name, count in Counter(names).items()}
     assert shares == pytest.approx(expected, abs=0.05)
@@ -220,6 +225,93 @@ def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path)
     assert fewer[0] != first[0]
     assert gather(video, source._replace(networks=(network,)))[0] not in (first[0], fewer[0])
     assert gather(video, source)[0] == first[0]
+
+
+def test_another_matcher_gives_other_evidence(tmp_path):
+    torch.manual_seed(0)
+    export_matcher(JointMatcher(), tmp_path / 'joint_matcher.onnx')
+    videos = read_videos(write_clip(tmp_path, 'clip', 1.5))
+    shipped = GapSource(Roots(tmp_path / 'images', None))
+    likeness = slice(0, WINDOW_HEATMAPS.maps.start)
+
+    def gathered(source):
+        # The same folder: what is there is of the other matcher.
+        gaps = extract_training_gaps(videos, tmp_path / 'evidence', source, workers=1, seed=0)
+        maps = np.concatenate([gap.evidence.maps[..., likeness, :, :].ravel() for gap in gaps])
+        return maps, np.concatenate([gap.evidence.centre.ravel() for gap in gaps])
+
+    before, flow = gathered(shipped)
+    other, same_flow = gathered(shipped._replace(matcher=tmp_path / 'joint_matcher.onnx'))
+    assert np.abs(before - other).max() > 0.1
+    np.testing.assert_array_equal(flow, same_flow)
+    np.testing.assert_array_equal(gathered(shipped)[0], before)
+
+
+@pytest.fixture(scope='module')
+def stdposes(tmp_path_factory) -> tuple[Path, Path]:
+    """Folders of two untrained STDPoses of people."""
+    model = window_model(Skeleton(POSETRACK_SKELETON.keypoint_names))
+    folders = [tmp_path_factory.mktemp('stdpose') for _ in range(2)]
+    export_stdpose(model, folders[0], 'nothing')
+    with torch.no_grad():
+        for parameter in model.model.parameters():
+            parameter *= 1.1
+    export_stdpose(model, folders[1], 'nothing')
+    return folders[0], folders[1]
+
+
+def window_maps(folder: Path, name: str) -> np.ndarray:
+    """Return the heatmaps of the network that saw the labels of a video."""
+    (file,) = folder.glob(f'**/{name}.*.npz')
+    maps = [gap.evidence.maps[..., WINDOW_HEATMAPS.maps, :, :] for gap in load_training_gaps(file)]
+    return np.concatenate([each.ravel() for each in maps])
+
+
+def test_each_video_is_shown_with_the_stdpose_that_has_not_seen_it(tmp_path, stdposes):
+    names = ('by_first', 'by_second', 'by_neither')
+    joints = POSETRACK_SKELETON.keypoint_names
+    files = {name: write_clip(tmp_path, name, 1.5, joints) for name in names}
+    lists = [tmp_path / 'first.txt', tmp_path / 'second.txt']
+    for file, name in zip(lists, names, strict=False):
+        file.write_text(str(files[name]))
+    held_out = tmp_path / 'held_out.txt'
+    held_out.write_text(f'{files["by_second"]}\n{files["by_neither"]}')
+    arguments = ['--labels', files['by_first'], held_out, '--image-root', tmp_path / 'images']
+    for folder, seen in zip(stdposes, lists, strict=True):
+        arguments += ['--stdpose-folder', folder, seen]
+    arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
+    for folder in stdposes:
+        assert f'the STDPose in {folder} has seen 1 of the 3 videos' in printed.getvalue()
+
+    videos = [video for file in files.values() for video in read_videos(file)]
+    for number, folder in enumerate(stdposes):
+        source = GapSource(Roots(tmp_path / 'images', None), stdposes=(ExportedSTDPose(folder),))
+        extract_training_gaps(videos, tmp_path / str(number), source, workers=1, seed=0)
+    shown_with = {
+        name: [
+            np.array_equal(
+                window_maps(tmp_path / 'out', name), window_maps(tmp_path / str(number), name)
+            )
+            for number in range(2)
+        ]
+        for name in names
+    }
+    assert shown_with == {
+        'by_first': [False, True],
+        'by_second': [True, False],
+        'by_neither': [True, False],
+    }
+
+
+def test_a_video_that_every_stdpose_has_seen_has_none_to_be_shown_with():
+    first = ExportedSTDPose(Path('a'), frozenset({'both', 'one'}))
+    second = ExportedSTDPose(Path('b'), frozenset({'both'}))
+    source = GapSource(Roots(None, None), stdposes=(first, second))
+    assert source.stdpose_for('one') == second
+    with pytest.raises(InputError, match=r"video 'both' was seen .* STDPose in a and b"):
+        source.stdpose_for('both')
 
 
 def test_networks_are_no_evidence_of_people_who_cover_each_other(tmp_path):
@@ -428,3 +520,37 @@ def test_a_model_that_knows_none_of_the_joints_is_refused(refusal, tmp_path, mod
 def test_a_model_without_its_weights_is_refused(refusal, model_files):
     sentence = refusal('--config', model_files[0])
     assert '--config is given 1 time and --checkpoint 0 times' in sentence
+
+
+def test_a_video_that_the_stdpose_has_seen_is_refused(refusal, tmp_path, stdposes):
+    joints = POSETRACK_SKELETON.keypoint_names
+    labels = [write_clip(tmp_path, name, 1.5, joints) for name in ('learned', 'kept')]
+    sentence = refusal('--stdpose-folder', stdposes[0], labels[1], labels=labels)
+    assert f"video 'kept' was seen in training by the STDPose in {stdposes[0]}" in sentence
+    assert not (tmp_path / 'out' / 'evidence').exists()
+
+
+def test_an_stdpose_of_people_is_refused_for_other_labels(refusal, tmp_path, stdposes):
+    sentence = refusal('--stdpose-folder', stdposes[0])
+    assert 'is for labels of people that share seven joints with it' in sentence
+    assert not (tmp_path / 'out' / 'evidence').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (['--matcher', 'no.onnx'], 'no.onnx cannot be read'),
+        (['--matcher', 'dot.onnx'], 'dot.onnx is of a network that is no joint matcher'),
+        (['--stdpose-folder', 'no'], 'no/stdpose_frames.onnx cannot be read'),
+        (['--stdpose-folder', '.', 'no.txt'], 'no.txt'),
+        (['--stdpose-folder', 'a', 'b', 'c'], 'got 3 values; repeat the option'),
+        (['--stdpose-folder', 'a', '--no-stdpose'], '--no-stdpose leaves out what'),
+    ],
+)
+def test_networks_that_cannot_be_used_are_refused_before_anything_is_gathered(
+    refusal, tmp_path, monkeypatch, options, expected
+):
+    monkeypatch.chdir(tmp_path)
+    write_described_network(Path('dot.onnx'))
+    assert expected in refusal(*options)
+    assert not (tmp_path / 'out' / 'evidence').exists()

@@ -93,8 +93,9 @@ def make_parser() -> OneLineParser:
         metavar='NAME=[POSE[,POSE...]][:FUSER]',
         help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX, '
         'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses '
-        'that another program has estimated), with another fuser, or, by the word no-stdpose, '
-        'without the STDPose that comes with the package; may be repeated',
+        'that another program has estimated), with another fuser, with networks in place of those '
+        'that come with the package (FOLDER=stdpose of export_stdpose.py, FILE=matcher of '
+        'train_matcher.py), or, by the word no-stdpose, without its STDPose; may be repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(

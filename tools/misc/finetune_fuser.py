@@ -15,6 +15,17 @@ used for labels of people unless a model is given. A model of this package, ``--
 further than it deserves elsewhere. Of several models, each video is shown with one, so that the
 fuser learns to tell good from bad ones; the one that comes with the package was trained so
 (docs/guide/auto.md).
+
+``--matcher`` and ``--stdpose-folder`` are for a fuser that goes with other networks than those of
+the package. Of two STDPoses, each trained on one half of the videos, every video is shown with the
+one that has not seen it:
+
+    python tools/misc/finetune_fuser.py --work-dir work_dirs/fuser --labels train.txt held_out.txt \
+        --video-root videos --matcher work_dirs/matcher/joint_matcher.onnx \
+        --stdpose-folder work_dirs/stdpose_a half_a.txt \
+        --stdpose-folder work_dirs/stdpose_b half_b.txt
+
+``benchmark_propagation.py --evidence`` measures with such networks what the fuser is worth.
 """
 
 from __future__ import annotations
@@ -25,6 +36,7 @@ from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import (
+    add_matcher_argument,
     add_pose_network_arguments,
     add_roots,
     add_training_resources,
@@ -33,7 +45,8 @@ from stdpose_mm.cli.arguments import (
 )
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.errors import require_packages
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,9 +93,21 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--stdpose',
         action=argparse.BooleanOptionalAction,
-        help='use the STDPose that comes with the package, beside --config for every second video '
-        '(default: only without --config)',
+        help='use the STDPose of the package, or of --stdpose-folder, beside --config for every '
+        'second video (default: without --config, or with --stdpose-folder)',
     )
+    parser.add_labels(
+        '--stdpose-folder',
+        type=Path,
+        nargs='+',
+        action='append',
+        default=[],
+        metavar=('FOLDER', 'LABELS'),
+        help="STDPose to use in place of the package's, a folder that export_stdpose.py wrote, and "
+        'the labels of the videos that it was trained on, if any of them are in --labels; may be '
+        'repeated, each video is then shown with the first one that has not seen it',
+    )
+    add_matcher_argument(parser)
     add_pose_network_arguments(parser)
     parser.add_argument(
         '--generated',
@@ -104,21 +129,43 @@ def train(args: argparse.Namespace) -> None:
     """
     networks = pose_network_files(args)
     models = paired_options(args, 'config', 'checkpoint')
+    uses_stdpose = bool(args.stdpose_folder) or not models
+    if args.stdpose is not None:
+        uses_stdpose = args.stdpose
+    if args.stdpose_folder and not uses_stdpose:
+        raise InputError('--no-stdpose leaves out what --stdpose-folder gives, give one of them')
+    for values in args.stdpose_folder:
+        if len(values) > 2:
+            raise InputError(
+                '--stdpose-folder takes a folder and the labels that it was trained on, got '
+                f'{counted(len(values), "value")}; repeat the option for another folder'
+            )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.pose_networks import require_every_video
+    from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
-    from stdpose_mm.training.gap_extraction import GapSource, Roots, TrainedPoseNetwork
+    from stdpose_mm.training.gap_extraction import (
+        ExportedSTDPose,
+        GapSource,
+        Roots,
+        TrainedPoseNetwork,
+    )
 
+    stdposes = [
+        ExportedSTDPose(folder, frozenset(v.name for each in seen for v in read_videos(each)))
+        for folder, *seen in args.stdpose_folder
+    ]
     source = GapSource(
         Roots(args.image_root, args.video_root),
         generated=args.generated,
         models=tuple(
             TrainedPoseNetwork(Path(config), Path(checkpoint)) for config, checkpoint in models
         ),
-        stdpose=not models if args.stdpose is None else args.stdpose,
+        stdposes=tuple(stdposes or [ExportedSTDPose()]) if uses_stdpose else (),
         networks=tuple(networks),
         device=args.device,
+        matcher=args.matcher or SHIPPED_MATCHER,
     )
     finetuner = FuserFinetuner(
         args.work_dir,
@@ -131,6 +178,10 @@ def train(args: argparse.Namespace) -> None:
     )
     to_learn, held_out = (read_videos(each) for each in args.labels)
     require_every_video(networks, len(to_learn) + len(held_out))
+    names = {video.name for video in (*to_learn, *held_out)}
+    for stdpose in stdposes:
+        known = f'{len(stdpose.seen & names)} of the {counted(len(names), "video")}'
+        print(f'the STDPose in {stdpose.folder} has seen {known}')
     before, after, share = finetuner.train(to_learn, held_out)
     print(f'share of the trained weights, the rest are those of before: {100 * share:.0f} %')
     print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')

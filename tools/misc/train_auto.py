@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_roots, add_training_resources
+from stdpose_mm.cli.arguments import add_matcher_argument, add_roots, add_training_resources
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError, require_packages
@@ -78,6 +78,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--fuser-iters', type=positive, default=3000, help='steps of the fuser (%(default)s)'
     )
+    add_matcher_argument(parser)
     add_training_resources(parser)
     return parser
 
@@ -98,6 +99,7 @@ def train(args: argparse.Namespace) -> None:
         {'--start': args.start, '--labels': args.labels},
     )
     require_packages('training', 'torch', 'mmpose', 'onnx')
+    from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
     from stdpose_mm.training.auto_training import AutoTrainer
     from stdpose_mm.training.gap_extraction import Roots
 
@@ -110,6 +112,7 @@ def train(args: argparse.Namespace) -> None:
         args.workers,
         args.device,
         args.seed,
+        args.matcher or SHIPPED_MATCHER,
     )
     if args.labels is None:
         trainer.train_on_generated(args.clips, args.held_out, args.evidence_clips)

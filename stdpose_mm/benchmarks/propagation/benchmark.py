@@ -25,6 +25,8 @@ from stdpose_mm.io.video import CachedFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import FRAMES_FILE, WINDOWS_FILE, TrainedSTDPose
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
 from stdpose_mm.structures import PersonLabel, VideoLabels
@@ -38,9 +40,13 @@ MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE
 
 NO_STDPOSE = 'no-stdpose'
 
+OWN_STDPOSE, OWN_MATCHER = '=stdpose', '=matcher'
+"""Ends of texts that name an STDPose, or a joint matcher, in place of the package's."""
+
 EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
 """A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, PATH=results of
-poses, or ``NO_STDPOSE`` to leave out the STDPose that comes with the package."""
+poses, FOLDER=stdpose or FILE=matcher of networks in place of those that come with the package, or
+``NO_STDPOSE`` to leave out the STDPose."""
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
@@ -57,6 +63,8 @@ class EntryRun:
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
         use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
+        stdpose: Folder of another STDPose in its place.
+        matcher: File of the joint matcher of 'auto', if not that of the package.
     """
 
     name: str
@@ -67,6 +75,8 @@ class EntryRun:
     fuser: str | None = None
     pose_networks: tuple[PoseNetworkFiles, ...] = ()
     use_stdpose: bool = True
+    stdpose: str | None = None
+    matcher: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ class BenchmarkEntry:
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
         use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
+        stdpose: Folder of another STDPose in its place.
+        matcher: File of the joint matcher of 'auto', if not that of the package.
 
     Raises:
         InputError: If the name cannot be that of a folder, there is no such method, it needs a
@@ -94,6 +106,8 @@ class BenchmarkEntry:
     fuser: str | None = None
     pose_networks: tuple[PoseNetworkFiles, ...] = ()
     use_stdpose: bool = True
+    stdpose: str | None = None
+    matcher: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -115,13 +129,19 @@ class BenchmarkEntry:
         if use == 'none' and (self.config is not None or self.checkpoints):
             raise InputError(f'method {self.method!r} of {self.name!r} takes no model, give none')
         files = [('config', self.config), *(('checkpoint', path) for path in self.checkpoints)]
-        for kind, path in [*files, ('fuser', self.fuser)]:
+        own = [(kind, str(path)) for kind, path in self.files_in_place_of_shipped]
+        for kind, path in [*files, ('fuser', self.fuser), *own]:
             if path is not None and not Path(path).is_file():
                 raise InputError(f'{kind} {path} of {self.name!r} does not exist, give a file')
-        if self.pose_networks and self.method != 'auto':
+        if self.config is not None and (self.stdpose is not None or not self.use_stdpose):
+            what = NO_STDPOSE if self.stdpose is None else f'{self.stdpose}{OWN_STDPOSE}'
             raise InputError(
-                f'pose networks are evidence for auto, which method {self.method!r} of '
-                f'{self.name!r} does not use, leave them out'
+                f'the model of {self.name!r} takes the place of an STDPose, leave {what} out'
+            )
+        if (self.pose_networks or own) and self.method != 'auto':
+            raise InputError(
+                f'pose networks and matchers are evidence for auto, which method {self.method!r} '
+                f'of {self.name!r} does not use, leave them out'
             )
         if len(set(self.checkpoints)) < len(self.checkpoints):
             raise InputError(f'a checkpoint of {self.name!r} is given twice, give each seed once')
@@ -146,7 +166,7 @@ class BenchmarkEntry:
             config,
             tuple(checkpoints.split(',')),
             fuser or None,
-            tuple(PoseNetworkFiles.parse(part) for part in networks.split(',') if part),
+            **_parse_evidence(networks),
         )
 
     @classmethod
@@ -160,14 +180,15 @@ class BenchmarkEntry:
         networks, colon, fuser = rest.partition(':')
         if not equals or not name or not rest or (colon and not fuser):
             raise InputError(f'a row of auto is given as {EVIDENCE_FORM}, got {text!r}')
-        parts = [part for part in networks.split(',') if part]
-        return cls(
-            name,
-            'auto',
-            fuser=fuser or None,
-            pose_networks=tuple(PoseNetworkFiles.parse(p) for p in parts if p != NO_STDPOSE),
-            use_stdpose=NO_STDPOSE not in parts,
-        )
+        return cls(name, 'auto', fuser=fuser or None, **_parse_evidence(networks))
+
+    @property
+    def files_in_place_of_shipped(self) -> list[tuple[str, Path]]:
+        """List the files of the matcher and the STDPose that are not the package's."""
+        found = [] if self.matcher is None else [('matcher', Path(self.matcher))]
+        if self.stdpose is not None:
+            found += [('STDPose', Path(self.stdpose, name)) for name in (FRAMES_FILE, WINDOWS_FILE)]
+        return found
 
     def runs(self) -> list[EntryRun]:
         """Return one run for each seed.
@@ -180,9 +201,10 @@ class BenchmarkEntry:
             (kind, {name: _content(path) for name, path in paths.items()})
             for kind, paths in (network.content for network in self.pose_networks)
         ]
+        own = self.files_in_place_of_shipped
         if not self.checkpoints:
-            is_shipped = self.use_stdpose and not (fuser or files)
-            evidence = '' if is_shipped else fingerprint(fuser, files, self.use_stdpose)
+            is_shipped = self.use_stdpose and not (fuser or files or own)
+            evidence = '' if is_shipped else fingerprint(fuser, files, self.use_stdpose, own)
             return [
                 EntryRun(
                     self.name,
@@ -191,6 +213,8 @@ class BenchmarkEntry:
                     fuser=self.fuser,
                     pose_networks=self.pose_networks,
                     use_stdpose=self.use_stdpose,
+                    stdpose=self.stdpose,
+                    matcher=self.matcher,
                 )
             ]
         assert self.config is not None
@@ -202,12 +226,36 @@ class BenchmarkEntry:
                 self.method,
                 self.config,
                 checkpoint,
-                fingerprint(config, file_fingerprint(checkpoint), fuser, *files),
+                fingerprint(config, file_fingerprint(checkpoint), fuser, *files, own),
                 self.fuser,
                 self.pose_networks,
+                matcher=self.matcher,
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
         ]
+
+
+def _parse_evidence(text: str) -> dict[str, Any]:
+    """Read ``[POSE[,POSE...]]``, see ``EVIDENCE_FORM``, as arguments of an entry.
+
+    Raises:
+        InputError: If it names several STDPoses, or several matchers.
+    """
+    parts = [part for part in text.split(',') if part]
+    stdposes = [part for part in parts if part == NO_STDPOSE or part.endswith(OWN_STDPOSE)]
+    matchers = [part for part in parts if part.endswith(OWN_MATCHER)]
+    for what, given in (('STDPose', stdposes), ('matcher', matchers)):
+        if len(given) > 1:
+            raise InputError(f'auto uses one {what}, got {" and ".join(given)}, give one of them')
+    networks = [part for part in parts if part not in (*stdposes, *matchers)]
+    folders = [part.removesuffix(OWN_STDPOSE) for part in stdposes if part != NO_STDPOSE]
+    files = [part.removesuffix(OWN_MATCHER) for part in matchers]
+    return {
+        'pose_networks': tuple(PoseNetworkFiles.parse(part) for part in networks),
+        'use_stdpose': NO_STDPOSE not in parts,
+        'stdpose': next(iter(folders), None),
+        'matcher': next(iter(files), None),
+    }
 
 
 def _content(path: Path) -> Any:
@@ -252,6 +300,8 @@ def build_run(run: EntryRun, device: str) -> BasePropagator:
         fuser=run.fuser,
         pose_networks=run.pose_networks,
         use_stdpose=run.use_stdpose,
+        stdpose=TrainedSTDPose(Path(run.stdpose)) if run.stdpose is not None else None,
+        matcher=TrainedMatcher(Path(run.matcher)) if run.matcher is not None else None,
     )
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):
         # All intervals of a video follow the same flow.

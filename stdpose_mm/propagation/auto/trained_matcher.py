@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.onnx_session import GraphInput, open_network, start_session
 
 SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
@@ -17,6 +18,7 @@ POSE_SIDE = 96.0
 """Larger side of a pose in a crop, in pixels of the crop."""
 
 _STRIDE = 2
+_INPUTS = (GraphInput('crops', (None, 3, CROP_SIDE, CROP_SIDE), 'float32'),)
 _EXPECTED = 'a file that tools/misc/train_matcher.py of this version wrote'
 
 
@@ -27,13 +29,20 @@ class TrainedMatcher:
         path: File that :func:`~stdpose_mm.export.matcher_export.export_matcher` wrote.
 
     Raises:
-        InputError: If onnxruntime is missing or cannot run the file.
-        OSError: If the file cannot be read.
+        InputError: If onnxruntime is missing, or the file cannot be read or run, or is of another
+            network.
     """
 
     def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
-        with open_network(path) as file:
-            self._session = start_session(file, _EXPECTED)
+        try:
+            with open_network(path) as file:
+                self._session = start_session(file, _EXPECTED)
+        except OSError as error:
+            raise InputError(
+                f'{path} cannot be read ({one_line(error)}), give {_EXPECTED}'
+            ) from error
+        if self._session.inputs != _INPUTS or 'descriptors' not in self._session.outputs:
+            raise InputError(f'{path} is of a network that is no joint matcher, give {_EXPECTED}')
 
     def describe(self, crops: np.ndarray) -> np.ndarray:
         """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""

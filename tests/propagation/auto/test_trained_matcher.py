@@ -9,6 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.propagation.auto.trained_matcher import (
     CROP_SIDE,
     POSE_SIDE,
+    SHIPPED_MATCHER,
     TrainedMatcher,
     crop_pose,
     shipped_matcher,
@@ -75,3 +76,13 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
     path.write_bytes(b'nothing')
     with pytest.raises(InputError, match=r'matcher\.onnx is no network that onnxruntime can run'):
         TrainedMatcher(path)
+
+
+def test_a_file_that_is_missing_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r'matcher\.onnx cannot be read .*train_matcher\.py'):
+        TrainedMatcher(tmp_path / 'matcher.onnx')
+
+
+def test_another_network_is_refused():
+    with pytest.raises(InputError, match=r'stdpose_frames\.onnx is of a network that is no joint'):
+        TrainedMatcher(SHIPPED_MATCHER.with_name('stdpose_frames.onnx'))
