@@ -77,7 +77,7 @@ SAME_LAYERS = {
     'five frames, mirrored': {**window_systems(3, 5)['stdpose'], 'test_cfg': FLIPPED},
     'five frames, second system': window_systems(3, 5)['semantic motion'],
 }
-"""Models with layers of those, which need not be run in 8 or 16 bits too."""
+"""Models with layers of those, which need not be written in 8 bits too."""
 
 
 @pytest.fixture(scope='module', params=[*VARIANTS, *SAME_LAYERS])
@@ -162,7 +162,6 @@ def test_eight_bits_are_near(exported):
 
 
 @needs_bfloat16
-@pytest.mark.parametrize('exported', VARIANTS, indirect=True)
 def test_bfloat16_is_near(exported):
     model, folder = exported
     crops, rows = crops_of(3), rows_of(model, [0, 1, 2])
