@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
+from functools import cache, reduce
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -106,13 +107,21 @@ def template(tmp_path_factory: pytest.TempPathFactory, model_files: tuple[Path, 
     return root
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """Link configs and pictures, of which there are hundreds and which nothing changes in place."""
+    if source.endswith(('.jpg', '.py')):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
 @pytest.fixture
 def sandbox(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from stdpose_mm.engine import model_names
     from stdpose_mm.training import adaptation
 
     folder = tmp_path / 'clone'
-    shutil.copytree(template, folder, symlinks=True)
+    shutil.copytree(template, folder, symlinks=True, copy_function=link_or_copy)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(model_names, 'config_folder', lambda: folder)
     monkeypatch.setattr(adaptation, 'STEPS', 2)
@@ -253,15 +262,21 @@ def check_arguments(args: argparse.Namespace, words: list[str]) -> None:
     named = {part for word in words for part in re.split('[:=,]', word)}
     configs = {name for name in named if re.match(r'(tools|configs|demo|docs)/', name)}
     assert all(Path(name).exists() for name in configs), f'missing of {configs}'
-    from mmengine.config import Config
-
     options = [pair.partition('=')[0] for pair in vars(args).get('cfg_options') or []]
     for name in models_of(name for name in configs if name.startswith('configs/')):
-        cfg = Config.fromfile(name)
+        cfg = read_config(name, Path(name).read_text(encoding='utf-8'))
         for key in set(options) - {'load_from'}:
             *parents, last = key.split('.')
             parent = reduce(entry_of, parents, cfg)
             assert last in parent or last in arguments_of(parent['type']), f'{name} has no {key}'
+
+
+@cache
+def read_config(name: str, _text: str) -> Any:
+    """Read a config once for all sandboxes in which it says the same."""
+    from mmengine.config import Config
+
+    return Config.fromfile(name)
 
 
 def models_of(configs: Iterable[str]) -> Iterator[str]:

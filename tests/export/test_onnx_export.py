@@ -17,11 +17,16 @@ from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
 from stdpose_mm.inference import OnnxWindowBackend, WindowModel
 from stdpose_mm.models.layers import CrossAttention, SelfAttention
-from support.paths import ROOT
+from support.small_configs import write_shallow_config
 
 pytestmark = pytest.mark.slow
 
-CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    return write_shallow_config(
+        tmp_path_factory.mktemp('config') / 'tiny.py', 'stdpose_tiny_synthetic.py'
+    )
 
 
 @pytest.fixture
@@ -32,43 +37,43 @@ def tool():
 
 
 @pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
+def checkpoint(config, tmp_path_factory):
     from stdpose_mm.benchmarks.timing import random_weights
 
-    return random_weights(CONFIG, tmp_path_factory.mktemp('weights') / 'random.pth')
+    return random_weights(config, tmp_path_factory.mktemp('weights') / 'random.pth')
 
 
-def test_the_command_writes_and_checks_all_graphs(tool, checkpoint, tmp_path, capsys):
+def test_the_command_writes_and_checks_all_graphs(tool, config, checkpoint, tmp_path, capsys):
     folder = tmp_path / 'a' / 'onnx'
-    assert tool.main([CONFIG, checkpoint, str(folder), '--int8']) == 0
+    assert tool.main([config, checkpoint, str(folder), '--int8']) == 0
     graphs = ['encoder', 'encoder_int8', 'fusion', 'fusion_int8', 'whole']
     written = sorted(path.name for path in folder.iterdir())
     assert written == sorted([*(f'{graph}.onnx' for graph in graphs), 'network.json'])
     out = capsys.readouterr().out
     for line in ('whole.onnx: ', 'PyTorch, whole: ', 'PyTorch, split: ', 'PyTorch, int8: '):
         assert line in out
-    model = OnnxWindowBackend(folder).window_model(CONFIG)
+    model = OnnxWindowBackend(folder).window_model(config)
     assert (model.input_size, model.heatmap_size) == ((96, 128), (24, 32))
 
 
-def test_a_difference_above_the_tolerance_is_refused(tool, checkpoint, tmp_path, capsys):
-    assert tool.main([CONFIG, checkpoint, str(tmp_path), '--tolerance', '0']) == 2
+def test_a_difference_above_the_tolerance_is_refused(tool, config, checkpoint, tmp_path, capsys):
+    assert tool.main([config, checkpoint, str(tmp_path), '--tolerance', '0']) == 2
     assert 'differ from PyTorch by' in capsys.readouterr().err
     with pytest.raises(InputError, match=r'holds no network\.json'):
         OnnxWindowBackend(tmp_path)
 
 
-def test_no_number_in_the_split_graphs_alone_is_refused(checkpoint, tmp_path, monkeypatch):
+def test_no_number_in_the_split_graphs_alone_is_refused(config, checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(OnnxWindowBackend, 'fuse', lambda *_: np.float32([np.nan]))
     with pytest.raises(InputError, match='differ from PyTorch by nan'):
-        export_onnx(WindowModel.from_config(CONFIG, checkpoint), tmp_path)
+        export_onnx(WindowModel.from_config(config, checkpoint), tmp_path)
 
 
-def test_a_model_that_does_not_normalise_is_exported_as_it_is(checkpoint, tmp_path):
+def test_a_model_that_does_not_normalise_is_exported_as_it_is(config, checkpoint, tmp_path):
     # Graphs in 8 bits of an earlier export are not left beside others that they do not belong to.
     for name in ('encoder_int8.onnx', 'fusion_int8.onnx', 'mine.onnx'):
         (tmp_path / name).touch()
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(config)
     del cfg.model.data_preprocessor['mean'], cfg.model.data_preprocessor['std']
     written = export_onnx(WindowModel.from_config(cfg, checkpoint), tmp_path)
     assert max(written.differences.values()) < 1e-3
@@ -76,12 +81,12 @@ def test_a_model_that_does_not_normalise_is_exported_as_it_is(checkpoint, tmp_pa
     assert left == {*written.sizes, 'network.json', 'mine.onnx'}
 
 
-def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
+def test_mistakes_are_one_line(tool, config, checkpoint, tmp_path, capsys, monkeypatch):
     (tmp_path / 'file').touch()
     for arguments, message in (
         (['no.py', checkpoint, 'onnx'], r'config no.py does not exist'),
-        ([CONFIG, 'no.pth', 'onnx'], 'checkpoint no.pth does not exist'),
-        ([CONFIG, checkpoint, str(tmp_path / 'file' / 'onnx')], 'cannot be written'),
+        ([config, 'no.pth', 'onnx'], 'checkpoint no.pth does not exist'),
+        ([config, checkpoint, str(tmp_path / 'file' / 'onnx')], 'cannot be written'),
     ):
         assert tool.main(arguments) == 2
         error = capsys.readouterr().err
@@ -91,12 +96,12 @@ def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         'importlib.util.find_spec', lambda name: None if name == 'onnx' else find(name)
     )
-    assert tool.main([CONFIG, checkpoint, str(tmp_path / 'onnx')]) == 2
+    assert tool.main([config, checkpoint, str(tmp_path / 'onnx')]) == 2
     assert 'needs onnx, which is not installed' in capsys.readouterr().err
 
 
-def test_a_layer_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
-    model = WindowModel.from_config(CONFIG, checkpoint)
+def test_a_layer_that_onnx_does_not_know_is_one_sentence(config, checkpoint, tmp_path):
+    model = WindowModel.from_config(config, checkpoint)
 
     class Unknown(nn.Module):
         def forward(self, tokens):
@@ -129,7 +134,7 @@ def second_system(request, tmp_path_factory):
         'propagation': 'semantic_motion_tiny_propagation_synthetic.py',
     }[request.param]
     folder = tmp_path_factory.mktemp('second')
-    config = str(ROOT / 'configs' / name)
+    config = write_shallow_config(folder / 'second.py', name)
     model = WindowModel.from_config(config, random_weights(config, folder / 'random.pth'))
     return model, export_onnx(model, folder / 'onnx', int8=True)
 
@@ -179,7 +184,8 @@ def test_nothing_in_the_graphs_is_random(second_system):
 def test_a_graph_that_onnxruntime_does_not_run_is_one_sentence(tmp_path):
     from stdpose_mm.benchmarks.timing import random_weights
 
-    config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_propagation_synthetic.py')
+    name = 'baselines/posewarper_tiny_propagation_synthetic.py'
+    config = write_shallow_config(tmp_path / 'warper.py', name)
     model = WindowModel.from_config(config, random_weights(config, tmp_path / 'random.pth'))
     with pytest.raises(InputError, match='give one of STDPose or SemanticMotionPose') as caught:
         export_onnx(model, tmp_path / 'onnx')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -34,8 +35,15 @@ def width_of(cfg: Config) -> int:
     return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
 
 
+_NARROW = {
+    'DualConsecutive': dict(residual_channels=8, num_blocks=1),
+    'PoseWarping': dict(channels=8, num_blocks=1),
+}
+"""What is not in the configs: these have it by default."""
+
+
 def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
-    """Return the config's model with one narrow block in each part.
+    """Return the config's model with one narrow block in each part, and two dilations at most.
 
     Only settings that equal the backbone's width become narrow, so those that do not fit it are
     still wrong afterwards.
@@ -55,8 +63,12 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
                 node[key] = 1
             elif key == 'deconv_out_channels' and value:
                 node[key] = (4, 4)
+            elif key == 'dilations':
+                node[key] = value[:2]
 
     shrink(model)
+    if model.get('neck'):
+        model.neck.update(_NARROW.get(model.neck.type, {}))
     # Tokens are pruned before the last layer.
     pruning = model.backbone.get('pruning') or {'after': 0}
     model.backbone.arch = dict(
@@ -66,6 +78,18 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
         feedforward_channels=width,
     )
     return model
+
+
+def write_shallow_config(path: Path, base: str) -> str:
+    """Write the tiny config of a name with a backbone of one layer, for what takes long by layers.
+
+    Returns:
+        The path of the file, as text.
+    """
+    arch = {**ARCHITECTURES['tiny'], 'num_layers': 1}
+    changed = {'backbone': {'arch': {'_delete_': True, **arch}}}
+    path.write_text(f'_base_ = {str(CONFIGS / base)!r}\nmodel = {changed!r}\n')
+    return str(path)
 
 
 DETECTOR = """

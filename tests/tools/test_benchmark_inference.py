@@ -18,23 +18,30 @@ from stdpose_mm.models.layers import TransformerBlock
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.propagation.window import SparseEstimator
 from support.paths import ROOT
+from support.small_configs import write_shallow_config
+from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
-TINY = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
 PRUNED = str(ROOT / 'configs' / 'light' / 'stdpose_tiny_estimation_synthetic_light_pruned.py')
-SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py')
+SECOND = 'semantic_motion_tiny_estimation_synthetic.py'
 
 
-@pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'analysis_tools'))
-    import benchmark_inference
-
-    return benchmark_inference
+@pytest.fixture(scope='module')
+def tool():
+    return load_tool('analysis_tools/benchmark_inference')
 
 
-SHORT = f'--config {TINY} --frames 3 --size 128 96 --people 2 --repeat 1 --batch-size 4'.split()
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('config')
+    return write_shallow_config(folder / 'tiny.py', 'stdpose_tiny_synthetic.py')
+
+
+@pytest.fixture(scope='module')
+def short(tiny):
+    words = '--frames 3 --size 128 96 --people 2 --repeat 1 --batch-size 4'
+    return ['--config', tiny, *words.split()]
 
 
 def tables(printed):
@@ -43,9 +50,9 @@ def tables(printed):
     return [block for block in blocks if block[0].startswith('|')]
 
 
-def test_one_row_for_every_way(tool, tmp_path, capsys):
+def test_one_row_for_every_way(tool, short, tiny, tmp_path, capsys):
     out = tmp_path / 'speed.json'
-    assert tool.main([*SHORT, '--no-memory', '--out', str(out)]) == 0
+    assert tool.main([*short, '--no-memory', '--out', str(out)]) == 0
     report = json.loads(out.read_text())
     ways = [(row['way'], row['precision'], row['passes']) for row in report['rows']]
     assert ways == [
@@ -74,23 +81,23 @@ def test_one_row_for_every_way(tool, tmp_path, capsys):
     assert len(speed) == 2 + len(ways)
     assert '| 1.00 |' in speed[2]
     assert [row['model'] for row in report['multiply_adds']] == [
-        f'MMPose, backbone of {Path(TINY).stem}',
-        Path(TINY).stem,
+        f'MMPose, backbone of {Path(tiny).stem}',
+        Path(tiny).stem,
     ]
     assert len(work) == 2 + len(report['multiply_adds'])
 
 
-def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
+def test_models_stand_side_by_side_with_ratios(tool, short, tiny, tmp_path, capsys):
     out = tmp_path / 'speed.json'
     # The first model has nothing that MMPose could run.
-    more = ['--config', no_frame_head(tmp_path), TINY, '--precision', 'float32']
-    assert tool.main([*SHORT, *more, '--no-memory', '--out', str(out)]) == 0
+    more = ['--config', no_frame_head(tmp_path), tiny, '--precision', 'float32']
+    assert tool.main([*short, *more, '--no-memory', '--out', str(out)]) == 0
     rows = json.loads(out.read_text())['rows']
     own = [
         *('ours, PyTorch, no reuse', 'ours, PyTorch', 'ours, onnxruntime', 'ours, openvino'),
         'backbone alone',
     ]
-    names = ['no_frame_head', Path(TINY).stem]
+    names = ['no_frame_head', Path(tiny).stem]
     assert [(row['model'], row['way']) for row in rows] == [
         (names[1], 'MMPose, per frame'),
         *((name, way) for name in names for way in own),
@@ -121,18 +128,26 @@ def test_memory_is_compared_too():
 
 
 def no_frame_head(folder):
+    second = write_shallow_config(folder / 'second.py', SECOND)
     path = folder / 'no_frame_head.py'
     path.write_text(
-        f"_base_ = '{SECOND}'\nmodel = dict(frame_head=None, frame_head_loss_weight=0.0)\n"
+        f"_base_ = '{second}'\nmodel = dict(frame_head=None, frame_head_loss_weight=0.0)\n"
     )
     return str(path)
 
 
-def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
-    args = tool.make_parser().parse_args([*SHORT, '--precision', 'float32'])
-    models = comparison.find_models(args, tmp_path)
+@pytest.fixture(scope='module')
+def models(tool, short, tmp_path_factory):
+    """The tiny model alone, exported."""
+    args = tool.make_parser().parse_args(short)
+    (model,) = comparison.find_models(args, tmp_path_factory.mktemp('exported'))
+    comparison.export_onnx(comparison.load(args, model, 'float32'), model.onnx)
+    return [model]
+
+
+def test_all_ways_find_a_pose_for_every_person(tool, short, models, tmp_path):
+    args = tool.make_parser().parse_args([*short, '--precision', 'float32'])
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
-    comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
     makers = comparison.make_pipelines(args, video, models)
     found = [make().run(Stages()) for _, make in makers]
     per_frame, windows, frames, onnx, openvino, bare = found
@@ -143,7 +158,7 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     assert len(bare) == 0
 
 
-def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, tmp_path, monkeypatch):
+def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, short, tmp_path, monkeypatch):
     """A network that prunes tokens, with a decoder that MMPose has not."""
     tokens: list[int] = []
     forward = TransformerBlock.forward
@@ -154,7 +169,7 @@ def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, tmp_path, monkeyp
 
     monkeypatch.setattr(TransformerBlock, 'forward', recorded)
     options = ['--config', PRUNED, '--precision', 'float32', '--reuse-only']
-    args = tool.make_parser().parse_args([*SHORT, *options])
+    args = tool.make_parser().parse_args([*short, *options])
     models = comparison.find_models(args, tmp_path)
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
     layers = {}
@@ -172,7 +187,9 @@ def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, tmp_path, monkeyp
     }
 
 
-def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monkeypatch):
+def test_ours_also_run_with_the_network_on_some_frames_only(
+    tool, short, models, tmp_path, monkeypatch
+):
     every = []
 
     estimate = SparseEstimator.estimate
@@ -183,10 +200,8 @@ def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monk
 
     monkeypatch.setattr(SparseEstimator, 'estimate', recorded)
     options = ['--precision', 'float32', '--pose-every', '2', '--reuse-only']
-    args = tool.make_parser().parse_args([*SHORT, *options])
-    models = comparison.find_models(args, tmp_path)
+    args = tool.make_parser().parse_args([*short, *options])
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
-    comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
     made = [make() for _, make in comparison.make_pipelines(args, video, models)]
     assert not any('no reuse' in pipeline.name for pipeline in made)
     sparse = [pipeline for pipeline in made if 'every' in pipeline.name]
@@ -199,13 +214,13 @@ def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monk
     assert every == [2, 2, 2]
 
 
-def test_mistakes_are_one_line(tool, tmp_path, capsys):
+def test_mistakes_are_one_line(tool, short, tiny, tmp_path, capsys):
     for options, message in (
         (['--config', 'nowhere.py'], 'nowhere.py does not exist'),
-        ([*SHORT, '--out', str(ROOT)], 'is a folder, expected the path of a file'),
-        ([*SHORT, '--config', TINY, TINY], 'have the same name'),
-        ([*SHORT, '--checkpoint', 'a', 'b'], '1 config but 2 checkpoints are given'),
-        ([*SHORT, '--no-memory', '--config', no_frame_head(tmp_path)], 'no model has a frame_head'),
+        ([*short, '--out', str(ROOT)], 'is a folder, expected the path of a file'),
+        ([*short, '--config', tiny, tiny], 'have the same name'),
+        ([*short, '--checkpoint', 'a', 'b'], '1 config but 2 checkpoints are given'),
+        ([*short, '--no-memory', '--config', no_frame_head(tmp_path)], 'no model has a frame_head'),
     ):
         assert tool.main(options) == 2
         error = capsys.readouterr().err
