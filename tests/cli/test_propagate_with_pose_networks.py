@@ -159,6 +159,22 @@ def test_poses_of_another_program(run, movie, label_file, tmp_path, results):
     assert poses(plain) != poses(out)
 
 
+def test_poses_without_labelled_frames_cannot_be_compared(
+    run, movie, label_file, tmp_path, results
+):
+    content = json.loads(results.read_text())
+    content['annotations'] = [each for each in content['annotations'] if each['image_id'] % 4]
+    results.write_text(json.dumps(content))
+    code, printed, _ = run(
+        movie, label_file, '--out', tmp_path / 'dense.json', '--pose-results', results
+    )
+    assert code == 0
+    assert (
+        'estimates.json: used in 4 of 4 gaps; in 4 of these it has nothing at the labels '
+        '(are they poses of this video, in its size?)'
+    ) in printed
+
+
 @pytest.fixture
 def two_videos(movie, label_file, tmp_path, results) -> tuple[Path, Path, Path]:
     """Folders of videos a and b, their labels and their estimates."""

@@ -64,7 +64,7 @@ class HeatmapsAround:
         shown: [F, K] bool: which frames and joints have a heatmap.
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
         agreement: Mean share of the maps' nearby maximum at the labels, see
-            :func:`_judge_at_labels`.
+            :func:`_judge_at_labels`; NaN if no labelled joint has a map.
         sees_windows: Whether the network sees windows of frames and their labels.
     """
 
@@ -73,6 +73,11 @@ class HeatmapsAround:
     at_labels: np.ndarray
     agreement: float
     sees_windows: bool
+
+    @property
+    def is_compared(self) -> bool:
+        """Return whether there is a heatmap of a labelled joint at a label."""
+        return not np.isnan(self.agreement)
 
     @property
     def misses_labels(self) -> bool:
@@ -107,7 +112,7 @@ def _judge_at_labels(
 
     Returns:
         [K] value of each joint's map at the label times its ratio to the map's maximum, mean over
-        both ends; and the mean ratio over all joints, 1 if no labelled joint has a map.
+        both ends; and the mean ratio over all joints, NaN if no labelled joint has a map.
     """
     height, share, ends = np.zeros((3, shown.shape[1]))
     middle = DENSE_SIDE // 2
@@ -121,5 +126,5 @@ def _judge_at_labels(
         share += seen * at_label / peak
         ends += seen
     if not ends.any():
-        return height, 1.0
+        return height, np.nan
     return height / np.maximum(ends, 1), float(share.sum() / ends.sum())

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks import HeatmapSource
 
 
-GapUse = Literal['used', 'misses labels', 'crowded', 'finds nothing']
-"""What became of a network in a gap: its heatmaps were evidence; it finds something else than the
-labelled joints; somebody else covers the person; or it finds no joint between the labels."""
+GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
+"""What became of a network in a gap: its heatmaps were evidence; they were, and it has none at the
+labels; it finds something else than the labelled joints; somebody else covers the person; or it
+finds no joint between the labels."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ class NetworkUse:
     def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
         """Note what became of the network in a gap of a video, or in a chunk of it."""
         key = frames.name, gap.track_id, gap.frames
-        if use == 'used':
+        if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
         else:
             self.gaps.setdefault(key, use)
@@ -62,17 +63,21 @@ class NetworkUse:
         if not total:
             return ''
         count = Counter(uses)
-        is_doubtful = count['misses labels'] + count['finds nothing'] > total / 2
+        doubtful = count['misses labels'] + count['finds nothing'] + count['not compared']
+        is_doubtful = doubtful > total / 2
         if doubted_of is not None and not is_doubtful:
             return ''
         reasons = []
+        if count['not compared']:
+            reasons.append(f'in {count["not compared"]} of these it has nothing at the labels')
         if count['misses labels']:
             reasons.append(f'in {count["misses labels"]} it misses the labels')
         if count['crowded']:
             reasons.append(f'in {count["crowded"]} somebody else covers the person')
         if count['finds nothing']:
             reasons.append(f'in {count["finds nothing"]} it finds nothing')
-        text = '; '.join([f'{name}: used in {count["used"]} of {counted(total, "gap")}', *reasons])
+        used = count['used'] + count['not compared']
+        text = '; '.join([f'{name}: used in {used} of {counted(total, "gap")}', *reasons])
         if is_doubtful:
             text += f' ({doubt})'
         return text
@@ -132,7 +137,7 @@ class NetworkHeatmapEstimator:
         if around.misses_labels:
             self.use.note(frames, gap, 'misses labels')
             return None
-        self.use.note(frames, gap, 'used')
+        self.use.note(frames, gap, 'used' if around.is_compared else 'not compared')
         return around
 
     def heatmaps(

@@ -114,3 +114,33 @@ def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
         use.note(FRAMES, each, 'used')
     use.note(ArrayFrames(list(FRAMES), 'another'), gap, 'used')
     assert use.describe('peaks', 'right?') == 'peaks: used in 4 of 4 gaps'
+
+
+class BetweenLabels(PeakNetwork):
+    """Know nothing of the first and the last frame."""
+
+    def estimate(self, pictures, boxes):
+        found = super().estimate(pictures, boxes)
+        between = [0 < int(picture[0, 0, 0]) < 4 for picture in pictures]
+        return replace(found, known=np.repeat(np.array(between)[:, None], len(NAMES), axis=1))
+
+
+def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
+    estimator = NetworkHeatmapEstimator(BetweenLabels())
+    standing = np.tile(POINTS, (5, 1, 1))
+    tracks = FlowTracks(range(5), standing, standing.copy())
+    used = [(estimator, estimator.shared_joints(LABELS))]
+    evidence = extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+    shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
+    assert shown[1:-1].all()
+    assert estimator.use.describe('peaks', 'right?') == (
+        'peaks: used in 1 of 1 gap; in 1 of these it has nothing at the labels (right?)'
+    )
+
+
+def test_one_chunk_that_could_be_compared_is_enough(gap):
+    for order in (('used', 'not compared'), ('not compared', 'used')):
+        use = NetworkUse()
+        for chunk in ('crowded', *order):
+            use.note(FRAMES, gap, chunk)
+        assert use.describe('peaks', 'right?') == 'peaks: used in 1 of 1 gap'
