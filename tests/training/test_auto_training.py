@@ -26,14 +26,18 @@ def test_held_out_evidence_is_looked_at_before_anything_is_trained(tmp_path, mon
     assert not (tmp_path / 'run').exists()
 
 
+class ClipsReachedError(Exception):
+    """The training would generate its clips now."""
+
+
 def generate_with(monkeypatch, work_dir, **settings):
     """Run a training up to the first clip."""
 
     def stop(*_, **__):
-        raise KeyboardInterrupt
+        raise ClipsReachedError
 
     monkeypatch.setattr('stdpose_mm.training.auto_training.write_dataset', stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ClipsReachedError):
         AutoTrainer(work_dir, 'no_config.py', **settings).train_on_generated(1, 1, 1)
 
 
