@@ -37,7 +37,8 @@ FIRST_SEED = 1000
 """First seed of the clips; other clips than those of the demo and the tables."""
 
 SHRINKAGE_OF_GENERATED = 0.01
-"""Shrinkage after training on generated clips, unlike real footage; see docs/results/auto_parts.md."""
+"""Shrinkage after training on generated clips, unlike real footage; see
+docs/results/auto_parts.md."""
 
 MARGIN_OF_GENERATED = 0.4
 """Log odds taken off scores: joints are wrong more often on real footage; see
