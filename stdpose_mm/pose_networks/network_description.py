@@ -195,5 +195,12 @@ PRESETS: dict[str, NetworkDescription] = {
         geometry='centre',
         activation='sigmoid',
     ),
+    'movenet': NetworkDescription(
+        joints=JOINT_SETS['coco'],
+        mean=(127.5, 127.5, 127.5),
+        std=(127.5, 127.5, 127.5),
+        geometry='centre',
+    ),
 }
-"""Name -> networks of MMPose as MMDeploy exports them, EfficientPose, and MediaPipe's BlazePose."""
+"""Name -> networks of MMPose as MMDeploy exports them, EfficientPose, MediaPipe's BlazePose, and
+MoveNet as ``tools/misc/export_movenet.py`` writes it."""

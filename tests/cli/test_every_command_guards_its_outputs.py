@@ -23,7 +23,7 @@ TOOLS = {
     *('analysis_tools/soak', 'misc/fuzz_labels', 'misc/mutate', 'misc/make_review_pictures'),
     *('misc/write_model_zoo', 'misc/soak_kills', 'dataset_converters/detect_people'),
     *('misc/train_matcher', 'misc/finetune_fuser', 'misc/export_stdpose'),
-    *('misc/quantise_auto',),
+    *('misc/quantise_auto', 'misc/export_movenet'),
     *('dataset_converters/posetrack17_to_posetrack18', 'dataset_converters/split_videos'),
     *('dataset_converters/make_synthetic_posetrack', 'analysis_tools/get_flops'),
 }

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 WEIGHTS = re.compile(r'checkpoint|weights|fuser|\.pth', re.IGNORECASE)
 """What the name, the placeholder or the help of an argument for weights has in it."""
 
-NO_WEIGHTS = {('study', 'also_test')}
-"""Arguments, by command, that speak of weights and take none."""
+NO_WEIGHTS = {('study', 'also_test'), ('misc/export_movenet', 'model')}
+"""Arguments, by command, that speak of weights and take none, or plain numbers."""
 
 CONFIGS = dict.fromkeys(('train', 'test'), 'toy.py')
 """Commands whose config holds data, too -> such a config."""
