@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import (
     fit_size,
     match_frames,
     read_all_labels,
+    sniff_format,
     stands_for_many,
 )
 from stdpose_mm.io.labels.coco_records import video_name
@@ -59,6 +60,10 @@ the program may know the head alone."""
 _LEAST_SCORE = 0.3
 """Joints of less than this share of the pose's best score do not count for its box: some programs
 give joints that they do not see any place."""
+
+_MARKS_GIVEN = 'coco', 'posetrack18', 'posetrack21', 'cvat'
+"""Formats that have no estimates but those that this package has marked. A SLEAP project has labels
+beside predictions, too."""
 
 _ANY_SIZE = 1, 1
 """For reading joint names, and not places, of files that hold fractions of pictures."""
@@ -152,6 +157,7 @@ class PoseResults(HeatmapSource):
                 f'the poses of {frames.name} in {self.name} have other joints than those of other '
                 'videos there, give the poses of one program'
             )
+        _require_estimates(labels, file)
         return labels
 
 
@@ -222,6 +228,28 @@ def _require_there(path: Path) -> None:
         raise InputError(
             f'the poses {path} do not exist, give a file or folder of estimated poses, in a format '
             'of label files'
+        )
+
+
+def _require_estimates(labels: VideoLabels, file: Path) -> None:
+    """Require that poses were not propagated from labels, with which they agree in any case.
+
+    Args:
+        labels: The poses of a video.
+        file: Where they were read.
+
+    Raises:
+        InputError: If labels are among them, and estimates of this package beside these.
+    """
+    poses = labels.persons
+    if (
+        any(pose.given.any() for pose in poses)
+        and any((pose.labelled & pose.propagated).any() for pose in poses)
+        and sniff_format(file) in _MARKS_GIVEN
+    ):
+        raise InputError(
+            f'{file} holds labels, and poses that were propagated from them and therefore say '
+            'nothing new, expected poses that another program has estimated, give its own file'
         )
 
 

@@ -310,6 +310,20 @@ def test_poses_of_a_longer_video_are_refused_before_work_begins(
     assert 'labels on frames' not in printed
 
 
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+def test_poses_that_were_propagated_are_no_evidence(
+    run, run_main, movie, label_file, tmp_path, command
+):
+    dense = tmp_path / 'dense.json'
+    assert run(movie, label_file, '--out', dense)[0] == 0
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    options = ['--out', tmp_path / 'again.json', '--pose-results', dense]
+    code, _, said = start(movie, label_file, *options)
+    assert (code, len(said)) == (2, 1)
+    assert 'dense.json holds labels, and poses that were propagated from them' in said[0]
+    assert not (tmp_path / 'again.json').exists()
+
+
 def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):
     videos = tmp_path / 'videos'
     videos.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,54 @@ def test_other_joints_in_one_folder_are_refused(write):
     path = write(pose(0, LEFT), file='all/clip.json').parent
     with pytest.raises(InputError, match='the poses of clip in all have other joints'):
         PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
+
+
+def labels_and_estimates() -> list[PersonLabel]:
+    """Labels of frames 0 and 3 and of one joint in frame 2, and what was propagated from them.
+
+    The joints do not go straight on: then CVAT would need no key frame between the labels.
+    """
+    found = [replace(pose(n, LEFT + n**2, scores=(0.9, 0.8, 0.7)), track_id=0) for n in range(4)]
+    sources = np.array(['given', 'propagated', 'propagated'])
+    found[2] = replace(found[2], source='given', keypoint_sources=sources)
+    return [found[0].with_source('given'), *found[1:3], found[3].with_source('given')]
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18', 'posetrack21', 'cvat'])
+def test_poses_that_were_propagated_from_labels_are_refused(write, format):
+    file = 'dense.xml' if format == 'cvat' else 'dense.json'
+    results = PoseResults(write(*labels_and_estimates(), file=file, format=format))
+    with pytest.raises(InputError, match=rf'{file} holds labels, and poses that were propagated'):
+        results.require_video(FRAMES)
+
+
+def test_one_joint_of_a_label_that_was_propagated_is_enough(write):
+    results = PoseResults(write(labels_and_estimates()[2]))
+    with pytest.raises(InputError, match='expected poses that another program has estimated'):
+        results.require_video(FRAMES)
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18', 'posetrack21', 'cvat'])
+def test_labels_that_a_person_made_of_every_frame_are_evidence(write, format):
+    labels = [replace(pose(n, LEFT), track_id=0).with_source('given') for n in range(4)]
+    # A joint that has yet to be propagated, and has no place.
+    labels[2] = replace(
+        labels[2],
+        visibility=np.array([2, 2, 0]),
+        keypoint_sources=np.array(['given', 'given', 'propagated']),
+    )
+    file = 'all.xml' if format == 'cvat' else 'all.json'
+    results = PoseResults(write(*labels, file=file, format=format))
+    known = results.estimate_frames(FRAMES, [1, 2], np.stack([BOX_LEFT] * 2)).known
+    assert known.tolist() == [[True, True, True], [True, True, False]]
+
+
+def test_a_sleap_project_with_labels_beside_predictions_is_evidence(write, monkeypatch):
+    """The package that reads such projects is not in every installation."""
+    path = write(*labels_and_estimates())
+    monkeypatch.setattr('stdpose_mm.pose_networks.pose_results.sniff_format', lambda path: 'sleap')
+    known = PoseResults(path).estimate_frames(FRAMES, [1], BOX_LEFT[None]).known
+    assert known.all()
 
 
 def test_poses_on_frames_that_the_video_lacks_are_refused(write):
