@@ -172,6 +172,22 @@ class VideoPosePropagator:
         """
         return self.propagator.describe_use(doubted_of)
 
+    def describe_doubts(self, state: PropagationState) -> list[str]:
+        """Say in a sentence which pose networks were of no use in most gaps of a video.
+
+        Only gaps between the labels of now count, and of these only those that this propagator has
+        filled: nothing is known of what comes from the disk.
+
+        Raises:
+            InputError: If ``state`` is none.
+        """
+        _require_state(state)
+        name = state.frames.name
+        if not self.propagator.describe_use():
+            return []
+        planner = TrackPlanner(len(state.frames), state.life_span)
+        return self.propagator.describe_use(name, planner.find_places(state.tracks))
+
     def init_state(
         self,
         video: Video,
