@@ -352,4 +352,6 @@ def _is_sure(person: PersonLabel) -> np.ndarray:
     """Return [K] bool: the joints with a place that the program means."""
     if person.scores is None:
         return person.labelled
-    return person.labelled & (person.scores >= _LEAST_SCORE * person.scores[person.labelled].max())
+    best = person.scores[person.labelled].max()
+    # A share of a negative score is higher than the score.
+    return person.labelled & (person.scores >= min(best, _LEAST_SCORE * best))

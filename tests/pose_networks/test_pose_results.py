@@ -246,6 +246,13 @@ def test_joints_that_a_program_does_not_see_do_not_hide_its_person(write):
     np.testing.assert_allclose(peaks(found, 0)[:2], LEFT[:2], atol=1.06)
 
 
+def test_scores_below_zero_are_no_reason_to_fail(write):
+    results = PoseResults(write(pose(0, LEFT, scores=(-1.0, -2.0, -3.0)), format='posetrack18'))
+    found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    assert found.known.all()
+    assert not found.heatmaps.any()
+
+
 def head(frame: int, points: np.ndarray) -> PersonLabel:
     """A person of whom a program knows the head alone."""
     face = points[:1] + np.array([[0, 0], [-3, -2], [3, -2]])
