@@ -172,6 +172,22 @@ class VideoPosePropagator:
         """
         return self.propagator.describe_use(doubted_of)
 
+    def describe_doubts(self, state: PropagationState) -> list[str]:
+        """Say in a sentence which pose networks were of no use in most gaps of a video.
+
+        Only gaps between the labels of now count, and of these only those that this propagator has
+        filled: nothing is known of what comes from the disk.
+
+        Raises:
+            InputError: If ``state`` is none.
+        """
+        _require_state(state)
+        name = state.frames.name
+        if not self.propagator.describe_use():
+            return []
+        planner = TrackPlanner(len(state.frames), state.life_span)
+        return self.propagator.describe_use(name, planner.find_places(state.tracks))
+
     def init_state(
         self,
         video: Video,
@@ -214,7 +230,8 @@ class VideoPosePropagator:
             InputError: If an argument is not as described, the video cannot be opened, a label lies
                 beyond its end or was made at another size, the labels list more frames than the
                 video has or do not determine which, a box belongs to an unknown track, or poses
-                that are evidence are not of this video.
+                that are evidence are not of this video, belong to other frames than ``labels``, or
+                have left and right exchanged.
         """
         require_type(
             'video',
@@ -258,7 +275,9 @@ class VideoPosePropagator:
             state.labels = list_all_frames(labels, frames).with_persons(())
             state.skeleton = labels.skeleton
             self.propagator.warn_of_evidence(labels.skeleton)
-            for track_id, track in given_labels(labels).tracks().items():
+            given = given_labels(labels)
+            self.propagator.require_agreement(frames, given)
+            for track_id, track in given.tracks().items():
                 for label in track.values():
                     self._add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:

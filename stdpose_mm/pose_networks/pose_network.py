@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import Skeleton, VideoLabels
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -67,6 +67,18 @@ class HeatmapSource(ABC):
 
         Raises:
             InputError: If it cannot.
+        """
+        return
+
+    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
+        """Require that its poses are of the frames and the sides that labels say.
+
+        Args:
+            frames: The video.
+            labels: Given labels on its frames.
+
+        Raises:
+            InputError: If they clearly are not.
         """
         return
 

@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import (
     fit_size,
     match_frames,
     read_all_labels,
+    sniff_format,
     stands_for_many,
 )
 from stdpose_mm.io.labels.coco_records import video_name
@@ -25,8 +26,11 @@ from stdpose_mm.io.video_list import find_file_named, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import covered_share, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.wording import counted
 
 from .crop_geometry import crop_affine
+from .misplaced_results import MAX_SHIFT, PosesAtLabels, find_misplacement
 from .pose_network import HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
@@ -59,6 +63,13 @@ the program may know the head alone."""
 _LEAST_SCORE = 0.3
 """Joints of less than this share of the pose's best score do not count for its box: some programs
 give joints that they do not see any place."""
+
+_MOST_COMPARED = 300
+"""Labels with which poses are compared to find out whether they are of other frames."""
+
+_MARKS_GIVEN = 'coco', 'posetrack18', 'posetrack21', 'cvat'
+"""Formats that have no estimates but those that this package has marked. A SLEAP project has labels
+beside predictions, too."""
 
 _ANY_SIZE = 1, 1
 """For reading joint names, and not places, of files that hold fractions of pictures."""
@@ -97,6 +108,55 @@ class PoseResults(HeatmapSource):
     def require_video(self, frames: FrameSource) -> None:
         """See :meth:`HeatmapSource.require_video`."""
         self._people(frames)
+
+    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
+        """See :meth:`HeatmapSource.require_agreement`."""
+        mapping = JointMapping.by_meaning(labels.skeleton, self.skeleton)
+        labelled = [person for person in labels.persons if person.given.any()]
+        if mapping is None or not labelled:
+            return
+        # Of many labels some are enough.
+        chosen = np.linspace(0, len(labelled) - 1, min(len(labelled), _MOST_COMPARED)).astype(int)
+        poses = self._poses_at(frames, [labelled[row] for row in chosen], mapping)
+        found = find_misplacement(poses, np.array(labels.skeleton.flip_indices))
+        if found is None:
+            return
+        if found.shift:
+            number, word = (
+                counted(abs(found.shift), 'frame'),
+                'late' if found.shift > 0 else 'early',
+            )
+            fault = f'{number} {word} against the labels of {frames.name}'
+            mended, remedy = 'shifted', 'give both the frame numbers of the video'
+        else:
+            fault = f'of other sides than the labels of {frames.name}'
+            mended, remedy = 'with left and right exchanged', 'exchange them in one of the files'
+        raise InputError(
+            f'the poses {self.name} seem to be {fault}: {mended}, they fit {found.won} of '
+            f'{found.compared} labels better; {remedy}, or leave the poses out'
+        )
+
+    def _poses_at(
+        self, frames: FrameSource, labels: Sequence[PersonLabel], mapping: JointMapping
+    ) -> PosesAtLabels:
+        """Find the poses of the labelled people in the frames around each label."""
+        people = self._people(frames)
+        boxes = [person_box(label) for label in labels]
+        shape = 2 * MAX_SHIFT + 1, len(labels), mapping.num_labels
+        found, known = np.zeros((*shape, 2)), np.zeros(shape, dtype=bool)
+        for row, (label, box) in enumerate(zip(labels, boxes, strict=True)):
+            for place, shift in enumerate(range(-MAX_SHIFT, MAX_SHIFT + 1)):
+                person = _choose(people.get(label.frame_index + shift, ()), box)
+                if person is not None:
+                    found[place, row] = mapping.to_labels(person.keypoints)
+                    known[place, row] = mapping.to_labels(_is_sure(person))
+        return PosesAtLabels(
+            np.stack([label.keypoints for label in labels]),
+            np.stack([label.given for label in labels]),
+            np.array([box[2:].max() for box in boxes]),
+            found,
+            known,
+        )
 
     def estimate_frames(
         self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
@@ -152,6 +212,7 @@ class PoseResults(HeatmapSource):
                 f'the poses of {frames.name} in {self.name} have other joints than those of other '
                 'videos there, give the poses of one program'
             )
+        _require_estimates(labels, file)
         return labels
 
 
@@ -225,6 +286,28 @@ def _require_there(path: Path) -> None:
         )
 
 
+def _require_estimates(labels: VideoLabels, file: Path) -> None:
+    """Require that poses were not propagated from labels, with which they agree in any case.
+
+    Args:
+        labels: The poses of a video.
+        file: Where they were read.
+
+    Raises:
+        InputError: If labels are among them, and estimates of this package beside these.
+    """
+    poses = labels.persons
+    if (
+        any(pose.given.any() for pose in poses)
+        and any((pose.labelled & pose.propagated).any() for pose in poses)
+        and sniff_format(file) in _MARKS_GIVEN
+    ):
+        raise InputError(
+            f'{file} holds labels, and poses that were propagated from them and therefore say '
+            'nothing new, expected poses that another program has estimated, give its own file'
+        )
+
+
 def _any_labels(path: Path) -> VideoLabels:
     """Read the poses of one of the videos.
 
@@ -259,7 +342,16 @@ def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | Non
 
 
 def _box_of(person: PersonLabel) -> np.ndarray:
-    if person.scores is not None and not (person.bbox is not None and person.has_box):
-        is_sure = person.scores >= _LEAST_SCORE * person.scores[person.labelled].max()
-        person = replace(person, visibility=np.where(is_sure, person.visibility, NOT_LABELLED))
+    if not (person.bbox is not None and person.has_box):
+        sure = np.where(_is_sure(person), person.visibility, NOT_LABELLED)
+        person = replace(person, visibility=sure)
     return person_box(person)
+
+
+def _is_sure(person: PersonLabel) -> np.ndarray:
+    """Return [K] bool: the joints with a place that the program means."""
+    if person.scores is None:
+        return person.labelled
+    best = person.scores[person.labelled].max()
+    # A share of a negative score is higher than the score.
+    return person.labelled & (person.scores >= min(best, _LEAST_SCORE * best))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,9 +14,9 @@ import numpy as np
 from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import NOT_LABELLED, Skeleton, VideoLabels
 
-from .gaps import Gap
+from .gaps import Gap, GapPlace
 
 ModelUse = Literal['none', 'optional', 'required']
 
@@ -122,12 +122,23 @@ class BasePropagator(ABC):
         """
         return
 
-    def describe_use(self, doubted_of: str | None = None) -> list[str]:
+    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
+        """Require that evidence is of the frames and the sides that given labels say.
+
+        Raises:
+            InputError: If it clearly is not.
+        """
+        return
+
+    def describe_use(
+        self, doubted_of: str | None = None, among: Collection[GapPlace] | None = None
+    ) -> list[str]:
         """Say how far evidence was of use in the gaps filled so far, a sentence each.
 
         Args:
             doubted_of: Name of a video of which to speak alone, and only of evidence that was of
                 no use in most of its gaps.
+            among: The gaps to speak of; by default all.
         """
         return []
 

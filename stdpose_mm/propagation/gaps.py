@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -16,6 +16,11 @@ from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
 NEVER = -1
 """Frame index in place of a label that does not exist."""
+
+
+GapPlace = tuple[int, range, bytes, bytes]
+"""What tells a gap from others of a video, before and after corrections: its track, its frames, and
+the poses at its ends."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class Gap:
     def last(self) -> int:
         """Return the frame of the label on the right; without one the gap's last frame."""
         return self.frames[-1] if self.right is None else self.right.frame_index
+
+    @property
+    def place(self) -> GapPlace:
+        """Return what tells the gap from others of the video."""
+        return _place(self.track_id, self.frames, self.left, self.right)
 
     @property
     def given(self) -> list[int]:
@@ -241,14 +251,11 @@ def find_gaps(
     Returns:
         Gaps in order of time; in a frame without a label that determines it, a joint is in one gap.
     """
-    times = sorted(labels)
-    in_order = [labels[time] for time in times]
+    in_order = [labels[time] for time in sorted(labels)]
     nearest = _NearestAlong(in_order, np.stack([label.labelled for label in in_order]))
     gaps = []
-    for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
-        first = frames.start if start < 0 else times[start] + 1
-        between = range(first, frames.stop if stop == len(times) else times[stop])
-        if not between or (within is not None and not shared_frames(between, within)):
+    for start, stop, between, joints in _runs_between_labels(in_order, frames):
+        if within is not None and not shared_frames(between, within):
             continue
         before, second_before = nearest.before(start + 1)
         after, second_after = nearest.after(stop)
@@ -258,7 +265,7 @@ def find_gaps(
                 joints=joints,
                 frames=between,
                 left=None if start < 0 else in_order[start],
-                right=None if stop == len(times) else in_order[stop],
+                right=None if stop == len(in_order) else in_order[stop],
                 inner=tuple(in_order[start + 1 : stop]),
                 before=before,
                 after=after,
@@ -269,6 +276,51 @@ def find_gaps(
             )
         )
     return gaps
+
+
+def find_gap_places(
+    track_id: int, labels: Mapping[int, PersonLabel], frames: range
+) -> set[GapPlace]:
+    """Find what tells the gaps of :func:`find_gaps` from others, for which no boxes are needed.
+
+    Args:
+        track_id: The track.
+        labels: Frame index -> label; at least one.
+        frames: The frames of the interval.
+    """
+    in_order = [labels[time] for time in sorted(labels)]
+    ends = [None, *in_order, None]
+    return {
+        _place(track_id, between, ends[start + 1], ends[stop + 1])
+        for start, stop, between, _ in _runs_between_labels(in_order, frames)
+    }
+
+
+def _place(
+    track_id: int, frames: range, left: PersonLabel | None, right: PersonLabel | None
+) -> GapPlace:
+    before, after = (b'' if label is None else label.keypoints.tobytes() for label in (left, right))
+    return track_id, frames, before, after
+
+
+def _runs_between_labels(
+    labels: Sequence[PersonLabel], frames: range
+) -> Iterator[tuple[int, int, range, np.ndarray]]:
+    """Yield the runs of frames between labels in order of time.
+
+    Args:
+        labels: L labels of a track, frames ascending; at least one.
+        frames: The frames of the interval.
+
+    Yields:
+        Positions of the labels on both sides, see :func:`_joints_between_labels`; the frames
+        between them, at least one; [K] bool the joints.
+    """
+    for (start, stop), joints in sorted(_joints_between_labels(labels).items()):
+        first = frames.start if start < 0 else labels[start].frame_index + 1
+        between = range(first, frames.stop if stop == len(labels) else labels[stop].frame_index)
+        if between:
+            yield start, stop, between, joints
 
 
 def shared_frames(frames: range, others: range) -> range:

@@ -19,7 +19,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.structures.boxes import enclose
 
 from .crowding import find_crowded_frames
-from .gaps import Gap, find_gaps, find_presence_intervals
+from .gaps import Gap, GapPlace, find_gap_places, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -122,6 +122,15 @@ class TrackPlanner:
                     plan, gaps=[_with_crowded(gap, frames, crowded) for gap in plan.gaps]
                 )
         return plans
+
+    def find_places(self, tracks: Tracks) -> set[GapPlace]:
+        """Find what tells the gaps of all tracks from those of other labels."""
+        return {
+            place
+            for track_id, labels in tracks.items()
+            for interval in find_presence_intervals(labels, self.num_frames, self.life_span)
+            for place in find_gap_places(track_id, interval.labels, interval.frames)
+        }
 
     def find_crowded_anew(
         self, earlier: Tracks, later: Tracks, changed: Collection[int], frames: range

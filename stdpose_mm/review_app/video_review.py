@@ -232,7 +232,10 @@ class VideoReview:
         """Describe what to do next, and whether the poses are good enough."""
         with self.lock:
             report = self.guidance.report
-            counts = self._counts()
+            always = {
+                'evidence': self.propagator.describe_doubts(self.state),
+                **self._counts(),
+            }
             if report is None:
                 return {
                     'expected_wrong': None,
@@ -243,7 +246,7 @@ class VideoReview:
                     'num_doubtful': 0,
                     'revision': -1,
                     'computing': bool(self.state.tracks),
-                    **counts,
+                    **always,
                 }
             return {
                 'expected_wrong': report.expected_wrong,
@@ -254,7 +257,7 @@ class VideoReview:
                 'num_doubtful': report.num_doubtful,
                 'revision': report.revision,
                 'computing': report.revision < self.revision or self.settled < self.revision,
-                **counts,
+                **always,
             }
 
     def edit(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -635,6 +635,7 @@ def test_a_skeleton_that_is_none_has_no_evidence(linear):
         ('propagate_in_video', ()),
         ('collect_labels', ([],)),
         ('reset_state', ()),
+        ('describe_doubts', ()),
     ],
 )
 def test_a_state_that_is_none_is_refused_at_once(linear, method, arguments):

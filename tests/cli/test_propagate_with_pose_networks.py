@@ -7,13 +7,18 @@ import os
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate, review
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import JOINTS, write_described_network
 from support.tflite_files import Output, write_tflite
+from support.walking_pose import MIRRORED, shift_poses, walk
+from support.walking_pose import NAMES as WALKING
 
 pytestmark = pytest.mark.slow
 
@@ -308,6 +313,58 @@ def test_poses_of_a_longer_video_are_refused_before_work_begins(
     assert (code, len(said)) == (2, 1)
     assert 'the estimates of estimates are on frame 9' in said[0]
     assert 'labels on frames' not in printed
+
+
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+def test_poses_that_were_propagated_are_no_evidence(
+    run, run_main, movie, label_file, tmp_path, command
+):
+    dense = tmp_path / 'dense.json'
+    assert run(movie, label_file, '--out', dense)[0] == 0
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    options = ['--out', tmp_path / 'again.json', '--pose-results', dense]
+    code, _, said = start(movie, label_file, *options)
+    assert (code, len(said)) == (2, 1)
+    assert 'dense.json holds labels, and poses that were propagated from them' in said[0]
+    assert not (tmp_path / 'again.json').exists()
+
+
+def write_poses(path: Path, poses: np.ndarray, frames: range, source: str) -> Path:
+    persons = [
+        PersonLabel(n, poses[n], np.full(len(WALKING), 2), track_id=0, source=source)
+        for n in frames
+    ]
+    listed = tuple(VideoFrame(n) for n in range(len(poses)))
+    write_labels(VideoLabels('clip', Skeleton(WALKING), listed, tuple(persons)), path, 'coco')
+    return path
+
+
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+@pytest.mark.parametrize(
+    ('misplaced', 'sentence'),
+    [
+        (partial(shift_poses, shift=3), '3 frames late against the labels of clip'),
+        (partial(shift_poses, shift=-2), '2 frames early against the labels of clip'),
+        (lambda found: found[:, MIRRORED], 'of other sides than the labels of clip: with left and'),
+    ],
+    ids=['late', 'early', 'exchanged sides'],
+)
+def test_poses_of_other_frames_or_sides_are_refused_before_work_begins(
+    run, run_main, tmp_path, command, misplaced, sentence
+):
+    poses = walk(num_frames=100) + np.array([160, 80])
+    for frame in range(len(poses)):
+        path = tmp_path / 'clip' / f'{frame:06d}.png'
+        path.parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(path), np.zeros((160, 320, 3), np.uint8))
+    labels = write_poses(tmp_path / 'labels.json', poses, range(5, 95, 5), 'given')
+    found = write_poses(tmp_path / 'found.json', misplaced(poses), range(100), 'propagated')
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    options = ['--out', tmp_path / 'dense.json', '--pose-results', found]
+    code, _, said = start(tmp_path / 'clip', labels, *options)
+    assert (code, len(said)) == (2, 1)
+    assert f'the poses found.json seem to be {sentence}' in said[0]
+    assert not (tmp_path / 'dense.json').exists()
 
 
 def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.walking_pose import MIRRORED, NAMES, shift_poses, walk
 
 SKELETON = Skeleton(('nose', 'left_ankle', 'right_ankle'))
 FRAMES = ArrayFrames([np.full((120, 160, 3), n, np.uint8) for n in range(4)], 'clip')
@@ -124,6 +127,54 @@ def test_other_joints_in_one_folder_are_refused(write):
         PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None])
 
 
+def labels_and_estimates() -> list[PersonLabel]:
+    """Labels of frames 0 and 3 and of one joint in frame 2, and what was propagated from them.
+
+    The joints do not go straight on: then CVAT would need no key frame between the labels.
+    """
+    found = [replace(pose(n, LEFT + n**2, scores=(0.9, 0.8, 0.7)), track_id=0) for n in range(4)]
+    sources = np.array(['given', 'propagated', 'propagated'])
+    found[2] = replace(found[2], source='given', keypoint_sources=sources)
+    return [found[0].with_source('given'), *found[1:3], found[3].with_source('given')]
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18', 'posetrack21', 'cvat'])
+def test_poses_that_were_propagated_from_labels_are_refused(write, format):
+    file = 'dense.xml' if format == 'cvat' else 'dense.json'
+    results = PoseResults(write(*labels_and_estimates(), file=file, format=format))
+    with pytest.raises(InputError, match=rf'{file} holds labels, and poses that were propagated'):
+        results.require_video(FRAMES)
+
+
+def test_one_joint_of_a_label_that_was_propagated_is_enough(write):
+    results = PoseResults(write(labels_and_estimates()[2]))
+    with pytest.raises(InputError, match='expected poses that another program has estimated'):
+        results.require_video(FRAMES)
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18', 'posetrack21', 'cvat'])
+def test_labels_that_a_person_made_of_every_frame_are_evidence(write, format):
+    labels = [replace(pose(n, LEFT), track_id=0).with_source('given') for n in range(4)]
+    # A joint that has yet to be propagated, and has no place.
+    labels[2] = replace(
+        labels[2],
+        visibility=np.array([2, 2, 0]),
+        keypoint_sources=np.array(['given', 'given', 'propagated']),
+    )
+    file = 'all.xml' if format == 'cvat' else 'all.json'
+    results = PoseResults(write(*labels, file=file, format=format))
+    known = results.estimate_frames(FRAMES, [1, 2], np.stack([BOX_LEFT] * 2)).known
+    assert known.tolist() == [[True, True, True], [True, True, False]]
+
+
+def test_a_sleap_project_with_labels_beside_predictions_is_evidence(write, monkeypatch):
+    """The package that reads such projects is not in every installation."""
+    path = write(*labels_and_estimates())
+    monkeypatch.setattr('stdpose_mm.pose_networks.pose_results.sniff_format', lambda path: 'sleap')
+    known = PoseResults(path).estimate_frames(FRAMES, [1], BOX_LEFT[None]).known
+    assert known.all()
+
+
 def test_poses_on_frames_that_the_video_lacks_are_refused(write):
     results = PoseResults(write(pose(3, LEFT)))
     short = ArrayFrames(list(FRAMES)[:2], 'clip')
@@ -193,6 +244,13 @@ def test_joints_that_a_program_does_not_see_do_not_hide_its_person(write):
     results = PoseResults(write(pose(0, astray, scores=(0.9, 0.8, 0.02)), format='posetrack18'))
     found = results.estimate_frames(FRAMES, [0], np.array([[15, 10, 30, 90.0]]))
     np.testing.assert_allclose(peaks(found, 0)[:2], LEFT[:2], atol=1.06)
+
+
+def test_scores_below_zero_are_no_reason_to_fail(write):
+    results = PoseResults(write(pose(0, LEFT, scores=(-1.0, -2.0, -3.0)), format='posetrack18'))
+    found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None])
+    assert found.known.all()
+    assert not found.heatmaps.any()
 
 
 def head(frame: int, points: np.ndarray) -> PersonLabel:
@@ -287,3 +345,66 @@ def test_results_have_neither_weights_nor_a_preset(field):
 def test_a_missing_file_is_refused():
     with pytest.raises(InputError, match=r'the poses missing\.json do not exist, give a file'):
         load_pose_network(PoseNetworkFiles('missing.json', results=True))
+
+
+WALKING = Skeleton(NAMES)
+CLIP = ArrayFrames([np.zeros((160, 320, 3), np.uint8)] * 100, 'clip')
+
+
+def labels_of_walk(
+    poses: np.ndarray, frames: range, skeleton: Skeleton = WALKING, **fields
+) -> VideoLabels:
+    persons = tuple(
+        PersonLabel(n, poses[n], np.full(poses.shape[1], 2), track_id=0, **fields) for n in frames
+    )
+    return VideoLabels('clip', skeleton, tuple(VideoFrame(n) for n in range(100)), persons)
+
+
+def require_agreement(path: Path, found: VideoLabels, labels: VideoLabels) -> None:
+    write_labels(found, path, 'coco')
+    PoseResults(path).require_agreement(CLIP, labels)
+
+
+def test_poses_that_are_late_are_refused(tmp_path):
+    poses = walk(num_frames=100) + np.array([160, 80])
+    labels = labels_of_walk(poses, range(5, 95, 5))
+    found = partial(labels_of_walk, frames=range(100), source='propagated')
+    require_agreement(tmp_path / 'a.json', found(poses), labels)
+    with pytest.raises(InputError, match=r'the poses b\.json seem to be 3 frames late .* of clip'):
+        require_agreement(tmp_path / 'b.json', found(shift_poses(poses, 3)), labels)
+    with pytest.raises(InputError, match='seem to be 2 frames early'):
+        require_agreement(tmp_path / 'c.json', found(shift_poses(poses, -2)), labels)
+    with pytest.raises(InputError, match='left and right exchanged, they fit 18 of 18 labels'):
+        require_agreement(tmp_path / 'd.json', found(poses[:, MIRRORED]), labels)
+
+
+def test_joints_are_compared_by_what_they_mean(tmp_path):
+    poses = walk(num_frames=100) + np.array([160, 80])
+    labels = labels_of_walk(poses, range(5, 95, 5))
+    order = [3, 0, 5, 2, 4, 1]
+    names = Skeleton(('hip_l', 'Nose', 'LAnkle', 'RWrist', 'hip_r', 'LWrist'))
+    found = labels_of_walk(poses[:, order], range(100), names, source='propagated')
+    require_agreement(tmp_path / 'a.json', found, labels)
+    late = shift_poses(poses, 3)[:, order]
+    found = labels_of_walk(late, range(100), names, source='propagated')
+    with pytest.raises(InputError, match='seem to be 3 frames late'):
+        require_agreement(tmp_path / 'b.json', found, labels)
+
+
+def test_joints_that_a_program_does_not_mean_are_not_compared(tmp_path):
+    poses = walk(num_frames=100) + np.array([160, 80])
+    labels = labels_of_walk(poses, range(5, 95, 5))
+    scores = np.array([0.9, 0.9, 0.9, 0.02, 0.02, 0.02])
+    late = labels_of_walk(shift_poses(poses, 3), range(100), scores=scores, source='propagated')
+    # Three joints are too few.
+    require_agreement(tmp_path / 'a.json', late, labels)
+
+
+def test_of_other_joints_and_without_labels_nothing_is_said(tmp_path):
+    poses = walk(num_frames=100) + np.array([160, 80])
+    late = shift_poses(poses, 3)
+    tail = Skeleton(tuple(f'tail_{n}' for n in range(6)))
+    found = labels_of_walk(late, range(100), tail, source='propagated')
+    require_agreement(tmp_path / 'a.json', found, labels_of_walk(poses, range(5, 95, 5)))
+    found = labels_of_walk(late, range(100), source='propagated')
+    require_agreement(tmp_path / 'b.json', found, labels_of_walk(poses, range(0)))

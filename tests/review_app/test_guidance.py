@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stdpose_mm.apis import PoseNetworkFiles, VideoPosePropagator
+from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
-from support.review_page import Page, access_to, label, labels_of
+from support.review_page import NUM_FRAMES, Page, access_to, label, labels_of
 from support.shy_propagator import ShyPropagator
 
 
@@ -56,3 +59,45 @@ def test_who_steps_in_front_of_another_makes_that_ones_poses_doubtful(
     page.edit('set_joints', person=1, frame=10, joints=there)
     # Person 2 is covered at frame 10, in a gap of 38 frames; person 1 is labelled there.
     assert page.get('/guidance')['expected_wrong'] == pytest.approx(38 / 80)
+
+
+@pytest.fixture
+def with_results(start: Callable, tmp_path: Path) -> Callable[[float], Page]:
+    """Review three labels of somebody who stands, beside poses so many pixels to the right."""
+
+    def open_page(pixels: float) -> Page:
+        found = [label(n, 1, pixels, source='propagated') for n in range(NUM_FRAMES)]
+        write_labels(labels_of(*found), tmp_path / 'found.json', 'coco')
+        files = PoseNetworkFiles(str(tmp_path / 'found.json'), results=True)
+        propagator = VideoPosePropagator(pose_networks=[files], use_stdpose=False)
+        labels = labels_of(*(label(n, 1) for n in (0, 20, 39)))
+        folder = tmp_path / 'cache'
+        page = Page(access_to(start(labels, propagator=propagator, cache=folder)))
+        page.settle()
+        return page
+
+    return open_page
+
+
+def test_poses_of_another_program_that_miss_the_labels_are_told(with_results: Callable):
+    page = with_results(5.0)
+
+    def told() -> list[str]:
+        return page.get('/guidance')['evidence']
+
+    missed = 'it misses the labels (are they poses of this video, in its size?)'
+    assert told() == [f'found.json: used in 0 of 2 gaps; in 2 {missed}']
+    # Gaps between labels that are there no more do not count.
+    page.edit('accept', person=1, frame=10)
+    assert told() == [f'found.json: used in 0 of 3 gaps; in 3 {missed}']
+    page.edit('undo')
+    assert told() == [f'found.json: used in 0 of 2 gaps; in 2 {missed}']
+
+
+def test_of_poses_of_another_program_that_are_of_use_nothing_is_told(with_results: Callable):
+    assert with_results(1.0).get('/guidance')['evidence'] == []
+
+
+def test_of_gaps_that_were_filled_before_nothing_is_told(with_results: Callable):
+    with_results(5.0)
+    assert with_results(5.0).get('/guidance')['evidence'] == []

@@ -50,23 +50,30 @@ def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
     return x + SPEED * frame + dx, y + dy
 
 
+def poses_of_clip(name: str, given: Sequence[int], offset: float = 0.0) -> VideoLabels:
+    """Return the poses of two people in some frames, some pixels to the right of where they are."""
+    persons = tuple(
+        PersonLabel(
+            frame,
+            np.add(
+                [place_of(person, frame, joint) for joint in SKELETON.keypoint_names], (offset, 0)
+            ),
+            np.full(SKELETON.num_keypoints, 2),
+            person,
+        )
+        for frame in given
+        for person in STARTS
+    )
+    frames = tuple(VideoFrame(i, width=WIDTH, height=HEIGHT) for i in range(FRAMES))
+    return VideoLabels(name, SKELETON, frames, persons)
+
+
 def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
     """Make a video of numbered pictures, and labels of two people in every tenth frame."""
     folder.mkdir(exist_ok=True)
     video = make_video(folder / name, range(FRAMES))
-    persons = tuple(
-        PersonLabel(
-            frame,
-            np.array([place_of(person, frame, joint) for joint in SKELETON.keypoint_names]),
-            np.full(SKELETON.num_keypoints, 2),
-            person,
-        )
-        for frame in GIVEN
-        for person in STARTS
-    )
-    frames = tuple(VideoFrame(i, width=WIDTH, height=HEIGHT) for i in range(FRAMES))
     labels = folder / 'labels.json'
-    write_coco(VideoLabels(video.stem, SKELETON, frames, persons), labels)
+    write_coco(poses_of_clip(video.stem, GIVEN), labels)
     return video, labels
 
 
@@ -86,9 +93,9 @@ def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
 class ReviewServer:
     """Run ``stdpose review`` as a process; its address is the printed one."""
 
-    def __init__(self, *arguments: str | Path, port: int = 0) -> None:
+    def __init__(self, *arguments: str | Path, port: int = 0, method: str = 'linear') -> None:
         command = [sys.executable, '-m', 'stdpose_mm', 'review', *map(str, arguments)]
-        command += ['--method', 'linear', '--no-browser', '--port', str(port)]
+        command += ['--method', method, '--no-browser', '--port', str(port)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -134,9 +141,9 @@ class ReviewServer:
 
 
 @contextmanager
-def serve(*arguments: str | Path, port: int = 0) -> Iterator[ReviewServer]:
+def serve(*arguments: str | Path, port: int = 0, method: str = 'linear') -> Iterator[ReviewServer]:
     """Run ``stdpose review`` for the length of a block."""
-    server = ReviewServer(*arguments, port=port)
+    server = ReviewServer(*arguments, port=port, method=method)
     try:
         yield server
     finally:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
+from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import Candidates, find_candidates
@@ -160,10 +161,12 @@ class AutoPropagator(BasePropagator):
             if each.shared_joints(skeleton) is None:
                 warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
 
-    def describe_use(self, doubted_of: str | None = None) -> list[str]:
+    def describe_use(
+        self, doubted_of: str | None = None, among: Collection[GapPlace] | None = None
+    ) -> list[str]:
         """Say for each pose network in how many gaps it was used, and why not in the others."""
         lines = (
-            each.use.describe(each.network.name, each.network.doubt, doubted_of)
+            each.use.describe(each.network.name, each.network.doubt, doubted_of, among)
             for each in self.estimators
         )
         return [line for line in lines if line]
@@ -172,6 +175,11 @@ class AutoPropagator(BasePropagator):
         """See :meth:`BasePropagator.require_evidence`."""
         for each in self.estimators:
             each.network.require_video(frames)
+
+    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
+        """See :meth:`BasePropagator.require_agreement`."""
+        for each in self.estimators:
+            each.network.require_agreement(frames, labels)
 
     def files_of(self, video: str) -> list[dict[str, Path]]:
         """See :meth:`BasePropagator.files_of`."""

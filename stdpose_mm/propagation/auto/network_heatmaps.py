@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.gap_windows import boxes_with_ends
+from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
@@ -37,28 +38,40 @@ class NetworkUse:
     otherwise for the reason of the first. The notes are no part of what a fingerprint compares.
 
     Args:
-        gaps: Video, track and frames of each gap -> what became of the network there.
+        gaps: Video and place of each gap -> what became of the network there.
     """
 
-    gaps: dict[tuple[str, int, range], GapUse] = field(default_factory=dict, compare=False)
+    gaps: dict[tuple[str, GapPlace], GapUse] = field(default_factory=dict, compare=False)
 
     def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
         """Note what became of the network in a gap of a video, or in a chunk of it."""
-        key = frames.name, gap.track_id, gap.frames
+        key = frames.name, gap.place
         if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
         else:
             self.gaps.setdefault(key, use)
 
-    def describe(self, name: str, doubt: str, doubted_of: str | None = None) -> str:
+    def describe(
+        self,
+        name: str,
+        doubt: str,
+        doubted_of: str | None = None,
+        among: Collection[GapPlace] | None = None,
+    ) -> str:
         """Say in a sentence how the network ``name`` was used; '' before the first gap.
 
         Args:
             name: Name of the network.
             doubt: Question to the user if it is of no use in most gaps.
             doubted_of: Name of a video of which to speak alone, and only to ask that question.
+            among: The gaps to speak of, for labels that were corrected; by default all.
         """
-        uses = [use for (video, *_), use in self.gaps.items() if doubted_of in (None, video)]
+        # A copy, as another thread may be filling gaps.
+        uses = [
+            use
+            for (video, place), use in self.gaps.copy().items()
+            if doubted_of in (None, video) and (among is None or place in among)
+        ]
         total = len(uses)
         if not total:
             return ''

@@ -757,6 +757,10 @@ function prepareViews() {
       goTo(frame);
     }),
   );
+  store.watch(['guidance'], () => {
+    // Until the poses are computed again, what was said of them stays.
+    if (!state.guidance?.computing) showState('evidence', state.guidance?.evidence.join('. ') || null);
+  });
   store.watch(['target'], refreshGuidance);
   const transport = ['frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
   store.watch(transport, () => showTransport(store));

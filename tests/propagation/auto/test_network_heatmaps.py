@@ -107,6 +107,36 @@ def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first(
     )
 
 
+def test_gaps_between_labels_that_were_corrected_do_not_count(gap):
+    use = NetworkUse()
+    moved = replace(gap, right=replace(gap.right, keypoints=gap.right.keypoints + 1))
+    use.note(FRAMES, gap, 'misses labels')
+    use.note(FRAMES, moved, 'used')
+    now = 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
+    assert use.describe('peaks', 'right?', FRAMES.name, {gap.place}) == now
+    assert use.describe('peaks', 'right?', FRAMES.name, {moved.place}) == ''
+
+
+class AmongAll(set):
+    """Hold every gap; at each look a further one is noted, as by another thread."""
+
+    def __init__(self, use, gap):
+        super().__init__()
+        self.use, self.gap = use, gap
+
+    def __contains__(self, place):
+        track_id = len(self.use.gaps)
+        self.use.note(FRAMES, replace(self.gap, track_id=track_id), 'misses labels')
+        return True
+
+
+def test_gaps_may_be_filled_while_their_use_is_described(gap):
+    use = NetworkUse()
+    use.note(FRAMES, gap, 'misses labels')
+    said = use.describe('peaks', 'right?', FRAMES.name, AmongAll(use, gap))
+    assert said == 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
+
+
 def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
     use = NetworkUse()
     others = [replace(gap, track_id=1), replace(gap, frames=range(2, 4))]

@@ -7,8 +7,16 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from stdpose_mm.io.labels import read_labels
-from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, serve
+from stdpose_mm.io.labels import read_labels, write_labels
+from support.review_browser import (
+    FRAMES,
+    GIVEN,
+    SKELETON,
+    make_clips,
+    place_of,
+    poses_of_clip,
+    serve,
+)
 from support.video_files import make_video
 
 LANE_LEFT, LANE_RIGHT = 88, 10
@@ -355,6 +363,24 @@ def test_the_page_says_that_it_has_no_advice_yet(page, server, late_answers, pre
     page.open(server)
     page.press(pressed)
     page.wait(lambda: said in page.text('#messages'), 'it says so')
+
+
+def test_the_page_says_that_poses_of_another_program_are_of_no_use(page, tmp_path):
+    videos, labels = make_clips(tmp_path / 'project', 2)
+    results = tmp_path / 'results'
+    results.mkdir()
+    for number, offset in enumerate((5.0, 0.0)):
+        name = f'clip_{number:02d}'
+        poses = poses_of_clip(name, range(FRAMES), offset)
+        write_labels(poses, results / f'{name}.json', 'coco')
+    options = ('--pose-results', results, '--no-stdpose')
+    with serve(videos, labels, *options, method='auto') as server:
+        page.open(server)
+        said = 'results: used in 0 of 8 gaps; in 8 it misses the labels (are they poses of'
+        page.wait(lambda: said in page.text('#states'), 'it says so')
+        page.open(server, video=1)
+        page.wait(lambda: not page.fetch('/guidance?target=0.95')['computing'], 'all is done')
+        assert page.text('#states') == ''
 
 
 @pytest.mark.parametrize(('pressed', 'frame'), [(']]', 20), ('[', 0), ('m', 5), ('][', 0)])
