@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from support.formatting import format_texts_once
 from support.paths import ROOT
 from support.ports import held_port
 
@@ -53,6 +52,9 @@ LIBRARIES = (
     'xtcocotools.coco',
 )
 """Modules that MMPose and MMDetection import, without these two."""
+
+LIGHT = ('support.refused_processes', 'stdpose_mm.cli.propagate')
+"""Modules that commands import to read their command lines, none of which computes."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,7 @@ class _Server:
 
 _SERVER = _Server(IMPORTED)
 _LIBRARY_SERVER = _Server(LIBRARIES)
+_LIGHT_SERVER = _Server(LIGHT)
 
 
 def start(
@@ -226,6 +229,16 @@ def run_before_openmmlab(code: str, cwd: Path) -> Finished:
     return done
 
 
+def run_light(code: str, *arguments: object, cwd: Path) -> Finished:
+    """Run code in a process that has imported nothing but ``LIGHT``.
+
+    What these modules have imported is among the modules of the process; none of them has started
+    another one.
+    """
+    words = list(map(str, arguments))
+    return _LIGHT_SERVER.start({'code': code, 'arguments': words, 'processes': 1}, cwd).wait()
+
+
 # In the server.
 
 
@@ -235,7 +248,10 @@ def _serve() -> None:
     os.dup2(2, 1)
     for name in sys.argv[1:]:
         import_module(name)
-    format_texts_once()
+    if 'mmengine' in sys.modules:
+        from support.formatting import check_texts_only
+
+        check_texts_only()
     print('ready', file=answers, flush=True)
     for line in sys.stdin:
         job = json.loads(line)
