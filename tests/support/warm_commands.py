@@ -8,6 +8,7 @@ that work together find each other as those that torchrun has started do.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -252,6 +253,9 @@ def _serve() -> None:
         from support.formatting import check_texts_only
 
         check_texts_only()
+    # Else every command would look through what was imported, and free it one by one as it ends.
+    gc.collect()
+    gc.freeze()
     print('ready', file=answers, flush=True)
     for line in sys.stdin:
         job = json.loads(line)
