@@ -19,12 +19,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from support.paths import ROOT
 from support.ports import held_port
+
+PACKAGE = Path(str(find_spec('stdpose_mm').origin)).parents[1]
+"""Folder of the package that is tested, which may be an installed one; nothing imports it here."""
 
 LIMIT = 300
 """Seconds that a command may take."""
@@ -135,7 +139,7 @@ class _Server:
                 text=True,
                 env={
                     **os.environ,
-                    'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}',
+                    'PYTHONPATH': os.pathsep.join(map(str, (PACKAGE, ROOT, ROOT / 'tests'))),
                     'OMP_NUM_THREADS': '1',
                     'CUDA_VISIBLE_DEVICES': '',
                 },
