@@ -126,10 +126,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     if (datasets := sys.modules.get('mmengine.dataset.base_dataset')) is not None:
-        from support.formatting import format_texts_once
+        from support.formatting import check_texts_only
 
         datasets.gc = SimpleNamespace(collect=int)
-        format_texts_once()
+        check_texts_only()
 
 
 @pytest.fixture(scope='session')

@@ -16,6 +16,7 @@ import pytest
 
 from support.light_job import FORBIDDEN, METHODS
 from support.paths import ROOT
+from support.warm_commands import run_light
 
 
 def run_python(*arguments: str, **environment: str) -> str:
@@ -44,12 +45,8 @@ SCRIPTS = sorted(
 )
 
 STARTER = f"""
-import contextlib, io, json, runpy, subprocess, sys
+import contextlib, io, json, runpy, sys
 
-def refuse(*arguments, **options):
-    raise AssertionError('a process is started')
-
-subprocess.Popen = refuse
 script, *sys.argv = json.loads(sys.argv[1])
 sys.argv.insert(0, script)
 sys.path[0] = script.rpartition('/')[0]
@@ -68,7 +65,9 @@ print(json.dumps([code, out.getvalue(), err.getvalue(), loaded]))
 def start(script: str, *arguments: str) -> tuple[int, str, str, list[str]]:
     """Exit code, stdout, stderr and heavy modules of a script that may start no process."""
     command = json.dumps([str(ROOT / script), *arguments])
-    code, out, err, loaded = json.loads(run_python('-c', STARTER, command))
+    done = run_light(STARTER, command, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    code, out, err, loaded = json.loads(done.stdout)
     return code, out, err, loaded
 
 

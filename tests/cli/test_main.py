@@ -12,6 +12,7 @@ import pytest
 
 from stdpose_mm.cli.main import VERBS, main
 from stdpose_mm.version import __version__
+from support.warm_commands import run_light
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def python(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize('verb', VERBS)
 def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
-    done = python('-c', SPY, verb, '--help', cwd=tmp_path)
+    done = run_light(SPY, verb, '--help', cwd=tmp_path)
     assert done.stdout.startswith(f'usage: stdpose {verb} ')
     assert done.stderr == '0\n'
 
@@ -66,7 +67,7 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
 def test_an_argument_error_is_one_line_and_imports_nothing_heavy(
     arguments: list[str], sentence: str, tmp_path: Path
 ) -> None:
-    line, modules = python('-c', SPY, *arguments, cwd=tmp_path).stderr.splitlines()
+    line, modules = run_light(SPY, *arguments, cwd=tmp_path).stderr.splitlines()
     assert line.startswith(f'stdpose {arguments[0]}: ')
     assert sentence in line
     assert modules == '2'

@@ -1,7 +1,7 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own, the first that trains and the one that propagates are started
-anew; the tests look at what they leave behind.
+Every command is a process of its own, and the one that propagates is started anew, as those that
+train are in ``test_parallel_training.py``; the tests look at what they leave behind.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
         cwd=folder,
     )
-    run_anew('tools/train.py', *training(folder / 'training', data), cwd=folder)
+    warm_commands.run('tools/train.py', *training(folder / 'training', data), cwd=folder)
     checkpoint = folder / 'training' / f'iter_{MAX_ITERS}.pth'
     warm_commands.run(
         'tools/test.py',

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 
@@ -10,6 +8,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import prefetch
 from support.paths import ROOT
+from support.warm_commands import start_code
 
 
 def counted(number, made):
@@ -100,7 +99,5 @@ next(pictures)
 @pytest.mark.slow
 def test_a_program_may_end_with_an_iterator_that_is_open():
     """While its thread was in OpenCV, the process was aborted."""
-    done = subprocess.run(
-        [sys.executable, '-c', LEFT_OPEN], cwd=ROOT, capture_output=True, text=True
-    )
+    done = start_code(LEFT_OPEN, cwd=ROOT).wait()
     assert (done.returncode, done.stderr) == (0, '')

@@ -6,6 +6,7 @@ import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from mmengine.config import Config
 
@@ -24,9 +25,19 @@ NAMES = [
 ]
 
 
+_read_file = Config._file2dict
+_read_file_once = cache(_read_file)
+
+
+def _copy_of_file(*arguments: Any, **options: Any) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    return copy.deepcopy(_read_file_once(*arguments, **options))
+
+
 @cache
 def read(name: str) -> Config:
-    return Config.fromfile(CONFIGS / name)
+    """Read a config of the repository; MMEngine would read its base files again for each one."""
+    with patch.object(Config, '_file2dict', _copy_of_file):
+        return Config.fromfile(CONFIGS / name)
 
 
 def width_of(cfg: Config) -> int:

@@ -8,6 +8,7 @@ that work together find each other as those that torchrun has started do.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -18,13 +19,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from support.formatting import format_texts_once
 from support.paths import ROOT
 from support.ports import held_port
+
+PACKAGE = Path(str(find_spec('stdpose_mm').origin)).parents[1]
+"""Folder of the package that is tested, which may be an installed one; nothing imports it here."""
 
 LIMIT = 300
 """Seconds that a command may take."""
@@ -53,6 +57,9 @@ LIBRARIES = (
     'xtcocotools.coco',
 )
 """Modules that MMPose and MMDetection import, without these two."""
+
+LIGHT = ('support.refused_processes', 'stdpose_mm.cli.propagate')
+"""Modules that commands import to read their command lines, none of which computes."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ class _Server:
                 text=True,
                 env={
                     **os.environ,
-                    'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}',
+                    'PYTHONPATH': os.pathsep.join(map(str, (PACKAGE, ROOT, ROOT / 'tests'))),
                     'OMP_NUM_THREADS': '1',
                     'CUDA_VISIBLE_DEVICES': '',
                 },
@@ -162,6 +169,7 @@ class _Server:
 
 _SERVER = _Server(IMPORTED)
 _LIBRARY_SERVER = _Server(LIBRARIES)
+_LIGHT_SERVER = _Server(LIGHT)
 
 
 def start(
@@ -226,6 +234,16 @@ def run_before_openmmlab(code: str, cwd: Path) -> Finished:
     return done
 
 
+def run_light(code: str, *arguments: object, cwd: Path) -> Finished:
+    """Run code in a process that has imported nothing but ``LIGHT``.
+
+    What these modules have imported is among the modules of the process; none of them has started
+    another one.
+    """
+    words = list(map(str, arguments))
+    return _LIGHT_SERVER.start({'code': code, 'arguments': words, 'processes': 1}, cwd).wait()
+
+
 # In the server.
 
 
@@ -235,7 +253,13 @@ def _serve() -> None:
     os.dup2(2, 1)
     for name in sys.argv[1:]:
         import_module(name)
-    format_texts_once()
+    if 'mmengine' in sys.modules:
+        from support.formatting import check_texts_only
+
+        check_texts_only()
+    # Else every command would look through what was imported, and free it one by one as it ends.
+    gc.collect()
+    gc.freeze()
     print('ready', file=answers, flush=True)
     for line in sys.stdin:
         job = json.loads(line)
