@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -394,7 +394,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
         check: Number of frames to look at.
         suggest: Number of frames to label.
     """
-    from stdpose_mm.review import expected_errors, frames_to_check, rank_gains
+    from stdpose_mm.review import errors_beside_labels, frames_to_check, rank_gains
 
     lines = []
     who = dense.skeleton.category
@@ -409,18 +409,17 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             f'are expected, above all {joints}'
         )
     if suggest:
-        given = {person.frame_index for person in dense.persons if person.source == 'given'}
-        tracks = expected_errors(dense, given)
+        tracks = errors_beside_labels(dense)
         lines += [
             f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
             'be wrong'
-            for suggestion in rank_gains(tracks, suggest, given)
+            for suggestion in rank_gains(tracks, suggest)
         ]
-        lines.append(_word_outlook(dense, tracks, given))
+        lines.append(_word_outlook(dense, tracks))
     return lines
 
 
-def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Collection[int]) -> str:
+def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
     """Say how many further labels are needed until enough joints are right, if any is propagated.
 
     Given joints alone would make all of them right, which says nothing of a method.
@@ -432,7 +431,7 @@ def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Coll
     if not any(_count_propagated(person) for person in dense.persons):
         return 'no joint was propagated, so that there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
-    left = expect_errors_left(tracks, given) / max(num_joints, 1)
+    left = expect_errors_left(tracks) / max(num_joints, 1)
     enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
     now = f'{1 - left[0]:.1%} of joints are expected right'
     if not len(enough):
