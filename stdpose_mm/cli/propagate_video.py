@@ -299,10 +299,12 @@ def _write_outputs(
 
     # All outputs get their final names when everything is written, the labels last: if a picture
     # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, which is named after the first one.
+    # second file, which is named after the first one, and a name without a suffix fits every
+    # format, which a temporary name does not.
     with ExitStack() as outputs:
         out = args.out
-        if len(label_outputs('--out', out, choose_format(out, args.format))) == 1:
+        files = label_outputs('--out', out, choose_format(out, args.format))
+        if len(files) == 1 and Path(out).suffix:
             out = outputs.enter_context(atomic_path(out))
         video = None
         if args.save_video is not None:
