@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -299,10 +299,12 @@ def _write_outputs(
 
     # All outputs get their final names when everything is written, the labels last: if a picture
     # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, which is named after the first one.
+    # second file, which is named after the first one, and a name without a suffix fits every
+    # format, which a temporary name does not.
     with ExitStack() as outputs:
         out = args.out
-        if len(label_outputs('--out', out, choose_format(out, args.format))) == 1:
+        files = label_outputs('--out', out, choose_format(out, args.format))
+        if len(files) == 1 and Path(out).suffix:
             out = outputs.enter_context(atomic_path(out))
         video = None
         if args.save_video is not None:
@@ -394,7 +396,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
         check: Number of frames to look at.
         suggest: Number of frames to label.
     """
-    from stdpose_mm.review import expected_errors, frames_to_check, rank_gains
+    from stdpose_mm.review import errors_beside_labels, frames_to_check, rank_gains
 
     lines = []
     who = dense.skeleton.category
@@ -409,18 +411,17 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             f'are expected, above all {joints}'
         )
     if suggest:
-        given = {person.frame_index for person in dense.persons if person.source == 'given'}
-        tracks = expected_errors(dense, given)
+        tracks = errors_beside_labels(dense)
         lines += [
             f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
             'be wrong'
-            for suggestion in rank_gains(tracks, suggest, given)
+            for suggestion in rank_gains(tracks, suggest)
         ]
-        lines.append(_word_outlook(dense, tracks, given))
+        lines.append(_word_outlook(dense, tracks))
     return lines
 
 
-def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Collection[int]) -> str:
+def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
     """Say how many further labels are needed until enough joints are right, if any is propagated.
 
     Given joints alone would make all of them right, which says nothing of a method.
@@ -432,7 +433,7 @@ def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Coll
     if not any(_count_propagated(person) for person in dense.persons):
         return 'no joint was propagated, so that there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
-    left = expect_errors_left(tracks, given) / max(num_joints, 1)
+    left = expect_errors_left(tracks) / max(num_joints, 1)
     enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
     now = f'{1 - left[0]:.1%} of joints are expected right'
     if not len(enough):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
@@ -39,6 +40,14 @@ def file_name(name: str) -> str:
         return short
     digest = hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
     return f'{data[: _MAX_LENGTH - 17].decode("utf-8", "ignore")}-{digest}'
+
+
+def composed(name: str) -> str:
+    """Write each accented letter of a name as one character, to compare it with other names.
+
+    Files from a Mac may have two for it, a letter and its accent, which look the same.
+    """
+    return unicodedata.normalize('NFC', name)
 
 
 def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 from stdpose_mm.errors import InputError
 
 from .file_kinds import require_no_stream
+from .file_names import composed
 from .labels.coco_records import video_name
 from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
 from .labels.label_files import is_leftover
@@ -150,7 +151,8 @@ def may_hold_labels(path: Path) -> bool:
 
 
 def _belong_together(name: str, path: Path) -> bool:
-    is_named = name in (path.stem, video_name(path)) or path.name.startswith(f'{name}DLC_')
+    name, file = composed(name), Path(composed(path.name))
+    is_named = name in (file.stem, video_name(file)) or file.name.startswith(f'{name}DLC_')
     return is_named and may_hold_labels(path)
 
 

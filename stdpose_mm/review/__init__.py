@@ -22,6 +22,7 @@ from .label_summary import (
 from .score_calibration import calibrate_scores, score_meaning
 from .suggestions import (
     FrameSuggestion,
+    errors_beside_labels,
     expect_errors_left,
     expected_errors,
     rank_gains,
@@ -45,6 +46,7 @@ __all__ = [
     'calibrate_scores',
     'choose_first_labels',
     'combine_plans',
+    'errors_beside_labels',
     'expect_errors_left',
     'expected_errors',
     'find_doubled_labels',

@@ -76,6 +76,22 @@ def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackEr
     return tracks
 
 
+def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
+    """Find the expected errors of everyone in a propagated video, by the labels of each person.
+
+    Where others are labelled and a person is not, it is taken to be out of the picture before its
+    first and after its last label only. Between them it is there, with the errors of its scores.
+    """
+    tracks = TrackErrors.from_scores(dense)
+    frames = {person.frame_index for person in dense.persons if person.source == 'given'}
+    for track, poses in zip(tracks, dense.tracks().values(), strict=True):
+        own = [frame for frame, person in poses.items() if person.source == 'given']
+        for frame in sorted(frames):
+            if not own or not own[0] <= frame <= own[-1]:
+                track.label(frame)
+    return tracks
+
+
 def rank_gains(
     tracks: Sequence[TrackErrors], num: int, taken: Collection[int] = ()
 ) -> list[FrameSuggestion]:

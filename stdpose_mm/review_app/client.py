@@ -102,8 +102,15 @@ class ReviewClient:
         headers = {'Cookie': self._cookie, 'Origin': self._origin}
         full = self._path + path + (f'?{urlencode(query)}' if query else '')
         while True:
-            self._connection.request(method, full, body, headers)
-            answer = self._connection.getresponse()
+            try:
+                self._connection.request(method, full, body, headers)
+                answer = self._connection.getresponse()
+            except (BrokenPipeError, ConnectionResetError):
+                # The server ends a connection that was idle for some seconds. An edit that it has
+                # done already is not done again, since it knows the id.
+                self._connection.close()
+                self._connection.request(method, full, body, headers)
+                answer = self._connection.getresponse()
             content = answer.read()
             if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break

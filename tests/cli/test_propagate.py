@@ -441,6 +441,13 @@ def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_fi
     assert [path.name for path in (tmp_path / 'dense').iterdir()] == ['clip.xml']
 
 
+@pytest.mark.parametrize('format', [(), ('--format', 'cvat')])
+def test_an_output_without_a_suffix_is_written(run, movie, label_file, tmp_path, format):
+    code, _, _ = run(movie, label_file, '--out', tmp_path / 'dense', *format)
+    assert code == 0
+    assert len(read_labels(tmp_path / 'dense').frames) == 9
+
+
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):
     before = movie.read_bytes()
     code, _, (line,) = run(

@@ -160,6 +160,13 @@ def test_a_file_of_the_same_name_belongs_to_a_video(tmp_path: Path, name: str) -
     assert find_file_of(ListedVideo(tmp_path / 'clip.mp4'), tmp_path) == tmp_path / name
 
 
+def test_accents_that_a_mac_writes_as_characters_of_their_own_do_not_matter(tmp_path: Path) -> None:
+    make(tmp_path, 'L\u00e4ufer.json')
+    video = ListedVideo(Path('La\u0308ufer.mp4'))
+    assert find_file_of(video, tmp_path) == tmp_path / 'L\u00e4ufer.json'
+    assert files_of_none([video], tmp_path) == []
+
+
 def test_a_folder_of_the_same_name_is_taken_where_there_is_no_file(tmp_path: Path) -> None:
     video = ListedVideo(tmp_path / 'frames' / 'clip')
     make(tmp_path, 'frames/clip/0.png', 'labels/clip/0.txt')

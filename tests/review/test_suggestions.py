@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -213,6 +214,16 @@ def test_advice_says_how_many_labels_are_left_to_make() -> None:
         '99.2% of joints are expected right: stop here if 95% will do'
     )
     assert list_advice(sure, 0, 0) == []
+
+
+def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
+    # Each is labelled where the other is not, but for frame 2, where a joint of person 1 is given.
+    one = scored_track([1, 0.6, 0.6, 0.6, 1, 0.6, 0.6, 0.6, 1])
+    other = scored_track([0.6, 1, 0.6, 0.6, 0.6, 0.6, 0.6, 1, 0.6], 1)
+    other[2] = replace(other[2], source='given', keypoint_sources=np.array(['given', 'propagated']))
+    *_, outlook = list_advice(scored_video(one, other), 0, 2)
+    # In frames 0 and 8 person 1 is taken to be out of the picture, so that 21 joints are in doubt.
+    assert outlook.startswith('76.7% of joints are expected right, about ')
 
 
 def test_nothing_propagated_has_no_outlook() -> None:

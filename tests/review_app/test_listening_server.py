@@ -55,3 +55,21 @@ def test_a_client_waits_for_a_video_that_is_being_opened(
         client.close()
         server.stop()
         thread.join(10)
+
+
+def test_a_client_connects_again_after_the_server_has_ended_an_idle_connection(
+    start: Callable[..., ReviewProject], two_people: VideoLabels
+) -> None:
+    server = ListeningServer(start(two_people))
+    server._server.config.timeout_keep_alive = 0.1
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    client = ReviewClient(server.access.address)
+    try:
+        for revision in (1, 2):
+            time.sleep(0.5)
+            assert client.edit('mark_absent', person=1, frame=5 + revision)['revision'] == revision
+    finally:
+        client.close()
+        server.stop()
+        thread.join(10)

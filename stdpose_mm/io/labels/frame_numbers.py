@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from stdpose_mm.choices import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_names import composed
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 
 from .fields import read_bytes, require_distinct, shown
@@ -199,9 +200,10 @@ def picture_stem(file_name: str) -> str:
     """Reduce the name of a picture to its original name without a suffix.
 
     Folders, the suffix, and what Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``) add
-    are removed, and so is the suffix of a video in the middle (``clip_mp4-0007``).
+    are removed, and so is the suffix of a video in the middle (``clip_mp4-0007``). Accented letters
+    are one character each.
     """
-    stem = _SUFFIX.sub('', base_name(file_name))
+    stem = _SUFFIX.sub('', composed(base_name(file_name)))
     stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
     return _VIDEO_SUFFIX.sub('', stem)
 

@@ -161,6 +161,7 @@ class TestNames:
     def test_stems_are_what_the_maker_of_a_picture_wrote(self) -> None:
         assert picture_stem(f'x/Clip_mp4-0007_jpg.rf.{HASH}.jpg') == 'Clip-0007'
         assert picture_stem('images\\cb0618f6-shot.a.png') == 'shot.a'
+        assert picture_stem('La\u0308ufer.png') == 'L\u00e4ufer'
 
 
 class TestFirstFrame:
