@@ -110,7 +110,8 @@ def plan(args: argparse.Namespace) -> None:
         planned.append(UnlabelledVideo(motions, len(frames), args.method))
     found = choose_first_labels(planned, args.target, args.max_labels)
     for video, chosen in zip(videos, found.frames, strict=True):
-        frames_named = f'frames {ranges(chosen)}' if chosen else 'no frame'
+        noun = 'frame' if len(chosen) == 1 else 'frames'
+        frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
         f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected '

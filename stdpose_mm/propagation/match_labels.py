@@ -9,6 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, fit_size, match_frames
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoFrame, VideoLabels
+from stdpose_mm.wording import counted
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
@@ -51,8 +52,9 @@ def match_labels(
     chosen = bool(options.frame_of or options.time_of)
     if len(matched.frames) < len(labels.frames) and not chosen:
         raise InputError(
-            f'the {options.subject} of {labels.name} list {len(labels.frames)} frames, of which '
-            f'{frames.name} with its {len(frames)} frames has {len(matched.frames)}, give the '
-            f'video of these {options.subject}'
+            f'the {options.subject} of {labels.name} list '
+            f'{counted(len(labels.frames), "frame")}, of which {frames.name} with its '
+            f'{counted(len(frames), "frame")} has {len(matched.frames)}, give the video of these '
+            f'{options.subject}'
         )
     return fit_size(matched, frames.size, labels_size, options.subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -77,7 +78,7 @@ def require_some_given(labels: VideoLabels, file: str) -> None:
     if count and not any(person.source == 'given' for person in labels.persons):
         advice = (
             ', or make labels of those that are certain with '
-            f'`stdpose convert {file} labels.json --as-given 0.8`'
+            f'`stdpose convert {shlex.quote(file)} labels.json --as-given 0.8`'
         )
         raise InputError(
             f'{file} holds {count} {"pose" if count == 1 else "poses"} that a network or this '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,13 @@ def test_frames_of_a_video(run, tmp_path):
     numbers = [int(part.split()[3]) for part in outlook.split('; ')]
     assert outlook.startswith('90% would take ')
     assert numbers == sorted(numbers)
+
+
+def test_a_single_frame(run, tmp_path):
+    video = write_video(tmp_path / 'clip', 5)
+    code, printed, _ = run(video, '--max-labels', 1)
+    assert code == 0
+    assert re.fullmatch(r'.*: label frame \d', printed.splitlines()[0])
 
 
 def test_several_videos_share_a_budget(run, tmp_path):

@@ -110,6 +110,12 @@ def test_estimates_alone_are_nothing_to_start_from():
         require_some_given(video(label(0, 'propagated', None)), 'poses.csv')
 
 
+def test_the_command_can_be_copied_if_the_file_has_a_blank_in_its_name():
+    scored = label(0, 'propagated', [0.5, 0.5])
+    with pytest.raises(InputError, match=r"`stdpose convert 'my poses\.csv' labels\.json"):
+        require_some_given(video(scored), 'my poses.csv')
+
+
 def test_one_given_pose_is_something_to_start_from():
     require_some_given(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
     require_some_given(video(), 'poses.csv')
