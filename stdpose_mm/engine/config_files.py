@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,7 +27,16 @@ _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
 _BUILDER = re.compile(r'build_\w+|from_cfg')
 """Functions of MMEngine that build objects from a config."""
 
-_LIBRARIES = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'numpy', 'torch', 'torchvision')
+_LIBRARIES = (
+    'mmengine',
+    'mmcv',
+    'mmdet',
+    'mmpose',
+    'mmpretrain',
+    'numpy',
+    'torch',
+    'torchvision',
+)
 
 _READ = {
     'activation_checkpointing',
@@ -75,6 +85,10 @@ _WRONG_ENTRY = re.compile(
 """Messages of registries, and of Python, on an entry that names no class or does not fit it."""
 
 
+_OTHER_KIND = re.compile(r'because (\w+) is a dict in the child config .*\'(\w+)\'> in base')
+"""MMEngine's message on a dictionary that cannot be merged with what the base file has there."""
+
+
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
@@ -87,6 +101,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         cfg = Config.fromfile(path)
     # A config is a program that the user wrote: it may fail in every way.
     except Exception as error:
+        _require_same_kind(error, f'config {path} cannot be read')
         raise InputError(
             f'config {path} cannot be read ({type(error).__name__}: {one_line(error)}), '
             'correct the file'
@@ -95,8 +110,18 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     try:
         cfg.merge_from_dict(dict(options or {}))
     except (KeyError, TypeError, AttributeError) as error:
+        _require_same_kind(error, f'--cfg-options {options} do not fit {path}')
         raise InputError(f'--cfg-options {options} do not fit {path}: {one_line(error)}') from error
     return cfg
+
+
+def _require_same_kind(error: Exception, what: str) -> None:
+    """Raise InputError with MMEngine's way out, which stands behind all values in its message."""
+    if found := _OTHER_KIND.search(str(error)):
+        raise InputError(
+            f'{what}: {found[1]} is a dictionary and in the base {found[2]}, which cannot be '
+            'merged, add _delete_=True to the dictionary'
+        ) from error
 
 
 def _require_read(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -209,8 +234,14 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
         # KeyError shows its text in quotes.
         text = str(error.args[0]) if error.args else ''
         wrong_entry = 'build_from_cfg' in names and _WRONG_ENTRY.search(text)
-        if wrong_entry:
+        if names[-1] == 'build_from_cfg' and not isinstance(frames[-1].f_locals['cfg'], Mapping):
+            got = frames[-1].f_locals['cfg']
+            sentence = f'{got!r} stands where a dictionary with a type is expected'
+        elif wrong_entry:
             sentence = text.split('. Please check')[0]
+            scope = text.partition('.')[0]
+            if scope in _LIBRARIES and find_spec(scope) is None:
+                sentence += f' because {scope} is not installed'
         else:
             builder = next((n for n, name in enumerate(names) if _BUILDER.match(name)), None)
             if builder is None or not all(map(_of_library, frames[builder:])):

@@ -11,6 +11,7 @@ from mmengine.structures import PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.structures import key_place
 
 
@@ -179,7 +180,17 @@ class AuxiliaryLabels(NamedTuple):
 
         Returns:
             New tensor of the same shape; the maps between the outermost frames are unchanged.
+
+        Raises:
+            InputError: If the maps of the labels have another size, or are of other joints.
         """
+        given, predicted = self.heatmaps.shape[2:], frame_heatmaps.shape[2:]
+        if given != predicted:
+            raise InputError(
+                f'the heatmaps of the labels are {list(given)} (joints, height, width) and those '
+                f'of the frame_head {list(predicted)}, set heatmap_size of the codec, and '
+                'out_channels and layers of the heads, to the same'
+            )
         left, *between, right = frame_heatmaps.unbind(1)
         given_left, given_right = self.heatmaps.to(frame_heatmaps.dtype).unbind(1)
         left_mask, right_mask = self.mask[..., None, None].unbind(1)

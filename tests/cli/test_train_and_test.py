@@ -283,6 +283,11 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['{config}', '--cfg-options', 'model.type=Typo'], r'toy\.py: Typo is not in the \S+model'),
         (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
         (['{config}', '--work-dir', 'toy.py'], '--work-dir toy.py is given as CONFIG too'),
+        (['child.py'], r'child\.py .*: type is a dictionary and in the base str, .*_delete_=True'),
+        (
+            ['{config}', '--cfg-options', 'model.type.embed=1'],
+            r'--cfg-options .*: type is a dictionary and in the base str, .*_delete_=True',
+        ),
         (['broken.py'], r'broken\.py cannot be read \(ZeroDivisionError'),
         (['empty.py'], r'empty\.py has no model'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
@@ -330,6 +335,9 @@ def test_train_reports_what_the_user_got_wrong(
 ) -> None:
     (tmp_path / 'page.pth').write_text('<html>not found</html>')
     (tmp_path / 'broken.py').write_text('x = 1 / 0')
+    (tmp_path / 'child.py').write_text(
+        f'_base_ = {config!r}\nmodel = dict(type=dict({", ".join(f"n{i}={i}" for i in range(30))}))'
+    )
     (tmp_path / 'empty.py').write_text('x = 1')
     code = run_train([argument.format(config=config) for argument in arguments])
     assert re.search(sentence, error_line(code, capsys))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
     auxiliary_of,
@@ -75,6 +77,12 @@ def test_a_given_joint_outside_the_crop_is_an_empty_map():
     given.heatmaps[0, 1, 4] = 0
     result = given.substitute(torch.ones(2, 3, *SHAPE))
     assert (result[0, 2, 4] == 0).all()
+
+
+@pytest.mark.parametrize('shape', [(SHAPE[0] + 1, *SHAPE[1:]), (*SHAPE[:2], 2 * SHAPE[2])])
+def test_maps_of_other_joints_or_of_another_size_are_refused(shape):
+    with pytest.raises(InputError, match=r'of the labels are .* those of the frame_head .* set'):
+        labels().substitute(torch.zeros(2, 3, *shape))
 
 
 def test_flip_mirrors_space_and_swaps_sides():

@@ -95,7 +95,7 @@ class BaseWindowDataset(BaseDataset):
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
-            label files, or a list of them.
+            label files, or a list of these.
         data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
         data_prefix: ``img``: folder that the ``file_name`` of pictures is relative to. ``video``:
             folder that the label files' ``info.video`` is relative to; without it, pictures are

@@ -51,7 +51,7 @@ class BaseVideoMetric(BaseMetric):
     with ``frame_indices``, if present, state which labels the model was shown.
 
     Args:
-        ann_file: Folder with one label file per video, one such file, or a list of them:
+        ann_file: Folder with one label file per video, one such file, or a list of these:
             PoseTrack18 JSON (any skeleton) or PoseTrack17's annolist.
         given_interval: T of the propagation protocol, which determines the given frames; None in
             estimation without given frames.

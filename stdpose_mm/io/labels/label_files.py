@@ -55,7 +55,7 @@ def find_label_files(
 
     Args:
         ann_file: A folder (its ``*.json`` and ``*.json.gz``, sorted), one label file, a text file
-            with one path a line (relative to the text file's folder), or a list of paths.
+            with one path a line (relative to the text file's folder), or a list of these.
         owner: Who needs the labels, to name in an error.
         hint: What to do if there are none, as the end of an error.
 
@@ -64,25 +64,31 @@ def find_label_files(
     """
     of_owner = f' of {owner}' if owner else ''
     ending = f': {hint}' if hint else ''
-    if not isinstance(ann_file, (str, os.PathLike)):
-        files = [Path(file) for file in ann_file]
-    elif Path(ann_file).is_dir():
-        files = sorted(
+    entries = [ann_file] if isinstance(ann_file, (str, os.PathLike)) else ann_file
+    files: list[Path] = []
+    for entry in entries:
+        found = _files_of(Path(entry))
+        for file in found:
+            if not os.path.isfile(file):
+                raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
+        if not found:
+            kind = 'folder' if os.path.isdir(entry) else 'list'
+            raise InputError(f'the {kind} {entry}{of_owner} holds no label file (*.json){ending}')
+        files += found
+    if not files:
+        raise InputError(f'the list of labels{of_owner} is empty{ending}')
+    return [str(file) for file in files]
+
+
+def _files_of(path: Path) -> list[Path]:
+    # Unlike those of Path, these tests raise no error for a name that is too long.
+    if os.path.isdir(path):
+        return sorted(
             f
-            for f in Path(ann_file).iterdir()
+            for f in path.iterdir()
             if f.name.lower().endswith(LABEL_SUFFIXES) and not is_leftover(f)
         )
-    else:
-        files = [Path(ann_file)]
-        if files[0].suffix == LIST_SUFFIX and files[0].is_file():
-            files = listed_files(files[0])
-    for file in files:
-        # Unlike Path.is_file this raises no error for a name that is too long.
-        if not os.path.isfile(file):
-            raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
-    if not files:
-        raise InputError(f'the folder {ann_file}{of_owner} holds no label file (*.json){ending}')
-    return [str(file) for file in files]
+    return listed_files(path) if path.suffix == LIST_SUFFIX and os.path.isfile(path) else [path]
 
 
 def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None:

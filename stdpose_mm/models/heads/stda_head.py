@@ -112,7 +112,8 @@ class STDAHead(RepresentationHead):
         if merged.shape[-2:] != self.heatmap_shape:
             raise InputError(
                 f'expected merged heatmaps of size {self.heatmap_shape}, '
-                f'got {tuple(merged.shape[-2:])}'
+                f'got {tuple(merged.shape[-2:])}, set feature_size, patch_size and the layers of '
+                'frame_head to fit the backbone'
             )
         if self.mask is not None:
             merged = torch.cat((merged * self.mask(feats.frame_heatmaps), merged), dim=1)

@@ -208,7 +208,8 @@ class MLSME(BaseModule):
         """
         if features.shape[-2:] != self.grid:
             raise InputError(
-                f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}'
+                f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}, set '
+                'feature_size of the neck to that of the backbone'
             )
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')

@@ -38,6 +38,24 @@ def test_single_file_and_list_mean_themselves_in_their_order(folder: Path) -> No
     assert find_label_files(files) == files
 
 
+def test_list_may_hold_folders_and_text_files(folder: Path, tmp_path: Path) -> None:
+    other, listing = tmp_path / 'other', tmp_path / 'train.txt'
+    other.mkdir()
+    (other / 'd.json').touch()
+    write_label_list(listing, [str(folder / 'a.json')])
+    found = find_label_files([str(folder), str(other), str(listing)])
+    assert names(found) == ['a.json', 'b.json', 'c.json.gz', 'd.json', 'a.json']
+
+
+def test_what_holds_no_labels_within_a_list_is_named(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / 'empty.txt'
+    empty.touch()
+    with pytest.raises(InputError, match=r'^the list .*empty\.txt holds no label file'):
+        find_label_files([str(folder), str(empty)])
+    with pytest.raises(InputError, match=r'^the list of labels of Y is empty: do Z$'):
+        find_label_files([], owner='Y', hint='do Z')
+
+
 def test_text_file_lists_paths_from_its_own_folder(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / 'splits' / 'train.txt'
     write_label_list(listing, [str(folder / 'b.json'), str(folder / 'a.json')])

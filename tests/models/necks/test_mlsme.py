@@ -366,5 +366,5 @@ def test_contradicting_configs_are_errors(overrides, message):
 
 
 def test_features_of_another_size_are_refused(neck):
-    with pytest.raises(ValueError, match=r'expected features of size \(4, 3\), got \(5, 3\)'):
+    with pytest.raises(ValueError, match=r'expected features of size \(4, 3\), got \(5, 3\), set'):
         neck(torch.randn(1, 3, DIMS, 5, 3))
