@@ -168,9 +168,10 @@ class _Translation:
     def _take_crops(self, name: str) -> _Value:
         """Return the input: the one value that the layers take and are not computed by them."""
         if self._crops not in (None, name):
+            others = ' and '.join(self._nodes[each]['op'] for each in (self._crops, name))
             raise InputError(
-                f'it has a layer {self._nodes[name]["op"]}, which MoveNet has not, give a MoveNet '
-                'for one person'
+                f'its convolutions take what {others} give, expected pictures alone, give a '
+                'MoveNet for one person'
             )
         self._crops = name
         width, height = self.size

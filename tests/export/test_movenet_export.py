@@ -196,7 +196,9 @@ def no_heatmaps(content: dict[str, Any], folder: Path) -> None:
 
 
 def other_layer(content: dict[str, Any], folder: Path) -> None:
-    content['modelTopology']['node'][-6]['op'] = 'Softmax'
+    for node in content['modelTopology']['node']:
+        if node['name'] == 'coarse':
+            node['op'] = 'Softmax'
 
 
 def cycle(content: dict[str, Any], folder: Path) -> None:
@@ -228,7 +230,7 @@ def no_graph(content: dict[str, Any], folder: Path) -> None:
         (other_folder, 'put them beside it'),
         (no_weights, 'weights.bin'),
         (no_heatmaps, 'it has no heatmaps of joints, give a MoveNet'),
-        (other_layer, 'give a MoveNet for one person'),
+        (other_layer, 'take what Softmax and Mul give, expected pictures alone'),
         (cycle, 'cannot be read'),
         (no_stride, 'cannot be read'),
         (other_channels, 'its layers do not fit together'),
