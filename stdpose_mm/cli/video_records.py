@@ -79,8 +79,8 @@ class VideoRecord:
     def read(self) -> FinishedVideo | None:
         """Return the record of the finished video; None if the video is not finished."""
         try:
-            return FinishedVideo(**json.loads(self._path.read_text('utf-8')))
-        except (OSError, ValueError, TypeError):
+            return FinishedVideo(**(self._content() or {}))
+        except TypeError:
             return None
 
     def is_current(self, inputs: str) -> bool:
@@ -96,7 +96,7 @@ class VideoRecord:
         """Raise :class:`InputError` if a file would be overwritten that this command did not write.
 
         After a run that was killed during this video the origin of files is unknown: no file is
-        refused.
+        refused, see :meth:`find_unsure_labels`.
         """
         if self._path.exists() and self.read() is None:
             return
@@ -109,14 +109,21 @@ class VideoRecord:
                     'another folder'
                 )
 
+    def find_unsure_labels(self) -> Path | None:
+        """Return the labels if they may be edited or those of a run that was killed; else None."""
+        labels = self._files.get('out')
+        if labels is None or self.read() is not None or not labels.is_file():
+            return None
+        return None if file_fingerprint(labels) == self._known_outputs().get('out') else labels
+
     @contextmanager
     def begun(self) -> Iterator[None]:
         """Record that the outputs may be in any state while the block runs.
 
         If the block raises before it has written anything, the old record is restored.
         """
-        known, before = self._known_outputs(), self.read()
-        write_json(self._path, {'begun': True})
+        known, before = self._known_outputs(), self._content()
+        write_json(self._path, {'begun': True, 'outputs': known})
         try:
             yield
         except BaseException:
@@ -124,7 +131,7 @@ class VideoRecord:
                 if before is None:
                     self._path.unlink()
                 else:
-                    write_json(self._path, asdict(before))
+                    write_json(self._path, before)
             raise
 
     def finish(self, inputs: str, result: VideoResult, seconds: float) -> FinishedVideo:
@@ -135,9 +142,17 @@ class VideoRecord:
         write_json(self._path, asdict(finished))
         return finished
 
+    def _content(self) -> dict[str, Any] | None:
+        """Return what the file holds; None if there is none or it cannot be read."""
+        try:
+            content = json.loads(self._path.read_text('utf-8'))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
     def _known_outputs(self) -> dict[str, str]:
-        finished = self.read()
-        return {} if finished is None else finished.outputs
+        """Return the outputs of the last run that finished the video."""
+        return (self._content() or {}).get('outputs', {})
 
     def _written(self) -> dict[str, str]:
         return {

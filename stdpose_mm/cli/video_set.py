@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from stdpose_mm.cli.video_records import (
     fingerprint_inputs,
 )
 from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.io.edited_outputs import keep_edited
 from stdpose_mm.io.outputs import means_folder
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
@@ -294,10 +295,13 @@ def _work(
 
     def do(name: str) -> FinishedVideo:
         started = time.monotonic()
+        unsure = records[name].find_unsure_labels()
         with records[name].begun():
             # Another process may have prepared this job before, not this one.
             prepare(jobs[name])
-            result = work(jobs[name].args)
+            with keep_edited(unsure, None) as former:
+                result = work(jobs[name].args)
+            result = replace(result, advice=[*former.describe(jobs[name].args.out), *result.advice])
             return records[name].finish(surveys[name].inputs, result, time.monotonic() - started)
 
     def do_and_tell(name: str) -> FinishedVideo:

@@ -261,9 +261,58 @@ def test_a_video_that_was_killed_while_it_was_written_is_done_again(run, tmp_pat
     run(out)
     expected = contents(out)
     (out / '.stdpose' / 'b.json.json').write_text('{"begun": true}')
-    (out / 'b.json').write_text('of the killed run')
     assert run(out)[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
     assert contents(out) == expected
+
+
+@pytest.fixture
+def killed(run, data, tmp_path, monkeypatch) -> Path:
+    """Output folder whose second run, with other labels of b, was killed while it worked on b."""
+    out = tmp_path / 'out'
+    run(out)
+    correct(data / 'labels' / 'b.json')
+    record, left = out / '.stdpose' / 'b.json.json', []
+
+    def interrupted(*arguments, **options):
+        left.append(record.read_bytes())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(propagate, 'propagate_video', interrupted)
+        assert run(out)[0] == 130
+    # Ctrl-C restores the record, which nothing does in a run that is killed.
+    record.write_bytes(left[0])
+    return out
+
+
+def test_labels_that_were_edited_after_a_run_was_killed_are_kept(run, killed, tmp_path):
+    (killed / 'b.json').write_text('edited')
+    lines = run(killed)[1].splitlines()
+    assert lines[-2:] == [
+        f'b.json: {killed / "b.json"} was there before and may have been edited, its former '
+        f'version is kept as {killed / "b.json.bak"}',
+        '3 videos: 1 done, 2 done before, 0 failed',
+    ]
+    assert (killed / 'b.json.bak').read_text() == 'edited'
+    (killed / 'b.json.bak').unlink()
+    run(tmp_path / 'undisturbed')
+    assert contents(killed) == contents(tmp_path / 'undisturbed')
+
+
+def test_labels_of_before_a_run_that_was_killed_are_replaced(run, killed, tmp_path):
+    assert run(killed)[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
+    run(tmp_path / 'undisturbed')
+    assert contents(killed) == contents(tmp_path / 'undisturbed')
+
+
+def test_labels_of_before_stay_known_when_the_next_run_fails(run, killed, data, tmp_path):
+    labels = data / 'labels' / 'b.json'
+    right = labels.read_text()
+    labels.write_text(right.replace('"frame_index": 8', '"frame_index": 80'))
+    assert '1 failed' in run(killed)[1]
+    labels.write_text(right)
+    assert run(killed)[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
+    assert not (killed / 'b.json.bak').exists()
 
 
 def test_folders_of_pages_and_overlays(run, tmp_path):
