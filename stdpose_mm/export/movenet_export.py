@@ -193,7 +193,7 @@ class _Translation:
         value = self._translate(node['input'][0])
         sides = [value.height, value.width]
         missing = [0, 0]
-        if _text(attributes['padding']) == b'SAME':
+        if base64.b64decode(attributes['padding']['s']) == b'SAME':
             missing = [
                 max((-(-side // stride) - 1) * stride + reach - side, 0)
                 for side, stride, reach in zip(sides, strides, kernel.shape[2:], strict=True)
@@ -208,6 +208,7 @@ class _Translation:
         parameters = [self._store(kernel)]
         fused = _texts(attributes, 'fused_ops')
         if fused[:1] == [b'BiasAdd']:
+            del fused[0]
             parameters.append(self._store(self._weights[node['input'][2]].reshape(-1)))
         value = self._add(
             'Conv',
@@ -218,7 +219,7 @@ class _Translation:
             pads=begins + [rows - begin for rows, begin in zip(missing, begins, strict=True)],
             group=groups,
         )._replace(height=height, width=width)
-        for activation in fused[1:]:
+        for activation in fused:
             if activation == b'Relu6':
                 value = self._add('Clip', value, self._store(np.array(0)), self._store(np.array(6)))
             elif activation == b'Relu':
@@ -286,8 +287,3 @@ def _texts(attributes: dict[str, Any], name: str) -> list[bytes]:
     """Return a list of texts; an empty one if it is not there."""
     listed = attributes.get(name, {}).get('list', {}).get('s', [])
     return [base64.b64decode(text) for text in listed]
-
-
-def _text(attribute: dict[str, Any]) -> bytes:
-    """Return a text, which the file has in base64."""
-    return base64.b64decode(attribute['s'])

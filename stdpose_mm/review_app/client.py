@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -103,14 +103,12 @@ class ReviewClient:
         full = self._path + path + (f'?{urlencode(query)}' if query else '')
         while True:
             try:
-                self._connection.request(method, full, body, headers)
-                answer = self._connection.getresponse()
+                answer = self._send(method, full, body, headers)
             except (BrokenPipeError, ConnectionResetError):
                 # The server ends a connection that was idle for some seconds. An edit that it has
                 # done already is not done again, since it knows the id.
                 self._connection.close()
-                self._connection.request(method, full, body, headers)
-                answer = self._connection.getresponse()
+                answer = self._send(method, full, body, headers)
             content = answer.read()
             if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
@@ -119,6 +117,12 @@ class ReviewClient:
         if answer.status != HTTPStatus.OK:
             raise InputError(json.loads(content)['error'])
         return content
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> HTTPResponse:
+        self._connection.request(method, path, body, headers)
+        return self._connection.getresponse()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,9 @@ class Graph:
         first = self.convolution('first', 'scaled', (3, 3, 3, 8), stride=2, activation='Relu6')
         fine = self.convolution('fine', first, (3, 3, 8, 1), activation='Relu6')
         coarse = self.convolution('coarse', fine, (5, 5, 8, 1), stride=2, activation='Relu')
-        coarse = self.convolution('down', coarse, (1, 1, 8, 8), padding='VALID')
+        coarse = self.convolution(
+            'down', coarse, (1, 1, 8, 8), padding='VALID', activation='Relu', biased=False
+        )
         self.constant('size', np.array([SIDE // 2, SIDE // 2], np.int32))
         aligned = {'align_corners': {'b': False}, 'half_pixel_centers': {'b': True}}
         self.node('ResizeBilinear', 'resized', [coarse, 'size'], **aligned)
@@ -68,11 +71,13 @@ class Graph:
         stride: int = 1,
         padding: str = 'SAME',
         activation: str | None = None,
+        biased: bool = True,
     ) -> str:
         depthwise = kernel[3] == 1 and kernel[2] != 1 and 'center' not in name
         self.constant(f'{name}/kernel', self.random.normal(0, 0.4, kernel))
         self.constant(f'{name}/bias', self.random.normal(0, 0.4, kernel[2 if depthwise else 3]))
-        fused = [text('BiasAdd'), *([text(activation)] if activation else [])]
+        fused = [text('BiasAdd')] if biased else []
+        fused += [text(activation)] if activation else []
         self.node(
             'FusedDepthwiseConv2dNative' if depthwise else '_FusedConv2D',
             name,
@@ -125,14 +130,15 @@ class Graph:
                 kernel = kernel.transpose(0, 1)
             begin, end = margins
             value = F.pad(value, (begin, end, begin, end))
-            return F.conv2d(value, kernel, weights[f'{name}/bias'], **settings)
+            bias = None if name == 'down' else weights[f'{name}/bias']
+            return F.conv2d(value, kernel, bias, **settings)
 
         # 32 -> 16 with a stride of 2 and a kernel of 3: one more row after the last, none before.
         first = layer('first', torch.from_numpy(crops), (0, 1), stride=2).clamp(0, 6)
         fine = layer('fine', first, (1, 1), groups=8).clamp(0, 6)
         # 16 -> 8 with a stride of 2 and a kernel of 5: three more rows, the odd one after the last.
         coarse = layer('coarse', fine, (1, 2), groups=8, stride=2).relu()
-        coarse = layer('down', coarse, (0, 0))
+        coarse = layer('down', coarse, (0, 0)).relu()
         added = fine + F.interpolate(coarse, scale_factor=2, mode='bilinear', align_corners=False)
         return layer('kpt_heatmap_0/last', added, (0, 0)).sigmoid().numpy()
 
@@ -143,7 +149,6 @@ def crops() -> np.ndarray:
 
 
 def run(path: Path, crops: np.ndarray) -> np.ndarray:
-    onnxruntime = pytest.importorskip('onnxruntime')
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     return session.run(['heatmaps'], {'crops': crops})[0]
 
