@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import (
+    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -55,6 +56,12 @@ from stdpose_mm.propagation.identities import (
     swap_tracks,
 )
 from stdpose_mm.propagation.track_plans import TrackPlanner
+from stdpose_mm.review import (
+    LabelAccuracy,
+    choose_hidden_labels,
+    compare_hidden_labels,
+    hide_labels,
+)
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -652,6 +659,56 @@ class VideoPosePropagator:
             frame_result(frame_idx, persons, skeleton.num_keypoints)
             for frame_idx, persons in people
         )
+
+    def measure_accuracy(
+        self,
+        state: PropagationState,
+        num_frames: int = 24,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> LabelAccuracy:
+        """Measure on the labels how accurate propagation is in this video.
+
+        The labels of one frame after the other are hidden, filled in from all others and compared.
+        A hidden label lies in a gap that is twice as long as the others, so poses between labels
+        that are all given are more accurate than what is measured.
+
+        Args:
+            state: The video.
+            num_frames: Largest number of frames whose labels are hidden, spread over the video.
+            progress: Called with the number of finished frames and that of all.
+
+        Raises:
+            InputError: If no label lies between two others of the same person, or a frame cannot be
+                read.
+        """
+        skeleton = self._base_labels(state).skeleton
+        require_whole('num_frames', num_frames, 1)
+        chosen = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, num_frames)
+        if not chosen:
+            raise InputError(
+                f'no label of {state.frames.name} lies between two others of the same person, so '
+                'that none can be hidden to measure accuracy: label a third frame'
+            )
+        cache = self._open_cache(state, skeleton)
+        parts = []
+        for number, hidden in enumerate(chosen, 1):
+            frame = hidden[0].frame_index
+            ((_, found),) = propagate_frames(
+                state.frames,
+                hide_labels(state.tracks, hidden),
+                skeleton,
+                self.propagator,
+                cache,
+                boxes=state.boxes,
+                detections=state.detections,
+                life_span=state.life_span,
+                track_ids=[label.track_id for label in hidden],
+                within=range(frame, frame + 1),
+            )
+            parts.append(compare_hidden_labels(hidden, state.tracks, found, skeleton, self.method))
+            if progress is not None:
+                progress(number, len(chosen))
+        return LabelAccuracy.join(parts)
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]

@@ -165,6 +165,15 @@ def make_parser(prog: str) -> OneLineParser:
         help='print the N frames that are best labelled next',
     )
     parser.add_argument(
+        '--measure',
+        type=int,
+        default=0,
+        metavar='N',
+        help='print how accurate propagation is in this video: hide the labels of N frames, one '
+        'after the other, fill them in from all others and compare; scores that --check, '
+        '--suggest and --report go by take this into account',
+    )
+    parser.add_argument(
         '--keep-every',
         type=int,
         metavar='T',
@@ -294,7 +303,7 @@ def _check_files(args: argparse.Namespace) -> None:
 
 def _check_options(args: argparse.Namespace) -> None:
     """Refuse options that cannot work before anything is computed."""
-    for option in ('check', 'suggest'):
+    for option in ('check', 'suggest', 'measure'):
         if getattr(args, option) < 0:
             raise InputError(f'--{option} must be at least 0, got {getattr(args, option)}')
     if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.arguments import frame_options, pose_network_files, propagation_options
+from stdpose_mm.cli.propagation_advice import (
+    list_advice,
+    list_doubts,
+    print_summary,
+    word_accuracy,
+)
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
@@ -25,16 +31,13 @@ if TYPE_CHECKING:
     from stdpose_mm.apis.propagation_state import PropagationState
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.review import LabelSummary, TrackErrors
-    from stdpose_mm.structures import PersonLabel, VideoLabels
+    from stdpose_mm.review import LabelAccuracy
+    from stdpose_mm.structures import VideoLabels
 
 FRAMES_IN_REPORT = 12
 
 DEFAULT_ADAPT_MINUTES = 5.0
 """Longest training time of ``--adapt``."""
-
-GOOD_ENOUGH = 0.95
-"""Share of right joints for which the required number of further labels is printed."""
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
@@ -116,22 +119,27 @@ def propagate_video(
     if detector is not None:
         _detect_boxes(propagator, state, detector, progress)
     dense, took = _fill_gaps(propagator, state, progress)
-    judged = _judge(args, dense)
+    # Before gaps with hidden labels are filled, too.
+    used, doubted = propagator.describe_use(), propagator.describe_use(frames.name)
+    accuracy = _measure(args, propagator, state, progress)
+    judged = _judge(args, dense, accuracy)
+    measured = word_accuracy(accuracy, judged) if args.measure else []
     kept = args.out if keep_former else None
     with keep_edited(kept, choose_cache_folder(args.cache)) as former:
-        _write_outputs(args, frames, dense, judged, how)
+        _write_outputs(args, frames, dense, judged, how, measured)
     return VideoResult(
         _count(dense),
         summary=[
             f'method: {how}',
-            *propagator.describe_use(),
+            *used,
             _word_written(args.out, dense),
             *former.describe(args.out),
             *filter(None, [took]),
         ],
         advice=[
             # A summary, which says it of every network, is printed for a single video.
-            *(propagator.describe_use(frames.name) if brief else ()),
+            *(doubted if brief else ()),
+            *measured,
             *list_advice(judged, args.check, args.suggest),
         ],
     )
@@ -268,14 +276,37 @@ def _fill_gaps(
         return dense, bar.describe_time()
 
 
-def _judge(args: argparse.Namespace, dense: VideoLabels) -> VideoLabels:
+def _measure(
+    args: argparse.Namespace,
+    propagator: VideoPosePropagator,
+    state: PropagationState,
+    progress: bool,
+) -> LabelAccuracy | None:
+    """Measure the accuracy on the labels; None if that is not asked for, or none can be hidden."""
+    from tqdm import tqdm
+
+    from stdpose_mm.review import choose_hidden_labels
+
+    hidden = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, args.measure)
+    if not hidden:
+        return None
+    with tqdm(total=len(hidden), desc='hidden labels', unit=' frames', disable=not progress) as bar:
+        return propagator.measure_accuracy(
+            state, args.measure, lambda done, _: bar.update(done - bar.n)
+        )
+
+
+def _judge(
+    args: argparse.Namespace, dense: VideoLabels, accuracy: LabelAccuracy | None
+) -> VideoLabels:
     """Turn scores into probabilities, where an output shows them."""
     # Takes memory for each frame.
-    if args.report is None and not args.check and not args.suggest:
+    if args.report is None and not args.check and not args.suggest and not args.measure:
         return dense
-    from stdpose_mm.review import calibrate_scores
+    from stdpose_mm.review import calibrate_scores, recalibrate
 
-    return calibrate_scores(dense, args.method)
+    judged = calibrate_scores(dense, args.method)
+    return judged if accuracy is None else recalibrate(judged, accuracy.calibrator)
 
 
 def _write_outputs(
@@ -284,6 +315,7 @@ def _write_outputs(
     dense: VideoLabels,
     judged: VideoLabels,
     how: str,
+    measured: Sequence[str],
 ) -> None:
     """Write the labels, and the overlay video and the report if they are asked for.
 
@@ -293,6 +325,7 @@ def _write_outputs(
         dense: The labels to write.
         judged: The same with probabilities as scores.
         how: The method, in words.
+        measured: What was measured on the labels, in sentences.
     """
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
@@ -323,6 +356,7 @@ def _write_outputs(
                 checks=frames_to_check(judged, FRAMES_IN_REPORT),
                 video=video,
                 method=how,
+                measured=measured,
                 video_path=args.save_video,
                 outputs=outputs,
             )
@@ -335,7 +369,7 @@ def _count(dense: VideoLabels) -> dict[str, int]:
         'frames': len(dense.frames),
         'people': len(dense.track_ids),
         'given': sum(int(person.given.sum()) for person in dense.persons),
-        'propagated': sum(_count_propagated(person) for person in dense.persons),
+        'propagated': sum(int((p.labelled & ~p.given).sum()) for p in dense.persons),
     }
 
 
@@ -350,97 +384,6 @@ def _word_written(out: Path, dense: VideoLabels) -> str:
         f'{counted(count["propagated"], "propagated pose")}'
         + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
     )
-
-
-def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
-    """Print what is labelled in a video, before poses are computed.
-
-    Args:
-        state: The video with its labels.
-        notes: Further remarks on the labels, one sentence each.
-    """
-    from stdpose_mm.review import word_summary
-
-    summary = _summarize(state)
-    if summary is not None and any(track.given for track in summary.tracks):
-        print(word_summary(summary, notes), flush=True)
-
-
-def list_doubts(state: PropagationState) -> list[str]:
-    """List one sentence for each kind of labels that may be wrong."""
-    from stdpose_mm.review import word_doubts
-
-    summary = _summarize(state)
-    return [] if summary is None else word_doubts(summary)
-
-
-def _summarize(state: PropagationState) -> LabelSummary | None:
-    from stdpose_mm.review import summarize_labels
-
-    if state.skeleton is None:
-        return None
-    return summarize_labels(
-        state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
-    )
-
-
-def _count_propagated(person: PersonLabel) -> int:
-    return int((person.labelled & ~person.given).sum())
-
-
-def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
-    """Name the frames to look at, and those to label next, one per line.
-
-    Args:
-        dense: The propagated video; its scores are taken for probabilities.
-        check: Number of frames to look at.
-        suggest: Number of frames to label.
-    """
-    from stdpose_mm.review import errors_beside_labels, frames_to_check, rank_gains
-
-    lines = []
-    who = dense.skeleton.category
-    # Ranking takes memory for each frame; without a requested number it is not needed.
-    for frame in frames_to_check(dense, check) if check else ():
-        joints = ', '.join(
-            f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'
-            for joint in frame.joints
-        )
-        lines.append(
-            f'check frame {frame.frame_index}: about {frame.expected_wrong:.1f} wrong joints '
-            f'are expected, above all {joints}'
-        )
-    if suggest:
-        tracks = errors_beside_labels(dense)
-        lines += [
-            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
-            'be wrong'
-            for suggestion in rank_gains(tracks, suggest)
-        ]
-        lines.append(_word_outlook(dense, tracks))
-    return lines
-
-
-def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
-    """Say how many further labels are needed until enough joints are right, if any is propagated.
-
-    Given joints alone would make all of them right, which says nothing of a method.
-    """
-    import numpy as np
-
-    from stdpose_mm.review import expect_errors_left
-
-    if not any(_count_propagated(person) for person in dense.persons):
-        return 'no joint was propagated, so that there is no accuracy to estimate'
-    num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
-    left = expect_errors_left(tracks) / max(num_joints, 1)
-    enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
-    now = f'{1 - left[0]:.1%} of joints are expected right'
-    if not len(enough):
-        return f'{now}, and no further labels are expected to make that {GOOD_ENOUGH:.0%}'
-    if enough[0] == 0:
-        return f'{now}: stop here if {GOOD_ENOUGH:.0%} will do'
-    return f'{now}, about {counted(int(enough[0]), "more label")} would make that {GOOD_ENOUGH:.0%}'
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:

@@ -21,6 +21,7 @@ from .gaps import (
 from .load_propagator import load_propagator
 from .match_labels import list_all_frames, match_labels
 from .repropagation import propagate_subsampled, subsample_labels
+from .track_plans import Tracks
 from .video_propagation import (
     Boxes,
     boxes_of,
@@ -43,6 +44,7 @@ __all__ = [
     'NearestLabels',
     'PresenceInterval',
     'PropagatedPose',
+    'Tracks',
     'WorkListener',
     'affected_frames',
     'boxes_of',

@@ -11,6 +11,13 @@ from .first_labels import (
     measure_motion,
 )
 from .frame_checks import FrameCheck, JointCheck, frames_to_check, most_doubtful, rank_errors
+from .label_accuracy import (
+    HiddenLabel,
+    LabelAccuracy,
+    choose_hidden_labels,
+    compare_hidden_labels,
+    hide_labels,
+)
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 from .label_summary import (
     LabelSummary,
@@ -19,7 +26,7 @@ from .label_summary import (
     word_doubts,
     word_summary,
 )
-from .score_calibration import calibrate_scores, score_meaning
+from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
     FrameSuggestion,
     errors_beside_labels,
@@ -36,7 +43,9 @@ __all__ = [
     'FirstLabels',
     'FrameCheck',
     'FrameSuggestion',
+    'HiddenLabel',
     'JointCheck',
+    'LabelAccuracy',
     'LabelPlans',
     'LabelSummary',
     'TrackErrors',
@@ -45,19 +54,23 @@ __all__ = [
     'UnlabelledVideo',
     'calibrate_scores',
     'choose_first_labels',
+    'choose_hidden_labels',
     'combine_plans',
+    'compare_hidden_labels',
     'errors_beside_labels',
     'expect_errors_left',
     'expected_errors',
     'find_doubled_labels',
     'find_exchanged_labels',
     'frames_to_check',
+    'hide_labels',
     'measure_motion',
     'most_doubtful',
     'plan_frames',
     'rank_errors',
     'rank_gains',
     'rank_suggestions',
+    'recalibrate',
     'score_meaning',
     'share_labels',
     'suggest_frames',

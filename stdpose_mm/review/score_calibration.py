@@ -70,6 +70,18 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
     )
 
 
+def recalibrate(labels: VideoLabels, calibrator: ScoreCalibrator) -> VideoLabels:
+    """Map the scores of propagated joints by a calibrator that was fitted on this video.
+
+    Args:
+        labels: A propagated video whose scores are probabilities, see :func:`calibrate_scores`.
+        calibrator: Such as :attr:`~.label_accuracy.LabelAccuracy.calibrator`.
+    """
+    return _with_scores(
+        labels, lambda p: None if p.scores is None else calibrator(p.scores) * p.labelled
+    )
+
+
 def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, int], np.ndarray]:
     """Score joints [K] by (track id, frame) before a person's first label and after the last one.
 

@@ -55,6 +55,7 @@ def write_report(
     checks: Sequence[FrameCheck] = (),
     video: str | os.PathLike[str] | None = None,
     method: str = '',
+    measured: Sequence[str] = (),
     video_path: str | os.PathLike[str] | None = None,
     outputs: ExitStack | None = None,
 ) -> None:
@@ -73,6 +74,7 @@ def write_report(
             embedded if it is H.264 in MP4 of up to ``MAX_VIDEO_BYTES``, else linked: a given one
             where it lies, one that the report made as ``<report>_overlay.mp4`` beside it.
         method: Name of the propagation method, for the head of the report.
+        measured: What was measured on the labels, in sentences, for the same place.
         video_path: Path that ``video`` will have later, if it is another one.
         outputs: Where the files of the report get their names when it is closed without an error,
             together with other outputs; by default they get them at once.
@@ -90,7 +92,7 @@ def write_report(
     with ExitStack() if outputs is None else nullcontext(outputs) as files:
         content = {
             'name': labels.name,
-            'facts': _facts(frames, labels, method),
+            'facts': _facts(frames, labels, method, measured),
             'video': _video(page, frames, labels, video, video_path or video, files),
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
@@ -130,7 +132,9 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _facts(frames: FrameSource, labels: VideoLabels, method: str) -> list[tuple[str, str]]:
+def _facts(
+    frames: FrameSource, labels: VideoLabels, method: str, measured: Sequence[str]
+) -> list[tuple[str, str]]:
     """List terms and values for the head of the report; an empty value is not shown."""
     width, height = frames.size
     given = _given_frames(labels.persons)
@@ -146,6 +150,7 @@ def _facts(frames: FrameSource, labels: VideoLabels, method: str) -> list[tuple[
         ('Poses', poses),
         ('Joints', ', '.join(labels.skeleton.keypoint_names)),
         ('Mean confidence', '' if np.isinf(mean) else f'{mean:.2f} (propagated joints)'),
+        ('Measured', '; '.join(measured)),
         (f'Given frames ({len(given)})', ranges(given)),
     ]
 

@@ -738,3 +738,40 @@ def test_large_ids_keep_their_digits(label, video):
 
     for result in propagator.propagate_in_video(state):
         assert result.person_ids.tolist() == [large - 1, large]
+
+
+def test_accuracy_is_measured_on_hidden_labels(linear, folder):
+    """Person 3 moves on a line but in frame 4; hidden, its label comes out as those around it."""
+    state = linear.init_state(folder)
+    for frame, x in ((0, 0), (2, 2), (4, 40), (6, 6)):
+        linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
+    linear.add_labels(state, 4, 1, POSE)
+    given = {person: dict(track) for person, track in state.tracks.items()}
+    done = []
+    accuracy = linear.measure_accuracy(state, progress=lambda *counts: done.append(counts))
+    places = [(label.track_id, label.frame_index) for label in accuracy.labels]
+    assert places == [(3, 2), (3, 4)]
+    # By hand: of frame 2, halfway to x = 40, 18 px; of frame 4, 36 px; the pose is 20 px high.
+    np.testing.assert_allclose(accuracy.errors, [18 / 20] * 3 + [36 / 20] * 3)
+    assert done == [(1, 2), (2, 2)]
+    assert state.tracks == given
+
+
+def test_poses_between_labels_are_the_same_after_measuring(linear, folder):
+    state = linear.init_state(folder)
+    for frame, x in ((0, 0), (3, 2), (8, 6)):
+        linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
+    before = [result.keypoints for result in run(linear, state)]
+    linear.measure_accuracy(state)
+    np.testing.assert_array_equal([result.keypoints for result in run(linear, state)], before)
+
+
+def test_accuracy_needs_a_label_between_two_others(linear, folder):
+    state = linear.init_state(folder)
+    for person, frames in ((1, (0, 8)), (2, (3,))):
+        for frame in frames:
+            linear.add_labels(state, frame, person, POSE)
+    with pytest.raises(InputError, match='lies between two others of the same person'):
+        linear.measure_accuracy(state)
+    with pytest.raises(InputError, match='num_frames must be a whole number from 1'):
+        linear.measure_accuracy(state, 0)

@@ -106,6 +106,53 @@ def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path)
     assert outlook.endswith('stop here if 95% will do')
 
 
+def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_path):
+    """The person jumps at every second label, which nobody can foresee between the others."""
+    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    video, labels = tmp_path / 'still.avi', tmp_path / 'labels.json'
+    write_video(video, [picture] * 41, fps=10)
+    joints = np.array([[20, 8], [12, 40], [28, 40]], float)
+    frames = range(0, 41, 5)
+    people = [
+        PersonLabel(n, joints + np.array([20 * (n % 2), 0]), np.full(3, VISIBLE), track_id=0)
+        for n in frames
+    ]
+    skeleton = Skeleton(('head', 'left_foot', 'right_foot'))
+    shown = VideoLabels('still', skeleton, tuple(map(VideoFrame, frames)), tuple(people))
+    write_labels(shown, labels)
+    plain, out, page = (tmp_path / name for name in ('plain.json', 'dense.json', 'page.html'))
+    method = ('--method', 'flow', '--suggest', 1)
+    code, printed, _ = run(video, labels, '--out', plain, *method)
+    assert code == 0
+    trusting = printed.splitlines()[-1]
+    code, printed, _ = run(video, labels, '--out', out, *method, '--measure', 9, '--report', page)
+    assert code == 0
+    *_, hidden, between, _, outlook = printed.splitlines()
+    assert hidden.startswith('of the labels in 7 frames (5-35 every 5), each hidden and filled in ')
+    assert 'from labels 10 frames apart, 0 of 21 joints came out right: 0.0% [' in hidden
+    assert 'of the propagated joints are expected right' in between
+    assert f'{hidden}; {between}' in page.read_text()
+    percent = re.compile(r'([\d.]+)% of joints are expected right')
+    assert float(percent.match(outlook)[1]) < float(percent.match(trusting)[1]) - 5
+    assert out.read_text() == plain.read_text()
+
+
+def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
+    fields = json.loads(json.dumps(label_fields))
+    fields['annotations'] = [
+        person
+        for person in fields['annotations']
+        if person['image_id'] != fields['images'][1]['id']
+    ]
+    labels = tmp_path / 'two.json'
+    labels.write_text(json.dumps(fields))
+    code, printed, _ = run(
+        folder, labels, '--out', tmp_path / 'dense.json', '--method', 'linear', '--measure', 3
+    )
+    assert code == 0
+    assert printed.splitlines()[-1].startswith('accuracy was not measured: no label lies between ')
+
+
 def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):
     out = tmp_path / 'dense.json'
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.cli.propagate_video import list_advice
+from stdpose_mm.cli.propagation_advice import list_advice
 from stdpose_mm.review import (
     TrackErrors,
     expect_errors_left,

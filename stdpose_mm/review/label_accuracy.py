@@ -1,0 +1,198 @@
+"""Accuracy on a video's own labels: some are hidden, filled in from the others, and compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.evaluation.functional import (
+    CORRECT_WITHIN,
+    ScoreCalibrator,
+    joint_errors,
+    pair_tracks,
+    pose_sizes,
+)
+from stdpose_mm.propagation import LifeSpan, Tracks, find_presence_intervals
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.wording import counted, ranges
+
+from .score_calibration import calibrate_scores
+
+JOINT_WEIGHT = 0.5
+"""Share of an independent observation that each joint counts for, as the joints of a pose are often
+wrong together."""
+
+SHIFT_VARIANCE = 0.3
+"""Variance between videos of the error of the log odds of scores."""
+
+MAX_WORST = 3
+"""Number of joints that a description names."""
+
+
+@dataclass(frozen=True)
+class HiddenLabel:
+    """A label that is hidden while the frames around it are filled in.
+
+    Args:
+        track_id: The person.
+        before, frame_index, after: Frames of the label and of its neighbours.
+    """
+
+    track_id: int
+    before: int
+    frame_index: int
+    after: int
+
+
+@dataclass(frozen=True)
+class LabelAccuracy:
+    """Hold how well hidden labels were filled in from the others.
+
+    The arrays have one entry for each of the N joints of these labels.
+
+    Args:
+        labels: The hidden labels, at least one.
+        joints: Names of the joints.
+        errors: Distances from the labels, in sizes of the pose; infinite without a prediction.
+        scores: Probabilities of being right that the method gave.
+    """
+
+    labels: Sequence[HiddenLabel]
+    joints: np.ndarray
+    errors: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[LabelAccuracy]) -> LabelAccuracy:
+        """Join the measurements of several frames."""
+        return cls(
+            [label for part in parts for label in part.labels],
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ('joints', 'errors', 'scores')
+            ),
+        )
+
+    @property
+    def right(self) -> np.ndarray:
+        """Return whether each joint is within a tenth of the pose's size of its label, bool [N]."""
+        return self.errors <= CORRECT_WITHIN
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Compute the 95 % interval of the share of right joints, for Jeffreys' prior."""
+        from scipy.stats import beta
+
+        right, wrong = JOINT_WEIGHT * self.right.sum(), JOINT_WEIGHT * (~self.right).sum()
+        low, high = beta.ppf([0.025, 0.975], right + 0.5, wrong + 0.5)
+        return float(low), float(high)
+
+    @property
+    def calibrator(self) -> ScoreCalibrator:
+        """Fit the shift of the scores' log odds that suits this video.
+
+        It is the most probable one, given that shifts are normally distributed over videos: the
+        fewer labels were hidden, the nearer to 0.
+        """
+        from scipy.optimize import minimize_scalar
+
+        def surprise(shift: float) -> float:
+            scores = ScoreCalibrator(offset=shift)(self.scores)
+            likelihood = np.log(np.where(self.right, scores, 1 - scores)).sum()
+            return float(shift**2 / (2 * SHIFT_VARIANCE) - JOINT_WEIGHT * likelihood)
+
+        found = minimize_scalar(surprise, bounds=(-5, 5), method='bounded')
+        return ScoreCalibrator(offset=float(found.x))
+
+    def describe(self) -> str:
+        """Say how many joints were right, how many were expected to be, and which were not."""
+        frames = sorted({label.frame_index for label in self.labels})
+        span = np.median([label.after - label.before for label in self.labels])
+        low, high = (100 * limit for limit in self.interval)
+        right, number = int(self.right.sum()), len(self.errors)
+        text = (
+            f'of the labels in {counted(len(frames), "frame")} ({ranges(frames)}), each hidden and '
+            f'filled in from labels {span:g} frames apart, {right} of {counted(number, "joint")} '
+            f'came out right: {right / number:.1%} [{low:.1f}, {high:.1f}], where '
+            f'{self.scores.mean():.1%} were expected'
+        )
+        worst = Counter(self.joints[~self.right].tolist()).most_common(MAX_WORST)
+        names = ', '.join(f'{joint} ({times})' for joint, times in worst)
+        return f'{text}; most often wrong: {names}' if names else text
+
+
+def choose_hidden_labels(
+    tracks: Tracks, num_frames: int, life_span: LifeSpan, most: int
+) -> list[list[HiddenLabel]]:
+    """Choose labels to hide, each of which lies between two others of its person.
+
+    Labels that leave joints to propagation are not hidden, nor are those that have no extent to
+    measure errors by.
+
+    Args:
+        tracks: The labels.
+        num_frames: Length of the video.
+        life_span: Where a track begins and ends.
+        most: Largest number of frames; they are spread evenly over all that have such labels.
+
+    Returns:
+        The labels of each chosen frame, frames ascending.
+    """
+    by_frame: dict[int, list[HiddenLabel]] = {}
+    for track_id, track in tracks.items():
+        for interval in find_presence_intervals(track, num_frames, life_span):
+            times = list(interval.labels)
+            for place in zip(times, times[1:], times[2:], strict=False):
+                if _is_comparable(interval.labels[place[1]]):
+                    by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
+    frames = sorted(by_frame)
+    places = np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(np.int64)
+    return [by_frame[frames[place]] for place in places]
+
+
+def hide_labels(tracks: Tracks, hidden: Sequence[HiddenLabel]) -> Tracks:
+    """Return the labels without some of them."""
+    left = {track_id: dict(track) for track_id, track in tracks.items()}
+    for label in hidden:
+        del left[label.track_id][label.frame_index]
+    return left
+
+
+def compare_hidden_labels(
+    hidden: Sequence[HiddenLabel],
+    tracks: Tracks,
+    predicted: Sequence[PersonLabel],
+    skeleton: Skeleton,
+    method: str,
+) -> LabelAccuracy:
+    """Compare the poses of a frame with the labels that were hidden there.
+
+    Args:
+        hidden: The labels that were hidden, all of one frame.
+        tracks: All labels.
+        predicted: The poses of these people in that frame.
+        skeleton: The joints.
+        method: Name of the propagation method, by which scores are turned into probabilities.
+    """
+    people = {label.track_id: tracks[label.track_id] for label in hidden}
+    truth = [people[label.track_id][label.frame_index] for label in hidden]
+    # Some methods score by what the other labels of a person tell.
+    remaining = [p for track in hide_labels(people, hidden).values() for p in track.values()]
+    frames = sorted({p.frame_index for p in (*remaining, *truth)})
+    labels = VideoLabels(
+        'labels', skeleton, tuple(VideoFrame(frame) for frame in frames), tuple(truth)
+    )
+    scored = calibrate_scores(labels.with_persons([*remaining, *predicted]), method)
+    pairs = pair_tracks(labels, scored, skeleton.keypoint_names, None)
+    errors = joint_errors(pairs)
+    known = errors.sized & ~np.isnan(pairs.scores)
+    names = np.broadcast_to(np.array(skeleton.keypoint_names), known.shape)
+    return LabelAccuracy(hidden, names[known], errors.relative[known], pairs.scores[known])
+
+
+def _is_comparable(label: PersonLabel) -> bool:
+    size = pose_sizes(label.keypoints[None], label.labelled[None])[0]
+    return not label.propagated.any() and bool(size > 0)

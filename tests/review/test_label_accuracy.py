@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.review import (
+    HiddenLabel,
+    LabelAccuracy,
+    choose_hidden_labels,
+    compare_hidden_labels,
+    hide_labels,
+    recalibrate,
+)
+from stdpose_mm.structures import PersonLabel
+from support.scored_videos import PAIR, POSE, given_at, scored_track, scored_video
+
+
+def measured(
+    right: int, wrong: int, score: float = 0.8, label: HiddenLabel | None = None
+) -> LabelAccuracy:
+    number = right + wrong
+    errors = np.array([0.1] * right + [0.101] * wrong)
+    label = label or HiddenLabel(0, 7, 14, 21)
+    return LabelAccuracy([label], np.array(['nose'] * number), errors, np.full(number, score))
+
+
+def tracks_of(*frames: int) -> dict[int, dict[int, PersonLabel]]:
+    return dict(given_at(dict.fromkeys(frames, 0.0), 100).tracks())
+
+
+def places(hidden: list[list[HiddenLabel]]) -> list[list[tuple[int, int, int, int]]]:
+    return [
+        [(label.track_id, label.before, label.frame_index, label.after) for label in labels]
+        for labels in hidden
+    ]
+
+
+def test_only_labels_between_two_others_are_hidden() -> None:
+    hidden = choose_hidden_labels(tracks_of(3, 10, 20, 50), 100, 'video', 9)
+    assert places(hidden) == [[(0, 3, 10, 20)], [(0, 10, 20, 50)]]
+
+
+def test_people_are_hidden_together_in_a_frame_where_both_can_be() -> None:
+    one = tracks_of(0, 10, 20)[0]
+    tracks = {4: one, 6: {frame: label for frame, label in one.items() if frame}, 8: one}
+    hidden = choose_hidden_labels(tracks, 30, 'video', 9)
+    assert places(hidden) == [[(4, 0, 10, 20), (8, 0, 10, 20)]]
+
+
+def test_nothing_is_hidden_across_an_absence() -> None:
+    tracks = tracks_of(0, 10, 20, 30)
+    tracks[0][15] = PersonLabel(15, POSE, np.zeros(2), 0)
+    tracks[0] = dict(sorted(tracks[0].items()))
+    assert not choose_hidden_labels(tracks, 40, 'video', 9)
+
+
+def test_labels_that_leave_a_joint_to_propagation_or_have_no_extent_are_not_hidden() -> None:
+    tracks = tracks_of(0, 10, 20, 30)
+    sources = np.array(['given', 'propagated'])
+    tracks[0][10] = PersonLabel(10, POSE, np.array([2, 0]), 0, keypoint_sources=sources)
+    tracks[0][20] = PersonLabel(20, POSE * 0, np.array([2, 2]), 0)
+    assert not choose_hidden_labels(tracks, 40, 'video', 9)
+
+
+def test_a_few_frames_are_spread_over_all() -> None:
+    hidden = choose_hidden_labels(tracks_of(*range(0, 100, 9)), 100, 'video', 3)
+    assert [labels[0].frame_index for labels in hidden] == [9, 45, 90]
+    assert not choose_hidden_labels(tracks_of(0, 9, 18), 100, 'video', 0)
+
+
+def test_hiding_leaves_the_given_labels_alone() -> None:
+    tracks = tracks_of(0, 9, 18)
+    left = hide_labels(tracks, [HiddenLabel(0, 0, 9, 18)])
+    assert list(left[0]) == [0, 18]
+    assert list(tracks[0]) == [0, 9, 18]
+
+
+def test_errors_are_in_sizes_of_the_hidden_pose() -> None:
+    """The mouse is 100 px long: 10 px are right, 20 px are wrong."""
+    tracks = tracks_of(0, 10, 20)
+    found = PersonLabel(
+        10,
+        POSE + np.array([[0.0, 10.0], [20.0, 0.0]]),
+        np.array([2, 2]),
+        0,
+        scores=np.array([0.75, 0.5]),
+        source='propagated',
+    )
+    result = compare_hidden_labels([HiddenLabel(0, 0, 10, 20)], tracks, [found], PAIR, 'auto')
+    assert result.joints.tolist() == ['tail', 'nose']
+    np.testing.assert_allclose(result.errors, [0.1, 0.2])
+    assert result.right.tolist() == [True, False]
+    assert result.scores.tolist() == [0.75, 0.5]
+
+
+def test_joints_that_are_not_propagated_do_not_count() -> None:
+    tracks = tracks_of(0, 10, 20)
+    found = PersonLabel(
+        10, POSE, np.array([2, 0]), 0, scores=np.array([0.75, 0.5]), source='propagated'
+    )
+    result = compare_hidden_labels([HiddenLabel(0, 0, 10, 20)], tracks, [found], PAIR, 'auto')
+    assert result.joints.tolist() == ['tail']
+
+
+def test_scores_of_a_method_without_pictures_come_from_the_other_labels() -> None:
+    """A mouse that stands still between the others is expected right, whatever its score says."""
+    tracks = tracks_of(0, 10, 20)
+    found = PersonLabel(
+        10, POSE, np.array([2, 2]), 0, scores=np.array([0.2, 0.2]), source='propagated'
+    )
+    hidden = [HiddenLabel(0, 0, 10, 20)]
+    still = compare_hidden_labels(hidden, tracks, [found], PAIR, 'linear').scores
+    assert (still > 0.9).all()
+    far = dict(given_at({0: 0.0, 10: 150.0, 20: 300.0}, 100).tracks())
+    assert (compare_hidden_labels(hidden, far, [found], PAIR, 'linear').scores < still).all()
+
+
+@pytest.mark.parametrize(('right', 'wrong'), [(3, 1), (40, 0), (0, 5)])
+def test_the_interval_holds_the_share_and_is_mirrored_for_errors(right: int, wrong: int) -> None:
+    low, high = measured(right, wrong).interval
+    assert low - 0.05 < right / (right + wrong) < high + 0.05
+    assert measured(wrong, right).interval == pytest.approx((1 - high, 1 - low))
+
+
+def test_the_interval_of_many_joints_is_that_of_half_as_many_independent_ones() -> None:
+    low, high = measured(9000, 1000).interval
+    half = 1.96 * np.sqrt(0.9 * 0.1 / (0.5 * 10_000))
+    assert (low, high) == pytest.approx((0.9 - half, 0.9 + half), abs=5e-4)
+
+
+def test_the_shift_balances_what_was_measured_and_what_is_usual() -> None:
+    """Where the derivative of the log posterior is zero: 0.5 (right - expected) = shift / 0.3."""
+    result = measured(5, 15, score=0.8)
+    shift = result.calibrator.offset
+    expected = 20 / (1 + np.exp(-(np.log(4) + shift)))
+    assert 0.5 * (5 - expected) == pytest.approx(shift / 0.3, abs=1e-3)
+    assert result.calibrator.slope == 1
+
+
+def test_the_more_was_hidden_the_larger_the_shift() -> None:
+    few, many = measured(1, 3).calibrator.offset, measured(100, 300).calibrator.offset
+    assert many < few < 0
+    assert measured(1, 3).right.mean() == measured(100, 300).right.mean()
+
+
+def test_many_joints_say_how_it_is() -> None:
+    calibrator = measured(1800, 1200, score=0.8).calibrator
+    assert calibrator(np.array(0.8)) == pytest.approx(0.6, abs=0.01)
+
+
+def test_scores_that_hold_what_they_promise_stay() -> None:
+    assert measured(80, 20, score=0.8).calibrator.offset == pytest.approx(0, abs=1e-3)
+
+
+def test_a_calibrator_changes_propagated_joints_alone() -> None:
+    labels = scored_video(scored_track([1, (0.8, 0.5), 1]))
+    first, between, last = recalibrate(labels, ScoreCalibrator(offset=-np.log(4))).persons
+    assert first.scores.tolist() == last.scores.tolist() == [1, 1]
+    np.testing.assert_allclose(between.scores, [0.5, 0.2])
+
+
+def test_the_description_counts_frames_and_names_the_worst_joints() -> None:
+    other = HiddenLabel(3, 21, 28, 41)
+    parts = [measured(20, 0, 0.9), measured(16, 4, 0.7, other)]
+    text = LabelAccuracy.join(parts).describe()
+    assert text.startswith('of the labels in 2 frames (14, 28), each hidden and filled in from ')
+    # The median of 14 and 20 frames.
+    assert 'labels 17 frames apart, 36 of 40 joints came out right: 90.0% [' in text
+    assert text.endswith('where 80.0% were expected; most often wrong: nose (4)')
+    assert 'most often wrong' not in measured(3, 0).describe()
