@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import (
-    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -37,6 +36,7 @@ from stdpose_mm.propagation import (
     GapCache,
     GapMemory,
     LifeSpan,
+    Tracks,
     WorkListener,
     affected_frames,
     boxes_of,
@@ -57,6 +57,7 @@ from stdpose_mm.propagation.identities import (
 )
 from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.review import (
+    HiddenLabel,
     LabelAccuracy,
     choose_hidden_labels,
     compare_hidden_labels,
@@ -644,7 +645,7 @@ class VideoPosePropagator:
             within = shared_frames(within, range(len(state.frames)))
         people = propagate_frames(
             state.frames,
-            {person_id: dict(track) for person_id, track in state.tracks.items()},
+            _copied(state.tracks),
             skeleton,
             self.propagator,
             self._open_cache(state, skeleton),
@@ -660,12 +661,12 @@ class VideoPosePropagator:
             for frame_idx, persons in people
         )
 
-    def measure_accuracy(
+    def measure_in_video(
         self,
         state: PropagationState,
         num_frames: int = 24,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> LabelAccuracy:
+        listener: WorkListener | None = None,
+    ) -> Iterator[LabelAccuracy]:
         """Measure on the labels how accurate propagation is in this video.
 
         The labels of one frame after the other are hidden, filled in from all others and compared.
@@ -675,40 +676,48 @@ class VideoPosePropagator:
         Args:
             state: The video.
             num_frames: Largest number of frames whose labels are hidden, spread over the video.
-            progress: Called with the number of finished frames and that of all.
+            listener: Receives the progress within the gap of each hidden label. An exception from
+                it ends the run.
+
+        Yields:
+            The accuracy in each frame, ascending; :meth:`LabelAccuracy.join` adds them up. Nothing
+            if no label lies between two others of the same person.
 
         Raises:
-            InputError: If no label lies between two others of the same person, or a frame cannot be
-                read.
+            InputError: If nothing is labelled, or a frame cannot be read.
         """
+        # Not a generator itself: wrong arguments raise an error at once.
         skeleton = self._base_labels(state).skeleton
         require_whole('num_frames', num_frames, 1)
-        chosen = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, num_frames)
-        if not chosen:
-            raise InputError(
-                f'no label of {state.frames.name} lies between two others of the same person, so '
-                'that none can be hidden to measure accuracy: label a third frame'
-            )
-        cache = self._open_cache(state, skeleton)
-        parts = []
-        for number, hidden in enumerate(chosen, 1):
-            frame = hidden[0].frame_index
-            ((_, found),) = propagate_frames(
-                state.frames,
-                hide_labels(state.tracks, hidden),
-                skeleton,
-                self.propagator,
-                cache,
-                boxes=state.boxes,
-                detections=state.detections,
-                life_span=state.life_span,
-                track_ids=[label.track_id for label in hidden],
-                within=range(frame, frame + 1),
-            )
-            parts.append(compare_hidden_labels(hidden, state.tracks, found, skeleton, self.method))
-            if progress is not None:
-                progress(number, len(chosen))
-        return LabelAccuracy.join(parts)
+        require_type('listener', listener, (WorkListener, NoneType), 'a WorkListener')
+        tracks = _copied(state.tracks)
+        chosen = choose_hidden_labels(tracks, len(state.frames), state.life_span, num_frames)
+        return (self._measure(state, tracks, skeleton, hidden, listener) for hidden in chosen)
+
+    def _measure(
+        self,
+        state: PropagationState,
+        tracks: Tracks,
+        skeleton: Skeleton,
+        hidden: Sequence[HiddenLabel],
+        listener: WorkListener | None,
+    ) -> LabelAccuracy:
+        """Fill in the hidden labels of a frame from all others, and compare."""
+        frame = hidden[0].frame_index
+        ((_, found),) = propagate_frames(
+            state.frames,
+            hide_labels(tracks, hidden),
+            skeleton,
+            self.propagator,
+            self._open_cache(state, skeleton),
+            boxes=state.boxes,
+            detections=state.detections,
+            life_span=state.life_span,
+            listener=listener,
+            track_ids=[label.track_id for label in hidden],
+            within=range(frame, frame + 1),
+        )
+        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
@@ -789,6 +798,11 @@ class VideoPosePropagator:
 def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
     """Replace the boxes of some people; a run that has begun goes on with the earlier ones."""
     state.boxes = {person: found for person, found in {**state.boxes, **boxes}.items() if found}
+
+
+def _copied(tracks: Tracks) -> dict[int, dict[int, PersonLabel]]:
+    """Copy the labels, so that a run that has begun goes on with them."""
+    return {person_id: dict(track) for person_id, track in tracks.items()}
 
 
 def _require_state(state: object) -> None:

@@ -283,17 +283,23 @@ def _measure(
     progress: bool,
 ) -> LabelAccuracy | None:
     """Measure the accuracy on the labels; None if that is not asked for, or none can be hidden."""
+    if not args.measure:
+        return None
     from tqdm import tqdm
 
-    from stdpose_mm.review import choose_hidden_labels
+    from stdpose_mm.review import LabelAccuracy, choose_hidden_labels
 
     hidden = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, args.measure)
-    if not hidden:
-        return None
-    with tqdm(total=len(hidden), desc='hidden labels', unit=' frames', disable=not progress) as bar:
-        return propagator.measure_accuracy(
-            state, args.measure, lambda done, _: bar.update(done - bar.n)
+    measured = propagator.measure_in_video(state, args.measure)
+    return LabelAccuracy.join(
+        tqdm(
+            measured,
+            total=len(hidden),
+            desc='hidden labels',
+            unit=' frames',
+            disable=not progress,
         )
+    )
 
 
 def _judge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ JOINT_WEIGHT = 0.5
 """Share of an independent observation that each joint counts for, as the joints of a pose are often
 wrong together."""
 
-SHIFT_VARIANCE = 0.3
+SHIFT_VARIANCE = 0.1
 """Variance between videos of the error of the log odds of scores."""
 
 MAX_WORST = 3
@@ -66,14 +66,19 @@ class LabelAccuracy:
     scores: np.ndarray
 
     @classmethod
-    def join(cls, parts: Sequence[LabelAccuracy]) -> LabelAccuracy:
-        """Join the measurements of several frames."""
-        return cls(
-            [label for part in parts for label in part.labels],
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ('joints', 'errors', 'scores')
-            ),
+    def join(cls, parts: Iterable[LabelAccuracy]) -> LabelAccuracy | None:
+        """Join the measurements of several frames; None without any."""
+        parts = list(parts)
+        return (
+            None
+            if not parts
+            else cls(
+                [label for part in parts for label in part.labels],
+                *(
+                    np.concatenate([getattr(part, name) for part in parts])
+                    for name in ('joints', 'errors', 'scores')
+                ),
+            )
         )
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 
 from stdpose_mm.errors import explain_error, one_line
+from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
 from .video_review import VideoReview
@@ -16,6 +17,9 @@ from .video_review import VideoReview
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
 """Frames propagated at once when no page waits for poses: the first number, and its limit as it
 grows."""
+
+HIDDEN_FRAMES = 24
+"""Maximum number of labelled frames that are hidden to measure the accuracy."""
 
 BEFORE_VIEW = 32
 """Number of frames before the viewed frame at which the computation of poses starts."""
@@ -28,10 +32,17 @@ class _OutdatedError(Exception):
 
 
 class _Run:
-    """Follow the progress of one run, and end the run as soon as it is outdated."""
+    """Follow the progress of one run, and end the run as soon as it is outdated.
 
-    def __init__(self, review: VideoReview) -> None:
+    Args:
+        review: The video.
+        measures: Whether it measures accuracy, which any other work comes before, and whose
+            progress pages do not show.
+    """
+
+    def __init__(self, review: VideoReview, measures: bool = False) -> None:
         self.review = review
+        self.measures = measures
         self.given_up = False
         self._revision = review.revision
         self._idle = self._due = 0.0
@@ -49,7 +60,7 @@ class _Run:
         if self.outdated:
             raise _OutdatedError
         now = time.monotonic()
-        if now - self._told > _SECONDS_BETWEEN_EVENTS:
+        if not self.measures and now - self._told > _SECONDS_BETWEEN_EVENTS:
             self._told = now
             of = len(self.review.state.frames) - self._idle
             self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
@@ -79,7 +90,7 @@ class BackgroundWorker:
     def wake(self, review: VideoReview | None = None) -> None:
         """Look for work; after a correction of ``review`` the current run is interrupted."""
         with self._woken:
-            if self._run is not None and review is not None:
+            if self._run is not None and (review is not None or self._run.measures):
                 self._run.given_up = True
             self._changed = True
             self._woken.notify()
@@ -102,20 +113,18 @@ class BackgroundWorker:
                 if self._closed:
                     return
                 self._changed = False
-            while not self._closed and any(self._do_some(review) for review in self._reviews()):
+            while not self._closed and (
+                any(self._try(self._do_some, review) for review in self._reviews())
+                or any(self._try(self._measure, review) for review in self._reviews())
+            ):
                 pass
 
-    def _do_some(self, review: VideoReview) -> bool:
+    def _try(self, work: Callable[[VideoReview], bool], review: VideoReview) -> bool:
         """Do the next bit of work on a video; return whether there was any."""
         if self._failed_at.get(review) == review.revision:
             return False
         try:
-            revision = review.revision
-            return (
-                self._follow(review, revision)
-                or self._fill(review, revision)
-                or self._settle(review)
-            )
+            return work(review)
         except Exception as error:
             sentence = explain_error(error)
             if sentence is None:
@@ -125,6 +134,12 @@ class BackgroundWorker:
             review.failed = sentence
             review.events.send('failed', error=sentence)
             return False
+
+    def _do_some(self, review: VideoReview) -> bool:
+        revision = review.revision
+        return (
+            self._follow(review, revision) or self._fill(review, revision) or self._settle(review)
+        )
 
     def _follow(self, review: VideoReview, revision: int) -> bool:
         """Compute the poses that depend on the newest correction."""
@@ -159,6 +174,11 @@ class BackgroundWorker:
                 return False
             review.failed = None
             review.settled = revision
+        return self._report(review, revision)
+
+    def _report(self, review: VideoReview, revision: int) -> bool:
+        """Judge the poses of a revision anew; return whether anything is labelled."""
+        with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
             everyone = dict(review.shown.of)
             labels = review.given_labels()
@@ -170,6 +190,27 @@ class BackgroundWorker:
             return True
         review.events.send('idle', revision=revision)
         return labels is not None
+
+    def _measure(self, review: VideoReview) -> bool:
+        """Measure the accuracy on hidden labels when all poses are computed."""
+        with review.lock:
+            revision = review.revision
+            if review.guidance.measured == revision or not review.has_start():
+                return False
+            run = _Run(review, measures=True)
+            measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)
+            with self._woken:
+                self._run = run
+        try:
+            accuracy = LabelAccuracy.join(measured)
+        except _OutdatedError:
+            return True
+        finally:
+            with self._woken:
+                self._run = None
+        if review.guidance.set_accuracy(accuracy, revision):
+            self._report(review, revision)
+        return True
 
     def _propagate(
         self, review: VideoReview, revision: int, people: Sequence[int], frames: range

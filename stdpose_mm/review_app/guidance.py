@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.review import (
+    LabelAccuracy,
     TrackErrors,
     calibrate_scores,
     expect_errors_left,
@@ -45,6 +47,8 @@ class GuidanceReport:
         suggestions: ``{"frame", "gain"}`` of frames to label.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
             there are too many frames to tell.
+        accuracy: What was measured on hidden labels, and is part of what is expected; None if
+            nothing was.
     """
 
     revision: int
@@ -55,6 +59,7 @@ class GuidanceReport:
     checks: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    accuracy: LabelAccuracy | None = None
 
     def labels_needed(self, target: float) -> int | None:
         """Return the number of further labels that a share of right joints is expected to take.
@@ -73,10 +78,14 @@ class Guidance:
 
     Attributes:
         report: The latest report; None at first.
+        measured: The revision whose labels were hidden last to measure the accuracy.
     """
 
     def __init__(self, method: str) -> None:
         self.report: GuidanceReport | None = None
+        self.measured = -1
+        self._accuracy: LabelAccuracy | None = None
+        self._calibrator: ScoreCalibrator | None = None
         self._method = method
         self._score_meaning = score_meaning(method)
         self._errors: dict[int, TrackErrors] = {}
@@ -87,6 +96,16 @@ class Guidance:
         """Recompute the errors of a person in the next update."""
         with self._lock:
             self._outdated.add(person)
+
+    def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> bool:
+        """Let the next update go by what was measured; return whether that changes anything."""
+        changed = (accuracy or self._accuracy) is not None
+        with self._lock:
+            self._accuracy, self.measured = accuracy, revision
+            self._calibrator = None if accuracy is None else accuracy.calibrator
+            if changed:
+                self._outdated |= set(self._errors)
+        return changed
 
     def update(
         self,
@@ -127,11 +146,15 @@ class Guidance:
 
     def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
         propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)
+        wrong = self._probably_wrong(person, poses, track)
+        if self._calibrator is not None:
+            wrong = 1 - self._calibrator(1 - wrong)
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
         # There is nothing to label in a frame where the person is not.
         gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
-        wrong = np.where(propagated, self._probably_wrong(person, poses, track), 0.0)
-        return TrackErrors(np.arange(len(poses.sources)), whole | gone, wrong)
+        return TrackErrors(
+            np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
+        )
 
     def _probably_wrong(self, person: int, poses: PersonPoses, track: VideoLabels) -> np.ndarray:
         """Return the probability [F, K] that joints are wrong; see :func:`calibrate_scores`."""
@@ -190,6 +213,7 @@ class Guidance:
             checks,
             [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
             wrong_after,
+            self._accuracy,
         )
 
     def _check(

@@ -15,6 +15,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
+from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .edit_log import EditLog, EditRequest, EditScope, StaleEditError
@@ -244,6 +245,7 @@ class VideoReview:
                     'next': None,
                     'doubtful': [],
                     'num_doubtful': 0,
+                    'measured': None,
                     'revision': -1,
                     'computing': bool(self.state.tracks),
                     **always,
@@ -255,6 +257,7 @@ class VideoReview:
                 'next': report.next,
                 'doubtful': report.doubtful,
                 'num_doubtful': report.num_doubtful,
+                'measured': _describe_accuracy(report.accuracy),
                 'revision': report.revision,
                 'computing': report.revision < self.revision or self.settled < self.revision,
                 **always,
@@ -450,6 +453,16 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
+
+
+def _describe_accuracy(accuracy: LabelAccuracy | None) -> dict[str, Any] | None:
+    if accuracy is None:
+        return None
+    return {
+        'right': float(accuracy.right.mean()),
+        'labels': len(accuracy.labels),
+        'text': accuracy.describe(),
+    }
 
 
 def _added_person(kind: str, steps: Sequence[Step], person: int | None) -> int | None:

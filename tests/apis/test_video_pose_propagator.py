@@ -747,13 +747,12 @@ def test_accuracy_is_measured_on_hidden_labels(linear, folder):
         linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
     linear.add_labels(state, 4, 1, POSE)
     given = {person: dict(track) for person, track in state.tracks.items()}
-    done = []
-    accuracy = linear.measure_accuracy(state, progress=lambda *counts: done.append(counts))
-    places = [(label.track_id, label.frame_index) for label in accuracy.labels]
+    first, second = linear.measure_in_video(state)
+    places = [(label.track_id, label.frame_index) for label in (*first.labels, *second.labels)]
     assert places == [(3, 2), (3, 4)]
     # By hand: of frame 2, halfway to x = 40, 18 px; of frame 4, 36 px; the pose is 20 px high.
-    np.testing.assert_allclose(accuracy.errors, [18 / 20] * 3 + [36 / 20] * 3)
-    assert done == [(1, 2), (2, 2)]
+    np.testing.assert_allclose(first.errors, [18 / 20] * 3)
+    np.testing.assert_allclose(second.errors, [36 / 20] * 3)
     assert state.tracks == given
 
 
@@ -762,16 +761,37 @@ def test_poses_between_labels_are_the_same_after_measuring(linear, folder):
     for frame, x in ((0, 0), (3, 2), (8, 6)):
         linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
     before = [result.keypoints for result in run(linear, state)]
-    linear.measure_accuracy(state)
+    assert len(list(linear.measure_in_video(state))) == 1
     np.testing.assert_array_equal([result.keypoints for result in run(linear, state)], before)
 
 
-def test_accuracy_needs_a_label_between_two_others(linear, folder):
+def test_nothing_is_measured_without_a_label_between_two_others(linear, folder):
     state = linear.init_state(folder)
     for person, frames in ((1, (0, 8)), (2, (3,))):
         for frame in frames:
             linear.add_labels(state, frame, person, POSE)
-    with pytest.raises(InputError, match='lies between two others of the same person'):
-        linear.measure_accuracy(state)
-    with pytest.raises(InputError, match='num_frames must be a whole number from 1'):
-        linear.measure_accuracy(state, 0)
+    assert not list(linear.measure_in_video(state))
+
+
+def test_a_measurement_goes_on_with_the_labels_that_it_began_with(linear, folder):
+    state = linear.init_state(folder)
+    for frame in (0, 2, 4, 6):
+        linear.add_labels(state, frame, 3, POSE + frame)
+    measured = linear.measure_in_video(state)
+    assert next(measured).right.all()
+    linear.add_labels(state, 6, 3, POSE + 100)
+    assert next(measured).right.all()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        ({'num_frames': 0}, 'num_frames must be a whole number from 1'),
+        ({'listener': print}, 'listener must be a WorkListener'),
+    ],
+)
+def test_a_measurement_refuses_wrong_arguments_at_once(linear, folder, arguments, sentence):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 3, POSE)
+    with pytest.raises(InputError, match=sentence):
+        linear.measure_in_video(state, **arguments)

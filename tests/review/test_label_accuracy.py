@@ -130,11 +130,11 @@ def test_the_interval_of_many_joints_is_that_of_half_as_many_independent_ones() 
 
 
 def test_the_shift_balances_what_was_measured_and_what_is_usual() -> None:
-    """Where the derivative of the log posterior is zero: 0.5 (right - expected) = shift / 0.3."""
+    """Where the derivative of the log posterior is zero: 0.5 (right - expected) = shift / 0.1."""
     result = measured(5, 15, score=0.8)
     shift = result.calibrator.offset
     expected = 20 / (1 + np.exp(-(np.log(4) + shift)))
-    assert 0.5 * (5 - expected) == pytest.approx(shift / 0.3, abs=1e-3)
+    assert 0.5 * (5 - expected) == pytest.approx(shift / 0.1, abs=1e-3)
     assert result.calibrator.slope == 1
 
 
@@ -145,7 +145,7 @@ def test_the_more_was_hidden_the_larger_the_shift() -> None:
 
 
 def test_many_joints_say_how_it_is() -> None:
-    calibrator = measured(1800, 1200, score=0.8).calibrator
+    calibrator = measured(6000, 4000, score=0.8).calibrator
     assert calibrator(np.array(0.8)) == pytest.approx(0.6, abs=0.01)
 
 

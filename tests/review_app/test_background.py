@@ -50,7 +50,8 @@ def slow(start: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowP
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = SlowPropagator()
     page = Page(access_to(start(two_people, propagator=propagator)))
-    page.settle()
+    # The label of person 1 in frame 20 is hidden at last.
+    page.wait_for_measurement(1)
     propagator.propagator.begun.clear()
     propagator.propagator.finished.clear()
     yield page, propagator.propagator
@@ -70,7 +71,11 @@ JOINTS = {'head': [30, 4, 2], 'left_hand': [31, 20, 2], 'right_hand': [32, 24, 2
 def test_only_the_gaps_around_an_edit_are_propagated_again(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
     page.edit('set_joints', person=1, frame=10, joints=JOINTS)
-    assert propagator.finished == [(1, range(1, 10)), (1, range(11, 20))]
+    page.wait_for_measurement(2)
+    edited, hidden = propagator.finished[:2], propagator.finished[2:]
+    assert edited == [(1, range(1, 10)), (1, range(11, 20))]
+    # Without the label of frame 10 the gap is that of before the edit, which is known.
+    assert hidden == [(1, range(11, 39))]
 
 
 def test_an_edit_is_answered_while_a_run_is_going_on(slow: tuple[Page, SlowPropagator]):
@@ -97,7 +102,7 @@ def test_a_newer_edit_ends_a_run_in_the_middle_of_a_gap(slow: tuple[Page, SlowPr
     assert propagator.finished == []
     propagator.go.set()
     page.settle()
-    assert propagator.finished == [(1, range(1, 10)), (1, range(11, 20))]
+    assert propagator.finished[:2] == [(1, range(1, 10)), (1, range(11, 20))]
     assert page.joint(5, 1) == [15, 4]
 
 
@@ -112,7 +117,24 @@ def test_the_newest_edit_is_followed_first_and_older_ones_after_it(
     wait_for(lambda: len(propagator.begun) == 2)
     propagator.go.set()
     page.settle()
-    assert [person for person, _ in propagator.finished] == [2, 2, 1, 1]
+    assert [person for person, _ in propagator.finished[:4]] == [2, 2, 1, 1]
+
+
+def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    page.edit('set_joints', person=1, frame=10, joints=JOINTS)
+    page.wait_for_measurement(2)
+    propagator.finished.clear()
+    propagator.begun.clear()
+    # All poses of this edit are known, but not those in place of hidden labels.
+    page.edit('accept', person=2, frame=10)
+    wait_for(lambda: len(propagator.begun) > 2)
+    propagator.go.clear()
+    page.try_edit('accept', person=2, frame=20)
+    propagator.go.set()
+    page.settle()
+    assert page.get('/guidance')['computing'] is False
+    page.wait_for_measurement(4)
 
 
 def test_head_boxes_alone_show_nobody_and_are_no_failure(start: Callable, two_people: VideoLabels):

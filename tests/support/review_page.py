@@ -70,6 +70,23 @@ class Page:
         }
         return self.post('/edits', body)
 
+    def wait_for_measurement(self, labels: int, right: float | None = None) -> Any:
+        """Wait until accuracy was measured on a number of hidden labels; return the guidance.
+
+        Args:
+            labels: The number; 0 to wait until nothing is measured any more.
+            right: Share of their joints that is right, if that tells the measurement from others.
+        """
+        until = time.monotonic() + 30
+        while True:
+            guidance = self.get('/guidance')
+            found = guidance['measured'] or {'labels': 0, 'right': right}
+            is_it = found['labels'] == labels and right in (None, found['right'])
+            if is_it and not guidance['computing']:
+                return guidance
+            assert time.monotonic() < until, guidance
+            time.sleep(0.005)
+
     def edit(self, type: str, **edit: Any) -> Any:
         """Send an edit that must be done, and wait for the poses that follow from it."""
         response = self.try_edit(type, **edit)

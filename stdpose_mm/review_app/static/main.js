@@ -762,7 +762,7 @@ function prepareViews() {
     if (!state.guidance?.computing) showState('evidence', state.guidance?.evidence.join('. ') || null);
   });
   store.watch(['target'], refreshGuidance);
-  const transport = ['frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
+  const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
   store.watch(transport, () => showTransport(store));
   const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting'];
   store.watch(header, () => showHeader(store));

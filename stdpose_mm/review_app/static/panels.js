@@ -216,7 +216,7 @@ export function showGuidance(store, go) {
 
 /** @param {Store} store */
 export function showTransport(store) {
-  const { video, frame, shown, playing, progress, connection, waiting, settled, revision } =
+  const { video, frame, shown, playing, progress, connection, waiting, settled, revision, guidance } =
     store.state;
   if (!video) return;
   const field = byId('frame-field');
@@ -234,6 +234,11 @@ export function showTransport(store) {
   slider.setAttribute('aria-valuemax', String(video.frames - 1));
   slider.setAttribute('aria-valuenow', String(frame));
   slider.setAttribute('aria-valuetext', `frame ${frame} of ${video.frames - 1}`);
+  const measured = guidance?.measured;
+  byId('measured').textContent = measured
+    ? `${percent(measured.right)} right in ${counted(measured.labels, 'hidden label')}`
+    : '';
+  byId('measured').title = measured?.text ?? '';
   let status = 'All poses are up to date';
   if (connection !== 'ok') status = 'No server';
   else if (waiting) status = `Sending ${waiting} edit${waiting > 1 ? 's' : ''}`;
