@@ -208,8 +208,8 @@ class BackgroundWorker:
         finally:
             with self._woken:
                 self._run = None
-        if review.guidance.set_accuracy(accuracy, revision):
-            self._report(review, revision)
+        review.guidance.set_accuracy(accuracy, revision)
+        self._report(review, revision)
         return True
 
     def _propagate(

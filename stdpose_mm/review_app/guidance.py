@@ -97,15 +97,13 @@ class Guidance:
         with self._lock:
             self._outdated.add(person)
 
-    def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> bool:
-        """Let the next update go by what was measured; return whether that changes anything."""
-        changed = (accuracy or self._accuracy) is not None
+    def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
+        """Let the next update go by what was measured; None if no label could be hidden."""
         with self._lock:
+            if accuracy is not None or self._calibrator is not None:
+                self._outdated |= set(self._errors)
             self._accuracy, self.measured = accuracy, revision
             self._calibrator = None if accuracy is None else accuracy.calibrator
-            if changed:
-                self._outdated |= set(self._errors)
-        return changed
 
     def update(
         self,

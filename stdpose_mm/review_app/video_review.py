@@ -369,7 +369,7 @@ class VideoReview:
     def _is_good(self, report: GuidanceReport, target: float) -> bool:
         return (
             bool(self.state.tracks)
-            and self.settled == self.revision == report.revision
+            and self.settled == self.revision == report.revision == self.guidance.measured
             and report.expected_wrong is not None
             and report.expected_wrong <= 1 - target
         )

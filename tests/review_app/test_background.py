@@ -133,8 +133,22 @@ def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, 
     page.try_edit('accept', person=2, frame=20)
     propagator.go.set()
     page.settle()
-    assert page.get('/guidance')['computing'] is False
     page.wait_for_measurement(4)
+
+
+def test_nothing_is_good_enough_before_accuracy_is_measured(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    propagator.begun.clear()
+    # The gaps of this edit are known, those of the two hidden labels are not.
+    page.edit('accept', person=1, frame=10)
+    page.edit('forget', person=1, frame=10)
+    page.wait_for_measurement(1)
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=20, joints=JOINTS)
+    wait_for(lambda: propagator.begun)
+    assert page.get('/guidance', target=0)['good_enough'] is False
+    propagator.go.set()
+    page.wait_until_good_enough(target=0)
 
 
 def test_head_boxes_alone_show_nobody_and_are_no_failure(start: Callable, two_people: VideoLabels):

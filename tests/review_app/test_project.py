@@ -366,10 +366,8 @@ def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(star
         if page.poses(frame)[1]['source'] != 'given':
             page.try_edit('accept', person=1, frame=frame)
     page.revision = page.get()['revision']
-    page.settle()
-    guidance = page.get('/guidance')
+    guidance = page.wait_until_good_enough()
     assert guidance['expected_wrong'] == 0
-    assert guidance['good_enough'] is True
     assert guidance['labels_needed'] == 0
     assert guidance['next'] is None
     assert page.client.get('/api/project').json()['videos'][0]['state'] == 'good enough'
@@ -399,7 +397,7 @@ def test_only_frames_that_are_more_likely_wrong_than_right_are_in_doubt(start: C
 
 
 def test_everything_is_good_enough_for_a_target_of_nothing(page: Page):
-    assert page.get('/guidance', target=0)['good_enough'] is True
+    page.wait_until_good_enough(target=0)
 
 
 def test_the_page_and_its_files_are_served(page: Page):

@@ -87,6 +87,14 @@ class Page:
             assert time.monotonic() < until, guidance
             time.sleep(0.005)
 
+    def wait_until_good_enough(self, **params: Any) -> Any:
+        """Wait until the poses are said to be good enough; return the guidance."""
+        until = time.monotonic() + 30
+        while not (guidance := self.get('/guidance', **params))['good_enough']:
+            assert time.monotonic() < until, guidance
+            time.sleep(0.005)
+        return guidance
+
     def edit(self, type: str, **edit: Any) -> Any:
         """Send an edit that must be done, and wait for the poses that follow from it."""
         response = self.try_edit(type, **edit)

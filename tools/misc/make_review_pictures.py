@@ -148,7 +148,7 @@ def take_pictures(browser: Any, address: str) -> Iterator[bytes]:
         return script('return document.querySelector(arguments[0])?.textContent ?? ""', selector)
 
     def settled() -> bool:
-        return text('#status') == 'All poses are up to date' and '%' in text('#verdict')
+        return text('#status') == 'All poses are up to date' and 'right' in text('#measured')
 
     def rest() -> None:
         # The lists and the timeline are fetched a moment after the poses.
