@@ -87,11 +87,11 @@ def make_sandbox(root: Path) -> Path:
             _write_set(place / 'annotations' / split, place, pictures, [f'images/{split}/a'])
     _write_clips(root / 'data' / 'jhmdb_clips', pictures)
     _write_clips(root / 'data' / 'clips', pictures)
-    for split in ('train', 'val'):
-        clips = sorted((root / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))
-        (root / 'data' / 'jhmdb_split').mkdir(parents=True, exist_ok=True)
-        write_label_list(root / 'data' / 'jhmdb_split' / f'{split}.txt', [*map(str, clips)])
-        write_label_list(root / 'data' / f'{split}.txt', [*map(str, clips)])
+    clips = sorted((root / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))
+    (root / 'data' / 'jhmdb_split').mkdir(parents=True, exist_ok=True)
+    for split, half in (('train', clips[:2]), ('val', clips[2:])):
+        for path in (f'jhmdb_split/{split}.txt', f'{split}.txt'):
+            write_label_list(root / 'data' / path, [*map(str, half)])
     annolists = _EVALUATED / 'pt17' / 'annolist'
     shutil.copytree(annolists, root / 'annolists' / 'val')
     shutil.copytree(annolists, root / 'data' / 'posetrack17' / 'annotations' / 'val')
