@@ -204,7 +204,7 @@ def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[_TrackGaps]:
             yield group
             group = []
         group.append((track, gap))
-        end = max(end, last) if len(group) > 1 else last
+        end = max(end, last)
     if group:
         yield group
 

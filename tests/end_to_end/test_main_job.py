@@ -396,7 +396,8 @@ def mean_error(found: VideoLabels, truth: VideoLabels) -> float:
 
 def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     out = tmp_path / 'demo'
-    numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3]
+    # Of this seed there are two people in the held-out clip.
+    numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3, '--seed', 4]
     done = warm_commands.run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
     *_, verb, clip, labels = shlex.split(done.stdout.splitlines()[-1])
     assert verb == 'review'

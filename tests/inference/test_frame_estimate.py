@@ -31,9 +31,9 @@ def lost(frame):
 
 
 def test_the_way_between_two_frames_is_straight():
-    frames = [seen(0, 10.0), lost(1), lost(2), lost(3), seen(4, 30.0)]
+    frames = [seen(6, 10.0), lost(7), lost(8), lost(9), seen(10, 30.0)]
     found = list(interpolate_unreadable(frames))
-    assert [frame.frame_index for frame in found] == [0, 1, 2, 3, 4]
+    assert [frame.frame_index for frame in found] == [6, 7, 8, 9, 10]
     assert [frame.origin for frame in found] == ['seen', 'bridged', 'bridged', 'bridged', 'seen']
     assert [frame.keypoints[0, 1, 0] for frame in found] == [10, 15, 20, 25, 30]
     assert found[1].people.boxes.tolist() == [[15, 0, 10, 20]]
@@ -41,6 +41,11 @@ def test_the_way_between_two_frames_is_straight():
     assert found[1].people.scores.tolist() == [pytest.approx(0.6 * INTERPOLATED_SCORE_FACTOR)]
     assert found[0] is frames[0]
     assert found[4] is frames[4]
+
+
+def test_nobody_is_in_an_unknown_frame_of_any_number_of_joints():
+    frame = unknown_frame(3, 5)
+    assert (len(frame), frame.keypoints.shape, frame.scores.shape) == (0, (0, 5, 2), (0, 5))
 
 
 def test_only_people_on_both_sides_are_bridged():

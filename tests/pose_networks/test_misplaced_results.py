@@ -120,6 +120,13 @@ def test_poses_of_a_part_of_the_labels_do_not_count_as_far_away():
     assert find_misplacement(compared, MIRRORED) is None
 
 
+def test_frames_without_any_pose_are_not_where_poses_fit_best():
+    poses = walk()
+    late = at_labels(shift_poses(poses, 3), poses)
+    late.known[0] = False
+    assert find_misplacement(late, MIRRORED).shift == 3
+
+
 def test_labels_themselves_are_of_their_frames():
     poses = walk()
     assert find_misplacement(at_labels(poses, poses), MIRRORED) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,17 @@ def test_a_pair_is_named_once_with_its_frames_and_apart_from_others() -> None:
 @pytest.mark.parametrize('visible', ['22200', '00000'])
 def test_few_common_joints_tell_nothing(visible: str) -> None:
     assert find(give(0, 1), give(0, 2, visible=visible)) == []
+
+
+def test_four_common_joints_are_enough() -> None:
+    assert len(find(give(0, 1), give(0, 2, visible='22220'))) == 1
+
+
+def test_propagated_joints_tell_nothing() -> None:
+    partial = replace(
+        give(0, 2), keypoint_sources=np.array(['given'] * 3 + ['propagated'] * 2), source='given'
+    )
+    assert find(give(0, 1), partial) == []
 
 
 def test_the_size_is_that_of_the_labelled_joints() -> None:

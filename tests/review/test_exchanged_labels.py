@@ -58,6 +58,21 @@ def test_two_people_whose_numbers_are_exchanged_in_one_label_are_found() -> None
     assert find(*labels, give(7, 2, beside), give(7, 5)) == []
 
 
+@pytest.mark.parametrize(('visible', 'number'), [('22220', 1), ('22200', 0)])
+def test_people_are_compared_by_four_joints_or_more(visible: str, number: int) -> None:
+    beside = STANDING + np.array([80, 0])
+    labels = [give(frame, 2, beside) for frame in (0, 14)]
+    labels += [give(frame, 5) for frame in (0, 14)]
+    exchanged = [give(7, 5, beside, visible), give(7, 2, visible=visible)]
+    assert len(find(*labels, *exchanged)) == number
+
+
+def test_a_right_label_just_before_or_after_an_exchanged_one_is_not_named() -> None:
+    # The line to the exchanged label is almost there, and has left and right exchanged as well.
+    labels = [give(0), give(13), give(14, pose=MIRRORED), give(15), give(28)]
+    assert find(*labels) == [ExchangedLabels(14, (1,))]
+
+
 def test_absence_next_to_a_label_tells_nothing() -> None:
     gone = give(14, visible='00000')
     assert find(give(0), give(7, pose=MIRRORED), gone, give(21)) == []

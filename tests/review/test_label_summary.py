@@ -123,6 +123,30 @@ def test_a_crowd_is_counted():
     assert lines[11] == '  and 190 more mice'
 
 
+@pytest.mark.parametrize(
+    ('number', 'last'), [(10, '  mouse 9: frame 0'), (11, '  and 1 more mouse')]
+)
+def test_ten_are_listed_one_by_one(number, last):
+    labels = [give(0, track_id) for track_id in range(number)]
+    lines = word_summary(summarize(*labels, category='mouse')).splitlines()
+    assert lines[-2] == last
+
+
+@pytest.mark.parametrize(
+    ('number', 'said'),
+    [(8, '1, 4, 9, 16, 25, 36, 49, 64'), (9, '1, 4, 9, 16, 25, 36, 49, 64 and 1 more (9 frames)')],
+)
+def test_frames_are_counted_once_they_are_too_many_to_list(number, said):
+    text = word_summary(summarize(*(give((n + 1) ** 2) for n in range(number)), num_frames=90))
+    assert f'  person 0: frames {said}' in text.splitlines()
+
+
+def test_a_propagated_joint_outside_of_the_picture_is_no_mistake_of_the_labels():
+    sources = np.array(['propagated', 'given', 'given'])
+    outside = give(3, points=[[-9, 0], *HERE[1:]], keypoint_sources=sources)
+    assert summarize(outside).outside == ()
+
+
 def test_joints_that_one_label_leaves_out_are_said():
     labels = [give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 0, 0)), give(14)]
     summary = summarize(*labels)

@@ -226,6 +226,12 @@ def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
     assert outlook.startswith('76.7% of joints are expected right, about ')
 
 
+def test_poses_beyond_the_last_label_stay_in_doubt() -> None:
+    # Four of six joints, each wrong with a probability of 0.4.
+    *_, outlook = list_advice(scored_video(scored_track([1, 0.6, 0.6])), 0, 1)
+    assert outlook.startswith('73.3% of joints are expected right, about ')
+
+
 def test_nothing_propagated_has_no_outlook() -> None:
     assert list_advice(scored_video(scored_track([1, 1, 1])), 0, 1) == [
         'no joint was propagated, so that there is no accuracy to estimate'

@@ -21,6 +21,8 @@ from stdpose_mm.structures import (
 from stdpose_mm.structures.boxes import (
     MIN_BOX_SIDE,
     TrackBoxes,
+    covered_share,
+    enclose,
     interpolate_box,
     label_boxes,
     match_box,
@@ -53,6 +55,12 @@ def test_single_joint_gets_a_box_around_it() -> None:
     )
 
 
+def test_joints_on_a_line_get_a_box_as_wide_as_that_of_a_single_joint() -> None:
+    # Upright, 40 px high: 6 px more on either end.
+    upright = label([[10, 20], [10, 60]], [2, 2])
+    np.testing.assert_allclose(person_box(upright), [10 - MIN_BOX_SIDE / 2, 14, MIN_BOX_SIDE, 52])
+
+
 def test_label_without_box_and_joint_has_none() -> None:
     with pytest.raises(ValueError, match='label on frame 3 has neither a box nor a joint'):
         person_box(label([[10, 20]], [0]))
@@ -78,6 +86,7 @@ def test_interpolation_needs_a_box() -> None:
 def test_clipped_box() -> None:
     np.testing.assert_array_equal(clip_box(np.array([-5, 10, 20, 20]), 100, 25), [0, 10, 15, 15])
     np.testing.assert_array_equal(clip_box(np.array([120, 5, 20, 20]), 100, 25)[2:], [0, 20])
+    np.testing.assert_array_equal(clip_box(np.array([-30, 5, 20, 20]), 100, 25), [0, 5, 0, 20])
 
 
 def test_corners() -> None:
@@ -120,6 +129,20 @@ def test_the_share_of_the_smaller_box_inside_the_other() -> None:
     boxes = np.array([[0, 0, 20, 40], [5, 30, 10, 20.0], [100, 0, 10, 10]])
     expected = [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]
     np.testing.assert_allclose(shared_area(boxes), expected)
+
+
+def test_the_share_of_a_box_inside_another_one() -> None:
+    # It is 10 wide and 20 high; the others hold its right half, its lower quarter, nothing of it.
+    box = np.array([10, 20, 10, 20.0])
+    others = np.array([[15, 0, 50, 60], [0, 35, 90, 90], [40, 20, 10, 20.0]])
+    assert covered_share(box, others).tolist() == [0.5, 0.25, 0]
+
+
+def test_a_box_grows_on_the_sides_where_points_are_outside() -> None:
+    box = np.array([10, 20, 30, 40.0])
+    assert enclose(box, np.array([[4, 25], [12, 75.0]])).tolist() == [4, 20, 36, 55]
+    assert enclose(box, np.array([[45, 12.0]])).tolist() == [10, 12, 35, 48]
+    assert enclose(box, np.zeros((0, 2))).tolist() == box.tolist()
 
 
 def test_boxes_of_labels_with_a_box_or_a_joint() -> None:

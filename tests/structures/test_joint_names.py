@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -53,6 +54,15 @@ def test_neighbours_of_the_neck_are_found_the_closest_first():
     assert shared == {'head_bottom': 'neck', 'head_top': 'head', 'pelvis': 'hip'}
 
 
+def test_the_closer_in_meaning_the_smaller_the_distance():
+    names = ('neck', 'Neck', 'upper_neck', 'head_bottom', 'thorax', 'nose')
+    assert [name_distance('neck', name) for name in names] == [0, 1, 2, 3, 4, None]
+
+
+def test_of_two_spellings_the_one_of_the_network_gets_its_joint():
+    assert named(('LHip', 'left_hip'), ('left_hip',)) == {'left_hip': 'left_hip'}
+
+
 def test_no_joint_of_the_network_stands_for_two():
     assert named(('upper_neck', 'neck'), ('neck',)) == {'neck': 'neck'}
     assert named(('neck', 'thorax'), ('upper_neck', 'thorax')) == {
@@ -84,3 +94,20 @@ def test_every_set_of_joints_finds_itself(name):
     mapping = JointMapping.by_meaning(skeleton, skeleton)
     assert mapping is not None
     np.testing.assert_array_equal(mapping.in_model, np.arange(skeleton.num_keypoints))
+
+
+def test_joints_of_the_same_name_are_reordered_and_others_are_zero():
+    labels, model = Skeleton(('tail', 'nose', 'hip')), Skeleton(('hip', 'ear', 'nose', 'tail'))
+    needed, trained = np.array([False, True, True]), np.array([True, True, True, False])
+    mapping = JointMapping.by_name(labels, model, needed, trained)
+    assert (mapping.shared.tolist(), mapping.in_model.tolist()) == ([1, 2], [2, 0])
+    of_labels = np.array([[1, 10], [2, 20], [3, 30]])
+    assert mapping.to_model(of_labels).tolist() == [[3, 30], [0, 0], [2, 20], [0, 0]]
+    of_model = np.array([[5, 50], [6, 60], [7, 70], [8, 80]])
+    assert mapping.to_labels(of_model).tolist() == [[0, 0], [7, 70], [5, 50]]
+
+
+def test_a_labelled_joint_that_the_model_was_not_trained_on_is_refused():
+    labels, model = Skeleton(('tail', 'nose')), Skeleton(('nose', 'tail'))
+    with pytest.raises(InputError, match=r'use tail, which the model does not know .*: nose\)'):
+        JointMapping.by_name(labels, model, np.array([True, True]), np.array([True, False]))

@@ -126,6 +126,12 @@ def test_estimates_without_scores_are_not_taken_as_given():
         take_as_given(video(label(0, 'propagated', None)), 0.8)
 
 
+def test_scores_of_given_labels_judge_no_estimate():
+    persons = label(0, 'given', [0.9, 0.9]), label(1, 'propagated', None)
+    with pytest.raises(InputError, match='have no scores'):
+        take_as_given(video(*persons), 0.8)
+
+
 def test_scores_are_not_advised_for_a_file_without_them():
     with pytest.raises(InputError, match=r'label some frames$'):
         require_some_given(video(label(0, 'propagated', None)), 'dense.csv')

@@ -21,6 +21,8 @@ def test_lists_become_arrays():
         ([[1, 2, 3, 4]], [1, 1], [0], r'scores must have shape \[1\], got \[2\]'),
         ([[1, 2, 3, 4]], [1], [0, 1], r'track_ids must have shape \[1\], got \[2\]'),
         ([[1, 2, 0, 4]], [1], [0], r'size above 0, got \[1.0, 2.0, 0.0, 4.0\]'),
+        ([[1, 2, 3, 4], [5, 6, 7, -1]], [1, 1], [0, 1], r'got \[5.0, 6.0, 7.0, -1.0\]'),
+        ([[1, 2, 0.5, 4], [1, np.inf, 3, 4]], [1, 1], [0, 1], r'got \[1.0, inf, 3.0, 4.0\]'),
         ([[1, np.nan, 3, 4]], [1], [0], 'must be finite'),
         ([[1, 2, 3, 4]], [1.5], [0], r'scores must be in 0..1, got \[1.5\]'),
         ([[1, 2, 3, 4]], [np.nan], [0], r'scores must be in 0..1'),

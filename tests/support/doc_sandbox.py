@@ -76,7 +76,7 @@ def make_sandbox(root: Path) -> Path:
         with ZipFile(root / name, 'w') as exported:
             exported.write(root / 'task.xml', 'annotations.xml')
     _write_deeplabcut(root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv')
-    _write_videos(root, sparse)
+    _write_videos(root, pictures[:SHORT])
     write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
     write_labels(_propagated(dense), root / 'dense.json', 'posetrack18')
     pictures = pictures[:SHORT]
@@ -87,11 +87,11 @@ def make_sandbox(root: Path) -> Path:
             _write_set(place / 'annotations' / split, place, pictures, [f'images/{split}/a'])
     _write_clips(root / 'data' / 'jhmdb_clips', pictures)
     _write_clips(root / 'data' / 'clips', pictures)
-    for split in ('train', 'val'):
-        clips = sorted((root / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))
-        (root / 'data' / 'jhmdb_split').mkdir(parents=True, exist_ok=True)
-        write_label_list(root / 'data' / 'jhmdb_split' / f'{split}.txt', [*map(str, clips)])
-        write_label_list(root / 'data' / f'{split}.txt', [*map(str, clips)])
+    clips = sorted((root / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))
+    (root / 'data' / 'jhmdb_split').mkdir(parents=True, exist_ok=True)
+    for split, half in (('train', clips[:2]), ('val', clips[2:])):
+        for path in (f'jhmdb_split/{split}.txt', f'{split}.txt'):
+            write_label_list(root / 'data' / path, [*map(str, half)])
     annolists = _EVALUATED / 'pt17' / 'annolist'
     shutil.copytree(annolists, root / 'annolists' / 'val')
     shutil.copytree(annolists, root / 'data' / 'posetrack17' / 'annotations' / 'val')
@@ -109,15 +109,15 @@ def make_sandbox(root: Path) -> Path:
     return root
 
 
-def _write_videos(root: Path, labels: VideoLabels) -> None:
+def _write_videos(root: Path, pictures: list[np.ndarray]) -> None:
     """Write several videos, a label file for each, and a dataset file."""
     for name in ('videos/mouse.mp4', 'a.mp4', 'b.mp4'):
-        (root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(root / 'clip.mp4', root / name)
+        write_video(root / name, pictures, fps=10)
     (root / 'frames_of_c').mkdir()
-    for frame, picture in enumerate(_pictures()):
+    for frame, picture in enumerate(pictures):
         cv2.imwrite(str(root / 'frames_of_c' / f'{frame:06d}.jpg'), picture)
     for name in ('mouse', 'a', 'b', 'frames_of_c'):
+        labels = _labels(name, range(0, SHORT, INTERVAL), SHORT)
         write_labels(labels, root / 'exports' / f'{name}.json')
     (root / 'dataset.csv').write_text('video,labels\nclip.mp4,labels.json\n')
 
@@ -157,7 +157,7 @@ def _write_deeplabcut(path: Path) -> None:
         ['bodyparts', '', '', *[name for name, _ in joints]],
         ['coords', '', '', *[axis for _, axis in joints]],
     ]
-    for frame in range(0, NUM_FRAMES, INTERVAL):
+    for frame in range(0, SHORT, INTERVAL):
         rows.append(['labeled-data', 'mouse', f'img{frame:02d}.png', *_pose(0, frame).ravel()])
     path.parent.mkdir(parents=True)
     path.write_text(''.join(f'{",".join(map(str, row))}\n' for row in rows))

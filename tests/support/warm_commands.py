@@ -214,9 +214,11 @@ def kill_training(*arguments: object, cwd: Path, steps: int) -> None:
     assert process.wait().returncode == -signal.SIGKILL
 
 
-def run(script: str, *arguments: object, cwd: Path, processes: int = 1) -> Finished:
+def run(
+    script: str, *arguments: object, cwd: Path, processes: int = 1, first: str = ''
+) -> Finished:
     """Run a script of the repository that must succeed; see :func:`start`."""
-    done = start(script, *arguments, cwd=cwd, processes=processes).wait()
+    done = start(script, *arguments, cwd=cwd, processes=processes, first=first).wait()
     assert done.returncode == 0, done.stderr
     return done
 

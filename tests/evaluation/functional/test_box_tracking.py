@@ -68,3 +68,14 @@ def test_a_box_taken_for_a_moment_makes_no_broken_track():
 def test_a_box_where_nobody_is_belongs_to_nobody():
     truth, found = [people(t1=0)] * 12, [people(t5=50)] * 12
     assert count_tracks([(truth, found)]) == TrackCounts(ids=1, false_ids=1)
+
+
+def test_every_further_box_on_a_person_is_a_double():
+    truth, found = [people(t1=0)] * 12, [people(t7=0, t8=1, t9=-1)] * 12
+    assert count_tracks([(truth, found)]) == TrackCounts(ids=3, false_ids=2, doubles=24)
+
+
+def test_tracks_of_less_than_ten_frames_are_short():
+    for length, short in ((9, 1), (10, 0)):
+        whole = [people(t1=0)] * length
+        assert count_tracks([(whole, whole)]) == TrackCounts(ids=1, short_ids=short)
