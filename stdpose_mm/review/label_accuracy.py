@@ -134,8 +134,8 @@ def choose_hidden_labels(
 ) -> list[list[HiddenLabel]]:
     """Choose labels to hide, each of which lies between two others of its person.
 
-    Labels that leave joints to propagation are not hidden, nor are those that have no extent to
-    measure errors by.
+    Labels of less than half of the joints that the person's labels give are not hidden, nor are
+    those that have no extent to measure errors by.
 
     Args:
         tracks: The labels.
@@ -148,10 +148,11 @@ def choose_hidden_labels(
     """
     by_frame: dict[int, list[HiddenLabel]] = {}
     for track_id, track in tracks.items():
+        ever_given = np.logical_or.reduce([label.given for label in track.values()])
         for interval in find_presence_intervals(track, num_frames, life_span):
             times = list(interval.labels)
             for place in zip(times, times[1:], times[2:], strict=False):
-                if _is_comparable(interval.labels[place[1]]):
+                if _is_comparable(interval.labels[place[1]], ever_given):
                     by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
     frames = sorted(by_frame)
     places = np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(np.int64)
@@ -198,6 +199,6 @@ def compare_hidden_labels(
     return LabelAccuracy(hidden, names[known], errors.relative[known], pairs.scores[known])
 
 
-def _is_comparable(label: PersonLabel) -> bool:
-    size = pose_sizes(label.keypoints[None], label.labelled[None])[0]
-    return not label.propagated.any() and bool(size > 0)
+def _is_comparable(label: PersonLabel, ever_given: np.ndarray) -> bool:
+    size = pose_sizes(label.keypoints[None], label.given[None])[0]
+    return 2 * label.given.sum() >= ever_given.sum() and bool(size > 0)
