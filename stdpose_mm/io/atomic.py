@@ -140,7 +140,8 @@ def _reserve(target: Path) -> Path:
         _require_no_other_kind(target)
         temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(target)
+        for path in left_behind(target):
+            path.unlink(missing_ok=True)
         temporary.touch()
     except OSError as error:
         raise _not_written(target, error) from error
@@ -161,12 +162,14 @@ def _short_name(target: Path) -> str:
     return f'{digest}{os.fsdecode(name[len(digest) - room :])}'
 
 
-def _remove_left_behind(target: Path) -> None:
-    """Remove temporary files of ``target`` that killed processes left behind."""
+def left_behind(target: Path) -> list[Path]:
+    """List the temporary files or folders of ``target`` that killed processes left behind."""
+    found = []
     for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
         mark = _MARK.match(path.name)
         if mark is not None and not _is_running(int(mark[1])):
-            path.unlink(missing_ok=True)
+            found.append(path)
+    return found
 
 
 def _is_running(process: int) -> bool:
