@@ -185,7 +185,8 @@ class VideoFrames(FrameSource):
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
-        container = av.open(self._path)
+        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        container = av.open(os.path.abspath(self._path))
         if container.format.name == 'tty':
             # FFmpeg draws the letters of a text file.
             container.close()
