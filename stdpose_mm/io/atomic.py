@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import gzip
 import hashlib
@@ -46,8 +47,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        InputError: If ``path`` is a folder, a device or similar, or cannot be written, for example
-            because the disk is full.
+        InputError: If ``path`` is a folder, a device or similar, is write-protected, or cannot be
+            written, for example because the disk is full.
     """
     if os.path.islink(path):
         path = os.path.realpath(path)
@@ -93,7 +94,7 @@ def require_writable(path: PathLike) -> None:
     try:
         if os.fspath(path).endswith(os.sep):
             raise _folder_error(path)
-        _require_no_other_kind(target)
+        _require_replaceable(target)
         # Also raises an error if the name is too long.
         _temporary_of(target).is_file()
     except OSError as error:
@@ -127,17 +128,20 @@ def _folder_error(path: PathLike) -> InputError:
     return InputError(f'{path} is a folder, expected the path of a file to write')
 
 
-def _require_no_other_kind(target: Path) -> None:
+def _require_replaceable(target: Path) -> None:
     if target.is_dir():
         raise _folder_error(target)
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
+    # Renaming another file to it would not ask, though somebody may have protected it on purpose.
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _reserve(target: Path) -> Path:
     """Create the empty temporary file beside ``target``."""
     try:
-        _require_no_other_kind(target)
+        _require_replaceable(target)
         temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         for path in left_behind(target):
