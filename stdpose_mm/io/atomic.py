@@ -38,7 +38,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
     some writers choose their format, and is another one every time: several threads may write the
     same file, which is that of the last to finish. If the block raises, nothing is left behind and
-    a file that was at ``path`` before is untouched. A symbolic link is written through.
+    a file that was at ``path`` before is untouched; an ``InputError`` that names the temporary path
+    then names ``path``. A symbolic link is written through.
 
     Args:
         path: Path of the finished file.
@@ -58,6 +59,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, InputError) and str(temporary) in str(error):
+            raise InputError(str(error).replace(str(temporary), str(path))) from None
         refused = _find_refusal(error, temporary)
         if refused is None:
             raise
@@ -79,9 +82,13 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
 
 
 def _not_written(path: PathLike, error: OSError) -> InputError:
-    # ``path`` itself may be the temporary file of another writer.
-    path = re.sub(rf'({_MARK.pattern})+(?=[^/]+$)', '', os.fspath(path))
+    path = Path(path).parent / finished_name(path)
     return InputError(os_error_text(error, f'{path} cannot be written'))
+
+
+def finished_name(path: PathLike) -> str:
+    """Return the name that a file will have, of which ``path`` may be the temporary one."""
+    return re.sub(rf'^({_MARK.pattern})+', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:

@@ -406,7 +406,7 @@ class VideoReview:
             self.require_own_output()
             revision = self.revision
             with atomic_path(self.files.out) as temporary:
-                self._write(temporary, None, str(self.files.out))
+                self._write(temporary)
                 # Noted before it is there: a server that is killed now still knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision)
@@ -422,15 +422,14 @@ class VideoReview:
             InputError: If nothing is labelled, or the file cannot be written.
         """
         with self._writing:
-            self._write(path, format, path.name)
+            try:
+                self._write(path, format)
+            except InputError as error:
+                raise InputError(str(error).replace(str(path), path.name)) from None
 
-    def _write(self, path: Path, format: str | None, name: str) -> None:
-        """Write to a temporary path; errors have the name that the user knows in its place."""
+    def _write(self, path: Path, format: str | None = None) -> None:
         labels, time_of = self.collect()
-        try:
-            write_labels(labels, path, format, time_of)
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), name)) from None
+        write_labels(labels, path, format, time_of)
 
     # The work in the background.
 

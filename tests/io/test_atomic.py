@@ -50,6 +50,17 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path):
         write_json(tmp_path / 'file' / 'out.json', {})
 
 
+def test_an_error_about_the_temporary_file_names_the_finished_one(tmp_path: Path):
+    path = tmp_path / 'out.trc'
+    with (
+        pytest.raises(InputError) as caught,
+        atomic_path(path) as outer,
+        atomic_path(outer) as inner,
+    ):
+        raise InputError(f'{inner}: two frames are needed')
+    assert str(caught.value) == f'{path}: two frames are needed'
+
+
 def test_a_write_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / 'labels.json'
     path.write_text('precious')
