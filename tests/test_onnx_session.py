@@ -388,3 +388,16 @@ def test_openvino_reports_nothing(code, reports, tmp_path):
     env = {**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'}
     subprocess.run([sys.executable, '-c', code], env=env, check=True)
     assert place.exists() is reports
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('code', 'reports'),
+    [('import onnxruntime', True), ('import stdpose_mm, onnxruntime', False)],
+)
+def test_onnxruntime_reports_nothing(code, reports, tmp_path):
+    """The first case says that it would: it keeps a number of the device for its reports."""
+    # Nothing else: it does not report from where variables say that a build machine runs it.
+    env = {'PYTHONPATH': str(ROOT), 'XDG_CACHE_HOME': str(tmp_path)}
+    subprocess.run([sys.executable, '-c', code], env=env, check=True)
+    assert bool(list(tmp_path.rglob('deviceid'))) is reports

@@ -83,6 +83,8 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
     videos = [read_labels(path) for path in names.values()]
+    if not any(video.persons for video in videos):
+        raise InputError(f'{truth} holds files without any person, expected the ground truth')
     scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
     write_json(out, without_nan(scores.to_dict()), indent=2)
     print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,8 @@ class OneLineParser(argparse.ArgumentParser):
     Args:
         prog: Name of the command.
         documentation: Docstring whose first line describes the command.
-        intermixed: Whether the values of one positional argument may stand on both sides of
-            options.
+        intermixed: Whether the values of one positional argument, which are paths, may stand on
+            both sides of options.
     """
 
     def __init__(self, prog: str, documentation: str | None, intermixed: bool = False) -> None:
@@ -92,8 +93,10 @@ class OneLineParser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
-        parse = self.parse_intermixed_args if self._intermixed else super().parse_args
-        parsed = parse(args, namespace)
+        if self._intermixed:
+            parsed = self.parse_intermixed_args(_without_separator(args), namespace)
+        else:
+            parsed = super().parse_args(args, namespace)
         for action in self._actions:
             # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option
             # this list is one of the values; the default of such an option is an empty list, too.
@@ -114,6 +117,15 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')
+
+
+def _without_separator(args: Sequence[str] | None) -> list[str]:
+    """Mark what follows ``--`` as paths, since argparse forgets ``--`` where it intermixes."""
+    args = sys.argv[1:] if args is None else list(args)
+    if '--' not in args:
+        return args
+    place = args.index('--')
+    return args[:place] + [os.path.join('.', path) for path in args[place + 1 :]]
 
 
 def _name_of(action: argparse.Action) -> str:

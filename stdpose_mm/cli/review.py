@@ -175,6 +175,12 @@ def review(args: argparse.Namespace) -> None:
     server = _listen(project, args.port)
     try:
         project.open()
+        if args.port is None and server.access.port != project.usual_port:
+            print(
+                f'port {project.usual_port} of this project is taken: a page that is still open '
+                'does not find this start',
+                file=sys.stderr,
+            )
         print(server.access.address, flush=True)
         if not args.no_browser:
             webbrowser.open(server.access.address)
@@ -191,11 +197,6 @@ def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
     try:
         return ListeningServer(project, project.usual_port)
     except InputError:
-        print(
-            f'port {project.usual_port} of this project is taken: a page that is still open does '
-            'not find this start',
-            file=sys.stderr,
-        )
         return ListeningServer(project)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import gzip
 import hashlib
@@ -37,7 +38,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
     some writers choose their format, and is another one every time: several threads may write the
     same file, which is that of the last to finish. If the block raises, nothing is left behind and
-    a file that was at ``path`` before is untouched. A symbolic link is written through.
+    a file that was at ``path`` before is untouched; an ``InputError`` that names the temporary path
+    then names ``path``. A symbolic link is written through.
 
     Args:
         path: Path of the finished file.
@@ -46,8 +48,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        InputError: If ``path`` is a folder, a device or similar, or cannot be written, for example
-            because the disk is full.
+        InputError: If ``path`` is a folder, a device or similar, is write-protected, or cannot be
+            written, for example because the disk is full.
     """
     if os.path.islink(path):
         path = os.path.realpath(path)
@@ -57,6 +59,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, InputError) and str(temporary) in str(error):
+            raise InputError(str(error).replace(str(temporary), str(path))) from None
         refused = _find_refusal(error, temporary)
         if refused is None:
             raise
@@ -78,9 +82,13 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
 
 
 def _not_written(path: PathLike, error: OSError) -> InputError:
-    # ``path`` itself may be the temporary file of another writer.
-    path = re.sub(rf'({_MARK.pattern})+(?=[^/]+$)', '', os.fspath(path))
+    path = Path(path).parent / finished_name(path)
     return InputError(os_error_text(error, f'{path} cannot be written'))
+
+
+def finished_name(path: PathLike) -> str:
+    """Return the name that a file will have, of which ``path`` may be the temporary one."""
+    return re.sub(rf'^({_MARK.pattern})+', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:
@@ -93,7 +101,7 @@ def require_writable(path: PathLike) -> None:
     try:
         if os.fspath(path).endswith(os.sep):
             raise _folder_error(path)
-        _require_no_other_kind(target)
+        _require_replaceable(target)
         # Also raises an error if the name is too long.
         _temporary_of(target).is_file()
     except OSError as error:
@@ -127,20 +135,24 @@ def _folder_error(path: PathLike) -> InputError:
     return InputError(f'{path} is a folder, expected the path of a file to write')
 
 
-def _require_no_other_kind(target: Path) -> None:
+def _require_replaceable(target: Path) -> None:
     if target.is_dir():
         raise _folder_error(target)
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
+    # Renaming another file to it would not ask, though somebody may have protected it on purpose.
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _reserve(target: Path) -> Path:
     """Create the empty temporary file beside ``target``."""
     try:
-        _require_no_other_kind(target)
+        _require_replaceable(target)
         temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(target)
+        for path in left_behind(target):
+            path.unlink(missing_ok=True)
         temporary.touch()
     except OSError as error:
         raise _not_written(target, error) from error
@@ -161,12 +173,14 @@ def _short_name(target: Path) -> str:
     return f'{digest}{os.fsdecode(name[len(digest) - room :])}'
 
 
-def _remove_left_behind(target: Path) -> None:
-    """Remove temporary files of ``target`` that killed processes left behind."""
+def left_behind(target: Path) -> list[Path]:
+    """List the temporary files or folders of ``target`` that killed processes left behind."""
+    found = []
     for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
         mark = _MARK.match(path.name)
         if mark is not None and not _is_running(int(mark[1])):
-            path.unlink(missing_ok=True)
+            found.append(path)
+    return found
 
 
 def _is_running(process: int) -> bool:

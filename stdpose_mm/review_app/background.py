@@ -184,6 +184,8 @@ class BackgroundWorker:
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision, None)
+            elif is_new:
+                review.forget_unused()
         if labels is not None and not review.guidance.update(
             revision, everyone, labels, lambda: review.revision != revision or self._closed
         ):

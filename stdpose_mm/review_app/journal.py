@@ -39,7 +39,7 @@ _LABELS = 'given_labels'
 """The only field of the line with the labels before the first edit."""
 
 _SAVED = 'saved'
-"""Field of a line that is no edit: the fingerprint of the file that labels were saved to."""
+"""Field of a line that is no edit: the fingerprint of the file that labels are saved to."""
 
 
 class Journal:
@@ -107,7 +107,7 @@ class Journal:
         self.entries.append(entry)
 
     def add_save(self, content: str, revision: int) -> None:
-        """Write that labels were saved, so that the file is known later.
+        """Write that labels are being saved, so that the file is known later.
 
         Args:
             content: Fingerprint of the file.
@@ -116,9 +116,8 @@ class Journal:
         Raises:
             InputError: See :meth:`append`.
         """
-        # The file is known to this server even where the journal cannot be written.
-        self.saves[content] = revision
         self._write(_line({_SAVED: content, 'revision': revision}))
+        self.saves[content] = revision
 
     def other_labels(self) -> InputError:
         """Make the error for labels that are not those that the edits began with."""

@@ -12,6 +12,7 @@ from typing import Any
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
@@ -30,6 +31,9 @@ from .timeline import heat, person_heat, runs_of
 
 MAX_POSES = 600
 """Maximum number of frames in one answer with poses."""
+
+EDITS_BEFORE_FORGETTING = 200
+"""Edits after which gaps in memory are forgotten; until then undoing computes none again."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class VideoReview:
         self.pictures = PictureReader(state.frames)
         self.settled = -1
         self.failed: str | None = None
+        self._forgot_at = 0
         self._labels = LabelHistory(propagator, state)
         self._log = EditLog()
         self.shown = ShownPoses(propagator, state)
@@ -397,28 +402,33 @@ class VideoReview:
             The revision whose edits are surely in the file.
 
         Raises:
-            InputError: If nothing is labelled, the file cannot be written, or it is not what was
-                saved before (:meth:`require_own_output`).
+            InputError: If nothing is labelled, the file or the journal cannot be written, or the
+                file is not what was saved before (:meth:`require_own_output`).
         """
         with self._writing:
             self.require_own_output()
             revision = self.revision
-            self._write(self.files.out)
-            with self.lock:
-                self.journal.add_save(path_fingerprint(self.files.out), revision)
+            with atomic_path(self.files.out) as temporary:
+                self._write(temporary)
+                # Noted before it is there: a server that is killed now still knows its own file.
+                with self.lock:
+                    self.journal.add_save(path_fingerprint(temporary), revision)
             self.saved = revision
         return revision
 
     def write(self, path: Path, format: str | None = None) -> None:
         """Write :meth:`collect`, in the format of the path's suffix by default.
 
-        Of several at once, the last has the newest labels.
+        Of several at once, the last has the newest labels. Errors name the file alone.
 
         Raises:
             InputError: If nothing is labelled, or the file cannot be written.
         """
         with self._writing:
-            self._write(path, format)
+            try:
+                self._write(path, format)
+            except InputError as error:
+                raise InputError(str(error).replace(str(path), path.name)) from None
 
     def _write(self, path: Path, format: str | None = None) -> None:
         labels, time_of = self.collect()
@@ -446,6 +456,16 @@ class VideoReview:
             for track in self.state.tracks.values()
             for label in track.values()
         )
+
+    def forget_unused(self) -> None:
+        """Forget gaps of former labels, once there were many edits.
+
+        The caller holds ``lock``, and has computed all poses.
+        """
+        if self.revision - self._forgot_at >= EDITS_BEFORE_FORGETTING and self.has_start():
+            self._forgot_at = self.revision
+            # A run over all frames does so before it yields the first.
+            next(self.propagator.propagate_in_video(self.state))
 
     def close(self) -> None:
         """End the event streams, and close the files."""

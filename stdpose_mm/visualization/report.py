@@ -182,7 +182,8 @@ def _embed(video: Path) -> str | None:
     """Encode a video as a data URI; ``None`` if it is too large or browsers would not play it."""
     try:
         size = video.stat().st_size
-        with av.open(str(video)) as container:
+        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        with av.open(os.path.abspath(video)) as container:
             streams = container.streams.video
             playable = (
                 'mp4' in container.format.name

@@ -137,6 +137,12 @@ def test_ground_truth_without_head_boxes_is_refused(folders, capsys) -> None:
     _assert_refused(folders, capsys, "'020001_mpii_test', frame 0", 'bbox_head')
 
 
+def test_ground_truth_without_people_is_refused(folders, capsys) -> None:
+    for path in folders[0].glob('*.json'):
+        _change(path, lambda data: data.update(annotations=[]))
+    _assert_refused(folders, capsys, str(folders[0]), 'without any person')
+
+
 def test_a_refusal_leaves_earlier_metrics_alone(folders) -> None:
     folders[2].write_text('earlier')
     (folders[1] / '020002_mpii_test.json').unlink()

@@ -177,6 +177,17 @@ def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_p
     assert json.loads(out.read_text()) != json.loads(edited)
 
 
+def test_names_with_a_leading_dash_may_follow_two_dashes(
+    run, folder, label_file, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder.rename('-clip')
+    label_file.rename('-labels.json')
+    options = ['--method', 'linear', '--out', 'dense.json']
+    assert run(*options, '--', '-clip', '-labels.json')[0] == 0
+    assert Path('dense.json').is_file()
+
+
 def test_save_video_writes_every_frame(run, folder, label_file, tmp_path):
     movie = tmp_path / 'overlay.mp4'
     out = tmp_path / 'dense.json'

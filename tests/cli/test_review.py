@@ -244,6 +244,23 @@ def test_the_port_is_that_of_the_project_unless_it_is_taken(run, movie, label_fi
     assert port()[0] != first
 
 
+def test_a_second_server_of_a_project_says_where_it_is_open(
+    run, movie, label_file, shown, monkeypatch
+):
+    arguments = [movie, label_file, '--no-browser', '--method', 'linear']
+    second = []
+
+    def serve(server):
+        server._project[0].save()
+        second.append(run(*arguments))
+
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    run(*arguments)
+    ((code, _, said),) = second
+    assert code == 2
+    assert [sentence.endswith('use that one or end it first') for sentence in said] == [True]
+
+
 def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
     run, movie, label_file, tmp_path, shown
 ):

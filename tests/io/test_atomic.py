@@ -50,6 +50,31 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path):
         write_json(tmp_path / 'file' / 'out.json', {})
 
 
+def test_an_error_about_the_temporary_file_names_the_finished_one(tmp_path: Path):
+    path = tmp_path / 'out.trc'
+    with (
+        pytest.raises(InputError) as caught,
+        atomic_path(path) as outer,
+        atomic_path(outer) as inner,
+    ):
+        raise InputError(f'{inner}: two frames are needed')
+    assert str(caught.value) == f'{path}: two frames are needed'
+
+
+def test_a_write_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / 'labels.json'
+    path.write_text('precious')
+    path.chmod(0o444)
+    # The administrator, as whom tests may run, may write everything.
+    monkeypatch.setattr(os, 'access', lambda path, mode: bool(os.stat(path).st_mode & 0o200))
+    sentence = r'labels\.json cannot be written: Permission denied, give a path with other'
+    with pytest.raises(InputError, match=sentence):
+        require_writable(path)
+    with pytest.raises(InputError, match=sentence):
+        write_json(path, {})
+    assert path.read_text() == 'precious'
+
+
 def test_json_is_plain_utf8(tmp_path: Path):
     write_json(tmp_path / 'a.json', {'名': 1.5})
 

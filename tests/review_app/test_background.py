@@ -15,6 +15,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap, PropagatedPose
 from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.review_app import video_review
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.review_page import Page, access_to
 
@@ -171,3 +172,18 @@ def test_a_failure_is_told_and_the_next_edit_tries_again(slow: tuple[Page, SlowP
     page.edit('accept', person=2, frame=30)
     assert page.get()['failed'] is None
     assert page.joint(5, 1) == [20, 4]
+
+
+def test_poses_of_former_labels_do_not_fill_the_memory(
+    start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+):
+    """There are three gaps, of which every edit changes two."""
+    monkeypatch.setattr(video_review, 'EDITS_BEFORE_FORGETTING', 4)
+    project = start(two_people)
+    page = Page(access_to(project))
+    page.settle()
+    kept = []
+    for x in range(12):
+        page.edit('set_joints', person=1, frame=20, joints={'head': [x, 4, 1]})
+        kept.append(len(project[0].state.cache))
+    assert kept == 3 * [5, 7, 9, 3]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -129,7 +131,7 @@ def test_a_file_that_another_program_has_changed_is_not_replaced(
 
 
 def test_labels_that_the_journal_could_not_note_are_saved_again(
-    start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+    start: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     review = start(two_people)[0]
 
@@ -140,7 +142,24 @@ def test_labels_that_the_journal_could_not_note_are_saved_again(
         full.setattr(Journal, '_write', refuse)
         with pytest.raises(InputError, match='no space left'):
             review.save()
+    assert not (tmp_path / 'labels_reviewed.json').exists()
     assert review.save() == 0
+
+
+@pytest.mark.parametrize(('owner', 'step'), [(Journal, 'add_save'), (os, 'replace')])
+def test_a_server_that_is_killed_while_it_saves_knows_its_own_file(
+    start: Callable,
+    two_people: VideoLabels,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    step: str,
+):
+    review = start(two_people)[0]
+    with monkeypatch.context() as killed:
+        killed.setattr(owner, step, Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            review.save()
+    assert start(two_people)[0].save() == 0
 
 
 def test_an_export_waits_for_a_save(
@@ -191,6 +210,15 @@ def test_every_format_that_is_offered_is_written(page: Page):
         answer = page.post('/export', {'format': format['name']})
         assert answer.status_code == 200, (format, answer.text)
         assert len(answer.content) > 100
+
+
+def test_an_error_of_an_export_names_the_file_that_was_to_be_downloaded(
+    start: Callable, two_people: VideoLabels
+):
+    project = start(two_people)
+    project[0].collect = lambda: (labels_of(label(0, 1)), None)
+    answer = Page(access_to(project)).post('/export', {'format': 'trc'})
+    assert answer.json()['error'] == 'labels_reviewed.trc: TRC needs two frames or more, got 1'
 
 
 def test_an_unlabelled_video_gets_a_skeleton_and_then_people(start: Callable):

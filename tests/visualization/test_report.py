@@ -190,6 +190,13 @@ def test_a_given_video_is_embedded_as_it_is(path, tmp_path):
     assert decoded(read(path).all('video')[0]['src'], 'video/mp4') == video.read_bytes()
 
 
+def test_the_name_of_a_given_video_may_look_like_an_address(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video('10:30.mp4', Clip(), fps=10)
+    write_report(path, Clip(), make_labels(people=1), video='10:30.mp4')
+    assert read(path).all('video')
+
+
 def test_a_video_that_browsers_do_not_play_is_linked(path, tmp_path):
     video = tmp_path / 'out of' / 'javascript:alert(1).mkv'
     write_video(video, Clip(), fps=10)

@@ -20,6 +20,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io import write_json
+from stdpose_mm.io.atomic import left_behind
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.structures import VideoLabels
 
@@ -174,7 +175,8 @@ def write_video(task: VideoTask) -> str:
     temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
     try:
         # In a container, a run that was killed may have had the same process id.
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, *left_behind(task.image_folder)):
+            shutil.rmtree(folder, ignore_errors=True)
         temporary.mkdir()
         for index, frame in enumerate(clip.frames):
             path = temporary / f'{index:06d}.jpg'

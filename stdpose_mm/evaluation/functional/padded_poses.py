@@ -118,17 +118,19 @@ def pair_frames(
     from both sides, and then the people without joints; a frame emptied this way stays.
 
     Raises:
-        InputError: If the two have different numbers of frames, file names and ids pair them
-            differently, a joint is missing from a skeleton, or a ground-truth person has joints
-            but no head box.
+        InputError: If the two have different numbers of frames or pictures of different sizes, file
+            names and ids pair them differently, a joint is missing from a skeleton, or a
+            ground-truth person has joints but no head box.
     """
     if len(truth.frames) != len(prediction.frames):
         raise InputError(
             f'video {truth.name!r}: the prediction has {len(prediction.frames)} frames, expected '
             f'the {len(truth.frames)} frames of the ground truth in the same order'
         )
+    prediction = _in_order_of(truth, prediction)
+    _require_same_sizes(truth, prediction)
     gt = pad_poses(truth, keypoint_names)
-    pred = pad_poses(_in_order_of(truth, prediction), keypoint_names)
+    pred = pad_poses(prediction, keypoint_names)
     _require_head_sizes(truth, gt)
 
     kept = gt.present.any(axis=1)
@@ -186,6 +188,18 @@ def _in_order_of(truth: VideoLabels, prediction: VideoLabels) -> VideoLabels:
             'frame, correct one of them'
         )
     return replace(prediction, frames=tuple(prediction.frames[i] for i in orders[0]))
+
+
+def _require_same_sizes(truth: VideoLabels, prediction: VideoLabels) -> None:
+    for true, predicted in zip(truth.frames, prediction.frames, strict=True):
+        sizes = [(frame.width, frame.height) for frame in (true, predicted)]
+        if all(all(size) for size in sizes) and sizes[0] != sizes[1]:
+            wanted, got = (f'{width}x{height}' for width, height in sizes)
+            raise InputError(
+                f'video {truth.name!r}, frame {true.index}: the prediction is for a picture of '
+                f'{got} pixels, the ground truth for one of {wanted}, give poses in pictures of '
+                'that size'
+            )
 
 
 def _slots(frame: np.ndarray, num_frames: int) -> tuple[np.ndarray, int]:

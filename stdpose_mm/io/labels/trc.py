@@ -8,11 +8,10 @@ down in pixels, z = 0. Sports2D converts such a file to metres by the height of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.atomic import PathLike, finished_name
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .fields import shown
@@ -83,7 +82,7 @@ def write_trc(
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
     values = (rate, rate, len(frames), len(markers), _UNIT, rate, frames[0] + 1, len(frames))
     lines = [
-        f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}',
+        f'PathFileType\t4\t(X/Y/Z)\t{finished_name(path)}',
         '\t'.join(_FIELDS),
         '\t'.join(map(str, values)),
         'Frame#\tTime\t' + '\t\t\t'.join(markers) + '\t\t',

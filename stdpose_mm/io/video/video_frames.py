@@ -185,7 +185,8 @@ class VideoFrames(FrameSource):
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
-        container = av.open(self._path)
+        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        container = av.open(os.path.abspath(self._path))
         if container.format.name == 'tty':
             # FFmpeg draws the letters of a text file.
             container.close()
@@ -368,10 +369,16 @@ class VideoFrames(FrameSource):
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """Return the picture as it is shown: turned by quarters and mirrored as the file notes."""
     picture: np.ndarray = frame.to_ndarray(format='bgr24')
-    if frame.rotation:
-        picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
-    return picture
+    noted: Any = frame.side_data.get('DISPLAYMATRIX')
+    if noted is None:
+        return picture
+    # A pixel (x, y) is shown at (a x + c y, b x + d y), but for an offset.
+    a, b, _, c, d = np.frombuffer(noted, dtype=np.int32)[:5]
+    if abs(b) > abs(a):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])
 
 
 def _has_sound(container: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -114,7 +115,8 @@ def _write(
     require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
     shape, sound = None, None
     with atomic_path(path) as temporary, ExitStack() as files:
-        container = files.enter_context(av.open(str(temporary), 'w'))
+        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        container = files.enter_context(av.open(os.path.abspath(temporary), 'w'))
         clock = iter(ticks)
         for picture in pictures:
             if shape is None:
@@ -150,7 +152,7 @@ def _open_sound(
     """Add the sound of a video to a file that can hold sound."""
     if frames.audio_path is None or target.default_audio_codec == 'none':
         return None
-    source = files.enter_context(av.open(frames.audio_path))
+    source = files.enter_context(av.open(os.path.abspath(frames.audio_path)))
     return SoundTrack(source, target, frames.time_of(0) or Fraction(0))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import runpy
 from pathlib import Path
 
@@ -201,6 +202,19 @@ def test_failed_video_leaves_nothing_behind(
         write_video(task)
     assert digests(tmp_path) == {}
     assert list((tmp_path / 'images/val').iterdir()) == []
+
+
+def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+    # No process has the number of the first.
+    gone, running = (
+        tmp_path / f'images/val/.{process}.partial.{Path(VIDEO).name}'
+        for process in (4194305, os.getppid())
+    )
+    for folder in (gone, running):
+        folder.mkdir(parents=True)
+        (folder / '000000.jpg').touch()
+    write_video(VideoTask(tmp_path, 'val', 0, 5, SMALL))
+    assert sorted(gone.parent.iterdir()) == sorted([running, tmp_path / VIDEO])
 
 
 def test_other_settings_are_refused(dataset: Path) -> None:

@@ -77,6 +77,17 @@ def test_frames_in_another_order_pair_by_file_name_or_id(frames: list[VideoFrame
     assert of(evaluate_posetrack([gt], [pred]).ap, 'nose') == 100
 
 
+def test_poses_in_pictures_of_another_size_are_refused() -> None:
+    nose = {'nose': (1.0, 1.0)}
+    gt, same, other = (
+        video([person(0, nose, scores=scores)], 0, frames=[VideoFrame(0, 'a.jpg', 7, *size)])
+        for scores, size in ((None, (64, 48)), (1.0, (64, None)), (1.0, (128, 96)))
+    )
+    assert of(evaluate_posetrack([gt], [same]).ap, 'nose') == 100
+    with pytest.raises(InputError, match=r'frame 0: .* 128x96 pixels, the ground truth .* 64x48'):
+        evaluate_posetrack([gt], [other])
+
+
 def test_file_names_and_ids_of_different_frames_are_refused() -> None:
     nose = {'nose': (1.0, 1.0)}
     frames = [VideoFrame(0, 'a.jpg', 7), VideoFrame(1, 'b.jpg', 8)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -37,6 +38,13 @@ def test_the_file_is_laid_out_as_sports2d_does(tmp_path: Path):
         '6\t0.2\t\t\t\t\t\t\n'
         '7\t0.24\t1.5\t2.0\t0.0\t\t\t\n'
     )
+
+
+def test_the_first_line_has_the_name_of_the_finished_file(tmp_path: Path):
+    path = tmp_path / 'gait.trc'
+    with atomic_path(path) as temporary:
+        write_labels(video(pose(4), pose(6)), temporary, 'trc', at_25)
+    assert path.read_text().splitlines()[0].split('\t')[-1] == 'gait.trc'
 
 
 def test_frames_that_are_not_listed_are_there(tmp_path: Path):

@@ -2,8 +2,10 @@ import gc
 import os
 import pickle
 import random
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -121,6 +123,39 @@ def test_a_rotation_noted_in_the_file_is_applied(tmp_path: Path, degrees: int):
     shown = np.rot90(numbered_picture(5), degrees // 90)
     assert frames.size == (shown.shape[1], shown.shape[0])
     assert abs(frames[5].astype(int) - shown).mean() < 10
+
+
+@pytest.mark.parametrize(
+    ('matrix', 'mirror'),
+    [
+        ((-1, 0, 0, 1), lambda picture: picture[:, ::-1]),
+        ((1, 0, 0, -1), lambda picture: picture[::-1]),
+        ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+    ],
+    ids=['sideways', 'upside down', 'along the diagonal'],
+)
+def test_a_mirroring_noted_in_the_file_is_applied(
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    mirror: Callable[[np.ndarray], np.ndarray],
+):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 200
+    path = tmp_path / 'selfie.mp4'
+    write_video(path, [picture], fps=25)
+    content = path.read_bytes()
+    plain, noted = (
+        struct.pack('>5i', a << 16, b << 16, 0, c << 16, d << 16)
+        for a, b, c, d in ((1, 0, 0, 1), matrix)
+    )
+    place = content.index(plain, content.index(b'tkhd'))
+    path.write_bytes(content[:place] + noted + content[place + len(noted) :])
+
+    frames = open_frames(path)
+
+    shown = mirror(picture)
+    assert frames.size == (shown.shape[1], shown.shape[0])
+    assert abs(frames[0].astype(int) - shown).mean() < 10
 
 
 def test_reading_in_order_decodes_every_frame_once(video: Path, monkeypatch: pytest.MonkeyPatch):

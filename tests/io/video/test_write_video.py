@@ -36,6 +36,13 @@ def test_frames_come_back_with_their_rate(tmp_path: Path):
     assert [round(frame.mean() / 20) for frame in frames] == list(range(8))
 
 
+def test_names_may_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    make_talkie(tmp_path / 'http:in.mp4', range(6))
+    write_video_like('10:30.mp4', pictures(6, 32, 48), open_frames('http:in.mp4'))
+    assert len(open_frames('10:30.mp4')) == 6
+
+
 @pytest.mark.parametrize(('rotation', 'shown'), [(None, '4/3'), (90, '3/4'), (180, '4/3')])
 @pytest.mark.parametrize('suffix', ['.mp4', '.mkv'])
 def test_pixels_that_are_not_square_stay_so(
