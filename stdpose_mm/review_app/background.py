@@ -174,6 +174,8 @@ class BackgroundWorker:
                 return False
             review.failed = None
             review.settled = revision
+            if is_new:
+                review.forget_unused()
         return self._report(review, revision)
 
     def _report(self, review: VideoReview, revision: int) -> bool:
@@ -184,8 +186,6 @@ class BackgroundWorker:
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision, None)
-            elif is_new:
-                review.forget_unused()
         if labels is not None and not review.guidance.update(
             revision, everyone, labels, lambda: review.revision != revision or self._closed
         ):
