@@ -704,7 +704,8 @@ class VideoPosePropagator:
     ) -> LabelAccuracy:
         """Fill in the hidden labels of a frame from all others, and compare."""
         frame = hidden[0].frame_index
-        ((_, found),) = propagate_frames(
+        # To the end of the gaps, as only whole gaps are kept for the next time.
+        (_, found), *_ = propagate_frames(
             state.frames,
             hide_labels(tracks, hidden),
             skeleton,
@@ -715,7 +716,7 @@ class VideoPosePropagator:
             life_span=state.life_span,
             listener=listener,
             track_ids=[label.track_id for label in hidden],
-            within=range(frame, frame + 1),
+            within=range(frame, max(label.after for label in hidden)),
         )
         return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
 

@@ -765,6 +765,16 @@ def test_poses_between_labels_are_the_same_after_measuring(linear, folder):
     np.testing.assert_array_equal([result.keypoints for result in run(linear, state)], before)
 
 
+def test_a_measurement_is_not_computed_twice(linear, folder):
+    linear.propagator = spy = SpyPropagator()
+    state = linear.init_state(folder)
+    for frame in (0, 3, 8):
+        linear.add_labels(state, frame, 3, POSE)
+    for _ in range(2):
+        assert len(list(linear.measure_in_video(state))) == 1
+    assert [gap.frames for gap in spy.gaps] == [range(1, 8)]
+
+
 def test_nothing_is_measured_without_a_label_between_two_others(linear, folder):
     state = linear.init_state(folder)
     for person, frames in ((1, (0, 8)), (2, (3,))):

@@ -30,6 +30,8 @@ class SlowPropagator(LinearPropagator):
         self.go = threading.Event()
         self.go.set()
         self.error: Exception | None = None
+        self.stop_at = range(0)
+        """The gap of these frames waits for the signal."""
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -38,6 +40,9 @@ class SlowPropagator(LinearPropagator):
             self.begun.append((gap.track_id, gap.frames))
             if self.error is not None:
                 raise self.error
+            if gap.frames == self.stop_at:
+                self.go.clear()
+                self.stop_at = range(0)
             for frame in gap.frames:
                 while not self.go.wait(0.005):
                     frames[frame]
@@ -125,28 +130,28 @@ def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, 
     page, propagator = slow
     page.edit('set_joints', person=1, frame=10, joints=JOINTS)
     page.wait_for_measurement(2)
+    # Without the label of frame 10, that of frame 20 is at the end of a gap.
+    hidden = propagator.stop_at = range(1, 20)
+    page.edit('set_joints', person=1, frame=20, joints=JOINTS)
+    wait_for(lambda: not propagator.go.is_set())
+    assert (1, hidden) not in propagator.finished
     propagator.finished.clear()
-    propagator.begun.clear()
-    # All poses of this edit are known, but not those in place of hidden labels.
-    page.edit('accept', person=2, frame=10)
-    wait_for(lambda: len(propagator.begun) > 2)
-    propagator.go.clear()
     page.try_edit('accept', person=2, frame=20)
+    wait_for(lambda: propagator.begun[-1][0] == 2)
+    assert not propagator.finished
     propagator.go.set()
-    page.settle()
-    page.wait_for_measurement(4)
+    page.wait_for_measurement(3)
+    assert [one for one, _ in propagator.finished] == [2, 2, 1]
+    assert propagator.finished[-1] == (1, hidden)
 
 
 def test_nothing_is_good_enough_before_accuracy_is_measured(slow: tuple[Page, SlowPropagator]):
     page, propagator = slow
-    propagator.begun.clear()
-    # The gaps of this edit are known, those of the two hidden labels are not.
-    page.edit('accept', person=1, frame=10)
-    page.edit('forget', person=1, frame=10)
-    page.wait_for_measurement(1)
-    propagator.go.clear()
-    page.try_edit('set_joints', person=1, frame=20, joints=JOINTS)
-    wait_for(lambda: propagator.begun)
+    page.edit('set_joints', person=1, frame=10, joints=JOINTS)
+    page.wait_for_measurement(2)
+    propagator.stop_at = range(1, 20)
+    page.edit('set_joints', person=1, frame=20, joints=JOINTS)
+    wait_for(lambda: not propagator.go.is_set())
     assert page.get('/guidance', target=0)['good_enough'] is False
     propagator.go.set()
     page.wait_until_good_enough(target=0)
