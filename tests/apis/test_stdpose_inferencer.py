@@ -17,7 +17,7 @@ from mmpose.structures import PoseDataSample
 from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.apis import stdpose_inferencer as inferencer_module
 from stdpose_mm.detection import PersonDetector
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference import VideoPoseEstimator, WindowModel, load_backend
 from stdpose_mm.io.video import write_video
 from stdpose_mm.mmpose_hook import install, is_window_model
@@ -334,6 +334,13 @@ def test_thresholds_are_shares(model_files, pictures, name, value):
     inferencer.detector = TwoPeople()
     with pytest.raises(InputError, match=rf'{name} must be in 0\.\.1, got {value!r}'):
         list(inferencer(list(pictures), **{name: value}))
+
+
+@pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
+def test_thresholds_of_detections_warn_beside_boxes_that_are_given(model_files, pictures, name):
+    inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
+    with pytest.warns(InputWarning, match='bbox_thr and nms_thr are for detections and change'):
+        list(inferencer(list(pictures), bboxes=IDENTIFIED, **{name: 0.5}))
 
 
 def test_the_whole_picture(model_files, pictures):

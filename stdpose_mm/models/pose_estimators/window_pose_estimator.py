@@ -103,8 +103,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Free the modules that only training needs; the model cannot be trained any more."""
 
     def encode_frames(self, crops: Tensor) -> Tensor:
-        """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
-        return self.backbone(crops)[-1]
+        """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w'].
+
+        Raises:
+            InputError: If D is not what the heads decode.
+        """
+        features: Tensor = self.backbone(crops)[-1]
+        self._require_width(features.shape[1])
+        return features
 
     def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
         """Predict the heatmaps of every frame by itself; ``None`` without a frame head.
@@ -258,12 +264,24 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 'num_frames of the neck and of the datasets to the same number'
             )
 
+    def _require_width(self, width: int) -> None:
+        # Heads that decode heatmaps, not features, have a frame head beside them.
+        reader = self.head if self.frame_head is None else self.frame_head
+        expected = getattr(reader, 'in_channels', width)
+        if isinstance(expected, int) and width != expected:
+            raise InputError(
+                f'the backbone gives features of {width} channels, in_channels of '
+                f'{type(reader).__name__} is {expected}, set in_channels and embed_dims of all '
+                f'parts of the model to {width}'
+            )
+
     def _score_and_encode(self, crops: Tensor) -> tuple[Tensor | None, Tensor]:
         """Encode frames as :meth:`encode_frames` does, and return the scores of their tokens too.
 
         The scores [M, L] are ``None`` unless the backbone prunes tokens.
         """
         outputs = self.backbone(crops)
+        self._require_width(outputs[-1].shape[1])
         is_pruned = getattr(self.backbone, 'pruning', None) is not None
         return outputs[0] if is_pruned else None, outputs[-1]
 
