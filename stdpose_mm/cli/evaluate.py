@@ -2,8 +2,8 @@
 
     stdpose evaluate GT_DIR PRED_DIR --out metrics.json
 
-Both folders hold one PoseTrack18 JSON (gzipped or not) per video under the same name, with the
-same frames: they pair by file name or id, or by position if these differ. ``metrics.json`` has
+Both folders hold one PoseTrack18 JSON, or PoseTrack17's annolist (gzipped or not), per video under
+the same name, with the same frames: they pair by file name or id, or by position if these differ. ``metrics.json`` has
 ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint and mean; a value
 that is not defined (the MOTA of an unannotated joint, tracking without track ids) is null.
 """
@@ -42,7 +42,7 @@ def make_parser(prog: str) -> OneLineParser:
         'truth',
         type=Path,
         metavar='GT_DIR',
-        help='folder of ground truth: one PoseTrack18 JSON file per video',
+        help='folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video',
     )
     parser.add_labels(
         'predictions',
@@ -120,12 +120,15 @@ def read_labels(path: Path) -> VideoLabels:
     Other values of v in prediction files (2, or a confidence) mean that the joint is present.
 
     Raises:
-        InputError: If the file is not a PoseTrack18 file.
+        InputError: If the file is neither a PoseTrack18 nor a PoseTrack17 file.
     """
     from stdpose_mm.io.labels import read_json
+    from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
     from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
 
     data = read_json(path)
+    if isinstance(data, dict) and 'annolist' in data:
+        return parse_posetrack17(path, data)
     annotations = data.get('annotations') if isinstance(data, dict) else None
     for annotation in annotations if isinstance(annotations, list) else ():
         keypoints = annotation.get('keypoints') if isinstance(annotation, dict) else None

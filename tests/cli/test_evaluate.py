@@ -69,6 +69,28 @@ def test_prints_the_table_of_the_paper(folders, capsys) -> None:
     assert lines[4].startswith('MOTP 82.4')
 
 
+def test_files_of_posetrack17_are_evaluated_as_their_conversions_are(tmp_path: Path) -> None:
+    gt, pred, out = tmp_path / 'gt', tmp_path / 'pred', tmp_path / 'metrics.json'
+    gt.mkdir()
+    pred.mkdir()
+    name = '000342_mpii'
+    converted = GOLDEN / 'pt17' / 'expected18' / f'{name}_test.json'
+    shutil.copy(converted, pred / f'{name}.json')
+
+    def move_joints(data: dict) -> None:
+        for number, annotation in enumerate(data['annotations']):
+            annotation['keypoints'][0::3] = [x + 3 * number for x in annotation['keypoints'][0::3]]
+
+    _change(pred / f'{name}.json', move_joints)
+    metrics = []
+    for truth in (converted, GOLDEN / 'pt17' / 'annolist' / f'{name}.json'):
+        shutil.copy(truth, gt / f'{name}.json')
+        assert _run((gt, pred, out)) == 0
+        metrics.append(json.loads(out.read_text()))
+    assert metrics[0] == metrics[1]
+    assert 0 < metrics[0]['AP']['mean'] < 100
+
+
 def test_frames_in_another_order_are_evaluated_as_what_they_are(folders) -> None:
     assert _run(folders) == 0
     before = json.loads(folders[2].read_text())['AP']['mean']
