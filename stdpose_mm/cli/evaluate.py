@@ -3,9 +3,10 @@
     stdpose evaluate GT_DIR PRED_DIR --out metrics.json
 
 Both folders hold one PoseTrack18 JSON, or PoseTrack17's annolist (gzipped or not), per video under
-the same name, with the same frames: they pair by file name or id, or by position if these differ. ``metrics.json`` has
-``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint and mean; a value
-that is not defined (the MOTA of an unannotated joint, tracking without track ids) is null.
+the same name, with the same frames: they pair by file name or id, or by position if these differ.
+``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint
+and mean; a value that is not defined (the MOTA of an unannotated joint, tracking without track ids)
+is null.
 """
 
 from __future__ import annotations
