@@ -83,8 +83,9 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
             )
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
-    videos = [read_labels(path) for path in names.values()]
-    scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
+    truths = {path: read_labels(path) for path in names.values()}
+    estimates = {predicted[name]: read_labels(predicted[name]) for name in names}
+    scores = evaluate_posetrack([*truths.values()], [*estimates.values()])
     write_json(out, without_nan(scores.to_dict()), indent=2)
     print(
         format_table(
@@ -93,6 +94,10 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     )
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
+    for path, labels in (truths | estimates).items():
+        if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
+            print(f'no MOTA and MOTP: people without track_id in {path}')
+            break
 
 
 def label_files(folder: Path) -> dict[str, Path]:

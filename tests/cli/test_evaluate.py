@@ -185,10 +185,12 @@ def test_unknown_values_are_null(folders) -> None:
     assert metrics['AP']['mean'] > 0
 
 
-def test_tracking_is_null_without_track_ids(folders) -> None:
-    for path in folders[1].iterdir():
-        _change(path, lambda data: [a.pop('track_id') for a in data['annotations']])
+def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys) -> None:
+    path = max(folders[1].iterdir())
+    _change(path, lambda data: data['annotations'][7].pop('track_id'))
     assert _run(folders) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f'no MOTA and MOTP: people without track_id in {path}'
     metrics = json.loads(folders[2].read_text())
     assert set(metrics['MOTA'].values()) == {None}
     assert metrics['MOTP'] == {'mean': None}
