@@ -441,7 +441,7 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
         (5, 'bboxes must be a list of boxes, or a dict of frame -> boxes, got 5'),
         ([[1, 2, 3, 4]], r'shape \[4\], expected an array \[N, 4\] x1, y1, x2, y2'),
         ([[[1, 2, 3]]], r'shape \[1, 3\]'),
-        ([[[9, 9, 3, 3]]], 'size above 0'),
+        ([[[9, 9, 3, 3]]], 'x2 above x1 and y2 above y1'),
         ([{'boxes': []}], 'have the keys boxes, expected bboxes'),
         ({1: [[1, 2, 3, 4]]}, 'boxes are given on frame 1'),
         ([None, [[1, 2, 3, 4]]], 'bboxes are 2 entries and the video has 1 frame, give an entry'),

@@ -35,7 +35,14 @@ def test_a_backend_whose_package_is_not_installed_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, 'wandb', None)
     visualizer = dict(type='Visualizer', vis_backends=[dict(type='WandbVisBackend')])
-    cfg = Config(dict(model=dict(type='ToyModel'), work_dir=str(tmp_path), visualizer=visualizer))
+    cfg = Config(
+        dict(
+            default_scope='mmpose',
+            model=dict(type='ToyModel'),
+            work_dir=str(tmp_path),
+            visualizer=visualizer,
+        )
+    )
     with (
         pytest.raises(InputError, match=r'mine\.py: the runner: Please run "pip install wandb"'),
         config_mistakes('mine.py'),

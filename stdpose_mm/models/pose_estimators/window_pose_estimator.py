@@ -106,7 +106,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w'].
 
         Raises:
-            InputError: If D is not what the heads decode.
+            InputError: If D is not what the next part of the model reads.
         """
         features: Tensor = self.backbone(crops)[-1]
         self._require_width(features.shape[1])
@@ -265,15 +265,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             )
 
     def _require_width(self, width: int) -> None:
-        # Heads that decode heatmaps, not features, have a frame head beside them.
-        reader = self.head if self.frame_head is None else self.frame_head
-        expected = getattr(reader, 'in_channels', width)
-        if isinstance(expected, int) and width != expected:
-            raise InputError(
-                f'the backbone gives features of {width} channels, in_channels of '
-                f'{type(reader).__name__} is {expected}, set in_channels and embed_dims of all '
-                f'parts of the model to {width}'
-            )
+        # The part that reads the features; what a neck gives to the head may have another width.
+        reader = self.frame_head or (self.neck if self.with_neck else self.head)
+        for name in ('in_channels', 'embed_dims'):
+            expected = getattr(reader, name, width)
+            if isinstance(expected, int) and expected != width:
+                raise InputError(
+                    f'the backbone gives features of {width} channels, {name} of '
+                    f'{type(reader).__name__} is {expected}, set in_channels and embed_dims of all '
+                    f'parts of the model to {width}'
+                )
 
     def _score_and_encode(self, crops: Tensor) -> tuple[Tensor | None, Tensor]:
         """Encode frames as :meth:`encode_frames` does, and return the scores of their tokens too.

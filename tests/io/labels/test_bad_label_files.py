@@ -221,7 +221,7 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     ('<name>neck</name>', '<name></name>', 'keypoint names must be non-empty'),
     ('<track id="0"', '<track id="x"', r"id of track\[0\] must be .* got 'x'"),
     ('<track id="0"', '<track', r'track\[0\] has no id'),
-    ('<track id="0"', '<track id="1"', 'track id 1 appears twice in frame 0, give each'),
+    ('<track id="0"', '<track id="1"', 'track id 1 appears twice'),
     ('<track id="0" label="person"', '<track id="0" label="dog"', r"label of track\[0\] .* 'dog'"),
     ('<track id="0" label="person"', '<track id="0"', r'track\[0\] has no label'),
     ('frame="0"', '', r'track\[0\]\.skeleton\[0\] has no frame'),
