@@ -12,6 +12,8 @@ here, but changed when other code imports it:
   dicts keeps their ``track_ids``, which no instance of MMPose has.
 - ``Pose2DInferencer`` itself refuses a model of this package: the way above is not open to a
   config that imports this package only while MMPose's class is already reading it.
+- ``_base_ = 'stdpose_mm::light/NAME.py'`` in a config names one of this package's, wherever it is
+  installed; MMEngine knows only OpenMMLab's packages by name.
 - MMEngine reads checkpoints by :mod:`stdpose_mm.checkpoint_files`, which runs no code from them.
 """
 
@@ -130,7 +132,28 @@ def _change_pose2d(module: Any) -> None:
     original._init_model = init_model
 
 
+def _change_config(module: Any) -> None:
+    find = getattr(module.Config, '_get_cfg_path', None)
+    # Without it, in another version of MMEngine, configs name their base by its path.
+    if find is None or find.__module__ == __name__:
+        return
+
+    def find_base(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        """Find a file of ``_base_``, and the scope of its classes."""
+        package, _, name = cfg_path.partition('::')
+        if package != 'stdpose_mm':
+            found: tuple[str, str | None] = find(cfg_path, filename)
+            return found
+        from .engine.model_names import config_folder
+
+        # No scope: the classes are in MMPose's registries.
+        return str(config_folder() / 'configs' / name), None
+
+    module.Config._get_cfg_path = staticmethod(find_base)
+
+
 _CHANGES = {
+    'mmengine.config.config': _change_config,
     'mmengine.runner.checkpoint': change_mmengine,
     'mmpose.registry': _change_registries,
     'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,7 @@ from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import (
     InputError,
+    InputWarning,
     require_choice,
     require_paths,
     require_share,
@@ -358,6 +360,13 @@ class STDPoseInferencer(Pose2DInferencer):
             if bbox_thr is not None:
                 high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
             self.detector.score_threshold, self.detector.nms_iou = least, nms_thr
+        if people is not self.detector and not (bbox_thr is None and nms_thr is None):
+            warnings.warn(
+                'bbox_thr and nms_thr are for detections and change nothing where boxes are given '
+                'or the whole picture is one, leave them out or filter bboxes yourself',
+                InputWarning,
+                stacklevel=2,
+            )
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:

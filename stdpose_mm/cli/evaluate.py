@@ -2,10 +2,11 @@
 
     stdpose evaluate GT_DIR PRED_DIR --out metrics.json
 
-Both folders hold one PoseTrack18 JSON (gzipped or not) per video under the same name, with the
-same frames: they pair by file name or id, or by position if these differ. ``metrics.json`` has
-``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint and mean; a value
-that is not defined (the MOTA of an unannotated joint, tracking without track ids) is null.
+Both folders hold one PoseTrack18 JSON, or PoseTrack17's annolist (gzipped or not), per video under
+the same name, with the same frames: they pair by file name or id, or by position if these differ.
+``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint
+and mean; a value that is not defined (the MOTA of an unannotated joint, tracking without track ids)
+is null.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def make_parser(prog: str) -> OneLineParser:
         'truth',
         type=Path,
         metavar='GT_DIR',
-        help='folder of ground truth: one PoseTrack18 JSON file per video',
+        help='folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video',
     )
     parser.add_labels(
         'predictions',
@@ -82,10 +83,11 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
             )
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
-    videos = [read_labels(path) for path in names.values()]
-    if not any(video.persons for video in videos):
+    truths = {path: read_labels(path) for path in names.values()}
+    if not any(video.persons for video in truths.values()):
         raise InputError(f'{truth} holds files without any person, expected the ground truth')
-    scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
+    estimates = {predicted[name]: read_labels(predicted[name]) for name in names}
+    scores = evaluate_posetrack([*truths.values()], [*estimates.values()])
     write_json(out, without_nan(scores.to_dict()), indent=2)
     print(
         format_table(
@@ -94,6 +96,10 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     )
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
+    for path, labels in (truths | estimates).items():
+        if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
+            print(f'no MOTA and MOTP: people without track_id in {path}')
+            break
 
 
 def label_files(folder: Path) -> dict[str, Path]:
@@ -122,12 +128,15 @@ def read_labels(path: Path) -> VideoLabels:
     Other values of v in prediction files (2, or a confidence) mean that the joint is present.
 
     Raises:
-        InputError: If the file is not a PoseTrack18 file.
+        InputError: If the file is neither a PoseTrack18 nor a PoseTrack17 file.
     """
     from stdpose_mm.io.labels import read_json
+    from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
     from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
 
     data = read_json(path)
+    if isinstance(data, dict) and 'annolist' in data:
+        return parse_posetrack17(path, data)
     annotations = data.get('annotations') if isinstance(data, dict) else None
     for annotation in annotations if isinstance(annotations, list) else ():
         keypoints = annotation.get('keypoints') if isinstance(annotation, dict) else None

@@ -298,6 +298,12 @@ def _as_boxes(frame: int, entry: object, corners: bool) -> TrackedBoxes | FrameD
         scores = array[:, 4] if array.shape[1] == 5 else np.ones(len(array))
     array = array[:, :4]
     if corners:
+        fits = np.isfinite(array).all(axis=1) & (array[:, :2] < array[:, 2:]).all(axis=1)
+        if not fits.all():
+            raise InputError(
+                f'frame {frame}: boxes must be finite x1, y1, x2, y2 with x2 above x1 and y2 above '
+                f'y1, got {array[~fits][0].tolist()}, correct them or leave them out'
+            )
         array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
     # Numbers replace unknown track ids, so that the same checks apply.
     numbers = np.arange(len(array)) if track_ids is None else np.asarray(track_ids)

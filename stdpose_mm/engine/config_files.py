@@ -218,8 +218,9 @@ def _types(node: Any) -> Iterator[str]:
 def config_mistakes(config: str | Path) -> Iterator[None]:
     """Turn errors of building objects from a config into InputErrors.
 
-    These errors are names that no registry knows, unknown or missing settings of a class, and
-    settings that a library refuses while it builds its own objects. Other exceptions pass.
+    These errors are names that no registry knows, unknown or missing settings of a class, settings
+    that a library refuses while it builds its own objects, and packages that it then lacks. Other
+    exceptions pass.
 
     Args:
         config: The config file, for the error message.
@@ -228,7 +229,14 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        AssertionError,
+        ImportError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         names = [frame.f_code.co_name for frame in frames]
         # KeyError shows its text in quotes.

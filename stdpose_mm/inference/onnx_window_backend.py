@@ -92,7 +92,8 @@ class OnnxWindowBackend:
 
         Raises:
             InputError: If the config cannot be used, its crops or heatmaps have another size, its
-                crops another padding, or its windows another number of frames.
+                crops another padding, its heatmaps another codec, or its windows another number of
+                frames.
         """
         model = WindowModel.without_weights(config, self.metainfo, self._description['test_cfg'])
         for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
@@ -109,6 +110,15 @@ class OnnxWindowBackend:
                 f'the network in {self.folder} has crops padded by {padding} but the config says '
                 f'{model.crop_padding}, give the config it was exported with'
             )
+        # Exports without the entry were written before it was compared.
+        codec, wanted = self._description.get('codec', model.codec), model.codec
+        for name in sorted(codec.keys() | wanted.keys()):
+            if codec.get(name) != wanted.get(name):
+                raise InputError(
+                    f'the heatmaps of the network in {self.folder} are decoded with {name} '
+                    f'{codec.get(name)} but the config says {wanted.get(name)}, give the config it '
+                    'was exported with'
+                )
         # Exports without the entry were written before windows could have more frames.
         num_frames = self._description.get('num_frames', NUM_FRAMES)
         if self.sees_windows and num_frames != model.num_frames:
@@ -228,6 +238,7 @@ def network_description(
         'input_size': list(window_model.input_size),
         'heatmap_size': list(window_model.heatmap_size),
         'crop_padding': window_model.crop_padding,
+        'codec': window_model.codec,
         'num_frames': window_model.num_frames,
         'outputs': list(outputs),
         'test_cfg': {

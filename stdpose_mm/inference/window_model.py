@@ -182,6 +182,17 @@ class WindowModel:
         (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
         return float(scale.padding)
 
+    @property
+    def codec(self) -> dict[str, Any]:
+        """Return the class and the plain settings of the codec that decodes heatmaps."""
+        decoder = self.model.head.decoder
+        # A head may have no decoder.
+        values = getattr(decoder, '__dict__', {})
+        plain = {
+            name: value for name, value in values.items() if isinstance(value, str | float | int)
+        }
+        return {'type': type(decoder).__name__, **plain}
+
     def pack(self) -> None:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""
         self.model.drop_training_parts()

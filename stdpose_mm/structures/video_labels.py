@@ -277,7 +277,7 @@ class VideoLabels:
                 if key in seen:
                     raise ValueError(
                         f'video {self.name!r}: track id {person.track_id} appears twice '
-                        f'in frame {person.frame_index}'
+                        f'in frame {person.frame_index}, give each person of a frame another one'
                     )
                 seen.add(key)
 

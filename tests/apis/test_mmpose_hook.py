@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from mmengine.config import Config
 from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
@@ -100,3 +101,24 @@ def test_mmposes_own_inferencer_is_changed_once():
     init_model = Pose2DInferencer._init_model
     install()
     assert Pose2DInferencer._init_model is init_model
+
+
+def test_a_config_elsewhere_inherits_from_one_of_this_package(tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'stdpose_mm::stdpose_tiny_synthetic.py'\nmax_iters = 3\n")
+    expected = Config.fromfile(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+    cfg = Config.fromfile(mine)
+    assert cfg.max_iters == 3
+    assert cfg.model.to_dict() == expected.model.to_dict()
+
+
+def test_the_packages_of_openmmlab_are_found_as_before(tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'mmpose::_base_/default_runtime.py'\n")
+    assert Config.fromfile(mine).default_scope == 'mmpose'
+    mine.write_text("_base_ = 'stdpose_mm::none.py'\n")
+    with pytest.raises(FileNotFoundError, match=r'configs/none\.py'):
+        Config.fromfile(mine)
+    find = Config._get_cfg_path
+    install()
+    assert Config._get_cfg_path is find

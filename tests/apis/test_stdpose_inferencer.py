@@ -17,7 +17,7 @@ from mmpose.structures import PoseDataSample
 from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.apis import stdpose_inferencer as inferencer_module
 from stdpose_mm.detection import PersonDetector
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference import VideoPoseEstimator, WindowModel, load_backend
 from stdpose_mm.io.video import write_video
 from stdpose_mm.mmpose_hook import install, is_window_model
@@ -336,6 +336,13 @@ def test_thresholds_are_shares(model_files, pictures, name, value):
         list(inferencer(list(pictures), **{name: value}))
 
 
+@pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
+def test_thresholds_of_detections_warn_beside_boxes_that_are_given(model_files, pictures, name):
+    inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
+    with pytest.warns(InputWarning, match='bbox_thr and nms_thr are for detections and change'):
+        list(inferencer(list(pictures), bboxes=IDENTIFIED, **{name: 0.5}))
+
+
 def test_the_whole_picture(model_files, pictures):
     inferencer = STDPoseInferencer(
         *map(str, model_files), device='cpu', det_model='whole_image', smooth='one-euro'
@@ -434,7 +441,7 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
         (5, 'bboxes must be a list of boxes, or a dict of frame -> boxes, got 5'),
         ([[1, 2, 3, 4]], r'shape \[4\], expected an array \[N, 4\] x1, y1, x2, y2'),
         ([[[1, 2, 3]]], r'shape \[1, 3\]'),
-        ([[[9, 9, 3, 3]]], 'size above 0'),
+        ([[[9, 9, 3, 3]]], 'x2 above x1 and y2 above y1'),
         ([{'boxes': []}], 'have the keys boxes, expected bboxes'),
         ({1: [[1, 2, 3, 4]]}, 'boxes are given on frame 1'),
         ([None, [[1, 2, 3, 4]]], 'bboxes are 2 entries and the video has 1 frame, give an entry'),

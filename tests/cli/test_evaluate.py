@@ -69,6 +69,28 @@ def test_prints_the_table_of_the_paper(folders, capsys) -> None:
     assert lines[4].startswith('MOTP 82.4')
 
 
+def test_files_of_posetrack17_are_evaluated_as_their_conversions_are(tmp_path: Path) -> None:
+    gt, pred, out = tmp_path / 'gt', tmp_path / 'pred', tmp_path / 'metrics.json'
+    gt.mkdir()
+    pred.mkdir()
+    name = '000342_mpii'
+    converted = GOLDEN / 'pt17' / 'expected18' / f'{name}_test.json'
+    shutil.copy(converted, pred / f'{name}.json')
+
+    def move_joints(data: dict) -> None:
+        for number, annotation in enumerate(data['annotations']):
+            annotation['keypoints'][0::3] = [x + 3 * number for x in annotation['keypoints'][0::3]]
+
+    _change(pred / f'{name}.json', move_joints)
+    metrics = []
+    for truth in (converted, GOLDEN / 'pt17' / 'annolist' / f'{name}.json'):
+        shutil.copy(truth, gt / f'{name}.json')
+        assert _run((gt, pred, out)) == 0
+        metrics.append(json.loads(out.read_text()))
+    assert metrics[0] == metrics[1]
+    assert 0 < metrics[0]['AP']['mean'] < 100
+
+
 def test_frames_in_another_order_are_evaluated_as_what_they_are(folders) -> None:
     assert _run(folders) == 0
     before = json.loads(folders[2].read_text())['AP']['mean']
@@ -169,10 +191,12 @@ def test_unknown_values_are_null(folders) -> None:
     assert metrics['AP']['mean'] > 0
 
 
-def test_tracking_is_null_without_track_ids(folders) -> None:
-    for path in folders[1].iterdir():
-        _change(path, lambda data: [a.pop('track_id') for a in data['annotations']])
+def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys) -> None:
+    path = max(folders[1].iterdir())
+    _change(path, lambda data: data['annotations'][7].pop('track_id'))
     assert _run(folders) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f'no MOTA and MOTP: people without track_id in {path}'
     metrics = json.loads(folders[2].read_text())
     assert set(metrics['MOTA'].values()) == {None}
     assert metrics['MOTP'] == {'mean': None}

@@ -325,6 +325,14 @@ def test_boxes_that_are_none_are_refused(given_boxes, message):
         as_boxes(given_boxes)
 
 
+@pytest.mark.parametrize('box', [[50, 60, 30, 90], [50, 60, 90, 60], [50, 60, np.nan, 90]])
+def test_a_box_in_the_form_of_mmpose_is_refused_as_it_was_given(box):
+    number = '30.0|60.0|nan'
+    sentence = rf'frame 1: .* x1, y1, x2, y2 with x2 above x1 .* got \[50\.0, 60\.0, .*({number})'
+    with pytest.raises(InputError, match=sentence):
+        as_boxes([[], [box]], corners=True)
+
+
 def test_the_whole_picture_is_one_person():
     out = list(WholePicture()(Video(3, {0, 2}), lambda *_: None))
     assert [len(frame.people) for frame in out] == [0, 1, 1]

@@ -212,12 +212,22 @@ def test_a_config_with_another_padding_is_refused(plain):
         OnnxWindowBackend(folder).window_model(config)
 
 
-def test_an_export_that_says_nothing_of_its_padding_is_read(plain, tmp_path):
+def test_a_config_with_another_codec_is_refused(plain):
+    _, folder = plain
+    cfg = model_cfg(3)
+    cfg['head']['decoder'] = {**cfg['head']['decoder'], 'blur_kernel_size': 5}
+    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    sentence = 'are decoded with blur_kernel_size 11 but the config says 5, give'
+    with pytest.raises(InputError, match=sentence):
+        OnnxWindowBackend(folder).window_model(config)
+
+
+def test_an_export_that_says_nothing_of_padding_and_codec_is_read(plain, tmp_path):
     _, folder = plain
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     description = json.loads((tmp_path / 'network.json').read_text())
-    del description['crop_padding']
+    del description['crop_padding'], description['codec']
     (tmp_path / 'network.json').write_text(json.dumps(description))
     config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
     assert OnnxWindowBackend(tmp_path).window_model(config).crop_padding == 1.25

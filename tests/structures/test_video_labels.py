@@ -114,7 +114,7 @@ def test_person_label_refuses(change, message):
     ('persons', 'message'),
     [
         ([person(9)], 'frame 9, which is not'),
-        ([person(1), person(1)], 'track id 0 appears twice in frame 1'),
+        ([person(1), person(1)], 'track id 0 appears twice in frame 1, give each person'),
         ([person(1, num_keypoints=2)], '2 keypoints, the skeleton has 3'),
     ],
 )

@@ -166,6 +166,8 @@ def study_report(study: Study, results: Sequence[EntryResult]) -> str:
         _table([*first, *metrics, *[shown] * published], rows, len(first)),
     ]
     base = _reference(study, results)
+    if not any(result.runs for result in results if result is not base):
+        base = None
     if base is not None:
         rows = [
             [

@@ -331,7 +331,8 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
         frame_index = shape.integer('frame', 0, MAX_FRAME_INDEX)
         if frame_index in track.attributes:
             raise InputError(
-                f'{tag.file}: track id {track.id} appears twice in frame {frame_index}'
+                f'{tag.file}: track id {track.id} appears twice in frame {frame_index}, remove one '
+                'of the two skeletons'
             )
         is_key = shape.flag('keyframe', default=True)
         attributes = track.attributes[frame_index] = shape.attributes()

@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES, require_no_stream
+from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES, kind_of_file, require_no_stream
 
 from .array_frames import ArrayFrames
 from .frame_source import FrameSource
@@ -48,6 +48,11 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
                     f'picture {number} is {type(picture).__name__} and picture 0 a file, give '
                     'files or arrays alone'
                 )
+        if pictures and (Path(pictures[0]).is_dir() or kind_of_file(pictures[0]) == 'a video'):
+            raise InputError(
+                f'{pictures[0]} in a list of pictures is a video, give one video at a time, and '
+                'not in a list'
+            )
         return PictureFrames(pictures, Path(pictures[0]).parent.name if pictures else 'the list')
     folder = Path(path)
     if folder.is_dir():

@@ -117,6 +117,7 @@ class MLSME(BaseModule):
             raise InputError('a context_decoder goes with tube_ratio or masked_frames, set both')
         if pose_decoder is not None and not masked_frames:
             raise InputError('a pose_decoder decodes hidden frames, set masked_frames')
+        self.embed_dims = embed_dims
         self.grid = (feature_size[0], feature_size[1])
         self.num_frames = num_frames
         self.tube_ratio = tube_ratio

@@ -103,8 +103,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Free the modules that only training needs; the model cannot be trained any more."""
 
     def encode_frames(self, crops: Tensor) -> Tensor:
-        """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
-        return self.backbone(crops)[-1]
+        """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w'].
+
+        Raises:
+            InputError: If D is not what the next part of the model reads.
+        """
+        features: Tensor = self.backbone(crops)[-1]
+        self._require_width(features.shape[1])
+        return features
 
     def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
         """Predict the heatmaps of every frame by itself; ``None`` without a frame head.
@@ -258,12 +264,25 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 'num_frames of the neck and of the datasets to the same number'
             )
 
+    def _require_width(self, width: int) -> None:
+        # The part that reads the features; what a neck gives to the head may have another width.
+        reader = self.frame_head or (self.neck if self.with_neck else self.head)
+        for name in ('in_channels', 'embed_dims'):
+            expected = getattr(reader, name, width)
+            if isinstance(expected, int) and expected != width:
+                raise InputError(
+                    f'the backbone gives features of {width} channels, {name} of '
+                    f'{type(reader).__name__} is {expected}, set in_channels and embed_dims of all '
+                    f'parts of the model to {width}'
+                )
+
     def _score_and_encode(self, crops: Tensor) -> tuple[Tensor | None, Tensor]:
         """Encode frames as :meth:`encode_frames` does, and return the scores of their tokens too.
 
         The scores [M, L] are ``None`` unless the backbone prunes tokens.
         """
         outputs = self.backbone(crops)
+        self._require_width(outputs[-1].shape[1])
         is_pruned = getattr(self.backbone, 'pruning', None) is not None
         return outputs[0] if is_pruned else None, outputs[-1]
 

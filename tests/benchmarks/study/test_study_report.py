@@ -134,6 +134,11 @@ def test_differences_are_between_runs_of_one_seed() -> None:
     }  # fmt: skip
 
 
+def test_a_reference_that_was_run_alone_is_compared_with_nothing() -> None:
+    report = report_of([result('a', [10, 12])], reference='a')
+    assert 'ifference' not in report
+
+
 def test_differences_are_between_the_same_tests() -> None:
     results = [sweep('a', {7: 80.0, 3: 90.0}), sweep('b', {7: 81.0, 3: 88.0})]
     tests = fields_of(results, reference='a')['b']['tests']

@@ -245,7 +245,7 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     (
         '</skeleton></track>',
         '</skeleton><skeleton frame="0"><points label="nose" points="1,2"/></skeleton></track>',
-        'track id 0 appears twice in frame 0',
+        'track id 0 appears twice in frame 0, remove one',
     ),
 ]
 

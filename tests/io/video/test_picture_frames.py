@@ -113,6 +113,17 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path):
         open_frames(tmp_path)
 
 
+def test_videos_in_a_list_are_refused(tmp_path: Path):
+    save(tmp_path / 'one' / '0.png', 1)
+    movie = tmp_path / 'clip.mp4'
+    movie.write_bytes(b'\0\0\0\x18ftypisom')
+
+    for video in (movie, tmp_path / 'one'):
+        sentence = f'{video} in a list of pictures is a video, give one video at a time'
+        with pytest.raises(InputError, match=sentence):
+            open_frames([video, video])
+
+
 def test_two_pictures_of_one_name_are_refused(tmp_path: Path):
     save(tmp_path / '0.png', 1)
     save(tmp_path / '0.jpg', 1)

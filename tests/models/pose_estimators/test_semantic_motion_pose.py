@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import SpaceTimeMasks
 from stdpose_mm.models.pose_estimators import SemanticMotionPose
 from stdpose_mm.models.pose_estimators.heatmap_teacher import HeatmapTeacher
@@ -312,6 +313,16 @@ def test_own_checkpoint_loads_strictly(model):
     inputs = prepare(model)['inputs']
     with torch.no_grad():
         torch.testing.assert_close(build_like(model)(inputs, None), model(inputs, None))
+
+
+def test_a_backbone_of_another_width_than_the_neck_is_refused():
+    cfg = semantic_cfg(frame_head=None, frame_head_loss_weight=0.0)
+    cfg['backbone']['arch'] = dict(
+        embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32
+    )
+    network = build(cfg)
+    with pytest.raises(InputError, match='features of 32 channels, embed_dims of MLSME is 128'):
+        network.predict(**prepare(network))
 
 
 def test_another_neck_is_refused():

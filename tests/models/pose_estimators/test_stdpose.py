@@ -8,6 +8,7 @@ import torch
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 from support.model_samples import (
     FLIP_INDICES,
@@ -95,6 +96,19 @@ class TestForward:
         )
         model.extract_feat(prepare(model)['inputs'])
         assert sizes == [6]
+
+
+def test_a_backbone_of_another_width_than_the_heads_is_one_sentence_with_both_numbers():
+    cfg = tiny_cfg()
+    cfg['backbone']['arch'] = dict(
+        embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32
+    )
+    network = build(cfg)
+    sentence = 'features of 32 channels, in_channels of FrameHead is 128, set .* to 32'
+    with pytest.raises(InputError, match=sentence):
+        network(**prepare(network), mode='loss')
+    with pytest.raises(InputError, match=sentence):
+        network(prepare(network)['inputs'], None, mode='tensor')
 
 
 class TestGivenLabels:
