@@ -26,7 +26,7 @@ def measured(
 
 
 def tracks_of(*frames: int) -> dict[int, dict[int, PersonLabel]]:
-    return dict(given_at(dict.fromkeys(frames, 0.0), 100).tracks())
+    return dict(given_at(dict.fromkeys(frames, 0.0), 2000).tracks())
 
 
 def places(hidden: list[list[HiddenLabel]]) -> list[list[tuple[int, int, int, int]]]:
@@ -68,10 +68,27 @@ def test_labels_of_few_joints_or_without_an_extent_are_not_hidden() -> None:
     assert places(hidden) == [[(0, 10, 20, 30)]]
 
 
-def test_a_few_frames_are_spread_over_all() -> None:
-    hidden = choose_hidden_labels(tracks_of(*range(0, 100, 9)), 100, 'video', 3)
-    assert [labels[0].frame_index for labels in hidden] == [9, 45, 90]
-    assert not choose_hidden_labels(tracks_of(0, 9, 18), 100, 'video', 0)
+def chosen_of(frames: list[int], most: int) -> list[int]:
+    hidden = choose_hidden_labels(tracks_of(*frames), 2000, 'video', most)
+    return [labels[0].frame_index for labels in hidden]
+
+
+@pytest.mark.parametrize('step', [1, 2, 7, 10, 15, 16])
+def test_a_few_frames_are_spread_over_all(step: int) -> None:
+    frames = [step * n for n in range(101)]
+    found = chosen_of(frames, 10)
+    assert len(found) == 10
+    assert found == sorted(found)
+    # In every quarter there are some of them.
+    assert set(np.array(found) // (25 * step)) == {0, 1, 2, 3}
+    assert not chosen_of(frames, 0)
+
+
+def test_a_further_label_changes_one_of_the_frames_at_most() -> None:
+    frames = list(range(0, 700, 7))
+    before = {*chosen_of(frames, 10)}
+    changes = [len(before - {*chosen_of(sorted([*frames, n]), 10)}) for n in range(1, 690, 7)]
+    assert max(changes) == 1
 
 
 def test_hiding_leaves_the_given_labels_alone() -> None:
