@@ -374,7 +374,9 @@ class VideoReview:
     def _is_good(self, report: GuidanceReport, target: float) -> bool:
         return (
             bool(self.state.tracks)
-            and self.settled == self.revision == report.revision == self.guidance.measured
+            and self.settled == self.revision == report.revision
+            # What is expected may be less when it was measured for the first time.
+            and (self.guidance.measured == self.revision or report.accuracy is not None)
             and report.expected_wrong is not None
             and report.expected_wrong <= 1 - target
         )

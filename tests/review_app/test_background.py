@@ -17,7 +17,7 @@ from stdpose_mm.propagation import Gap, PropagatedPose
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import video_review
 from stdpose_mm.structures import Skeleton, VideoLabels
-from support.review_page import Page, access_to
+from support.review_page import Page, access_to, label, labels_of
 
 
 class SlowPropagator(LinearPropagator):
@@ -145,16 +145,23 @@ def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, 
     assert propagator.finished[-1] == (1, hidden)
 
 
-def test_nothing_is_good_enough_before_accuracy_is_measured(slow: tuple[Page, SlowPropagator]):
-    page, propagator = slow
-    page.edit('set_joints', person=1, frame=10, joints=JOINTS)
-    page.wait_for_measurement(2)
-    propagator.stop_at = range(1, 20)
-    page.edit('set_joints', person=1, frame=20, joints=JOINTS)
-    wait_for(lambda: not propagator.go.is_set())
+def test_good_enough_waits_for_the_first_measurement_alone(start: Callable):
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = lines = SlowPropagator()
+    lines.stop_at = range(1, 39)
+    page = Page(
+        access_to(start(labels_of(*(label(n, 1) for n in (0, 20, 39))), propagator=propagator))
+    )
+    page.settle()
+    wait_for(lambda: not lines.go.is_set())
     assert page.get('/guidance', target=0)['good_enough'] is False
-    propagator.go.set()
+    lines.go.set()
     page.wait_until_good_enough(target=0)
+    lines.stop_at = range(11, 39)
+    page.edit('accept', person=1, frame=10)
+    wait_for(lambda: not lines.go.is_set())
+    assert page.get('/guidance', target=0)['good_enough'] is True
+    lines.go.set()
 
 
 def test_head_boxes_alone_show_nobody_and_are_no_failure(start: Callable, two_people: VideoLabels):

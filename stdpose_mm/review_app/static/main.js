@@ -224,18 +224,25 @@ async function reload() {
   }
 }
 
+/** Whether each video was good enough when it was judged last; null before accuracy is measured.
+ * @type {Map<number, boolean|null>} */
+const wasGood = new Map();
+
 async function fetchGuidance() {
   const { video, target } = state;
   if (!video?.skeleton) return;
-  const wasGood = state.guidance?.good_enough;
   try {
     const guidance = await getGuidance(video.id, target);
     if (state.video.id !== video.id || state.target !== target) return;
     store.update({ guidance });
-    if (guidance.computing) setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
-    if (guidance.good_enough && wasGood === false) {
+    if (guidance.computing) {
+      setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
+      return;
+    }
+    if (guidance.good_enough && wasGood.get(video.id) === false) {
       say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected right`, 'good');
     }
+    wasGood.set(video.id, guidance.good_enough || (guidance.measured ? false : null));
   } catch (error) {
     onError(error);
   }

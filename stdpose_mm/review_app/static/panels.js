@@ -236,7 +236,7 @@ export function showTransport(store) {
   slider.setAttribute('aria-valuetext', `frame ${frame} of ${video.frames - 1}`);
   const measured = guidance?.measured;
   byId('measured').textContent = measured
-    ? `${percent(measured.right)} right in ${counted(measured.labels, 'hidden label')}`
+    ? `${percent(measured.right)} right in ${counted(measured.labels, 'hidden label')} ·`
     : '';
   byId('measured').title = measured?.text ?? '';
   let status = 'All poses are up to date';

@@ -419,3 +419,29 @@ def test_an_export_is_read_back(page, downloads):
     assert point == pytest.approx([x + 4, y + 3], abs=1 / page.scale)
     assert len(by_frame) == 2 * FRAMES
     assert page.complaints() == []
+
+
+def test_good_enough_is_announced_once_and_what_was_measured_stays_below(page):
+    def aim_at(percent):
+        page.run(
+            """
+            const field = document.getElementById('target');
+            field.value = arguments[0];
+            field.dispatchEvent(new Event('change'));
+            """,
+            percent,
+        )
+
+    # Both people move on straight lines, which the method draws.
+    measured = f'100.0 % right in {2 * (len(GIVEN) - 2)} hidden labels ·'
+    page.wait(lambda: page.text('#measured') == measured, 'accuracy is measured')
+    assert page.run("return document.getElementById('measured').title").startswith('of the labels ')
+    aim_at(100)
+    page.wait(lambda: 'Good enough' not in page.text('#verdict'), 'more is wanted')
+    aim_at(50)
+    page.wait(lambda: page.text('#messages').count('Good enough') == 1, 'it is announced')
+    with page.one_edit():
+        page.press('1', 'a')
+    page.wait_until_settled(1)
+    page.wait(lambda: 'Good enough' in page.text('#verdict'), 'it is good enough as before')
+    assert page.text('#messages').count('Good enough') == 1
