@@ -197,7 +197,7 @@ class BackgroundWorker:
         """Measure the accuracy on hidden labels when all poses are computed."""
         with review.lock:
             revision = review.revision
-            if review.guidance.measured == revision or not review.has_start():
+            if review.guidance.measured_revision == revision or not review.has_start():
                 return False
             run = _Run(review, measures=True)
             measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)

@@ -47,8 +47,8 @@ class GuidanceReport:
         suggestions: ``{"frame", "gain"}`` of frames to label.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
             there are too many frames to tell.
-        accuracy: What was measured on hidden labels, and is part of what is expected; None if
-            nothing was.
+        measured: ``{"right", "labels", "text"}`` of the accuracy on hidden labels, which is part of
+            what is expected; None if it was not measured.
     """
 
     revision: int
@@ -59,7 +59,7 @@ class GuidanceReport:
     checks: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    accuracy: LabelAccuracy | None = None
+    measured: dict[str, Any] | None = None
 
     def labels_needed(self, target: float) -> int | None:
         """Return the number of further labels that a share of right joints is expected to take.
@@ -78,13 +78,13 @@ class Guidance:
 
     Attributes:
         report: The latest report; None at first.
-        measured: The revision whose labels were hidden last to measure the accuracy.
+        measured_revision: The revision whose labels were hidden last to measure the accuracy.
     """
 
     def __init__(self, method: str) -> None:
         self.report: GuidanceReport | None = None
-        self.measured = -1
-        self._accuracy: LabelAccuracy | None = None
+        self.measured_revision = -1
+        self._measured: dict[str, Any] | None = None
         self._calibrator: ScoreCalibrator | None = None
         self._method = method
         self._score_meaning = score_meaning(method)
@@ -99,11 +99,13 @@ class Guidance:
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
         """Let the next update go by what was measured; None if no label could be hidden."""
+        calibrator = None if accuracy is None else accuracy.calibrator
+        measured = None if accuracy is None else _describe_accuracy(accuracy)
         with self._lock:
-            if accuracy is not None or self._calibrator is not None:
+            if calibrator != self._calibrator:
                 self._outdated |= set(self._errors)
-            self._accuracy, self.measured = accuracy, revision
-            self._calibrator = None if accuracy is None else accuracy.calibrator
+            self.measured_revision = revision
+            self._calibrator, self._measured = calibrator, measured
 
     def update(
         self,
@@ -211,7 +213,7 @@ class Guidance:
             checks,
             [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
             wrong_after,
-            self._accuracy,
+            self._measured,
         )
 
     def _check(
@@ -231,3 +233,11 @@ class Guidance:
             'joints': joints,
             'score': round(1.0 - float(own[person].max()), 3),
         }
+
+
+def _describe_accuracy(accuracy: LabelAccuracy) -> dict[str, Any]:
+    return {
+        'right': float(accuracy.right.mean()),
+        'labels': len(accuracy.labels),
+        'text': accuracy.describe(),
+    }

@@ -16,7 +16,6 @@ from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
-from stdpose_mm.review import LabelAccuracy
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .edit_log import EditLog, EditRequest, EditScope, StaleEditError
@@ -262,7 +261,7 @@ class VideoReview:
                 'next': report.next,
                 'doubtful': report.doubtful,
                 'num_doubtful': report.num_doubtful,
-                'measured': _describe_accuracy(report.accuracy),
+                'measured': report.measured,
                 'revision': report.revision,
                 'computing': report.revision < self.revision or self.settled < self.revision,
                 **always,
@@ -376,7 +375,7 @@ class VideoReview:
             bool(self.state.tracks)
             and self.settled == self.revision == report.revision
             # What is expected may be less when it was measured for the first time.
-            and (self.guidance.measured == self.revision or report.accuracy is not None)
+            and (self.guidance.measured_revision == self.revision or report.measured is not None)
             and report.expected_wrong is not None
             and report.expected_wrong <= 1 - target
         )
@@ -475,16 +474,6 @@ class VideoReview:
         self.pictures.close()
         with self.lock:
             self.journal.close()
-
-
-def _describe_accuracy(accuracy: LabelAccuracy | None) -> dict[str, Any] | None:
-    if accuracy is None:
-        return None
-    return {
-        'right': float(accuracy.right.mean()),
-        'labels': len(accuracy.labels),
-        'text': accuracy.describe(),
-    }
 
 
 def _added_person(kind: str, steps: Sequence[Step], person: int | None) -> int | None:

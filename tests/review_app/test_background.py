@@ -197,6 +197,6 @@ def test_poses_of_former_labels_do_not_fill_the_memory(
     kept = []
     for x in range(12):
         page.edit('set_joints', person=1, frame=20, joints={'head': [x, 4, 1]})
-        wait_for(lambda: project[0].guidance.measured == project[0].revision)
+        wait_for(lambda: project[0].guidance.measured_revision == project[0].revision)
         kept.append(len(project[0].state.cache))
     assert kept == 3 * [6, 8, 10, 4]
