@@ -643,19 +643,8 @@ class VideoPosePropagator:
                 self._require_person(state, person_id)
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
-        people = propagate_frames(
-            state.frames,
-            _copied(state.tracks),
-            skeleton,
-            self.propagator,
-            self._open_cache(state, skeleton),
-            boxes=state.boxes,
-            detections=state.detections,
-            life_span=state.life_span,
-            listener=listener,
-            track_ids=person_ids,
-            within=within,
-        )
+        tracks = _copied(state.tracks)
+        people = self._propagate(state, tracks, skeleton, listener, person_ids, within)
         return (
             frame_result(frame_idx, persons, skeleton.num_keypoints)
             for frame_idx, persons in people
@@ -705,9 +694,26 @@ class VideoPosePropagator:
         """Fill in the hidden labels of a frame from all others, and compare."""
         frame = hidden[0].frame_index
         # To the end of the gaps, as only whole gaps are kept for the next time.
-        (_, found), *_ = propagate_frames(
+        within = range(frame, max(label.after for label in hidden))
+        people = [label.track_id for label in hidden]
+        (_, found), *_ = self._propagate(
+            state, hide_labels(tracks, hidden), skeleton, listener, people, within
+        )
+        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
+
+    def _propagate(
+        self,
+        state: PropagationState,
+        tracks: Tracks,
+        skeleton: Skeleton,
+        listener: WorkListener | None,
+        person_ids: Collection[int] | None,
+        within: range | None,
+    ) -> Iterator[tuple[int, list[PersonLabel]]]:
+        """Propagate labels in a video, with all that is known of it."""
+        return propagate_frames(
             state.frames,
-            hide_labels(tracks, hidden),
+            tracks,
             skeleton,
             self.propagator,
             self._open_cache(state, skeleton),
@@ -715,10 +721,9 @@ class VideoPosePropagator:
             detections=state.detections,
             life_span=state.life_span,
             listener=listener,
-            track_ids=[label.track_id for label in hidden],
-            within=range(frame, max(label.after for label in hidden)),
+            track_ids=person_ids,
+            within=within,
         )
-        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
