@@ -61,7 +61,7 @@ from stdpose_mm.review import (
     LabelAccuracy,
     choose_hidden_labels,
     compare_hidden_labels,
-    hide_labels,
+    remaining_labels,
 )
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -697,7 +697,7 @@ class VideoPosePropagator:
         within = range(frame, max(label.after for label in hidden))
         people = [label.track_id for label in hidden]
         (_, found), *_ = self._propagate(
-            state, hide_labels(tracks, hidden), skeleton, listener, people, within
+            state, remaining_labels(tracks, hidden), skeleton, listener, people, within
         )
         return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
 

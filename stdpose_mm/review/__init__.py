@@ -16,7 +16,7 @@ from .label_accuracy import (
     LabelAccuracy,
     choose_hidden_labels,
     compare_hidden_labels,
-    hide_labels,
+    remaining_labels,
 )
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 from .label_summary import (
@@ -63,7 +63,6 @@ __all__ = [
     'find_doubled_labels',
     'find_exchanged_labels',
     'frames_to_check',
-    'hide_labels',
     'measure_motion',
     'most_doubtful',
     'plan_frames',
@@ -71,6 +70,7 @@ __all__ = [
     'rank_gains',
     'rank_suggestions',
     'recalibrate',
+    'remaining_labels',
     'score_meaning',
     'share_labels',
     'suggest_frames',

@@ -164,8 +164,8 @@ def _scatter(frame: int) -> int:
     return int(f'{frame:032b}'[::-1], 2)
 
 
-def hide_labels(tracks: Tracks, hidden: Sequence[HiddenLabel]) -> Tracks:
-    """Return the labels without some of them."""
+def remaining_labels(tracks: Tracks, hidden: Sequence[HiddenLabel]) -> Tracks:
+    """Return the labels without the hidden ones."""
     left = {track_id: dict(track) for track_id, track in tracks.items()}
     for label in hidden:
         del left[label.track_id][label.frame_index]
@@ -191,7 +191,7 @@ def compare_hidden_labels(
     people = {label.track_id: tracks[label.track_id] for label in hidden}
     truth = [people[label.track_id][label.frame_index] for label in hidden]
     # Some methods score by what the other labels of a person tell.
-    remaining = [p for track in hide_labels(people, hidden).values() for p in track.values()]
+    remaining = [p for track in remaining_labels(people, hidden).values() for p in track.values()]
     frames = sorted({p.frame_index for p in (*remaining, *truth)})
     labels = VideoLabels(
         'labels', skeleton, tuple(VideoFrame(frame) for frame in frames), tuple(truth)

@@ -9,8 +9,8 @@ from stdpose_mm.review import (
     LabelAccuracy,
     choose_hidden_labels,
     compare_hidden_labels,
-    hide_labels,
     recalibrate,
+    remaining_labels,
 )
 from stdpose_mm.structures import PersonLabel
 from support.scored_videos import PAIR, POSE, given_at, scored_track, scored_video
@@ -93,7 +93,7 @@ def test_a_further_label_changes_one_of_the_frames_at_most() -> None:
 
 def test_hiding_leaves_the_given_labels_alone() -> None:
     tracks = tracks_of(0, 9, 18)
-    left = hide_labels(tracks, [HiddenLabel(0, 0, 9, 18)])
+    left = remaining_labels(tracks, [HiddenLabel(0, 0, 9, 18)])
     assert list(left[0]) == [0, 18]
     assert list(tracks[0]) == [0, 9, 18]
 
