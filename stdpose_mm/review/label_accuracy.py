@@ -51,12 +51,12 @@ class HiddenLabel:
 class LabelAccuracy:
     """Hold how well hidden labels were filled in from the others.
 
-    The arrays have one entry for each of the N joints of these labels.
+    The arrays have one entry for each of the N joints that were filled in.
 
     Args:
         labels: The hidden labels, at least one.
         joints: Names of the joints.
-        errors: Distances from the labels, in sizes of the pose; infinite without a prediction.
+        errors: Distances from the labels, in sizes of the pose.
         scores: Probabilities of being right that the method gave.
     """
 
@@ -67,18 +67,15 @@ class LabelAccuracy:
 
     @classmethod
     def join(cls, parts: Iterable[LabelAccuracy]) -> LabelAccuracy | None:
-        """Join the measurements of several frames; None without any."""
-        parts = list(parts)
-        return (
-            None
-            if not parts
-            else cls(
-                [label for part in parts for label in part.labels],
-                *(
-                    np.concatenate([getattr(part, name) for part in parts])
-                    for name in ('joints', 'errors', 'scores')
-                ),
-            )
+        """Join the measurements of several frames; None if there is no joint in them."""
+        parts = [part for part in parts if len(part.errors)]
+        if not parts:
+            return None
+        return cls(
+            [label for part in parts for label in part.labels],
+            np.concatenate([part.joints for part in parts]),
+            np.concatenate([part.errors for part in parts]),
+            np.concatenate([part.scores for part in parts]),
         )
 
     @property

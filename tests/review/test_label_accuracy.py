@@ -138,6 +138,15 @@ def test_scores_of_a_method_without_pictures_come_from_the_other_labels() -> Non
     assert (compare_hidden_labels(hidden, far, [found], PAIR, 'linear').scores < still).all()
 
 
+def test_labels_of_which_no_joint_could_be_filled_in_count_for_nothing() -> None:
+    nothing = measured(0, 0)
+    assert LabelAccuracy.join([nothing]) is None
+    joined = LabelAccuracy.join([nothing, measured(3, 1, label=HiddenLabel(1, 0, 5, 9))])
+    assert joined is not None
+    assert [label.track_id for label in joined.labels] == [1]
+    assert len(joined.errors) == 4
+
+
 @pytest.mark.parametrize(('right', 'wrong'), [(3, 1), (40, 0), (0, 5)])
 def test_the_interval_holds_the_share_and_is_mirrored_for_errors(right: int, wrong: int) -> None:
     low, high = measured(right, wrong).interval
