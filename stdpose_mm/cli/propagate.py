@@ -311,6 +311,11 @@ def _check_options(args: argparse.Namespace) -> None:
             f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '
             'stdpose'
         )
+    if args.adapt and args.measure:
+        raise InputError(
+            '--measure hides labels that --adapt has trained the network on, so that it would promise '
+            'too much: leave one of them out'
+        )
     if not args.adapt and args.adapt_minutes is not None:
         raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
     if args.adapt and args.config is None:

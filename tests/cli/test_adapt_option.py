@@ -74,3 +74,14 @@ def test_a_time_limit_without_training_is_refused(
     assert said == [
         'propagate.py: --adapt-minutes is about --adapt, add it or leave the minutes out'
     ]
+
+
+def test_labels_that_a_network_is_trained_on_do_not_measure_it(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    options = ['--out', tmp_path / 'o.json', '--adapt', '--measure', '3']
+    code, printed, said = run_main(propagate.main, folder, label_file, *options)
+    assert (code, printed) == (2, '')
+    (sentence,) = said
+    assert sentence.startswith('propagate.py: --measure hides labels that --adapt has trained ')
+    assert sentence.endswith('leave one of them out')
