@@ -313,8 +313,8 @@ def _check_options(args: argparse.Namespace) -> None:
         )
     if args.adapt and args.measure:
         raise InputError(
-            '--measure hides labels that --adapt has trained the network on, which would look better '
-            'than it is: leave one of them out'
+            '--measure hides labels that --adapt has trained the network on, so that it would look '
+            'better than it is: leave one of them out'
         )
     if not args.adapt and args.adapt_minutes is not None:
         raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
