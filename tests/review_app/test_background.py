@@ -145,6 +145,22 @@ def test_an_edit_ends_a_measurement_which_is_done_again_later(slow: tuple[Page, 
     assert propagator.finished[-1] == (1, hidden)
 
 
+def test_a_video_that_is_opened_does_not_wait_for_the_measurement_of_another(start: Callable):
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = lines = SlowPropagator()
+    hidden = lines.stop_at = range(1, 39)
+    labels = labels_of(*(label(n, 1) for n in (0, 20, 39)))
+    project = start(labels, propagator=propagator)
+    wait_for(lambda: not lines.go.is_set())
+    lines.begun.clear()
+    # What the project does when it has opened one.
+    project.worker.wake()
+    wait_for(lambda: lines.begun)
+    assert lines.begun == [(1, hidden)]
+    lines.go.set()
+    Page(access_to(project)).wait_for_measurement(1)
+
+
 def test_good_enough_waits_for_the_first_measurement_alone(start: Callable):
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = lines = SlowPropagator()
