@@ -338,12 +338,11 @@ def _write_outputs(
 
     # All outputs get their final names when everything is written, the labels last: if a picture
     # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, which is named after the first one, and a name without a suffix fits every
-    # format, which a temporary name does not.
+    # second file, which is named after the first one.
     with ExitStack() as outputs:
         out = args.out
         files = label_outputs('--out', out, choose_format(out, args.format))
-        if len(files) == 1 and Path(out).suffix:
+        if len(files) == 1:
             out = outputs.enter_context(atomic_path(out))
         video = None
         if args.save_video is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
 
-from .atomic import PathLike, require_writable, require_writable_folder
+from .atomic import PathLike, finished_name, require_writable, require_writable_folder
 
 Paths = PathLike | Sequence[PathLike] | None
 
@@ -178,7 +178,8 @@ def choose_format(
     if format is not None and format not in WRITE_FORMATS:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
     named = f'{name} {path}'.lstrip()
-    has_suffix = bool(Path(path).suffix)
+    # A temporary name has a suffix even where the finished one has none.
+    has_suffix = bool(Path(finished_name(path)).suffix)
     fitting = [known for known, suffixes in WRITE_FORMATS.items() if _ends_in(path, suffixes)]
     if has_suffix and not fitting:
         endings = dict.fromkeys(suffix for known in WRITE_FORMATS.values() for suffix in known)

@@ -111,6 +111,18 @@ def test_what_was_saved_is_known_at_the_next_start(
     assert reopen().get()['saved'] is None
 
 
+def test_labels_are_saved_under_a_name_without_a_suffix(
+    start: Callable, two_people: VideoLabels, tmp_path: Path
+):
+    project = start(two_people)
+    project[0].files = replace(project[0].files, out=tmp_path / 'mended')
+    page = Page(access_to(project))
+    for _ in range(2):
+        answer = page.post('/save', {})
+        assert answer.status_code == 200, answer.text
+    assert len(read_labels(tmp_path / 'mended').frames) == NUM_FRAMES
+
+
 def test_a_file_that_another_program_has_changed_is_not_replaced(
     page: Page, reopen: Callable[[], Page], tmp_path: Path
 ):
