@@ -28,7 +28,8 @@ class WindowDegradation(BaseTransform):
 
         - img: list of [H, W, 3] uint8 BGR arrays
 
-    Required in ``test_mode``, unless ``prob`` is 0: ``id``, the number of the sample.
+    In ``test_mode`` the draw depends on ``id``, the number of the sample; a sample without one, as
+    those of an inferencer, passes unchanged.
 
     Args:
         prob: Probability that a frame is degraded.
@@ -57,8 +58,7 @@ class WindowDegradation(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Change the frames in ``results``; the arrays that came in are not written to."""
-        # Pictures from an inferencer have no sample number; they pass unchanged.
-        if self.prob == 0:
+        if self.prob == 0 or (self.test_mode and 'id' not in results):
             return results
         frames = list(results['img'])
         chosen = [key_place(len(frames))] if self.test_mode else range(len(frames))

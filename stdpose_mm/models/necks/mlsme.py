@@ -229,6 +229,7 @@ class MLSME(BaseModule):
         return SpatioTemporalRepresentation(
             frame_feature=key_of(features),
             fused_feature=fused,
+            frame_heatmaps=frame_heatmaps,
             merged_heatmaps=merged,
             merged_feature=merged_feature,
             reconstruction=None

@@ -52,11 +52,13 @@ def test_training_degrades_frames_each_by_itself() -> None:
     assert len(seen) == 8
 
 
-@pytest.mark.parametrize('test_mode', [False, True])
-def test_without_probability_nothing_changes(test_mode: bool) -> None:
+@pytest.mark.parametrize(('prob', 'test_mode'), [(0.0, False), (0.0, True), (1.0, True)])
+def test_nothing_changes_without_probability_or_without_a_number_in_testing(
+    prob: float, test_mode: bool
+) -> None:
     results = window()
     del results['id']
-    assert changed(WindowDegradation(0.0, test_mode=test_mode)(results)) == [False] * 3
+    assert changed(WindowDegradation(prob, test_mode=test_mode)(results)) == [False] * 3
 
 
 def test_pictures_that_came_in_are_not_written_to() -> None:

@@ -74,6 +74,14 @@ def appearance_cfg() -> dict[str, Any]:
     return cfg
 
 
+def test_a_masked_stda_head_reads_the_merged_heatmaps_of_mlsme() -> None:
+    cfg = semantic_cfg({'tks': {**TKS, 'merge_heatmaps': True}, 'pose_embed': None})
+    cfg['head'] = {**tiny_cfg()['head'], 'merged_channels': 48}
+    network = build(cfg)
+    assert torch.isfinite(losses(network)['loss_kpt'])
+    assert np.isfinite(predict(network.eval(), prepare(network))).all()
+
+
 @pytest.fixture(scope='module')
 def model() -> nn.Module:
     return let_every_input_show(build(semantic_cfg())).eval()
