@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 
-from .mmpose_hook import install
+from .mmpose_patches import install
 from .version import __version__
 
 __all__ = ['__version__']

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
-from .choices import ONNX_RUNTIMES
+from .constants import ONNX_RUNTIMES
 from .errors import InputError, one_line, require_packages
 from .io.fingerprint import stream_fingerprint
 

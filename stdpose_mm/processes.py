@@ -29,8 +29,8 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
     The processes exchange no tensors, so they always talk by gloo, which needs no GPU.
 
     Args:
-        launcher: One of :data:`~stdpose_mm.choices.LAUNCHERS`: 'none', 'pytorch' (``torchrun``) or
-            'slurm' (``srun``).
+        launcher: One of :data:`~stdpose_mm.constants.LAUNCHERS`: 'none', 'pytorch' (``torchrun``)
+            or 'slurm' (``srun``).
         device: Where the process computes. With 'cuda' each takes the GPU of its local rank.
 
     Raises:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = 'stdpose_mm'
 # Lowest first; a room may import rooms of lower floors, and rooms of its own without a circle.
 FLOORS = (
-    ('choices', 'errors', 'version', 'wording'),
+    ('constants', 'errors', 'text', 'version'),
     ('structures',),
     ('checkpoint_files', 'io', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
@@ -31,7 +31,7 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # They look at the package from outside: how it is registered, started and installed.
-OUTSIDE = {'__init__', '__main__', 'env', 'mmpose_hook'}
+OUTSIDE = {'__init__', '__main__', 'env', 'mmpose_patches'}
 
 LIGHT = (
     'structures',

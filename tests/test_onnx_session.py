@@ -14,7 +14,7 @@ import openvino
 import pytest
 
 from stdpose_mm import onnx_session
-from stdpose_mm.choices import ONNX_RUNTIMES
+from stdpose_mm.constants import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import (

@@ -24,7 +24,7 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
-from stdpose_mm.choices import TRACKERS, WHOLE_PICTURE, CropPolicy
+from stdpose_mm.constants import TRACKERS, WHOLE_PICTURE, CropPolicy
 from stdpose_mm.detection import (
     BoxSource,
     PersonDetector,
@@ -55,10 +55,10 @@ from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames
 from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
+from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR
 from stdpose_mm.tracking.smoothing import build_smoother
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
-from stdpose_mm.wording import counted
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
@@ -91,7 +91,7 @@ class STDPoseInferencer(Pose2DInferencer):
       'carried' (see ``pose_every``), 'bridged', or 'unknown' where there is nothing to interpolate.
 
     After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
-    this package, see :mod:`stdpose_mm.mmpose_hook`.
+    this package, see :mod:`stdpose_mm.mmpose_patches`.
 
     Example::
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.choices import LIFE_SPANS
+from stdpose_mm.constants import LIFE_SPANS
 from stdpose_mm.errors import (
     InputError,
     require_choice,

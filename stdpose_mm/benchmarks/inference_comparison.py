@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS, CropPolicy
+from stdpose_mm.constants import ONNX_RUNTIMES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -31,7 +31,7 @@ from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.structures import TrackedBoxes, person_box
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .complexity import pose_work, work_table
 from .inference_speed import (

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpose.apis.inferencers import Pose2DInferencer
 
-from stdpose_mm.choices import CropPolicy
+from stdpose_mm.constants import CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference import (
     OnnxWindowBackend,

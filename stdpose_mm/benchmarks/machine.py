@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from stdpose_mm.text import counted
 from stdpose_mm.version import __version__
-from stdpose_mm.wording import counted
 
 PACKAGES = ('torch', 'onnxruntime', 'openvino', 'mmpose', 'numpy')
 FEATURES = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16')

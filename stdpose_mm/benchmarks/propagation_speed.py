@@ -24,7 +24,7 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.propagation.window import method_of
 from stdpose_mm.structures import VideoFrame, VideoLabels
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .timing import Seconds, least_seconds, model_files, peak_memory
 

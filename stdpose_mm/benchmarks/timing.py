@@ -25,7 +25,7 @@ from torch import nn
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmpose.registry import MODELS
 from torch.utils.data import DataLoader
 
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 SEED = 0
 

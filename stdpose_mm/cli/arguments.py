@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.choices import (
+from stdpose_mm.constants import (
     CVAT_TOLERANCE,
     FRAME_OPTIONS,
     LAUNCHERS,
@@ -31,7 +31,7 @@ from stdpose_mm.io.outputs import (
     report_video,
 )
 from stdpose_mm.io.video_list import ListedVideo
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .argument_types import picture_size, pixel_tolerance, positive, seed, whole
 from .one_line_parser import OneLineParser

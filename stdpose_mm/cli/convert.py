@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli.argument_types import fraction, frame_rate, picture_size
 from stdpose_mm.cli.arguments import (
     add_cvat_input,
@@ -25,6 +24,7 @@ from stdpose_mm.cli.arguments import (
 )
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import (
     DEFAULT_FORMAT,

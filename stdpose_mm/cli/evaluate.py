@@ -21,7 +21,7 @@ from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels

@@ -16,14 +16,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.choices import (
-    BACKEND_PRECISIONS,
-    CROP_POLICIES,
-    ONNX_RUNTIMES,
-    SMOOTHERS,
-    TRACKERS,
-    WHOLE_PICTURE,
-)
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
@@ -43,6 +35,14 @@ from stdpose_mm.cli.video_set import (
     place_outputs,
     require_folder,
     run_video_set,
+)
+from stdpose_mm.constants import (
+    BACKEND_PRECISIONS,
+    CROP_POLICIES,
+    ONNX_RUNTIMES,
+    SMOOTHERS,
+    TRACKERS,
+    WHOLE_PICTURE,
 )
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos

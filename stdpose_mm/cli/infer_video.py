@@ -12,14 +12,14 @@ from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.choices import WHOLE_PICTURE
 from stdpose_mm.cli.arguments import frame_options
 from stdpose_mm.cli.video_records import VideoResult
+from stdpose_mm.constants import WHOLE_PICTURE
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_config, require_video
 from stdpose_mm.io.outputs import choose_format
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
     import numpy as np

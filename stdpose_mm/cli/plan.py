@@ -16,16 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.argument_types import fraction, positive
 from stdpose_mm.cli.arguments import add_frame_arguments, frame_options, require_box_file
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.video_set import choose_file, require_folder
+from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_kinds import require_video
 from stdpose_mm.io.video_list import is_video_list, list_videos
-from stdpose_mm.wording import counted, ranges
+from stdpose_mm.text import counted, ranges
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from stdpose_mm.wording import counted, duration
+from stdpose_mm.text import counted, duration
 
 MEASURED_SECONDS = 5.0
 """Seconds of work after which the remaining time is estimated and printed, once."""

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
     OUTPUTS,
@@ -51,6 +50,7 @@ from stdpose_mm.cli.video_set import (
     require_result_folders,
     run_video_set,
 )
+from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import (
     adapted_model,

@@ -22,7 +22,7 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_video
 from stdpose_mm.io.outputs import choose_format, label_outputs
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config

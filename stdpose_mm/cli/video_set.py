@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from stdpose_mm.choices import VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.cli.arguments import OUTPUTS, require_cvat_output
 from stdpose_mm.cli.video_records import (
     RECORD_FOLDER,
@@ -22,12 +21,13 @@ from stdpose_mm.cli.video_records import (
     VideoResult,
     fingerprint_inputs,
 )
+from stdpose_mm.constants import VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.edited_outputs import keep_edited
 from stdpose_mm.io.outputs import means_folder
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 Result = TypeVar('Result')
 

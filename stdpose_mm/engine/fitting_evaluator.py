@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.coco_records import video_name
-from stdpose_mm.wording import listed
+from stdpose_mm.text import listed
 
 from .dataset_configs import nested_datasets
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.models.pretrained import compare_weights, model_weights
-from stdpose_mm.wording import listed
+from stdpose_mm.text import listed
 
 from .checkpoints import last_checkpoint
 

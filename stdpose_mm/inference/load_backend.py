@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS
+from stdpose_mm.constants import ONNX_RUNTIMES, PRECISIONS
 from stdpose_mm.errors import InputError, require_type
 
 from .onnx_window_backend import OnnxWindowBackend

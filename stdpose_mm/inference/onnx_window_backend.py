@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from stdpose_mm.choices import ONNX_RUNTIMES
+from stdpose_mm.constants import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError, require_choice, require_type, require_whole
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stdpose_mm.choices import CROP_POLICIES, CropPolicy
+from stdpose_mm.constants import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import require_choice, require_whole
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window, key_place

@@ -22,7 +22,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
-from stdpose_mm.choices import PRECISIONS
+from stdpose_mm.constants import PRECISIONS
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, read_config

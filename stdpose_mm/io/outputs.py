@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS
+from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
 
 from .atomic import PathLike, finished_name, require_writable, require_writable_folder

@@ -12,7 +12,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.wording import counted, listed
+from stdpose_mm.text import counted, listed
 
 BACKBONE = 'backbone'
 CONTAINERS = ('state_dict', 'model', 'teacher', 'student')

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from types import NoneType
 
-from stdpose_mm.choices import POSE_NETWORK_SUFFIXES
+from stdpose_mm.constants import POSE_NETWORK_SUFFIXES
 from stdpose_mm.errors import InputError, require_packages, require_paths, require_type
 from stdpose_mm.io.installed_configs import find_installed_config
 

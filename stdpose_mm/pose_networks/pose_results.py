@@ -27,7 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import covered_share, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 from stdpose_mm.structures.joint_mapping import JointMapping
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .crop_geometry import crop_affine
 from .misplaced_results import MAX_SHIFT, PosesAtLabels, find_misplacement

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NOT_LABELLED, Skeleton, VideoLabels

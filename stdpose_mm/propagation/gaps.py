@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stdpose_mm.choices import LifeSpan
+from stdpose_mm.constants import LifeSpan
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel

@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, fit_size, match_frames
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoFrame, VideoLabels
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:

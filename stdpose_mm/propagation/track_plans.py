@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from stdpose_mm.choices import LifeSpan
+from stdpose_mm.constants import LifeSpan
 from stdpose_mm.structures import (
     FrameDetections,
     PersonLabel,

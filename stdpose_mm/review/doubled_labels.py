@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.structures import PersonLabel, pose_extent
-from stdpose_mm.wording import listed, ranges
+from stdpose_mm.text import listed, ranges
 
 MAX_DISTANCE = 0.05
 """Largest mean distance of joints, as a share of the person's size, for labels of one person."""

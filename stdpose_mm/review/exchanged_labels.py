@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.structures import PersonLabel, Skeleton
-from stdpose_mm.wording import listed
+from stdpose_mm.text import listed
 
 MAX_RATIO = 0.5
 """Largest ratio of the distance after an exchange to that before it that counts as exchanged."""

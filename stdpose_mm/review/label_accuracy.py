@@ -17,7 +17,7 @@ from stdpose_mm.evaluation.functional import (
 )
 from stdpose_mm.propagation import LifeSpan, Tracks, find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.wording import counted, ranges
+from stdpose_mm.text import counted, ranges
 
 from .score_calibration import calibrate_scores
 

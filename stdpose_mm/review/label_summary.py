@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from stdpose_mm.choices import LifeSpan
+from stdpose_mm.constants import LifeSpan
 from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton
-from stdpose_mm.wording import counted, listed, plural, ranges
+from stdpose_mm.text import counted, listed, plural, ranges
 
 from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
 from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
+from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stdpose_mm.choices import SMOOTHERS
+from stdpose_mm.constants import SMOOTHERS
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 SURE_JOINT = 0.2
 """Minimum score of usable joints; joints below are often far off and would distort the others."""

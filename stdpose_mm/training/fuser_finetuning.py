@@ -31,7 +31,7 @@ from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.propagation.auto.trained_stdpose import SHIPPED_STDPOSE, TrainedSTDPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .fuser_training import (
     SIMULATED,

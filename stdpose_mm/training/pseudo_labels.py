@@ -38,8 +38,8 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.structures.propagated_labels import keep_certain
+from stdpose_mm.text import counted
 from stdpose_mm.version import __version__
-from stdpose_mm.wording import counted
 
 LABEL_FOLDER, SUMMARY_FILE = 'annotations', 'summary.json'
 

@@ -23,7 +23,7 @@ from stdpose_mm.io.outputs import report_video
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import SOURCES, PersonLabel, VideoLabels, count_sources, pose_extent
-from stdpose_mm.wording import counted, plural, ranges
+from stdpose_mm.text import counted, plural, ranges
 
 from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
 from .overlay import draw_people, overlay_frames

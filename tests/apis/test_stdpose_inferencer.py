@@ -20,7 +20,7 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference import VideoPoseEstimator, WindowModel, load_backend
 from stdpose_mm.io.video import write_video
-from stdpose_mm.mmpose_hook import install, is_window_model
+from stdpose_mm.mmpose_patches import install, is_window_model
 from stdpose_mm.structures import TrackedBoxes
 from support.paths import CONFIGS
 

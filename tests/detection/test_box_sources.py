@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 
-from stdpose_mm.choices import WHOLE_PICTURE
+from stdpose_mm.constants import WHOLE_PICTURE
 from stdpose_mm.detection import (
     DetectedBoxes,
     PersonDetector,

@@ -9,7 +9,7 @@ from mmengine.fileio import load
 from stdpose_mm.engine import model_names
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
-from stdpose_mm.mmpose_hook import is_window_model
+from stdpose_mm.mmpose_patches import is_window_model
 from support.paths import ROOT
 
 

@@ -21,10 +21,10 @@ import numpy as np
 
 from fuzzing.mutations import TEXTS, mutate
 from fuzzing.samples import HEIGHT, NUM_FRAMES, WIDTH, Sample, make_samples, pictures, sample_labels
-from stdpose_mm.choices import FORMAT_PACKAGES, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli import convert as convert_command
 from stdpose_mm.cli import evaluate, infer, propagate
 from stdpose_mm.cli.main import main
+from stdpose_mm.constants import FORMAT_PACKAGES, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import (

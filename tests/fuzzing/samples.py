@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from stdpose_mm.choices import FORMAT_PACKAGES, LABEL_FORMATS
+from stdpose_mm.constants import FORMAT_PACKAGES, LABEL_FORMATS
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.foreign_labels import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
 from stdpose_mm.io.outputs import Output, choose_format, guard_outputs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.propagation import build_propagator, find_gaps, propagate_labels
 from stdpose_mm.propagation.flow.flow_tracks import follow_joints, pose_size

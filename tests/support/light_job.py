@@ -19,7 +19,7 @@ FORBIDDEN = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet')
 ROOMS = (
     *('structures', 'io', 'evaluation.functional', 'tracking', 'propagation', 'review'),
     'pose_networks',
-    *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_hook'),
+    *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
 )
 NEED_MORE = (
     'stdpose_mm.pose_networks.mmpose_network',

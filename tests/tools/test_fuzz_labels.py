@@ -21,7 +21,7 @@ from fuzzing.cases import (
 )
 from fuzzing.mutations import mutate
 from fuzzing.smallest import smallest_sample
-from stdpose_mm.choices import FORMAT_PACKAGES, LABEL_FORMATS
+from stdpose_mm.constants import FORMAT_PACKAGES, LABEL_FORMATS
 from stdpose_mm.io.labels import read_all_labels
 
 

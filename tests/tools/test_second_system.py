@@ -16,7 +16,7 @@ from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.mmpose_hook import is_window_model
+from stdpose_mm.mmpose_patches import is_window_model
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import adapt
 from support.tools import load_tool

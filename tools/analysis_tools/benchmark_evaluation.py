@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 HEAD_BOX = np.array([0.0, 0.0, 40.0, 40.0])
 

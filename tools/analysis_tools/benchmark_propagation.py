@@ -24,16 +24,16 @@ from dataclasses import asdict
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.structures import VideoLabels
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
     from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry

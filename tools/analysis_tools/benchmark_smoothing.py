@@ -29,8 +29,8 @@ from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
+from stdpose_mm.text import counted
 from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGolay, smooth_labels
-from stdpose_mm.wording import counted
 
 
 @dataclass

@@ -19,13 +19,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.choices import PRECISIONS
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_speed_arguments
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import PRECISIONS
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_synthetic.py'
 CLOCKS = ('wall', 'cpu')

@@ -23,14 +23,14 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos, add_model_arguments
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
     from stdpose_mm.benchmarks.propagation.simulated_annotator import (

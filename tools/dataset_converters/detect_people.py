@@ -18,7 +18,7 @@ from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import is_first_process, joined_processes
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

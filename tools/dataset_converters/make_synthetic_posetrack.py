@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.choices import FOOTAGE_KINDS
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import FOOTAGE_KINDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

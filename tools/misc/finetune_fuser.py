@@ -46,7 +46,7 @@ from stdpose_mm.cli.arguments import (
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.choices import LIFE_SPANS, PROPAGATION_METHODS
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument, add_model_arguments
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import LIFE_SPANS, PROPAGATION_METHODS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.processes import is_first_process, joined_processes
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

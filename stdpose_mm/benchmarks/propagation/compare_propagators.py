@@ -14,7 +14,7 @@ from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliab
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import VideoLabels
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .clip_errors import ClipErrors, FrameGroup, HiddenVideo, hide_labels, measure, propagate_hidden
 from .clip_statistics import (

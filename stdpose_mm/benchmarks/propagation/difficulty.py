@@ -19,7 +19,7 @@ from stdpose_mm.io.labels import find_label_files, read_posetrack18
 from stdpose_mm.io.video import UnavailableFrames
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, VideoLabels, given_frames
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .compare_propagators import compare_propagators
 

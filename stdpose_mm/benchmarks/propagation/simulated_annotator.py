@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stdpose_mm.choices import Measurement
+from stdpose_mm.constants import Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io.labelled_videos import shifted

@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from stdpose_mm.choices import CROP_POLICIES, ON_ERROR, CropPolicy
+from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (

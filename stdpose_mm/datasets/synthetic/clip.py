@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stdpose_mm.choices import FOOTAGE_KINDS, FootageKind
+from stdpose_mm.constants import FOOTAGE_KINDS, FootageKind
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import (
     NOT_LABELLED,

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from stdpose_mm.choices import FootageKind
+from stdpose_mm.constants import FootageKind
 
 from .motion import FRAMES_PER_SECOND
 

@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.choices import ON_ERROR
+from stdpose_mm.constants import ON_ERROR
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import read_frame
 from stdpose_mm.structures import key_place

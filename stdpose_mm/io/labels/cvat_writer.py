@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.choices import CVAT_TOLERANCE
+from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike

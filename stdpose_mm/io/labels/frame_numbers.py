@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from stdpose_mm.choices import FRAME_OPTIONS, FrameSubject
+from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import composed

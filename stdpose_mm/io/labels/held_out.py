@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .coco_records import video_name
 

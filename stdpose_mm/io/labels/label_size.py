@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stdpose_mm.choices import FrameSubject
+from stdpose_mm.constants import FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from stdpose_mm.choices import CVAT_TOLERANCE
+from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io.json_stream import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stdpose_mm.choices import VIDEO_SUFFIXES
+from stdpose_mm.constants import VIDEO_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike

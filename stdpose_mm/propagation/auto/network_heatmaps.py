@@ -15,7 +15,7 @@ from stdpose_mm.propagation.gap_windows import boxes_with_ends
 from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
-from stdpose_mm.wording import counted
+from stdpose_mm.text import counted
 
 from .candidates import Candidates
 from .gap_heatmaps import GapHeatmaps, HeatmapsAround

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stdpose_mm.choices import FORMAT_PACKAGES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli import convert
+from stdpose_mm.constants import FORMAT_PACKAGES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
     FrameOptions,

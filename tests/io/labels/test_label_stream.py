@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.wording import counted, duration, listed, plural, ranges
+from stdpose_mm.text import counted, duration, listed, plural, ranges
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
 
-from stdpose_mm.mmpose_hook import LOCATIONS, install, is_window_model
+from stdpose_mm.mmpose_patches import LOCATIONS, install, is_window_model
 from support.paths import ROOT
 from support.warm_commands import run_before_openmmlab
 
