@@ -21,6 +21,7 @@ class PropagationState:
         frames: The video.
         labels: The frames and fields of the label file without its people; None without a file.
         skeleton: The joints; None until the first label gives their number.
+        initial_skeleton: The joints that were known before the first label.
         tracks: Person id -> {frame index: given label}.
         boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
         detections: Frame index -> detected people, see ``VideoPosePropagator.detect_in_video``.
@@ -33,6 +34,7 @@ class PropagationState:
     frames: FrameSource
     labels: VideoLabels | None
     skeleton: Skeleton | None
+    initial_skeleton: Skeleton | None
     tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameDetections] = field(default_factory=dict)

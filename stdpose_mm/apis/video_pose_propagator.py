@@ -38,7 +38,6 @@ from stdpose_mm.propagation import (
     LifeSpan,
     Tracks,
     WorkListener,
-    affected_frames,
     boxes_of,
     dense_labels,
     given_labels,
@@ -271,17 +270,19 @@ class VideoPosePropagator:
             require_type(name, options, FrameOptions, 'FrameOptions')
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
+        known = skeleton or self.propagator.skeleton
         state = PropagationState(
             frames,
             None,
-            skeleton or self.propagator.skeleton,
+            known,
+            known,
             life_span=life_span,
             folder=None if folder is None else Path(folder),
         )
         if labels is not None:
             labels = match_labels(labels, frames, frame_options, labels_size)
             state.labels = list_all_frames(labels, frames).with_persons(())
-            state.skeleton = labels.skeleton
+            state.skeleton = state.initial_skeleton = labels.skeleton
             self.propagator.warn_of_evidence(labels.skeleton)
             given = given_labels(labels)
             self.propagator.require_agreement(frames, given)
@@ -327,7 +328,7 @@ class VideoPosePropagator:
         place = f'of person {person_id} in frame {frame_idx}'
         points = _as_numbers(f'keypoints {place}', keypoints, '[K, 2] or [K, 3]')
         box = None if bbox is None else _as_numbers(f'bbox {place}', bbox, '[x, y, w, h]')
-        if points.ndim != 2 or points.shape[1] not in (2, 3):
+        if points.ndim != 2 or points.shape[1] not in (2, 3) or not len(points):
             raise InputError(
                 f'keypoints {place} have shape {list(points.shape)}, expected [K, 2] or [K, 3]'
             )
@@ -400,8 +401,8 @@ class VideoPosePropagator:
             state: The video.
             frame_idx: 0-based frame.
             person_id: Identity of the person within the video.
-            joints: Names of the joints to remove, which are propagated then. By default the whole
-                label, a mark of absence included.
+            joints: Names of the joints to remove, which are propagated then; a box stays. By
+                default the whole label, a mark of absence included.
 
         Raises:
             InputError: If there is no such label or joint.
@@ -419,7 +420,7 @@ class VideoPosePropagator:
             label = forget_joints(
                 track[frame_idx], _joint_indices(state.skeleton, 'joints', joints)
             )
-            if not label.propagated.all():
+            if label.has_place or not label.propagated.all():
                 track[frame_idx] = label
                 return
         del track[frame_idx]
@@ -521,57 +522,24 @@ class VideoPosePropagator:
         self._require_person(state, person_id)
         del state.tracks[person_id]
 
-    def affected_frames(
-        self,
-        state: PropagationState,
-        person_id: int,
-        earlier: Mapping[int, PersonLabel],
-    ) -> range:
-        """Find the frames whose poses of a person may have changed with its labels.
-
-        Args:
-            state: The video.
-            person_id: The person.
-            earlier: Frame index -> its label before the change.
-
-        Returns:
-            Empty if no label has changed.
-
-        Raises:
-            InputError: If ``state`` or ``person_id`` is none.
-        """
-        _require_state(state)
-        _require_id(person_id)
-        return affected_frames(
-            earlier,
-            state.tracks.get(person_id, {}),
-            len(state.frames),
-            self.propagator.reads_second_labels,
-        )
-
-    def affected_others(
-        self,
-        state: PropagationState,
-        earlier: Mapping[int, Mapping[int, PersonLabel]],
-        changed: Collection[int],
-        frames: range,
-    ) -> dict[int, range]:
-        """Find the frames whose poses of other people may have changed with some people's labels.
+    def affected_frames(self, state: PropagationState, earlier: Tracks) -> dict[int, range]:
+        """Find the frames whose poses may have changed with the labels.
 
         Args:
             state: The video.
             earlier: Everyone's labels before the change: person -> {frame index: label}.
-            changed: The people whose labels have changed.
-            frames: Frames in which their poses may have changed.
 
         Returns:
-            Person -> frames; empty for methods that look at one person at a time.
+            Person -> the frames from the first to the last one that may have changed; other people
+            than those with changed labels only for methods that look at several people.
         """
-        _require_state(state)
-        if not self.propagator.reads_other_people:
-            return {}
         planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
-        return planner.find_crowded_anew(earlier, state.tracks, changed, frames)
+        return planner.find_affected(
+            earlier,
+            state.tracks,
+            self.propagator.reads_second_labels,
+            self.propagator.reads_other_people,
+        )
 
     def detect_in_video(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
         """Let detected boxes take the place of interpolated ones where they overlap.
@@ -738,6 +706,7 @@ class VideoPosePropagator:
     def reset_state(self, state: PropagationState) -> None:
         """Forget all given labels and boxes and all results; the video stays open."""
         _require_state(state)
+        state.skeleton = state.initial_skeleton
         state.tracks.clear()
         state.boxes = {}
         state.detections.clear()

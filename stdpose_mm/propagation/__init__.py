@@ -14,7 +14,6 @@ from .gaps import (
     LifeSpan,
     NearestLabels,
     PresenceInterval,
-    affected_frames,
     find_gaps,
     find_presence_intervals,
 )
@@ -46,7 +45,6 @@ __all__ = [
     'PropagatedPose',
     'Tracks',
     'WorkListener',
-    'affected_frames',
     'boxes_of',
     'build_propagator',
     'dense_labels',

@@ -105,7 +105,7 @@ class TrackPlanner:
             for track_id, labels in sorted(tracks.items())
             if track_ids is None or track_id in track_ids
         }
-        frames = _hull([gap for plan in plans.values() for gap in plan.gaps])
+        frames = _hull([gap.frames for plan in plans.values() for gap in plan.gaps])
         if with_others and frames and len(tracks) > 1:
             is_whole = within.start <= frames.start and frames.stop <= within.stop
             known = plans if is_whole else {}
@@ -132,31 +132,47 @@ class TrackPlanner:
             for place in find_gap_places(track_id, interval.labels, interval.frames)
         }
 
-    def find_crowded_anew(
-        self, earlier: Tracks, later: Tracks, changed: Collection[int], frames: range
+    def find_affected(
+        self, earlier: Tracks, later: Tracks, with_second_labels: bool, with_others: bool
     ) -> dict[int, range]:
-        """Find the people whose crowded frames have changed with the labels of other people.
+        """Find the frames whose poses may change when labels do.
 
         Args:
             earlier: Everyone's labels before the change.
             later: Everyone's labels after it.
-            changed: Tracks whose labels have changed; they are left out.
-            frames: Frames in which the boxes of these may have changed.
+            with_second_labels: :attr:`BasePropagator.reads_second_labels` of the method.
+            with_others: :attr:`BasePropagator.reads_other_people` of the method.
 
         Returns:
-            Track id -> the frames of its gaps that are concerned, from the first to the last.
+            Track id -> the hull of the labels and gaps that differ; tracks without any are left
+            out.
         """
-        others = [track_id for track_id in later if track_id not in changed]
-        before, after = (
-            self.plan(tracks, others, frames, with_others=True) for tracks in (earlier, later)
-        )
-        found = {}
-        for track_id in others:
-            pairs = zip(before[track_id].gaps, after[track_id].gaps, strict=True)
-            concerned = [new for old, new in pairs if (old.crowded != new.crowded).any()]
-            if concerned:
-                found[track_id] = _hull(concerned)
-        return found
+        parts = [
+            (track_id, range(frame, frame + 1))
+            for track_id in earlier.keys() | later.keys()
+            for frame in _changed_labels(earlier.get(track_id, {}), later.get(track_id, {}))
+        ]
+        changed = {track_id for track_id, _ in parts}
+
+        def add_gaps(track_ids: Collection[int] | None, within: range | None) -> None:
+            old, new = (
+                {
+                    gap.fingerprint(with_second_labels): (gap.track_id, gap.frames)
+                    for plan in self.plan(tracks, track_ids, within, with_others).values()
+                    for gap in plan.gaps
+                }
+                for tracks in (earlier, later)
+            )
+            parts.extend((old | new)[key] for key in old.keys() ^ new.keys())
+
+        if parts:
+            add_gaps(changed, None)
+        if parts and with_others:
+            add_gaps(None, _hull([frames for _, frames in parts]))
+        return {
+            track_id: _hull([frames for owner, frames in parts if owner == track_id])
+            for track_id in sorted({owner for owner, _ in parts})
+        }
 
     def _plan_track(
         self, track_id: int, labels: Mapping[int, PersonLabel], within: range
@@ -185,11 +201,19 @@ class TrackPlanner:
         return TrackPlan(labels, gaps)
 
 
-def _hull(gaps: Sequence[Gap]) -> range:
-    """Return the frames from the first to the last one of some gaps; empty without any."""
-    if not gaps:
+def _hull(parts: Sequence[range]) -> range:
+    """Return the frames from the first to the last one of some ranges; empty without any."""
+    if not parts:
         return range(0)
-    return range(min(gap.frames[0] for gap in gaps), max(gap.frames[-1] for gap in gaps) + 1)
+    return range(min(part.start for part in parts), max(part.stop for part in parts))
+
+
+def _changed_labels(
+    earlier: Mapping[int, PersonLabel], later: Mapping[int, PersonLabel]
+) -> list[int]:
+    """List the frames whose labels are not the same object."""
+    frames = earlier.keys() | later.keys()
+    return [frame for frame in frames if earlier.get(frame) is not later.get(frame)]
 
 
 def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:

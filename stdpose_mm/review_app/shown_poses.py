@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,53 +70,29 @@ class ShownPoses:
         """
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
-        ranges = []
         earlier: dict[int, Mapping[int, PersonLabel]] = dict(self._state.tracks)
         for person in change.people:
             track = self._state.tracks.get(person, {})
-            changed = change.of_person(person)
-            earlier[person] = _before(track, changed)
-            affected = self._propagator.affected_frames(self._state, person, earlier[person])
-            if affected:
-                ranges.append(affected)
-            if not track:
+            earlier[person] = _before(track, change.of_person(person))
+        affected = self._propagator.affected_frames(self._state, earlier)
+        for person in change.people:
+            if not self._state.tracks.get(person):
                 self.of.pop(person, None)
                 continue
             poses = self.of.get(person) or self._add(person)
-            poses.outdate(affected)
-            for frame, (_, after) in changed.items():
+            frames = affected.get(person, range(0))
+            poses.outdate(frames)
+            for frame, (_, after) in change.of_person(person).items():
                 poses.show_label(frame, after)
             self._urgent = [task for task in self._urgent if task[0] != person]
-            self._urgent.append((person, affected))
-        self._outdate_others(earlier, change.people, ranges)
+            self._urgent.append((person, frames))
+        for person, frames in affected.items():
+            # Poses that depend on where the people of the edit are.
+            if person in self.of and person not in change.people:
+                self.of[person].pending[frames.start : frames.stop] = True
         first = min((frame for _, frame in change.labels), default=None)
+        ranges = [affected[person] for person in change.people if person in affected]
         return sorted(ranges, key=lambda frames: first not in frames)
-
-    def _outdate_others(
-        self,
-        earlier: Mapping[int, Mapping[int, PersonLabel]],
-        changed: Collection[int],
-        ranges: Sequence[range],
-    ) -> None:
-        """Mark other people's poses for recomputation if they depend on the people of an edit.
-
-        Args:
-            earlier: Everyone's labels before the edit.
-            changed: The people of the edit.
-            ranges: Frames in which their poses may have changed.
-        """
-        if not ranges:
-            return
-        frames = range(min(each.start for each in ranges), max(each.stop for each in ranges))
-        known = [
-            not poses.pending[frames.start : frames.stop].all()
-            for person, poses in self.of.items()
-            if person not in changed
-        ]
-        if any(known):
-            others = self._propagator.affected_others(self._state, earlier, changed, frames)
-            for person, affected in others.items():
-                self.of[person].pending[affected.start : affected.stop] = True
 
     def forget_edits(self) -> None:
         """Forget the poses from before the edits, and the order in which edits are followed."""

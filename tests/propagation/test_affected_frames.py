@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import affected_frames, build_propagator, propagate_frames
+from stdpose_mm.propagation import build_propagator, propagate_frames
+from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import PersonLabel, Skeleton
 
 NUM_FRAMES = 20
@@ -70,6 +73,47 @@ def same(one: PersonLabel, other: PersonLabel) -> bool:
     )
 
 
+Track = dict[int, PersonLabel]
+
+
+def affected_frames(earlier: Track, later: Track, reads_second_labels: bool = False) -> range:
+    planner = TrackPlanner(NUM_FRAMES)
+    found = planner.find_affected({1: earlier}, {1: later}, reads_second_labels, with_others=False)
+    return found.get(1, range(0))
+
+
+def gaps_at(track: Track, second: bool) -> list[set[str]]:
+    """What fills the gaps of each frame depends on."""
+    plan = TrackPlanner(NUM_FRAMES).plan({1: track})[1]
+    return [
+        {gap.fingerprint(second) for gap in plan.gaps_at.get(frame, ())}
+        for frame in range(NUM_FRAMES)
+    ]
+
+
+@pytest.mark.parametrize('second', [False, True])
+@given(change=changes())
+@settings(max_examples=100, deadline=None)
+def test_gaps_of_other_frames_do_not_change(second: bool, change) -> None:
+    before, after = (gaps_at(track, second) for track in change)
+    affected = affected_frames(*change, second)
+    assert {n for n in range(NUM_FRAMES) if before[n] != after[n]} <= {*affected}
+
+
+def test_gaps_of_joints_that_did_not_change_reach_further() -> None:
+    """The gap of a from 1 to 9 sees the label of b at 20."""
+    box = np.array([0.0, 0, 20, 20])
+
+    def of(frame: int, joints: set[int], shift: float = 0.0) -> PersonLabel:
+        label = partial(frame, joints | {2}, box)
+        return replace(label, keypoints=label.keypoints + np.array([[0, 0], [shift, 0], [0, 0]]))
+
+    earlier = {0: of(0, {0, 1}), 5: of(5, {1}), 10: of(10, {0}), 14: of(14, {0, 1})}
+    later = {**earlier, 14: of(14, {0, 1}, 3.0)}
+    assert gaps_at(earlier, False)[3] != gaps_at(later, False)[3]
+    assert affected_frames(earlier, later) == range(1, NUM_FRAMES)
+
+
 @pytest.mark.parametrize('method', ['linear', 'spline'])
 @given(change=changes())
 @settings(max_examples=75, deadline=None)
@@ -78,7 +122,7 @@ def test_no_other_frame_changes(method: str, change) -> None:
     before, after = all_poses(earlier, method), all_poses(later, method)
     if before is None or after is None:
         return
-    affected = affected_frames(earlier, later, NUM_FRAMES, method == 'spline')
+    affected = affected_frames(earlier, later, method == 'spline')
     changed = [n for n in range(NUM_FRAMES) if not same(before[n], after[n])]
     assert set(changed) <= set(affected)
 
@@ -90,9 +134,9 @@ def whole(frame: int, x: float = 0.0) -> PersonLabel:
 def test_the_frames_between_the_labels_around_a_new_one_are_affected() -> None:
     earlier = {n: whole(n) for n in (0, 5, 10, 15)}
     later = {**earlier, 7: whole(7, 3.0)}
-    assert affected_frames(earlier, later, NUM_FRAMES) == range(5, 11)
-    assert affected_frames(earlier, later, NUM_FRAMES, reads_second_labels=True) == range(16)
-    assert affected_frames(earlier, dict(earlier), NUM_FRAMES) == range(0)
+    assert affected_frames(earlier, later) == range(6, 10)
+    assert affected_frames(earlier, later, reads_second_labels=True) == range(1, 15)
+    assert affected_frames(earlier, dict(earlier)) == range(0)
 
 
 def partial(frame: int, given: set[int], bbox: np.ndarray | None = None) -> PersonLabel:
@@ -108,7 +152,7 @@ def test_boxes_change_as_far_as_the_next_whole_pose() -> None:
     later = {**earlier, 12: whole(12, 30.0)}
     before, after = all_poses(earlier, 'linear'), all_poses(later, 'linear')
     assert [n for n in range(NUM_FRAMES) if not same(before[n], after[n])] == [*range(3, 20)]
-    assert affected_frames(earlier, later, NUM_FRAMES) == range(2, 20)
+    assert affected_frames(earlier, later) == range(3, 20)
 
 
 def test_frames_are_affected_back_to_labels_of_the_joints_that_did_not_change() -> None:
@@ -117,12 +161,12 @@ def test_frames_are_affected_back_to_labels_of_the_joints_that_did_not_change() 
     moved = np.array([[30.0, 0], [0, 9], [9, 9]])
     later = {**earlier, 12: PersonLabel(12, moved, np.full(3, 2), 1)}
     # The gap of joint 2 begins at 6, and what fills it sees the whole pose at 12.
-    assert affected_frames(earlier, later, NUM_FRAMES) == range(6, 20)
+    assert affected_frames(earlier, later) == range(7, 20)
 
 
 def test_frames_beyond_the_last_label_are_affected_to_the_end() -> None:
     earlier = {n: whole(n) for n in (0, 5)}
-    assert affected_frames(earlier, {**earlier, 8: whole(8)}, NUM_FRAMES) == range(5, NUM_FRAMES)
+    assert affected_frames(earlier, {**earlier, 8: whole(8)}) == range(6, NUM_FRAMES)
 
 
 @given(change=changes(), start=st.integers(0, NUM_FRAMES - 1), length=st.integers(1, NUM_FRAMES))

@@ -153,17 +153,16 @@ def test_all_poses_of_others_that_change_are_found(change):
         for (person, frame), pose in after.items()
         if person == 2 and (pose != before[person, frame]).any()
     }
-    everything = range(NUM_FRAMES)
-    found = TrackPlanner(NUM_FRAMES).find_crowded_anew(earlier, later, [1], everything)
-    assert set(found) <= {2}
+    found = TrackPlanner(NUM_FRAMES).find_affected(earlier, later, False, with_others=True)
     assert changed <= set(found.get(2, ()))
 
 
 def test_who_moves_elsewhere_concerns_nobody():
-    planner, everything = TrackPlanner(NUM_FRAMES), range(NUM_FRAMES)
+    planner = TrackPlanner(NUM_FRAMES)
     away = {**CROSSING, 3: walking(3, f0=700)}
-    assert planner.find_crowded_anew(CROSSING, away, [3], everything) == {}
+    assert set(planner.find_affected(CROSSING, away, False, with_others=True)) == {3}
     met = {**CROSSING, 3: walking(3, f0=20)}
     # Person 1 passes there at frame 2, person 2 at frame 8.
-    expected = {1: range(1, 10), 2: range(1, 10)}
-    assert planner.find_crowded_anew(CROSSING, met, [3], everything) == expected
+    expected = {1: range(1, 10), 2: range(1, 10), 3: range(NUM_FRAMES)}
+    assert planner.find_affected(CROSSING, met, False, with_others=True) == expected
+    assert set(planner.find_affected(CROSSING, met, False, with_others=False)) == {3}

@@ -35,7 +35,7 @@ def test_a_dragged_joint_bends_the_line_between_the_labels_around_it_and_nothing
     assert page.poses(10)[1]['sources'] == 'gpp'
     assert changed_frames(page, before) == list(range(1, 20))
     assert changed_frames(page, before, person=2) == []
-    assert answer['touched'] == [[0, 20]]
+    assert answer['touched'] == [[1, 19]]
     assert answer['at'] == {'frame': 10, 'person': 1}
 
 
