@@ -113,7 +113,6 @@ POSES_FORM = 'FILE_OR_FOLDER'
 
 POSE_NETWORK_SUFFIXES = {
     'onnx': ('.onnx',),
-    'tensorflow': ('.pb',),
     'tflite': ('.tflite', '.task'),
 }
 """Kind of such a file, as options name it -> its suffixes."""

@@ -43,8 +43,6 @@ LIGHT = (
     'pose_networks/__init__.py',
     'pose_networks/described_network.py',
     'pose_networks/load_pose_network.py',
-    'pose_networks/onnx_pose_network.py',
-    'pose_networks/tensorflow_pose_network.py',
     'pose_networks/tflite_pose_network.py',
     'processes.py',
     'propagation',

@@ -284,9 +284,7 @@ class VideoPosePropagator:
             state.labels = list_all_frames(labels, frames).with_persons(())
             state.skeleton = state.initial_skeleton = labels.skeleton
             self.propagator.warn_of_evidence(labels.skeleton)
-            given = given_labels(labels)
-            self.propagator.require_agreement(frames, given)
-            for track_id, track in given.tracks().items():
+            for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:

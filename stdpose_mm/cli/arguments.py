@@ -237,7 +237,7 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='CONFIG',
         help='top-down model of MMPose, used by auto as additional evidence: its config, or the '
-        'name of a config that comes with MMPose; this and the next five options may be repeated',
+        'name of a config that comes with MMPose; this and the next four options may be repeated',
     )
     parser.add_argument(
         '--pose-checkpoint',
@@ -249,7 +249,6 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = {
         'onnx': 'pose network in an ONNX file, used by auto as additional evidence; PRESET, or a '
         'file of the same name ending in .json, describes its inputs and outputs',
-        'tensorflow': 'the same in a frozen TensorFlow graph (.pb)',
         'tflite': 'the same in a TensorFlow Lite file (.tflite, or .task of MediaPipe)',
     }
     for option in POSE_NETWORK_SUFFIXES:
@@ -379,7 +378,7 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
     networks = pose_network_files(args)
     if networks and args.method != 'auto':
         raise InputError(
-            '--pose-config, --pose-onnx, --pose-tensorflow, --pose-tflite and --pose-results are '
+            '--pose-config, --pose-onnx, --pose-tflite and --pose-results are '
             f'evidence for auto, which method {args.method!r} does not use, choose auto'
         )
     if not args.use_stdpose and args.method != 'auto':
@@ -506,7 +505,9 @@ def evidence_files(args: argparse.Namespace, video: Path) -> dict[str, list[Path
     """
     name = ListedVideo(video).name
     return {
-        f'{"the poses" if files.results else "pose network"} {files.file}': files.read_of(name)
+        f'{"the poses" if files.results else "pose network"} {files.file}': [
+            *files.read_files(name).values()
+        ]
         for files in pose_network_files(args)
     }
 

@@ -11,55 +11,89 @@ import numpy as np
 from scipy.special import expit
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.onnx_session import open_network, run_given, start_session
 from stdpose_mm.structures import Skeleton
 
-from .crop_geometry import crop_affine
 from .network_description import NetworkDescription
-from .pose_network import PoseHeatmaps, PoseNetwork, compose, finish_heatmaps, smooth
-from .simcc import simcc_heatmaps
+from .pose_network import (
+    PoseHeatmaps,
+    PoseNetwork,
+    crop_affine,
+    finish_heatmaps,
+    scaling,
+    simcc_heatmaps,
+)
+
+ONNX_DTYPES = ('float32', 'float16')
+"""Types of the values that an ONNX file may take."""
 
 
 class DescribedNetwork(PoseNetwork):
-    """Run a network whose crops and outputs a :class:`NetworkDescription` describes.
+    """Network whose crops and outputs a :class:`NetworkDescription` describes.
 
     Args:
         path: Its file.
         description: Its inputs and outputs.
-        stored_size: (width, height) of its input, as the file says; None if it does not.
+        input_shapes: Shape of each input as the file has it, [N, 3, H, W] or [N, H, W, 3], with
+            None for any size.
 
     Raises:
-        InputError: If the input size is given nowhere, or file and description disagree.
+        InputError: If it takes something else than pictures, the input size is given nowhere, or
+            file and description disagree.
     """
 
     def __init__(
-        self, path: Path, description: NetworkDescription, stored_size: tuple[int, int] | None
+        self,
+        path: Path,
+        description: NetworkDescription,
+        input_shapes: Sequence[Sequence[int | None]],
     ) -> None:
         super().__init__(path.name, Skeleton(description.joints))
         self.description = description
-        self.input_size = _choose_input_size(path, description, stored_size)
+        shape = input_shapes[0] if len(input_shapes) == 1 else ()
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            taken = ' and '.join(str(list(each)) for each in input_shapes)
+            raise InputError(
+                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a pose '
+                'network that looks at single people'
+            )
+        self._channels_last = shape[1] != 3
+        height, width = shape[1:3] if self._channels_last else shape[2:]
+        stored = None if height is None or width is None else (width, height)
+        wanted = description.input_size
+        if wanted and stored and wanted != stored:
+            raise InputError(
+                f'{path} takes pictures of {stored[0]}x{stored[1]} but its description says '
+                f'{wanted[0]}x{wanted[1]}, correct input_size or leave it out'
+            )
+        size = wanted or stored
+        if size is None:
+            raise InputError(
+                f'nothing says the size of the pictures that {path} takes, add input_size to its '
+                'description'
+            )
+        self.input_size = size
 
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """See :meth:`PoseNetwork.estimate`."""
-        to_crop = np.stack([self.crop_at(box) for box in boxes])
+        padding, geometry = self.description.padding, self.description.geometry
+        to_crop = np.stack([crop_affine(box, self.input_size, padding, geometry) for box in boxes])
         crops = [
             cv2.warpAffine(picture, affine, self.input_size, flags=cv2.INTER_LINEAR)
             for picture, affine in zip(pictures, to_crop, strict=True)
         ]
         outputs = self._run(self._normalise(np.stack(crops)))
-        heatmaps, from_crop = self._heatmaps(outputs)
-        return finish_heatmaps(heatmaps, compose(from_crop, to_crop))
-
-    def crop_at(self, box: np.ndarray) -> np.ndarray:
-        """Compute the [2, 3] affine from pixels of the picture to pixels of the crop."""
-        description = self.description
-        return crop_affine(box, self.input_size, description.padding, description.geometry)
+        return finish_heatmaps(*self._heatmaps(outputs), to_crop)
 
     def _normalise(self, crops: np.ndarray) -> np.ndarray:
-        """Normalise crops BGR uint8 [N, H, W, 3] to float32 [N, 3, H, W]."""
+        """Normalise crops BGR uint8 [N, H, W, 3] to the network's input in float32."""
         if self.description.colours == 'rgb':
             crops = crops[..., ::-1]
         mean, std = (np.array(v, np.float32) for v in (self.description.mean, self.description.std))
-        return np.ascontiguousarray(((crops - mean) / std).transpose(0, 3, 1, 2))
+        inputs = (crops - mean) / std
+        if not self._channels_last:
+            inputs = inputs.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(inputs)
 
     def _heatmaps(self, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Turn outputs into heatmaps [N, K, h, w] and the affine from pixels of the crop to them.
@@ -68,85 +102,101 @@ class DescribedNetwork(PoseNetwork):
             InputError: If the outputs do not match the description.
         """
         description, joints = self.description, self.skeleton.num_keypoints
-        shapes = ' and '.join(str(list(output.shape)) for output in outputs)
-        if description.output == 'simcc':
-            if len(outputs) != 2 or any(v.ndim != 3 or v.shape[1] != joints for v in outputs):
-                raise InputError(
-                    f'{self.name} gives {shapes}, expected [N, {joints}, bins] for x and y, give '
-                    'another description'
-                )
+        is_simcc = description.output == 'simcc'
+        maps = outputs[-1]
+        if maps.ndim == 4 and maps.shape[1] != joints:
+            maps = maps.transpose(0, 3, 1, 2)
+        parts = outputs if is_simcc else [maps]
+        sizes = (2, 3) if is_simcc else (1, 4)
+        if sizes != (len(parts), maps.ndim) or any(part.shape[1] != joints for part in parts):
+            expected = f'[N, {joints}, bins] for x and y' if is_simcc else f'[N, {joints}, h, w]'
+            raise InputError(
+                f'{self.name} gives {" and ".join(str(list(each.shape)) for each in outputs)}, '
+                f'expected {description.output} {expected}, give another description'
+            )
+        if is_simcc:
             x, y = outputs
             self._require_bins(x.shape[2], y.shape[2])
             return simcc_heatmaps(x, y, description.split_ratio, description.sharpness)
-        maps = outputs[-1]
-        if maps.ndim == 4 and maps.shape[1] != joints and maps.shape[3] == joints:
-            maps = maps.transpose(0, 3, 1, 2)
-        if maps.ndim != 4 or maps.shape[1] != joints:
-            raise InputError(
-                f'{self.name} gives {shapes}, expected heatmaps [N, {joints}, h, w], give another '
-                'description'
-            )
         maps = np.ascontiguousarray(maps, np.float32)
         if description.activation == 'sigmoid':
             maps = expit(maps)
-        maps = smooth(maps, description.smooth)
+        if description.smooth:
+            planes = maps.reshape(-1, *maps.shape[2:])
+            smoothed = [cv2.GaussianBlur(plane, (0, 0), description.smooth) for plane in planes]
+            maps = np.stack(smoothed).reshape(maps.shape)
         cells, size = np.array(maps.shape[:1:-1]), np.array(self.input_size)
-        udp = description.geometry == 'udp'
-        scale = (cells - 1) / (size - 1) if udp else cells / size
+        scale = (cells - 1) / (size - 1) if description.geometry == 'udp' else cells / size
         offset = (scale - 1) / 2 if description.geometry == 'centre' else np.zeros(2)
-        return maps, np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
+        return maps, scaling(scale, offset)
 
-    def _require_bins(self, bins_x: int, bins_y: int) -> None:
+    def _require_bins(self, *bins: int) -> None:
         """Require as many bins of the width and of the height as the description says.
 
         Raises:
             InputError: If there are others; joints would be found in wrong places.
         """
-        (width, height), ratio = self.input_size, self.description.split_ratio
-        if _is_rounded(bins_x, width * ratio) and _is_rounded(bins_y, height * ratio):
-            return
-        given = f'{self.name} gives {bins_x} and {bins_y} bins for an input of {width}x{height}'
-        if _is_rounded(bins_y, width * ratio) and _is_rounded(bins_x, height * ratio):
+        ratio = self.description.split_ratio
+        # The exact number may be rounded up or down.
+        if any(
+            abs(count - size * ratio) >= 1
+            for count, size in zip(bins, self.input_size, strict=True)
+        ):
+            width, height = self.input_size
             raise InputError(
-                f'{given}, so width and height are exchanged, correct input_size or export the '
-                'outputs in the order x, y'
+                f'{self.name} gives {bins[0]} and {bins[1]} bins for an input of {width}x{height}, '
+                f'so {bins[0] / width:g} and {bins[1] / height:g} a pixel, but its description '
+                f'says split_ratio {ratio:g}, correct it or input_size, or export x before y'
             )
-        per_pixel = dict.fromkeys(
-            f'{bins / size:g}' for bins, size in ((bins_x, width), (bins_y, height))
-        )
-        raise InputError(
-            f'{given}, so {" and ".join(per_pixel)} a pixel, but its description says split_ratio '
-            f'{ratio:g}, correct it{" or input_size" if len(per_pixel) > 1 else ""}'
-        )
 
     @abstractmethod
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """Run the network on float32 [N, 3, H, W]; return its outputs."""
+        """Run the network on float32 [N, 3, H, W], or [N, H, W, 3]; return its outputs."""
 
 
-def _is_rounded(bins: int, exact: float) -> bool:
-    """Return whether a number of bins is the exact one, rounded up or down."""
-    return abs(bins - exact) < 1
+class OnnxPoseNetwork(DescribedNetwork):
+    """Pose network in an ONNX file, run by onnxruntime on the CPU.
 
-
-def _choose_input_size(
-    path: Path, description: NetworkDescription, stored: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Return the input size that the file or the description gives.
+    Args:
+        path: The file. Inputs [N, 3, H, W], or [N, H, W, 3], in one of ``ONNX_DTYPES``.
+        description: Its inputs and outputs; the file may give the input size instead.
 
     Raises:
-        InputError: If neither does, or they disagree.
+        InputError: If the file cannot be run, has other inputs, or the input size is given nowhere.
     """
-    wanted = description.input_size
-    if wanted is not None and stored is not None and wanted != stored:
-        raise InputError(
-            f'{path} takes pictures of {stored[0]}x{stored[1]} but its description says '
-            f'{wanted[0]}x{wanted[1]}, correct input_size or leave it out'
-        )
-    size = wanted or stored
-    if size is None:
-        raise InputError(
-            f'nothing says the size of the pictures that {path} takes, add input_size to its '
-            'description'
-        )
-    return size
+
+    def __init__(self, path: Path, description: NetworkDescription) -> None:
+        with open_network(path) as file:
+            self._session = start_session(file, 'a pose network')
+        inputs = self._session.inputs
+        super().__init__(path, description, [node.shape for node in inputs])
+        if inputs[0].dtype not in ONNX_DTYPES:
+            raise InputError(
+                f'{path} takes pictures in {inputs[0].dtype}, expected '
+                f'{" or ".join(ONNX_DTYPES)}, convert the network to one of them'
+            )
+        self._dtype = np.dtype(inputs[0].dtype)
+        self._input = inputs[0].name
+        self._fixed_batch = inputs[0].shape[0]
+        names = self._session.outputs
+        self._outputs = sorted(names) if {'simcc_x', 'simcc_y'} == set(names) else list(names)
+
+    def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
+        inputs = inputs.astype(self._dtype, copy=False)
+        # A file with a fixed batch size gets full batches only: the last one is padded.
+        size = self._fixed_batch or len(inputs)
+        padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % size, axis=0)])
+        runs = [
+            run_given(
+                self._session,
+                self._outputs,
+                {self._input: padded[start : start + size]},
+                self.name,
+                'another network',
+            )
+            for start in range(0, len(padded), size)
+        ]
+        return [
+            np.concatenate(parts)[: len(inputs)].astype(np.float32, copy=False)
+            for parts in zip(*runs, strict=True)
+        ]

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from types import NoneType
 
 from stdpose_mm.constants import POSE_NETWORK_SUFFIXES
-from stdpose_mm.errors import InputError, require_packages, require_paths, require_type
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.installed_configs import find_installed_config
 
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource
 from .pose_results import PoseResults, files_behind, find_results, holds_one_video
 
-INSTALLED_CONFIGS = (('mmpose', 'configs'),)
-"""(package, folder) pairs in which configs are found by name."""
-
 RESULTS = 'results'
 """In place of a preset: the file holds poses."""
 
-_SUFFIXES = tuple(chain(*POSE_NETWORK_SUFFIXES.values()))
+_SUFFIXES = [suffix for suffixes in POSE_NETWORK_SUFFIXES.values() for suffix in suffixes]
 
 
 @dataclass(frozen=True)
 class PoseNetworkFiles:
-    """Name the files of a pose network, or of the poses it found, that are evidence for ``auto``.
+    """The files of a pose network, or of the poses it found, that are evidence for ``auto``.
 
     Args:
         file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
-            (``.onnx``), a frozen TensorFlow graph (``.pb``) or a TensorFlow Lite file
-            (``.tflite``, or ``.task`` of MediaPipe); or, with ``results``, a file or folder of
-            poses.
+            (``.onnx``) or a TensorFlow Lite file (``.tflite``, or ``.task`` of MediaPipe); or,
+            with ``results``, a file or folder of poses.
         checkpoint: Weights of a config.
         preset: Name of one of ``PRESETS``, for all files but configs; by default the file beside it
             with the suffix ``.json`` describes it.
@@ -46,15 +39,6 @@ class PoseNetworkFiles:
     checkpoint: str | None = None
     preset: str | None = None
     results: bool = False
-
-    def __post_init__(self) -> None:
-        require_type('file', self.file, (str, os.PathLike), 'a path')
-        require_paths(checkpoint=self.checkpoint)
-        require_type('preset', self.preset, (str, NoneType), 'the name of a preset')
-        if self.results and (self.checkpoint, self.preset) != (None, None):
-            raise InputError(
-                f'the poses {self.file} need neither a checkpoint nor a preset, leave it out'
-            )
 
     @classmethod
     def parse(cls, text: str) -> PoseNetworkFiles:
@@ -73,42 +57,31 @@ class PoseNetworkFiles:
         """Return whether the file is a config of MMPose."""
         return not self.results and Path(self.file).suffix not in _SUFFIXES
 
-    @property
-    def read(self) -> list[Path]:
-        """List the files that the network's heatmaps depend on."""
-        path = Path(self.file)
-        if self.results:
-            return [*files_behind(path).values()]
-        if self.is_config and not path.is_file():
-            path = find_installed_config(self.file, INSTALLED_CONFIGS) or path
-        found = [path]
-        if self.checkpoint is not None:
-            found.append(Path(self.checkpoint))
-        if not self.is_config and self.preset is None:
-            found.append(self.sidecar)
-        return found
+    def read_files(self, video: str | None = None) -> dict[str, Path]:
+        """Map names, the same in any folder, to the files that the heatmaps depend on.
 
-    def read_of(self, video: str) -> list[Path]:
-        """List the files that the heatmaps of a video depend on.
+        Args:
+            video: Name of a video; without it, poses of all videos count.
 
         Raises:
             InputError: If there are no poses of this video among the results.
         """
+        path = Path(self.file)
         if self.results:
-            return [*files_behind(find_results(Path(self.file), video)).values()]
-        return self.read
+            return files_behind(path if video is None else find_results(path, video))
+        if self.is_config and not path.is_file():
+            path = find_installed_config(self.file, (('mmpose', 'configs'),)) or path
+        found = [path]
+        if self.checkpoint is not None:
+            found.append(Path(self.checkpoint))
+        if not self.is_config and self.preset is None:
+            found.append(path.with_suffix('.json'))
+        return {str(number): each for number, each in enumerate(found)}
 
     @property
     def content(self) -> tuple[str | None, dict[str, Path]]:
         """Return what tells these files from others in fingerprints, whatever their folder is."""
-        if self.results:
-            return RESULTS, files_behind(Path(self.file))
-        return self.preset, {str(number): path for number, path in enumerate(self.read)}
-
-    @property
-    def sidecar(self) -> Path:
-        """Return the file that describes a file without a config."""
-        return Path(self.file).with_suffix('.json')
+        return RESULTS if self.results else self.preset, self.read_files()
 
 
 def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -> None:
@@ -135,48 +108,38 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
     Raises:
         InputError: If a file is missing or cannot be used.
     """
-    path = Path(files.file)
     if files.results:
-        return PoseResults(path)
+        return PoseResults(Path(files.file))
+    path = files.read_files()['0']
     if files.is_config:
         if files.checkpoint is None:
             raise InputError(
-                f'pose network {path} needs a checkpoint, give its weights, or an ONNX file '
-                '(.onnx), a TensorFlow graph (.pb) or a TensorFlow Lite file (.tflite) in its place'
+                f'pose network {files.file} needs a checkpoint, give its weights, or an ONNX file '
+                '(.onnx) or a TensorFlow Lite file (.tflite) in its place'
             )
         require_packages('a pose network of MMPose', 'torch', 'mmpose')
         from .mmpose_network import MMPoseNetwork
 
-        return MMPoseNetwork(files.read[0], files.checkpoint, device)
+        return MMPoseNetwork(path, files.checkpoint, device)
     if not path.is_file():
-        raise InputError(
-            f'pose network {path} does not exist, give an ONNX file, a graph or a .tflite file'
-        )
-    description = _describe(files)
+        raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
+    description = _describe(path, files.preset)
     if path.suffix in POSE_NETWORK_SUFFIXES['onnx']:
-        from .onnx_pose_network import OnnxPoseNetwork
+        from .described_network import OnnxPoseNetwork
 
         return OnnxPoseNetwork(path, description)
-    if path.suffix in POSE_NETWORK_SUFFIXES['tensorflow']:
-        from .tensorflow_pose_network import TensorFlowPoseNetwork
-
-        return TensorFlowPoseNetwork(path, description)
     from .tflite_pose_network import TFLitePoseNetwork
 
     return TFLitePoseNetwork(path, description)
 
 
-def _describe(files: PoseNetworkFiles) -> NetworkDescription:
-    if files.preset is not None:
-        if files.preset not in PRESETS:
-            raise InputError(
-                f'there is no preset {files.preset!r} for {files.file}, choose one of '
-                f'{", ".join(PRESETS)}'
-            )
-        return PRESETS[files.preset]
-    if not files.sidecar.is_file():
+def _describe(path: Path, preset: str | None) -> NetworkDescription:
+    sidecar = path.with_suffix('.json')
+    if preset is None and sidecar.is_file():
+        return NetworkDescription.read(sidecar)
+    if preset not in PRESETS:
         raise InputError(
-            f'nothing says what {files.file} takes and gives, write {files.sidecar.name} beside it '
-            f'or name a preset ({files.file}=PRESET): {", ".join(PRESETS)}'
+            f'there is no {sidecar.name} that describes {path} and no preset {preset!r}, write the '
+            f'file or name a preset ({path}=PRESET): {", ".join(PRESETS)}'
         )
-    return NetworkDescription.read(files.sidecar)
+    return PRESETS[preset]

@@ -27,11 +27,13 @@ from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.models.pretrained import model_weights
 from stdpose_mm.structures import to_corners
 
-from .pose_network import PoseHeatmaps, PoseNetwork, compose, finish_heatmaps
-from .simcc import simcc_heatmaps
+from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
 
-_MAKES_SAMPLES = ('GenerateTarget', 'PackPoseInputs')
-"""Transforms after the crop."""
+_NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
+"""Transforms of a test pipeline before and after those that crop."""
+
+_HEADS = ('Heatmap', 'SimCC', 'RTM', 'MSPN', 'CPM')
+"""Parts of the names of heads whose outputs are heatmaps or SimCC's distributions."""
 
 _VIT_SETTINGS = {
     'patch_size': 16,
@@ -44,7 +46,7 @@ _VIT_SETTINGS = {
 
 
 class MMPoseNetwork(PoseNetwork):
-    """Run a top-down model of MMPose with a head for heatmaps or SimCC.
+    """Top-down model of MMPose with a head for heatmaps or SimCC.
 
     Crops and colours are those of the config's test pipeline and data preprocessor, the geometry of
     heatmaps is measured on the codec's own decoder. Pictures are seen once, without flipping.
@@ -75,15 +77,19 @@ class MMPoseNetwork(PoseNetwork):
             metainfo = metainfo_of_dataset(_with_installed_metainfo(dataset))
         super().__init__(Path(config).stem, skeleton_from_metainfo(metainfo))
         self.model: Any = _build(cfg, str(config))
-        _load(self.model, weights, checkpoint, config)
+        try:
+            missing, _ = self.model.load_state_dict(model_weights(weights), strict=False)
+            if missing:
+                raise RuntimeError(f'it lacks {len(missing)} weights such as {missing[0]}')
+        except RuntimeError as error:
+            raise InputError(
+                f'checkpoint {checkpoint} does not fit config {config} ({one_line(error)}), give '
+                'the config it was trained with'
+            ) from error
         move_to(self.model, device).eval()
         with config_mistakes(str(config)):
             transforms = Compose(dataset.pipeline).transforms
-        kinds = [type(transform).__name__ for transform in transforms]
-        end = next((n for n, kind in enumerate(kinds) if kind in _MAKES_SAMPLES), len(kinds))
-        self._crop = Compose(
-            [t for t, kind in zip(transforms[:end], kinds, strict=False) if kind != 'LoadImage']
-        )
+        self._crop = Compose([t for t in transforms if type(t).__name__ not in _NOT_FOR_CROPS])
         joints = self.skeleton.num_keypoints
         if self.model.head.out_channels not in (joints, 3 * joints):
             raise InputError(
@@ -97,12 +103,10 @@ class MMPoseNetwork(PoseNetwork):
         crops = [
             torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))) for crop, _ in samples
         ]
-        to_crop = np.stack([affine for _, affine in samples])
         with torch.inference_mode():
             data = self.model.data_preprocessor({'inputs': crops, 'data_samples': []})
             output = self.model.head(self.model.extract_feat(data['inputs']))
-        heatmaps, from_crop = self._heatmaps(output)
-        return finish_heatmaps(heatmaps, compose(from_crop, to_crop))
+        return finish_heatmaps(*self._heatmaps(output), np.stack([affine for _, affine in samples]))
 
     def _cropped(self, picture: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Apply the transforms that crop; return the crop, and the [2, 3] affine to its pixels."""
@@ -124,13 +128,13 @@ class MMPoseNetwork(PoseNetwork):
     def _heatmaps(self, output: Any) -> tuple[np.ndarray, np.ndarray]:
         """Turn a head's output into heatmaps and the affine from pixels of the crop to them."""
         decoder = self.model.head.decoder
-        if _is_simcc(output):
+        parts: Sequence[Tensor] = output if isinstance(output, (list, tuple)) else [output]
+        if len(parts) == 2 and all(part.ndim == 3 for part in parts):
             beta = float(getattr(self.model.head.loss_module, 'beta', 1.0))
-            x, y = (part.float().cpu().numpy() for part in output)
+            x, y = (part.float().cpu().numpy() for part in parts)
             return simcc_heatmaps(x, y, float(decoder.simcc_split_ratio), beta)
         # Of several stages, the last one.
-        maps: Tensor = output[-1] if isinstance(output, (list, tuple)) else output
-        heatmaps = maps.float().cpu().numpy()
+        heatmaps = parts[-1].float().cpu().numpy()
         # With maps of offsets, each joint has several maps, and that of radii comes first.
         per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
         heatmaps = heatmaps[:, ::per_joint]
@@ -145,21 +149,8 @@ def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     if file is None or Path(file).is_file():
         return dataset
     # The folder is that of MMPose's repository.
-    name = Path(file).name
-    installed = find_installed_config(name, [('mmpose', 'configs/_base_/datasets')])
-    return (
-        dataset
-        if installed is None
-        else ConfigDict(dataset, metainfo={'from_file': str(installed)})
-    )
-
-
-def _is_simcc(output: Any) -> bool:
-    return (
-        isinstance(output, (list, tuple))
-        and len(output) == 2
-        and all(isinstance(part, Tensor) and part.ndim == 3 for part in output)
-    )
+    found = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
+    return dataset if found is None else ConfigDict(dataset, metainfo={'from_file': str(found)})
 
 
 def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarray:
@@ -173,8 +164,7 @@ def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarr
         maps[number * per_joint] = np.exp(-((x[None] - at_x) ** 2 + (y[:, None] - at_y) ** 2) / 8)
     places = np.asarray(decoder.decode(maps)[0], np.float64).reshape(-1, 2)[:2]
     scale = (cells[1] - cells[0]) / (places[1] - places[0])
-    offset = cells[0] - places[0] * scale
-    return np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
+    return scaling(scale, cells[0] - places[0] * scale)
 
 
 def _build(config: Config, name: str) -> Any:
@@ -187,53 +177,22 @@ def _build(config: Config, name: str) -> Any:
     backbone = settings.get('backbone') or ConfigDict()
     backbone.pop('init_cfg', None)
     if backbone.get('type') == 'mmpretrain.VisionTransformer':
-        settings.backbone = _own_vit(backbone, name)
+        if any(backbone.get(key, value) != value for key, value in _VIT_SETTINGS.items()):
+            raise InputError(
+                f'config {name} has a VisionTransformer with other settings than ViTPose '
+                f'({_VIT_SETTINGS}), give an ONNX file of this model'
+            )
+        settings.backbone = dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
     with config_mistakes(name):
         model = MODELS.build(settings)
     head = getattr(model, 'head', None)
+    kinds = ' '.join(base.__name__ for base in type(head).__mro__)
     is_known = hasattr(getattr(head, 'decoder', None), 'decode') and any(
-        'Heatmap' in kind or 'SimCC' in kind or 'RTM' in kind or 'MSPN' in kind or 'CPM' in kind
-        for kind in (base.__name__ for base in type(head).__mro__)
+        part in kinds for part in _HEADS
     )
-    if not isinstance(model, TopdownPoseEstimator) or not is_known:
-        kind = type(head).__name__ if isinstance(model, TopdownPoseEstimator) else ''
+    if not (isinstance(model, TopdownPoseEstimator) and is_known):
         raise InputError(
-            f'config {name} builds {type(model).__name__}{f" with {kind}" if kind else ""}, '
-            'expected a top-down model with heatmaps or SimCC, such as ViTPose, HRNet or RTMPose'
+            f'config {name} builds {type(model).__name__} with {type(head).__name__}, expected a '
+            'top-down model with heatmaps or SimCC, such as ViTPose, HRNet or RTMPose'
         )
     return model
-
-
-def _own_vit(backbone: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Translate the backbone of ViTPose to the class of this package."""
-    strange = {
-        key: backbone[key]
-        for key, value in _VIT_SETTINGS.items()
-        if backbone.get(key, value) != value
-    }
-    if strange:
-        raise InputError(
-            f'config {name} has a VisionTransformer with {strange}, expected that of ViTPose, give '
-            'an ONNX file of this model'
-        )
-    return dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
-
-
-def _load(model: Any, weights: Mapping[str, Any], checkpoint: str | Path, config: Any) -> None:
-    """Load all weights of a model; a checkpoint may hold more.
-
-    Raises:
-        InputError: If a weight is missing or has another shape.
-    """
-    try:
-        missing, _ = model.load_state_dict(model_weights(weights), strict=False)
-    except RuntimeError as error:
-        raise InputError(
-            f'checkpoint {checkpoint} does not fit config {config} ({one_line(error)}), give the '
-            'config it was trained with'
-        ) from error
-    if missing:
-        raise InputError(
-            f'checkpoint {checkpoint} lacks {len(missing)} weights of config {config} such as '
-            f'{missing[0]}, give the config it was trained with'
-        )

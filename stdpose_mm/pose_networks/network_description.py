@@ -1,31 +1,97 @@
-"""Inputs and outputs of a network whose file comes without a config."""
+"""Inputs and outputs of networks whose files come without a config, and those that are known."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import Any
 
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.io.labels.known_skeletons import COCO_17
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 
-from .joint_sets import JOINT_SETS
+_COCO = COCO_17.keypoint_names
+_SIDES = ('left', 'right')
+_FEET = tuple(f'{side}_{part}' for side in _SIDES for part in ('big_toe', 'small_toe', 'heel'))
+_FINGERS = tuple(
+    f'{finger}{number}'
+    for finger in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
+    for number in range(1, 5)
+)
 
-Output = Literal['heatmap', 'simcc']
-Activation = Literal['none', 'sigmoid']
-Geometry = Literal['mmpose', 'udp', 'centre']
-Colours = Literal['rgb', 'bgr']
+JOINT_SETS: dict[str, tuple[str, ...]] = {
+    'coco': _COCO,
+    'posetrack': POSETRACK_SKELETON.keypoint_names,
+    'mpii': (
+        *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
+        *('pelvis', 'thorax', 'upper_neck', 'head_top'),
+        *('right_wrist', 'right_elbow', 'right_shoulder'),
+        *('left_shoulder', 'left_elbow', 'left_wrist'),
+    ),
+    'halpe26': (
+        *(*_COCO, 'head', 'neck', 'hip'),
+        *('left_big_toe', 'right_big_toe', 'left_small_toe', 'right_small_toe'),
+        *('left_heel', 'right_heel'),
+    ),
+    'wholebody': (
+        *(*_COCO, *_FEET, *(f'face-{number}' for number in range(68))),
+        *(f'{side}_{joint}' for side in _SIDES for joint in ('hand_root', *_FINGERS)),
+    ),
+    'hand': ('wrist', *_FINGERS),
+    'ap10k': (
+        *('L_Eye', 'R_Eye', 'Nose', 'Neck', 'Root of tail'),
+        *('L_Shoulder', 'L_Elbow', 'L_F_Paw', 'R_Shoulder', 'R_Elbow', 'R_F_Paw'),
+        *('L_Hip', 'L_Knee', 'L_B_Paw', 'R_Hip', 'R_Knee', 'R_B_Paw'),
+    ),
+    'efficientpose': (
+        *('head_top', 'upper_neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'thorax'),
+        *('left_shoulder', 'left_elbow', 'left_wrist', 'pelvis', 'right_hip', 'right_knee'),
+        *('right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
+    ),
+    'blazepose': (
+        'nose',
+        *(f'{side}_eye{end}' for side in _SIDES for end in ('_inner', '', '_outer')),
+        *(f'{side}_ear' for side in _SIDES),
+        *('mouth_left', 'mouth_right'),
+        *(
+            f'{side}_{joint}'
+            for joint in (
+                *('shoulder', 'elbow', 'wrist', 'pinky', 'index', 'thumb'),
+                *('hip', 'knee', 'ankle', 'heel', 'foot_index'),
+            )
+            for side in _SIDES
+        ),
+        # Points for MediaPipe's own use: no joints of anybody's labels.
+        *(f'auxiliary-{number}' for number in range(6)),
+    ),
+}
+"""The joints of well-known data sets, in the order of the networks that are trained on them."""
 
-_IMAGENET_MEAN, _IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_CHOICES = {
+    'output': ('heatmap', 'simcc'),
+    'colours': ('rgb', 'bgr'),
+    'geometry': ('mmpose', 'udp', 'centre'),
+    'activation': ('none', 'sigmoid'),
+}
+
+_INF = float('inf')
+_NUMBERS: dict[str, tuple[int, float, str]] = {
+    'input_size': (2, 1, 'width and height in pixels'),
+    'mean': (3, -_INF, 'three numbers'),
+    'std': (3, 1e-9, 'three numbers above 0'),
+    'padding': (1, 0.1, 'a number of at least 0.1'),
+    'smooth': (1, 0, 'a number of at least 0'),
+    'split_ratio': (1, 0.1, 'a number of at least 0.1'),
+    'sharpness': (1, 1e-9, 'a number above 0'),
+}
+"""Field -> how many numbers it has, the least of them that is allowed, and both in words."""
 
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """Describe the inputs and outputs of a pose network.
+    """The inputs and outputs of a pose network.
 
     Args:
         joints: Names of its K joints.
@@ -33,7 +99,7 @@ class NetworkDescription:
         input_size: (width, height) of the input in pixels; None if the file gives it.
         mean: Subtracted from each colour, 0..255, in the order of ``colours``.
         std: Each colour is then divided by it.
-        colours: Order of the input's channels.
+        colours: Order of the input's channels, 'rgb' or 'bgr'.
         padding: Factor by which the box is enlarged, after it has been given the aspect ratio of
             the input.
         geometry: How pixels of the crop and cells of the maps are aligned. 'mmpose': the crop is
@@ -41,7 +107,7 @@ class NetworkDescription:
             UDP; 'udp': centres of the corner pixels, and cells, lie on each other (Huang et al.,
             CVPR 2020); 'centre': edges lie on edges, for crops and maps alike.
         activation: Function of the values of heatmaps, before anything else: 'sigmoid' for a
-            network that gives logits.
+            network that gives logits, or 'none'.
         smooth: Standard deviation in cells of a Gaussian over the maps.
         split_ratio: For 'simcc': bins per pixel.
         sharpness: For 'simcc': factor on the outputs before the softmax in training: 10 for
@@ -52,45 +118,34 @@ class NetworkDescription:
     """
 
     joints: tuple[str, ...]
-    output: Output = 'heatmap'
+    output: str = 'heatmap'
     input_size: tuple[int, int] | None = None
-    mean: tuple[float, float, float] = _IMAGENET_MEAN
-    std: tuple[float, float, float] = _IMAGENET_STD
-    colours: Colours = 'rgb'
+    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
+    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    colours: str = 'rgb'
     padding: float = 1.25
-    geometry: Geometry = 'mmpose'
-    activation: Activation = 'none'
+    geometry: str = 'mmpose'
+    activation: str = 'none'
     smooth: float = 0.0
     split_ratio: float = 2.0
     sharpness: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ('output', Output),
-            ('geometry', Geometry),
-            ('colours', Colours),
-            ('activation', Activation),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                self._refuse(name, f'one of {", ".join(get_args(choices))}')
-        if self.input_size is not None and not _are_numbers(self.input_size, 2, int, 1):
-            self._refuse('input_size', 'width and height in pixels')
-        if not _are_numbers(self.mean, 3, (int, float), -np.inf):
-            self._refuse('mean', 'three numbers')
-        if not _are_numbers(self.std, 3, (int, float), 1e-9):
-            self._refuse('std', 'three numbers above 0')
-        for name, least in (('padding', 0.1), ('smooth', 0.0), ('split_ratio', 0.1)):
-            if not _are_numbers((getattr(self, name),), 1, (int, float), least):
-                self._refuse(name, f'a number of at least {least:g}')
-        if not _are_numbers((self.sharpness,), 1, (int, float), 1e-9):
-            self._refuse('sharpness', 'a number above 0')
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise InputError(f'{name} must be one of {", ".join(choices)}, got {value!r}')
+        for name, (count, least, expected) in _NUMBERS.items():
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            kinds = (int,) if name == 'input_size' else (int, float)
+            fits = all(type(each) in kinds and least <= each < _INF for each in values)
+            if not (fits and len(values) == count) and (name, value) != ('input_size', None):
+                raise InputError(f'{name} must be {expected}, got {value!r}')
         try:
             Skeleton(self.joints)
         except ValueError as error:
             raise InputError(f'joints: {error}') from error
-
-    def _refuse(self, name: str, expected: str) -> None:
-        raise InputError(f'{name} must be {expected}, got {getattr(self, name)!r}')
 
     @classmethod
     def read(cls, path: Path) -> NetworkDescription:
@@ -99,108 +154,67 @@ class NetworkDescription:
         Raises:
             InputError: If the file cannot be read, or has other fields or values.
         """
+        known = [field.name for field in fields(cls)]
         try:
             content = json.loads(path.read_text('utf-8'))
+            if not isinstance(content, Mapping) or not {'joints'} <= {*content} <= {*known}:
+                raise InputError(f'expected an object with {", ".join(known)}, at least joints')
+            return cls.from_fields(content)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(
-                f'network description {path} cannot be read ({one_line(error)}), give a JSON file '
-                f'with {_fields()}'
+                f'network description {path} cannot be used ({one_line(error)}), correct it'
             ) from error
-        try:
-            return cls.from_dict(content)
-        except InputError as error:
-            raise InputError(f'network description {path}: {error}') from error
 
     @classmethod
-    def from_dict(cls, content: Any) -> NetworkDescription:
-        """Make a description from the values of a JSON file.
-
-        Raises:
-            InputError: See :meth:`read`.
-        """
-        known = [field.name for field in fields(cls)]
-        if not isinstance(content, Mapping) or 'joints' not in content:
-            raise InputError(f'expected an object with {_fields()}, add at least joints')
-        unknown = [name for name in content if name not in known]
-        if unknown:
-            raise InputError(f'there is no field {unknown[0]!r}, expected {_fields()}')
+    def from_fields(cls, content: Mapping[str, Any]) -> NetworkDescription:
+        """Make a description from fields whose tuples may be lists, see :meth:`read`."""
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in content.items()
         }
         joints = values['joints']
         if isinstance(joints, str):
-            if joints not in JOINT_SETS:
-                raise InputError(
-                    f'there is no set of joints {joints!r}, give a list of names or one of '
-                    f'{", ".join(JOINT_SETS)}'
-                )
-            values['joints'] = JOINT_SETS[joints]
-        elif not isinstance(joints, tuple):
-            raise InputError(f'joints must be a list of names, got {joints!r}')
+            values['joints'] = JOINT_SETS.get(joints)
+        if not isinstance(values['joints'], tuple):
+            raise InputError(
+                f'joints must be a list of names or one of {", ".join(JOINT_SETS)}, got {joints!r}'
+            )
         return cls(**values)
 
 
-def _fields() -> str:
-    return ', '.join(field.name for field in fields(NetworkDescription))
+_HALF_RANGE: dict[str, Any] = {'mean': [127.5] * 3, 'std': [127.5] * 3}
+_EFFICIENTPOSE: dict[str, Any] = {
+    'joints': 'efficientpose',
+    'padding': 1.3,
+    'geometry': 'centre',
+    'smooth': 1.0,
+}
 
+_PRESET_FIELDS: dict[str, dict[str, Any]] = {
+    'rtmpose-coco': {'joints': 'coco', 'output': 'simcc'},
+    'rtmpose-halpe26': {'joints': 'halpe26', 'output': 'simcc'},
+    'rtmpose-wholebody': {'joints': 'wholebody', 'output': 'simcc'},
+    'rtmpose-hand': {'joints': 'hand', 'output': 'simcc'},
+    'rtmpose-ap10k': {'joints': 'ap10k', 'output': 'simcc'},
+    'vitpose-coco': {'joints': 'coco', 'geometry': 'udp'},
+    'vitpose-ap10k': {'joints': 'ap10k', 'geometry': 'udp'},
+    'hrnet-coco': {'joints': 'coco'},
+    'efficientpose-rt': {**_EFFICIENTPOSE, 'input_size': [224, 224]},
+    'efficientpose-i-lite': {**_EFFICIENTPOSE, **_HALF_RANGE, 'input_size': [256, 256]},
+    'blazepose': {
+        'joints': 'blazepose',
+        'input_size': [256, 256],
+        'padding': 1.8,
+        'mean': [0] * 3,
+        'std': [255] * 3,
+        'geometry': 'centre',
+        'activation': 'sigmoid',
+    },
+    'movenet': {'joints': 'coco', 'geometry': 'centre', **_HALF_RANGE},
+}
 
-def _are_numbers(values: Any, count: int, kind: Any, least: float) -> bool:
-    return (
-        isinstance(values, tuple)
-        and len(values) == count
-        and all(
-            isinstance(value, kind)
-            and not isinstance(value, bool)
-            and least <= value < float('inf')
-            for value in values
-        )
-    )
-
-
-def _rtmpose(joints: str) -> NetworkDescription:
-    return NetworkDescription(joints=JOINT_SETS[joints], output='simcc')
-
-
-_EFFICIENTPOSE = NetworkDescription(
-    joints=JOINT_SETS['efficientpose'],
-    input_size=(224, 224),
-    padding=1.3,
-    geometry='centre',
-    smooth=1.0,
-)
-
-PRESETS: dict[str, NetworkDescription] = {
-    'rtmpose-coco': _rtmpose('coco'),
-    'rtmpose-halpe26': _rtmpose('halpe26'),
-    'rtmpose-wholebody': _rtmpose('wholebody'),
-    'rtmpose-hand': _rtmpose('hand'),
-    'rtmpose-ap10k': _rtmpose('ap10k'),
-    'vitpose-coco': NetworkDescription(joints=JOINT_SETS['coco'], geometry='udp'),
-    'vitpose-ap10k': NetworkDescription(joints=JOINT_SETS['ap10k'], geometry='udp'),
-    'hrnet-coco': NetworkDescription(joints=JOINT_SETS['coco']),
-    'efficientpose-rt': _EFFICIENTPOSE,
-    'efficientpose-i-lite': replace(
-        _EFFICIENTPOSE,
-        input_size=(256, 256),
-        mean=(127.5, 127.5, 127.5),
-        std=(127.5, 127.5, 127.5),
-    ),
-    'blazepose': NetworkDescription(
-        joints=JOINT_SETS['blazepose'],
-        input_size=(256, 256),
-        mean=(0, 0, 0),
-        std=(255, 255, 255),
-        padding=1.8,
-        geometry='centre',
-        activation='sigmoid',
-    ),
-    'movenet': NetworkDescription(
-        joints=JOINT_SETS['coco'],
-        mean=(127.5, 127.5, 127.5),
-        std=(127.5, 127.5, 127.5),
-        geometry='centre',
-    ),
+PRESETS = {
+    name: NetworkDescription.from_fields(content) for name, content in _PRESET_FIELDS.items()
 }
 """Name -> networks of MMPose as MMDeploy exports them, EfficientPose, MediaPipe's BlazePose, and
 MoveNet as ``tools/misc/export_movenet.py`` writes it."""

@@ -1,4 +1,4 @@
-"""The one interface of what gives heatmaps of people in single pictures."""
+"""The one interface of what gives heatmaps of people in single pictures, and steps they share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import softmax
 
-from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures import Skeleton
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -20,10 +21,16 @@ MAX_MAP_SIDE = 128
 """Cells; larger maps are reduced. A person is then a hundred cells high, finer than the fuser
 samples the maps, and a gap's maps stay within some tens of megabytes."""
 
+SIMCC_CELL = 4
+"""Pixels of the network's input per cell, as in the heatmaps of most networks."""
+
+SIMCC_SPREAD = 1.5
+"""Cells; a network that is certain gives a Gaussian of this standard deviation, and height 1."""
+
 
 @dataclass(frozen=True)
 class PoseHeatmaps:
-    """Hold the heatmaps of N people.
+    """The heatmaps of N people.
 
     Args:
         heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
@@ -38,7 +45,7 @@ class PoseHeatmaps:
 
 
 class HeatmapSource(ABC):
-    """Give heatmaps of people in frames of a video.
+    """Source of heatmaps of people in frames of a video.
 
     Args:
         name: Name of the source in messages.
@@ -53,9 +60,7 @@ class HeatmapSource(ABC):
         self.skeleton = skeleton
 
     def files_of(self, video: str) -> dict[str, Path]:
-        """List the files that its heatmaps of a video depend on, by name, for fingerprints.
-
-        Those that serve any video are not among them: what they hold is part of the source.
+        """List the files that its heatmaps of one video alone depend on, for fingerprints.
 
         Raises:
             InputError: If there should be one for this video, and is none.
@@ -67,18 +72,6 @@ class HeatmapSource(ABC):
 
         Raises:
             InputError: If it cannot.
-        """
-        return
-
-    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
-        """Require that its poses are of the frames and the sides that labels say.
-
-        Args:
-            frames: The video.
-            labels: Given labels on its frames.
-
-        Raises:
-            InputError: If they clearly are not.
         """
         return
 
@@ -96,7 +89,7 @@ class HeatmapSource(ABC):
 
 
 class PoseNetwork(HeatmapSource):
-    """Estimate heatmaps of people in boxes of pictures."""
+    """Network that estimates heatmaps of people in boxes of pictures."""
 
     def estimate_frames(
         self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
@@ -114,14 +107,82 @@ class PoseNetwork(HeatmapSource):
         """
 
 
-def finish_heatmaps(heatmaps: np.ndarray, to_heatmap: np.ndarray) -> PoseHeatmaps:
+def crop_affine(
+    box: np.ndarray, input_size: tuple[int, int], padding: float, geometry: str
+) -> np.ndarray:
+    """Compute the affine [2, 3] from pixels of the picture to pixels of a person's crop.
+
+    Args:
+        box: [4] person box ``[x, y, w, h]`` in pixels. Its shorter side is extended to the crop's
+            aspect ratio.
+        input_size: Width and height of the crop.
+        padding: Factor by which the crop shows more than the box.
+        geometry: See :class:`~.network_description.NetworkDescription`.
+    """
+    size = np.array(input_size, dtype=np.float64)
+    extent = np.maximum(box[2:], 1.0)
+    extent = np.maximum(extent, extent[::-1] * size / size[::-1]) * padding
+    scale = (size - 1 if geometry == 'udp' else size) / extent
+    # Where the middle of the box falls.
+    middle = size / 2 if geometry == 'mmpose' else (size - 1) / 2
+    return scaling(scale, middle - (box[:2] + box[2:] / 2) * scale)
+
+
+def scaling(scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Make the affine [2, 3] that multiplies x and y by ``scale`` [2] and adds ``offset`` [2]."""
+    return np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
+
+
+def simcc_heatmaps(
+    logits_x: np.ndarray, logits_y: np.ndarray, split_ratio: float, sharpness: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the outputs of a SimCC head (Li et al., ECCV 2022) into heatmaps.
+
+    Each axis is a distribution over bins, ``split_ratio`` of them per pixel. It is convolved with a
+    Gaussian whose peak is 1, and sampled at the cells. The heatmap is the product of both axes: its
+    value is the probability that the joint is near the cell.
+
+    Args:
+        logits_x: [N, K, bins of the width].
+        logits_y: [N, K, bins of the height].
+        split_ratio: Bins per pixel of the input.
+        sharpness: Factor on the outputs before the softmax in training.
+
+    Returns:
+        [N, K, h, w] float32, and the [2, 3] affine from pixels of the input to cells.
+    """
+    step = max(round(SIMCC_CELL * split_ratio), 1)
+    first, sigma = step // 2, SIMCC_SPREAD * step
+    peak = gaussian_filter1d(np.eye(1, 12 * step + 1, 6 * step)[0], sigma)[6 * step]
+    sampled = []
+    for logits in (logits_x, logits_y):
+        probability = softmax((logits * sharpness).astype(np.float64), axis=-1)
+        spread = gaussian_filter1d(probability, sigma, axis=-1, mode='constant')
+        sampled.append(spread[..., first::step] / peak)
+    x, y = sampled
+    # Bin i stands for pixel i / split_ratio.
+    to_heatmap = scaling(np.full(2, split_ratio / step), np.full(2, -first / step))
+    return (y[..., :, None] * x[..., None, :]).astype(np.float32), to_heatmap
+
+
+def finish_heatmaps(
+    heatmaps: np.ndarray, from_crop: np.ndarray, to_crop: np.ndarray
+) -> PoseHeatmaps:
     """Bring the heatmaps of a network into the form of :class:`PoseHeatmaps`.
 
     NaN and infinite values become 0, other values are clipped to 0..1. Maps of more than
     ``MAX_MAP_SIDE`` cells are reduced by an integer factor.
+
+    Args:
+        heatmaps: [N, K, h, w].
+        from_crop: [2, 3] affine from pixels of a crop to cells.
+        to_crop: [N, 2, 3] affines from pixels of each picture to those of its crop.
     """
     maps = np.nan_to_num(heatmaps.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
     maps = maps.clip(0, 1)
+    linear = from_crop[:, :2] @ to_crop[..., :2]
+    offset = from_crop[:, :2] @ to_crop[..., 2:] + from_crop[:, 2:]
+    to_heatmap = np.concatenate([linear, offset], axis=-1)
     height, width = maps.shape[2:]
     factor = -(-max(height, width) // MAX_MAP_SIDE)
     if factor > 1:
@@ -131,19 +192,3 @@ def finish_heatmaps(heatmaps: np.ndarray, to_heatmap: np.ndarray) -> PoseHeatmap
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
     return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap)
-
-
-def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Chain affines [..., 2, 3]: ``inner`` first."""
-    linear = outer[..., :2] @ inner[..., :2]
-    offset = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
-    return np.concatenate([linear, offset], axis=-1)
-
-
-def smooth(heatmaps: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth maps [N, K, h, w] by a Gaussian of ``sigma`` cells."""
-    if sigma == 0:
-        return heatmaps
-    flat = heatmaps.reshape(-1, *heatmaps.shape[2:])
-    smoothed = [cv2.GaussianBlur(plane, (0, 0), sigma) for plane in flat]
-    return np.stack(smoothed).reshape(heatmaps.shape)

@@ -35,7 +35,7 @@ _STDERR_LOCK = Lock()
 
 
 class TFLitePoseNetwork(DescribedNetwork):
-    """Run a pose network in a TensorFlow Lite file by LiteRT on the CPU.
+    """Pose network in a TensorFlow Lite file, run by LiteRT on the CPU.
 
     Inputs are [1, H, W, 3], or [1, 3, H, W], in float32 or in integers with a scale. The heatmaps
     are the last of those outputs that have as many channels as the network has joints.
@@ -59,21 +59,17 @@ class TFLitePoseNetwork(DescribedNetwork):
         content = _read_network(path)
         self.file_digest = fingerprint(content)
         self._lock = Lock()
-        self._interpreter, inputs = _start(path, content)
-        shape = inputs[0]['shape_signature'].tolist() if len(inputs) == 1 else []
-        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            taken = ' and '.join(str(node['shape_signature'].tolist()) for node in inputs)
-            raise InputError(
-                f'{path} takes {taken}, expected one picture [1, H, W, 3], give a pose network '
-                'that looks at single people'
-            )
+        self._interpreter = _start(path, content)
+        inputs = self._interpreter.get_input_details()
+        shapes = [node['shape_signature'].tolist() for node in inputs]
+        # A size of -1 is free.
+        super().__init__(path, description, [[n if n > 0 else None for n in s] for s in shapes])
         self._input = inputs[0]
+        # The runtime crashes on others.
         _require_numbers(path, self._input)
-        self._channels_last = shape[3] == 3
-        height, width = shape[1:3] if self._channels_last else shape[2:]
-        super().__init__(path, description, (width, height) if min(width, height) > 0 else None)
         self._prepare(path)
-        self._output, self._channels = self._find_heatmaps(path)
+        self._output, self._joint_axis = self._find_heatmaps(path)
+        _require_numbers(path, self._output)
 
     def _prepare(self, path: Path) -> None:
         """Let the runtime plan its memory for single pictures of the input size."""
@@ -98,7 +94,6 @@ class TFLitePoseNetwork(DescribedNetwork):
         for axis in (3, 1) if self._channels_last else (1, 3):
             for output in reversed(outputs):
                 if len(output['shape']) == 4 and output['shape'][axis] == joints:
-                    _require_numbers(path, output)
                     return output, axis
         shapes = ' and '.join(str(output['shape'].tolist()) for output in outputs)
         raise InputError(
@@ -107,24 +102,29 @@ class TFLitePoseNetwork(DescribedNetwork):
         )
 
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        if self._channels_last:
-            inputs = inputs.transpose(0, 2, 3, 1)
         # Most files are made for single pictures.
         maps = np.concatenate([self._run_one(picture[None]) for picture in inputs])
-        return [np.moveaxis(maps, self._channels, 1)]
+        return [np.moveaxis(maps, self._joint_axis, 1)]
 
     def _run_one(self, picture: np.ndarray) -> np.ndarray:
+        if (kind := self._input['dtype']) != np.float32:
+            scale, zero = self._input['quantization']
+            limits = np.iinfo(kind)
+            picture = np.rint(picture / scale + zero).clip(limits.min, limits.max).astype(kind)
         # The runtime stores inputs and outputs: another thread would overwrite them.
         with self._lock:
             try:
-                self._interpreter.set_tensor(self._input['index'], _quantize(picture, self._input))
+                self._interpreter.set_tensor(self._input['index'], picture)
                 self._interpreter.invoke()
                 found = self._interpreter.get_tensor(self._output['index'])
             except (ValueError, RuntimeError) as error:
                 raise InputError(
                     f'{self.name} cannot be run ({one_line(error)}), give another network'
                 ) from error
-        return _dequantize(found, self._output)
+        if self._output['dtype'] == np.float32:
+            return found
+        scale, zero = self._output['quantization']
+        return (found.astype(np.float32) - zero) * np.float32(scale)
 
 
 def _read_network(path: Path) -> bytes:
@@ -132,39 +132,33 @@ def _read_network(path: Path) -> bytes:
 
     Raises:
         InputError: If it holds none.
-        OSError: If it cannot be read.
     """
-    if path.suffix == '.task':
-        content = _read_member(path)
-    else:
-        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b''
-    if content[4:8] != b'TFL3':
-        raise InputError(f'{path} is no TensorFlow Lite network, give a .tflite file')
+    try:
+        if path.suffix == '.task':
+            with zipfile.ZipFile(path) as archive:
+                # No more is unpacked than the archive says, whatever is compressed in it.
+                if archive.getinfo(TASK_MEMBER).file_size > MAX_BYTES:
+                    raise zipfile.BadZipFile('it is too large')
+                content = archive.read(TASK_MEMBER)
+        else:
+            content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b''
+        if content[4:8] != b'TFL3':
+            raise ValueError('it has another content')
+    # zipfile and its decompressors raise various errors for damaged or encrypted files.
+    except Exception as error:
+        raise InputError(
+            f'{path} holds no TensorFlow Lite network ({one_line(error)}), give a .tflite file or '
+            'a pose_landmarker file of MediaPipe'
+        ) from error
     return content
 
 
-def _read_member(path: Path) -> bytes:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.getinfo(TASK_MEMBER)
-            # No more is unpacked than the archive says, whatever is compressed in it.
-            if member.file_size > MAX_BYTES:
-                raise zipfile.BadZipFile(f'it is said to have {member.file_size} bytes')
-            return archive.read(member)
-    except Exception as error:
-        # zipfile and its decompressors raise various errors for damaged or encrypted files.
-        raise InputError(
-            f'{path} holds no {TASK_MEMBER} that can be read ({one_line(error)}), give a '
-            'pose_landmarker file of MediaPipe or a .tflite file'
-        ) from error
-
-
-def _start(path: Path, content: bytes) -> tuple[Any, list[dict[str, Any]]]:
-    """Return the runtime with the network, and its inputs."""
+def _start(path: Path, content: bytes) -> Any:
+    """Return the runtime with the network."""
     runtime = importlib.import_module('ai_edge_litert.interpreter')
     try:
         interpreter = runtime.Interpreter(model_content=content, num_threads=thread_limit() or None)
-        inputs, _ = interpreter.get_input_details(), interpreter.get_output_details()
+        _ = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f'{path} is no network that LiteRT can run ({one_line(error)}), give a .tflite file of '
@@ -177,25 +171,7 @@ def _start(path: Path, content: bytes) -> tuple[Any, list[dict[str, Any]]]:
                 f'{path} has a tensor {tensor["shape"].tolist()}, larger than any of a pose '
                 'network, give another network'
             )
-    return interpreter, inputs
-
-
-@contextmanager
-def _quiet_runtime() -> Iterator[None]:
-    """Keep the runtime from announcing its CPU kernels on stderr, which no setting prevents."""
-    with _STDERR_LOCK, open(os.devnull, 'w') as nothing:
-        try:
-            kept = os.dup(_STDERR)
-        except OSError:
-            # It is closed.
-            yield
-            return
-        os.dup2(nothing.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
+    return interpreter
 
 
 def _require_numbers(path: Path, node: Mapping[str, Any]) -> None:
@@ -212,18 +188,14 @@ def _require_numbers(path: Path, node: Mapping[str, Any]) -> None:
         )
 
 
-def _quantize(values: np.ndarray, node: Mapping[str, Any]) -> np.ndarray:
-    """Turn float32 into what a node takes."""
-    if node['dtype'] == np.float32:
-        return np.ascontiguousarray(values)
-    scale, zero = node['quantization']
-    limits = np.iinfo(node['dtype'])
-    return np.rint(values / scale + zero).clip(limits.min, limits.max).astype(node['dtype'])
-
-
-def _dequantize(values: np.ndarray, node: Mapping[str, Any]) -> np.ndarray:
-    """Turn what a node gives into float32."""
-    if node['dtype'] == np.float32:
-        return values
-    scale, zero = node['quantization']
-    return (values.astype(np.float32) - zero) * np.float32(scale)
+@contextmanager
+def _quiet_runtime() -> Iterator[None]:
+    """Keep the runtime from announcing its CPU kernels on stderr, which no setting prevents."""
+    with _STDERR_LOCK, open(os.devnull, 'w') as nothing:
+        kept = os.dup(_STDERR)
+        os.dup2(nothing.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)

@@ -14,7 +14,7 @@ import numpy as np
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NOT_LABELLED, Skeleton, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .gaps import Gap, GapPlace
 
@@ -119,14 +119,6 @@ class BasePropagator(ABC):
 
         Raises:
             InputError: If it cannot.
-        """
-        return
-
-    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
-        """Require that evidence is of the frames and the sides that given labels say.
-
-        Raises:
-            InputError: If it clearly is not.
         """
         return
 

@@ -7,18 +7,13 @@ import os
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from stdpose_mm.cli import propagate, review
-from stdpose_mm.io.labels import write_labels
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import JOINTS, write_described_network
 from support.tflite_files import Output, write_tflite
-from support.walking_pose import MIRRORED, shift_poses, walk
-from support.walking_pose import NAMES as WALKING
 
 pytestmark = pytest.mark.slow
 
@@ -329,44 +324,6 @@ def test_poses_that_were_propagated_are_no_evidence(
     assert not (tmp_path / 'again.json').exists()
 
 
-def write_poses(path: Path, poses: np.ndarray, frames: range, source: str) -> Path:
-    persons = [
-        PersonLabel(n, poses[n], np.full(len(WALKING), 2), track_id=0, source=source)
-        for n in frames
-    ]
-    listed = tuple(VideoFrame(n) for n in range(len(poses)))
-    write_labels(VideoLabels('clip', Skeleton(WALKING), listed, tuple(persons)), path, 'coco')
-    return path
-
-
-@pytest.mark.parametrize('command', ['propagate', 'review'])
-@pytest.mark.parametrize(
-    ('misplaced', 'sentence'),
-    [
-        (partial(shift_poses, shift=3), '3 frames late against the labels of clip'),
-        (partial(shift_poses, shift=-2), '2 frames early against the labels of clip'),
-        (lambda found: found[:, MIRRORED], 'of other sides than the labels of clip: with left and'),
-    ],
-    ids=['late', 'early', 'exchanged sides'],
-)
-def test_poses_of_other_frames_or_sides_are_refused_before_work_begins(
-    run, run_main, tmp_path, command, misplaced, sentence
-):
-    poses = walk(num_frames=100) + np.array([160, 80])
-    for frame in range(len(poses)):
-        path = tmp_path / 'clip' / f'{frame:06d}.png'
-        path.parent.mkdir(exist_ok=True)
-        assert cv2.imwrite(str(path), np.zeros((160, 320, 3), np.uint8))
-    labels = write_poses(tmp_path / 'labels.json', poses, range(5, 95, 5), 'given')
-    found = write_poses(tmp_path / 'found.json', misplaced(poses), range(100), 'propagated')
-    start = run if command == 'propagate' else partial(run_main, review.main)
-    options = ['--out', tmp_path / 'dense.json', '--pose-results', found]
-    code, _, said = start(tmp_path / 'clip', labels, *options)
-    assert (code, len(said)) == (2, 1)
-    assert f'the poses found.json seem to be {sentence}' in said[0]
-    assert not (tmp_path / 'dense.json').exists()
-
-
 def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):
     videos = tmp_path / 'videos'
     videos.mkdir()
@@ -382,7 +339,6 @@ def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp
     [
         (['--pose-config', 'x.py'], 'give one checkpoint for each config'),
         (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
-        (['--pose-tensorflow', 'net.onnx'], '--pose-tensorflow takes files that end in .pb'),
         (['--pose-tflite', 'net.pb'], '--pose-tflite takes files that end in .tflite or .task'),
         (['--pose-onnx', 'net.onnx'], 'pose network net.onnx does not exist'),
         (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'choose auto'),

@@ -62,7 +62,7 @@ PARSED_ONLY = {
 
 ELSEWHERE = (
     *('--launcher', '--model', '--fuser', '--adapt', '--evidence'),
-    *('--pose-config', '--pose-onnx', '--pose-tensorflow', '--pose-tflite', '--pose-results'),
+    *('--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
 )
 """Options that ask for several processes, or for trained networks."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
+from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.structures.joint_names import name_distance
 
 

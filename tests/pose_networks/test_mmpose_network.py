@@ -14,9 +14,8 @@ import torch.nn.functional as F
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
-from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
-from stdpose_mm.pose_networks.network_description import PRESETS
-from stdpose_mm.pose_networks.onnx_pose_network import OnnxPoseNetwork
+from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
+from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak
 

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
 from stdpose_mm.pose_networks.network_description import NetworkDescription
-from stdpose_mm.pose_networks.onnx_pose_network import OnnxPoseNetwork
 
 # A crop at this box, of the input's own size, is the picture from its first pixel on.
 WHOLE = np.array([[-0.5, -0.5, 16, 12]])
@@ -71,7 +71,8 @@ def test_float16_is_read_as_float32_is(tmp_path, dtype, channels_last, batch):
     expected = np.tile([0.25, 0.25, 0.5, 0.5], (3, 1, 3, 1))
     expected[1] = expected[1, ..., ::-1]
     np.testing.assert_array_equal(found, expected)
-    (maps,) = network._run(np.zeros((3, 3, 12, 16), np.float32))
+    shape = (3, 12, 16, 3) if channels_last else (3, 3, 12, 16)
+    (maps,) = network._run(np.zeros(shape, np.float32))
     assert maps.dtype == np.float32
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support.walking_pose import MIRRORED, NAMES, shift_poses, walk
 
 SKELETON = Skeleton(('nose', 'left_ankle', 'right_ankle'))
 FRAMES = ArrayFrames([np.full((120, 160, 3), n, np.uint8) for n in range(4)], 'clip')
@@ -332,79 +330,10 @@ def test_a_text_names_results(write):
     path = write(pose(0, LEFT))
     files = PoseNetworkFiles.parse(f'{path}=results')
     assert files == PoseNetworkFiles(str(path), results=True)
-    assert files.read == [path]
+    assert [*files.read_files().values()] == [path]
     assert isinstance(load_pose_network(files), PoseResults)
-
-
-@pytest.mark.parametrize('field', ['checkpoint', 'preset'])
-def test_results_have_neither_weights_nor_a_preset(field):
-    with pytest.raises(InputError, match=r'the poses a\.json need neither'):
-        PoseNetworkFiles('a.json', results=True, **{field: 'x'})
 
 
 def test_a_missing_file_is_refused():
     with pytest.raises(InputError, match=r'the poses missing\.json do not exist, give a file'):
         load_pose_network(PoseNetworkFiles('missing.json', results=True))
-
-
-WALKING = Skeleton(NAMES)
-CLIP = ArrayFrames([np.zeros((160, 320, 3), np.uint8)] * 100, 'clip')
-
-
-def labels_of_walk(
-    poses: np.ndarray, frames: range, skeleton: Skeleton = WALKING, **fields
-) -> VideoLabels:
-    persons = tuple(
-        PersonLabel(n, poses[n], np.full(poses.shape[1], 2), track_id=0, **fields) for n in frames
-    )
-    return VideoLabels('clip', skeleton, tuple(VideoFrame(n) for n in range(100)), persons)
-
-
-def require_agreement(path: Path, found: VideoLabels, labels: VideoLabels) -> None:
-    write_labels(found, path, 'coco')
-    PoseResults(path).require_agreement(CLIP, labels)
-
-
-def test_poses_that_are_late_are_refused(tmp_path):
-    poses = walk(num_frames=100) + np.array([160, 80])
-    labels = labels_of_walk(poses, range(5, 95, 5))
-    found = partial(labels_of_walk, frames=range(100), source='propagated')
-    require_agreement(tmp_path / 'a.json', found(poses), labels)
-    with pytest.raises(InputError, match=r'the poses b\.json seem to be 3 frames late .* of clip'):
-        require_agreement(tmp_path / 'b.json', found(shift_poses(poses, 3)), labels)
-    with pytest.raises(InputError, match='seem to be 2 frames early'):
-        require_agreement(tmp_path / 'c.json', found(shift_poses(poses, -2)), labels)
-    with pytest.raises(InputError, match='left and right exchanged, they fit 18 of 18 labels'):
-        require_agreement(tmp_path / 'd.json', found(poses[:, MIRRORED]), labels)
-
-
-def test_joints_are_compared_by_what_they_mean(tmp_path):
-    poses = walk(num_frames=100) + np.array([160, 80])
-    labels = labels_of_walk(poses, range(5, 95, 5))
-    order = [3, 0, 5, 2, 4, 1]
-    names = Skeleton(('hip_l', 'Nose', 'LAnkle', 'RWrist', 'hip_r', 'LWrist'))
-    found = labels_of_walk(poses[:, order], range(100), names, source='propagated')
-    require_agreement(tmp_path / 'a.json', found, labels)
-    late = shift_poses(poses, 3)[:, order]
-    found = labels_of_walk(late, range(100), names, source='propagated')
-    with pytest.raises(InputError, match='seem to be 3 frames late'):
-        require_agreement(tmp_path / 'b.json', found, labels)
-
-
-def test_joints_that_a_program_does_not_mean_are_not_compared(tmp_path):
-    poses = walk(num_frames=100) + np.array([160, 80])
-    labels = labels_of_walk(poses, range(5, 95, 5))
-    scores = np.array([0.9, 0.9, 0.9, 0.02, 0.02, 0.02])
-    late = labels_of_walk(shift_poses(poses, 3), range(100), scores=scores, source='propagated')
-    # Three joints are too few.
-    require_agreement(tmp_path / 'a.json', late, labels)
-
-
-def test_of_other_joints_and_without_labels_nothing_is_said(tmp_path):
-    poses = walk(num_frames=100) + np.array([160, 80])
-    late = shift_poses(poses, 3)
-    tail = Skeleton(tuple(f'tail_{n}' for n in range(6)))
-    found = labels_of_walk(late, range(100), tail, source='propagated')
-    require_agreement(tmp_path / 'a.json', found, labels_of_walk(poses, range(5, 95, 5)))
-    found = labels_of_walk(late, range(100), source='propagated')
-    require_agreement(tmp_path / 'b.json', found, labels_of_walk(poses, range(0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.pose_networks.simcc import SPREAD, simcc_heatmaps
+from stdpose_mm.pose_networks.pose_network import SIMCC_SPREAD, simcc_heatmaps
 from support.pose_network_files import find_peak
 
 
@@ -18,7 +18,7 @@ def test_certainty_is_a_gaussian_of_height_1():
     maps, affine = simcc_heatmaps(one_bin(84, 192), one_bin(164, 256), 2.0, 1.0)
     assert maps.shape == (1, 1, 32, 24)
     assert maps[0, 0, 20, 10] == pytest.approx(1, abs=1e-5)
-    assert maps[0, 0, 20, 12] == pytest.approx(np.exp(-0.5 * (2 / SPREAD) ** 2), abs=1e-4)
+    assert maps[0, 0, 20, 12] == pytest.approx(np.exp(-0.5 * (2 / SIMCC_SPREAD) ** 2), abs=1e-4)
     # Bin 84 is pixel 42.
     np.testing.assert_allclose(affine @ [42, 82, 1], [10, 20])
 

@@ -146,20 +146,13 @@ def test_blazepose_has_a_square_of_almost_twice_the_persons_size(tmp_path):
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason='no shared/data beside the repository')
-def test_efficientpose_has_the_same_maps_as_its_tensorflow_graph():
-    random = np.random.default_rng(0)
-    picture = np.repeat(
-        np.repeat(random.integers(0, 256, (10, 10, 3), np.uint8), 15, axis=0), 20, axis=1
+def test_efficientpose_sees_nothing_in_an_empty_picture():
+    network = load_pose_network(
+        PoseNetworkFiles(str(WEIGHTS / 'EfficientPoseRT.tflite'), preset='efficientpose-rt')
     )
-    lite, graph = (
-        load_pose_network(
-            PoseNetworkFiles(str(WEIGHTS / f'EfficientPoseRT{suffix}'), preset='efficientpose-rt')
-        ).estimate([picture], BOX[None])
-        for suffix in ('.tflite', '.pb')
-    )
-    assert graph.heatmaps.max() > 0.01
-    np.testing.assert_allclose(lite.heatmaps, graph.heatmaps, atol=1e-3)
-    np.testing.assert_array_equal(lite.to_heatmap, graph.to_heatmap)
+    found = network.estimate([np.zeros((150, 200, 3), np.uint8)], BOX[None])
+    assert found.heatmaps.shape == (1, 16, 112, 112)
+    assert 0 < found.heatmaps.max() < 0.1
 
 
 def test_each_thread_gets_the_maps_of_its_own_picture(tmp_path, monkeypatch):
@@ -248,8 +241,8 @@ def halved(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [
-        (b'', 'is no TensorFlow Lite network'),
-        (b'no network', 'is no TensorFlow Lite network'),
+        (b'', 'holds no TensorFlow Lite network'),
+        (b'no network', 'holds no TensorFlow Lite network'),
         (b'\x10\0\0\0TFL3', 'is no network that LiteRT can run'),
         (b'\x10\0\0\0TFL3' + bytes(range(256)), 'is no network that LiteRT can run'),
         (None, 'is no network that LiteRT can run'),
@@ -287,14 +280,14 @@ def test_a_task_of_mediapipe_holds_a_network(tmp_path):
 def test_a_task_without_a_network_is_refused(tmp_path, monkeypatch):
     path = tmp_path / 'pose.task'
     path.write_bytes(b'no archive')
-    with pytest.raises(InputError, match=f'pose.task holds no {TASK_MEMBER} that can be read'):
+    with pytest.raises(InputError, match=r'pose\.task holds no TensorFlow Lite network'):
         TFLitePoseNetwork(path, describe(1))
-    with pytest.raises(InputError, match=f'pose.task holds no {TASK_MEMBER} that can be read'):
+    with pytest.raises(InputError, match=r'pose\.task holds no TensorFlow Lite network'):
         TFLitePoseNetwork(write_task(path, b'a face', 'face_detector.tflite'), describe(1))
-    with pytest.raises(InputError, match=r'pose\.task is no TensorFlow Lite network'):
+    with pytest.raises(InputError, match=r'pose\.task holds no .* another content'):
         TFLitePoseNetwork(write_task(path, b'no network'), describe(1))
     monkeypatch.setattr(module, 'MAX_BYTES', 2**16)
-    with pytest.raises(InputError, match='it is said to have 65537 bytes'):
+    with pytest.raises(InputError, match='it is too large'):
         TFLitePoseNetwork(write_task(path, bytes(2**16 + 1)), describe(1))
 
 

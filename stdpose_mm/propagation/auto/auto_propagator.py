@@ -23,7 +23,7 @@ from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
 from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import Candidates, find_candidates
@@ -175,11 +175,6 @@ class AutoPropagator(BasePropagator):
         """See :meth:`BasePropagator.require_evidence`."""
         for each in self.estimators:
             each.network.require_video(frames)
-
-    def require_agreement(self, frames: FrameSource, labels: VideoLabels) -> None:
-        """See :meth:`BasePropagator.require_agreement`."""
-        for each in self.estimators:
-            each.network.require_agreement(frames, labels)
 
     def files_of(self, video: str) -> list[dict[str, Path]]:
         """See :meth:`BasePropagator.files_of`."""

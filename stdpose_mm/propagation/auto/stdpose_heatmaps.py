@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.pose_networks.crop_geometry import crop_affine
+from stdpose_mm.pose_networks.pose_network import crop_affine
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.gap_windows import (
     boxes_with_ends,

@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.export.stdpose_export import export_stdpose
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
-from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
+from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
