@@ -51,8 +51,7 @@ from stdpose_mm.inference import (
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames
-from stdpose_mm.io.video.array_frames import to_bgr
+from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted

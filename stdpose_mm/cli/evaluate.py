@@ -108,7 +108,8 @@ def label_files(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: If there is no such folder, no such file in it, or two files of one video.
     """
-    from stdpose_mm.io.labels.label_files import files_by_video, is_leftover
+    from stdpose_mm.io.file_names import is_leftover
+    from stdpose_mm.io.labels import files_by_video
 
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')

@@ -18,7 +18,7 @@ from stdpose_mm.constants import WHOLE_PICTURE
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_config, require_video
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.outputs import choose_format, keep_edited
 from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ def infer_video(
     from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like

@@ -21,7 +21,7 @@ from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_video
-from stdpose_mm.io.outputs import choose_format, label_outputs
+from stdpose_mm.io.outputs import choose_format, keep_edited, label_outputs
 from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
@@ -106,7 +106,6 @@ def propagate_video(
         InputError: If something that was given cannot be used; no output file is written then.
     """
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import keep_edited
 
     require_video(args.video, args.labels)
     frames = _open_video(args)

@@ -40,10 +40,10 @@ from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.video_set import choose_file, require_folder, require_result_folders
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
+from stdpose_mm.io.file_names import file_stem
 from stdpose_mm.io.outputs import (
     Output,
     choose_format,
-    file_stem,
     guard_outputs,
     label_outputs,
     means_folder,

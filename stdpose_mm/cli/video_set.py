@@ -23,8 +23,7 @@ from stdpose_mm.cli.video_records import (
 )
 from stdpose_mm.constants import VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
-from stdpose_mm.io.edited_outputs import keep_edited
-from stdpose_mm.io.outputs import means_folder
+from stdpose_mm.io.outputs import keep_edited, means_folder
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
 from stdpose_mm.text import counted

@@ -10,8 +10,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -51,20 +51,19 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         InputError: If ``path`` is a folder, a device or similar, is write-protected, or cannot be
             written, for example because the disk is full.
     """
-    if os.path.islink(path):
-        path = os.path.realpath(path)
-    temporary = _reserve(Path(path))
+    target = Path(os.path.realpath(path) if os.path.islink(path) else path)
+    temporary = _reserve(target)
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, InputError) and str(temporary) in str(error):
-            raise InputError(str(error).replace(str(temporary), str(path))) from None
+            raise InputError(str(error).replace(str(temporary), str(target))) from None
         refused = _find_refusal(error, temporary)
         if refused is None:
             raise
-        raise _not_written(path, refused) from error
+        raise _not_written(target, refused) from error
 
 
 def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
@@ -73,16 +72,15 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
     # PyTorch raises a RuntimeError where its writer was refused.
     while isinstance(link, (OSError, RuntimeError)):
         if isinstance(link, OSError):
-            file = link.filename
             # Writers that write atomically themselves have another temporary name.
-            ours = file is None or temporary.name in os.path.basename(os.fsdecode(file))
-            return link if ours else None
+            name = temporary.name if link.filename is None else os.fsdecode(link.filename)
+            return link if temporary.name in name else None
         link = link.__cause__ or link.__context__
     return None
 
 
-def _not_written(path: PathLike, error: OSError) -> InputError:
-    path = Path(path).parent / finished_name(path)
+def _not_written(target: Path, error: OSError) -> InputError:
+    path = target.parent / finished_name(target)
     return InputError(os_error_text(error, f'{path} cannot be written'))
 
 
@@ -99,10 +97,8 @@ def require_writable(path: PathLike) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        if os.fspath(path).endswith(os.sep):
-            raise _folder_error(path)
-        _require_replaceable(target)
-        # Also raises an error if the name is too long.
+        _require_replaceable(target, is_folder=os.fspath(path).endswith(os.sep))
+        # Raises an error if the name is too long.
         _temporary_of(target).is_file()
     except OSError as error:
         raise _not_written(target, error) from error
@@ -131,13 +127,9 @@ def _require_room(target: Path, folder: Path) -> None:
         raise _not_written(target, error) from error
 
 
-def _folder_error(path: PathLike) -> InputError:
-    return InputError(f'{path} is a folder, expected the path of a file to write')
-
-
-def _require_replaceable(target: Path) -> None:
-    if target.is_dir():
-        raise _folder_error(target)
+def _require_replaceable(target: Path, is_folder: bool = False) -> None:
+    if target.is_dir() or is_folder:
+        raise InputError(f'{target} is a folder, expected the path of a file to write')
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
     # Renaming another file to it would not ask, though somebody may have protected it on purpose.
@@ -175,12 +167,9 @@ def _short_name(target: Path) -> str:
 
 def left_behind(target: Path) -> list[Path]:
     """List the temporary files or folders of ``target`` that killed processes left behind."""
-    found = []
-    for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
-        mark = _MARK.match(path.name)
-        if mark is not None and not _is_running(int(mark[1])):
-            found.append(path)
-    return found
+    found = target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}')
+    marked = ((path, _MARK.match(path.name)) for path in found)
+    return [path for path, mark in marked if mark and not _is_running(int(mark[1]))]
 
 
 def _is_running(process: int) -> bool:
@@ -189,7 +178,7 @@ def _is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True
+        pass
     return True
 
 
@@ -199,16 +188,10 @@ def write_text(path: PathLike, text: str) -> None:
     Raises:
         InputError: If ``path`` cannot be written or ``text`` is not proper Unicode.
     """
-    try:
-        data = text.encode('utf-8')
-    except UnicodeEncodeError as error:
-        bad = error.object[error.start : error.end]
-        raise InputError(f'{path}: a name holds {bad!r}, which is no Unicode character') from error
-    if Path(path).suffix == '.gz':
+    with atomic_path(path) as temporary, _unicode_errors_of(path):
+        data = text.encode()
         # No modification time, so that equal labels give equal files.
-        data = gzip.compress(data, mtime=0)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(gzip.compress(data, mtime=0) if _is_zipped(path) else data)
 
 
 def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
@@ -218,3 +201,52 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
         ValueError: If ``data`` holds NaN or infinity, which JSON cannot represent.
     """
     write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')
+
+
+def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> None:
+    """Write a JSON object that is too large for memory; the file equals that of :func:`write_json`.
+
+    Args:
+        path: Output file; gzipped if it ends in ``.gz``.
+        fields: Name -> pieces of the value's JSON text, see :func:`json_bytes` and
+            :func:`json_list`; read one after the other.
+
+    Raises:
+        InputError: If ``path`` cannot be written or a text is not proper Unicode.
+        ValueError: If there is NaN or infinity, which JSON cannot represent.
+    """
+    with atomic_path(path) as temporary, ExitStack() as files:
+        out: Any = files.enter_context(open(temporary, 'wb'))
+        if _is_zipped(path):
+            out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
+        with _unicode_errors_of(path):
+            for number, (name, pieces) in enumerate(fields.items()):
+                out.write((b', ' if number else b'{') + json_bytes(name) + b': ')
+                out.writelines(pieces)
+        out.write(b'}\n')
+
+
+def json_list(records: Iterable[Any]) -> Iterator[bytes]:
+    """Yield the JSON text of a list, value by value."""
+    yield b'['
+    for number, record in enumerate(records):
+        yield (b', ' if number else b'') + json_bytes(record)
+    yield b']'
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return the JSON text of a value in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _is_zipped(path: PathLike) -> bool:
+    return Path(path).suffix == '.gz'
+
+
+@contextmanager
+def _unicode_errors_of(path: PathLike) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        bad = error.object[error.start : error.end]
+        raise InputError(f'{path}: a name holds {bad!r}, which is no Unicode character') from error

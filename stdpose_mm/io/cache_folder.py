@@ -1,4 +1,4 @@
-"""Disk cache for finished parts of long work, shared by all runs.
+"""Disk cache for finished parts of long work, shared by all runs: the one store of the package.
 
 A killed run resumes from its finished parts, and a run that is repeated with corrected labels
 computes only what the corrections affect. The folder has a size limit: the least recently used
@@ -7,27 +7,27 @@ entries are removed first.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from stdpose_mm.errors import InputError
 
-from .atomic import PathLike, write_json
+from .atomic import PathLike, atomic_path, write_json
 from .fingerprint import code_fingerprint, fingerprint
-from .result_cache import ResultCache
 
 T = TypeVar('T')
 
@@ -46,10 +46,10 @@ _BLOCK = 4096
 """Bytes of a disk block: the smallest space that a file takes."""
 
 _LEFT_BY_TRIMMING = 0.9
-"""Share of the limit that remains filled after trimming, so that not every new entry trims."""
+"""Ratio of the limit that remains filled after trimming, so that not every new entry trims."""
 
 _CHECKED_AFTER = 0.05
-"""Share of the limit that is written on average between two scans of the whole folder."""
+"""Ratio of the limit that is written on average between two scans of the whole folder."""
 
 _UNFINISHED_FOR = 3600
 """Seconds without a change after which an unfinished file counts as abandoned."""
@@ -81,19 +81,15 @@ def cache_limit() -> int:
         InputError: If the variable is no positive number.
     """
     text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = float('nan')
-    if not 0 < gigabytes < float('inf'):
-        raise InputError(
-            f'{LIMIT_VARIABLE} is {text!r}, expected a number of gigabytes above 0 such as 2.5'
-        )
-    return int(gigabytes * 1e9)
+    with suppress(ValueError):
+        if 0 < float(text) < float('inf'):
+            return int(float(text) * 1e9)
+    raise InputError(
+        f'{LIMIT_VARIABLE} is {text!r}, expected a number of gigabytes above 0 such as 2.5'
+    )
 
 
-@dataclass(frozen=True)
-class CacheUsage:
+class CacheUsage(NamedTuple):
     """Usage of the cache by one video.
 
     Args:
@@ -107,6 +103,78 @@ class CacheUsage:
     entries: int
     size: int
     last_used: float
+
+
+class ResultCache(MutableMapping[str, T]):
+    """Results by key, each in a file of named arrays that is either complete or absent.
+
+    Several processes may use it at once. Without an owner, an entry that cannot be written is an
+    error; with one, work goes on without it.
+
+    Args:
+        folder: Folder of the files; created when the first result is stored.
+        encode: Converts a result to named arrays.
+        decode: Converts the arrays back to a result.
+        owner: The cache that the folder is a part of.
+        video: Name of the video, for display by the owner.
+    """
+
+    def __init__(
+        self,
+        folder: PathLike,
+        encode: Callable[[T], Mapping[str, Any]],
+        decode: Callable[[dict[str, np.ndarray]], T],
+        owner: CacheFolder | None = None,
+        video: str = '',
+    ) -> None:
+        self._folder = Path(folder)
+        self._encode, self._decode = encode, decode
+        self._owner, self._video = owner, video
+
+    def __getitem__(self, key: str) -> T:
+        try:
+            with np.load(self._path(key)) as arrays:
+                result = self._decode(dict(arrays))
+        # A power failure, unlike a kill, may leave a file without its content.
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            raise KeyError(key) from None
+        # The file may have been removed meanwhile, or belong to another user.
+        with suppress(OSError):
+            os.utime(self._path(key))
+        return result
+
+    def __setitem__(self, key: str, result: T) -> None:
+        # In memory first: on a full disk NumPy's zip file would fail again when it is deleted.
+        data = io.BytesIO()
+        np.savez(data, **self._encode(result))
+        about = self._folder / DESCRIPTION
+        try:
+            if self._owner is not None and not about.exists():
+                write_json(about, {'video': self._video})
+            with atomic_path(self._path(key)) as temporary:
+                temporary.write_bytes(data.getbuffer())
+        except (InputError, OSError) as error:
+            if self._owner is None:
+                raise
+            # Another process may just have cleared the folder.
+            if not isinstance(error.__cause__ or error, FileNotFoundError):
+                self._owner.note_not_written(error)
+        else:
+            if self._owner is not None:
+                self._owner.note_written(_size_on_disk(data.tell()))
+
+    def __delitem__(self, key: str) -> None:
+        self._path(key).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        # Unfinished files of a killed run begin with a dot.
+        return (path.stem for path in self._folder.glob('[!.]*.npz'))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f'{key}.npz'
 
 
 class CacheFolder:
@@ -139,11 +207,11 @@ class CacheFolder:
             context: Everything that determines the results besides their keys and the code of this
                 package: any value that :func:`~.fingerprint.fingerprint` takes.
             video: Name of the video, for display.
-            encode: See :class:`~.result_cache.ResultCache`.
+            encode: See :class:`ResultCache`.
             decode: See there.
         """
         own = self.folder / fingerprint(code_fingerprint(), context)
-        return _SharedCache(self, own, video, encode, decode)
+        return ResultCache(own, encode, decode, self, video)
 
     def usage(self) -> list[CacheUsage]:
         """List the usage of the cache by video, the most recently used first."""
@@ -151,12 +219,7 @@ class CacheFolder:
         for context in self._contexts():
             found.setdefault(_read_video(context), []).extend(_entries(context))
         usage = [
-            CacheUsage(
-                video,
-                len(entries),
-                sum(entry.size for entry in entries),
-                max(entry.last_used for entry in entries),
-            )
+            CacheUsage(video, len(entries), sum(e.size for e in entries), max(entries).last_used)
             for video, entries in found.items()
             if entries
         ]
@@ -175,7 +238,7 @@ class CacheFolder:
         return self._shrink_to(self.limit)
 
     def note_written(self, size: int) -> None:
-        """Trim the folder at random times, on average after a share of the limit is written.
+        """Trim the folder at random times, on average after a ratio of the limit is written.
 
         A scan of all entries is slow. With a probability proportional to ``size``, a thousand
         short runs scan as often as one long run, without a shared counter.
@@ -190,7 +253,7 @@ class CacheFolder:
         """Warn on stderr, once per reason, that nothing can be cached; the work itself goes on."""
         cause = error.__cause__ or error
         reason = cause.strerror if isinstance(cause, OSError) else str(error)
-        _say_once(
+        _print_once(
             f'finished work cannot be kept in {self.folder} ({reason}), set {FOLDER_VARIABLE} to '
             'another folder'
         )
@@ -202,12 +265,12 @@ class CacheFolder:
 
     def _shrink_to(self, limit: int) -> int:
         contexts = self._contexts()
-        entries = [entry for context in contexts for entry in _entries(context)]
+        entries = sorted(entry for context in contexts for entry in _entries(context))
         size = sum(entry.size for entry in entries)
         if size <= limit and limit > 0:
             return 0
         removed = 0
-        for entry in sorted(entries, key=lambda entry: entry.last_used):
+        for entry in entries:
             if size <= _LEFT_BY_TRIMMING * limit:
                 break
             # Another process may be faster, or still read it.
@@ -216,54 +279,22 @@ class CacheFolder:
             size -= entry.size
             removed += 1
         for context in contexts:
-            _remove_if_empty(context)
+            # Another process may have removed it, or may just be storing something there.
+            with suppress(OSError):
+                if {path.name for path in context.iterdir()} <= {DESCRIPTION}:
+                    (context / DESCRIPTION).unlink(missing_ok=True)
+                    context.rmdir()
         return removed
 
 
-@dataclass(frozen=True)
-class _Entry:
-    path: Path
-    size: int
+class _Entry(NamedTuple):
     last_used: float
-
-
-class _SharedCache(ResultCache[T]):
-    """The results of one context in a folder that others use, and may clear, at the same time."""
-
-    def __init__(
-        self,
-        owner: CacheFolder,
-        folder: Path,
-        video: str,
-        encode: Callable[[T], Mapping[str, Any]],
-        decode: Callable[[dict[str, np.ndarray]], T],
-    ) -> None:
-        super().__init__(folder, encode, decode)
-        self._owner = owner
-        self._video = video
-
-    def __getitem__(self, key: str) -> T:
-        result = super().__getitem__(key)
-        # The file may have been removed meanwhile, or belong to another user.
-        with suppress(OSError):
-            os.utime(self._path(key))
-        return result
-
-    def __setitem__(self, key: str, result: T) -> None:
-        try:
-            about = self._folder / DESCRIPTION
-            if not about.exists():
-                write_json(about, {'video': self._video})
-            super().__setitem__(key, result)
-            self._owner.note_written(_size_on_disk(self._path(key).stat().st_size))
-        except (InputError, OSError) as error:
-            # Not if another process has just cleared the folder.
-            if not isinstance(error.__cause__ or error, FileNotFoundError):
-                self._owner.note_not_written(error)
+    size: int
+    path: Path
 
 
 @cache
-def _say_once(sentence: str) -> None:
+def _print_once(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
@@ -277,7 +308,7 @@ def _entries(context: Path) -> Iterator[_Entry]:
             # Unfinished files are hidden; a recent one is still being written.
             if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
                 continue
-            yield _Entry(Path(file.path), _size_on_disk(stat.st_size), stat.st_mtime)
+            yield _Entry(stat.st_mtime, _size_on_disk(stat.st_size), Path(file.path))
 
 
 def _size_on_disk(size: int) -> int:
@@ -289,11 +320,3 @@ def _read_video(context: Path) -> str:
         return str(json.loads((context / DESCRIPTION).read_text('utf-8'))['video'])
     except (OSError, ValueError, KeyError, TypeError):
         return 'unknown'
-
-
-def _remove_if_empty(context: Path) -> None:
-    # Another process may have removed it, or may just be storing something there.
-    with suppress(OSError):
-        if {path.name for path in context.iterdir()} <= {DESCRIPTION}:
-            (context / DESCRIPTION).unlink(missing_ok=True)
-            context.rmdir()

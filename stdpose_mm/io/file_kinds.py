@@ -26,13 +26,7 @@ _VIDEO_STARTS = (
     b'OggS',
     b'\x30\x26\xb2\x75',  # WMV
 )
-_PICTURE_STARTS = (
-    b'\xff\xd8\xff',
-    b'\x89PNG',
-    b'GIF8',
-    b'II*\x00',
-    b'MM\x00*',
-)
+_PICTURE_STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*')
 _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
 _TS_PACKET = 188
 
@@ -94,18 +88,16 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
         InputError: If there is no such video, it is a label file or a pipe, or the labels are a
             video.
     """
+    expected = 'expected a video file or a folder of pictures'
     if not Path(video).exists():
-        raise InputError(f'{video} does not exist, expected a video file or a folder of pictures')
-    found = kind_of_file(video)
-    is_video = labels is not None and shows_frames(labels)
-    if found == 'a label file' and is_video:
-        raise InputError(
-            f'{video} is a label file and {labels} shows the frames, give the video first and then '
-            'the labels'
-        )
-    if found == 'a label file':
-        raise InputError(f'{video} is a label file, expected a video file or a folder of pictures')
-    if is_video:
+        raise InputError(f'{video} does not exist, {expected}')
+    is_swapped = labels is not None and shows_frames(labels)
+    if kind_of_file(video) == 'a label file':
+        if is_swapped:
+            order = 'give the video first and then the labels'
+            raise InputError(f'{video} is a label file and {labels} shows the frames, {order}')
+        raise InputError(f'{video} is a label file, {expected}')
+    if is_swapped:
         raise InputError(f'{labels} shows frames of a video, expected a file with labels of them')
 
 

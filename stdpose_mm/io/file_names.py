@@ -1,4 +1,4 @@
-"""Safe conversion of names in label files to file names and paths.
+"""Names of files: safe ones from untrusted text, comparable ones, and their order.
 
 A label file may come from an untrusted source. The name of its video becomes a file name in the
 user's folder, never a path; and pictures are read only below the folder that the user chose.
@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePath
+from typing import Any
 
 from stdpose_mm.errors import InputError
 
@@ -23,6 +24,8 @@ anywhere."""
 
 _MAX_LENGTH = 150
 """Maximum bytes of a name; leaves room for a suffix and the prefix of a temporary file."""
+
+_LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
 
 
 def file_name(name: str) -> str:
@@ -40,14 +43,6 @@ def file_name(name: str) -> str:
         return short
     digest = hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
     return f'{data[: _MAX_LENGTH - 17].decode("utf-8", "ignore")}-{digest}'
-
-
-def composed(name: str) -> str:
-    """Write each accented letter of a name as one character, to compare it with other names.
-
-    Files from a Mac may have two for it, a letter and its accent, which look the same.
-    """
-    return unicodedata.normalize('NFC', name)
 
 
 def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
@@ -74,6 +69,39 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
                 'digits of its own'
             )
     return {name: file for file, name in of_file.items()}
+
+
+def composed(name: str) -> str:
+    """Write each accented letter of a name as one character, to compare it with other names.
+
+    Files from a Mac may have two for it, a letter and its accent, which look the same.
+    """
+    return unicodedata.normalize('NFC', name)
+
+
+def natural_order(path: Path) -> tuple[Any, ...]:
+    """Return a key by which names are sorted with their numbers as numbers, 9 before 10."""
+    # Cameras and tools mix IMG_2.JPG with img_3.jpg.
+    parts = re.split(r'([0-9]+)', path.name.casefold())
+    # Only 0-9: int() refuses other digits, such as superscripts.
+    return tuple(
+        (int(part), part) if part[0] in '0123456789' else (-1, part) for part in parts if part
+    )
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell by its name whether a file in a folder is a leftover and not a label file.
+
+    Leftovers are hidden files, such as unfinished files of a killed run or macOS metadata
+    (``._clip.json``), an editor's backup (``clip.json~``) and an unfinished download
+    (``clip.json.part``).
+    """
+    return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
+
+
+def file_stem(path: PathLike) -> str:
+    """Return the name of a label file without its suffix, zipped or not; other dots stay."""
+    return Path(Path(path).name.removesuffix('.gz')).stem
 
 
 def leaves_folder(name: str) -> bool:

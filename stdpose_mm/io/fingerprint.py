@@ -17,8 +17,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .video import FrameSource, SelectedFrames
-from .video.frame_views import FrameView
+from .video import FrameSource, FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
 """Subpackages whose code does not affect the poses that a propagator returns."""
@@ -214,10 +213,9 @@ def _parts(value: Any) -> Any:
 
 
 def _frame_parts(frames: FrameSource) -> list[Any]:
-    if isinstance(frames, SelectedFrames):
-        return [frames.source, list(frames.indices)]
     if isinstance(frames, FrameView):
-        return _frame_parts(frames.source)
+        indices = frames.indices
+        return _frame_parts(frames.source) if indices is None else [frames.source, list(indices)]
     try:
         paths = [frames.path_of(index) for index in range(len(frames))]
     except InputError:

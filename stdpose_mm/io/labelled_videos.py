@@ -15,8 +15,7 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.video import (
     FrameSource,
-    PooledFrames,
-    SelectedFrames,
+    FrameView,
     UnavailableFrames,
     open_frames,
 )
@@ -85,15 +84,15 @@ def open_video(
     elif missing is not None:
         reason = f'{missing} does not exist'
     elif in_video is None:
-        return SelectedFrames(open_frames(paths), nearest)
+        return FrameView(open_frames(paths), nearest)
     else:
-        video = PooledFrames(path)
+        video = open_frames(path)
         if len(video) <= indices[-1]:
             raise InputError(
                 f'{path} has {len(video)} frames, but the labels of video {labels.name!r} list '
                 f'frame {indices[-1]}, give the video that was labelled'
             )
-        return SelectedFrames(video, [indices[row] for row in nearest])
+        return FrameView(video, [indices[row] for row in nearest])
     sentence = (
         f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
         f'as --image-root (pictures) or --video-root (video files){way_out}'

@@ -1,22 +1,41 @@
-"""Checks of output paths before work begins, for all commands."""
+"""One policy for outputs: names and formats, checks before work begins, copies of edited files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
 
-from .atomic import PathLike, finished_name, require_writable, require_writable_folder
+from .atomic import (
+    PathLike,
+    atomic_path,
+    finished_name,
+    require_writable,
+    require_writable_folder,
+)
+from .file_names import file_stem
 
 Paths = PathLike | Sequence[PathLike] | None
 
 DEFAULT_FORMAT = next(iter(WRITE_FORMATS))
 
 JSON_SUFFIXES = ('.json', '.json.gz')
+
+
+BACKUP_SUFFIX = '.bak'
+"""Last suffix of a copy: no command reads files with it as labels."""
+
+_RECORD = 'files that were written'
 
 
 @dataclass(frozen=True)
@@ -61,20 +80,26 @@ def guard_outputs(
         InputError: If a name does not end as it should, an output is an input, lies among the label
             files that are read, or is another output (also through links), or cannot be written.
     """
-    label_folders = label_folders or {}
     asked = [output for output in outputs if output.path is not None]
-    _refuse_overwriting([*_each(inputs or {}), *_each_label_file(label_folders)], asked)
+    folders = list(_each(label_folders or {}))
+    _refuse_overwriting([*_each(inputs or {}), *folders, *_label_files_in(folders)], asked)
     for output in asked:
         assert output.path is not None
-        _refuse_mixing(output, output.path, label_folders)
-        if output.is_folder or (output.is_folder is None and means_folder(output.path)):
+        name, is_folder = f'{output.name} {output.path}', output.is_folder
+        if not is_folder and _ends_in(output.path, JSON_SUFFIXES):
+            parent = os.path.dirname(os.path.realpath(output.path))
+            for option, folder in folders:
+                if os.path.isdir(folder) and _identity(folder) == parent:
+                    raise InputError(
+                        f'{name} would lie among the label files that are read from {option} '
+                        f'{folder}, give another folder'
+                    )
+        if is_folder or (is_folder is None and means_folder(output.path)):
             require_writable_folder(output.path)
         else:
             require_writable(output.path)
         if output.suffixes:
-            require_suffix(
-                f'{output.name} {output.path}', output.path, output.what, output.suffixes
-            )
+            require_suffix(name, output.path, output.what, output.suffixes)
 
 
 def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Paths]) -> None:
@@ -149,11 +174,6 @@ def adapted_model(path: PathLike) -> Path:
     return Path(path).parent / f'{file_stem(path)}.adapted.pth'
 
 
-def file_stem(path: PathLike) -> str:
-    """Return the name of a label file without its suffix, zipped or not; other dots stay."""
-    return Path(Path(path).name.removesuffix('.gz')).stem
-
-
 def report_video(page: PathLike) -> Path:
     """Return the path of a report's video that is too long to be embedded in the page."""
     return Path(page).parent / f'{Path(page).stem}_overlay.mp4'
@@ -198,6 +218,79 @@ def choose_format(
     return format
 
 
+@contextmanager
+def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[FormerVersion]:
+    """Keep a copy of a file that the block replaces, unless a command wrote it as it is.
+
+    The cache records the content of every file that was written in such a block. A file without a
+    record may hold somebody's work. Nothing is kept if the file does not exist, or the block
+    leaves it as it was or raises.
+
+    Args:
+        path: The file; None if nothing is to be kept.
+        cache_folder: Folder of the cache; None if it is turned off: then no file has a record.
+
+    Yields:
+        The copy, which is known when the block has ended.
+
+    Raises:
+        InputError: If the file cannot be read or the copy cannot be written.
+    """
+    from .cache_folder import CacheFolder
+    from .fingerprint import file_fingerprint
+
+    former = FormerVersion()
+    if path is None:
+        yield former
+        return
+    written: MutableMapping[str, Mapping[str, Any]] = {}
+    if cache_folder is not None:
+        written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
+    before = file_fingerprint(path) if path.is_file() else None
+    copy = None
+    if before is not None and before not in written:
+        copy = _free_name(Path(os.path.realpath(path)))
+        with atomic_path(copy) as temporary:
+            shutil.copy2(path, temporary)
+    after = before
+    try:
+        yield former
+        after = file_fingerprint(path)
+    finally:
+        if copy is not None and after == before:
+            copy.unlink(missing_ok=True)
+            copy = None
+    former.path = copy
+    if after != before:
+        written[after] = {'written': np.True_}
+
+
+@dataclass
+class FormerVersion:
+    """The copy of a file that was replaced.
+
+    Args:
+        path: The copy; None if nothing had to be kept.
+    """
+
+    path: Path | None = None
+
+    def describe(self, replaced: Path) -> list[str]:
+        """Return a sentence on the copy, in a list that is empty if there is none."""
+        if self.path is None:
+            return []
+        return [
+            f'{replaced} was there before and may have been edited, its former version is kept as '
+            f'{self.path}'
+        ]
+
+
+def _free_name(path: Path) -> Path:
+    """Return the first of ``labels.json.bak``, ``labels.json.2.bak``, ... that does not exist."""
+    names = (f'{path.name}{"" if n == 1 else f".{n}"}{BACKUP_SUFFIX}' for n in count(1))
+    return next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))
+
+
 def _ends_in(path: PathLike, suffixes: Sequence[str]) -> bool:
     return os.fspath(path).lower().endswith(tuple(suffixes))
 
@@ -211,19 +304,18 @@ def _each(inputs: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
     for name, paths in inputs.items():
         if isinstance(paths, (str, os.PathLike)):
             yield name, paths
-        elif paths is not None:
-            yield from ((name, path) for path in paths)
+        else:
+            yield from ((name, path) for path in paths or ())
 
 
-def _each_label_file(sets: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
-    """Yield folders and lists of label files, with the files in them."""
-    for name, path in _each(sets):
-        yield name, path
+def _label_files_in(folders: Iterable[tuple[str, PathLike]]) -> Iterator[tuple[str, PathLike]]:
+    """Yield the files of folders and lists of label files."""
+    from .labels.label_files import listed_files
+
+    for name, path in folders:
         if os.path.isdir(path):
             yield from ((name, file) for file in Path(path).iterdir() if file.is_file())
         elif _ends_in(path, ['.txt']) and os.path.isfile(path):
-            from .labels.label_files import listed_files
-
             yield from ((name, file) for file in listed_files(path))
 
 
@@ -231,7 +323,9 @@ def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequenc
     given = {_identity(path): name for name, path in inputs}
     taken: dict[str, str] = {}
     for output in outputs:
-        for path in _written(output):
+        assert output.path is not None
+        replaced = [p for pattern in output.files for p in Path(output.path).glob(pattern)]
+        for path in (output.path, *replaced):
             identity = _identity(path)
             if identity in given:
                 raise InputError(
@@ -242,25 +336,6 @@ def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequenc
             if other != output.name and output.is_folder is not None:
                 first, second = sorted((output.name, other))
                 raise InputError(f'{first} and {second} are the same file {path}, give two')
-
-
-def _written(output: Output) -> list[PathLike]:
-    """List the path of an output, and the files of its folder that would be replaced."""
-    assert output.path is not None
-    folder = Path(output.path)
-    return [output.path, *(path for pattern in output.files for path in folder.glob(pattern))]
-
-
-def _refuse_mixing(output: Output, path: PathLike, label_folders: Mapping[str, Paths]) -> None:
-    if output.is_folder or not _ends_in(path, JSON_SUFFIXES):
-        return
-    parent = _identity(Path(os.path.realpath(path)).parent)
-    for name, folder in _each(label_folders):
-        if os.path.isdir(folder) and _identity(folder) == parent:
-            raise InputError(
-                f'{output.name} {path} would lie among the label files that are read from {name} '
-                f'{folder}, give another folder'
-            )
 
 
 def _identity(path: PathLike) -> str:

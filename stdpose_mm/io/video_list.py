@@ -17,12 +17,12 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 
-from .file_kinds import require_no_stream
+from .file_kinds import PICTURE_SUFFIXES, require_no_stream
 from .file_names import composed
 from .labels.coco_records import video_name
 from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
 from .labels.label_files import is_leftover
-from .video.open_frames import PICTURE_SUFFIXES, natural_order
+from .video.pictures import natural_order
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 

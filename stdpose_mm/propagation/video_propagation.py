@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import CachedFrames, FrameSource
+from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.structures import (
     NOT_LABELLED,
     PersonLabel,
@@ -200,7 +200,7 @@ class _GapPoses:
         listener: WorkListener | None = None,
     ) -> None:
         self._cache = cache
-        self._propagate = lambda gaps: propagator.propagate(CachedFrames(frames), gaps, skeleton)
+        self._propagate = lambda gaps: propagator.propagate(cache_frames(frames), gaps, skeleton)
         self._keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
             for plan in plans.values()
@@ -209,7 +209,7 @@ class _GapPoses:
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
         self._propagated = propagate_with_progress(
-            propagator, CachedFrames(frames), todo, skeleton, listener
+            propagator, cache_frames(frames), todo, skeleton, listener
         )
         self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
         self._finished: dict[Gap, GapPoses] = {}

@@ -8,8 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource
-from stdpose_mm.io.video.frame_views import FrameView
+from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.structures import Skeleton
 
 from .base import BasePropagator, PropagatedPose

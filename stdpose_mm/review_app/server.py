@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from stdpose_mm.errors import InputError, explain_error, os_error_text
-from stdpose_mm.io.outputs import file_stem
+from stdpose_mm.io.file_names import file_stem
 
 from .access import LocalAccess
 from .edit_log import StaleEditError

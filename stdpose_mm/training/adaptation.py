@@ -22,7 +22,7 @@ from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import list_frames, match_frames
 from stdpose_mm.io.outputs import adapted_model
-from stdpose_mm.io.video import FrameSource, PreloadedFrames
+from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.propagation import given_labels, load_propagator
 from stdpose_mm.propagation.base import require_method
 from stdpose_mm.structures import VideoLabels
@@ -270,7 +270,7 @@ def adapt(
         announce(plan)
     initial = make_initial_model(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
-        pictures = PreloadedFrames(frames, labels.labelled_frame_indices)
+        pictures = FrameView(frames, kept=labels.labelled_frame_indices)
         fit = VideoFinetuner(
             initial,
             pictures,

@@ -12,7 +12,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder, cache_limit, choose_cache_folder
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import ResultCache
 
 BLOCK = 4096
 ENTRY = {'x': np.zeros(64)}

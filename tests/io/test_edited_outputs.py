@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.io.edited_outputs import keep_edited
+from stdpose_mm.io.outputs import keep_edited
 
 
 def replace(path: Path, content: str, cache: Path | None) -> Path | None:

@@ -29,9 +29,9 @@ from stdpose_mm.io.fingerprint import (
 )
 from stdpose_mm.io.video import (
     ArrayFrames,
-    CachedFrames,
     FrameSource,
-    SelectedFrames,
+    FrameView,
+    cache_frames,
     open_frames,
     write_video,
 )
@@ -218,7 +218,7 @@ def test_frames_in_no_file_count_by_their_pixels() -> None:
 
 def test_a_cache_in_front_of_a_video_does_not_count(tmp_path: Path) -> None:
     video = pictures_in(tmp_path / 'a')
-    cached = CachedFrames(video)
+    cached = cache_frames(video)
     cached[0]
     assert fingerprint(cached) == fingerprint(video)
 
@@ -226,9 +226,9 @@ def test_a_cache_in_front_of_a_video_does_not_count(tmp_path: Path) -> None:
 def test_which_frames_of_a_video_are_selected_counts(tmp_path: Path) -> None:
     write_video(tmp_path / 'a.mp4', np.zeros((5, 32, 32, 3), np.uint8), fps=10)
     video = open_frames(tmp_path / 'a.mp4')
-    first, second = SelectedFrames(video, range(3)), SelectedFrames(video, range(1, 4))
-    assert fingerprint(first) == fingerprint(SelectedFrames(video, [0, 1, 2]))
-    assert fingerprint(CachedFrames(first)) != fingerprint(CachedFrames(second))
+    first, second = FrameView(video, range(3)), FrameView(video, range(1, 4))
+    assert fingerprint(first) == fingerprint(FrameView(video, [0, 1, 2]))
+    assert fingerprint(cache_frames(first)) != fingerprint(cache_frames(second))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import ResultCache
 
 
 def open_cache(folder: Path) -> ResultCache[dict[str, np.ndarray]]:

@@ -19,7 +19,7 @@ import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.cli import propagate
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.io import labels
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 

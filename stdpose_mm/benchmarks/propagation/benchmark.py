@@ -21,7 +21,7 @@ from stdpose_mm.io.file_names import distinct_file_names, file_name
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
-from stdpose_mm.io.video import CachedFrames
+from stdpose_mm.io.video import cache_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
@@ -327,7 +327,7 @@ def benchmark_propagators(
     ``<run>_T<interval>/<video>.json``, and to a cache that later calls use for poses of the same
     method, model, interval, labels, boxes, the pictures if the method reads any, and the code of
     this package. A video is decoded once for each run, unless its pictures take more memory than
-    ``CachedFrames`` grants.
+    ``cache_frames`` grants.
 
     Args:
         videos: Dense labels.
@@ -512,7 +512,7 @@ def _measure_video(
             if frames is None:
                 roots = conditions.image_root, conditions.video_root
                 # All intervals read the same pictures.
-                frames = CachedFrames(open_video(labels, *roots, pictures_needed=False))
+                frames = cache_frames(open_video(labels, *roots, pictures_needed=False))
             propagator = build(run, conditions.device)
             dense = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
             people = cache[key] = dense.persons

@@ -17,7 +17,7 @@ from stdpose_mm.evaluation.functional import (
     pose_sizes,
 )
 from stdpose_mm.io.labelled_videos import shifted
-from stdpose_mm.io.video import FrameSource, SelectedFrames
+from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.propagation import (
     BasePropagator,
     given_labels,
@@ -171,7 +171,7 @@ def propagate_hidden(
     truth = video.labels
     indices = [frame.index for frame in truth.frames]
     first = min(indices)
-    labelled = SelectedFrames(frames, range(first, max(indices) + 1))
+    labelled = FrameView(frames, range(first, max(indices) + 1))
     dense = propagate_subsampled(
         labelled, shifted(truth, -first), video.interval, propagator, use_truth_boxes
     )

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, pose_sizes
-from stdpose_mm.io.video import CachedFrames, FrameSource
+from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.propagation import BasePropagator, LifeSpan
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.review import plan_frames, share_labels
@@ -61,7 +61,7 @@ def measure_gap_errors(
             for some, life_span in _possible_labels(track)
             for gap in gaps_of_labels(truth.with_persons(some), len(frames), life_span)
         ]
-        for pose in propagator.propagate(CachedFrames(frames), gaps, truth.skeleton):
+        for pose in propagator.propagate(cache_frames(frames), gaps, truth.skeleton):
             true = track.get(pose.frame_index)
             if true is None or limits[pose.frame_index] <= 0:
                 continue

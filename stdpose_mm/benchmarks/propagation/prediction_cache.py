@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import ResultCache
 from stdpose_mm.structures import PersonLabel
 
 _COLUMNS = (

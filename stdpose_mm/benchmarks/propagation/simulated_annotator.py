@@ -16,7 +16,7 @@ from stdpose_mm.constants import Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io.labelled_videos import shifted
-from stdpose_mm.io.video import FrameSource, SelectedFrames
+from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.propagation import (
     BasePropagator,
     GapMemory,
@@ -162,7 +162,7 @@ class AnnotatedVideo:
         self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
         self.labelled_frames = self.truth.labelled_frame_indices
         self.num_frames = last + 1 - first
-        self._frames = SelectedFrames(frames, range(first, last + 1))
+        self._frames = FrameView(frames, range(first, last + 1))
         self._propagator = propagator
         self._cache = GapMemory()
 

@@ -10,6 +10,7 @@ from typing import Any
 from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
@@ -20,7 +21,7 @@ from .cvat_writer import write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
-from .label_files import LIST_SUFFIX, is_leftover
+from .label_files import LIST_SUFFIX
 from .label_studio import is_label_studio, read_label_studio
 from .labelled_pictures import label_files_in
 from .labelme import is_labelme, read_labelme

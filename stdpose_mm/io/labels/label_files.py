@@ -9,24 +9,12 @@ from typing import TypeVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
+from stdpose_mm.io.file_names import is_leftover
 
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
 
 _File = TypeVar('_File', bound=str | os.PathLike[str])
-
-_LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
-
-
-def is_leftover(path: Path) -> bool:
-    """Tell by its name whether a file in a folder is a leftover and not a label file.
-
-    Leftovers are hidden files, such as unfinished files of a killed run or macOS metadata
-    (``._clip.json``), an editor's backup (``clip.json~``) and an unfinished download
-    (``clip.json.part``).
-    """
-    return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
-
 
 def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
     """Map the names of videos to their label files.
@@ -66,29 +54,23 @@ def find_label_files(
     ending = f': {hint}' if hint else ''
     entries = [ann_file] if isinstance(ann_file, (str, os.PathLike)) else ann_file
     files: list[Path] = []
-    for entry in entries:
-        found = _files_of(Path(entry))
+    for entry in map(Path, entries):
+        found, kind = [entry], 'list'
+        # Unlike those of Path, these tests raise no error for a name that is too long.
+        if os.path.isdir(entry):
+            named = (f for f in entry.iterdir() if f.name.lower().endswith(LABEL_SUFFIXES))
+            found, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
+        elif entry.suffix == LIST_SUFFIX and os.path.isfile(entry):
+            found = listed_files(entry)
+        if not found:
+            raise InputError(f'the {kind} {entry}{of_owner} holds no label file (*.json){ending}')
         for file in found:
             if not os.path.isfile(file):
                 raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
-        if not found:
-            kind = 'folder' if os.path.isdir(entry) else 'list'
-            raise InputError(f'the {kind} {entry}{of_owner} holds no label file (*.json){ending}')
         files += found
     if not files:
         raise InputError(f'the list of labels{of_owner} is empty{ending}')
     return [str(file) for file in files]
-
-
-def _files_of(path: Path) -> list[Path]:
-    # Unlike those of Path, these tests raise no error for a name that is too long.
-    if os.path.isdir(path):
-        return sorted(
-            f
-            for f in path.iterdir()
-            if f.name.lower().endswith(LABEL_SUFFIXES) and not is_leftover(f)
-        )
-    return listed_files(path) if path.suffix == LIST_SUFFIX and os.path.isfile(path) else [path]
 
 
 def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None:

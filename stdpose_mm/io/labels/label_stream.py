@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, os_error_text
-from stdpose_mm.io.json_stream import json_bytes, write_json_object
+from stdpose_mm.io.atomic import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 

@@ -9,13 +9,12 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.video.open_frames import natural_order
+from stdpose_mm.io.file_names import is_leftover, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .coco_records import video_name
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
-from .label_files import is_leftover
 
 MAX_FILES = 10**6
 

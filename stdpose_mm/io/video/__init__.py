@@ -1,32 +1,28 @@
 """Frames of videos by exact index, and video files to write."""
 
-from __future__ import annotations
-
 import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from .array_frames import ArrayFrames
-from .frame_source import FrameSource, clock_of, known_times, presentation_times
-from .frame_views import CachedFrames, PreloadedFrames, SelectedFrames
-from .open_frames import PooledFrames, open_frames, read_frame
-from .picture_frames import PictureFrames, read_picture, write_picture
-from .unavailable_frames import UnavailableFrames
-
-if TYPE_CHECKING:
-    from .video_frames import VideoFrames
-    from .video_writer import require_timing, write_video, write_video_like
+from .frame_source import (
+    FrameSource,
+    UnavailableFrames,
+    clock_of,
+    known_times,
+    presentation_times,
+)
+from .frame_views import FrameView, cache_frames
+from .open_frames import open_frames, read_frame
+from .pictures import ArrayFrames, PictureFrames, read_picture, to_bgr, write_picture
+from .video_frames import VideoFrames
+from .video_writer import require_timing, write_video, write_video_like
 
 __all__ = [
     'ArrayFrames',
-    'CachedFrames',
     'FrameSource',
+    'FrameView',
     'PictureFrames',
-    'PooledFrames',
-    'PreloadedFrames',
-    'SelectedFrames',
     'UnavailableFrames',
     'VideoFrames',
+    'cache_frames',
     'clock_of',
     'known_times',
     'open_frames',
@@ -34,6 +30,7 @@ __all__ = [
     'read_frame',
     'read_picture',
     'require_timing',
+    'to_bgr',
     'write_picture',
     'write_video',
     'write_video_like',
@@ -42,18 +39,3 @@ __all__ = [
 # Where torchvision has turned PyAV's log on, FFmpeg's lines would go to stderr beside our sentence
 # about the file. A program that sets up logging still gets them.
 logging.getLogger('libav').addHandler(logging.NullHandler())
-
-_OF_PYAV = {
-    'VideoFrames': '.video_frames',
-    'require_timing': '.video_writer',
-    'write_video': '.video_writer',
-    'write_video_like': '.video_writer',
-}
-"""Name -> module that imports PyAV, which pictures do not need."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import names that need PyAV on first access."""
-    if name in _OF_PYAV:
-        return getattr(import_module(_OF_PYAV[name], __name__), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

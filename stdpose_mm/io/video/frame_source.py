@@ -1,3 +1,5 @@
+"""The interface of all videos: frames by exact index, and their times."""
+
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -19,8 +21,8 @@ class FrameSource(Sequence[np.ndarray]):
 
     ``source[i]`` is frame ``i`` as a BGR uint8 array [H, W, 3]; all frames have the same size.
     Frames that are read from files belong to the caller, who may change them. Frames that a source
-    keeps in memory (:class:`ArrayFrames`, :class:`CachedFrames`, :class:`PreloadedFrames`) are
-    shared and must not be changed.
+    keeps in memory (:class:`ArrayFrames`, :class:`FrameView` with a cache) are shared and must not
+    be changed.
 
     Sources can be pickled and used after a fork: they reopen their file when they are first read
     from.
@@ -113,3 +115,24 @@ def clock_of(frames: FrameSource) -> Callable[[int], float] | None:
 def _evenly(count: int, fps: float) -> list[Fraction]:
     rate = Fraction(fps).limit_denominator(65535)
     return [index / rate for index in range(count)]
+
+
+class UnavailableFrames(FrameSource):
+    """Frames of a video without its pictures, for methods that do not read them.
+
+    ``size`` is (0, 0).
+
+    Args:
+        length: Number of frames.
+        sentence: Message of the error that reading a frame raises.
+    """
+
+    def __init__(self, length: int, sentence: str) -> None:
+        self.name, self.size = 'the video', (0, 0)
+        self._length, self._sentence = length, sentence
+
+    def __len__(self) -> int:
+        return self._length
+
+    def _read(self, index: int) -> np.ndarray:
+        raise InputError(self._sentence)

@@ -1,3 +1,5 @@
+"""Exact frames of a video file, by index."""
+
 from __future__ import annotations
 
 import gc
@@ -6,7 +8,7 @@ import weakref
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +19,9 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .announced_end import announced_end, warn_if_cut_short
-from .demuxing import read_frames, read_packets
-from .frame_cache import FrameCache
+from .demuxing import announced_end, read_frames, read_packets, warn_if_cut_short
 from .frame_source import FrameSource
+from .frame_views import FrameCache
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
@@ -73,23 +74,8 @@ class FrameIndex:
 
     times: list[int]
     keys: list[int]
-    checksums: list[int] | None
+    checksums: list[int] | None = None
     num_damaged: int = 0
-
-    @property
-    def is_ascending(self) -> bool:
-        """Whether every frame has a time, after that of the frame before."""
-        return self.checksums is None or (
-            self.times[0] >= 0 and all(a < b for a, b in pairwise(self.times))
-        )
-
-    def without_damaged_end(self) -> FrameIndex:
-        """Leave out the damaged frames at the end."""
-        if self.checksums is None or not self.num_damaged:
-            return self
-        count = len(self.times) - self.num_damaged
-        keys = [key for key in self.keys if key < count]
-        return FrameIndex(self.times[:count], keys, self.checksums[:count])
 
 
 class VideoFrames(FrameSource):
@@ -118,27 +104,31 @@ class VideoFrames(FrameSource):
                 self.fps = float(rate) if rate else None
                 self._time_base = base = stream.time_base
                 aspect = stream.sample_aspect_ratio or Fraction(1)
-                self.audio_path = self._path if _has_sound(container) else None
+                # FFmpeg has no codec context for an unknown codec.
+                sound = container.streams.audio[:1]
+                self.audio_path = self._path if sound and sound[0].codec_context else None
                 format_name = container.format.name.split(',')[0]
                 end = announced_end(container, stream)
-            is_trusted = format_name in _TRUSTED_CONTAINERS
-            index = self._index_from_packets() if is_trusted else None
-            if index is not None and not self._ends_agree(index):
-                index = None
+            index = None
+            if format_name in _TRUSTED_CONTAINERS:
+                index = self._index_from_packets()
             self._index = index or self._index_from_frames()
-            if format_name not in _TIMED_CONTAINERS or not self._index.is_ascending:
+            times = self._index.times
+            is_ascending = times[:1] >= [0] and all(a < b for a, b in pairwise(times))
+            if format_name not in _TIMED_CONTAINERS or not (index or is_ascending):
                 self._time_base = None
         except av.FFmpegError as error:
             raise InputError(
                 f'{path} is not a video that can be decoded: {error.strerror}'
             ) from error
-        if not self._index.times:
+        if not times:
             raise InputError(f'{path} is a video without any frame that can be decoded')
-        whole = self._index.without_damaged_end()
-        times = [time * base for time in sorted(whole.times) if time >= 0]
-        if end is not None and times and warn_if_cut_short(self._path, end, times, rate):
+        whole = times[: len(times) - self._index.num_damaged]
+        seconds = [time * base for time in sorted(whole) if time >= 0]
+        if end is not None and seconds and warn_if_cut_short(self._path, end, seconds, rate):
             # The cut may go through a frame.
-            self._index = whole
+            keys = [key for key in self._index.keys if key < len(whole)]
+            self._index = replace(self._index, times=whole, keys=keys)
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
@@ -158,17 +148,8 @@ class VideoFrames(FrameSource):
         return None if self._time_base is None else self._index.times[index] * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
-        names = (
-            'name',
-            'fps',
-            'size',
-            'audio_path',
-            'pixel_aspect',
-            '_path',
-            '_index',
-            '_time_base',
-        )
-        return {name: getattr(self, name) for name in names}
+        names = ('name', 'fps', 'size', 'audio_path', 'pixel_aspect', '_path', '_index')
+        return {name: getattr(self, name) for name in (*names, '_time_base')}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -187,23 +168,20 @@ class VideoFrames(FrameSource):
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg takes a relative name such as 10:30.mp4 for an address.
         container = av.open(os.path.abspath(self._path))
-        if container.format.name == 'tty':
-            # FFmpeg draws the letters of a text file.
+        # FFmpeg draws the letters of a text file.
+        kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
+        cover = av.stream.Disposition.attached_pic
+        streams = [s for s in container.streams.video if not s.disposition & cover]
+        if not streams or container.format.name == 'tty':
             container.close()
-            raise InputError(
-                f'{self._path} is a text file, expected a video file or a folder of pictures'
-            )
-        streams = [s for s in container.streams.video if not _is_cover(s)]
-        if not streams:
-            container.close()
-            raise InputError(f'{self._path} holds no video stream')
+            raise InputError(f'{self._path} {kind}, expected a video or a folder of pictures')
         # Threads for whole frames outlive a call: a seek, or closing the file, would wait for one
         # that waits for Python's lock to log something.
         streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
     def _index_from_packets(self) -> FrameIndex | None:
-        """Index frames by the container's own times; None if some are missing or repeated."""
+        """Index frames by the container's own times; None if they do not identify the frames."""
         times: list[int] = []
         key_times: list[int] = []
         whole = untimed = 0
@@ -225,8 +203,8 @@ class VideoFrames(FrameSource):
         if untimed or not times or len(set(times)) < len(times):
             return None
         index_of = {time: i for i, time in enumerate(times)}
-        keys = sorted({0, *(index_of[time] for time in key_times)})
-        return FrameIndex(times, keys, checksums=None)
+        index = FrameIndex(times, sorted({0, *(index_of[time] for time in key_times)}))
+        return index if self._ends_agree(index) else None
 
     def _ends_agree(self, index: FrameIndex) -> bool:
         """Check that the first frame and those from the last key frame on decode as indexed.
@@ -265,10 +243,10 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums, damaged)
 
     def _read(self, index: int) -> np.ndarray:
-        return self._cache.get(index, self._sized_picture).copy()
+        return self._cache.get(index, self._picture).copy()
 
-    def _sized_picture(self, index: int) -> np.ndarray:
-        picture = self._picture(index)
+    def _picture(self, index: int) -> np.ndarray:
+        picture = _upright(self._decoded_frame(index))
         height, width = picture.shape[:2]
         if (width, height) != self.size:
             raise InputError(
@@ -276,9 +254,6 @@ class VideoFrames(FrameSource):
                 f'{self.size[0]}x{self.size[1]} as in frame 0'
             )
         return picture
-
-    def _picture(self, index: int) -> np.ndarray:
-        return _upright(self._decoded_frame(index))
 
     def _decoded_frame(self, index: int) -> av.VideoFrame:
         try:
@@ -288,10 +263,7 @@ class VideoFrames(FrameSource):
                 f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
             ) from error
         if frame is None:
-            raise InputError(
-                f'{self._path}: frame {index} is damaged and cannot be decoded, cut the video '
-                'before it or write it anew'
-            )
+            raise InputError(f'{self._path}: frame {index} is damaged and cannot be decoded')
         return frame
 
     def _decode(self, index: int) -> av.VideoFrame | None:
@@ -379,16 +351,6 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
     if abs(b) > abs(a):
         picture, a, d = picture.swapaxes(0, 1), c, b
     return np.ascontiguousarray(picture[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])
-
-
-def _has_sound(container: Any) -> bool:
-    # FFmpeg has no codec context for an unknown codec.
-    streams = container.streams.audio
-    return bool(streams) and streams[0].codec_context is not None
-
-
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _time(frame: av.VideoFrame) -> int:

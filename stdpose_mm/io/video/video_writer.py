@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,13 +20,16 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import require_suffix
 
+from .demuxing import read_frames, read_packets
 from .frame_source import DEFAULT_FPS, FrameSource, presentation_times
-from .sound_track import SoundTrack
 
 _UNTIMED_SUFFIXES = ('.avi', '.h264')
 """Suffixes of containers that hold one frame rate instead of a time for every frame."""
 
 _ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
+
+_SOUND_CODEC = 'aac'
+"""Fallback for sound: every container with sound and every player supports it."""
 
 _MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
 """Maximum ticks per second; MPEG-4 part 2 has 16 bits for this number."""
@@ -44,8 +48,8 @@ def require_timing(path: PathLike, frames: FrameSource) -> None:
     spacing = 1 / _mean_rate(times)
     if any(abs(time - index * spacing) > spacing / 2 for index, time in enumerate(times)):
         raise InputError(
-            f'{path} can hold one frame rate only, and the frames of {frames.name} follow each '
-            'other at varying times, give a name such as out.mp4'
+            f'{path} can hold one frame rate only, but the times of the frames of {frames.name} '
+            'vary, give a name such as out.mp4'
         )
 
 
@@ -168,3 +172,65 @@ def _as_rate(fps: float | Fraction) -> Fraction:
 def _mean_rate(times: Sequence[Fraction]) -> Fraction:
     """Compute frames per second from the times of all frames."""
     return _as_rate((len(times) - 1) / times[-1]) if len(times) > 1 else Fraction(DEFAULT_FPS)
+
+
+class SoundTrack:
+    """Transfer of the first audio stream of an open file to another file.
+
+    The stream is copied if the target container supports its codec, else encoded as AAC. Parts that
+    cannot be decoded are left out.
+
+    Args:
+        source: PyAV container with sound.
+        target: PyAV container to write, before its first packet.
+        start: Seconds in ``source`` at which ``target`` begins.
+    """
+
+    def __init__(self, source: Any, target: Any, start: Fraction) -> None:
+        self._target = target
+        stream = source.streams.audio[0]
+        codec = stream.codec_context.name
+        # The muxer of MP4 takes codecs that players do not expect there.
+        is_held = codec in target.supported_codecs and target.format.name != 'mp4'
+        if codec == _SOUND_CODEC or is_held:
+            self._packets = _copy(source, stream, target.add_stream_from_template(stream), start)
+        else:
+            rates = av.codec.Codec(_SOUND_CODEC, 'w').audio_rates or (stream.rate,)
+            rate = min(rates, key=lambda rate: abs(rate - stream.rate))
+            # Some files have no channel layout; the number of channels is always known.
+            layout = 'mono' if stream.channels == 1 else 'stereo'
+            encoder = target.add_stream(_SOUND_CODEC, rate=rate, layout=layout)
+            self._packets = _encode(source, stream, encoder, start)
+        self._waiting = next(self._packets, None)
+
+    def write_until(self, seconds: Fraction | None) -> None:
+        """Write the sound up to this time of the new file; all of it if None."""
+        while self._waiting is not None:
+            if seconds is not None and self._waiting.pts * self._waiting.time_base >= seconds:
+                return
+            self._target.mux(self._waiting)
+            self._waiting = next(self._packets, None)
+
+
+def _copy(source: Any, stream: Any, copy: Any, start: Fraction) -> Iterator[Any]:
+    last = -math.inf
+    for packet in read_packets(source, stream):
+        # A muxer refuses packets whose times do not increase.
+        if packet.pts is None or packet.dts is None or packet.dts <= last:
+            continue
+        last = packet.dts
+        offset = round(start / packet.time_base)
+        packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
+        if packet.pts >= 0:
+            packet.stream = copy
+            yield packet
+
+
+def _encode(source: Any, stream: Any, encoder: Any, start: Fraction) -> Iterator[Any]:
+    for frame in read_frames(source, stream):
+        if frame.pts is None:
+            continue
+        frame.pts -= round(start / frame.time_base)
+        if frame.pts >= 0:
+            yield from encoder.encode(frame)
+    yield from encoder.encode(None)

@@ -24,10 +24,9 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.io.labels.frame_numbers import picture_stem
 from stdpose_mm.io.video import (
     ArrayFrames,
-    CachedFrames,
     FrameSource,
-    PreloadedFrames,
-    SelectedFrames,
+    FrameView,
+    cache_frames,
     known_times,
     open_frames,
     write_video,
@@ -593,9 +592,9 @@ class TestPictureSets:
 
     def test_names_of_pictures_decide_in_every_view_of_them(self, pictures: FrameSource) -> None:
         labels = labels_on(['000014.jpg', '000018.jpg'])
-        for view in (CachedFrames(pictures), PreloadedFrames(pictures, [0])):
+        for view in (cache_frames(pictures), FrameView(pictures, kept=[0])):
             assert list(match_frames(labels, view).labelled_frame_indices) == [3, 7]
-        selection = SelectedFrames(pictures, range(2, 9))  # 000013.jpg to 000019.jpg
+        selection = FrameView(pictures, range(2, 9))  # 000013.jpg to 000019.jpg
         assert list(match_frames(labels, selection).labelled_frame_indices) == [1, 5]
 
     def test_numbers_of_other_names_mean_nothing_where_pictures_are_missing(

@@ -18,7 +18,7 @@ import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
-from stdpose_mm.io.video.announced_end import warn_if_cut_short
+from stdpose_mm.io.video.demuxing import warn_if_cut_short
 from support.forks import in_fork
 from support.paths import ROOT
 from support.video_files import (

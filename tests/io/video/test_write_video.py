@@ -8,8 +8,8 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import (
     ArrayFrames,
-    CachedFrames,
-    SelectedFrames,
+    FrameView,
+    cache_frames,
     open_frames,
     presentation_times,
     write_video,
@@ -51,7 +51,7 @@ def test_pixels_that_are_not_square_stay_so(
     source = make_video(
         tmp_path / 'in.mp4', range(4), rotation=rotation, sample_aspect_ratio=Fraction(4, 3)
     )
-    frames = CachedFrames(open_frames(source))
+    frames = cache_frames(open_frames(source))
     write_video_like(tmp_path / f'out{suffix}', frames, frames)
 
     with av.open(str(tmp_path / f'out{suffix}')) as container:
@@ -223,7 +223,7 @@ def test_a_bare_stream_has_no_sound(tmp_path: Path):
 
 def test_views_of_a_whole_video_have_its_times_and_sound(tmp_path: Path):
     source = open_frames(make_talkie(tmp_path / 'in.mp4', VARYING))
-    view, part = CachedFrames(source), SelectedFrames(source, [4, 5, 7])
+    view, part = cache_frames(source), FrameView(source, [4, 5, 7])
 
     assert view.audio_path == str(tmp_path / 'in.mp4')
     assert presentation_times(view) == presentation_times(source)

@@ -1,0 +1,172 @@
+"""Pictures as the frames of a video: in files of their own, or in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.io.atomic import PathLike, atomic_path
+from stdpose_mm.io.file_kinds import require_no_stream
+
+from .frame_source import FrameSource
+
+MAX_PIXELS = 178_956_970
+"""Maximum number of pixels of a picture, the same as Pillow's limit."""
+
+_PNG = b'\x89PNG\r\n\x1a\n'
+
+
+class ArrayFrames(FrameSource):
+    """Pictures in memory as the frames of a video.
+
+    Args:
+        pictures: At least one, each uint8: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA
+            [H, W, 4].
+        name: Name of the video.
+
+    Raises:
+        InputError: If a picture has another type or shape, or their sizes differ.
+    """
+
+    def __init__(
+        self, pictures: Sequence[Any] | np.ndarray, name: str = 'the list of pictures'
+    ) -> None:
+        if len(pictures) == 0:
+            raise InputError('there is no picture to read, give at least one array')
+        self.name = name
+        self._pictures = pictures
+        for index, picture in enumerate(pictures):
+            picture = np.asarray(picture)
+            shape = [*picture.shape]
+            fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+            if not fits or picture.dtype != np.uint8 or 0 in shape:
+                raise InputError(
+                    f'picture {index} is {picture.dtype} {shape}, expected uint8 [H, W], [H, W, 3] '
+                    '(BGR) or [H, W, 4]'
+                )
+            if index == 0:
+                self.size = shape[1], shape[0]
+            if (shape[1], shape[0]) != self.size:
+                raise InputError(
+                    f'picture {index} is {shape[1]}x{shape[0]} pixels and picture 0 is '
+                    f'{self.size[0]}x{self.size[1]}: give pictures of one video'
+                )
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def _read(self, index: int) -> np.ndarray:
+        return to_bgr(self._pictures[index])
+
+
+class PictureFrames(FrameSource):
+    """Frames that are pictures in files of their own.
+
+    Grey pictures and pictures with an alpha channel become BGR. Pictures of differing sizes are
+    refused when read, because one video has one size and boxes and labels refer to it.
+
+    Args:
+        paths: Picture files in the order of the frames.
+        name: Name of the video.
+
+    Raises:
+        InputError: If there is no picture that can be read.
+    """
+
+    has_picture_files = True
+
+    def __init__(self, paths: Sequence[PathLike], name: str) -> None:
+        if not paths:
+            raise InputError(f'{name} holds no pictures, expected files such as 000000.jpg')
+        self.name = name
+        self._paths = [str(path) for path in paths]
+        for self._first, path in enumerate(self._paths):
+            with suppress(InputError):
+                height, width = read_picture(path).shape[:2]
+                self.size = (width, height)
+                return
+        read_picture(self._paths[0])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def path_of(self, index: int) -> str:
+        """Return the picture file of frame ``index``."""
+        self._check(index)
+        return self._paths[index]
+
+    def _read(self, index: int) -> np.ndarray:
+        picture = read_picture(self._paths[index])
+        height, width = picture.shape[:2]
+        if (width, height) != self.size:
+            raise InputError(
+                f'{self._paths[index]} (frame {index}) is {width}x{height} pixels, expected '
+                f'{self.size[0]}x{self.size[1]} as in frame {self._first}'
+            )
+        return picture
+
+
+def to_bgr(picture: np.ndarray) -> np.ndarray:
+    """Convert a grey, BGR or BGRA picture uint8 to BGR [H, W, 3]; BGR is not copied."""
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(picture[..., :3])
+
+
+def read_picture(path: PathLike) -> np.ndarray:
+    """Read a picture file as BGR uint8 [H, W, 3].
+
+    Raises:
+        InputError: If the file is missing, is not a picture, is cut short, or has so many pixels
+            that it would fill the memory: a tiny file may declare a billion.
+    """
+    from PIL import Image
+
+    require_no_stream(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    try:
+        Image.open(io.BytesIO(data)).close()
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, '
+            'give smaller pictures'
+        ) from error
+    except Exception:
+        # OpenCV may read this format; but it trusts the header of a PNG file whose checksum is
+        # wrong.
+        data = b'' if data.startswith(_PNG) else data
+    # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise InputError(f'{path} cannot be decoded, OpenCV says: {one_line(error)}') from error
+    if picture is None:
+        raise InputError(f'{path} is not a whole picture that can be decoded')
+    return picture
+
+
+def write_picture(path: PathLike, picture: np.ndarray) -> None:
+    """Write a picture file, atomically; the suffix sets the format.
+
+    Args:
+        path: The file.
+        picture: BGR uint8 [H, W, 3].
+
+    Raises:
+        InputError: If the file cannot be written, which OpenCV itself does not report.
+    """
+    done, data = cv2.imencode(Path(path).suffix, picture)
+    if not done:
+        raise ValueError(f'OpenCV cannot encode a picture of shape {picture.shape} for {path}')
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.data)
