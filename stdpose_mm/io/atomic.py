@@ -97,7 +97,9 @@ def require_writable(path: PathLike) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        _require_replaceable(target, is_folder=os.fspath(path).endswith(os.sep))
+        if os.fspath(path).endswith(os.sep):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _require_replaceable(target)
         # Raises an error if the name is too long.
         _temporary_of(target).is_file()
     except OSError as error:
@@ -127,8 +129,8 @@ def _require_room(target: Path, folder: Path) -> None:
         raise _not_written(target, error) from error
 
 
-def _require_replaceable(target: Path, is_folder: bool = False) -> None:
-    if target.is_dir() or is_folder:
+def _require_replaceable(target: Path) -> None:
+    if target.is_dir():
         raise InputError(f'{target} is a folder, expected the path of a file to write')
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')

@@ -23,21 +23,9 @@ NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'vi
 """Subpackages whose code does not affect the poses that a propagator returns."""
 
 LIBRARIES = (
-    'ai-edge-litert',
-    'av',
-    'mmcv',
-    'mmpose',
-    'numpy',
-    'onedl-mmcv',
-    'onnxruntime',
-    'opencv-contrib-python',
-    'opencv-contrib-python-headless',
-    'opencv-python',
-    'opencv-python-headless',
-    'openvino',
-    'scipy',
-    'torch',
-    'torchvision',
+    *('ai-edge-litert', 'av', 'mmcv', 'mmpose', 'numpy', 'onedl-mmcv', 'onnxruntime'),
+    *('opencv-contrib-python', 'opencv-contrib-python-headless', 'opencv-python'),
+    *('opencv-python-headless', 'openvino', 'scipy', 'torch', 'torchvision'),
 )
 """Packages whose versions may change a pose; some may not be installed."""
 

@@ -7,18 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import (
-    files_by_video,
-    find_label_files,
-    frame_sources,
-    read_labels,
-)
-from stdpose_mm.io.video import (
-    FrameSource,
-    FrameView,
-    UnavailableFrames,
-    open_frames,
-)
+from stdpose_mm.io.labels import files_by_video, find_label_files, frame_sources, read_labels
+from stdpose_mm.io.video import FrameSource, FrameView, UnavailableFrames, open_frames
 from stdpose_mm.structures import VideoLabels
 
 MAX_FRAMES = 5_000_000

@@ -18,11 +18,9 @@ from typing import Any
 from stdpose_mm.errors import InputError
 
 from .file_kinds import PICTURE_SUFFIXES, require_no_stream
-from .file_names import composed
+from .file_names import composed, is_leftover, natural_order
 from .labels.coco_records import video_name
 from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
-from .labels.label_files import is_leftover
-from .video.pictures import natural_order
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 
@@ -100,8 +98,8 @@ def list_videos(given: Sequence[str]) -> list[ListedVideo]:
     return videos
 
 
-def find_file_of(video: ListedVideo, folder: Path) -> Path:
-    """Find the file of a video in a folder: the one with the same name but for its suffix.
+def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
+    """Find the file of a video, or of its name, in a folder: that of this name but for its suffix.
 
     DeepLabCut's results, which have the name of a network behind it, are found, too. Videos,
     pictures and web pages do not count. Where there is no file, a folder of that name is taken.
@@ -109,27 +107,19 @@ def find_file_of(video: ListedVideo, folder: Path) -> Path:
     Raises:
         InputError: If there is none, or more than one.
     """
-    return _find(video.name, folder, video.video)
-
-
-def find_file_named(name: str, folder: Path) -> Path:
-    """Find the file of the video ``name`` in a folder as :func:`find_file_of` does."""
-    return _find(name, folder, Path(name))
-
-
-def _find(name: str, folder: Path, video: Path) -> Path:
+    name, own = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
     named = [
         path
         for path in sorted(folder.iterdir())
-        if _belong_together(name, path) and path.resolve() != video.resolve()
+        if _belong_together(name, path) and path.resolve() != own.resolve()
     ]
     found = [path for path in named if path.is_file()] or named
     if not found:
-        raise InputError(f'{folder} holds no file of {video}, expected one such as {name}.json')
+        raise InputError(f'{folder} holds no file of {own}, expected one such as {name}.json')
     if len(found) > 1:
         raise InputError(
-            f'{found[0]} and {found[1]} are both of {video}, keep one of them or name it in a '
-            'dataset file'
+            f'{found[0]} and {found[1]} are both of {own}, keep one of them or name it in '
+            'a dataset file'
         )
     return found[0]
 
@@ -182,13 +172,13 @@ def _is_picture(path: Path) -> bool:
 def _read_dataset(path: Path) -> list[ListedVideo]:
     text = read_text(path, may_be_empty=True)
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
-    videos = [_listed(path, *row) for row in rows]
+    videos = [_listed(path, f'{path}, line {line}', row) for line, row in rows]
     if not videos:
         raise InputError(f'{path} lists no video, expected one in each line')
     return videos
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     header = text.partition('\n')[0]
     # In many countries spreadsheets use semicolons as separators.
     delimiter = ';' if ';' in header and ',' not in header else ','
@@ -202,55 +192,42 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise InputError(
-            f'{path}, after line {reader.line_num}: {error}, correct the quotes'
-        ) from error
+        where = f'{path}, after line {reader.line_num}'
+        raise InputError(f'{where}: {error}, correct the quotes') from error
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        row = parse_json(f'{path}, line {number},', line)
-        if not isinstance(row, dict):
-            raise InputError(
-                f'{path}, line {number}: got {shown(row)}, expected an object such as '
-                '{"video": "clip.mp4", "labels": "clip.json"}'
-            )
-        yield number, row
+        if line.strip():
+            yield number, parse_json(f'{path}, line {number},', line)
 
 
-def _listed(path: Path, line: int, row: dict[str, Any]) -> ListedVideo:
-    place = f'{path}, line {line}'
+def _listed(path: Path, where: str, row: Any) -> ListedVideo:
+    if not isinstance(row, dict):
+        raise InputError(f'{where}: got {shown(row)}, expected an object with {", ".join(FIELDS)}')
     unknown = sorted(set(row) - set(FIELDS))
     if unknown or 'video' not in row:
         wrong = f'there is no field {unknown[0]!r}' if unknown else "the field 'video' is missing"
-        raise InputError(f'{place}: {wrong}, expected {", ".join(FIELDS)}')
+        raise InputError(f'{where}: {wrong}, expected {", ".join(FIELDS)}')
     for field, value in row.items():
-        if value is not None and not isinstance(value, str):
-            raise InputError(f'{place}: {field} is {shown(value)}, expected a text')
-        if value is not None and NO_CHARACTER.search(value):
-            raise InputError(f'{place}: {field} is {shown(value)}, which is no name')
+        if value is not None and (not isinstance(value, str) or NO_CHARACTER.search(value)):
+            raise InputError(f'{where}: {field} is {shown(value)}, expected a text')
     given = {field: value.strip() for field, value in row.items() if value and value.strip()}
     if 'video' not in given:
-        raise InputError(f'{place}: the video is empty, name a video file or a folder of pictures')
+        raise InputError(f'{where}: the video is empty, name a video file or a folder of pictures')
     files = {
         field: path.parent / given[field]
         for field in ('video', 'labels', 'boxes')
         if field in given
     }
-    out = given.get('out')
+    out = PureWindowsPath(given['out']) if 'out' in given else None
+    if out is not None and (out.anchor or '..' in out.parts or not out.parts):
+        raise InputError(
+            f'{where}: out is {given["out"]}, expected a path below the output folder such as '
+            'day1/clip.json'
+        )
     return ListedVideo(
         **files,
         labels_video=given.get('labels_video'),
-        out=None if out is None else _inside(place, out),
+        out=None if out is None else PurePosixPath(*out.parts),
     )
-
-
-def _inside(place: str, out: str) -> PurePosixPath:
-    parts = PureWindowsPath(out)
-    if parts.anchor or '..' in parts.parts or not parts.parts:
-        raise InputError(
-            f'{place}: out is {out}, expected a path below the output folder such as day1/clip.json'
-        )
-    return PurePosixPath(*parts.parts)

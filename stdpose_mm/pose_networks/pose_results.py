@@ -22,7 +22,7 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.labels.label_files import listed_files
-from stdpose_mm.io.video_list import find_file_named, may_hold_labels
+from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import covered_share, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
@@ -196,7 +196,7 @@ def find_results(path: Path, video: str) -> Path:
     if not stands_for_many(path):
         return path
     if path.is_dir():
-        return find_file_named(video, path)
+        return find_file_of(video, path)
     named = files_by_video((video_name(file), file) for file in listed_files(path))
     if video not in named:
         raise _no_poses(path, video, named)

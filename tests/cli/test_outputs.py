@@ -179,7 +179,7 @@ def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, la
 def test_a_folder_is_no_file_to_convert_to(run_main, tmp_path, label_file):
     code, _, (line,) = run_main(convert.main, label_file, f'{tmp_path}/converted/')
     assert code == 2
-    assert f'{tmp_path}/converted/ is a folder, expected the path of a file to write' in line
+    assert f'{tmp_path}/converted cannot be written: Is a directory' in line
 
 
 def test_a_file_is_no_folder_to_write_to(run_main, tmp_path, movie, label_file):

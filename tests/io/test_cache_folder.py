@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.cache_folder import CacheFolder, cache_limit, choose_cache_folder
-from stdpose_mm.io.cache_folder import ResultCache
+from stdpose_mm.io.cache_folder import CacheFolder, ResultCache, cache_limit, choose_cache_folder
 
 BLOCK = 4096
 ENTRY = {'x': np.zeros(64)}

@@ -25,10 +25,9 @@ from .frame_numbers import (
     read_frame_list,
 )
 from .held_out import select_held_out
-from .label_files import files_by_video, find_label_files, write_label_list
+from .label_files import files_by_video, find_label_files, frame_sources, write_label_list
 from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
-from .labelled_frames import frame_sources
 from .labelme import read_labelme
 from .matching import match_frames, numbers_with_gaps
 from .mmpose_json import read_mmpose, write_mmpose

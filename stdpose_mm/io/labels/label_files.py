@@ -1,4 +1,4 @@
-"""Search for the label files that a config or command line names."""
+"""Label files that a config or command line names, and the pictures and videos that they name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import TypeVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
-from stdpose_mm.io.file_names import is_leftover
+from stdpose_mm.io.file_names import is_leftover, path_below
+from stdpose_mm.structures import VideoLabels
+
+from .fields import shown
 
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
 
 _File = TypeVar('_File', bound=str | os.PathLike[str])
+
 
 def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
     """Map the names of videos to their label files.
@@ -91,3 +95,32 @@ def listed_files(path: str | os.PathLike[str]) -> list[Path]:
     except UnicodeDecodeError as error:
         raise InputError(f'{path} is not a text file with one path a line ({error})') from error
     return [path.parent / line.strip() for line in lines if line.strip()]
+
+
+def frame_sources(
+    labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
+) -> dict[int, tuple[str, int | None]]:
+    """Map frame index -> (path, index) of ``read_frame``, frames ascending.
+
+    Args:
+        labels: The video.
+        image_root: Folder that the frames' file names are relative to.
+        video_root: Folder that the label file's ``info.video`` is relative to; None to read
+            pictures even if the label file names a video.
+
+    Raises:
+        InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`, or
+            ``info.video`` is no text.
+    """
+    whose = f'the labels of video {labels.name!r}'
+    info = labels.extra.get('info')
+    video = info.get('video') if isinstance(info, dict) else None
+    if not isinstance(video, str | None):
+        raise InputError(f'info.video of {whose} must be the name of a file, got {shown(video)}')
+    frames = sorted(labels.frames, key=lambda frame: frame.index)
+    if video and video_root is not None:
+        path = str(path_below(video_root, video, whose))
+        return {frame.index: (path, frame.index) for frame in frames}
+    return {
+        frame.index: (str(path_below(image_root, frame.file_name, whose)), None) for frame in frames
+    }

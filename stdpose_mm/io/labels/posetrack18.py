@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.atomic import json_bytes, json_list, write_json_object
+from stdpose_mm.io.atomic import PathLike, json_bytes, json_list, write_json_object
 from stdpose_mm.structures import POSETRACK_SKELETON, FrameNumbering, VideoLabels
 
 from .coco_records import (

@@ -18,11 +18,11 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
+from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_EXACT, Record, errors_of, read_text, shown
 from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
-from stdpose_mm.io.file_names import is_leftover
 from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
 
 CONFIG = 'data.yaml'

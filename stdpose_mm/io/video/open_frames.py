@@ -45,7 +45,7 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
         ]
         _require_distinct(folder, files)
         name = folder.resolve().name if files else str(path)
-        return PictureFrames(sorted(files, key=natural_order), name)
+        return PictureFrames([*sorted(files, key=natural_order)], name)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
     if folder.suffix.lower() in PICTURE_SUFFIXES:

@@ -87,10 +87,10 @@ class PictureFrames(FrameSource):
             raise InputError(f'{name} holds no pictures, expected files such as 000000.jpg')
         self.name = name
         self._paths = [str(path) for path in paths]
-        for self._first, path in enumerate(self._paths):
+        for first, path in enumerate(self._paths):
             with suppress(InputError):
                 height, width = read_picture(path).shape[:2]
-                self.size = (width, height)
+                self._first, self.size = first, (width, height)
                 return
         read_picture(self._paths[0])
 

@@ -153,7 +153,7 @@ def test_a_video_that_is_no_name(tmp_path: Path, value: Any) -> None:
     path.write_text(json.dumps(coco(info={'video': value})))
     labels = read_labels(path)
 
-    refused(lambda: frame_sources(labels, tmp_path, tmp_path), r'info\.video .* must be the name')
+    refused(lambda: frame_sources(labels, tmp_path, tmp_path), r'info\.video of .* must be')
 
 
 @pytest.mark.parametrize('bad', ['nose\0', '\ud800', 'a\udfff'])
@@ -488,4 +488,4 @@ def test_a_picture_whose_name_is_too_long_lies_nowhere(tmp_path: Path) -> None:
 def test_a_list_of_videos_with_what_is_no_name(tmp_path: Path) -> None:
     (tmp_path / 'videos.csv').write_bytes(b'video,labels\nclip.mp4,a\0.json\n')
 
-    refused(lambda: list_videos([str(tmp_path / 'videos.csv')]), 'labels is .* which is no name')
+    refused(lambda: list_videos([str(tmp_path / 'videos.csv')]), 'labels is .* expected a text')
