@@ -329,7 +329,7 @@ class TestToldFrames:
         ('write', 'options', 'message'),
         [
             (write_mot, {'first_number': 3}, 'boxes of b are on frame -2, which is not among the'),
-            (write_mot, {'frame_of': {'a': 0}}, 'has none, give --boxes-first-frame-number N'),
+            (write_mot, {'frame_of': {'a': 0}}, 'no name, .* give --boxes-first-frame-number N'),
             (
                 lambda path, boxes: write_coco(path, boxes, lambda frame: 'xy z'[frame]),
                 {'first_number': 0},

@@ -26,10 +26,9 @@ from .frame_numbers import (
 )
 from .held_out import select_held_out
 from .label_files import files_by_video, find_label_files, frame_sources, write_label_list
-from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
 from .labelme import read_labelme
-from .matching import match_frames, numbers_with_gaps
+from .matching import fit_size, match_frames, numbers_with_gaps, rescale_labels
 from .mmpose_json import read_mmpose, write_mmpose
 from .openpose import read_openpose
 from .posetrack17 import read_posetrack17

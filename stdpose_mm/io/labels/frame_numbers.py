@@ -52,7 +52,7 @@ FRAMES_SHOWN = 12
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Hold the user's information on the frames of a file of labels or boxes.
+    """The user's information on the frames of a file of labels or boxes.
 
     Args:
         first_number: Number of the video's first frame in the file.
@@ -119,8 +119,7 @@ def frame_indices(
     Raises:
         InputError: If ``indices`` holds an index twice.
     """
-    folder = Path(file).parent
-    count = len(names)
+    folder, count = Path(file).parent, len(names)
     positions = list(range(count))
     if indices is not None:
         require_distinct(file, 'frame_index', indices)
@@ -133,41 +132,28 @@ def frame_indices(
     if times is not None:
         by_position = dict(enumerate(times))
         return positions, FrameNumbering('times', text, count, times=by_position, folder=folder)
-    if numbers is None and frame_ids:
-        return _indices_of_frame_ids(frame_ids, folder)
-    if numbers is None:
+    if numbers is None and not frame_ids:
         text = 'the order in the file'
         return positions, FrameNumbering('positions', text, count, folder=folder)
-    text = 'the numbers in the names of the pictures'
-    lowest, highest = min(numbers), max(numbers)
     doubt = ''
-    if frame_ids:
-        seconds = None
-        doubt = _contradiction(names, numbers, frame_ids)
-        # One of the two counts from 0, the other from 1.
-        first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
-    if first_number is None:
-        first_number = _first_number(stems, lowest)
-    may_be = {} if seconds is None else dict(zip(numbers, seconds, strict=True))
+    if numbers is None:
+        numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
+        if min(numbers) == 0:
+            return numbers, FrameNumbering('index', 'frame_id', count, folder=folder)
+        first_number = 1 if min(numbers) == 1 else None
+    else:
+        text = 'the numbers in the names of the pictures'
+        if frame_ids:
+            seconds, doubt = None, _contradiction(names, numbers, frame_ids)
+            # One of the two counts from 0, the other from 1.
+            first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
+        if first_number is None:
+            first_number = _first_number(stems, min(numbers))
     return numbers, FrameNumbering(
-        *('names', text, count, lowest, highest, first_number),
-        times=may_be,
+        *('names', text, count, min(numbers), max(numbers), first_number),
+        times={} if seconds is None else dict(zip(numbers, seconds, strict=True)),
         folder=folder,
         doubt=doubt,
-    )
-
-
-def _indices_of_frame_ids(
-    frame_ids: Sequence[int], folder: Path
-) -> tuple[list[int], FrameNumbering]:
-    """Take over the ``frame_ids`` of pictures whose names have no number."""
-    count, lowest, highest = len(frame_ids), min(frame_ids), max(frame_ids)
-    if lowest == 0:
-        return list(frame_ids), FrameNumbering('index', 'frame_id', count, folder=folder)
-    first_number = 1 if lowest == 1 else None
-    text = 'the fields frame_id of the pictures'
-    return list(frame_ids), FrameNumbering(
-        'names', text, count, lowest, highest, first_number, folder=folder
     )
 
 
@@ -216,9 +202,8 @@ def _numbers_in(stems: Sequence[str], of_frames: bool) -> list[int] | None:
         of_frames: Whether the format says that names hold the numbers of frames.
     """
     parts = [re.split(r'([0-9]+)', stem) for stem in stems]
-    if not parts or len({tuple(part[::2]) for part in parts}) > 1:
-        return None
-    if any(len(digits) > MAX_DIGITS for part in parts for digits in part[1::2]):
+    is_one_form = len({tuple(part[::2]) for part in parts}) == 1
+    if not is_one_form or any(len(n) > MAX_DIGITS for part in parts for n in part[1::2]):
         return None
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
@@ -293,29 +278,24 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f'{path} is not a CSV file of lines name,frame: {error}') from error
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
+    times = False
+    if numbered and len(numbered[0][1]) == 2 and numbered[0][1][1][:1].isalpha():
+        times = _are_seconds(path, numbered.pop(0)[1][1])
     if not numbered:
         raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
-    header = numbered[0][1]
-    times = False
-    if len(header) == 2 and header[1][:1].isalpha():
-        times = _are_seconds(path, header[1])
-        numbered = numbered[1:]
     require_distinct(path, 'picture', [row[0] for _, row in numbered])
-    values: dict[str, float] = {}
-    expected = 'a picture and its time in seconds' if times else 'a picture and its frame from 0 on'
+    expected = 'time in seconds, such as shot_a.jpg,12.48' if times else 'frame, such as a.jpg,312'
     pattern = r'[0-9]+(\.[0-9]*)?' if times else r'[0-9]{1,8}'
     for number, row in numbered:
         if len(row) != 2 or not row[0] or not re.fullmatch(pattern, row[1]):
             raise InputError(
-                f'{path}, line {number}, must be {expected}, such as '
-                f'shot_a.jpg,{"12.48" if times else "312"}, got {shown(",".join(row))}'
+                f'{path}, line {number}, must be a picture and its {expected}, got '
+                f'{shown(",".join(row))}'
             )
-        values[row[0]] = float(row[1])
-    if not values:
-        raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
     if times:
-        return FrameOptions(time_of=values, subject=subject)
-    frames = {name: int(value) for name, value in values.items()}
+        seconds = {name: float(time) for _, (name, time) in numbered}
+        return FrameOptions(time_of=seconds, subject=subject)
+    frames = {name: int(frame) for _, (name, frame) in numbered}
     return FrameOptions(frame_of=frames, subject=subject)
 
 
@@ -332,6 +312,5 @@ def _are_seconds(path: PathLike, word: str) -> bool:
         return False
     raise InputError(
         f'{path} has the header {shown(word)} over its second column, expected a word with "time", '
-        '"sec" or "second" for seconds, or with "frame", "index" or "number" for frames from 0 on; '
-        'write one of these'
+        '"sec" or "second" for seconds, or with "frame", "index" or "number" for frames from 0 on'
     )

@@ -1,15 +1,33 @@
-"""Matching of labels to the frames of a video."""
+"""Matching of labels with the frames of a video, with pictures, and with the video's size.
+
+All rules are here by which labels find their frames: :mod:`.frame_numbers` only says what a label
+file states. In the order of precedence: the user's options, the names of the video's pictures, and
+the numbering of the file, which labelled pictures beside the label file confirm or refute.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
+from stdpose_mm.constants import FrameSubject
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import FrameSource, known_times
-from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
+from stdpose_mm.io.file_names import leaves_folder
+from stdpose_mm.io.video import FrameSource, known_times, read_picture
+from stdpose_mm.structures import (
+    FrameNumbering,
+    PersonLabel,
+    PolygonRegion,
+    VideoFrame,
+    VideoLabels,
+)
 
 from .fields import shown
 from .frame_numbers import (
@@ -19,10 +37,41 @@ from .frame_numbers import (
     frame_indices,
     picture_stem,
 )
-from .picture_fit import PictureFit, fit_pictures
+from .limits import require_readable
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
 
 _MIN_TOLERANCE = 0.001
 """Smallest tolerance in seconds by which a stated time may precede its frame."""
+
+REACH = 3
+"""Frames before and after the expected one that a picture is compared with."""
+
+MAX_PICTURES = 6
+
+_GREY_SIZE = (160, 90)
+"""Size of the grey copies: averages out compression noise, but not the motion of one frame."""
+
+_MIN_CONTRAST = 8.0
+"""Minimum standard deviation of grey values; below it compression noise dominates."""
+
+_UNLIKE = 0.5
+"""Distance above which two pictures count as different: a correlation below 0.75."""
+
+_CLEARLY = 0.5
+"""A frame matches if its distance is at most this part of the distance to any other frame."""
+
+MANY_OUTSIDE = 0.5
+"""Ratio of joints outside the picture above which labels must belong to another size."""
+
+SOME_OUTSIDE = 0.25
+"""The same ratio if a picture of twice the size would contain all joints."""
+
+_ENLARGED = (2, 3, 4)
+
+_ALIKE = 1.05
+"""Sides whose ratios differ by less than this factor count as of the same shape."""
 
 
 def match_frames(
@@ -45,100 +94,37 @@ def match_frames(
         InputError: If ``source`` does not have a frame that carries labels, the frames of the
             labels are ambiguous, or the pictures beside the label file show other frames.
     """
-    numbering = labels.numbering or FrameNumbering('index', 'the frame numbers of the file')
-    if numbering.kind == 'matched' and not options:
-        return _renumbered(labels, {index: index for index in labels}, source, options)
-    by_name = {} if options else _by_name(labels, source)
-    if by_name:
-        assert source is not None
-        _require_one_count(labels, source, by_name, options)
-        frame_of, text = by_name, f'the names of the pictures in {source.name}'
-    else:
-        frame_of, text = _find_frames(labels, numbering, source, options)
-    matched = _renumbered(labels, frame_of, source, options)
-    if not by_name and numbering.kind != 'index':
-        text += f' ({_example(labels, frame_of)})'
-    if source is not None and not by_name:
-        fit = fit_pictures(labels, frame_of, source)
+    matching = _Matching(labels, source, options)
+    kind = matching.numbering.kind
+    if kind == 'matched' and not options:
+        return matching.renumber({index: index for index in labels})
+    by_name = {} if options else matching.find_by_name()
+    if source is not None and by_name:
+        text = f'the names of the pictures in {source.name}'
+        return _as_matched(matching.renumber(by_name), text)
+    frame_of, text = matching.find_frames()
+    matched = matching.renumber(frame_of)
+    if kind != 'index':
+        text += f' ({matching.describe_first(frame_of)})'
+    if source is not None:
+        fit = _fit_pictures(labels, frame_of, source)
         agreed = fit.alike and not fit.shift
-        seen = f'the pictures beside the file {_showing(fit, source)}'
-        if not agreed and numbering.kind != 'index' and not options:
+        seen = f'the pictures beside the file {fit.describe(source.name)}'
+        if not agreed and kind != 'index' and not options:
             raise InputError(
-                f'the frames of the {options.subject} of {labels.name} are read from {text}, but '
-                f'{seen}, settle it with {options.number_option} N or {options.list_option} FILE, '
-                f'or give the video of these {options.subject}'
+                f'the frames of the {matching.whose} are read from {text}, but {seen}, settle it '
+                f'with {options.number_option} N or {options.list_option} FILE, or give the video '
+                f'of these {options.subject}'
             )
-        if numbering.kind == 'names' and fit.shift is None and not options:
-            _require_no_holes(labels, source, options)
+        if kind == 'names' and fit.shift is None and not options:
+            matching.require_no_holes()
         if not agreed or fit.shift is not None:
             text += f', {"and" if agreed else "but"} {seen}'
-    return replace(matched, numbering=FrameNumbering('matched', text))
+    return _as_matched(matched, text)
 
 
-def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
-    """Find the frames whose pictures have the names of labelled pictures; {} without any."""
-    if source is None or not source.has_picture_files:
-        return {}
-    names = [base_name(source.path_of(i)) for i in range(len(source))]
-    if len(set(names)) < len(names):
-        return {}
-    place = {name: i for i, name in enumerate(names)}
-    stems = [picture_stem(name).casefold() for name in names]
-    place_of_stem = {stem: i for i, stem in enumerate(stems)} if len({*stems}) == len(stems) else {}
-    found = {}
-    for frame in labels.frames:
-        stem = picture_stem(frame.file_name).casefold()
-        index = place.get(base_name(frame.file_name), place_of_stem.get(stem))
-        if index is not None and frame.file_name:
-            found[frame.index] = index
-    return found
-
-
-def _require_one_count(
-    labels: VideoLabels,
-    source: FrameSource,
-    by_name: Mapping[int, int],
-    options: FrameOptions,
-) -> None:
-    """Refuse labels with frame indices from 0 on pictures whose names count from 1.
-
-    Raises:
-        InputError: If a label may belong to the picture of its name or to the next picture.
-    """
-    stated = labels.numbering
-    if stated is None or any(index - frame != 1 for index, frame in by_name.items()):
-        return
-    if stated.kind != 'index' and not (stated.kind == 'names' and stated.lowest == 0):
-        return
-    names = [source.path_of(index) for index in range(len(source))]
-    own = frame_indices(names[0], names)[1]
-    if own.kind == 'names' and (own.lowest, own.highest) == (1, len(source)):
-        index = next(iter(by_name))
-        (name,) = (frame.file_name for frame in labels.frames if frame.index == index)
-        raise InputError(
-            f'{source.name} counts its pictures from 1 ({base_name(names[0])}), but the '
-            f'{options.subject} of {labels.name} count frames from 0 ({shown(base_name(name))} is '
-            f'frame {index}), give {options.number_option} 0 if these are the same frames by other '
-            f'numbers, or {options.number_option} 1 if the {options.subject} were made on the '
-            'pictures of these names'
-        )
-
-
-def _require_no_holes(labels: VideoLabels, source: FrameSource, options: FrameOptions) -> None:
-    """Refuse numbers of other pictures if the numbers of the video's own pictures have gaps.
-
-    Raises:
-        InputError: If a number may mean the picture of that number or the frame of that index.
-    """
-    gaps = numbers_with_gaps(source)
-    if gaps is not None:
-        raise InputError(
-            f'{source.name} does not hold the pictures {_some_names(labels)} of {labels.name}, and '
-            f'the numbers of its own {len(source)} pictures leave some out between {gaps[0]} '
-            f'and {gaps[1]}, so that a number may be that of a picture or its place: give the '
-            f'{options.subject} the names of these pictures, or {options.list_option} FILE, a CSV '
-            'file of lines picture,frame'
-        )
+def _as_matched(labels: VideoLabels, text: str) -> VideoLabels:
+    return replace(labels, numbering=FrameNumbering('matched', text))
 
 
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
@@ -151,275 +137,567 @@ def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
     return (own.lowest, own.highest) if has_gaps else None
 
 
-def _find_frames(
-    labels: VideoLabels,
-    numbering: FrameNumbering,
-    source: FrameSource | None,
-    options: FrameOptions,
-) -> tuple[dict[int, int], str]:
-    """Find index in ``labels`` -> frame of the video, and word the source of this mapping."""
-    if options.frame_of:
-        listed = _listed(labels, options.frame_of, options)
-        return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
-    if options.time_of:
-        times = _listed(labels, options.time_of, options)
-        return _frames_at(times, labels, source, options), 'the list of times'
-    if options.first_number is not None:
-        has_number = numbering.kind == 'positions' and _are_nameless(labels)
-        if numbering.kind in ('times', 'positions') and not has_number:
+class _Matching:
+    """Labels, the video and the user's options, while they are matched.
+
+    Args:
+        labels: See :func:`match_frames`.
+        source: See there.
+        options: See there.
+    """
+
+    def __init__(
+        self, labels: VideoLabels, source: FrameSource | None, options: FrameOptions
+    ) -> None:
+        self.labels, self.source, self.options = labels, source, options
+        self.numbering = labels.numbering or FrameNumbering(
+            'index', 'the frame numbers of the file'
+        )
+        labelled = {*labels.labelled_frame_indices}
+        self.labelled = [frame for frame in labels.frames if frame.index in labelled]
+        # Words for errors.
+        self.whose = f'{options.subject} of {labels.name}'
+        self.video = 'the video' if source is None else source.name
+        names = [shown(base_name(frame.file_name)) for frame in self.labelled]
+        self.pictures = f'{", ".join(names[:2])}{", ..." if names[2:] else ""} of {labels.name}'
+        self.frame_list = f'{options.list_option} FILE, a CSV file of lines picture,frame'
+
+    def find_by_name(self) -> dict[int, int]:
+        """Find the frames whose pictures have the names of labelled pictures; {} without any.
+
+        Raises:
+            InputError: If the file counts frames from 0 and the pictures are numbered from 1: a
+                label may belong to the picture of its name or to the next one.
+        """
+        source = self.source
+        if source is None or not source.has_picture_files:
+            return {}
+        paths = [source.path_of(i) for i in range(len(source))]
+        places = {base_name(path): place for place, path in enumerate(paths)}
+        if len(places) < len(paths):
+            return {}
+        stems = {picture_stem(path).casefold(): place for place, path in enumerate(paths)}
+        found = {}
+        for frame in self.labels.frames:
+            place = places.get(base_name(frame.file_name))
+            if place is None and len(stems) == len(paths):
+                place = stems.get(picture_stem(frame.file_name).casefold())
+            if place is not None and frame.file_name:
+                found[frame.index] = place
+        stated, own = self.labels.numbering, frame_indices(paths[0], paths)[1]
+        if (
+            stated is not None
+            and (stated.kind == 'index' or (stated.kind == 'names' and stated.lowest == 0))
+            and (own.kind, own.lowest, own.highest) == ('names', 1, len(paths))
+            and found
+            and all(index - place == 1 for index, place in found.items())
+        ):
+            number, subject = self.options.number_option, self.options.subject
+            index = next(iter(found))
+            (name,) = (frame.file_name for frame in self.labels.frames if frame.index == index)
             raise InputError(
-                f'{options.number_option} needs one number in the names of the pictures, which '
-                f'{_some_names(labels)} of {labels.name} do not have, give {options.list_option} '
-                'FILE instead'
+                f'{source.name} counts its pictures from 1 ({base_name(paths[0])}), but the '
+                f'{self.whose} count frames from 0 ({shown(base_name(name))} is frame {index}), '
+                f'give {number} 0 if these are the same frames by other numbers, or {number} 1 if '
+                f'the {subject} were made on the pictures of these names'
             )
-        return _counted_from(labels, options.first_number), numbering.text
-    if numbering.kind == 'times':
-        return _frames_at(numbering.times, labels, source, options), numbering.text
-    if numbering.kind == 'names':
+        return found
+
+    def find_frames(self) -> tuple[dict[int, int], str]:
+        """Find index in the labels -> frame of the video, and word the source of this mapping.
+
+        Raises:
+            InputError: If the frames are ambiguous.
+        """
+        options, numbering = self.options, self.numbering
+        kind, text = numbering.kind, numbering.text
+        is_nameless = not any(frame.file_name for frame in self.labels.frames)
+        if options.frame_of:
+            listed = self._look_up(options.frame_of)
+            return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
+        if options.time_of:
+            return self._find_times(self._look_up(options.time_of)), 'the list of times'
+        if options.first_number is not None:
+            if kind == 'times' or (kind == 'positions' and not is_nameless):
+                raise InputError(
+                    f'{options.number_option} needs one number in the names of the pictures, which '
+                    f'{self.pictures} do not have, give {options.list_option} FILE instead'
+                )
+            return self._count_from(options.first_number), text
+        if kind == 'times':
+            return self._find_times(numbering.times), text
+        if kind == 'names':
+            return self._count_from(self._find_first_number()), text
+        if kind == 'positions' and (self.source is None or numbering.count != len(self.source)):
+            if is_nameless:
+                # As in a task of CVAT.
+                video = '' if self.source is None else f'the {len(self.source)} frames of '
+                raise InputError(
+                    f'the {self.whose} are on pictures that have numbers in a list of '
+                    f'{len(self.labels.frames)}, but no names, and nothing tells which of '
+                    f'{video}{self.video} these are, give the folder of these pictures as the '
+                    'video, a file that names them (of CVAT "COCO Keypoints 1.0"), or '
+                    f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
+                )
+            raise InputError(
+                f'nothing tells which frames of the video the pictures {self.pictures} are, give '
+                f'{self.frame_list}, or the folder of these pictures as the video'
+            )
+        return {index: index for index in self.labels}, text
+
+    def _count_from(self, first_number: int) -> dict[int, int]:
+        return {index: index - first_number for index in self.labels}
+
+    def _find_first_number(self) -> int:
+        """Find the first frame's number in the names: stated, by the video's length or its frames.
+
+        Raises:
+            InputError: If the numbers may be digits of seconds, contradict the file, or may begin
+                at 0 or at 1.
+        """
+        numbering, number = self.numbering, self.options.number_option
         if numbering.times:
             raise InputError(
-                f'the names of the pictures {_some_names(labels)} of {labels.name} may end in '
-                'seconds or, behind the dot, in numbers of frames, give '
-                f'{options.number_option} N, the number of the first frame, for numbers, or '
-                f'{options.list_option} FILE, a CSV file of lines picture,seconds under the header '
-                'name,seconds, for seconds'
+                f'the names of the pictures {self.pictures} may end in seconds or, behind the dot, '
+                f'in numbers of frames, give {number} N, the number of the first frame, for '
+                f'numbers, or {self.frame_list} (picture,seconds under the header name,seconds for '
+                'seconds)'
             )
         if numbering.doubt:
             raise InputError(
-                f'the numbers in the names of the pictures {_some_names(labels)} of {labels.name} '
-                f'contradict the file ({numbering.doubt}), give {options.number_option} N, the '
-                'number of the first frame, if the names are right, or else '
-                f'{options.list_option} FILE, a CSV file of lines picture,frame, or the folder of '
-                'these pictures as the video'
+                f'the numbers in the names of the pictures {self.pictures} contradict the file '
+                f'({numbering.doubt}), give {number} N, the number of the first frame, if the '
+                f'names are right, or else {self.frame_list}, or the folder of these pictures as '
+                'the video'
             )
-        first = numbering.first_number
-        if first is None:
-            first = _find_first_number(labels, numbering, source, options)
-        return _counted_from(labels, first), numbering.text
-    if numbering.kind == 'positions' and (source is None or numbering.count != len(source)):
-        if _are_nameless(labels):
-            raise _nameless_error(labels, source, options)
+        if numbering.first_number is not None:
+            return numbering.first_number
+        if self.source is not None:
+            least = numbering.highest - len(self.source) + 1
+            fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
+            if len(fitting) < 2:
+                return fitting[0] if fitting else 0
+            shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
+            if shift is not None:
+                return -shift
         raise InputError(
-            f'nothing tells which frames of the video the pictures {_some_names(labels)} of '
-            f'{labels.name} are, give {options.list_option} FILE, a CSV file of lines '
-            'picture,frame, or the folder of these pictures as the video'
+            f'{numbering.text} {self.pictures} do not tell whether the first frame of {self.video} '
+            f'has number 0 or 1, give {number} 0 (CVAT, OpenCV) or {number} 1 (FFmpeg), or the '
+            'folder of these pictures as the video'
         )
-    return {index: index for index in labels}, numbering.text
 
+    def _look_up(self, values: Mapping[str, float]) -> dict[int, float]:
+        """Look up the values of pictures: index -> value; pictures without labels may be missing.
 
-def _are_nameless(labels: VideoLabels) -> bool:
-    return not any(frame.file_name for frame in labels.frames)
+        Raises:
+            InputError: If a labelled picture is missing or has no name.
+        """
+        known: dict[str, float] = {}
+        for key in (picture_stem, base_name, str):
+            known.update({key(name): value for name, value in values.items()})
+        found = {}
+        for frame in self.labels.frames:
+            name = frame.file_name
+            keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
+            if keys:
+                found[frame.index] = known[keys[0]]
+            elif frame in self.labelled:
+                where = shown(name) if name else f'frame {frame.index}, which has no name'
+                remedy = 'add a line for it' if name else f'give {self.options.number_option} N'
+                raise InputError(
+                    f'{self.options.list_option} does not list {where}, on which there are '
+                    f'{self.whose}, {remedy}'
+                )
+        return found
 
+    def _find_times(self, times: Mapping[int, float]) -> dict[int, int]:
+        """Find the frames that are shown at given times: index in the labels -> frame of the video.
 
-def _nameless_error(
-    labels: VideoLabels, source: FrameSource | None, options: FrameOptions
-) -> InputError:
-    """Word that pictures are known by their places in the file only, as in a task of CVAT."""
-    video = 'the video' if source is None else f'the {len(source)} frames of {source.name}'
-    return InputError(
-        f'the {options.subject} of {labels.name} are on pictures that have numbers in a list of '
-        f'{len(labels.frames)}, but no names, and nothing tells which of {video} these are, give '
-        'the folder of these pictures as the video, a file that names them (of CVAT "COCO '
-        f'Keypoints 1.0"), or {options.number_option} 0 if picture 0 is the first frame, 1 the '
-        'next, and so on'
-    )
+        Written times are rounded or truncated: a frame that begins within one unit of the last
+        digit after the time counts as begun.
 
-
-def _counted_from(labels: VideoLabels, first_number: int) -> dict[int, int]:
-    return {index: index - first_number for index in labels}
-
-
-def _find_first_number(
-    labels: VideoLabels,
-    numbering: FrameNumbering,
-    source: FrameSource | None,
-    options: FrameOptions,
-) -> int:
-    """Find the first frame's number in the names, from the video's length or its frames."""
-    if source is not None:
-        fitting = [
-            first
-            for first in (0, 1)
-            if first <= numbering.lowest and numbering.highest - first < len(source)
-        ]
-        if len(fitting) < 2:
-            return fitting[0] if fitting else 0
-        shift = fit_pictures(labels, _counted_from(labels, 0), source).shift
-        if shift is not None:
-            return -shift
-    video = 'the video' if source is None else source.name
-    raise InputError(
-        f'{numbering.text} {_some_names(labels)} of {labels.name} do not tell whether the '
-        f'first frame of {video} has number 0 or 1, give {options.number_option} 0 (CVAT, OpenCV) '
-        f'or {options.number_option} 1 (FFmpeg), or the folder of these pictures as the video'
-    )
-
-
-def _listed(
-    labels: VideoLabels, values: Mapping[str, float], options: FrameOptions
-) -> dict[int, float]:
-    """Look up the values of pictures: index -> value; pictures without labels may be missing.
-
-    Raises:
-        InputError: If a labelled picture is missing or has no name.
-    """
-    known: dict[str, float] = {}
-    for key in (picture_stem, base_name, str):
-        known.update({key(name): value for name, value in values.items()})
-    labelled = set(labels.labelled_frame_indices)
-    found = {}
-    for frame in labels.frames:
-        name = frame.file_name
-        keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
-        if keys:
-            found[frame.index] = known[keys[0]]
-        elif frame.index in labelled and not name:
+        Raises:
+            InputError: If the video is not available, has no times, or ends before one of these.
+        """
+        known = None if self.source is None else known_times(self.source)
+        if known is None:
+            what = 'which is not at hand here' if self.source is None else 'but it has none'
             raise InputError(
-                f'{options.list_option} lists pictures by name, but the {options.subject} of '
-                f'{labels.name} are on frame {frame.index}, which has none, give '
-                f'{options.number_option} N instead'
+                f'the {self.whose} are on times of a video, {what}, give {self.frame_list}'
             )
-        elif frame.index in labelled:
+        begins = np.array(known, dtype=np.float64)
+        interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+        digits = max((len(repr(float(t)).partition('.')[2]) for t in times.values()), default=0)
+        tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
+        end = float(begins[-1]) + max(interval, _MIN_TOLERANCE)
+        late = [time for time in times.values() if time > end]
+        if late:
             raise InputError(
-                f'{options.list_option} does not list {shown(name)}, on which there are '
-                f'{options.subject} of {labels.name}, add a line for it'
+                f'the {self.whose} are on second {late[0]:g}, but {self.video} ends at {end:.3f}, '
+                f'give the video of these {self.options.subject}'
             )
-    return found
+        found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
+        return {index: int(frame) for index, frame in zip(times, found, strict=True)}
 
+    def require_no_holes(self) -> None:
+        """Refuse numbers of other pictures if the numbers of the video's own pictures have gaps.
 
-def _frames_at(
-    times: Mapping[int, float],
-    labels: VideoLabels,
-    source: FrameSource | None,
-    options: FrameOptions,
-) -> dict[int, int]:
-    """Find the frames that are shown at given times: index in ``labels`` -> frame of the video.
+        Raises:
+            InputError: If a number may mean the picture of that number or the frame of that index.
+        """
+        gaps = None if self.source is None else numbers_with_gaps(self.source)
+        if gaps is not None:
+            raise InputError(
+                f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
+                f'own pictures leave some out between {gaps[0]} and {gaps[1]}, so that a number '
+                f'may be that of a picture or its place: give the {self.options.subject} the names '
+                f'of these pictures, or {self.frame_list}'
+            )
 
-    Written times are rounded or truncated: a frame that begins within one unit of the last digit
-    after the time counts as begun.
+    def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
+        """Give the frames the indices ``frame_of``; drop unlabelled frames without an index.
 
-    Raises:
-        InputError: If the video is not available, has no times, or ends before one of the times.
-    """
-    known = None if source is None else known_times(source)
-    if source is None or known is None:
-        what = 'which is not at hand here' if source is None else f'but {source.name} has none'
-        raise InputError(
-            f'the {options.subject} of {labels.name} are on times of a video, {what}, give '
-            f'{options.list_option} FILE, a CSV file of lines picture,frame'
-        )
-    begins = np.array(known, dtype=np.float64)
-    interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
-    digits = max((len(repr(float(time)).partition('.')[2]) for time in times.values()), default=0)
-    tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
-    end = float(begins[-1]) + max(interval, _MIN_TOLERANCE)
-    late = [time for time in times.values() if time > end]
-    if late:
-        raise InputError(
-            f'the {options.subject} of {labels.name} are on second {late[0]:g}, but '
-            f'{source.name} ends at {end:.3f}, give the video of these {options.subject}'
-        )
-    found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
-    return {index: int(frame) for index, frame in zip(times, found, strict=True)}
-
-
-def _renumbered(
-    labels: VideoLabels,
-    frame_of: Mapping[int, int],
-    source: FrameSource | None,
-    options: FrameOptions,
-) -> VideoLabels:
-    """Give the frames the indices ``frame_of``; drop unlabelled frames without an index.
-
-    Raises:
-        InputError: If a frame with labels has no index or an index that the video does not have, or
-            two such frames have the same index.
-    """
-    labelled = set(labels.labelled_frame_indices)
-    end = np.inf if source is None else len(source)
-    kept: dict[int, VideoFrame] = {}
-    for frame in sorted(labels.frames, key=lambda frame: frame.index not in labelled):
-        index = frame_of.get(frame.index)
-        if index is not None and 0 <= index < end:
-            if index not in kept:
+        Raises:
+            InputError: If a frame with labels has no index or an index that the video does not
+                have, or two such frames have the same index.
+        """
+        end = np.inf if self.source is None else len(self.source)
+        labelled = {frame.index for frame in self.labelled}
+        kept: dict[int, VideoFrame] = {}
+        for frame in sorted(self.labels.frames, key=lambda frame: frame.index not in labelled):
+            index = frame_of.get(frame.index)
+            if index is not None and 0 <= index < end and index not in kept:
                 kept[index] = frame
             elif frame.index in labelled:
-                raise InputError(
-                    f'{shown(base_name(kept[index].file_name))} and '
-                    f'{shown(base_name(frame.file_name))} of {labels.name} are both frame {index} '
-                    'of the video, give each frame one picture'
-                )
-        elif frame.index in labelled:
-            name = shown(frame.file_name)
-            what = name if index is None else f'frame {index}'
-            if index is not None and frame.file_name:
-                what += f' ({name})'
-            raise InputError(
-                f'the {options.subject} of {labels.name} are on {what}, which is not among the '
-                f'{"" if source is None else f"{len(source)} "}frames of '
-                f'{"the video" if source is None else source.name}; '
-                + _frames_to_give(
-                    labels, [frame_of[i] for i in labelled & {*frame_of}], end, options
-                )
-            )
-    new_index = {frame.index: index for index, frame in kept.items()}
-    return replace(
-        labels,
-        frames=tuple(
+                raise self._misplaced(frame, frame_of, kept)
+        new_index = {frame.index: index for index, frame in kept.items()}
+        frames = [
             replace(frame, index=new_index[frame.index])
-            for frame in labels.frames
+            for frame in self.labels.frames
             if frame.index in new_index
-        ),
-        persons=tuple(
-            replace(person, frame_index=new_index[person.frame_index]) for person in labels.persons
-        ),
+        ]
+        persons = [replace(p, frame_index=new_index[p.frame_index]) for p in self.labels.persons]
+        return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
+
+    def _misplaced(
+        self, frame: VideoFrame, frame_of: Mapping[int, int], kept: Mapping[int, VideoFrame]
+    ) -> InputError:
+        """Word that a labelled picture is no frame of the video, or the same as another picture."""
+        index, name = frame_of.get(frame.index), shown(frame.file_name)
+        if index is not None and index in kept:
+            names = [shown(base_name(one.file_name)) for one in (kept[index], frame)]
+            return InputError(
+                f'{" and ".join(names)} of {self.labels.name} are both frame {index} of the video, '
+                'give each frame one picture'
+            )
+        where = name if index is None else f'frame {index}'
+        if index is not None and frame.file_name:
+            where += f' ({name})'
+        number, first = self.options.number_option, self.options.first_number
+        end = None if self.source is None else len(self.source)
+        found = [frame_of[one.index] for one in self.labelled if one.index in frame_of]
+        advice = f'give the frames of these {self.options.subject}'
+        if first is not None and min(found, default=0) < 0:
+            advice = f'give {number} {first + min(found)} or less'
+        # A file that counts from 0 may have nothing on frame 0, but never one too many at the end.
+        stated = self.numbering.kind == 'index' and not self.options
+        if stated and found and min(found) > 0 and max(found) == end:
+            advice += f', or {number} 1 if the file counts frames from 1'
+        return InputError(
+            f'the {self.whose} are on {where}, which is not among the '
+            f'{"" if end is None else f"{end} "}frames of {self.video}; {advice}'
+        )
+
+    def describe_first(self, frame_of: Mapping[int, int]) -> str:
+        """Say which frame the first labelled picture is."""
+        if not self.labelled:
+            return 'no picture is labelled'
+        first = min(self.labelled, key=lambda frame: frame.index)
+        return f'{base_name(first.file_name) or "the first"} is frame {frame_of[first.index]}'
+
+
+class _PictureFit(NamedTuple):
+    """Result of comparing labelled pictures with their expected frames.
+
+    Args:
+        shift: Number of frames by which the pictures are later than expected; None if unclear.
+        alike: Whether the pictures look like any of the frames around the expected one.
+    """
+
+    shift: int | None = None
+    alike: bool = True
+
+    def describe(self, video: str) -> str:
+        """Say in the form of a verb what the pictures show."""
+        if not self.alike:
+            return f'show none of the frames there of {video}'
+        if not self.shift:
+            return f'show these frames of {video}'
+        order = 'later' if self.shift > 0 else 'earlier'
+        return f'show frames of {video} that are {abs(self.shift)} {order}'
+
+
+def _fit_pictures(
+    labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource
+) -> _PictureFit:
+    """Compare labelled pictures, if their files exist, with the frames around the expected ones.
+
+    Args:
+        labels: Labels as read from the file.
+        frame_of: Index in ``labels`` -> expected frame of the video.
+        source: The video.
+    """
+    labelled = set(labels.labelled_frame_indices)
+    paths = {
+        frame_of[frame.index]: path
+        for frame in labels.frames
+        if frame.index in labelled and frame.index in frame_of
+        if (path := _find_picture(labels, frame)) is not None
+    }
+    chosen = sorted(paths)
+    places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
+    distances = []
+    for expected in (chosen[place] for place in places):
+        with suppress(InputError):
+            picture = _grey(read_picture(paths[expected]))
+            if picture.std() >= _MIN_CONTRAST:
+                distances.append(_distances(picture, expected, source))
+    if not distances:
+        return _PictureFit()
+    # Infinite beyond the ends of the video, so that a shift must be possible for all pictures.
+    means = np.mean(distances, axis=0)
+    best, second = np.argsort(means, kind='stable')[:2]
+    if means[best] > _UNLIKE:
+        return _PictureFit(alike=False)
+    clear = np.isfinite(means[second]) and means[best] <= _CLEARLY * means[second]
+    return _PictureFit(int(best) - REACH if clear else None)
+
+
+def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
+    """Find the file of a picture in the folder of the label file or one named ``images`` there."""
+    folder = labels.numbering.folder if labels.numbering else None
+    if folder is None or not frame.file_name:
+        return None
+    name, own = base_name(frame.file_name), frame.file_name.replace('\\', '/')
+    places = [folder / name, folder / 'images' / name, folder.parent / 'images' / name]
+    if not leaves_folder(own):
+        places.insert(0, folder / own)
+    return next((place for place in places if os.path.isfile(place)), None)
+
+
+def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.ndarray:
+    """Compute the distances [2 REACH + 1] of a grey copy to the frames around the expected one.
+
+    The distance is the mean squared difference of grey values normalised to mean 0 and standard
+    deviation 1, which is ``2 (1 - correlation)``. It is infinite where there is no frame.
+    """
+    distances = np.full(2 * REACH + 1, np.inf)
+    for place, index in enumerate(range(expected - REACH, expected + REACH + 1)):
+        if 0 <= index < len(source):
+            difference = _normalized(picture) - _normalized(_grey(source[index]))
+            distances[place] = np.square(difference).mean()
+    return distances
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(grey, _GREY_SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)
+
+
+def _normalized(grey: np.ndarray) -> np.ndarray:
+    normalized: np.ndarray = (grey - grey.mean()) / max(grey.std(), 1.0)
+    return normalized
+
+
+def fit_size(
+    labels: VideoLabels,
+    size: Size,
+    labels_size: Size | None = None,
+    subject: FrameSubject = 'labels',
+) -> VideoLabels:
+    """Rescale labels to the size of their video.
+
+    Args:
+        labels: Labels of the video.
+        size: Size of the video.
+        labels_size: Size of the pictures that the labels were made on, for a file that does not
+            state it, or to rescale the labels; None if it equals ``size``. Its shape may differ
+            from the video's (anamorphic video has pictures that are shown wider or narrower), but
+            it must not be that of a turned picture.
+        subject: What the file holds; it decides which remedy errors name.
+
+    Returns:
+        The labels, rescaled if ``labels_size`` is given; their frames then have the video's size.
+
+    Raises:
+        InputError: If the file states another size, or states none and so many joints lie outside
+            the picture that the labels must belong to another size, or the labels were made on
+            turned pictures.
+    """
+    whose = f'the {subject} of {labels.name}'
+    for frame in labels.frames:
+        default = labels_size or size
+        stated = frame.width or default[0], frame.height or default[1]
+        made = f'{whose} were made at {_text(stated)} pixels'
+        if labels_size is not None and stated != labels_size:
+            remedy = 'leave it out' if stated == size else f'give --labels-size {_text(stated)}'
+            raise InputError(
+                f'{made} (frame {frame.index} of the file), but --labels-size is '
+                f'{_text(labels_size)}, {remedy}, or correct the size in the file'
+            )
+        if _is_turned(stated, size):
+            raise InputError(
+                f'{made}, the shape of a turned picture, but the frames of the video are '
+                f'{_text(size)} as they are shown, {_turned_remedy(size, subject)}'
+            )
+        if labels_size is None and stated != size:
+            remedy = f'{subject} that were made at {_text(size)}'
+            if subject == 'labels':
+                remedy = f'--labels-size {_text(stated)} to rescale the labels'
+            raise InputError(
+                f'{made} (frame {frame.index}), but the frames of the video are {_text(size)}, '
+                f'give frames of that size or {remedy}'
+            )
+    if labels_size is not None:
+        return rescale_labels(labels, labels_size, size)
+    _require_inside(labels, size, subject)
+    return labels
+
+
+def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> None:
+    """Refuse labels without a stated size that must belong to pictures of another size."""
+    unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
+    people = [_points(p, subject) for p in labels.persons if p.frame_index in unstated]
+    points = np.concatenate([np.empty((0, 2)), *people])
+    if not len(points) or not all(size):
+        return
+    outside = _outside(points, size)
+    larger = [(k * size[0], k * size[1]) for k in _ENLARGED]
+    holding = [other for other in larger if not _outside(points, other).any()]
+    limit = SOME_OUTSIDE if holding[:1] == larger[:1] else MANY_OUTSIDE
+    # A program may have made up a person, but nobody labels one outside of the picture.
+    is_lost = subject != 'estimates' and any(
+        len(person) > 2 and bool(_outside(person, size).all()) for person in people
+    )
+    if outside.mean() <= limit and not is_lost:
+        return
+    what = 'joints or centres of boxes' if subject == 'boxes' else f'joints of {subject}'
+    furthest = points[np.argmax((points / size).max(axis=1))]
+    example, turned = (holding or larger)[0], size[::-1]
+    options = f'--labels-size WxH ({_text(example)}, perhaps)'
+    lie = (
+        f'{outside.sum()} of {len(points)} {what} {labels.name} lie outside the {_text(size)} '
+        f'pictures of the video (one at {furthest[0]:.0f}, {furthest[1]:.0f})'
+    )
+    if _is_turned(turned, size) and not _outside(points, turned).any():
+        # A larger size would hold these joints, too, and squeeze the poses.
+        remedy = _turned_remedy(size, subject)
+        if subject == 'labels':
+            remedy += f', or {options} if they were made on larger ones that were not turned'
+        raise InputError(f'{lie}, but all within turned ones of {_text(turned)}, {remedy}')
+    remedy = f'the video of these {subject}, or {subject} that were made at {_text(size)}'
+    if subject == 'labels':
+        remedy = f'{options}, the size of the pictures that were labelled, or the right video'
+    raise InputError(f'{lie}, give {remedy}')
+
+
+def _text(size: Size) -> str:
+    return f'{size[0]}x{size[1]}'
+
+
+def _is_turned(labelled: Size, size: Size) -> bool:
+    """Tell whether pictures of a size have the shape of a video's after a quarter turn.
+
+    Args:
+        labelled: Size of the pictures that were labelled.
+        size: Size of the video.
+    """
+    if not all(labelled) or not all(size):
+        return False
+    straight = _ratio(labelled[0] * size[1], labelled[1] * size[0])
+    turned = _ratio(labelled[0] * size[0], labelled[1] * size[1])
+    return turned < _ALIKE < straight
+
+
+def _ratio(one: int, other: int) -> float:
+    return max(one, other) / min(one, other)
+
+
+def _turned_remedy(size: Size, subject: FrameSubject) -> str:
+    return (
+        f'give {subject} that were made on the pictures as they are shown ({_text(size)}), or, in '
+        f'place of the video, a folder of the pictures that these {subject} were made on'
     )
 
 
-def _frames_to_give(
-    labels: VideoLabels, frames: Sequence[int], end: float, options: FrameOptions
-) -> str:
-    """Say what to do about labels on frames that the video does not have.
+def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
+    """Convert labels made on pictures of one size to those of another.
+
+    The corners of both pictures coincide; the centre of the top-left pixel is (0, 0) in both:
+    ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions are rescaled too; visibility, scores and
+    sources stay. Outlines of COCO (``segmentation``), which this package does not interpret, are
+    dropped, their ``area`` is scaled.
 
     Args:
         labels: The labels.
-        frames: The frames that they would be on.
-        end: The number of frames of the video.
-        options: The user's information on the frames.
+        old: Size of the pictures that the labels were made on.
+        new: Size of the frames of the result.
+
+    Raises:
+        InputError: If rescaled coordinates are too large to be written.
     """
-    given = options.first_number
-    if given is not None and min(frames, default=0) < 0:
-        return f'give {options.number_option} {given + min(frames)} or less'
-    advice = f'give the frames of these {options.subject}'
-    stated = labels.numbering is None or labels.numbering.kind == 'index'
-    # A file that counts from 0 may have nothing on its frame 0, but never one too many at the end.
-    if stated and not options and frames and min(frames) > 0 and max(frames) == end:
-        advice += f', or {options.number_option} 1 if the file counts frames from 1'
-    return advice
+    scale = np.divide(new, old)
+    rescaled = replace(
+        labels,
+        frames=tuple(_rescale_frame(frame, scale, new) for frame in labels.frames),
+        persons=tuple(_rescale_person(person, scale) for person in labels.persons),
+    )
+    require_readable(rescaled)
+    return rescaled
 
 
-def _example(labels: VideoLabels, frame_of: Mapping[int, int]) -> str:
-    """Say which frame the first labelled picture is."""
-    for index in labels.labelled_frame_indices:
-        (frame,) = (frame for frame in labels.frames if frame.index == index)
-        return f'{base_name(frame.file_name) or "the first"} is frame {frame_of[index]}'
-    return 'no picture is labelled'
+def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFrame:
+    regions = tuple(
+        PolygonRegion(_rescale_points(region.points, scale)) for region in frame.ignore_regions
+    )
+    return replace(frame, width=size[0], height=size[1], ignore_regions=regions)
 
 
-def _showing(fit: PictureFit, source: FrameSource) -> str:
-    if not fit.alike:
-        return f'show none of the frames there of {source.name}'
-    if not fit.shift:
-        return f'show these frames of {source.name}'
-    return (
-        f'show frames of {source.name} that are {abs(fit.shift)} '
-        f'{"later" if fit.shift > 0 else "earlier"}'
+def _rescale_person(person: PersonLabel, scale: np.ndarray) -> PersonLabel:
+    extra = {name: value for name, value in person.extra.items() if name != 'segmentation'}
+    if type(extra.get('area')) in (int, float):
+        extra['area'] = float(extra['area'] * scale.prod())
+    return replace(
+        person,
+        keypoints=_rescale_points(person.keypoints, scale),
+        bbox=_rescale_box(person.bbox, scale),
+        head_box=_rescale_box(person.head_box, scale),
+        extra=extra,
     )
 
 
-def _some_names(labels: VideoLabels) -> str:
-    labelled = set(labels.labelled_frame_indices)
-    names = [
-        shown(base_name(frame.file_name)) for frame in labels.frames if frame.index in labelled
-    ]
-    return ', '.join(names[:2]) + (', ...' if len(names) > 2 else '')
+def _rescale_points(points: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    # Exact where the scale is 1.
+    return np.where(scale == 1, points, (points + 0.5) * scale - 0.5)
+
+
+def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None:
+    if box is None:
+        return None
+    return np.concatenate([_rescale_points(box[:2], scale), box[2:] * scale])
+
+
+def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
+    """Return the given joints, else the centre of a given box, [N, 2]; of estimates all joints."""
+    if subject == 'estimates':
+        return person.keypoints[person.labelled]
+    points = person.keypoints[person.given]
+    if not len(points) and person.has_box and person.source == 'given':
+        assert person.bbox is not None
+        return (person.bbox[:2] + person.bbox[2:] / 2)[None]
+    return points
+
+
+def _outside(points: np.ndarray, size: Size) -> np.ndarray:
+    """Tell which points [N, 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5."""
+    return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=1)
