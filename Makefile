@@ -1,8 +1,9 @@
-# make setup | demo | test | test-fast | test-light | test-sleap | coverage | lint | docs | clean;
+# make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint |
+# docs | clean;
 # PYTHON chooses the interpreter, ARGS adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light test-sleap coverage lint docs clean
+.PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint docs clean
 
 # The first one that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -26,6 +27,7 @@ help:
 	@echo 'make coverage  the tests, and which lines they reach; a page goes to work_dirs/coverage'
 	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
 	@echo 'make test-sleap  the tests of SLEAP projects, with sleap-io in a folder of its own'
+	@echo 'make test-research  the tests of research/, which is no part of the package'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make docs   the site, in work_dirs/site; links are checked'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
@@ -86,10 +88,13 @@ test-light: .venv-light/stamp
 test-sleap: .venv-sleap/stamp
 	PYTHONPATH=.venv-sleap $(PYTEST) tests/io/labels/test_sleap_labels.py $(ARGS)
 
+test-research: setup
+	$(PYTEST) research/tests $(ARGS)
+
 lint: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
-	$(VENV_PYTHON) -m mypy stdpose_mm tools demo
+	$(VENV_PYTHON) -m mypy stdpose_mm tools demo research
 
 # A small environment of its own: docstrings are read from the source, nothing is imported.
 docs: work_dirs/docs_env/installed

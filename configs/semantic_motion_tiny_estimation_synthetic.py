@@ -8,7 +8,3 @@ _base_ = [
 ]
 
 model = dict(head=dict(decoder={{_base_.codec}}))
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='HeldOutLossHook', interval=600, max_batches=16),
-]

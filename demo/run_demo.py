@@ -34,7 +34,7 @@ from stdpose_mm.io import write_json, write_text
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from stdpose_mm.benchmarks.propagation import Comparison, Difficulty
+    from stdpose_mm.comparison import Comparison, Difficulty
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
@@ -121,8 +121,8 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
     from tqdm import tqdm
 
-    from stdpose_mm.benchmarks.propagation import compare_propagators, report_difficulty
-    from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
+    from stdpose_mm.comparison import compare_propagators, report_difficulty
+    from stdpose_mm.comparison.comparison_report import comparison_csv
     from stdpose_mm.datasets.synthetic import write_dataset
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18

@@ -7,11 +7,9 @@ from typing import Literal, NamedTuple, get_args
 
 PROPAGATION_METHODS = {
     'auto': 'auto',
-    'dcpose': 'window',
     'flow': 'flow',
     'linear': 'interpolation',
     'per-frame': 'window',
-    'posewarper': 'window',
     'semantic-motion': 'window',
     'spline': 'interpolation',
     'stdpose': 'window',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ FLOORS = (
     ('propagation',),
     ('review',),
     ('export', 'training', 'visualization'),
-    ('benchmarks',),
+    ('comparison',),
     ('apis',),
     ('review_app',),
     ('cli',),
@@ -146,8 +147,12 @@ def test_models_and_datasets_do_not_know_each_other():
     assert not {('models', 'datasets'), ('datasets', 'models')} & set(arrows())
 
 
-def test_nothing_but_the_command_line_imports_benchmarks():
-    assert {own for own, other in arrows() if other == 'benchmarks'} <= {'cli'}
+@pytest.mark.parametrize('folder', [PACKAGE, 'tools', 'demo', 'configs', 'tests'])
+def test_nothing_imports_research(folder):
+    named = re.compile(r'(from|import) research\b|[\'"]research\.')
+    own = Path(__file__)
+    sources = [path for path in (ROOT / folder).rglob('*.py') if path != own]
+    assert [str(path) for path in sources if named.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize('place', LIGHT)

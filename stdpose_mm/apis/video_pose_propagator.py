@@ -109,8 +109,7 @@ class VideoPosePropagator:
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
-            'semantic-motion', 'posewarper', 'dcpose' and 'per-frame'; 'auto' takes its heatmaps
-            as evidence.
+            'semantic-motion' and 'per-frame'; 'auto' takes its heatmaps as evidence.
         checkpoint: Its weights.
         device: Where networks run.
         method: One of the above, 'flow', 'spline' or 'linear'.

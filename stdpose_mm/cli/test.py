@@ -80,7 +80,6 @@ def test(args: argparse.Namespace) -> None:
         config_mistakes,
         require_label_files,
     )
-    from stdpose_mm.engine.fitting_evaluator import require_fitting_evaluator
     from stdpose_mm.engine.training_processes import training_processes
 
     require_checkpoint(args.checkpoint)
@@ -103,7 +102,6 @@ def test(args: argparse.Namespace) -> None:
 
     with training_processes(cfg), config_mistakes(args.config):
         require_label_files(cfg, 'test')
-        require_fitting_evaluator(cfg, 'test')
         metrics = measure(cfg, flips, own_flip)
         is_first = is_main_process()
     if not is_first:

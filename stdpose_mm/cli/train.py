@@ -35,7 +35,6 @@ def train(args: argparse.Namespace) -> None:
         require_label_files,
         require_schedule,
     )
-    from stdpose_mm.engine.fitting_evaluator import require_fitting_evaluator
     from stdpose_mm.engine.training_processes import training_processes
     from stdpose_mm.engine.training_runner import TrainingRunner
 
@@ -43,7 +42,6 @@ def train(args: argparse.Namespace) -> None:
     with training_processes(cfg), config_mistakes(args.config):
         require_schedule(cfg)
         require_label_files(cfg, 'train', 'val')
-        require_fitting_evaluator(cfg, 'val')
         TrainingRunner.from_cfg(cfg).train()
 
 
@@ -88,10 +86,6 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         InputError: If an option does not fit the config, or a checkpoint does not exist.
     """
     if args.no_validate:
-        # Held-out losses are no validation, but use the validation data.
-        for hook in cfg.get('custom_hooks') or []:
-            if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
-                hook['dataloader'] = cfg.get('val_dataloader')
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         import torch

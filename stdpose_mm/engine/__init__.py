@@ -1,4 +1,4 @@
-"""Extensions of the MMEngine runner: bf16 on any device, exact resuming, losses on held-out data.
+"""Extensions of the MMEngine runner: bf16 on any device, exact resuming.
 
 A training run depends only on its seed and the step number, so that a stopped and resumed run gives
 the same losses as an uninterrupted run:
@@ -8,15 +8,14 @@ the same losses as an uninterrupted run:
 - the augmentation of a sample from its seed, in any worker: :class:`SeedSample`;
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
 
-:class:`HeldOutLossHook` evaluates such a run without changing it. A checkpoint file is either
-complete or absent: :class:`AtomicLocalBackend`. :func:`packed_collate` hands batches of windows
-from loader processes to the training process.
+A checkpoint file is either complete or absent: :class:`AtomicLocalBackend`. :func:`packed_collate`
+hands batches of windows from loader processes to the training process.
 """
 
 from __future__ import annotations
 
 from .atomic_backend import AtomicLocalBackend
-from .hooks import CheckpointReportHook, HeldOutLossHook, RandomStateHook
+from .hooks import CheckpointReportHook, RandomStateHook
 from .optim_wrappers import AutocastOptimWrapper, ViTOptimWrapperConstructor
 from .packed_collate import packed_collate
 from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
@@ -27,7 +26,6 @@ __all__ = [
     'AutocastOptimWrapper',
     'CheckpointReportHook',
     'EvenlySpacedSampler',
-    'HeldOutLossHook',
     'RandomStateHook',
     'SeedSample',
     'SeededInfiniteSampler',

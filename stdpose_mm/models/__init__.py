@@ -14,8 +14,6 @@ from .losses import ForegroundKLLoss, ForegroundMSELoss, MutualInformationLoss
 from .necks import (
     MLSME,
     STRE,
-    DualConsecutive,
-    PoseWarping,
     TemporalFeatureFusion,
     TemporalKeypointsSynthesis,
 )
@@ -27,14 +25,12 @@ __all__ = [
     'STRE',
     'AuxiliaryLabels',
     'ContextDecoder',
-    'DualConsecutive',
     'DynamicAwareMask',
     'ForegroundKLLoss',
     'ForegroundMSELoss',
     'FrameHead',
     'GivenPoseEmbedding',
     'MutualInformationLoss',
-    'PoseWarping',
     'STDAHead',
     'STDPose',
     'SemanticMotionPose',

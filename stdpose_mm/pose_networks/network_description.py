@@ -217,4 +217,4 @@ PRESETS = {
     name: NetworkDescription.from_fields(content) for name, content in _PRESET_FIELDS.items()
 }
 """Name -> networks of MMPose as MMDeploy exports them, EfficientPose, MediaPipe's BlazePose, and
-MoveNet as ``tools/misc/export_movenet.py`` writes it."""
+MoveNet as ``research/tools/export_movenet.py`` writes it."""

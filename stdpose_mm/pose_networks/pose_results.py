@@ -44,7 +44,7 @@ _SIGMA = 8 / 3
 _HEIGHT = 0.5
 """Height of the peak of a certain joint. A place says less than a heatmap, which also shows how
 sure of it a network is: full peaks cost more accuracy than they bring where labels are close
-(docs/results/evidence_networks.md, "Poses in place of heatmaps")."""
+(research/docs/evidence_networks.md, "Poses in place of heatmaps")."""
 
 _LEAST_IOU = 0.2
 """Overlap of boxes below which an estimate is of somebody else. The box of a pose of which the

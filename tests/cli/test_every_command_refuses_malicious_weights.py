@@ -21,15 +21,11 @@ from stdpose_mm.cli.one_line_parser import OneLineParser
 from support.malicious_files import MALICIOUS
 from support.paths import ROOT
 from support.small_configs import DETECTOR
-from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
 WEIGHTS = re.compile(r'checkpoint|weights|fuser|\.pth', re.IGNORECASE)
 """What the name, the placeholder or the help of an argument for weights has in it."""
-
-NO_WEIGHTS = {('study', 'also_test'), ('misc/export_movenet', 'model')}
-"""Arguments, by command, that speak of weights and take none, or plain numbers."""
 
 CONFIGS = dict.fromkeys(('train', 'test'), 'toy.py')
 """Commands whose config holds data, too -> such a config."""
@@ -47,20 +43,9 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('propagate', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
-    ('analysis_tools/benchmark_review', 'checkpoint'): ['--config', 'model.py'],
-    ('analysis_tools/benchmark_review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
-    ('analysis_tools/simulate_review', 'checkpoint'): ['--config', 'model.py'],
-    ('analysis_tools/simulate_review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
     ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
-    ('analysis_tools/benchmark_inference', 'checkpoint'): ['--config', 'model.py'],
-    ('analysis_tools/benchmark_speed', 'checkpoint'): ['--config', 'model.py'],
     ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
-    ('analysis_tools/simulate_annotator', 'checkpoint'): [
-        *('--config', 'model.py', '--method', 'stdpose'),
-    ],
-    ('misc/finetune_fuser', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
-    ('misc/finetune_fuser', 'checkpoint'): ['--config', 'model.py'],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""
@@ -90,12 +75,11 @@ FORMS = {
 Run = Callable[..., tuple[int, str, list[str]]]
 
 
-def takes_weights(name: str, parser: OneLineParser, action: Action) -> bool:
+def takes_weights(parser: OneLineParser, action: Action) -> bool:
     text = f'{action.dest} {action.metavar} {action.help}'
     return (
         WEIGHTS.search(text) is not None
         and action.dest not in parser.outputs
-        and (name, action.dest) not in NO_WEIGHTS
         # Not flags, words of a list or numbers.
         and action.nargs != 0
         and not action.choices
@@ -109,7 +93,7 @@ def weights_arguments() -> list[tuple[str, str, str]]:
         (name, action.dest, value)
         for name, parser in parsers().items()
         for action in parser._actions
-        if takes_weights(name, parser, action)
+        if takes_weights(parser, action)
         for value in FORMS.get(str(action.metavar), ['bad.pth'])
     ]
 
@@ -141,7 +125,7 @@ def command_line(name: str, parser: OneLineParser, dest: str, value: str) -> lis
     given = {
         'inputs': ['clip.mp4', 'labels.json'] if name == 'propagate' else ['clip.mp4'],
         'video': ['clip.mp4'],
-        'labels': ['labels.json'] * (2 if name == 'misc/finetune_fuser' else 1),
+        'labels': ['labels.json'],
         'config': [CONFIGS.get(name, 'model.py')],
         'checkpoint': ['good.pth'],
         'det_config': ['det.py'],
@@ -182,9 +166,6 @@ def test_weights_that_a_command_is_given(
 @pytest.mark.parametrize(
     ('name', 'options'),
     [
-        ('misc/finetune_fuser', ['--matcher', 'bad.onnx']),
-        ('misc/finetune_fuser', ['--stdpose-folder', 'bad']),
-        ('misc/train_auto', ['--matcher', 'bad.onnx']),
         ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad.onnx=matcher']),
         ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad=stdpose']),
     ],
@@ -204,20 +185,6 @@ def test_networks_of_auto_that_a_command_is_given(
     assert not marker.exists()
     assert (code, len(lines)) == (2, 1), lines
     assert '.onnx is no network that onnxruntime can run' in lines[0]
-
-
-def test_the_earlier_run_that_train_auto_goes_on_from(run_main: Run, marker: Path) -> None:
-    """Its fuser is needed last, and looked at first."""
-    Path('start').mkdir()
-    shutil.copy('bad.pth', 'start/fuser.pth')
-    options = ['--labels', 'labels.json', 'labels.json', '--start', 'start', '--work-dir', 'run']
-
-    code, _, lines = run_main(load_tool('misc/train_auto').main, *options)
-
-    assert not marker.exists()
-    assert (code, len(lines)) == (2, 1), lines
-    assert 'fuser.pth holds shutil.copyfile' in lines[0]
-    assert not Path('run').exists()
 
 
 UNPICKLERS = {'torch': {'load'}, 'pickle': {'load', 'loads', 'Unpickler'}, 'joblib': {'load'}}
@@ -242,7 +209,9 @@ def unpickled(path: Path) -> list[str]:
 def test_one_place_reads_pickles() -> None:
     """That holds for what no argument names, too: caches, and what lies in work folders."""
     files = [
-        path for room in ('stdpose_mm', 'tools', 'demo') for path in (ROOT / room).rglob('*.py')
+        path
+        for room in ('stdpose_mm', 'tools', 'demo', 'research')
+        for path in (ROOT / room).rglob('*.py')
     ]
     places = [place for path in files for place in unpickled(path)]
     assert [place.partition(':')[0] for place in places] == ['stdpose_mm/checkpoint_files.py']

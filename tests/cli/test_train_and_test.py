@@ -234,17 +234,6 @@ def test_options_reach_the_config(config: str, final_config: Callable[..., Confi
     assert cfg.work_dir == str(Path('work_dirs') / 'toy')
 
 
-def test_without_validation_held_out_losses_keep_their_data(
-    config: str, tmp_path: Path, final_config: Callable[..., Config]
-) -> None:
-    own = "dict(type='HeldOutLossHook', interval=5, dataloader=dict(batch_size=7))"
-    hooks = f"custom_hooks = [dict(type='HeldOutLossHook', interval=5), {own}]\n"
-    (tmp_path / 'toy.py').write_text(CONFIG + hooks)
-    cfg = final_config(config, '--no-validate')
-    assert cfg.val_dataloader is None
-    assert [hook.dataloader.batch_size for hook in cfg.custom_hooks] == [2, 7]
-
-
 def test_amp_without_a_gpu_trains_in_bfloat16(
     config: str, monkeypatch: pytest.MonkeyPatch, final_config: Callable[..., Config]
 ) -> None:

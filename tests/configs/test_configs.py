@@ -22,16 +22,13 @@ from mmpose.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
-from stdpose_mm.benchmarks.study.study import read_study
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
-from support.paths import CONFIGS
 from support.small_configs import ALIASES, NAMES, read, small_model_cfg, width_of
 
 PATTERN = re.compile(
-    r'(stdpose|semantic_motion|dcpose|posewarper|vit)_(tiny|small|base|large|huge)_'
+    r'(stdpose|semantic_motion)_(tiny|small|base|large|huge)_'
     r'(propagation|estimation)_(posetrack(17|18|21|_pilot)|synthetic|jhmdb)(_\w+)?\.py'
 )
-STUDIES = sorted((CONFIGS / 'studies').glob('*.py'))
 PICTURE_SIZE = (320, 240)
 PERSON = (100, 40, 220, 200)
 
@@ -235,18 +232,6 @@ def test_learning_rate_is_for_the_batches_of_the_config(name: str) -> None:
     processes = 1 if cfg.model.backbone.arch == 'tiny' else 4
     batch_size = processes * cfg.train_dataloader.batch_size
     assert cfg.auto_scale_lr.base_batch_size == batch_size
-
-
-@pytest.mark.parametrize('study_file', STUDIES, ids=lambda path: path.stem)
-def test_a_study_that_changes_batches_states_what_the_learning_rate_is_for(
-    study_file: Path,
-) -> None:
-    study = read_study(study_file)
-    for entry in study.trained:
-        options = {**study.cfg_options, **entry.cfg_options}
-        assert options.get('auto_scale_lr.base_batch_size') == options.get(
-            'train_dataloader.batch_size'
-        )
 
 
 def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg: Config) -> None:

@@ -22,7 +22,7 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import cache, reduce
 from importlib.util import find_spec
 from itertools import pairwise
@@ -44,19 +44,8 @@ from support.paths import ROOT
 PARSED_ONLY = {
     'train': 'minutes to days',
     'test': 'needs what training leaves',
-    'train_auto': 'an hour',
-    'train_matcher': 'hours without a GPU',
-    'finetune_fuser': 'half an hour',
-    'study': 'minutes to days',
-    'benchmark_speed': 'minutes, on a machine that does nothing else',
-    'benchmark_inference': 'minutes, on a machine that does nothing else',
     'make_synthetic_posetrack': 'minutes',
-    'probe_parts': 'needs what training leaves',
     'review': 'runs until it is ended',
-    'make_review_pictures': 'needs a browser',
-    'soak': 'half an hour',
-    'soak_kills': 'half an hour',
-    'benchmark_tracking': 'needs labelled videos and a detector',
 }
 """Verb or script -> how long it takes, or what it needs."""
 
@@ -172,6 +161,10 @@ def run_call(call: Call) -> None:
         done = subprocess.run(['make', '-n', *rest], cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         return None
+    if call.words[1:2] == ['-m'] and call.words[2].startswith('research.'):
+        # Its own tests run it.
+        assert ROOT.joinpath(*call.words[2].split('.')).with_suffix('.py').is_file(), call.words[2]
+        return None
     if call.words[:2] == ['python', '-']:
         exec(compile(call.piped, 'standard input', 'exec'), {'__name__': '__main__'})
         return None
@@ -263,7 +256,7 @@ def check_arguments(args: argparse.Namespace, words: list[str]) -> None:
     configs = {name for name in named if re.match(r'(tools|configs|demo|docs)/', name)}
     assert all(Path(name).exists() for name in configs), f'missing of {configs}'
     options = [pair.partition('=')[0] for pair in vars(args).get('cfg_options') or []]
-    for name in models_of(name for name in configs if name.startswith('configs/')):
+    for name in (name for name in configs if name.startswith('configs/')):
         cfg = read_config(name, Path(name).read_text(encoding='utf-8'))
         for key in set(options) - {'load_from'}:
             *parents, last = key.split('.')
@@ -277,17 +270,6 @@ def read_config(name: str, _text: str) -> Any:
     from mmengine.config import Config
 
     return Config.fromfile(name)
-
-
-def models_of(configs: Iterable[str]) -> Iterator[str]:
-    """The configs of models among configs; those of its entries for a study."""
-    from stdpose_mm.benchmarks.study.study import read_study
-
-    for name in configs:
-        if name.startswith('configs/studies/'):
-            yield from {str(entry.config) for entry in read_study(name).trained}
-        else:
-            yield name
 
 
 def entry_of(cfg: Any, key: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +16,6 @@ PAGES = [
     *(ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'SECURITY.md')),
     *sorted((ROOT / 'docs').rglob('*.md')),
 ]
-BENCHMARKS = ROOT / 'docs' / 'results' / 'benchmarks'
 
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
@@ -93,7 +91,9 @@ def test_named_modules_and_attributes_exist(page: Path) -> None:
     assert not {name for name in named if not is_defined(name)}
 
 
-@pytest.mark.parametrize('form', [r'\bdocs/[\w/]+\.md', r'\bconfigs/[\w/]+\.py'])
+@pytest.mark.parametrize(
+    'form', [r'(?<![/\w])docs/[\w/]+\.md', r'\bresearch/docs/[\w/]+\.md', r'\bconfigs/[\w/]+\.py']
+)
 def test_pages_and_configs_that_sources_name_exist(form: str) -> None:
     sources = [
         path
@@ -121,25 +121,6 @@ def test_each_answer_of_where_is_what_is_defined_in_the_file_it_names() -> None:
         tree = parse(ROOT / file.strip('`'))
         for name in re.findall(r'`([\w.]+)`', names):
             assert find(tree, name.split('.')), f'{question}: no {name} in {file}'
-
-
-@pytest.mark.parametrize('name', ['demo', 'generated', 'jhmdb', 'pilot'])
-def test_the_table_of_a_benchmark_is_that_of_its_csv(name: str) -> None:
-    with (BENCHMARKS / f'{name}.csv').open(encoding='utf-8', newline='') as file:
-        figures = {
-            (row['method'], f'T = {row["T"]}'): f'{row["PCK@0.1"]} / {row["error %"]}'
-            for row in csv.DictReader(file)
-            if row['frames'] == 'unlabelled' and not row['by']
-        }
-    table = rows(BENCHMARKS / f'{name}.md')
-    start = next(i for i, row in enumerate(table) if row[0].startswith('PCK@0.1'))
-    _, *intervals = table[start]
-    shown = {
-        (method, interval): cell
-        for method, *cells in table[start + 2 :]
-        for interval, cell in zip(intervals, cells, strict=True)
-    }
-    assert shown == figures
 
 
 # Names are looked up in the source: importing everything would need everything installed.

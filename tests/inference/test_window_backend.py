@@ -59,7 +59,7 @@ def test_windows_of_codes_are_windows_of_pictures(model):
     assert_same_maps(found, expected.numpy())
 
 
-@pytest.mark.parametrize('system', ['stdpose', 'semantic motion, labels', 'posewarper'])
+@pytest.mark.parametrize('system', ['stdpose', 'semantic motion, labels'])
 def test_windows_of_five_codes_are_windows_of_pictures(system, flip_test):
     changes = window_systems(3, 5)[system]
     model = window_model(SKELETON, test_cfg={'flip_test': flip_test}, **changes)

@@ -19,7 +19,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md')
     for name in (*files, 'model-index.yml'):
         shutil.copy(ROOT / name, tree / name)
-    for name in ('stdpose_mm', 'configs', 'tools'):
+    for name in ('stdpose_mm', 'configs', 'tools', 'research'):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
     return tree
 
@@ -42,7 +42,7 @@ def test_wheel_holds_the_mim_extension(tree: Path) -> None:
     assert 'stdpose_mm/.mim/model-index.yml' in names
     assert 'stdpose_mm/.mim/configs/metafile.yml' in names
     assert 'stdpose_mm/engine/hooks/random_state_hook.py' in names
-    assert not any(name.startswith('tests/') for name in names)
+    assert not any(name.startswith(('tests/', 'research/')) for name in names)
 
 
 def test_building_leaves_nothing_in_the_package(tree: Path) -> None:

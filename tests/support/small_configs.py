@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+from torch import nn
 
 from stdpose_mm.engine.model_names import config_files
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
@@ -46,15 +50,8 @@ def width_of(cfg: Config) -> int:
     return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
 
 
-_NARROW = {
-    'DualConsecutive': dict(residual_channels=8, num_blocks=1),
-    'PoseWarping': dict(channels=8, num_blocks=1),
-}
-"""What is not in the configs: these have it by default."""
-
-
 def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
-    """Return the config's model with one narrow block in each part, and two dilations at most.
+    """Return the config's model with one narrow block in each part.
 
     Only settings that equal the backbone's width become narrow, so those that do not fit it are
     still wrong afterwards.
@@ -74,12 +71,8 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
                 node[key] = 1
             elif key == 'deconv_out_channels' and value:
                 node[key] = (4, 4)
-            elif key == 'dilations':
-                node[key] = value[:2]
 
     shrink(model)
-    if model.get('neck'):
-        model.neck.update(_NARROW.get(model.neck.type, {}))
     # Tokens are pruned before the last layer.
     pruning = model.backbone.get('pruning') or {'after': 0}
     model.backbone.arch = dict(
@@ -100,6 +93,20 @@ def write_shallow_config(path: Path, base: str) -> str:
     arch = {**ARCHITECTURES['tiny'], 'num_layers': 1}
     changed = {'backbone': {'arch': {'_delete_': True, **arch}}}
     path.write_text(f'_base_ = {str(CONFIGS / base)!r}\nmodel = {changed!r}\n')
+    return str(path)
+
+
+def write_random_weights(config: str, path: Path) -> str:
+    """Write a checkpoint of a config's model; layers that begin with zeros are drawn, too."""
+    loaded = Config.fromfile(config)
+    init_default_scope('mmpose')
+    model_cfg = copy.deepcopy(loaded.model)
+    model_cfg.backbone.init_cfg = None
+    model = MODELS.build(model_cfg)
+    for weight in model.parameters():
+        if weight.ndim > 1 and not weight.any():
+            nn.init.trunc_normal_(weight, std=0.02)
+    torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
 
 

@@ -184,16 +184,6 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
         'use_prior': True,
         'num_frames': num_frames,
     }
-    merged_maps = {
-        **cfg['frame_head'],
-        'type': 'SingleSourceHead',
-        'source': 'merged_heatmaps',
-        'in_channels': num_joints,
-        'deconv_out_channels': None,
-        'deconv_kernel_sizes': None,
-        'final_layer': None,
-    }
-    warping = {'num_joints': num_joints, 'dilations': (1, 2), 'num_frames': num_frames}
     return {
         'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
         'light': light(num_joints, num_frames),
@@ -206,11 +196,6 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
         'semantic motion, appearance': semantic_motion_appearance(
             num_joints, num_frames=num_frames
         ),
-        'dcpose': {'neck': {'type': 'DualConsecutive', **warping}, 'head': merged_maps},
-        'posewarper': {
-            'neck': {'type': 'PoseWarping', 'embed_dims': 32, **warping},
-            'head': merged_maps,
-        },
     }
 
 

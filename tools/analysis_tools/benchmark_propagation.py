@@ -36,7 +36,7 @@ from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
-    from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry
+    from stdpose_mm.comparison.benchmark import BenchmarkEntry
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
@@ -171,10 +171,10 @@ def benchmark(args: argparse.Namespace) -> None:
     require_packages('benchmark_propagation.py', 'torch', 'mmpose')
     from tqdm import tqdm
 
-    from stdpose_mm.benchmarks.propagation.benchmark import Conditions, benchmark_propagators
-    from stdpose_mm.benchmarks.propagation.compare_propagators import FAST_MOTION
-    from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
-    from stdpose_mm.benchmarks.propagation.comparison_report import (
+    from stdpose_mm.comparison.benchmark import Conditions, benchmark_propagators
+    from stdpose_mm.comparison.compare_propagators import FAST_MOTION
+    from stdpose_mm.comparison.comparison_plots import plot_comparisons
+    from stdpose_mm.comparison.comparison_report import (
         comparison_csv,
         comparison_report,
     )
@@ -221,7 +221,7 @@ def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
     Raises:
         InputError: If a method cannot be built, or only one of config and checkpoint is given.
     """
-    from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry
+    from stdpose_mm.comparison.benchmark import BenchmarkEntry
 
     if (args.config is None) != (args.checkpoint is None):
         raise InputError(
@@ -270,7 +270,7 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
     """
     if min_motion is None:
         return videos
-    from stdpose_mm.benchmarks.propagation import mean_motion
+    from stdpose_mm.comparison import mean_motion
 
     motion = [mean_motion(labels) for labels in videos]
     fast = [labels for labels, value in zip(videos, motion, strict=True) if value > min_motion]

@@ -1,27 +1,22 @@
-r"""Count the multiply-adds of a pose by part of the model, compared with MMPose's model.
+r"""Count the multiply-adds of a window by part of the model.
 
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py \
         --cfg-options model.head.num_blocks=1
 
-For a person in every frame of a video: each frame is encoded once. Counted are matrix products,
-convolutions and attention; nothing is computed, and no weights are needed. MMPose's model is the
-same backbone with ViTPose's classic decoder.
+Counted are matrix products, convolutions and attention for the pose of one person in one frame,
+whose window shares no frame with others; nothing is computed, and no weights are needed.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import require_packages
-from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,32 +27,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser('get_flops.py', __doc__)
-    parser.add_argument('config', nargs='+', metavar='CONFIG', help='config files')
-    parser.add_output(
-        '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'
-    )
-    add_config_options(parser, 'override entries of every config')
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    add_config_options(parser, 'override entries of the config')
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Count, print and write.
+    """Count and print.
 
     Raises:
         InputError: If an option or a file cannot be used.
     """
     require_packages('a pose network', 'torch', 'mmpose')
-    from stdpose_mm.benchmarks.complexity import pose_work, work_table
-    from stdpose_mm.engine.config_files import read_config
+    import torch
+    from mmengine.registry import init_default_scope
+    from mmpose.registry import MODELS
+    from torch.utils.flop_counter import FlopCounterMode
 
-    options = parse_config_options(args.cfg_options)
-    stems = [Path(config).stem for config in args.config]
-    names = stems if len(set(stems)) == len(stems) else args.config
-    cfgs = [read_config(config, options) for config in args.config]
-    rows = pose_work(dict(zip(names, cfgs, strict=True)))
-    print(work_table(rows))
-    if args.out is not None:
-        write_json(args.out, [asdict(row) for row in rows], indent=1)
+    from stdpose_mm.engine.config_files import config_mistakes, read_config
+
+    cfg = read_config(args.config, parse_config_options(args.cfg_options))
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    counter = FlopCounterMode(display=False)
+    with config_mistakes(args.config), torch.device('meta'), torch.no_grad(), counter:
+        model = MODELS.build(cfg.model).eval()
+        model(torch.empty(1, model.num_frames, 3, *model.backbone.img_size), None, mode='tensor')
+    counts = {name: sum(of.values()) for name, of in counter.get_flop_counts().items()}
+    parts = {
+        name: counts.get(f'{type(model).__name__}.{name}') for name, _ in model.named_children()
+    }
+    for name, flops in {**parts, 'all': counter.get_total_flops()}.items():
+        if flops:
+            # Two operations are one multiply-add.
+            print(f'{name:12} {flops / 2e9:8.3f} G')
 
 
 if __name__ == '__main__':

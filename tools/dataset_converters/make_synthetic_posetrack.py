@@ -26,7 +26,7 @@ def generate(args: argparse.Namespace) -> None:
     """Write the videos and print their difficulty."""
     from tqdm import tqdm
 
-    from stdpose_mm.benchmarks.propagation import report_difficulty
+    from stdpose_mm.comparison import report_difficulty
     from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
     options = {name: getattr(args, name) for name in ('frames', 'width', 'height')}

@@ -1,6 +1,6 @@
 """Layers shared by backbones, necks and heads.
 
-``attention``, ``blocks``, ``deformable``, ``dcpose``, ``position_embedding``, ``packed_layers``,
+``attention``, ``blocks``, ``deformable``, ``position_embedding``, ``packed_layers``,
 ``recompute``, ``space_time_masks`` and ``upsampling`` hold related functions and classes; a class
 that configs name has its own file.
 """
@@ -18,7 +18,6 @@ from .blocks import (
     zero_init_residual,
 )
 from .context_decoder import ContextDecoder
-from .dcpose import PoseResidualFusion, PoseTemporalMerger
 from .deformable import DeformableWarp
 from .dynamic_aware_mask import DynamicAwareMask
 from .given_pose_embedding import GivenPoseEmbedding
@@ -42,8 +41,6 @@ __all__ = [
     'GivenPoseEmbedding',
     'KeyFrameBlock',
     'PoseAggregationBlock',
-    'PoseResidualFusion',
-    'PoseTemporalMerger',
     'ResidualBlock',
     'SelfAttention',
     'SpaceTimeMasks',

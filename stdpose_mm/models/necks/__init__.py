@@ -1,10 +1,8 @@
 """Necks: features and heatmaps of a window to one spatiotemporal representation."""
 
 from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
-from .dual_consecutive import DualConsecutive
 from .key_frame_fusion import KeyFrameFusion
 from .mlsme import MLSME
-from .pose_warping import PoseWarping
 from .stre import STRE
 from .temporal_feature_fusion import TemporalFeatureFusion
 from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
@@ -13,9 +11,7 @@ __all__ = [
     'MLSME',
     'STRE',
     'AppearanceKeypointsSynthesis',
-    'DualConsecutive',
     'KeyFrameFusion',
-    'PoseWarping',
     'TemporalFeatureFusion',
     'TemporalKeypointsSynthesis',
 ]

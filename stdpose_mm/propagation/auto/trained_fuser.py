@@ -47,7 +47,7 @@ _FAST, _STILL = 0.015, 0.001
 """Speeds of a joint in pose sizes a frame: one that is as hard as any faster one, and the noise of
 one that stands still."""
 
-_EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
+_EXPECTED = 'a file that research/tools/train_auto.py of this version wrote'
 
 
 class FuserNetwork(Protocol):
@@ -149,7 +149,7 @@ class TrainedFuser:
         How sure the fuser is with heatmaps holds for footage that their networks know. Without them
         it is less often right, but ranks joints better on other footage. So the score of a gap with
         heatmaps pools both views of it, and is calibrated together with how much the joint moves
-        (docs/results/auto_parts.md).
+        (research/docs/auto_parts.md).
         """
         offsets, within = self._fuse(evidence)
         if evidence.has_heatmaps():
@@ -168,7 +168,7 @@ class OnnxFuser:
     """Run a gap fuser by onnxruntime.
 
     Args:
-        path: File that :func:`~stdpose_mm.export.fuser_export.export_fuser` wrote.
+        path: File that :func:`~research.export.fuser_export.export_fuser` wrote.
 
     Raises:
         InputError: If onnxruntime is missing or cannot run the file.

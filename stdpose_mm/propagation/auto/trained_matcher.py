@@ -19,14 +19,14 @@ POSE_SIDE = 96.0
 
 _STRIDE = 2
 _INPUTS = (GraphInput('crops', (None, 3, CROP_SIDE, CROP_SIDE), 'float32'),)
-_EXPECTED = 'a file that tools/misc/train_matcher.py of this version wrote'
+_EXPECTED = 'a file that research/tools/train_matcher.py of this version wrote'
 
 
 class TrainedMatcher:
     """Run a :class:`~stdpose_mm.models.matchers.JointMatcher` in an ONNX file.
 
     Args:
-        path: File that :func:`~stdpose_mm.export.matcher_export.export_matcher` wrote.
+        path: File that :func:`~research.export.matcher_export.export_matcher` wrote.
 
     Raises:
         InputError: If onnxruntime is missing, or the file cannot be read or run, or is of another

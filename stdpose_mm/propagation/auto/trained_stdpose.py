@@ -26,7 +26,7 @@ ONNX_RECORD = 'stdpose_mm.stdpose'
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
 
-_EXPECTED = 'the folder that tools/misc/export_stdpose.py of this version wrote'
+_EXPECTED = 'the folder that research/tools/export_stdpose.py of this version wrote'
 
 _MAX_WINDOWS = 4
 """Windows in one pass: the maps of more do not stay in the processor's cache."""
@@ -104,7 +104,7 @@ class TrainedSTDPose:
     """Run a trained STDPose of three frames that sees the labels of its auxiliary frames.
 
     Args:
-        folder: Folder of the files that :func:`~stdpose_mm.export.stdpose_export.export_stdpose`
+        folder: Folder of the files that :func:`~research.export.stdpose_export.export_stdpose`
             wrote.
 
     Raises:

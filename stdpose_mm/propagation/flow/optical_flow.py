@@ -22,7 +22,7 @@ coarse for the limbs of a person that is small itself."""
 
 _GRADIENT_WEIGHT = 30.0
 """Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
-edges rather than brightness; chosen on training clips of JHMDB, see docs/results/real_clips.md."""
+edges rather than brightness; chosen on training clips of JHMDB, see research/docs/real_clips.md."""
 
 _MIN_SIDE = 16
 """Pixels; DIS flow refuses pictures of less than 12."""

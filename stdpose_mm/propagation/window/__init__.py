@@ -1,17 +1,13 @@
 """Pose networks that see the labelled frames around a frame."""
 
-from .dcpose_propagator import DCPosePropagator
 from .per_frame_propagator import PerFramePropagator
-from .posewarper_propagator import PoseWarperPropagator
 from .semantic_motion_propagator import SemanticMotionPropagator
 from .sparse_estimator import SparseEstimator, see_every
 from .stdpose_propagator import STDPosePropagator
 from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
 __all__ = [
-    'DCPosePropagator',
     'PerFramePropagator',
-    'PoseWarperPropagator',
     'STDPosePropagator',
     'SemanticMotionPropagator',
     'SparseEstimator',

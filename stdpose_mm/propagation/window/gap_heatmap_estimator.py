@@ -66,7 +66,7 @@ class GapHeatmapEstimator:
 
     A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
     gap share the features of their frames. (In training all frames of a window are cropped at the
-    box of the key frame; ``docs/results/tried.md`` gives the cost.) Frames are decoded and cropped
+    box of the key frame; ``research/docs/tried.md`` gives the cost.) Frames are decoded and cropped
     by a thread that stays a few pictures ahead; every picture is read once for all people. Beyond
     the first or last label the other auxiliary frame mirrors the distance, up to ``MIRROR_REACH``
     frames and the end of the gap, and carries no label.

@@ -18,7 +18,7 @@ from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, reg
 from stdpose_mm.structures import to_corners
 
 MAX_MISS = 0.05
-"""Default of ``max_miss``, a share of a box's larger side; see docs/results/inference_speed.md."""
+"""Default of ``max_miss``, a share of a box's larger side; see research/docs/inference_speed.md."""
 
 _MISS_QUANTILE = 0.8
 """Quantile over the points in a box; those in the background may be covered for a while."""

@@ -18,13 +18,11 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from support.plain_posetrack import plain_evaluation
 from support.posetrack_videos import GOLDEN, HEAD_BOX, SCENARIOS
-from support.tools import load_tool
 
 FIELDS = ('ap', 'precision', 'recall', 'mota', 'motp')
 Videos = tuple[list[VideoLabels], list[VideoLabels]]
-
-plain = load_tool('analysis_tools/benchmark_evaluation')
 
 
 def random_videos(seed: int, max_videos: int = 3) -> Videos:
@@ -74,7 +72,7 @@ def _assert_equal(pair: Videos, other: Videos) -> None:
 @given(SEEDS)
 def test_agrees_with_plain_loops(seed: int) -> None:
     pair = random_videos(seed)
-    scores, expected = evaluate_posetrack(*pair), plain.plain_evaluation(*pair)
+    scores, expected = evaluate_posetrack(*pair), plain_evaluation(*pair)
     for field, name in zip(FIELDS, ('AP', 'precision', 'recall', 'MOTA', 'MOTP'), strict=True):
         np.testing.assert_allclose(getattr(scores, field), expected[name], atol=1e-9, err_msg=name)
 
@@ -85,7 +83,7 @@ def test_plain_loops_agree_with_the_official_evaluator_too(name: str) -> None:
     pair = [
         [read_posetrack18(GOLDEN / name / side / file) for file in files] for side in ('gt', 'pred')
     ]
-    scores, expected = evaluate_posetrack(*pair), plain.plain_evaluation(*pair)
+    scores, expected = evaluate_posetrack(*pair), plain_evaluation(*pair)
     np.testing.assert_allclose(expected['AP'], scores.ap, atol=1e-9)
     np.testing.assert_allclose(expected['MOTA'], scores.mota, atol=1e-9)
 

@@ -95,24 +95,10 @@ def test_windows_of_another_length_are_refused_in_one_sentence(model: Any, numbe
 
 def test_frames_after_the_key_are_not_those_before_it() -> None:
     """A model with learned places in time tells the order of the frames."""
-    for name in ('stdpose', 'semantic motion', 'dcpose'):
+    for name in ('stdpose', 'semantic motion'):
         found = window_model(SKELETON, **FIVE[name]).model
         change = heatmaps_of(found, [4, 3, 2, 1, 0]) - heatmaps_of(found, range(5))
         assert change.abs().max() > 1e-4, name
-
-
-def test_posewarper_averages_over_its_auxiliary_frames_in_any_order() -> None:
-    model = window_model(SKELETON, **FIVE['posewarper']).model
-    expected = heatmaps_of(model, range(5))
-    torch.testing.assert_close(heatmaps_of(model, [3, 4, 2, 0, 1]), expected)
-
-
-def test_posewarper_of_five_frames_is_the_mean_of_two_windows_of_three() -> None:
-    """No weight depends on the number of frames."""
-    three = window_model(SKELETON, **window_systems(3, 3)['posewarper']).model
-    five = window_model(SKELETON, **FIVE['posewarper']).model
-    expected = (heatmaps_of(three, [0, 2, 4]) + heatmaps_of(three, [1, 2, 3])) / 2
-    torch.testing.assert_close(heatmaps_of(five, range(5)), expected)
 
 
 @pytest.mark.parametrize('name', FIVE)

@@ -6,20 +6,16 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.export.stdpose_export import export_stdpose
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
 from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
-from stdpose_mm.propagation.auto.trained_stdpose import TrainedSTDPose, shipped_stdpose
+from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
 from stdpose_mm.structures import (
-    NOT_LABELLED,
     POSETRACK_SKELETON,
-    VISIBLE,
     Skeleton,
     VideoFrame,
     VideoLabels,
@@ -49,42 +45,8 @@ def model():
     return window_model(Skeleton(NAMES))
 
 
-@pytest.fixture(scope='module')
-def estimator(model, tmp_path_factory) -> STDPoseHeatmapEstimator:
-    folder = tmp_path_factory.mktemp('stdpose')
-    export_stdpose(model, folder, 'nothing')
-    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
-
-
-@pytest.mark.parametrize('given', [(0, 11), (2, 9), (5,)], ids=['two ends', 'three gaps', 'one'])
-def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimator, given):
-    unseen = np.where(np.arange(len(NAMES)) % 5 == 2, NOT_LABELLED, VISIBLE)
-    labels = {
-        frame: label(frame, pose_at(frame), unseen if frame == 9 else None, bbox=box_at(frame))
-        for frame in given
-    }
-    boxes = {frame: box_at(frame) for frame in range(NUM_FRAMES) if frame not in labels}
-    gaps = find_gaps(0, labels, boxes, range(NUM_FRAMES))
-    frames = ArrayFrames(moving_pictures(NUM_FRAMES))
-    mapping = estimator.shared_joints(Skeleton(NAMES))
-    assert mapping is not None
-    by_pytorch = dict(ModelHeatmapEstimator(model).gap_heatmaps(frames, gaps, mapping))
-    assert len(by_pytorch) == len(gaps) > 0
-    by_onnx = dict(estimator.gap_heatmaps(frames, gaps, mapping))
-    assert len(by_onnx) == len(gaps)
-    for gap in gaps:
-        found, expected = by_onnx[gap], by_pytorch[gap]
-        assert list(found.frames) == list(expected.frames)
-        np.testing.assert_array_equal(found.shown, expected.shown)
-        np.testing.assert_allclose(found.to_heatmap, expected.to_heatmap, atol=1e-3)
-        for name in ('frame_heatmaps', 'final_heatmaps'):
-            maps, wanted = getattr(found, name), getattr(expected, name)
-            largest = np.abs(wanted).max()
-            assert largest > 0
-            np.testing.assert_allclose(maps, wanted, atol=1e-2 * largest, err_msg=name)
-
-
-def test_pictures_are_read_once_for_all_people(label, estimator):
+def test_pictures_are_read_once_for_all_people(label):
+    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
     gaps = []
     for track_id in range(3):
         labels = {

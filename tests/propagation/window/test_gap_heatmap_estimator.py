@@ -298,7 +298,7 @@ FIVE_FRAMES = {
 }
 
 
-@pytest.mark.parametrize('system', ['stdpose', 'appearance', 'semantic motion, labels', 'dcpose'])
+@pytest.mark.parametrize('system', ['stdpose', 'appearance', 'semantic motion, labels'])
 @pytest.mark.parametrize('given', FIVE_FRAMES)
 def test_windows_of_five_frames_have_further_frames_of_the_gap(gaps_of, given, system):
     model = window_model(SKELETON, test_cfg={'flip_test': True}, **window_systems(3, 5)[system])

@@ -7,9 +7,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import build_propagator, propagate_labels
 from stdpose_mm.propagation.window import (
-    DCPosePropagator,
     PerFramePropagator,
-    PoseWarperPropagator,
     SemanticMotionPropagator,
     STDPosePropagator,
     method_of,
@@ -24,8 +22,6 @@ FIELDS = {'bbox': [12, 10, 44, 44]}
 
 
 BASELINES = {
-    PoseWarperPropagator: {'type': 'PoseWarping', 'embed_dims': 32, 'dilations': (1, 2)},
-    DCPosePropagator: {'type': 'DualConsecutive', 'dilations': (1, 2)},
     SemanticMotionPropagator: {},
 }
 
@@ -192,8 +188,6 @@ def test_a_model_says_which_method_it_is_of():
     models = {
         'stdpose': model_of(),
         'semantic-motion': baseline_model(SemanticMotionPropagator),
-        'dcpose': baseline_model(DCPosePropagator),
-        'posewarper': baseline_model(PoseWarperPropagator),
     }
     for method, model in models.items():
         assert method_of(type(model.model.neck)) == method

@@ -1,2 +1,0 @@
-# ViT-B and a heatmap head on PoseTrack17, every frame by itself: ablation (a) of the flagship.
-_base_ = '../ablations/stdpose_base_propagation_posetrack17_a_backbone.py'

@@ -1,0 +1,1 @@
+"""Simulated annotators: how many labels a choice of frames saves."""

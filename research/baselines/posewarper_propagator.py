@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.window.window_propagator import WindowPropagator
+
+from .pose_warping import PoseWarping
+
+
+@PROPAGATORS.register_module(name='posewarper')
+class PoseWarperPropagator(WindowPropagator):
+    """Run the PoseWarper-like baseline, which warps the nearest labels to every frame."""
+
+    necks = (PoseWarping,)

@@ -1,0 +1,29 @@
+# The paper's Table 1 on PoseTrack17. Published values of the -like models are of the originals.
+title = 'Pose propagation on PoseTrack17, T = 7'
+metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
+reference = 'STDPose'
+
+entries = [
+    dict(name='Farneback flow', published=75.5),
+    dict(name='SimpleBaseline', published=82.0),
+    dict(name='FlowNet2', published=83.8),
+    dict(
+        name='per-frame ViT',
+        config='research/configs/baselines/vit_base_propagation_posetrack17.py',
+    ),
+    dict(
+        name='PoseWarper-like',
+        config='research/configs/baselines/posewarper_base_propagation_posetrack17.py',
+        published=88.7,
+    ),
+    dict(
+        name='DCPose-like',
+        config='research/configs/baselines/dcpose_base_propagation_posetrack17.py',
+        published=87.7,
+    ),
+    dict(
+        name='STDPose',
+        config='configs/stdpose_base_propagation_posetrack17.py',
+        published=90.9,
+    ),
+]

@@ -1,0 +1,27 @@
+# The paper's Table 1 on PoseTrack21. Published values of the -like models are of the originals.
+title = 'Pose propagation on PoseTrack21, T = 7'
+metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
+reference = 'STDPose'
+
+entries = [
+    dict(name='SimpleBaseline', published=70.6),
+    dict(
+        name='per-frame ViT',
+        config='research/configs/baselines/vit_base_propagation_posetrack21.py',
+    ),
+    dict(
+        name='PoseWarper-like',
+        config='research/configs/baselines/posewarper_base_propagation_posetrack21.py',
+        published=82.8,
+    ),
+    dict(
+        name='DCPose-like',
+        config='research/configs/baselines/dcpose_base_propagation_posetrack21.py',
+        published=83.1,
+    ),
+    dict(
+        name='STDPose',
+        config='configs/stdpose_base_propagation_posetrack21.py',
+        published=86.9,
+    ),
+]

@@ -1,0 +1,1 @@
+"""Networks written to the files that the package ships."""

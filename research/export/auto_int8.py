@@ -1,0 +1,95 @@
+"""The networks of ``auto`` in 8 bits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import propagate_subsampled
+from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import (
+    FRAMES_FILE,
+    WINDOWS_FILE,
+    EncodedFrames,
+    GivenLabels,
+    TrainedSTDPose,
+)
+from stdpose_mm.structures import VideoLabels
+
+from .static_int8 import quantise_convolutions
+
+INTERVALS = 7, 15
+"""T of the labels that are kept: gaps as short, and as long, as people leave."""
+
+
+class _RememberingMatcher(TrainedMatcher):
+    """Remember what the matcher sees."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.seen: list[np.ndarray] = []
+
+    def describe(self, crops: np.ndarray) -> np.ndarray:
+        self.seen.append(crops)
+        return super().describe(crops)
+
+
+class _RememberingSTDPose(TrainedSTDPose):
+    """Remember what STDPose sees of windows."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.seen: list[dict[str, np.ndarray]] = []
+
+    def fuse(self, frames: EncodedFrames, rows: np.ndarray, given: GivenLabels) -> np.ndarray:
+        self.seen += self.window_inputs(frames, rows, given)
+        return super().fuse(frames, rows, given)
+
+
+def quantise_auto(
+    videos: Iterable[tuple[FrameSource, VideoLabels]], matcher: Path, stdpose: Path, folder: Path
+) -> None:
+    """Write a matcher and a STDPose with their convolutions in 8 bits.
+
+    Activations are quantised over the range that they have while ``auto`` propagates labels of some
+    videos, every 7th and every 15th. What is encoded of single frames takes little time and stays
+    as it is.
+
+    Args:
+        videos: Pictures and dense labels of people; a dozen short clips is enough, all that the
+            networks see of them is held in memory.
+        matcher: File that :func:`~research.export.matcher_export.export_matcher` wrote.
+        stdpose: Folder that :func:`~research.export.stdpose_export.export_stdpose` wrote.
+        folder: Folder for ``joint_matcher.onnx``, ``stdpose_frames.onnx`` and
+            ``stdpose_windows.onnx``.
+
+    Raises:
+        InputError: If a file cannot be used or written, or is in 8 bits already, there is nobody in
+            the videos, or ``folder`` is ``stdpose``.
+    """
+    if folder.resolve() == stdpose.resolve():
+        raise InputError(f'{folder} holds the STDPose that is read, give another folder')
+    seeing = _RememberingMatcher(matcher)
+    fusing = _RememberingSTDPose(stdpose)
+    propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
+    for frames, labels in videos:
+        for interval in INTERVALS:
+            propagate_subsampled(frames, labels, interval, propagator)
+    if not fusing.seen:
+        raise InputError(
+            'STDPose sees nobody in these videos, give some whose labels are of people, of more '
+            'frames than every 7th'
+        )
+    quantise_convolutions(
+        matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)
+    )
+    quantise_convolutions(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.seen)
+    with atomic_path(folder / FRAMES_FILE) as temporary:
+        shutil.copyfile(stdpose / FRAMES_FILE, temporary)

@@ -1,0 +1,116 @@
+"""Export of trained gap fusers to ONNX files, and import into PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.export.onnx_export import OPSET, quiet_exporter
+from stdpose_mm.io import atomic_path
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
+from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser, build_fuser
+
+_FRAMES, _JOINTS = 5, 4
+"""Sizes that the network is traced with; both are free in the file."""
+
+
+def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
+    """Write a fuser as one ONNX file that :meth:`TrainedFuser.load` reads.
+
+    Its inputs are those of :meth:`GapFuser.forward` for one gap (``vectors`` [1, F, K, V, 2],
+    ``scalars`` [1, F, K, S], ``maps`` [1, F, K, R, M, 9, 9], ``base_weights`` [1, F, K, 3],
+    ``known`` [1, K], ``present`` [1, F]), its outputs ``offsets`` [1, F, K, 2] and ``log_scale``
+    [1, F, K]; F frames and K joints are free. Calibration, shrinkage and the description of the
+    training data are in the metadata.
+
+    Args:
+        fuser: A fuser in PyTorch on the CPU.
+        path: The file to write.
+
+    Raises:
+        InputError: If onnx is missing or the file cannot be written.
+    """
+    require_packages('the export', 'onnx')
+    onnx: Any = importlib.import_module('onnx')
+    network: Any = fuser.network
+    joints = {
+        'vectors': torch.zeros(1, _FRAMES, _JOINTS, len(VECTORS), 2),
+        'scalars': torch.zeros(1, _FRAMES, _JOINTS, len(SCALARS)),
+        'maps': torch.zeros(1, _FRAMES, _JOINTS, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE),
+        'base_weights': torch.zeros(1, _FRAMES, _JOINTS, 3),
+    }
+    known = torch.ones(1, _JOINTS, dtype=torch.bool)
+    present = torch.ones(1, _FRAMES, dtype=torch.bool)
+    axes = {name: {1: 'frames', 2: 'joints'} for name in (*joints, 'offsets', 'log_scale')}
+    axes.update(known={1: 'joints'}, present={1: 'frames'})
+    # ONNX has this operator, PyTorch's exporter does not know it.
+    torch.onnx.register_custom_op_symbolic(
+        'aten::asinh', lambda graph, value: graph.op('Asinh', value), OPSET
+    )
+    with atomic_path(path) as temporary:
+        with quiet_exporter(), torch.no_grad():
+            torch.onnx.export(
+                network.eval(),
+                (*joints.values(), known, present),
+                str(temporary),
+                input_names=[*joints, 'known', 'present'],
+                output_names=['offsets', 'log_scale'],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        model = onnx.load(temporary)
+        onnx.helper.set_model_props(model, {ONNX_RECORD: json.dumps(fuser.record())})
+        onnx.save(model, temporary)
+
+
+def import_fuser(path: str | Path) -> TrainedFuser:
+    """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to continue its training.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If onnx is missing, or :meth:`TrainedFuser.load` refuses the file, or it holds
+            another network than this version builds.
+    """
+    require_packages('going on with the training of a fuser', 'onnx')
+    onnx: Any = importlib.import_module('onnx')
+    fuser = TrainedFuser.load(path)
+    network = build_fuser()
+    found = _named_weights(onnx.load(path).graph, onnx.numpy_helper.to_array)
+    try:
+        network.load_state_dict(found)
+    except RuntimeError as error:
+        raise InputError(
+            f'{path} holds other weights than the fuser of this version, train it anew'
+        ) from error
+    return replace(fuser, network=network.eval())
+
+
+def _named_weights(graph: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, Tensor]:
+    """Collect the weights of a graph by the names that they have in PyTorch.
+
+    The exporter keeps all names but those of matrices, which it transposes: a matrix gets its name
+    here from the bias that is added to its product.
+    """
+    values = {each.name: to_array(each) for each in graph.initializer}
+    users = {name: node for node in graph.node for name in node.input}
+    weights = {}
+    for node in graph.node:
+        if node.op_type == 'MatMul' and node.input[1] in values:
+            following = users.get(node.output[0])
+            for name in following.input if following is not None else ():
+                if name.endswith('bias') and name in values:
+                    weights[f'{name[:-4]}weight'] = values.pop(node.input[1]).T
+    return {name: torch.from_numpy(value.copy()) for name, value in (values | weights).items()}

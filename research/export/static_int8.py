@@ -1,0 +1,82 @@
+"""Convolutions of ONNX networks in 8 bits, calibrated on what the networks have seen."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.export.onnx_export import halve_weights, quiet_exporter
+from stdpose_mm.io import atomic_path
+
+
+def quantise_convolutions(
+    source: str | Path, target: str | Path, seen: Iterable[Mapping[str, np.ndarray]]
+) -> None:
+    """Write a network with its convolutions in 8 bits, two to three times as fast.
+
+    The last convolution, which makes the result, and all other layers stay in single precision;
+    their weights are stored in half precision. Weights are quantised per output channel, to 7 bits:
+    processors without VNNI add two products of 8-bit numbers in 16 bits. Activations are quantised
+    over the range that they have for ``seen``.
+
+    Args:
+        source: Network in single or half precision.
+        target: File to write; it has the metadata of ``source``.
+        seen: Inputs such as the network will see, by name.
+
+    Raises:
+        InputError: If onnx is missing, ``source`` is in 8 bits already or ``target`` cannot be
+            written.
+        OSError: If ``source`` cannot be read.
+    """
+    require_packages('the export', 'onnx')
+    onnx: Any = importlib.import_module('onnx')
+    quantization: Any = importlib.import_module('onnxruntime.quantization')
+    network = onnx.load(source)
+    if any(node.op_type == 'QuantizeLinear' for node in network.graph.node):
+        raise InputError(f'{source} is in 8 bits already, give the network in single precision')
+    metadata = {entry.key: entry.value for entry in network.metadata_props}
+    with TemporaryDirectory() as folder, quiet_exporter(), atomic_path(target) as temporary:
+        whole = Path(folder) / 'whole.onnx'
+        # Folds normalisations into convolutions, and weights in half precision back.
+        quantization.shape_inference.quant_pre_process(
+            network, str(whole), skip_symbolic_shape=True
+        )
+        nodes = onnx.load(whole).graph.node
+        convolutions = [node.name for node in nodes if node.op_type == 'Conv']
+        quantization.quantize_static(
+            str(whole),
+            str(temporary),
+            _reader(seen),
+            op_types_to_quantize=['Conv', 'Relu'],
+            nodes_to_exclude=convolutions[-1:],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+        quantised = onnx.load(temporary)
+        halve_weights(quantised)
+        onnx.helper.set_model_props(quantised, metadata)
+        onnx.save(quantised, temporary)
+
+
+def _reader(seen: Iterable[Mapping[str, np.ndarray]]) -> Any:
+    quantization: Any = importlib.import_module('onnxruntime.quantization')
+
+    class Reader(quantization.CalibrationDataReader):
+        """Give onnxruntime one input after the other."""
+
+        def __init__(self) -> None:
+            self._left = iter(seen)
+
+        def get_next(self) -> Mapping[str, np.ndarray] | None:
+            return next(self._left, None)
+
+    return Reader()

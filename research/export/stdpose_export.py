@@ -1,0 +1,126 @@
+"""Trained STDPoses as ONNX files for ``auto``."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.export.onnx_export import OPSET, FrameEncoder, halve_weights, quiet_exporter
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io import atomic_path
+from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.propagation.auto.trained_stdpose import (
+    FRAME_OUTPUTS,
+    FRAMES_FILE,
+    ONNX_RECORD,
+    WINDOW_INPUTS,
+    WINDOWS_FILE,
+    STDPoseRecord,
+)
+from stdpose_mm.structures import NUM_FRAMES
+
+
+def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:
+    """Write a STDPose as the two files that ``TrainedSTDPose`` reads, weights in half precision.
+
+    - ``stdpose_frames.onnx``: ``crops`` [M, 3, H, W] uint8 BGR -> ``features`` [M, D, h', w'] and
+      ``frame_heatmaps`` [M, K, h, w].
+    - ``stdpose_windows.onnx``: those of windows [N, 3, ...] and the labels given to them
+      (:class:`~stdpose_mm.models.structures.AuxiliaryLabels`), ``given_heatmaps`` [N, 2, K, h, w],
+      ``given_mask`` [N, 2, K], ``prior`` [N, K, h, w] and ``position`` [N] -> ``heatmaps``
+      [N, K, h, w].
+
+    M and N are free.
+
+    Args:
+        window_model: A model on the CPU that has not been packed.
+        folder: Folder to write to.
+        trained_on: What it was trained on, in a few words.
+
+    Raises:
+        InputError: If onnx is missing, a file cannot be written, or the model is no STDPose of
+            three frames that takes labels, has a frame head, and is not averaged with its mirrored
+            view.
+    """
+    require_packages('the export', 'onnx')
+    model = window_model.model
+    encoder = FrameEncoder(model)
+    width, height = window_model.input_size
+    crops = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+    with torch.no_grad():
+        frames = encoder.named_outputs(crops)
+    if (
+        tuple(frames) != FRAME_OUTPUTS
+        or not model.takes_labels
+        or model.num_frames != NUM_FRAMES
+        or model.test_cfg.get('flip_test')
+        or model.test_cfg.get('use_frame_head')
+    ):
+        raise InputError(
+            'this model is no STDPose of three frames with labels and a frame head, without a '
+            'mirrored view, give one of configs/stdpose_tiny_propagation_synthetic_appearance*.py'
+        )
+    num_joints, *size = frames['frame_heatmaps'].shape[1:]
+    windows = (frames[name][:, None].repeat_interleave(NUM_FRAMES, 1) for name in FRAME_OUTPUTS)
+    labels = (
+        torch.zeros(2, 2, num_joints, *size),
+        torch.ones(2, 2, num_joints, dtype=torch.bool),
+        torch.zeros(2, num_joints, *size),
+        torch.full((2,), 0.5),
+    )
+    record = STDPoseRecord(
+        joints=window_model.skeleton.keypoint_names,
+        trained=tuple(window_model.trained_joints.tolist()),
+        input_size=window_model.input_size,
+        heatmap_size=window_model.heatmap_size,
+        sigma=window_model.label_sigma,
+        padding=window_model.crop_padding,
+        trained_on=trained_on,
+    )
+    folder = Path(folder)
+    _write(folder / FRAMES_FILE, encoder, {'crops': crops}, FRAME_OUTPUTS, record)
+    inputs = dict(zip(WINDOW_INPUTS, (*windows, *labels), strict=True))
+    _write(folder / WINDOWS_FILE, _LabelledFusion(model), inputs, ('heatmaps',), record)
+
+
+class _LabelledFusion(nn.Module):
+    """Fuse windows with the labels of their auxiliary frames."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, frame_heatmaps: Tensor, *labels: Tensor) -> Tensor:
+        given = AuxiliaryLabels(*labels)
+        return self.model.head.forward(self.model.fuse(features, frame_heatmaps, given))
+
+
+def _write(
+    path: Path,
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: tuple[str, ...],
+    record: STDPoseRecord,
+) -> None:
+    onnx: Any = importlib.import_module('onnx')
+    with atomic_path(path) as temporary:
+        with quiet_exporter(), torch.no_grad():
+            torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                str(temporary),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={name: {0: 'batch'} for name in (*inputs, *outputs)},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        network = onnx.load(temporary)
+        halve_weights(network)
+        onnx.helper.set_model_props(network, {ONNX_RECORD: record.to_json()})
+        onnx.save(network, temporary)

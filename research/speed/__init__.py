@@ -1,0 +1,1 @@
+"""Time and work of inference, propagation and training."""

@@ -1,0 +1,223 @@
+"""Time and memory of propagation, compared with the backbone passes alone that it needs."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.labels import read_labels, write_posetrack18
+from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
+from stdpose_mm.propagation import (
+    BasePropagator,
+    build_propagator,
+    propagate_frames,
+    subsample_labels,
+)
+from stdpose_mm.propagation.window import method_of
+from stdpose_mm.structures import VideoFrame, VideoLabels
+from stdpose_mm.text import counted
+
+from .timing import Seconds, least_seconds, model_files, peak_memory
+
+SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
+
+
+def time_propagation(args: argparse.Namespace) -> None:
+    """Measure and print, as ``research/tools/benchmark_speed.py`` is asked to.
+
+    Raises:
+        InputError: If an option or a file cannot be used.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        models = model_files(args.config, args.checkpoint, folder)
+        width, height = args.size
+        settings = ClipSettings(args.frames, width, height, (args.people, args.people))
+        clip = generate_clip(0, settings, name='clip')
+        write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
+        measured = measure(args, models, folder / 'clip', clip.frames)
+        clips = [folder / 'clip', folder / 'long']
+        if args.longer:
+            write_clip(clips[1], clip.frames, clip.labels, args.interval, args.longer)
+        memory = []
+        for files, own in zip(models, measured, strict=True):
+            if len(models) > 1:
+                print(f'{Path(files[0]).stem}:')
+            print_times(args, own)
+            memory.append(print_memory(args, files, clips) if args.longer else None)
+        for files, own, peak in list(zip(models, measured, memory, strict=True))[1:]:
+            print_ratios(args, files, (measured[0], memory[0]), (own, peak))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Hold the measurements of one model.
+
+    Args:
+        num_poses: Poses that were propagated.
+        crops: Crops that the backbone saw.
+        seconds: Durations of propagation with and without decoding the video, and of the backbone
+            alone with packed and with plain weights.
+    """
+
+    num_poses: int
+    crops: int
+    seconds: Sequence[Seconds]
+
+
+def load(args: argparse.Namespace, files: tuple[str, str]) -> WindowModel:
+    """Load a model, not packed."""
+    return WindowModel.from_config(*files, args.device, precision=args.precision)
+
+
+def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
+    """Return the propagator that a model is made for."""
+    method = method_of(type(getattr(model.model, 'neck', None)))
+    return build_propagator(method, window_model=model, batch_size=batch_size)
+
+
+def measure(
+    args: argparse.Namespace,
+    models: Sequence[tuple[str, str]],
+    clip: Path,
+    pictures: np.ndarray,
+) -> list[Measured]:
+    """Measure the time of propagation, the models in turns."""
+    works: list[Callable[[], object]] = []
+    counts = []
+    for files in models:
+        counts.append(add_works(works, args, load(args, files), clip, ArrayFrames(pictures)))
+    times = least_seconds(args.repeats, *works)
+    each = len(works) // len(models)
+    return [Measured(*own, times[n * each : (n + 1) * each]) for n, own in enumerate(counts)]
+
+
+def add_works(
+    works: list[Callable[[], object]],
+    args: argparse.Namespace,
+    packed: WindowModel,
+    clip: Path,
+    pictures: FrameSource,
+) -> tuple[int, int]:
+    """Add the functions to time for one model; return the numbers of poses and of crops."""
+    plain = deepcopy(packed.model)
+    packed.pack()
+    propagator = propagator_of(packed, args.batch_size)
+    batches: list[tuple[int, ...]] = []
+    hook = packed.model.backbone.register_forward_hook(
+        lambda module, inputs, output: batches.append(tuple(inputs[0].shape))
+    )
+    num_poses = propagate(propagator, pictures, clip)
+    hook.remove()
+
+    def backbone(model: torch.nn.Module) -> None:
+        with packed.inference():
+            for shape in batches:
+                model.backbone(torch.zeros(shape, device=args.device))  # type: ignore[operator]
+        if torch.device(args.device).type == 'cuda':
+            torch.cuda.synchronize()
+
+    works += [
+        lambda: propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip),
+        lambda: propagate(propagator, pictures, clip),
+        lambda: backbone(packed.model),
+        lambda: backbone(plain),
+    ]
+    return num_poses, sum(shape[0] for shape in batches)
+
+
+def print_times(args: argparse.Namespace, own: Measured) -> None:
+    """Print how long propagation takes, with and without decoding, and the backbone alone."""
+    end_to_end, decoded, bare, bare_plain = (
+        getattr(seconds, args.clock) for seconds in own.seconds
+    )
+    gaps = args.people * -(-(args.frames - 1) // args.interval)
+    print(
+        f'{counted(args.frames, "frame")} of {args.size[0]}x{args.size[1]}, '
+        f'{counted(args.people, "person")}, T = {args.interval}: '
+        f'{counted(own.num_poses, "pose")} in {counted(gaps, "gap")}, '
+        f'{counted(own.crops, "crop")} seen by the backbone ({own.crops / gaps:.2f} a gap), '
+        f'{args.precision}, {counted(torch.get_num_threads(), "thread")}'
+    )
+    print(f'propagation, end to end          {end_to_end:8.3f} s')
+    print(f'propagation, pictures decoded    {decoded:8.3f} s')
+    print(f'backbone alone                   {bare:8.3f} s, ratio {end_to_end / bare:.2f}')
+    print(
+        f'backbone alone, weights unpacked {bare_plain:8.3f} s, ratio '
+        f'{end_to_end / bare_plain:.2f} (aim: at most {SECONDS_FACTOR})'
+    )
+
+
+def print_memory(args: argparse.Namespace, files: tuple[str, str], clips: Sequence[Path]) -> int:
+    """Print the peak memory of processes that propagate a short and a long clip.
+
+    Returns:
+        That of the short one in bytes.
+    """
+    short, long = (peak_memory(propagate_once, args, files, clip) for clip in clips)
+    print(
+        f'peak memory: {short / 2**20:.0f} MiB, of {args.longer} times the length '
+        f'{long / 2**20:.0f} MiB, ratio {long / short:.3f} (aim: less than {MEMORY_FACTOR})'
+    )
+    return short
+
+
+def print_ratios(
+    args: argparse.Namespace,
+    files: tuple[str, str],
+    first: tuple[Measured, int | None],
+    own: tuple[Measured, int | None],
+) -> None:
+    """Print the times and the peak memory of a model as parts of those of the first."""
+    pairs = zip(own[0].seconds, first[0].seconds, strict=True)
+    ratios = [getattr(mine, args.clock) / getattr(other, args.clock) for mine, other in pairs]
+    memory = '' if not (own[1] and first[1]) else f', peak memory {own[1] / first[1]:.2f}'
+    print(
+        f'{Path(files[0]).stem} to {Path(args.config[0]).stem}: end to end {ratios[0]:.2f}, '
+        f'pictures decoded {ratios[1]:.2f}, backbone alone {ratios[2]:.2f}{memory}'
+    )
+
+
+def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path) -> None:
+    """Load the model and propagate the labels of a clip."""
+    model = load(args, files)
+    model.pack()
+    propagator = propagator_of(model, args.batch_size)
+    propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip)
+
+
+def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> int:
+    """Propagate the labels of a clip; count and drop the poses, and return their number."""
+    labels = read_labels(clip.with_suffix('.json'))
+    poses = 0
+    for _, people in propagate_frames(frames, labels.tracks(), labels.skeleton, propagator):
+        poses += sum(person.source == 'propagated' for person in people)
+    return poses
+
+
+def write_clip(
+    path: Path, pictures: np.ndarray, labels: VideoLabels, interval: int, times: int
+) -> None:
+    """Write a clip as ``.mp4`` and ``.json``, ``times`` as long by playing it forth and back."""
+    length = len(pictures)
+    order = [n if k % 2 == 0 else length - 1 - n for k in range(times) for n in range(length)]
+    write_video(path.with_suffix('.mp4'), (pictures[n] for n in order), fps=25)
+    persons = [
+        replace(person, frame_index=index) for index, n in enumerate(order) for person in labels[n]
+    ]
+    longer = VideoLabels(
+        labels.name,
+        labels.skeleton,
+        tuple(VideoFrame(index) for index in range(len(order))),
+        tuple(persons),
+    )
+    write_posetrack18(subsample_labels(longer, interval), path.with_suffix('.json'))

@@ -1,0 +1,36 @@
+"""The tables of the notebooks are those of what was measured."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from support.paths import ROOT
+
+BENCHMARKS = ROOT / 'research' / 'docs' / 'benchmarks'
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of all tables' rows."""
+    lines = [line for line in page.splitlines() if line.startswith('| ')]
+    return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+
+
+@pytest.mark.parametrize('name', ['demo', 'generated', 'jhmdb', 'pilot'])
+def test_the_table_of_a_benchmark_is_that_of_its_csv(name: str) -> None:
+    with (BENCHMARKS / f'{name}.csv').open(encoding='utf-8', newline='') as file:
+        figures = {
+            (row['method'], f'T = {row["T"]}'): f'{row["PCK@0.1"]} / {row["error %"]}'
+            for row in csv.DictReader(file)
+            if row['frames'] == 'unlabelled' and not row['by']
+        }
+    table = rows((BENCHMARKS / f'{name}.md').read_text(encoding='utf-8'))
+    start = next(i for i, row in enumerate(table) if row[0].startswith('PCK@0.1'))
+    _, *intervals = table[start]
+    shown = {
+        (method, interval): cell
+        for method, *cells in table[start + 2 :]
+        for interval, cell in zip(intervals, cells, strict=True)
+    }
+    assert shown == figures

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from research.export.fuser_export import export_fuser, import_fuser
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.propagation.auto.fusion_features import (
+    MAP_SIDE,
+    MAP_STEPS,
+    MAPS,
+    SCALARS,
+    VECTORS,
+    FusionFeatures,
+)
+from stdpose_mm.propagation.auto.trained_fuser import (
+    SHIPPED_WEIGHTS,
+    TrainedFuser,
+    build_fuser,
+)
+
+
+@pytest.fixture(scope='module')
+def fuser() -> TrainedFuser:
+    """A fuser with an opinion, as if trained: its output layer is not zero, nor is any bias."""
+    torch.manual_seed(0)
+    network = build_fuser().eval()
+    torch.nn.init.normal_(network.output.weight, std=0.3)
+    with torch.no_grad():
+        for value in network.parameters():
+            value += 1e-3 * torch.randn_like(value)
+    return TrainedFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
+
+
+@pytest.fixture(scope='module')
+def exported(fuser, tmp_path_factory) -> TrainedFuser:
+    path = tmp_path_factory.mktemp('fuser') / 'fuser.onnx'
+    export_fuser(fuser, path)
+    return TrainedFuser.load(path)
+
+
+def evidence_of(num_frames: int, known: list[bool]) -> FusionFeatures:
+    """Random evidence for a pose of 300 pixels."""
+    rng = np.random.default_rng(num_frames)
+    shape = num_frames, len(known)
+
+    def random(*size: int) -> np.ndarray:
+        return rng.normal(0, 0.1, (*shape, *size)).astype(np.float32)
+
+    scalars = random(len(SCALARS))
+    scalars[..., [SCALARS.index('has_left'), SCALARS.index('has_right')]] = 1
+    return FusionFeatures(
+        centre=rng.uniform(0, 300, (*shape, 2)),
+        size=300.0,
+        vectors=random(len(VECTORS), 2),
+        scalars=scalars,
+        maps=random(len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE),
+        base_weights=rng.dirichlet(np.ones(3), shape).astype(np.float32),
+        known=np.array(known),
+        interior=np.ones(num_frames, dtype=bool),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('num_frames', 'known'),
+    [(2, [True]), (3, [True, False, True]), (9, [True] * 17), (66, [True, True, False, True] * 4)],
+    ids=['one joint', 'an unknown joint', 'a body', 'a long gap'],
+)
+def test_onnxruntime_gives_the_poses_and_scores_of_pytorch(fuser, exported, num_frames, known):
+    evidence = evidence_of(num_frames, known)
+    positions, scores = fuser(evidence)
+    found_positions, found_scores = exported(evidence)
+    known = evidence.known
+    assert np.abs(positions - evidence.centre)[:, known].max() > 1
+    np.testing.assert_allclose(found_positions[:, known], positions[:, known], atol=5e-4, rtol=0)
+    np.testing.assert_allclose(found_scores[:, known], scores[:, known], atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_fuser_comes_back_from_its_file_as_it_was(fuser, tmp_path):
+    path = tmp_path / 'fuser.onnx'
+    export_fuser(fuser, path)
+    back = import_fuser(path)
+    assert back.record() == fuser.record()
+    weights, expected = back.network.state_dict(), fuser.network.state_dict()
+    assert list(weights) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=0, atol=0)
+
+
+def test_the_fuser_of_the_package_is_the_network_of_the_code():
+    """What they were trained as: a change of the code would need another file."""
+    shipped, in_code = TrainedFuser.load(SHIPPED_WEIGHTS), import_fuser(SHIPPED_WEIGHTS)
+    evidence = evidence_of(9, [True] * 17)
+    positions, scores = in_code(evidence)
+    found_positions, found_scores = shipped(evidence)
+    assert np.abs(positions - evidence.centre).max() > 1
+    np.testing.assert_allclose(found_positions, positions, atol=5e-4, rtol=0)
+    np.testing.assert_allclose(found_scores, scores, atol=1e-5, rtol=0)
+
+
+def test_a_file_with_other_weights_cannot_be_gone_on_with(fuser, tmp_path):
+    path = tmp_path / 'fuser.onnx'
+    export_fuser(fuser, path)
+    model = onnx.load(path)
+    (bias,) = (each for each in model.graph.initializer if each.name == 'norm.bias')
+    bias.name = 'norm.other_bias'
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == 'norm.bias':
+                node.input[place] = bias.name
+    onnx.save(model, path)
+    with pytest.raises(InputError, match='holds other weights than the fuser of this version'):
+        import_fuser(path)
+
+
+def test_one_file_holds_all_that_belongs_to_a_fuser(fuser, exported):
+    assert exported.record() == fuser.record()
+    assert exported.shrinkage == 0.03
+
+
+def test_the_fuser_of_the_package_was_trained_on_generated_clips_alone():
+    learned = TrainedFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
+    assert all('generated clips' in each for each in learned)
+
+
+def test_a_network_for_other_inputs_is_refused(tmp_path):
+    path = tmp_path / 'fuser.onnx'
+    node = onnx.helper.make_node('Identity', ['crops'], ['maps'])
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3])
+        for name in ('crops', 'maps')
+    ]
+    graph = onnx.helper.make_graph([node], 'other', ends[:1], ends[1:])
+    opsets = [onnx.helper.make_opsetid('', 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    with pytest.raises(InputError, match=r'cannot be used \(it does not take 13 vectors\)'):
+        TrainedFuser.load(path)

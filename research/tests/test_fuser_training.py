@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from research.training.auto_training import MARGIN_OF_GENERATED
+from research.training.fuser_training import (
+    SimilarLengths,
+    TrainingGapDataset,
+    as_annotated,
+    calibrate,
+    collate_gaps,
+    collect_training_gaps,
+    judged_joints,
+    load_training_gaps,
+    save_training_gaps,
+    train_fuser,
+)
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.propagation.auto.evidence_maps import MAP_STEPS
+from stdpose_mm.propagation.auto.fusion_features import (
+    MAPS,
+    NETWORK_HEATMAPS,
+    SCALARS,
+    VECTORS,
+    WINDOW_HEATMAPS,
+    FusionFeatures,
+)
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
+from stdpose_mm.propagation.flow.optical_flow import DISFlow
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.paths import ROOT
+from support.small_configs import write_shallow_config
+from support.warm_commands import run
+
+pytestmark = pytest.mark.slow
+
+POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
+LENGTH = 12
+
+
+def labels_of(points: np.ndarray) -> VideoLabels:
+    """One person at ``points`` [F, K, 2]."""
+    return VideoLabels(
+        'clip',
+        Skeleton(tuple(f'joint_{n}' for n in range(points.shape[1]))),
+        tuple(VideoFrame(n) for n in range(len(points))),
+        tuple(
+            PersonLabel(n, pose, np.full(len(pose), 2), track_id=0) for n, pose in enumerate(points)
+        ),
+    )
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """A texture that swings to and fro, and joints that move with it."""
+    shifts = np.stack([15 * np.sin(np.arange(LENGTH)), np.zeros(LENGTH)], axis=-1)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 255, (160, 220, 3)), (0, 0), 3)
+    noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    frames = [
+        cv2.warpAffine(noise, np.float32([[1, 0, x - 30], [0, 1, -20]]), (160, 120))
+        for x, _ in shifts
+    ]
+    return ArrayFrames(frames), labels_of(POINTS + shifts[:, None])
+
+
+@pytest.fixture(scope='module')
+def segments(clip):
+    frames, truth = clip
+    rng = np.random.default_rng(0)
+    return list(collect_training_gaps(frames, truth, [3, 4, 5], DISFlow(), rng))
+
+
+@pytest.fixture(scope='module')
+def broken(segments):
+    """The same with every second segment's truth too far away for anybody to be right."""
+    return [
+        replace(segment, targets=segment.targets + np.float32(0.5 * (n % 2)))
+        for n, segment in enumerate(segments)
+    ]
+
+
+def test_targets_lead_to_the_truth_in_frames_whose_label_was_hidden(segments, clip):
+    truth = np.stack([person.keypoints for person in clip[1].persons])
+    assert len(segments) > 5
+    for segment in segments:
+        evidence = segment.evidence
+        assert (segment.weights == evidence.interior[:, None]).all()
+        found = evidence.centre + segment.targets * evidence.size
+        for row in np.flatnonzero(evidence.interior):
+            errors = np.abs(truth - found[row]).max(axis=(1, 2))
+            assert errors.min() < 1e-3
+        np.testing.assert_allclose(segment.relative_size[evidence.interior], 1, rtol=1e-6)
+
+
+def test_segments_survive_being_written_and_read(segments, tmp_path):
+    save_training_gaps(tmp_path / 'a.npz', segments)
+    read = load_training_gaps(tmp_path / 'a.npz')
+    assert len(read) == len(segments)
+    for one, other in zip(segments, read, strict=True):
+        for field in fields(FusionFeatures):
+            np.testing.assert_array_equal(
+                getattr(one.evidence, field.name), getattr(other.evidence, field.name)
+            )
+        np.testing.assert_array_equal(one.targets, other.targets)
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_annotators_leave_a_label_until_the_joint_has_moved_and_click_beside_it():
+    rng = np.random.default_rng(1)  # of middling care
+    path = POINTS + np.linspace(0, 30, 200)[:, None, None] * [1, 0]
+    annotated = as_annotated(labels_of(path), rng)
+    clicked = np.stack([person.keypoints for person in annotated.persons])
+    moved = np.any(np.diff(clicked, axis=0) != 0, axis=-1)
+    assert 0 < moved.mean() < 0.5
+    distance = np.linalg.norm(clicked - path, axis=-1) / 30
+    assert 0.001 < distance.mean() < 0.05
+    assert distance.max() < 0.05 + 4.5 * 0.02
+    assert [person.track_id for person in annotated.persons] == [0] * 200
+
+
+def test_a_turned_segment_is_the_same_segment_turned(segments):
+    """The peak of a map stays where the target is, however the segment is turned."""
+    segment = segments[0]
+    place = np.array([2, -1])
+    maps = np.zeros_like(segment.evidence.maps)
+    maps[:, :, 0, MAPS.index('final_heatmap'), 4 + place[1], 4 + place[0]] = 1
+    targets = np.broadcast_to(place * MAP_STEPS[0], segment.targets.shape).astype(np.float32)
+    marked = replace(segment, evidence=replace(segment.evidence, maps=maps), targets=targets)
+    dataset = TrainingGapDataset(
+        [marked], heatmap_dropout=0, simulated=0, joint_dropout=0, max_rotation=180
+    )
+    dataset._distort_heatmaps = lambda item, kind: None
+    steps = (torch.arange(9) - 4) * MAP_STEPS[0]
+    turned = 0
+    for _ in range(20):
+        item = dataset[0]
+        values = item['maps'][1, 0, 0, MAPS.index('final_heatmap')]
+        mean = torch.stack([(values.sum(0) * steps).sum(), (values.sum(1) * steps).sum()])
+        torch.testing.assert_close(mean / values.sum(), item['targets'][1, 0], atol=4e-3, rtol=0)
+        torch.testing.assert_close(
+            item['targets'].norm(dim=-1), torch.from_numpy(targets).norm(dim=-1)
+        )
+        turned += not np.allclose(item['targets'], targets)
+    assert turned > 10
+
+
+def test_segments_lose_their_heatmaps_and_some_joints(segments):
+    dataset = TrainingGapDataset(
+        segments, heatmap_dropout=1, simulated=0, joint_dropout=1, max_rotation=0
+    )
+    kept = 0
+    for _ in range(20):
+        item = dataset[1]
+        assert not item['maps'][:, :, :, MAPS.index('frame_heatmap') :].any()
+        assert not item['scalars'][..., SCALARS.index('has_window_heatmap') :].any()
+        assert item['known'].any()
+        assert not item['weights'][:, ~item['known']].any()
+        kept += int(item['known'].sum())
+    assert kept < 60
+
+
+@pytest.mark.parametrize(
+    ('simulated', 'distorted', 'expected'),
+    [(0, True, [WINDOW_HEATMAPS, NETWORK_HEATMAPS]), (1, True, [WINDOW_HEATMAPS]), (0, False, [])],
+    ids=['its own maps', 'not those of a simulated network', 'not where videos are real'],
+)
+def test_which_maps_are_made_worse(segments, monkeypatch, simulated, distorted, expected):
+    dataset = TrainingGapDataset(segments, simulated=simulated, distorted=distorted)
+    made_worse = []
+    monkeypatch.setattr(dataset, '_distort_heatmaps', lambda item, kind: made_worse.append(kind))
+    dataset[0]
+    assert made_worse == expected
+
+
+def test_maps_of_one_kind_are_moved_and_weakened_at_all_reaches(segments):
+    evidence = segments[0].evidence
+    maps = np.zeros_like(evidence.maps, dtype=np.float32)
+    maps[..., 4, 4] = 1
+    dataset = TrainingGapDataset(segments)
+    item = {'maps': torch.from_numpy(maps)}
+    for _ in range(5):
+        dataset._distort_heatmaps(item, WINDOW_HEATMAPS)
+    found = item['maps'].numpy()
+    assert (found[..., WINDOW_HEATMAPS.maps, 4, 4] < 0.999).mean() > 0.9
+    assert found[..., WINDOW_HEATMAPS.maps, :, :].max() <= 1
+    left = np.delete(np.arange(len(MAPS)), WINDOW_HEATMAPS.maps)
+    np.testing.assert_array_equal(found[:, :, :, left], maps[:, :, :, left])
+
+
+def test_a_fuser_meets_both_kinds_of_heatmaps_by_themselves_and_together(segments):
+    segment = segments[0]
+    maps, scalars = segment.evidence.maps.copy(), segment.evidence.scalars.copy()
+    maps[..., WINDOW_HEATMAPS.maps, :, :] = 0.5
+    scalars[..., WINDOW_HEATMAPS.flag] = 1
+    evidence = replace(segment.evidence, maps=maps, scalars=scalars)
+    dataset = TrainingGapDataset(
+        [replace(segment, evidence=evidence)], heatmap_dropout=0.5, simulated=0.5
+    )
+    met = set()
+    for _ in range(60):
+        item = dataset[0]
+        kinds = [
+            item['maps'][..., kind.maps, :, :].any() for kind in (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
+        ]
+        said = item['scalars'][..., SCALARS.index('has_window_heatmap') :]
+        assert said.any(dim=0).any(dim=0).tolist() == kinds
+        met.add(tuple(map(bool, kinds)))
+    assert met == {(False, False), (False, True), (True, False), (True, True)}
+
+
+def test_a_batch_is_padded_at_the_end(segments):
+    items = [TrainingGapDataset(segments, heatmap_dropout=1, simulated=0)[n] for n in (0, 1)]
+    items[1] = {
+        name: value if name == 'present' else value[:2] if name == 'known' else value[:, :2]
+        for name, value in items[1].items()
+    }
+    batch = collate_gaps(items)
+    frames = [len(item['present']) for item in items]
+    assert batch['vectors'].shape[:3] == (2, max(frames), 3)
+    assert batch['known'][1].tolist()[2:] == [False]
+    assert batch['present'].sum(1).tolist() == frames
+    torch.testing.assert_close(batch['targets'][1, : frames[1], :2], items[1]['targets'])
+    assert not batch['weights'][1, :, 2].any()
+
+
+def test_batches_hold_segments_of_similar_length():
+    lengths = list(range(100))
+    sampler = SimilarLengths(lengths, batch_size=4)
+    assert len(sampler) == 25
+    seen = set()
+    for batch, _ in zip(sampler, range(1000), strict=False):
+        assert len(set(batch)) == 4
+        assert max(batch) - min(batch) < 32
+        seen.update(batch)
+    assert len(seen) == 100
+
+
+def test_training_lowers_the_error_and_calibrates(segments, broken, tmp_path):
+    fuser = train_fuser(segments, broken, tmp_path, 'a swinging texture', max_iters=30)
+    assert fuser.calibrator != ScoreCalibrator()
+    assert fuser.trained_on == 'a swinging texture'
+
+    def error(trained: TrainedFuser) -> float:
+        rng = np.random.default_rng(0)
+        pairs = [pair for segment in segments for pair in judged_joints(trained, segment, rng)]
+        return float(np.concatenate([errors for _, errors in pairs]).mean())
+
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    assert error(fuser) < 0.5 * error(fresh)
+
+
+def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fuser = calibrate(fresh, broken)
+    rng = np.random.default_rng(0)
+    pairs = [pair for segment in broken for pair in judged_joints(fuser, segment, rng)]
+    scores = np.concatenate([scores for scores, _ in pairs])
+    errors = np.concatenate([errors for _, errors in pairs])
+    assert scores.mean() == pytest.approx((errors <= 0.1).mean(), abs=0.05)
+
+
+def test_a_training_whose_rate_would_rise_for_no_step_is_possible(segments, broken, tmp_path):
+    """A twentieth of 20 steps is one, in which the rate cannot rise."""
+    fuser = train_fuser(segments, broken, tmp_path, 'a swinging texture', max_iters=20)
+    assert fuser.trained_on == 'a swinging texture'
+
+
+def test_nothing_to_train_on_is_refused(segments, tmp_path):
+    with pytest.raises(InputError, match='0 gaps to train on'):
+        train_fuser([], segments, tmp_path, '')
+
+
+def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
+    config = write_shallow_config(
+        tmp_path / 'shallow.py', 'auto/stdpose_tiny_propagation_synthetic_auto.py'
+    )
+    few = [
+        '--config',
+        config,
+        '--clips',
+        1,
+        '--held-out',
+        1,
+        '--evidence-clips',
+        1,
+        '--pose-iters',
+        2,
+    ]
+    # Of this seed both clips have one person.
+    few += ['--fuser-iters', 2, '--workers', 1, '--seed', 6]
+    first = 'from research.training import gap_extraction as g; g.INTERVALS_PER_VIDEO = 1'
+    out = tmp_path / 'auto'
+    run('research/tools/train_auto.py', '--work-dir', out, *few, cwd=ROOT, first=first)
+    evidence = next((out / 'evidence' / 'train').glob('*.npz'))
+    written = evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns
+    (out / 'fuser.pth').unlink()
+    run('research/tools/train_auto.py', '--work-dir', out, *few, cwd=ROOT, first=first)
+    assert written == (evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns)
+
+    labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
+    dense = tmp_path / 'dense.json'
+    fuser = TrainedFuser.load(out / 'fuser.onnx')
+    assert fuser.trained_on == 'generated clips'
+    gaps = [
+        gap
+        for file in sorted((out / 'evidence' / 'val').glob('*.npz'))
+        for gap in load_training_gaps(file)
+    ]
+    without_margin = calibrate(fuser, gaps).calibrator
+    lowered = without_margin.offset - fuser.calibrator.offset
+    assert lowered == pytest.approx(MARGIN_OF_GENERATED, abs=0.01)
+    model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
+    model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
+    frames = out / 'generated' / 'images' / 'val' / labels.stem
+    done = run('tools/propagate.py', frames, labels, '--out', dense, *model, cwd=ROOT)
+    assert 'heatmaps for' in done.stdout
+    assert len(json.loads(dense.read_text())['images']) == 36
+
+
+def test_a_margin_lowers_the_log_odds_of_all_scores(broken):
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fitted, careful = (calibrate(fresh, broken, margin).calibrator for margin in (0.0, 0.7))
+    assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7, fitted.weight)
+
+
+def test_calibration_finds_that_slow_joints_are_right(segments):
+    """Truth and evidence agree where joints stand, and are far apart where they move."""
+    gap = segments[0]
+    shape = gap.weights.shape
+    vectors = np.zeros_like(gap.evidence.vectors)
+    vectors[:, 0, VECTORS.index('velocity')] = 0.1
+    evidence = replace(
+        gap.evidence,
+        vectors=vectors,
+        scalars=np.zeros_like(gap.evidence.scalars),
+        maps=np.zeros_like(gap.evidence.maps),
+    )
+    targets = np.zeros((*shape, 2), np.float32)
+    targets[:, 0] = 1
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    made = replace(gap, evidence=evidence, targets=targets, weights=np.ones(shape, bool))
+    fuser = calibrate(fresh, [made], simulated=False)
+    assert fuser.calibrator.weight < 0
+    _, scores = fuser.judge(evidence)
+    assert scores[:, 1:].min() > 0.7 > 0.3 > scores[:, 0].max()

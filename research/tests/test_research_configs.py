@@ -1,0 +1,132 @@
+"""Every config of research and every entry of a study trains and is tested on data of its form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from research.study.study import Study, StudyEntry, StudyTest, read_study
+from research.study.study_runs import require_equal_budgets
+from support.classes import arguments_of
+from support.paths import ROOT
+from support.real_layouts import write_real_layouts
+from support.short_training import train_and_test
+from support.small_configs import NAMES, read
+
+pytestmark = pytest.mark.slow
+
+FOLDER = ROOT / 'research' / 'configs'
+STUDIES = {path.stem: read_study(path) for path in sorted(FOLDER.glob('studies/*.py'))}
+OTHERS = [
+    '../' + path.relative_to(ROOT).as_posix()
+    for path in sorted(FOLDER.rglob('*.py'))
+    if path.parent.name != 'studies'
+]
+
+
+def data_of(cfg: Config) -> str:
+    """What a config says of its data."""
+    names = ('train_dataloader', 'test_dataloader', 'test_evaluator')
+    return repr([cfg[name].to_dict() for name in names])
+
+
+def read_once(entry: StudyEntry) -> Config:
+    """The config of an entry without its options."""
+    return read(f'../{entry.config}')
+
+
+def entry_config(study: Study, entry: StudyEntry, test: StudyTest | None = None) -> Config:
+    """What ``read_entry_config`` gives, with every file read once for all entries."""
+    cfg = read_once(entry).copy()
+    options = {**study.cfg_options, **entry.cfg_options, **(test.cfg_options if test else {})}
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def entry_configs() -> Iterator[tuple[str, Config]]:
+    """The configs of entries and tests whose data no config has, nor an entry before them."""
+    seen = {data_of(read(name)) for name in (*NAMES, *OTHERS)}
+    for study in STUDIES.values():
+        for entry in study.trained:
+            for test in study.tests_of(entry) or [None]:
+                cfg = entry_config(study, entry, test)
+                if data_of(cfg) not in seen:
+                    seen.add(data_of(cfg))
+                    yield f'{study.name}-{entry.name}' + (f'-{test.name}' if test else ''), cfg
+
+
+ENTRIES = dict(entry_configs())
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('layouts')
+    write_real_layouts(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def in_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    init_default_scope('mmpose')
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_config_trains_and_is_tested(name: str) -> None:
+    assert train_and_test(read(name).copy())
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
+def test_a_study_that_changes_batches_states_what_the_learning_rate_is_for(study: Study) -> None:
+    for entry in study.trained:
+        options = {**study.cfg_options, **entry.cfg_options}
+        assert options.get('auto_scale_lr.base_batch_size') == options.get(
+            'train_dataloader.batch_size'
+        )
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_entry_of_a_study_trains_and_is_tested(name: str) -> None:
+    assert train_and_test(ENTRIES[name])
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
+def test_options_of_a_study_are_entries_of_its_configs(study: Study) -> None:
+    for entry in study.trained:
+        cfg = read_once(entry)
+        for test in study.tests_of(entry) or study.tests:
+            for key in {**study.cfg_options, **entry.cfg_options, **test.cfg_options}:
+                *parents, last = key.split('.')
+                parent = reduce(member, parents, cfg)
+                known = last in parent or last in arguments_of(parent['type'])
+                assert known, f'{entry.config} has no {key}'
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
+def test_metrics_of_a_study_are_those_of_its_configs(study: Study) -> None:
+    prefixes = {'PoseTrackMetric': 'posetrack', 'VideoPCKMetric': 'video'}
+    for entry in study.tested:
+        cfg = entry_config(study, entry)
+        prefix = prefixes[cfg.test_evaluator.type]
+        assert {metric.split('/')[0] for metric in study.metrics or ()} == {prefix}
+        has_given = cfg.test_evaluator.given_interval is not None
+        assert has_given or f'{prefix}/AP_all' not in (study.metrics or ())
+
+
+STUDIES_OF_STEPS = {name: study for name, study in STUDIES.items() if study.budget == 'steps'}
+
+
+@pytest.mark.parametrize('study', STUDIES_OF_STEPS.values(), ids=list(STUDIES_OF_STEPS))
+def test_equal_budgets_where_the_study_says_steps(study: Study) -> None:
+    require_equal_budgets({e.name: entry_config(study, e) for e in study.tested})
+
+
+def member(cfg: Any, key: str) -> Any:
+    """An entry of a config by its name or, in a list, its position."""
+    return cfg[int(key)] if isinstance(cfg, list | tuple) else cfg[key]

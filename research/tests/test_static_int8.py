@@ -1,0 +1,163 @@
+"""Networks of ``auto`` whose convolutions are in 8 bits."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+from research.export.matcher_export import export_matcher
+from research.export.static_int8 import quantise_convolutions
+from research.export.stdpose_export import export_stdpose
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.errors import InputError
+from stdpose_mm.propagation.auto.trained_matcher import (
+    CROP_SIDE,
+    SHIPPED_MATCHER,
+    TrainedMatcher,
+)
+from stdpose_mm.propagation.auto.trained_stdpose import (
+    FRAMES_FILE,
+    SHIPPED_STDPOSE,
+    WINDOWS_FILE,
+    TrainedSTDPose,
+    shipped_stdpose,
+)
+from stdpose_mm.structures import Skeleton
+from support.tiny_models import moving_pictures, window_model
+
+pytestmark = pytest.mark.slow
+
+MATCHER_FILE = 'joint_matcher.onnx'
+
+
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained matcher, and of an untrained STDPose for generated people."""
+    folder = tmp_path_factory.mktemp('networks')
+    torch.manual_seed(0)
+    init_default_scope('mmpose')
+    export_matcher(MODELS.build({'type': 'JointMatcher'}), folder / MATCHER_FILE)
+    export_stdpose(window_model(Skeleton(shipped_stdpose().record.joints)), folder, 'nothing')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('clips')
+    settings = ClipSettings(frames=16, people=(1, 1), width=120, height=96)
+    write_dataset(folder, 0, 1, settings=settings, seed=5, workers=1)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def crops() -> np.ndarray:
+    return moving_pictures(4, CROP_SIDE, CROP_SIDE)
+
+
+def kinds(path: Path) -> Counter[str]:
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+def test_descriptors_in_8_bits_are_nearly_the_same(networks, crops, tmp_path):
+    source, target = networks / MATCHER_FILE, tmp_path / MATCHER_FILE
+    matcher = TrainedMatcher(source)
+
+    quantise_convolutions(source, target, [matcher.inputs(crops)])
+
+    before, after = matcher.describe(crops), TrainedMatcher(target).describe(crops)
+    assert (before * after).sum(axis=1).min() > 0.98
+    assert not np.array_equal(before, after)
+
+
+def test_all_convolutions_but_the_last_have_weights_of_8_bits(networks, crops, tmp_path):
+    source, target = networks / MATCHER_FILE, tmp_path / MATCHER_FILE
+    quantise_convolutions(source, target, [TrainedMatcher.inputs(crops)])
+
+    graph = onnx.load(target).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    weights = [makers[node.input[1]].op_type for node in graph.node if node.op_type == 'Conv']
+    assert weights == ['DequantizeLinear'] * (kinds(source)['Conv'] - 1) + ['Cast']
+
+
+def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_path):
+    target = tmp_path / MATCHER_FILE
+    quantise_convolutions(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
+
+    stored = [onnx.numpy_helper.to_array(each) for each in onnx.load(target).graph.initializer]
+    largest = max(np.abs(each.astype(int)).max() for each in stored if each.dtype == np.int8)
+    assert largest == 64
+
+
+def test_a_network_in_8_bits_is_not_quantised_again(networks, crops, tmp_path):
+    once, again = tmp_path / 'once.onnx', tmp_path / 'again.onnx'
+    quantise_convolutions(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
+    with pytest.raises(InputError, match=r'once\.onnx is in 8 bits already'):
+        quantise_convolutions(once, again, [TrainedMatcher.inputs(crops)])
+    assert not again.exists()
+
+
+def quantise(run_main, networks: Path, clips: Path, out: Path) -> tuple[int, str, list[str]]:
+    return run_main(
+        import_module('research.tools.quantise_auto').main,
+        clips / 'annotations' / 'val',
+        *('--image-root', clips),
+        *('--matcher', networks / MATCHER_FILE, '--stdpose', networks, '--out', out),
+    )
+
+
+def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_path):
+    out = tmp_path / 'int8'
+
+    code, printed, said = quantise(run_main, networks, clips, out)
+
+    assert (code, said) == (0, [])
+    assert f'are in {out}' in printed
+    assert sorted(path.name for path in out.iterdir()) == [MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE]
+    assert TrainedSTDPose(out).record == TrainedSTDPose(networks).record
+    for name in (MATCHER_FILE, WINDOWS_FILE):
+        assert kinds(out / name)['QuantizeLinear'] > 0
+
+
+def test_the_networks_that_are_read_are_not_overwritten(run_main, networks, clips, tmp_path):
+    own = tmp_path / 'own'
+    own.mkdir()
+    for name in (FRAMES_FILE, WINDOWS_FILE):
+        shutil.copy(networks / name, own)
+    before = (own / WINDOWS_FILE).read_bytes()
+
+    code, _, said = run_main(
+        import_module('research.tools.quantise_auto').main,
+        clips / 'annotations' / 'val',
+        *('--image-root', clips),
+        *('--matcher', networks / MATCHER_FILE, '--stdpose', own, '--out', own),
+    )
+
+    assert (code, len(said)) == (2, 1)
+    assert 'holds the STDPose that is read' in said[0]
+    assert (own / WINDOWS_FILE).read_bytes() == before
+
+
+def test_videos_without_frames_to_fill_are_refused(run_main, networks, clips, tmp_path):
+    """Every frame of a clip of one frame is labelled."""
+    short = tmp_path / 'short'
+    write_dataset(short, 0, 1, settings=ClipSettings(frames=1, people=(1, 1)), workers=1)
+
+    code, _, said = quantise(run_main, networks, short, tmp_path / 'int8')
+
+    assert (code, len(said)) == (2, 1)
+    assert 'STDPose sees nobody in these videos' in said[0]
+    assert not (tmp_path / 'int8').exists()
+
+
+def test_the_networks_of_the_package_are_in_8_bits():
+    for path in (SHIPPED_MATCHER, SHIPPED_STDPOSE / WINDOWS_FILE):
+        assert kinds(path)['QuantizeLinear'] > 0

@@ -1,0 +1,70 @@
+"""An exported STDPose gives the maps that the model gives in PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from research.export.stdpose_export import export_stdpose
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.trained_stdpose import TrainedSTDPose
+from stdpose_mm.structures import NOT_LABELLED, POSETRACK_SKELETON, VISIBLE, Skeleton
+from support.tiny_models import moving_pictures, window_model
+
+pytestmark = pytest.mark.slow
+
+NAMES = POSETRACK_SKELETON.keypoint_names
+NUM_FRAMES = 12
+
+
+def pose_at(frame: int) -> np.ndarray:
+    """A person of 40 pixels who drifts to the right, every joint at a place of its own."""
+    rows, columns = np.divmod(np.arange(len(NAMES)), 4)
+    return np.stack([30 + 8 * columns + 2.0 * frame, 15 + 10 * rows], axis=1).astype(float)
+
+
+def box_at(frame: int) -> np.ndarray:
+    return np.array([20.0 + 2 * frame, 8, 44, 56 - 0.3 * frame])
+
+
+@pytest.fixture(scope='module')
+def model():
+    return window_model(Skeleton(NAMES))
+
+
+@pytest.fixture(scope='module')
+def estimator(model, tmp_path_factory) -> STDPoseHeatmapEstimator:
+    folder = tmp_path_factory.mktemp('stdpose')
+    export_stdpose(model, folder, 'nothing')
+    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+
+
+@pytest.mark.parametrize('given', [(0, 11), (2, 9), (5,)], ids=['two ends', 'three gaps', 'one'])
+def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimator, given):
+    unseen = np.where(np.arange(len(NAMES)) % 5 == 2, NOT_LABELLED, VISIBLE)
+    labels = {
+        frame: label(frame, pose_at(frame), unseen if frame == 9 else None, bbox=box_at(frame))
+        for frame in given
+    }
+    boxes = {frame: box_at(frame) for frame in range(NUM_FRAMES) if frame not in labels}
+    gaps = find_gaps(0, labels, boxes, range(NUM_FRAMES))
+    frames = ArrayFrames(moving_pictures(NUM_FRAMES))
+    mapping = estimator.shared_joints(Skeleton(NAMES))
+    assert mapping is not None
+    by_pytorch = dict(ModelHeatmapEstimator(model).gap_heatmaps(frames, gaps, mapping))
+    assert len(by_pytorch) == len(gaps) > 0
+    by_onnx = dict(estimator.gap_heatmaps(frames, gaps, mapping))
+    assert len(by_onnx) == len(gaps)
+    for gap in gaps:
+        found, expected = by_onnx[gap], by_pytorch[gap]
+        assert list(found.frames) == list(expected.frames)
+        np.testing.assert_array_equal(found.shown, expected.shown)
+        np.testing.assert_allclose(found.to_heatmap, expected.to_heatmap, atol=1e-3)
+        for name in ('frame_heatmaps', 'final_heatmaps'):
+            maps, wanted = getattr(found, name), getattr(expected, name)
+            largest = np.abs(wanted).max()
+            assert largest > 0
+            np.testing.assert_allclose(maps, wanted, atol=1e-2 * largest, err_msg=name)

@@ -1,0 +1,1 @@
+"""Commands: ``python -m research.tools.NAME`` in the root of the repository."""

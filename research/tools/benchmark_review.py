@@ -1,0 +1,343 @@
+"""Measure how fast the review page is served: pictures, edits, opening, memory.
+
+    python -m research.tools.benchmark_review
+    python -m research.tools.benchmark_review --clips data/jhmdb_clips --num-clips 20
+
+A server runs in this process and is asked over HTTP, as the page does. Wall time is what a person
+waits for; processor time is that of server and client together, and is less disturbed by other
+programs. Pictures: generated H.264 videos, steps forward and back, and jumps to random frames,
+with a key frame every second or so, as cameras write them, and every 250 frames, as x264 does if
+nothing is said: a jump decodes from the key frame before.
+Opening: a generated label file with everyone labelled every 15 frames. Edits: real clips with
+every 15th frame labelled; a joint in the middle of the longest gap is moved, and the clock stops
+when the poses around it are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import add_propagation_arguments, propagation_options
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.errors import InputError
+
+if TYPE_CHECKING:
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.review_app.client import ReviewClient
+    from stdpose_mm.structures import VideoLabels
+
+LABEL_INTERVAL = 15
+
+KEY_INTERVALS = (30, 250)
+"""Frames from key frame to key frame of the videos for steps and jumps."""
+
+EDITS = 10
+"""Edits in the long video, each in a gap of its own from the middle on."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    return run_command(make_parser(), benchmark, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('benchmark_review.py', __doc__)
+    parser.add_argument(
+        '--size',
+        type=positive,
+        nargs=2,
+        default=(1920, 1080),
+        metavar=('W', 'H'),
+        help='size of the generated videos (1920x1080)',
+    )
+    parser.add_argument(
+        '--frames', type=positive, default=400, help='frames in each of these videos (%(default)s)'
+    )
+    parser.add_argument(
+        '--requests',
+        type=positive,
+        default=100,
+        help='number of pictures of each kind to request (%(default)s)',
+    )
+    parser.add_argument(
+        '--people', type=positive, default=20, help='people in the long video (%(default)s)'
+    )
+    parser.add_argument(
+        '--long-frames',
+        type=positive,
+        default=10_000,
+        metavar='N',
+        help='frames in the long video (%(default)s)',
+    )
+    parser.add_argument(
+        '--clips',
+        type=Path,
+        metavar='FOLDER',
+        help='real clips: videos/NAME.* and annotations/NAME.json',
+    )
+    parser.add_argument(
+        '--num-clips', type=positive, default=20, help='number of real clips to use (%(default)s)'
+    )
+    add_propagation_arguments(parser)
+    return parser
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Measure, and print the figures.
+
+    Raises:
+        InputError: If the long video is too short for its edits, or the model of the real clips
+            cannot be used.
+    """
+    from stdpose_mm.apis import VideoPosePropagator
+
+    shortest = 2 * LABEL_INTERVAL * EDITS
+    if args.long_frames < shortest:
+        raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
+    # Loaded first, so that a wrong file is found at once and not after minutes.
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
+    with tempfile.TemporaryDirectory() as folder:
+        for key_interval in KEY_INTERVALS:
+            measure_pictures(args, Path(folder), key_interval)
+        measure_opening(args, Path(folder))
+        if args.clips is not None:
+            measure_edits(args, Path(folder), propagator)
+
+
+class Clock:
+    """Collect wall and processor milliseconds of repeated work."""
+
+    def __init__(self) -> None:
+        self.wall: list[float] = []
+        self.processor: list[float] = []
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Measure the block once."""
+        wall, processor = time.perf_counter(), time.process_time()
+        yield
+        self.wall.append(1000 * (time.perf_counter() - wall))
+        self.processor.append(1000 * (time.process_time() - processor))
+
+    def __str__(self) -> str:
+        wall, processor = np.array(self.wall), np.array(self.processor)
+        return (
+            f'median {np.median(wall):.0f} ms, 9 of 10 within {np.quantile(wall, 0.9):.0f} ms; '
+            f'processor: median {np.median(processor):.0f} ms'
+        )
+
+
+@contextmanager
+def serve(
+    video: Path,
+    labels: VideoLabels,
+    folder: Path,
+    propagator: VideoPosePropagator,
+    cache: Path | None = None,
+) -> Iterator[ReviewClient]:
+    """Serve a video in a thread, and connect to it."""
+    from stdpose_mm.io.labels import write_labels
+    from stdpose_mm.review_app.client import serve_in_thread
+    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+
+    own = Path(tempfile.mkdtemp(dir=folder))
+    write_labels(labels, own / 'labels.json')
+    inputs = ReviewInputs(
+        video.stem, video, own / 'labels.json', None, own / 'project.jsonl', own / 'out.json'
+    )
+    project = ReviewProject([inputs], propagator, ReviewOptions(cache=cache))
+    with serve_in_thread(project) as client:
+        yield client
+
+
+def measure_pictures(args: argparse.Namespace, folder: Path, key_interval: int) -> None:
+    """Measure steps, jumps and memory on a generated video."""
+    from stdpose_mm.apis import VideoPosePropagator
+
+    width, height = args.size
+    video = folder / f'pictures_{key_interval}.mp4'
+    _write_h264(video, _moving_noise(width, height, args.frames), key_interval)
+    labels = _labels('pictures', 1, (0, args.frames - 1), (width, height))
+    randomly = random.Random(0)
+    with serve(video, labels, folder, VideoPosePropagator(method='linear')) as client:
+        client.settle()
+        number = min(args.requests, args.frames // 3)
+        client.picture(0)
+        forward = _ask(client, range(1, 1 + number), pause=0.04)
+        back = _ask(client, range(number, 0, -1), pause=0.04)
+        start = args.frames - 1
+        client.picture(start)
+        fresh = _ask(client, range(start - 1, start - 1 - number, -1), pause=0.04)
+        jumps = _ask(client, [randomly.randrange(args.frames) for _ in range(number)], pause=0.3)
+        print(
+            f'pictures of {width}x{height}, {args.frames} frames, '
+            f'a key frame every {key_interval} frames'
+        )
+        print(f'  step forward: {forward}')
+        print(f'  step back, seen before: {back}')
+        print(f'  step back from the end, not seen before: {fresh}')
+        print(f'  random jump: {jumps}')
+        if key_interval == min(KEY_INTERVALS):
+            measure_memory(client, args.frames, randomly)
+
+
+def measure_memory(client: ReviewClient, num_frames: int, randomly: random.Random) -> None:
+    """Measure the memory of the server while random frames are requested."""
+    memory = [_memory()]
+    for _ in range(2):
+        for _ in range(500):
+            client.picture(randomly.randrange(num_frames))
+        memory.append(_memory())
+    sizes = ', '.join(f'{size:.0f}' for size in memory)
+    print(f'  memory before, after 500 and after 1,000 random pictures: {sizes} MB')
+
+
+def measure_opening(args: argparse.Namespace, folder: Path) -> None:
+    """Measure how long a long video with many people takes to open, and to answer."""
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.video import write_video
+
+    video = folder / 'long.mp4'
+    write_video(video, _moving_noise(64, 48, args.long_frames), 25)
+    labels = _labels('long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48))
+    clock, edits, lanes = Clock(), Clock(), Clock()
+    propagator = VideoPosePropagator(method='linear')
+    middle = args.long_frames // 2
+    with ExitStack() as stack:
+        with clock.measure():
+            client = stack.enter_context(serve(video, labels, folder, propagator))
+            client.get('/poses', first=0, last=30)
+            client.get('/timeline', columns=1200)
+            client.picture(0)
+        print(
+            f'{args.long_frames} frames, {args.people} people, labels every {LABEL_INTERVAL} frames'
+        )
+        print(f'  from the command to the first picture, poses and timeline: {clock}')
+        client.picture(middle)
+        for n in range(EDITS):
+            frame = middle + LABEL_INTERVAL * n + LABEL_INTERVAL // 2
+            person = n % args.people
+            with edits.measure():
+                client.edit('set_joints', person=person, frame=frame, joints={'nose': [1, 2, 2]})
+                _wait_for_poses(client, frame, person)
+            with lanes.measure():
+                client.get('/timeline', columns=1200)
+        print(f'  edit to new poses while the rest is computed: {edits}')
+        print(f'  timeline: {lanes}')
+
+
+def measure_edits(args: argparse.Namespace, folder: Path, propagator: VideoPosePropagator) -> None:
+    """Measure edits on real clips."""
+    from stdpose_mm.io.labels import read_labels
+    from stdpose_mm.propagation import subsample_labels
+
+    clock = Clock()
+    files = sorted((args.clips / 'annotations').glob('*.json'))
+    for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
+        labels = subsample_labels(read_labels(file), LABEL_INTERVAL)
+        (video,) = (args.clips / 'videos').glob(f'{file.stem}.*')
+        person = labels.track_ids[0]
+        given = sorted({label.frame_index for label in labels.persons})
+        if len(given) < 2:
+            continue
+        frame = (given[0] + given[1]) // 2
+        with serve(video, labels, folder, propagator, folder / 'cache') as client:
+            client.settle(with_guidance=False)
+            (pose,) = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
+            names = client.get()['skeleton']['joints']
+            joint = next(n for n, (_, _, v, _) in enumerate(pose['keypoints']) if v)
+            x, y = pose['keypoints'][joint][:2]
+            with clock.measure():
+                joints = {names[joint]: [x + 3, y, 2]}
+                client.edit('set_joints', person=person, frame=frame, joints=joints)
+                _wait_for_poses(client, frame, person)
+    print(f'{len(clock.wall)} real clips, a label every {LABEL_INTERVAL} frames, {args.method}')
+    print(f'  edit to new poses: {clock}')
+
+
+def _wait_for_poses(client: ReviewClient, frame: int, person: int) -> None:
+    first = max(0, frame - LABEL_INTERVAL // 2)
+    while True:
+        last = min(frame + LABEL_INTERVAL // 2, client_frames(client) - 1)
+        poses = client.get('/poses', first=first, last=last)['frames'].values()
+        own = [one for people in poses for one in people if one['id'] == person]
+        if not any(one['pending'] for one in own):
+            return
+        time.sleep(0.002)
+
+
+def client_frames(client: ReviewClient) -> int:
+    """Return the number of frames of the video."""
+    return int(client.get()['frames'])
+
+
+def _ask(client: ReviewClient, frames: Sequence[int], pause: float) -> Clock:
+    clock = Clock()
+    for frame in frames:
+        with clock.measure():
+            client.picture(frame)
+        time.sleep(pause)
+    return clock
+
+
+def _write_h264(path: Path, pictures: Iterator[np.ndarray], key_interval: int) -> None:
+    import av
+
+    with av.open(str(path), 'w') as container:
+        stream = None
+        for picture in pictures:
+            if stream is None:
+                options = {'x264-params': f'keyint={key_interval}:scenecut=0'}
+                stream = container.add_stream('libx264', 25, options)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = 'yuv420p'
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, 'bgr24')))
+        if stream is not None:
+            container.mux(stream.encode(None))
+
+
+def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:
+    import cv2
+
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (height // 8 + 8, width // 8 + 8, 3), np.uint8)
+    large = cv2.resize(noise, (width + 64, height + 64), interpolation=cv2.INTER_CUBIC)
+    for frame in range(length):
+        x, y = 32 + round(30 * np.sin(frame / 9)), 32 + round(30 * np.cos(frame / 13))
+        yield np.ascontiguousarray(large[y : y + height, x : x + width])
+
+
+def _labels(name: str, people: int, frames: Sequence[int], size: tuple[int, int]) -> VideoLabels:
+    from stdpose_mm.io.labels.known_skeletons import COCO_17
+    from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+
+    rng = np.random.default_rng(0)
+    visible = np.full(COCO_17.num_keypoints, 2)
+    persons = [
+        PersonLabel(frame, rng.uniform(0, 1, (COCO_17.num_keypoints, 2)) * size, visible, person)
+        for frame in frames
+        for person in range(people)
+    ]
+    return VideoLabels(name, COCO_17, tuple(VideoFrame(n) for n in frames), tuple(persons))
+
+
+def _memory() -> float:
+    """Return the megabytes of this process in memory."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,58 @@
+r"""Samples a second of a config's data loader and of its model's training step, each by itself.
+
+    python -m research.tools.benchmark_training configs/stdpose_tiny_synthetic.py
+    python -m research.tools.benchmark_training configs/stdpose_vit_posetrack17.py \
+        --device cuda --cfg-options train_dataloader.num_workers=8
+
+The loader runs with the config's workers and the model on one batch that is already in memory,
+optimizer included, from random weights. A ratio below 1 means that training waits for the loader:
+give it more workers, where there are processors left.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.errors import require_packages
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    return run_command(make_parser(), run, arguments)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('benchmark_training.py', __doc__)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument(
+        '--batches', type=positive, default=20, help='number of batches to measure (%(default)s)'
+    )
+    parser.add_argument('--device', default='cpu', help='(%(default)s)')
+    add_config_options(parser, 'override entries of the config, such as data_root')
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print.
+
+    Raises:
+        InputError: If an option or a file cannot be used.
+    """
+    require_packages('a pose network', 'torch', 'mmpose')
+    from research.speed.training_speed import measure_training
+    from stdpose_mm.engine.config_files import config_mistakes, read_config
+
+    cfg = read_config(args.config, parse_config_options(args.cfg_options))
+    with config_mistakes(args.config):
+        speed = measure_training(cfg, args.batches, args.device)
+    print(speed.summary())
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,204 @@
+"""Train the fuser of ``auto`` further on your own labelled videos, with your own pose networks.
+
+    python -m research.tools.finetune_fuser --work-dir work_dirs/fuser \
+        --labels train.txt held_out.txt --video-root videos --pose-onnx rtmpose.onnx=rtmpose-coco
+    stdpose propagate clip.mp4 labels.json --out dense.json --fuser work_dirs/fuser/fuser.onnx \
+        --pose-onnx rtmpose.onnx=rtmpose-coco
+
+Labels are two sets of videos without a common source (``split_videos.py``), with every frame
+labelled, or most of them: the first set is learned from; the second one decides how far the weights
+go from those of before, and calibrates the scores. Training starts from the fuser that comes with
+the package, and ends with what both are worth on the second set. Pose networks are evidence as they
+are; their options are those of ``stdpose propagate``, and as there the STDPose of the package is
+used for labels of people unless a model is given. A model of this package, ``--config`` and
+``--checkpoint``, must not have been trained on these videos, or the fuser learns to follow it
+further than it deserves elsewhere. Of several models, each video is shown with one, so that the
+fuser learns to tell good from bad ones; the one that comes with the package was trained so
+(docs/guide/auto.md).
+
+``--matcher`` and ``--stdpose-folder`` are for a fuser that goes with other networks than those of
+the package. Of two STDPoses, each trained on one half of the videos, every video is shown with the
+one that has not seen it:
+
+    python -m research.tools.finetune_fuser --work-dir work_dirs/fuser \
+        --labels train.txt held_out.txt --video-root videos \
+        --matcher work_dirs/matcher/joint_matcher.onnx \
+        --stdpose-folder work_dirs/stdpose_a half_a.txt \
+        --stdpose-folder work_dirs/stdpose_b half_b.txt
+
+``benchmark_propagation.py --evidence`` measures with such networks what the fuser is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import (
+    add_matcher_argument,
+    add_pose_network_arguments,
+    add_roots,
+    add_training_resources,
+    paired_options,
+    pose_network_files,
+)
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.text import counted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    return run_command(make_parser(), train, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('finetune_fuser.py', __doc__)
+    parser.add_output(
+        '--work-dir',
+        is_folder=True,
+        files=('fuser.pth', 'fuser.onnx'),
+        required=True,
+        help='folder for everything that is written',
+    )
+    parser.add_labels(
+        '--labels',
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=('TRAIN', 'HELD_OUT'),
+        help='two sets of densely labelled videos without a common source',
+    )
+    add_roots(parser)
+    parser.add_argument(
+        '--fuser',
+        type=Path,
+        metavar='FILE',
+        help='fuser to start from (default: the one that comes with the package)',
+    )
+    parser.add_argument(
+        '--config',
+        action='append',
+        default=[],
+        metavar='CONFIG',
+        help='model of this package whose heatmaps are evidence for auto: its config; this and the '
+        'next option may be repeated, each video is then shown with one of the models',
+    )
+    parser.add_argument(
+        '--checkpoint', action='append', default=[], metavar='FILE', help='weights of --config'
+    )
+    parser.add_argument(
+        '--stdpose',
+        action=argparse.BooleanOptionalAction,
+        help='use the STDPose of the package, or of --stdpose-folder, beside --config for every '
+        'second video (default: without --config, or with --stdpose-folder)',
+    )
+    parser.add_labels(
+        '--stdpose-folder',
+        type=Path,
+        nargs='+',
+        action='append',
+        default=[],
+        metavar=('FOLDER', 'LABELS'),
+        help="STDPose to use in place of the package's, a folder that export_stdpose.py wrote, and "
+        'the labels of the videos that it was trained on, if any of them are in --labels; may be '
+        'repeated, each video is then shown with the first one that has not seen it',
+    )
+    add_matcher_argument(parser)
+    add_pose_network_arguments(parser)
+    parser.add_argument(
+        '--generated',
+        action='store_true',
+        help='the videos are generated clips, exactly labelled and unlike the footage that the '
+        'fuser is for: labels are moved as if a person had set them, models are shown with the '
+        'errors of unknown footage, and scores are less sure',
+    )
+    parser.add_argument('--iters', type=positive, default=2000, help='steps (%(default)s)')
+    add_training_resources(parser)
+    return parser
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, and print the quality before and after.
+
+    Raises:
+        InputError: If an option or a file cannot be used.
+    """
+    networks = pose_network_files(args)
+    models = paired_options(args, 'config', 'checkpoint')
+    uses_stdpose = bool(args.stdpose_folder) or not models
+    if args.stdpose is not None:
+        uses_stdpose = args.stdpose
+    if args.stdpose_folder and not uses_stdpose:
+        raise InputError('--no-stdpose leaves out what --stdpose-folder gives, give one of them')
+    for values in args.stdpose_folder:
+        if len(values) > 2:
+            raise InputError(
+                '--stdpose-folder takes a folder and the labels that it was trained on, got '
+                f'{counted(len(values), "value")}; repeat the option for another folder'
+            )
+    require_packages('training', 'torch', 'mmpose', 'onnx')
+    from research.training.fuser_finetuning import FuserFinetuner
+    from research.training.gap_extraction import (
+        ExportedSTDPose,
+        GapSource,
+        Roots,
+        TrainedPoseNetwork,
+    )
+    from stdpose_mm.io.labelled_videos import read_videos
+    from stdpose_mm.pose_networks import require_every_video
+    from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
+
+    stdposes = [
+        ExportedSTDPose(folder, frozenset(v.name for each in seen for v in read_videos(each)))
+        for folder, *seen in args.stdpose_folder
+    ]
+    source = GapSource(
+        Roots(args.image_root, args.video_root),
+        generated=args.generated,
+        models=tuple(
+            TrainedPoseNetwork(Path(config), Path(checkpoint)) for config, checkpoint in models
+        ),
+        stdposes=tuple(stdposes or [ExportedSTDPose()]) if uses_stdpose else (),
+        networks=tuple(networks),
+        device=args.device,
+        matcher=args.matcher or SHIPPED_MATCHER,
+    )
+    finetuner = FuserFinetuner(
+        args.work_dir,
+        source,
+        args.fuser,
+        args.iters,
+        args.workers,
+        args.device,
+        args.seed,
+    )
+    to_learn, held_out = (read_videos(each) for each in args.labels)
+    require_every_video(networks, len(to_learn) + len(held_out))
+    names = {video.name for video in (*to_learn, *held_out)}
+    for stdpose in stdposes:
+        known = f'{len(stdpose.seen & names)} of the {counted(len(names), "video")}'
+        print(f'the STDPose in {stdpose.folder} has seen {known}')
+    before, after, share = finetuner.train(to_learn, held_out)
+    print(f'share of the trained weights, the rest are those of before: {100 * share:.0f} %')
+    print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
+    for name, old, new in (
+        ('PCK@0.1', before.pck, after.pck),
+        ('mean error, % of the pose', before.error, after.error),
+        (
+            'calibration error of the scores (new ones are fitted here)',
+            before.calibration_error,
+            after.calibration_error,
+        ),
+    ):
+        print(f'{name}: {100 * old:.2f} before, {100 * new:.2f} now')
+    if after.pck < before.pck:
+        print('fewer joints are right than before: more labels would be needed, keep the old fuser')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,173 @@
+r"""Show which parts of a window model have an effect, in its predictions and in training.
+
+    python -m research.tools.probe_parts CONFIG [CHECKPOINT] [--batches N] [--out FILE.json]
+
+The windows are evenly spaced ones of the config's validation data. Each part is neutralised in
+turn (a branch zeroed, a mask made uniform, labels withheld, ...), which shows what the final
+heatmaps, the decoded joints and their accuracy owe to it. Gradients are those of a training step,
+loss by loss. Named as dead is a part without which no heatmap changes, or whose gradient is below
+Adam's eps; as weak, one whose gradient is less than 1 % of what it is compared with.
+Without a checkpoint the weights are those that training starts from, without ``load_from``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stdpose_mm.cli.argument_types import positive, seed
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.runner_arguments import (
+    add_config_options,
+    parse_config_options,
+    require_checkpoint,
+)
+from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.io import write_json
+from stdpose_mm.io.outputs import JSON_SUFFIXES
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    return run_command(make_parser(), probe, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('probe_parts.py', __doc__)
+    parser.add_argument('config', metavar='CONFIG', help='config file of a window model')
+    parser.add_argument(
+        'checkpoint', metavar='CHECKPOINT', nargs='?', help='.pth file of a training run'
+    )
+    parser.add_argument(
+        '--batches', type=positive, default=4, metavar='N', help='batches of windows (%(default)s)'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=positive,
+        metavar='N',
+        help='windows in a batch (default: as in training)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=seed,
+        default=0,
+        help='seed of the weights, and of the masks that training draws',
+    )
+    parser.add_output(
+        '--out',
+        what='figures',
+        suffixes=JSON_SUFFIXES,
+        metavar='JSON',
+        help='JSON file for the figures',
+    )
+    add_config_options(parser, 'override entries of the config, as in train.py')
+    return parser
+
+
+def probe(args: argparse.Namespace) -> None:
+    """Measure, print and write.
+
+    Raises:
+        InputError: If an option or a file cannot be used.
+    """
+    require_packages('a pose network', 'torch', 'mmpose')
+    if args.checkpoint is not None:
+        require_checkpoint(args.checkpoint)
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+    from mmengine.utils import import_modules_from_strings
+
+    from research.part_probe import (
+        StepSettings,
+        format_report,
+        probe_parts,
+        report_fields,
+    )
+    from stdpose_mm.engine.config_files import config_mistakes, read_config
+
+    cfg = read_config(args.config, parse_config_options(args.cfg_options))
+    import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    # Building a model and a dataset logs a line for every parameter.
+    MMLogger.get_instance('probe_parts').setLevel('WARNING')
+    with config_mistakes(args.config):
+        model = build_model(cfg, args.config, args.checkpoint, args.seed)
+        batches = read_batches(cfg, args.config, args.batches, args.batch_size)
+        optimizer = cfg.get('optim_wrapper', {})
+    settings = StepSettings(
+        adam_eps=optimizer.get('optimizer', {}).get('eps', StepSettings.adam_eps),
+        max_norm=(optimizer.get('clip_grad') or {}).get('max_norm'),
+        seed=args.seed,
+    )
+    report = probe_parts(model, batches, settings)
+    if args.out is not None:
+        given = {'config': str(args.config), 'checkpoint': args.checkpoint, 'seed': args.seed}
+        write_json(args.out, given | report_fields(report), indent=2)
+    print(format_report(report))
+
+
+def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -> nn.Module:
+    """Build the model of a config, with the weights of a checkpoint if there is one.
+
+    Raises:
+        InputError: If there is no model in the config, or the weights are not those of the model.
+    """
+    from mmpose.registry import MODELS
+
+    from stdpose_mm.engine.seeding import generators_from
+    from stdpose_mm.inference import read_checkpoint
+
+    if 'model' not in cfg:
+        raise InputError(f'config {config} has no model, expected one as those in configs/')
+    with generators_from(number):
+        model: Any = MODELS.build(cfg.model)
+        model.init_weights()
+    if checkpoint is not None:
+        weights, _ = read_checkpoint(checkpoint)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(
+                f'checkpoint {checkpoint} does not fit the model of the config '
+                f'({one_line(error)}), give the config it was trained with'
+            ) from error
+    return model
+
+
+def read_batches(
+    cfg: Config, config: str, number: int, batch_size: int | None
+) -> Iterator[dict[str, Any]]:
+    """Read evenly spaced windows of the validation data, with all labels.
+
+    Raises:
+        InputError: If the config has no validation data.
+    """
+    from mmengine.runner import Runner
+
+    from stdpose_mm.engine.dataset_configs import show_labels
+
+    if 'dataset' not in (cfg.get('val_dataloader') or {}):
+        raise InputError(
+            f'config {config} has no val_dataloader, add one: the probe looks at held-out windows'
+        )
+    loader = dict(cfg.val_dataloader)
+    size = batch_size or (cfg.get('train_dataloader') or loader)['batch_size']
+    loader['dataset'] = show_labels(loader['dataset'])
+    loader.update(
+        batch_size=size,
+        num_workers=0,
+        persistent_workers=False,
+        sampler={'type': 'EvenlySpacedSampler', 'max_samples': number * size},
+    )
+    return iter(Runner.build_dataloader(loader))
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,260 @@
+r"""Measure how many frames must be labelled until propagation is accurate enough.
+
+    python -m research.tools.simulate_annotator val.txt --video-root data/clips --method \
+        flow --step 10
+    python -m research.tools.simulate_annotator data/clips/annotations --image-root \
+        data/clips --out-dir out
+
+LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
+labelled. An annotator is simulated who takes labels from them until the PCK@0.1 over all joints of
+all videos reaches the target. "uniform": every T-th frame of every video, T falling from
+``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
+a time, wherever in the set they help most, as ``stdpose_mm.review.rank_suggestions`` says; only the
+gaps that are touched are propagated again. ``--plan`` labels the frames that ``stdpose plan``
+names before there is a label. ``--hindsight`` says what the choice could save at best: every
+possible gap is propagated, and the frames are chosen by the true errors, all together and one by
+one; take short videos. With ``--out-dir`` the table (``table.md``), the states (``effort.json``)
+and a plot (``effort.png``) are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.arguments import add_labelled_videos, add_model_arguments
+from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json, write_text
+from stdpose_mm.text import counted
+
+if TYPE_CHECKING:
+    from research.annotation.simulated_annotator import (
+        AnnotatedVideo,
+        LabellingState,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    return run_command(make_parser(), simulate, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('simulate_annotator.py', __doc__)
+    add_labelled_videos(parser)
+    parser.add_argument(
+        '--method',
+        choices=PROPAGATION_METHODS,
+        help='how to propagate (default: as in propagate.py)',
+    )
+    add_model_arguments(parser)
+    parser.add_argument(
+        '--target-pck',
+        type=float,
+        default=95.0,
+        metavar='P',
+        help='PCK to reach, in per cent (%(default)g)',
+    )
+    parser.add_argument(
+        '--step',
+        type=positive,
+        default=10,
+        metavar='N',
+        help='number of suggested frames to label between two propagations (%(default)s)',
+    )
+    parser.add_argument(
+        '--max-interval',
+        type=positive,
+        default=30,
+        metavar='T',
+        help='largest interval, with which uniform labelling starts (%(default)s)',
+    )
+    parser.add_argument(
+        '--plan',
+        nargs='+',
+        choices=MEASUREMENTS,
+        default=[],
+        help='also label frames that are planned before anything is labelled: by the motion in '
+        'the pictures, by the boxes of LABELS, or by both (several values: each in turn)',
+    )
+    parser.add_argument(
+        '--hindsight',
+        action='store_true',
+        help='also choose frames in hindsight, by the true errors of every possible gap',
+    )
+    parser.add_output(
+        '--out-dir',
+        is_folder=True,
+        files=('effort.json', 'effort.png', 'table.md'),
+        metavar='DIR',
+        help='where to write the results',
+    )
+    return parser
+
+
+def simulate(args: argparse.Namespace) -> None:
+    """Label both ways, print the table and write what the command line asks for.
+
+    Raises:
+        InputError: If an option or a file cannot be used; nothing is written then.
+    """
+    if not 0 < args.target_pck < 100:
+        raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
+    if args.max_interval < 2:
+        raise InputError(f'--max-interval must be at least 2, got {args.max_interval}')
+    from research.annotation.simulated_annotator import (
+        AnnotatedVideo,
+        effort_table,
+        label_suggested,
+        label_uniformly,
+    )
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos
+
+    labels = read_videos(args.labels)
+    propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
+    pictures_needed = propagator.propagator.reads_pictures or bool({*args.plan} - {'boxes'})
+    videos = [
+        AnnotatedVideo(
+            open_video(video, args.image_root, args.video_root, pictures_needed, OTHER_METHOD),
+            video,
+            propagator.propagator,
+        )
+        for video in labels
+    ]
+    uniform = sorted(
+        progress(label_uniformly(videos, args.target_pck, args.max_interval), 'uniform'),
+        key=lambda state: state.labelled,
+    )
+    suggested = until(
+        progress(label_suggested(videos, propagator.method, args.step), 'suggested'),
+        args.target_pck,
+    )
+    num_frames = sum(len(video.labelled_frames) for video in videos)
+    table = effort_table(uniform, suggested, args.target_pck, num_frames)
+    report = (
+        f'{table}\n\n{counted(len(videos), "video")} with {num_frames:,} labelled frames, method '
+        f'{propagator.method}, {counted(args.step, "suggested frame")} between two propagations.'
+    )
+    for measured in args.plan:
+        report += '\n\n' + plan_report(
+            videos, uniform, measured, propagator.method, args.target_pck
+        )
+    if args.hindsight:
+        report += '\n\n' + hindsight_report(videos, uniform, args.target_pck)
+    print(report)
+    if args.out_dir is not None:
+        efforts = {'uniform': uniform, 'suggested': suggested}
+        write_results(args, efforts, num_frames, report)
+
+
+def plan_report(
+    videos: Sequence[AnnotatedVideo],
+    uniform: Sequence[LabellingState],
+    measured: Measurement,
+    method: str,
+    target: float,
+) -> str:
+    """Report the gain of planning before the first label, and whether its forecast holds."""
+    from research.annotation.simulated_annotator import label_planned, labels_at
+
+    planned = [video.plan_first_labels(measured, method) for video in videos]
+    states = list(progress(label_planned(videos, planned, target), 'planned'))
+    announced, needed = states[0], labels_at(states, target, 'all')
+    between = labels_at(uniform, target, 'all')
+    text = (
+        f'Planned before the first label, from {measured}: {announced.labelled} labels were '
+        f'announced for a PCK@0.1 of {target:g} % over all frames and gave '
+        f'{announced.pck_all:.1f} %'
+    )
+    if needed is None or between is None:
+        return f'{text}.'
+    return (
+        f'{text}; {needed:.0f} reach it, {100 * (1 - needed / between):.0f} % fewer than between '
+        f'two T, and {100 * (announced.labelled / needed - 1):+.0f} % were announced.'
+    )
+
+
+def hindsight_report(
+    videos: Sequence[AnnotatedVideo], uniform: Sequence[LabellingState], target: float
+) -> str:
+    """Say in a sentence what the choice of frames could save at best."""
+    from tqdm import tqdm
+
+    from research.annotation.label_choice_limits import choose_in_hindsight
+    from research.annotation.simulated_annotator import labels_at
+
+    costs = [video.measure_gap_errors() for video in tqdm(videos, 'gaps', unit=' videos', delay=1)]
+    # Without a label everything is wrong.
+    num_joints = round(sum(float(of_video[0, -1]) for of_video in costs))
+    best = choose_in_hindsight(costs, num_joints, target)
+    between = labels_at(uniform, target, 'all')
+    shares = [
+        '' if between is None else f' ({100 * (1 - number / between):.0f} % fewer)'
+        for number in (best.together, best.one_by_one)
+    ]
+    return (
+        f'With the true errors of every gap known, a PCK@0.1 of {target:g} % over all frames takes '
+        f'{counted(best.together, "label")}{shares[0]}, chosen one by one {best.one_by_one}'
+        f'{shares[1]}.'
+    )
+
+
+def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
+    """Yield the states, with a line of progress on the terminal."""
+    from tqdm import tqdm
+
+    with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
+        for state in bar:
+            # A bar that is drawn before its delay is over is not ended by a line break.
+            values = {'labelled': state.labelled, 'pck': f'{state.pck_unlabelled:.1f}'}
+            bar.set_postfix(values, refresh=False)
+            yield state
+
+
+def until(states: Iterator[LabellingState], target: float) -> list[LabellingState]:
+    """Return the states up to the first that reaches the target in both measures."""
+    reached = []
+    for state in states:
+        reached.append(state)
+        if min(state.pck_all, state.pck_unlabelled) >= target:
+            break
+    return reached
+
+
+def write_results(
+    args: argparse.Namespace,
+    efforts: Mapping[str, Sequence[LabellingState]],
+    num_frames: int,
+    report: str,
+) -> None:
+    """Write the plot, the table, and at last the states."""
+    from research.annotation.simulated_annotator import MEASURED
+    from stdpose_mm.visualization import plot_labelling_effort
+
+    panels = {
+        f'{measured} frames': {
+            name: [(100 * state.labelled / num_frames, state.pck(measured)) for state in states]
+            for name, states in efforts.items()
+        }
+        for measured in MEASURED
+    }
+    plot_labelling_effort(panels, args.target_pck, args.out_dir / 'effort.png')
+    write_text(args.out_dir / 'table.md', f'{report}\n')
+    fields = {
+        'target_pck': args.target_pck,
+        'step': args.step,
+        'frames': num_frames,
+        **{name: [state.to_dict() for state in states] for name, states in efforts.items()},
+    }
+    write_json(args.out_dir / 'effort.json', fields, indent=2)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Training of the matcher and the fuser that ``auto`` ships."""

@@ -1,0 +1,252 @@
+"""Fine-tuning of a fuser on the user's own labelled videos.
+
+The result lies between the weights before and after (Wortsman et al., Robust fine-tuning of
+zero-shot models, CVPR 2022), how far is chosen on the held-out videos: on JHMDB more of the trained
+weights were better the more there was to learn from, see research/docs/evidence_networks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from research.export.fuser_export import export_fuser, import_fuser
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, reliability
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.models.fusers import GapFuser
+from stdpose_mm.pose_networks import load_pose_network
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.trained_fuser import (
+    SHIPPED_WEIGHTS,
+    TrainedFuser,
+    build_fuser,
+)
+from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import SHIPPED_STDPOSE, TrainedSTDPose
+from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.text import counted
+
+from .fuser_training import (
+    SIMULATED,
+    TrainingGap,
+    TrainingGapDataset,
+    as_stored,
+    calibrate,
+    judged_joints,
+    require_gaps,
+    train_network,
+)
+from .gap_extraction import GapSource, TrainedPoseNetwork, extract_training_gaps
+
+LEARNING_RATE = 1e-3
+"""Below the learning rate of a fuser with fresh weights."""
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the trained weights in the result to choose from; the rest are the initial weights."""
+
+SHARE_OF_GENERATED = 0.5
+"""Share after further training on generated clips, which tell nothing of the footage of later
+use."""
+
+SURENESS_OF_GENERATED = 0.9
+"""Factor of the scores' log odds after further training on generated clips; see
+research/docs/generated_clips.md."""
+
+SIMULATED_BESIDE_OWN = 0.3
+"""Share of gaps with heatmaps of a simulated network in place of those of the user's networks: a
+worse network must do no harm later. On generated clips, of which such networks know nothing, it is
+``SIMULATED``."""
+
+
+@dataclass(frozen=True)
+class FuserQuality:
+    """Measure how well a fuser predicts hidden labels.
+
+    Args:
+        pck: Share of joints within a tenth of the pose's size of the label.
+        error: Mean distance to the label in pose sizes.
+        calibration_error: Expected calibration error of the scores.
+    """
+
+    pck: float
+    error: float
+    calibration_error: float
+
+    @classmethod
+    def measure(cls, fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
+        """Fuse one or more gaps whose truth is known; every hidden label counts once."""
+        scores, errors = [], []
+        for gap in gaps:
+            offsets, certainty = fuser.judge(gap.evidence)
+            distance = np.linalg.norm(offsets - gap.targets, axis=-1)
+            errors.append((distance * gap.relative_size[:, None])[gap.weights])
+            scores.append(certainty[gap.weights])
+        error, score = np.concatenate(errors), np.concatenate(scores)
+        right = error <= CORRECT_WITHIN
+        reliable = reliability(score, right)
+        return cls(float(right.mean()), float(error.mean()), reliable.expected_calibration_error)
+
+
+def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
+    """Build a network of ``share`` of the trained and 1 - ``share`` of the initial weights.
+
+    They are rounded as they are stored.
+    """
+    before, after = start.state_dict(), trained.state_dict()
+    mixed = {name: before[name].lerp(after[name], share) for name in before}
+    network = build_fuser()
+    network.load_state_dict(as_stored(mixed))
+    return network.eval()
+
+
+class FinetuningResult(NamedTuple):
+    """Describe a fuser that was trained further.
+
+    Attributes:
+        before: Quality of the initial fuser on the held-out videos.
+        after: Quality of the new one there.
+        share: Share of the trained weights in it.
+    """
+
+    before: FuserQuality
+    after: FuserQuality
+    share: float
+
+
+def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]) -> float:
+    """Choose the share of the trained weights with the smallest mean error on held-out gaps.
+
+    Each gap counts twice, with its heatmaps and without any, if it has some.
+    """
+
+    def error(share: float) -> float:
+        fuser = TrainedFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
+        rng = np.random.default_rng(0)
+        judged = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
+        return float(np.concatenate([errors for views in judged for _, errors in views]).mean())
+
+    return min(SHARES, key=error)
+
+
+@dataclass(frozen=True)
+class FuserFinetuner:
+    """Train a fuser further: ``fuser.pth`` for PyTorch, ``fuser.onnx`` for use without it.
+
+    The evidence of each video stays in the work folder, so that a stopped run does not gather it
+    again.
+
+    Args:
+        work_dir: Where everything is kept.
+        source: Where pictures, and heatmaps of pose networks, come from. Generated clips are many,
+            and for use on other footage: models of this package are shown with the errors that they
+            make there, and scores are less sure by the factor ``SURENESS_OF_GENERATED``.
+        start: The fuser to start from; None for the one that comes with the package.
+        iters: Steps.
+        workers: Processes that gather the evidence.
+        device: Where the fuser is trained.
+        seed: Seed of all random numbers.
+    """
+
+    work_dir: Path
+    source: GapSource
+    start: Path | None = None
+    iters: int = 2000
+    workers: int = 2
+    device: str = 'cpu'
+    seed: int = 0
+
+    def train(
+        self, videos: Sequence[VideoLabels], held_out: Sequence[VideoLabels]
+    ) -> FinetuningResult:
+        """Train on videos; choose the share of the new weights and calibrate scores on others.
+
+        Args:
+            videos: Dense labels.
+            held_out: Dense labels of other videos.
+
+        Raises:
+            InputError: If a file cannot be used, or nothing can be learned from the labels.
+        """
+        # An error in a file must appear before hours of work.
+        generated = self.source.generated
+        path = self.start or SHIPPED_WEIGHTS
+        read = import_fuser if path.suffix == '.onnx' else TrainedFuser.load
+        start = read(path)
+        skeletons = [video.skeleton for video in (*videos, *held_out)]
+        for model in self.source.models:
+            self._require_shared_joints(model, skeletons)
+        for files in self.source.networks:
+            estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
+            if all(estimator.shared_joints(each) is None for each in skeletons):
+                raise InputError(f'{estimator.explain_unused(skeletons[0])}: leave it out')
+        TrainedMatcher(self.source.matcher)
+        for stdpose in self.source.stdposes:
+            _require_people(stdpose.folder, skeletons)
+        for video in (*videos, *held_out):
+            self.source.stdpose_for(video.name)
+        common = {video.name for video in videos} & {video.name for video in held_out}
+        if common:
+            raise InputError(
+                f'video {min(common)!r} is in both sets of labels, scores would be calibrated on '
+                'what was learned: leave it out of one of them'
+            )
+        examples, others = (
+            extract_training_gaps(
+                each, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
+            )
+            for each, name in ((videos, 'train'), (held_out, 'held_out'))
+        )
+        require_gaps(examples, others)
+        before = cast(GapFuser, start.network)
+        network = train_network(
+            TrainingGapDataset(
+                examples,
+                self.seed,
+                simulated=SIMULATED if generated else SIMULATED_BESIDE_OWN,
+                distorted=generated,
+            ),
+            self.work_dir / 'logs',
+            before,
+            self.iters,
+            learning_rate=LEARNING_RATE,
+            seed=self.seed,
+            device=self.device,
+        )
+        learned = 'generated clip' if generated else 'labelled video'
+        trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
+        share = SHARE_OF_GENERATED if generated else choose_share(before, network, others)
+        mixed = TrainedFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
+        sureness = SURENESS_OF_GENERATED if generated else 1.0
+        fuser = calibrate(mixed, others, sureness=sureness, simulated=generated)
+        checkpoint = self.work_dir / 'fuser.pth'
+        fuser.save(checkpoint)
+        export_fuser(fuser, checkpoint.with_suffix('.onnx'))
+        old, new = (FuserQuality.measure(each, others) for each in (start, fuser))
+        return FinetuningResult(old, new, share)
+
+    def _require_shared_joints(
+        self, pose: TrainedPoseNetwork, skeletons: Sequence[Skeleton]
+    ) -> None:
+        """Check that a model of this package can be used, and knows joints of all labels."""
+        model = WindowModel.from_config(pose.config, pose.checkpoint, self.source.device)
+        for each in skeletons:
+            none_needed = np.zeros(each.num_keypoints, dtype=bool)
+            JointMapping.by_name(each, model.skeleton, none_needed, model.trained_joints)
+
+
+def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:
+    """Check that an STDPose can be used, and is for some of the labels if the user chose it."""
+    estimator = STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+    if folder != SHIPPED_STDPOSE and all(estimator.shared_joints(s) is None for s in skeletons):
+        raise InputError(
+            f'the STDPose in {folder} is for labels of people that share seven joints with it, a '
+            f'wrist or an ankle among them, the labels use {", ".join(skeletons[0].keypoint_names)}'
+            ': leave it out'
+        )

@@ -1,0 +1,274 @@
+"""Fusion features of the hidden labels of many videos, each video's in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.file_names import distinct_file_names
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.io.video import FrameView
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.propagation.auto.auto_propagator import auto_flow
+from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
+from stdpose_mm.propagation.auto.trained_stdpose import (
+    FRAMES_FILE,
+    SHIPPED_STDPOSE,
+    WINDOWS_FILE,
+    TrainedSTDPose,
+)
+from stdpose_mm.propagation.crowding import MOST_COVERED
+from stdpose_mm.structures import VideoLabels
+
+from .fuser_training import (
+    INTERVALS,
+    TrainingGap,
+    as_annotated,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
+)
+
+INTERVALS_PER_VIDEO = 4
+
+
+class Roots(NamedTuple):
+    """Hold the folders that paths of pictures, and of video files, in labels start from."""
+
+    images: Path | None
+    videos: Path | None
+
+
+class TrainedPoseNetwork(NamedTuple):
+    """Hold the files of a pose network of this package."""
+
+    config: Path
+    checkpoint: Path
+
+
+class ExportedSTDPose(NamedTuple):
+    """Hold the folder of an STDPose that runs without PyTorch, by default that of the package.
+
+    Args:
+        folder: Folder that ``research/tools/export_stdpose.py`` wrote.
+        seen: Names of the videos that it was trained on.
+    """
+
+    folder: Path = SHIPPED_STDPOSE
+    seen: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Return its files."""
+        return self.folder / FRAMES_FILE, self.folder / WINDOWS_FILE
+
+
+class GapSource(NamedTuple):
+    """Describe the source of training gaps, the same for all videos.
+
+    Args:
+        roots: Where the videos lie.
+        generated: Whether the videos are generated clips. Their labels are exact, and are changed
+            as if a person had clicked them.
+        models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
+            which one is drawn: a fuser that is to read networks of any quality has to meet several.
+        stdposes: STDPoses whose heatmaps are evidence for labels of people, for each video those of
+            the first one that has not seen it: for every second video beside ``models``, for all
+            without any.
+        networks: Pose networks of other projects whose heatmaps are evidence.
+        device: Where the networks run.
+        matcher: File of the joint matcher that compares pictures with the labels.
+    """
+
+    roots: Roots
+    generated: bool = False
+    models: tuple[TrainedPoseNetwork, ...] = ()
+    stdposes: tuple[ExportedSTDPose, ...] = ()
+    networks: tuple[PoseNetworkFiles, ...] = ()
+    device: str = 'cpu'
+    matcher: Path = SHIPPED_MATCHER
+
+    def stdpose_for(self, video: str) -> ExportedSTDPose | None:
+        """Find the STDPose to show a video with, by the video's name; None without any.
+
+        Raises:
+            InputError: If all of them were trained on the video.
+        """
+        unseen = [each for each in self.stdposes if video not in each.seen]
+        if self.stdposes and not unseen:
+            folders = ' and '.join(str(each.folder) for each in self.stdposes)
+            raise InputError(
+                f'video {video!r} was seen in training by the STDPose in {folders}, which the '
+                'fuser would learn to follow too far: give one more that has not seen it, or leave '
+                'the video out'
+            )
+        return unseen[0] if unseen else None
+
+
+def extract_training_gaps(
+    videos: Sequence[VideoLabels], folder: Path, source: GapSource, workers: int, seed: int
+) -> list[TrainingGap]:
+    """Extract the fusion features of labelled videos; those whose file is there are read.
+
+    A file depends on labels, networks and a matcher: when one of them has changed, it is replaced.
+
+    Args:
+        videos: Dense labels.
+        folder: For one ``.npz`` file of each video.
+        source: Where their pictures and heatmaps come from.
+        workers: Number of processes; 1 is this process, with the threads that it is allowed.
+        seed: Seed of the intervals, and of the click errors.
+
+    Raises:
+        InputError: If a video or a network cannot be read, or all STDPoses have seen a video.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = distinct_file_names([video.name for video in videos], 'video')
+    networks = [each.content for each in source.networks]
+    same = [EVIDENCE, source.matcher, MOST_COVERED, source.generated, networks]
+    jobs = []
+    for video in videos:
+        # Seeded by name, so that an added video changes nothing for the others.
+        drawn = (seed, crc32(video.name.encode()))
+        model = draw_model(drawn, source.models, source.stdpose_for(video.name))
+        own = model.files if isinstance(model, ExportedSTDPose) else model
+        tag = fingerprint(video, drawn, own, *same)[:12]
+        jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, model, drawn))
+    todo = [job for job in jobs if not job.path.is_file()]
+    # A process holds one model at a time.
+    todo.sort(key=lambda job: str(job.model))
+    outdated = {names[job.labels.name] for job in todo}
+    for file in folder.glob('*.npz'):
+        if file.name.rsplit('.', 2)[0] in outdated:
+            file.unlink()
+    with ExitStack() as stack:
+        for loader in (_window_estimator, _stdpose_estimator, _network_estimators, _load_matcher):
+            # The same file may hold other weights the next time.
+            stack.callback(loader.cache_clear)
+        run: Callable[..., Iterable[None]] = map
+        if min(workers, len(todo)) > 1:
+            # OpenMP does not survive a fork: the server has not computed anything, and imports all
+            # once for all workers.
+            context = get_context('forkserver')
+            context.set_forkserver_preload([__name__])
+            pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
+            run = stack.enter_context(pool).map
+        for _ in tqdm(run(_extract_video, todo), total=len(todo), unit=' videos'):
+            pass
+    return [gap for job in jobs for gap in load_training_gaps(job.path)]
+
+
+def draw_model(
+    seed: tuple[int, int],
+    models: Sequence[TrainedPoseNetwork],
+    stdpose: ExportedSTDPose | None,
+) -> TrainedPoseNetwork | ExportedSTDPose | None:
+    """Draw the network that sees the labels of a video.
+
+    Args:
+        seed: Seed of the video.
+        models: Networks to draw from.
+        stdpose: Another one, drawn as often as all the others together.
+
+    Returns:
+        None without any.
+    """
+    drawn_from: list[TrainedPoseNetwork | ExportedSTDPose] = [*models]
+    if stdpose is not None:
+        drawn_from += [stdpose] * max(len(models), 1)
+    if not drawn_from:
+        return None
+    # The low bits of checksums of numbered names are not random enough.
+    rng = np.random.default_rng((*seed, len(drawn_from)))
+    return drawn_from[rng.integers(len(drawn_from))]
+
+
+class _Job(NamedTuple):
+    """Hold what a process needs to extract the fusion features of a video."""
+
+    labels: VideoLabels
+    path: Path
+    source: GapSource
+    model: TrainedPoseNetwork | ExportedSTDPose | None
+    seed: tuple[int, int]
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _extract_video(job: _Job) -> None:
+    """Write the fusion features of one video."""
+    source, rng = job.source, np.random.default_rng(job.seed)
+    intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
+    frames = open_video(job.labels, *source.roots, pictures_needed=True)
+    labels = as_annotated(given_labels(job.labels), rng) if source.generated else job.labels
+    gaps = collect_training_gaps(
+        FrameView(frames, kept=range(len(frames))),
+        labels,
+        intervals,
+        auto_flow(),
+        rng,
+        _estimator_of(job.model, source.device),
+        _network_estimators(source.networks, source.device),
+        _load_matcher(source.matcher),
+    )
+    save_training_gaps(job.path, gaps)
+
+
+def _estimator_of(
+    model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
+) -> ModelHeatmapEstimator | STDPoseHeatmapEstimator | None:
+    if model is None:
+        return None
+    if isinstance(model, ExportedSTDPose):
+        return _stdpose_estimator(model.folder)
+    return _window_estimator(model, device)
+
+
+@lru_cache(maxsize=1)
+def _window_estimator(pose: TrainedPoseNetwork, device: str) -> ModelHeatmapEstimator:
+    """Load a pose network, once in a process as long as it is the same."""
+    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
+    model.pack()
+    return ModelHeatmapEstimator(model)
+
+
+@lru_cache(maxsize=1)
+def _stdpose_estimator(folder: Path) -> STDPoseHeatmapEstimator:
+    """Load an exported STDPose, once in a process as long as it is the same."""
+    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+
+
+@lru_cache(maxsize=1)
+def _load_matcher(path: Path) -> TrainedMatcher:
+    """Load the matcher, once in a process."""
+    return TrainedMatcher(path)
+
+
+@lru_cache(maxsize=1)
+def _network_estimators(
+    networks: tuple[PoseNetworkFiles, ...], device: str
+) -> tuple[NetworkHeatmapEstimator, ...]:
+    """Load pose networks of other projects, once in a process."""
+    return tuple(NetworkHeatmapEstimator(load_pose_network(each, device)) for each in networks)

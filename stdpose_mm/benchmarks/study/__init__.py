@@ -1,1 +1,0 @@
-"""Studies: several configs and seeds, trained and tested one after the other."""

@@ -1,0 +1,377 @@
+"""Several methods, seeds and intervals, with propagators whose errors are known."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.comparison import Comparison
+from stdpose_mm.comparison import benchmark as benchmark_module
+from stdpose_mm.comparison.benchmark import (
+    BenchmarkEntry,
+    Conditions,
+    EntryRun,
+    benchmark_propagators,
+)
+from stdpose_mm.comparison.comparison_plots import plot_comparisons
+from stdpose_mm.comparison.comparison_report import comparison_csv, comparison_report
+from stdpose_mm.comparison.motion import joint_speeds
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
+from stdpose_mm.structures import Skeleton, VideoLabels
+from support.comparison_videos import KnowingPropagator, Unreadable, mouse_video, posetrack_video
+
+pytestmark = pytest.mark.slow
+
+# Level mice of 100 px: one that creeps, one that runs 5 px a frame.
+SLOW = mouse_video('slow', dict.fromkeys(range(9), 0.0))
+FAST = mouse_video('fast', {t: 5.0 * t for t in range(7)})
+
+
+class Shifting(KnowingPropagator):
+    """The truth, moved down by ``shifts`` pixels, by video; scores 0.9."""
+
+    reads_pictures = False
+
+    def __init__(self, shifts: dict[str, float], *truth: VideoLabels) -> None:
+        super().__init__(*truth)
+        self.shifts = shifts
+        self.calls = 0
+
+    def propagate(
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        self.calls += 1
+        shift = np.array([0.0, self.shifts[self.truth[len(frames)].name]])
+        for pose in super().propagate(frames, gaps, skeleton):
+            yield replace(
+                pose, keypoints=pose.keypoints + shift, scores=np.full(len(pose.scores), 0.9)
+            )
+
+
+class Runs:
+    """Stands in for building propagators; ``good`` has one checkpoint, ``seeded`` two."""
+
+    def __init__(self) -> None:
+        shifts = {
+            'good': {'slow': 2.0, 'fast': 8.0},
+            'one.pth': {'slow': 6.0, 'fast': 15.0},
+            'two.pth': {'slow': 6.0, 'fast': 25.0},
+        }
+        self.made = {name: Shifting(shift, SLOW, FAST) for name, shift in shifts.items()}
+
+    def __call__(self, run: EntryRun, device: str) -> BasePropagator:
+        return self.made['good' if run.checkpoint is None else Path(run.checkpoint).name]
+
+    @property
+    def calls(self) -> int:
+        return sum(propagator.calls for propagator in self.made.values())
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> list[BenchmarkEntry]:
+    (tmp_path / 'config.py').write_text('x = 1')
+    for name in ('one.pth', 'two.pth'):
+        (tmp_path / name).write_text(name)
+    paths = str(tmp_path / 'one.pth'), str(tmp_path / 'two.pth')
+    return [
+        BenchmarkEntry('good', 'linear'),
+        BenchmarkEntry('seeded', 'stdpose', str(tmp_path / 'config.py'), paths),
+    ]
+
+
+def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[Comparison]:
+    conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
+    intervals = kwargs.pop('intervals', [3])
+    settings = {'reference': 'good', 'fast': 0.02, 'build': runs, **kwargs}
+    return benchmark_propagators([SLOW, FAST], entries, intervals, conditions, **settings)
+
+
+@pytest.fixture
+def comparison(entries: list[BenchmarkEntry]) -> Comparison:
+    return compare(entries, Runs())[0]
+
+
+# Given at T = 3 are frames 0, 3, 6 of both, and 8 of the slow one: 5 and 4 hidden frames, so 10
+# and 8 hidden joints.
+
+
+def test_values_are_means_over_the_seeds(comparison):
+    seeded = comparison.unlabelled['seeded']
+    assert (seeded.num_seeds, seeded.num_joints) == (2, 18)
+    first, second = (10 * 6 + 8 * 15) / 18, (10 * 6 + 8 * 25) / 18
+    assert seeded.values['error_percent'] == pytest.approx((first + second) / 2)
+    assert seeded.spread['error_percent'] == pytest.approx((second - first) / np.sqrt(2))
+    # Within 0.2 are all joints of the first seed and those of the slow video of the second.
+    assert seeded.values['PCK@0.2'] == pytest.approx((100 + 1000 / 18) / 2)
+    assert comparison.unlabelled['good'].spread == {}
+
+
+def test_differences_are_paired(comparison):
+    good, seeded = comparison.unlabelled['good'], comparison.unlabelled['seeded']
+    assert good.differences == {}
+    difference = seeded.differences['error_percent']
+    assert difference.value == pytest.approx(
+        seeded.values['error_percent'] - good.values['error_percent']
+    )
+    # Drawn are the slow video twice, each once, or the fast one twice: the difference is 4 for
+    # slow joints and 20 - 8 = 12 for fast ones.
+    assert difference.interval == pytest.approx((4, 12))
+    # The method's own interval is wider than that of the difference.
+    assert seeded.intervals['error_percent'] == pytest.approx((6, 20))
+
+
+def test_equal_methods_differ_by_nothing(entries):
+    twin = BenchmarkEntry('twin', 'linear')
+    summary = compare([entries[0], twin], Runs())[0].unlabelled['twin']
+    assert {d.value for name, d in summary.differences.items() if name != 'AP'} == {0}
+    assert summary.differences['PCK@0.1'].interval == (0, 0)
+
+
+def test_given_frames_count_among_all_frames(comparison):
+    values = comparison.all_frames['good'].values
+    # 10 joints off by 2, 8 by 8, of 2 * (9 + 7).
+    assert values['error_px'] == pytest.approx((10 * 2 + 8 * 8) / 32)
+    assert comparison.all_frames['good'].num_joints == 32
+
+
+def test_groups_of_every_breakdown_sum_to_the_total(comparison):
+    for breakdown in comparison.breakdowns.values():
+        for method, total in comparison.unlabelled.items():
+            rows = [of_group[method] for of_group in breakdown.values()]
+            assert sum(row.num_joints for row in rows) == total.num_joints
+            error = sum(r.values['error_px'] * r.num_joints for r in rows if r.num_joints)
+            assert error / total.num_joints == pytest.approx(total.values['error_px'])
+
+
+def test_breakdown_by_motion_and_speed(comparison):
+    by_motion = comparison.breakdowns['motion of the clip']
+    assert list(by_motion) == ['fast (> 0.02)', 'slow']
+    assert by_motion['fast (> 0.02)']['good'].values['error_px'] == 8
+    assert by_motion['slow']['good'].values['error_px'] == 2
+    by_speed = comparison.breakdowns['speed of the joint']
+    assert {g: f['good'].num_joints for g, f in by_speed.items() if f['good'].num_joints} == {
+        'below 0.01': 10,
+        '0.05 to 0.1': 8,
+    }
+
+
+def test_breakdown_by_distance_and_occlusion():
+    people = list(SLOW.persons)
+    # One joint of hidden frame 4 is occluded; the tail is never given, as only hidden frames
+    # label it.
+    people[4] = replace(people[4], visibility=np.array([2, 1]))
+    for frame in (0, 3, 6, 8):
+        people[frame] = replace(people[frame], visibility=np.array([0, 2]))
+    video = SLOW.with_persons(people)
+    runs = Runs()
+    runs.made['good'] = Shifting({'slow': 2.0}, video)
+    (comparison,) = benchmark_propagators(
+        [video], [BenchmarkEntry('good', 'linear')], [3], Conditions(), fast=0.02, build=runs
+    )
+    by_occlusion = comparison.breakdowns['occlusion']
+    assert {g: f['good'].num_joints for g, f in by_occlusion.items()} == {
+        'visible': 9,
+        'occluded': 1,
+    }
+    by_distance = comparison.breakdowns['frames to the nearest label']
+    assert {g: f['good'].num_joints for g, f in by_distance.items() if f['good'].num_joints} == {
+        '1': 5,
+        'no label': 5,
+    }
+
+
+def test_speed_of_a_joint_is_that_of_the_steps_around_it():
+    # 10 px in one frame, then 10 px in two frames, of 100 px.
+    track = mouse_video('v', {0: 0.0, 1: 10.0, 3: 20.0}).tracks()[4]
+    assert joint_speeds(track)[:, 0] == pytest.approx([0.1, 0.075, 0.05])
+    alone = mouse_video('v', {0: 0.0}).tracks()[4]
+    assert np.isnan(joint_speeds(alone)).all()
+
+
+def test_scores_are_compared_with_what_came_out(comparison):
+    # Within a tenth: all joints of `good` with score 0.9, the slow ones of `seeded`.
+    (good,) = comparison.reliability['good']
+    assert good.expected_calibration_error == pytest.approx(0.1)
+    for seed in comparison.reliability['seeded']:
+        assert seed.expected_calibration_error == pytest.approx(0.9 - 10 / 18)
+        assert seed.auroc == 0.5
+
+
+def test_a_second_run_propagates_nothing(entries, tmp_path):
+    first, second = Runs(), Runs()
+    out = tmp_path / 'out'
+    before = compare(entries, first, out_dir=out, intervals=[2, 3])
+    assert first.calls == 3 * 2 * 2
+    after = compare(entries, second, out_dir=out, intervals=[2, 3])
+    assert second.calls == 0
+    assert [c.to_dict() for c in after] == [c.to_dict() for c in before]
+
+
+def test_only_what_is_new_is_propagated(entries, tmp_path):
+    out = tmp_path / 'out'
+    compare(entries[:1], Runs(), out_dir=out)
+    runs = Runs()
+    compare(entries, runs, out_dir=out, intervals=[3, 4])
+    # The good one at T = 4, both seeds at 3 and 4; in two videos.
+    assert (runs.made['good'].calls, runs.calls) == (2, 10)
+    Path(entries[1].checkpoints[0]).write_text('trained further')
+    runs = Runs()
+    compare(entries, runs, out_dir=out, intervals=[3, 4])
+    assert (runs.made['one.pth'].calls, runs.calls) == (4, 4)
+
+
+def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatch):
+    def calls(video: VideoLabels = SLOW, use_truth_boxes: bool = False) -> int:
+        runs = Runs()
+        conditions = Conditions(use_truth_boxes=use_truth_boxes, out_dir=tmp_path / 'out')
+        benchmark_propagators([video, FAST], entries[:1], [3], conditions, build=runs)
+        return runs.calls
+
+    assert [calls(), calls()] == [2, 0]
+    assert calls(use_truth_boxes=True) == 2
+    moved = replace(SLOW.persons[0], keypoints=SLOW.persons[0].keypoints + 1)
+    assert calls(SLOW.with_persons([moved, *SLOW.persons[1:]])) == 1
+    monkeypatch.setattr('stdpose_mm.comparison.benchmark.code_fingerprint', lambda: 'other code')
+    assert calls() == 2
+
+
+def test_changed_pictures_are_propagated_anew_if_they_are_read(entries, tmp_path):
+    named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
+    video = replace(SLOW, frames=tuple(named))
+    files = [tmp_path / frame.file_name for frame in named]
+    for file in files:
+        cv2.imwrite(str(file), np.zeros((40, 120, 3), np.uint8))
+
+    def calls(reads_pictures: bool) -> int:
+        runs = Runs()
+        runs.made['good'].reads_pictures = reads_pictures
+        conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
+        benchmark_propagators([video], entries[:1], [3], conditions, build=runs)
+        return runs.calls
+
+    assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
+    cv2.imwrite(str(files[-1]), np.ones((40, 120, 3), np.uint8))
+    assert [calls(True), calls(False)] == [1, 0]
+
+
+def test_a_broken_cache_entry_is_made_again(entries, tmp_path):
+    out = tmp_path / 'out'
+    compare(entries[:1], Runs(), out_dir=out)
+    for path in (out / 'cache').iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    runs = Runs()
+    compare(entries[:1], runs, out_dir=out)
+    assert runs.calls == 2
+
+
+def test_an_interrupted_run_goes_on(entries, tmp_path):
+    def interrupt(results, total):
+        yield next(iter(results))
+        raise KeyboardInterrupt
+
+    out = tmp_path / 'out'
+    with pytest.raises(KeyboardInterrupt):
+        compare(entries, Runs(), out_dir=out, progress=interrupt)
+    runs = Runs()
+    compare(entries, runs, out_dir=out)
+    assert runs.calls == 6 - 1
+
+
+def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
+    class Pictures(Unreadable):
+        def _read(self, index: int) -> np.ndarray:
+            read.append(index)
+            return np.zeros((40, 120, 3), np.uint8)
+
+    read: list[int] = []
+    pictures = Pictures(9)
+    pictures.size = (120, 40)
+    monkeypatch.setattr(benchmark_module, 'open_video', lambda *_, **__: pictures)
+    benchmark_propagators([SLOW], [BenchmarkEntry('flow', 'flow')], [2, 3, 4], Conditions())
+    assert sorted(read) == list(range(9))
+
+
+def test_several_processes_give_the_same(tmp_path):
+    videos = [posetrack_video('slow', range(7), 0.0), posetrack_video('fast', range(9), 4.0)]
+    entries = [BenchmarkEntry('straight', 'linear')]
+    alone, shared = (
+        benchmark_propagators(
+            videos, entries, [3], Conditions(out_dir=tmp_path / str(jobs)), jobs=jobs
+        )
+        for jobs in (1, 2)
+    )
+    assert shared[0].to_dict() == alone[0].to_dict()
+    names = [path.name for path in (tmp_path / '2' / 'straight_T3').iterdir()]
+    assert sorted(names) == ['fast.json', 'slow.json']
+
+
+def test_ap_of_seeds(tmp_path, entries):
+    video = posetrack_video('pt', range(6), acceleration=20.0)
+    runs = Runs()
+    for name, shift in (('one.pth', 0.0), ('two.pth', 500.0)):
+        runs.made[name] = Shifting({'pt': shift}, video)
+    (comparison,) = benchmark_propagators([video], entries[1:], [3], Conditions(), build=runs)
+    summary = comparison.unlabelled['seeded']
+    assert summary.values['AP'] == 50
+    assert summary.spread['AP'] == pytest.approx(100 / np.sqrt(2))
+
+
+def test_the_report(comparison):
+    report = comparison_report([comparison], ['Remark.'], breakdowns=True)
+    lines = report.splitlines()
+    assert '| T | method | PCK@0.05 | PCK@0.1 | PCK@0.2 | error % |' in lines
+    row = next(line for line in lines if line.startswith('| 3 | seeded | -55.6'))
+    assert row.split(' | ')[-1] == '+7.56 [+4.00, +12.00] |'
+    assert '| 3 | *joints* | 8 | 10 |' in lines
+    assert '| 3 | good | 8.00 | 2.00 |' in lines
+    assert '| 3 | seeded | 20.00 (+12.00 [+12.00, +12.00]) | 6.00 (+4.00 [+4.00, +4.00]) |' in lines
+    assert '| 3 | good | 10.0 | - | 0.010 |' in lines
+    assert lines[-1].endswith('Remark.')
+    assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_csv_has_a_row_for_every_method_and_group(comparison):
+    rows = {
+        (row['frames'], row['by'], row['group'], row['method']): row
+        for row in csv.DictReader(comparison_csv([comparison]).splitlines())
+    }
+    # Errors of 6 px in the slow, 15 and 25 px in the fast video; the reference has 2 and 8 px.
+    slow = rows['unlabelled', 'motion of the clip', 'slow', 'seeded']
+    assert (slow['T'], slow['joints']) == ('3', '10')
+    assert (slow['error %'], slow['error % low'], slow['error % high']) == ('6.0000',) * 3
+    assert (slow['error % difference'], slow['error % std']) == ('4.0000', '0.0000')
+    fast = rows['unlabelled', 'motion of the clip', 'fast (> 0.02)', 'seeded']
+    assert fast['error % std'] == f'{10 / np.sqrt(2):.4f}'
+    good = rows['unlabelled', '', '', 'good']
+    assert (good['calibration error'], good['Brier']) == ('10.0000', '0.0100')
+    assert good['error % difference'] == ''
+    assert ('all', '', '', 'seeded') in rows
+    # Over both videos the clips' errors differ, and so do the ends of the interval.
+    both = rows['unlabelled', '', '', 'seeded']
+    assert float(both['error % low']) < float(both['error %']) < float(both['error % high'])
+
+
+def test_the_overview_has_a_column_per_interval(entries):
+    lines = comparison_report(compare(entries, Runs(), intervals=[3, 4])).splitlines()
+    assert lines[0] == '| PCK@0.1 / error %, unlabelled frames | T = 3 | T = 4 |'
+    # Hidden at T = 4 are 6 frames of the slow and 5 of the fast video; at T = 3 they are 5 and 4.
+    assert lines[2] == '| good | 100.0 / 4.67 | 100.0 / 4.73 |'
+
+
+def test_plots_of_a_comparison(entries, tmp_path):
+    comparisons = compare(entries, Runs(), intervals=[3, 7])
+    names = [path.name for path in plot_comparisons(comparisons, tmp_path)]
+    assert names == [
+        'by_interval.png',
+        'by_interval_fast.png',
+        'by_interval_slow.png',
+        'by_distance.png',
+    ]
+    assert set(names) <= {path.name for path in tmp_path.iterdir()}
