@@ -174,7 +174,8 @@ def test_leaving_it_out_of_a_method_without_it_is_refused():
         load_propagator('flow', use_stdpose=False)
 
 
-def test_the_mapping_has_labels_and_model_in_order(estimator):
+def test_the_mapping_has_labels_and_model_in_order():
+    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
     skeleton = Skeleton(JOINT_SETS['coco'])
     mapping = estimator.shared_joints(skeleton)
     assert isinstance(mapping, JointMapping)
