@@ -24,11 +24,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.choices import BACKEND_PRECISIONS
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_speed_arguments
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.constants import BACKEND_PRECISIONS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
