@@ -30,7 +30,7 @@ from stdpose_mm.inference import (
 from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
 from stdpose_mm.onnx_session import available_precisions
-from stdpose_mm.structures import TrackedBoxes, person_box
+from stdpose_mm.structures import FrameBoxes, person_box
 from stdpose_mm.text import counted
 
 from .complexity import pose_work, work_table
@@ -153,7 +153,7 @@ def make_video(args: argparse.Namespace, path: Path) -> Video:
     for persons in (clip.labels[frame] for frame in range(args.frames)):
         boxes = np.array([person_box(person) for person in persons]).reshape(-1, 4)
         ids = np.array([person.track_id for person in persons], dtype=np.int64)
-        people.append(TrackedBoxes(boxes, np.ones(len(boxes)), ids))
+        people.append(FrameBoxes(boxes, np.ones(len(boxes)), ids))
     return Video(path, people)
 
 

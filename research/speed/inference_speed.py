@@ -26,7 +26,7 @@ from stdpose_mm.inference import (
 )
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.propagation.window import see_every
-from stdpose_mm.structures import TrackedBoxes, to_corners
+from stdpose_mm.structures import FrameBoxes, to_corners
 
 from .complexity import per_frame_model
 from .timing import Stages
@@ -47,7 +47,7 @@ class Video:
     """
 
     path: Path
-    people: Sequence[TrackedBoxes]
+    people: Sequence[FrameBoxes]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
     }
     inferencer.model.load_state_dict(state, strict=has_own_decoder)
     inferencer.det_cat_ids = [0]
-    boxes: Iterator[TrackedBoxes] = iter(())
+    boxes: Iterator[FrameBoxes] = iter(())
 
     def detect(picture: Any, return_datasamples: bool) -> dict[str, list[Any]]:
         people = next(boxes)

@@ -31,7 +31,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.io.video_list import find_file_of, list_videos
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, KEPT_FRAMES, PersonTracker
 from stdpose_mm.tracking.track_confirmation import (
     MAX_CONTAINED,
@@ -135,16 +135,14 @@ def run(args: argparse.Namespace) -> None:
             )
 
 
-def _confirmed(
-    found: Sequence[TrackedBoxes], confirmation: TrackConfirmation
-) -> list[TrackedBoxes]:
+def _confirmed(found: Sequence[FrameBoxes], confirmation: TrackConfirmation) -> list[FrameBoxes]:
     confirmed = zip(found, confirmation(found), strict=True)
     return [people.select(kept) for people, kept in confirmed]
 
 
-def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[TrackedBoxes]:
+def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[FrameBoxes]:
     people = [boxes.get(frame, NO_PEOPLE) for frame in range(num_frames)]
-    truth = [found for found in people if isinstance(found, TrackedBoxes)]
+    truth = [found for found in people if found.is_tracked]
     if len(truth) < num_frames or not any(map(len, truth)):
         raise InputError(f'{path} has no people with track ids, give labels that do')
     return truth

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Boxes, GapMemory, LifeSpan
-from stdpose_mm.structures import FrameDetections, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 
 @dataclass
@@ -37,7 +37,7 @@ class PropagationState:
     initial_skeleton: Skeleton | None
     tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
     boxes: Boxes = field(default_factory=dict)
-    detections: dict[int, FrameDetections] = field(default_factory=dict)
+    detections: dict[int, FrameBoxes] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
     cache: GapMemory = field(default_factory=GapMemory)
     cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None

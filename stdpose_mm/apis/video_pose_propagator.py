@@ -65,7 +65,7 @@ from stdpose_mm.review import (
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
-    FrameDetections,
+    FrameBoxes,
     PersonLabel,
     Skeleton,
     VideoLabels,
@@ -558,13 +558,13 @@ class VideoPosePropagator:
         return self._detect(state, detector)
 
     def _detect(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
-        kept: MutableMapping[str, FrameDetections] = {}
+        kept: MutableMapping[str, FrameBoxes] = {}
         if state.folder is not None:
             kept = CacheFolder(state.folder).open(
                 ('detections', detector, state.frames),
                 state.frames.name,
-                vars,
-                lambda arrays: FrameDetections(**arrays),
+                lambda found: {'boxes': found.boxes, 'scores': found.scores},
+                lambda arrays: FrameBoxes(**arrays),
             )
         for frame_idx in range(len(state.frames)):
             if all(frame_idx in track for track in state.tracks.values()):

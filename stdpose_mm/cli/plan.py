@@ -128,11 +128,10 @@ def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes
             ids.
     """
     from stdpose_mm.detection.box_files import read_boxes
-    from stdpose_mm.structures import TrackedBoxes
 
     tracks: dict[int, dict[int, np.ndarray]] = {}
     for frame, people in read_boxes(path, frames, options=options).items():
-        if not isinstance(people, TrackedBoxes):
+        if not people.is_tracked:
             raise InputError(
                 f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
                 'people, such as the output of stdpose infer'

@@ -1,13 +1,12 @@
 """Boxes of the people in a video: person detectors, box sources and box files."""
 
-from .box_files import read_boxes
+from .box_files import as_boxes, read_boxes
 from .box_interpolation import BoxedFrame
 from .box_sources import (
     BoxSource,
     DetectedBoxes,
     PrecomputedBoxes,
     WholePicture,
-    as_boxes,
     build_box_source,
 )
 from .person_detector import PersonDetector, build_person_detector

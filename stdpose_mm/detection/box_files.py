@@ -1,11 +1,12 @@
-"""Person boxes from files, for :class:`~stdpose_mm.detection.box_sources.PrecomputedBoxes`."""
+"""Person boxes from files and from a program's own structures, checked."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,9 @@ from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
-    FrameDetections,
+    FrameBoxes,
     PersonLabel,
     Skeleton,
-    TrackedBoxes,
     VideoFrame,
     VideoLabels,
     person_box,
@@ -77,7 +77,12 @@ def read_boxes(
             determine on which frames its boxes are, has boxes on frames that the video lacks, or
             states that they were made at another size than the video's.
     """
-    found = _read_any(path, frames, score_threshold, video, options)
+    if Path(path).suffix.lower() in MOT_SUFFIXES and _is_mot(path):
+        found = _read_mot(path, frames, options)
+    elif not Path(path).is_dir() and _is_detections(path):
+        found = _read_coco_detections(path, frames, score_threshold, options)
+    else:
+        found = _read_labels(path, frames, video, options)
     beyond = [] if frames is None else [frame for frame in sorted(found) if frame >= len(frames)]
     if frames is not None and beyond:
         raise InputError(
@@ -85,28 +90,21 @@ def read_boxes(
             f'{len(frames)} frames of {frames.name}, give the video of these boxes, or the number '
             f'of its first frame in the file with {options.number_option} N'
         )
-    return found
+    return {
+        frame: check_boxes(f'{path}, frame {frame} (0-based)', *zip(*people, strict=True))
+        for frame, people in found.items()
+    }
 
 
-def _read_any(
-    path: PathLike,
-    frames: FrameSource | None,
-    score_threshold: float,
-    video: str | None,
-    options: FrameOptions,
-) -> BoxesByFrame:
-    """Read a file of any kind, which may have boxes behind the end of the video."""
-    if not Path(path).is_dir():
-        if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
-            return _read_mot(path, frames, options)
-        if _is_detections(path):
-            return _read_coco_detections(path, frames, score_threshold, options)
-    labels = read_labels(path, video=video, size=None if frames is None else frames.size)
-    if frames is not None or options:
-        labels = match_frames(labels, frames, options)
-    if frames is not None:
-        labels = fit_size(labels, frames.size, subject='boxes')
-    return _boxes_of(path, labels)
+_People = list[tuple[Any, float, int]]
+"""Box [4], score, and track id or -1 of each person of a frame."""
+
+
+def _is_mot(path: PathLike) -> bool:
+    if Path(path).is_dir():
+        return False
+    # DeepLabCut writes CSV files, too.
+    return not read_bytes(path, may_be_empty=True).startswith(b'scorer,')
 
 
 def _is_detections(path: PathLike) -> bool:
@@ -117,15 +115,13 @@ def _is_detections(path: PathLike) -> bool:
     data = read_json(path)
     # Results of this package have ids of pictures that are not frames, and identities.
     is_own = is_coco_results(data) and 'frame_index' in data[0]
-    return not is_own and not is_mmpose(data) and not is_label_studio(data)
+    return not (is_own or is_mmpose(data) or is_label_studio(data))
 
 
-def _is_deeplabcut(path: PathLike) -> bool:
-    return read_bytes(path, may_be_empty=True).startswith(b'scorer,')
-
-
-def _read_mot(path: PathLike, frames: FrameSource | None, options: FrameOptions) -> BoxesByFrame:
-    rows: dict[int, list[tuple[int, list[float], float]]] = {}
+def _read_mot(
+    path: PathLike, frames: FrameSource | None, options: FrameOptions
+) -> dict[int, _People]:
+    rows: dict[int, _People] = {}
     try:
         # Trackers write nothing about a video without people.
         lines = read_bytes(path, may_be_empty=True).decode('utf-8-sig').splitlines()
@@ -133,30 +129,39 @@ def _read_mot(path: PathLike, frames: FrameSource | None, options: FrameOptions)
         raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
     for number, line in enumerate(lines, 1):
         if line.strip():
-            frame, track, box, score = _mot_row(f'{path}, line {number}', line)
-            rows.setdefault(frame, []).append((track, box, score))
+            frame, person = _mot_row(f'{path}, line {number}', line)
+            rows.setdefault(frame, []).append(person)
     numbers = sorted(rows)
     if options:
         indices = _told_frames(path, numbers, frames, options)
-    else:
-        _require_clear_numbers(path, numbers, frames, options)
-        indices = [number - 1 for number in numbers]
-    found = {}
-    for number, frame in zip(numbers, indices, strict=True):
-        people = rows[number]
-        track_ids, boxes, scores = zip(*people, strict=True)
-        found[frame] = _frame(path, frame, list(boxes), list(scores), list(track_ids))
-    return found
+        return {frame: rows[number] for number, frame in zip(numbers, indices, strict=True)}
+    if 0 in rows:
+        raise InputError(
+            f'{path} has boxes on frame 0, but frames of MOTChallenge text count from 1, give '
+            f'{options.number_option} 0 if these count from 0'
+        )
+    gaps = None if frames is None else numbers_with_gaps(frames)
+    if gaps is not None:
+        raise InputError(
+            f'{path} tells frames by number, but the numbers of the pictures leave some out '
+            f'between {gaps[0]} and {gaps[1]}, so that a number may be that of a picture or its '
+            f'place: give {options.number_option} 1 if it is the place, else COCO detections with '
+            'the names of the pictures'
+        )
+    return {number - 1: rows[number] for number in numbers}
 
 
-def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
-    expected = 'frame, id, x, y, width, height and a score'
+def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]]:
+    """Read a line: the number of the frame, and the person."""
     try:
         values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
     except ValueError:
-        raise InputError(f'{where} is {line[:60]!r}, expected the numbers {expected}') from None
+        values = []
     if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values):
-        raise InputError(f'{where} is {line[:60]!r}, expected {expected}')
+        raise InputError(
+            f'{where} is {line[:60]!r}, expected the numbers frame, id, x, y, width, height and a '
+            'score'
+        )
     frame, track = values[:2]
     if frame != int(frame) or frame < 0 or track != int(track) or track < -1:
         raise InputError(
@@ -167,49 +172,30 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
         raise InputError(f'{where} has the box {values[2:6]}, expected pixels')
     # Ground truth and many trackers write a flag of 1 or -1 in place of a score.
     score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
-    return int(frame), int(track), values[2:6], score
-
-
-def _require_clear_numbers(
-    path: PathLike, numbers: Sequence[int], frames: FrameSource | None, options: FrameOptions
-) -> None:
-    """Refuse numbers that do not count all frames of the video from 1."""
-    if numbers and numbers[0] == 0:
-        raise InputError(
-            f'{path} has boxes on frame 0, but frames of MOTChallenge text count from 1, give '
-            f'{options.number_option} 0 if these count from 0'
-        )
-    gaps = None if frames is None else numbers_with_gaps(frames)
-    if gaps is not None:
-        raise InputError(
-            f'{path} tells frames by number, but the numbers of the {len(frames or ())} pictures '
-            f'leave some out between {gaps[0]} and {gaps[1]}, so that a number may be that of a '
-            f'picture or its place: give {options.number_option} 1 if it is the place, else COCO '
-            'detections with the names of the pictures'
-        )
+    return int(frame), (values[2:6], score, int(track))
 
 
 def _read_coco_detections(
     path: PathLike, frames: FrameSource | None, score_threshold: float, options: FrameOptions
-) -> BoxesByFrame:
+) -> dict[int, _People]:
     if not read_json(path):
         return {}
-    found = {}
+    found: dict[int, _People] = {}
     detected = read_detections(path, score_threshold).by_image
-    ids = [*detected]
     indices = (
-        _told_frames(path, ids, frames, options)
+        _told_frames(path, [*detected], frames, options)
         if options
-        else [_frame_of(path, image_id, frames) for image_id in ids]
+        else [_frame_of(path, image_id, frames) for image_id in detected]
     )
-    for image_id, frame in zip(ids, indices, strict=True):
-        people = detected[image_id]
+    for (image_id, people), frame in zip(detected.items(), indices, strict=True):
         if frame in found:
             raise InputError(
                 f'{path} has detections for frame {frame} under several names, one of them '
                 f'{image_id!r}; give each frame one'
             )
-        found[frame] = _frame(path, frame, people.boxes, people.scores, None)
+        found[frame] = [
+            (box, score, -1) for box, score in zip(people.boxes, people.scores, strict=True)
+        ]
     return found
 
 
@@ -218,20 +204,17 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
         if image_id < 0:
             raise InputError(f'{path} has image_id {image_id}, expected the 0-based frame')
         return image_id
-    name = PurePosixPath(image_id).name
+    places: list[int] = []
     if frames is not None and frames.has_picture_files:
+        name = PurePosixPath(image_id).name
         names = [PurePosixPath(frames.path_of(i)).name for i in range(len(frames))]
         places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
-        if len(places) == 1:
-            return places[0]
+    if len(places) != 1:
         raise InputError(
-            f'{path} has image_id {image_id!r}, which names {len(places)} of the {len(frames)} '
-            f'pictures of {frames.name}; give the name of one, or the 0-based frame as a number'
+            f'{path} has image_id {image_id!r}, which names {len(places)} pictures of the video; '
+            'give the name of one, or the 0-based frame as a number'
         )
-    raise InputError(
-        f'{path} has image_id {image_id!r}, but the video has no pictures with names; give the '
-        '0-based frame as a number'
-    )
+    return places[0]
 
 
 def _told_frames(
@@ -260,39 +243,123 @@ def _told_frames(
     return [person.frame_index for person in match_frames(labels, frames, options).persons]
 
 
-def _boxes_of(path: PathLike, labels: VideoLabels) -> BoxesByFrame:
-    found = {}
-    for frame in labels:
-        people = [p for p in labels[frame] if p.has_box or p.labelled.any()]
-        known = [p.track_id for p in people if p.track_id is not None]
-        if known and len(known) < len(people):
-            raise InputError(
-                f'{path} has track ids for some people of frame {frame} only, give them for all '
-                'or for none'
-            )
-        if people:
-            boxes = [person_box(p) for p in people]
-            found[frame] = _frame(path, frame, boxes, [1.0] * len(people), known or None)
+def _read_labels(
+    path: PathLike, frames: FrameSource | None, video: str | None, options: FrameOptions
+) -> dict[int, _People]:
+    labels = read_labels(path, video=video, size=None if frames is None else frames.size)
+    if frames is not None or options:
+        labels = match_frames(labels, frames, options)
+    if frames is not None:
+        labels = fit_size(labels, frames.size, subject='boxes')
+    found: dict[int, _People] = {}
+    for person in labels.persons:
+        if person.has_box or person.labelled.any():
+            track_id = -1 if person.track_id is None else person.track_id
+            found.setdefault(person.frame_index, []).append((person_box(person), 1.0, track_id))
     return found
 
 
-def _frame(
-    path: PathLike,
-    frame: int,
-    boxes: np.ndarray | list[list[float]] | list[np.ndarray],
-    scores: np.ndarray | list[float],
-    track_ids: Sequence[int] | None,
-) -> TrackedBoxes | FrameDetections:
-    if track_ids is not None and -1 in track_ids:
-        if set(track_ids) != {-1}:
+def as_boxes(
+    given: Mapping[int, object] | Sequence[object], corners: bool = False
+) -> dict[int, FrameBoxes]:
+    """Convert boxes from a program's own structures.
+
+    Args:
+        given: One entry a frame, in order, or frame index -> entry. An entry is
+
+            - an array [N, 4] of x, y, width, height in pixels, or [N, 5] with the score last;
+            - a dict with ``boxes`` like that, and ``scores`` [N] and ``track_ids`` [N] if known;
+            - :class:`FrameBoxes`;
+            - None without people.
+        corners: Whether arrays hold x1, y1, x2, y2, and dicts MMPose's fields: ``bboxes``,
+            ``bbox_scores`` and ``track_ids``.
+
+    Returns:
+        Frame index -> boxes; with track ids where they are given.
+
+    Raises:
+        InputError: If an entry is not as described.
+    """
+    entries = given.items() if isinstance(given, Mapping) else enumerate(given)
+    boxes = {}
+    for frame, entry in entries:
+        if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:
+            raise InputError(f'boxes are given for frame {frame!r}, expected 0, 1, 2, ...')
+        if entry is not None:
+            boxes[int(frame)] = _as_boxes(f'boxes of frame {frame}', entry, corners)
+    return boxes
+
+
+def _as_boxes(where: str, entry: object, corners: bool) -> FrameBoxes:
+    if isinstance(entry, FrameBoxes):
+        return check_boxes(where, entry.boxes, entry.scores, entry.track_ids)
+    names = ('bboxes', 'bbox_scores', 'track_ids') if corners else ('boxes', 'scores', 'track_ids')
+    fields = entry if isinstance(entry, Mapping) else {names[0]: entry}
+    if not {names[0]} <= set(fields) <= set(names):
+        raise InputError(
+            f'{where}: the keys are {", ".join(map(str, fields))}, expected {names[0]}, and '
+            f'{names[1]} and {names[2]} if known'
+        )
+    values, scores, track_ids = (fields.get(name) for name in names)
+    array = _numbers(where, values)
+    if array.ndim == 2 and array.shape[1] == 5:
+        scores = array[:, 4] if scores is None else scores
+        array = array[:, :4]
+    if corners and array.size:
+        if array.shape[1:] != (4,) or not (array[:, :2] < array[:, 2:]).all():
             raise InputError(
-                f'{path} has ids for some people of frame {frame} (0-based) only, give them for '
-                'all or for none'
+                f'{where} must be [N, 4] x1, y1, x2, y2 with x2 above x1 and y2 above y1, got '
+                f'{array.tolist()}, correct them or leave them out'
             )
-        track_ids = None
-    numbers = np.arange(len(boxes)) if track_ids is None else np.array(track_ids)
+        array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
+    if array.size == 0:
+        array = array.reshape(0, 4)
+    return check_boxes(
+        where,
+        array,
+        np.ones(len(array)) if scores is None else scores,
+        np.full(len(array), -1) if track_ids is None else track_ids,
+    )
+
+
+def check_boxes(where: str, boxes: Any, scores: Any, track_ids: Any) -> FrameBoxes:
+    """Check the boxes of the people of a frame, where they enter the package.
+
+    Args:
+        where: The file or the frame, for the error.
+        boxes: [N, 4] x, y, width, height, each size above 0.
+        scores: [N] in 0..1.
+        track_ids: [N] distinct whole numbers from 0, or -1 for all people.
+
+    Raises:
+        InputError: If they are something else.
+    """
+    array, scores, ids = _numbers(where, boxes), _numbers(where, scores), np.asarray(track_ids)
+    if array.ndim != 2 or array.shape[1] != 4 or {scores.shape, ids.shape} != {array.shape[:1]}:
+        raise InputError(
+            f'{where}: boxes, scores and track ids have the shapes {list(array.shape)}, '
+            f'{list(scores.shape)} and {list(ids.shape)}, expected [N, 4], [N] and [N]'
+        )
+    fine = np.isfinite(array).all(axis=1) & (array[:, 2:] > 0).all(axis=1)
+    if not fine.all():
+        raise InputError(
+            f'{where}: boxes must be finite x, y, width, height with a size above 0, got '
+            f'{array[~fine][0].tolist()}'
+        )
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise InputError(f'{where}: scores must be in 0..1, got {scores.tolist()}')
+    are_whole = np.issubdtype(ids.dtype, np.integer) or not len(ids)
+    are_distinct = len(np.unique(ids)) == len(ids)
+    if not are_whole or not ((are_distinct and (ids >= 0).all()) or (ids == -1).all()):
+        raise InputError(
+            f'{where}: track ids must be distinct whole numbers from 0, or -1 for all people, got '
+            f'{ids.tolist()}'
+        )
+    return FrameBoxes(array, scores, ids.astype(np.int64))
+
+
+def _numbers(where: str, values: Any) -> np.ndarray:
     try:
-        people = TrackedBoxes(np.array(boxes), np.array(scores), numbers)
-    except ValueError as error:
-        raise InputError(f'{path}, frame {frame} (0-based): {error}') from error
-    return FrameDetections(people.boxes, people.scores) if track_ids is None else people
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f'{where}: they are no array of numbers, expected [N, 4]') from None

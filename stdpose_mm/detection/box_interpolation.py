@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 MAX_UNREADABLE = 64
 """Maximum number of unreadable frames that wait for the next detections."""
@@ -27,7 +27,7 @@ class BoxedFrame(NamedTuple):
 
     frame_index: int
     picture: np.ndarray | None
-    people: TrackedBoxes
+    people: FrameBoxes
 
 
 class BoxInterpolator:
@@ -56,7 +56,7 @@ class BoxInterpolator:
                 return frame.frame_index, frame.picture
         return None
 
-    def add_detections(self, frame: int, people: TrackedBoxes) -> None:
+    def add_detections(self, frame: int, people: FrameBoxes) -> None:
         """Take in the people detected in a frame, ascending from call to call."""
         # Without detections before, all earlier frames could not be read.
         before = self._detected_frames[-1] if self._detected_frames else -frame
@@ -154,7 +154,7 @@ class _PendingFrame:
         if not self.people:
             return BoxedFrame(self.frame_index, self.picture, NO_PEOPLE)
         boxes, scores = zip(*self.people.values(), strict=True)
-        people = TrackedBoxes(np.stack(boxes), np.array(scores), np.array(list(self.people)))
+        people = FrameBoxes(np.stack(boxes), np.array(scores), np.array(list(self.people)))
         return BoxedFrame(self.frame_index, self.picture, people)
 
 

@@ -7,14 +7,14 @@ in order, with memory that does not grow with the length of the video.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Literal
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
 
 from .box_interpolation import BoxedFrame, BoxInterpolator
@@ -23,25 +23,21 @@ from .person_detector import PersonDetector
 Pictures = Iterable[np.ndarray | None]
 """A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None is a lost frame."""
 
-BoxesByFrame = Mapping[int, TrackedBoxes | FrameDetections]
-"""0-based frame -> its boxes, with track ids or without."""
+BoxesByFrame = Mapping[int, FrameBoxes]
+"""0-based frame -> its boxes, with track ids in all frames or in none."""
 
 UnreadableCallback = Callable[[int, str], None]
 """Called with the index of a frame that cannot be read, and the reason."""
 
 
 class BoxSource(ABC):
-    """Find the people of a video's frames."""
+    """Finder of the people of a video's frames."""
 
-    @property
-    def gives_track_ids(self) -> bool:
-        """Tell whether the track ids are the user's own, and not a tracker's."""
-        return False
+    gives_track_ids = False
+    """Whether the track ids are the user's own, and not a tracker's."""
 
-    @property
-    def needs_confirmation(self) -> bool:
-        """Tell whether tracks may be false detections that last for a few frames only."""
-        return False
+    needs_confirmation = False
+    """Whether tracks may be false detections that last for a few frames only."""
 
     @abstractmethod
     def __call__(
@@ -60,7 +56,7 @@ class BoxSource(ABC):
 
 
 class DetectedBoxes(BoxSource):
-    """Detect people in every n-th frame, and track them.
+    """Detections of every n-th frame, tracked.
 
     In the frames between, boxes are interpolated between a person's detections, also over a frame
     where the detector missed the person. A person who leaves is moved on at the last motion for
@@ -78,6 +74,8 @@ class DetectedBoxes(BoxSource):
         InputError: If ``detect_interval`` is not positive, or tracking is not possible.
     """
 
+    needs_confirmation = True
+
     def __init__(
         self,
         detector: PersonDetector,
@@ -94,37 +92,32 @@ class DetectedBoxes(BoxSource):
         """See :class:`BoxSource`."""
         self.tracker.reset()
         interpolator = BoxInterpolator()
-        last: int | None = None
+        last = -self.detect_interval
+
+        def detect(frame_index: int, picture: np.ndarray) -> None:
+            people = self.tracker.update(frame_index, self.detector(picture))
+            interpolator.add_detections(frame_index, people)
+
         for frame_index, picture in _read(pictures, on_unreadable):
             interpolator.append(frame_index, picture)
-            due = last is None or frame_index - last >= self.detect_interval
-            if picture is not None and due:
-                interpolator.add_detections(frame_index, self._detect(frame_index, picture))
+            if picture is not None and frame_index - last >= self.detect_interval:
+                detect(frame_index, picture)
                 last = frame_index
             yield from interpolator.pop_finished()
         newest = interpolator.newest_readable()
         if newest is not None and newest[0] != last:
-            interpolator.add_detections(newest[0], self._detect(*newest))
+            detect(*newest)
         yield from interpolator.pop_rest()
-
-    @property
-    def needs_confirmation(self) -> bool:
-        """See :class:`BoxSource`."""
-        return True
-
-    def _detect(self, frame_index: int, picture: np.ndarray) -> TrackedBoxes:
-        return self.tracker.update(frame_index, self.detector(picture))
 
 
 class PrecomputedBoxes(BoxSource):
-    """Return the known boxes of each frame.
+    """Known boxes of each frame.
 
     Every box comes out unchanged, in the given order. Boxes without track ids are tracked.
 
     Args:
         boxes: Frame index -> its boxes: with track ids, or in all frames without. Frames that are
-            not named have no people. See :func:`as_boxes` and
-            :func:`~stdpose_mm.detection.box_files.read_boxes`.
+            not named have no people. See :mod:`~stdpose_mm.detection.box_files`.
         tracker: For boxes without track ids; by default a :class:`PersonTracker`.
 
     Raises:
@@ -132,21 +125,15 @@ class PrecomputedBoxes(BoxSource):
     """
 
     def __init__(self, boxes: BoxesByFrame, tracker: PersonTracker | None = None) -> None:
-        inhabited = {frame: found for frame, found in boxes.items() if len(found.boxes)}
-        unnamed = [f for f, found in inhabited.items() if isinstance(found, FrameDetections)]
-        if unnamed and len(unnamed) < len(inhabited):
-            named = next(f for f in inhabited if f not in unnamed)
+        self._boxes = {frame: people for frame, people in boxes.items() if len(people)}
+        frame_of = {people.is_tracked: frame for frame, people in self._boxes.items()}
+        if len(frame_of) > 1:
             raise InputError(
-                f'the boxes of frame {named} have track ids and those of frame {unnamed[0]} have '
-                'none, give them in all frames or in none'
+                f'the boxes of frame {frame_of[True]} have track ids and those of frame '
+                f'{frame_of[False]} have none, give them in all frames or in none'
             )
-        self._boxes = inhabited
-        self._tracker = (tracker or PersonTracker()) if unnamed else None
-
-    @property
-    def gives_track_ids(self) -> bool:
-        """See :class:`BoxSource`."""
-        return self._tracker is None
+        self.gives_track_ids = False not in frame_of
+        self._tracker = None if self.gives_track_ids else tracker or PersonTracker()
 
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
@@ -162,7 +149,13 @@ class PrecomputedBoxes(BoxSource):
             self._tracker.reset()
         count = 0
         for frame_index, picture in _read(pictures, on_unreadable):
-            yield BoxedFrame(frame_index, picture, self._people(frame_index))
+            people = self._boxes.get(frame_index, NO_PEOPLE)
+            if self._tracker is not None and len(people):
+                # With a score of 1 the tracker leaves out no box that was given.
+                certain = FrameBoxes(people.boxes, np.ones(len(people)))
+                tracked = self._tracker.update(frame_index, certain)
+                people = FrameBoxes(people.boxes, people.scores, tracked.track_ids)
+            yield BoxedFrame(frame_index, picture, people)
             count += 1
         self._require_frames(count)
 
@@ -174,21 +167,9 @@ class PrecomputedBoxes(BoxSource):
                 '0-based frame numbers of this video'
             )
 
-    def _people(self, frame_index: int) -> TrackedBoxes:
-        found = self._boxes.get(frame_index)
-        if found is None:
-            return NO_PEOPLE
-        if isinstance(found, TrackedBoxes):
-            return found
-        assert self._tracker is not None
-        # With a score of 1 the tracker leaves out no box that was given.
-        certain = FrameDetections(found.boxes, np.ones(len(found.boxes)))
-        tracked = self._tracker.update(frame_index, certain)
-        return TrackedBoxes(found.boxes, found.scores, tracked.track_ids)
-
 
 class WholePicture(BoxSource):
-    """Use the whole picture as the box of one person with track id 0."""
+    """The whole picture as the box of one person with track id 0."""
 
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
@@ -198,9 +179,7 @@ class WholePicture(BoxSource):
         for frame_index, picture in _read(pictures, on_unreadable):
             if picture is not None:
                 height, width = picture.shape[:2]
-                people = TrackedBoxes(
-                    np.array([[0.0, 0.0, width, height]]), np.ones(1), np.zeros(1, np.int64)
-                )
+                people = FrameBoxes(np.array([[0, 0, width, height]]), np.ones(1), np.zeros(1))
             yield BoxedFrame(frame_index, picture, people)
 
 
@@ -228,101 +207,27 @@ def build_box_source(
     if isinstance(people, PersonDetector):
         by_boxes = PersonTracker(detect_interval, high_score_thr)
         return DetectedBoxes(people, detect_interval, by_boxes)
-    if tracker == 'oks' and any(isinstance(boxes, TrackedBoxes) for boxes in people.values()):
+    source = PrecomputedBoxes(people)
+    if tracker == 'oks' and source.gives_track_ids and any(map(len, people.values())):
         raise InputError(
             "the boxes have track ids, which the tracker 'oks' would change, leave the tracker out "
             'or give boxes without track ids'
         )
-    return PrecomputedBoxes(people)
-
-
-def as_boxes(
-    given: Mapping[int, object] | Sequence[object], corners: bool = False
-) -> dict[int, TrackedBoxes | FrameDetections]:
-    """Convert boxes from a program's own structures, for :class:`PrecomputedBoxes`.
-
-    Args:
-        given: One entry a frame, in order, or frame index -> entry. An entry is
-
-            - an array [N, 4] of x, y, width, height in pixels, or [N, 5] with the score last;
-            - a dict with ``boxes`` like that, and ``scores`` [N] and ``track_ids`` [N] if known;
-            - :class:`TrackedBoxes` or :class:`FrameDetections`;
-            - None without people.
-        corners: Whether arrays hold x1, y1, x2, y2, and dicts MMPose's fields: ``bboxes``,
-            ``bbox_scores`` and ``track_ids``.
-
-    Returns:
-        Frame index -> boxes; ``TrackedBoxes`` where track ids are given.
-
-    Raises:
-        InputError: If an entry is not as described.
-    """
-    entries = given.items() if isinstance(given, Mapping) else enumerate(given)
-    boxes = {}
-    for frame, entry in entries:
-        if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:
-            raise InputError(f'boxes are given for frame {frame!r}, expected 0, 1, 2, ...')
-        if entry is not None:
-            boxes[int(frame)] = _as_boxes(int(frame), entry, corners)
-    return boxes
-
-
-def _as_boxes(frame: int, entry: object, corners: bool) -> TrackedBoxes | FrameDetections:
-    if isinstance(entry, TrackedBoxes):
-        return entry
-    if isinstance(entry, FrameDetections):
-        entry, corners = {'boxes': entry.boxes, 'scores': entry.scores}, False
-    names = ('bboxes', 'bbox_scores', 'track_ids') if corners else ('boxes', 'scores', 'track_ids')
-    fields = entry if isinstance(entry, Mapping) else {names[0]: entry}
-    if not {names[0]} <= set(fields) <= set(names):
-        raise InputError(
-            f'the boxes of frame {frame} have the keys {", ".join(map(str, fields))}, expected '
-            f'{names[0]}, and {names[1]} and {names[2]} if known'
-        )
-    values, scores, track_ids = (fields.get(name) for name in names)
-    columns = 'x1, y1, x2, y2' if corners else 'x, y, width, height'
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            f'the boxes of frame {frame} are no array of numbers, expected [N, 4] {columns}'
-        ) from None
-    if array.size == 0:
-        array = array.reshape(0, 4)
-    if array.ndim != 2 or array.shape[1] not in (4, 5):
-        raise InputError(
-            f'the boxes of frame {frame} have shape {list(array.shape)}, expected an array [N, 4] '
-            f'{columns}, or [N, 5] with the score'
-        )
-    if scores is None:
-        scores = array[:, 4] if array.shape[1] == 5 else np.ones(len(array))
-    array = array[:, :4]
-    if corners:
-        fits = np.isfinite(array).all(axis=1) & (array[:, :2] < array[:, 2:]).all(axis=1)
-        if not fits.all():
-            raise InputError(
-                f'frame {frame}: boxes must be finite x1, y1, x2, y2 with x2 above x1 and y2 above '
-                f'y1, got {array[~fits][0].tolist()}, correct them or leave them out'
-            )
-        array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
-    # Numbers replace unknown track ids, so that the same checks apply.
-    numbers = np.arange(len(array)) if track_ids is None else np.asarray(track_ids)
-    try:
-        people = TrackedBoxes(array, np.asarray(scores, dtype=np.float64), numbers)
-    except (TypeError, ValueError) as error:
-        raise InputError(f'frame {frame}: {error}') from error
-    return FrameDetections(people.boxes, people.scores) if track_ids is None else people
+    return source
 
 
 def _read(
     pictures: Pictures, on_unreadable: UnreadableCallback | None
 ) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Yield the frames of a video, None for those that cannot be read."""
     on_unreadable = on_unreadable or _warn
     if not isinstance(pictures, FrameSource):
         for index, picture in enumerate(pictures):
             if picture is None:
                 on_unreadable(index, f'frame {index} is missing')
-            yield index, None if picture is None else _checked(index, picture)
+            elif not _is_picture(picture):
+                raise InputError(f'frame {index} is no BGR picture uint8 [H, W, 3], give one')
+            yield index, picture
         return
     for index in range(len(pictures)):
         try:
@@ -333,17 +238,19 @@ def _read(
         yield index, read
 
 
+def _is_picture(picture: object) -> bool:
+    return (
+        isinstance(picture, np.ndarray)
+        and picture.dtype == np.uint8
+        and picture.ndim == 3
+        and picture.shape[2] == 3
+        and picture.size > 0
+    )
+
+
 def _warn(frame_index: int, reason: str) -> None:
     from mmengine.logging import MMLogger
 
     MMLogger.get_current_instance().warning(
         f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}'
     )
-
-
-def _checked(index: int, picture: np.ndarray) -> np.ndarray:
-    shape, dtype = getattr(picture, 'shape', None), getattr(picture, 'dtype', None)
-    if dtype != np.uint8 or shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        what = f'{dtype} {list(shape)}' if shape is not None else type(picture).__name__
-        raise InputError(f'frame {index} is {what}, expected a BGR picture uint8 [H, W, 3]')
-    return picture

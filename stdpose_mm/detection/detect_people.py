@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.labels.detections import Detections, require_distinct_ids
 from stdpose_mm.processes import balanced_share, rank_and_count, work_together
-from stdpose_mm.structures import FrameDetections, VideoLabels
+from stdpose_mm.structures import FrameBoxes, VideoLabels
 
 from .person_detector import PersonDetector
 
@@ -45,7 +45,7 @@ def detect_people(
     share = balanced_share([len(ids[video.name]) for video in videos], *rank_and_count())
     own = {videos[number].name: videos[number] for number in share}
 
-    def detect(name: str) -> dict[int | str, FrameDetections]:
+    def detect(name: str) -> dict[int | str, FrameBoxes]:
         frames = open_video(own[name], image_root, video_root, pictures_needed=True)
         return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
 

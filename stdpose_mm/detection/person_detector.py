@@ -15,7 +15,7 @@ from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
 from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.onnx_session import GraphInput, open_network, run_given, start_session
-from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 SCORE_THRESHOLD = 0.2
 """Detections that score less are left out, as is usual in the literature on PoseTrack."""
@@ -55,7 +55,7 @@ class PersonDetector(ABC):
         self.score_threshold = score_threshold
         self.nms_iou = nms_iou
 
-    def __call__(self, picture: np.ndarray) -> FrameDetections:
+    def __call__(self, picture: np.ndarray) -> FrameBoxes:
         """Detect the people of a picture; the highest score comes first.
 
         Args:
@@ -68,10 +68,10 @@ class PersonDetector(ABC):
         kept = scores >= self.score_threshold
         corners, scores = corners[kept].astype(np.float64), scores[kept].astype(np.float64)
         if not len(scores):
-            return NO_DETECTIONS
+            return NO_PEOPLE
         kept = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        return FrameDetections(boxes[kept], scores[kept])
+        return FrameBoxes(boxes[kept], scores[kept])
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

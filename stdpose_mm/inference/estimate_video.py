@@ -13,7 +13,7 @@ import numpy as np
 from stdpose_mm.detection import BoxedFrame, BoxSource
 from stdpose_mm.detection.box_sources import Pictures
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import TrackedBoxes
+from stdpose_mm.structures import FrameBoxes
 from stdpose_mm.tracking.pose_identities import PoseIdentities
 from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses, smooth_tracks
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES, TrackConfirmation
@@ -116,7 +116,7 @@ def confirm_tracks(
     """
     waiting: deque[FrameEstimate] = deque()
 
-    def people() -> Iterator[TrackedBoxes]:
+    def people() -> Iterator[FrameBoxes]:
         for frame in estimates:
             waiting.append(frame)
             yield frame.people

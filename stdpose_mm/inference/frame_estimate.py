@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 from .window_model import Crop
 
@@ -40,7 +40,7 @@ class FrameEstimate:
     """
 
     frame_index: int
-    people: TrackedBoxes
+    people: FrameBoxes
     keypoints: np.ndarray
     scores: np.ndarray
     origin: Literal['seen', 'carried', 'bridged', 'unknown'] = 'seen'
@@ -123,7 +123,7 @@ def _interpolate(
 
     return replace(
         missing,
-        people=TrackedBoxes(
+        people=FrameBoxes(
             line(before.people.boxes, after.people.boxes),
             line(before.people.scores, after.people.scores) * INTERPOLATED_SCORE_FACTOR,
             shared,

@@ -12,7 +12,7 @@ import numpy as np
 from stdpose_mm.constants import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import require_choice, require_whole
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window, key_place
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_place
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
 from .prefetch import prefetch
@@ -168,7 +168,7 @@ class _Frame:
     """
 
     index: int
-    people: TrackedBoxes
+    people: FrameBoxes
     crops: tuple[Crop, ...] = ()
     images: list[np.ndarray] = field(default_factory=list)
     rows: np.ndarray | None = None

@@ -24,7 +24,7 @@ from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.labels.label_files import listed_files
 from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
-from stdpose_mm.structures.boxes import covered_share, match_box, person_box
+from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .pose_network import HeatmapSource, PoseHeatmaps, crop_affine
@@ -269,7 +269,7 @@ def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | Non
     boxes = np.stack([_box_of(person) for person in people])
     chosen = match_box(box, boxes, _LEAST_IOU)
     if chosen is None:
-        inside = np.flatnonzero(covered_share(boxes, box) >= _LEAST_INSIDE)
+        inside = np.flatnonzero(box_ioa(boxes, box) >= _LEAST_INSIDE)
         if len(inside) == 1:
             chosen = int(inside[0])
     return None if chosen is None else people[chosen]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.structures.boxes import covered_share
+from stdpose_mm.structures.boxes import box_ioa
 
 MOST_COVERED = 0.8
 """Share of a person's box that somebody else's may cover. Beyond it a pose network, which sees one
@@ -21,5 +21,5 @@ def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         [F] bool.
     """
-    crowded: np.ndarray = (covered_share(boxes, others) > MOST_COVERED).any(axis=0)
+    crowded: np.ndarray = (box_ioa(boxes, others) > MOST_COVERED).any(axis=0)
     return crowded

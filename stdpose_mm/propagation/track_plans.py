@@ -10,7 +10,7 @@ import numpy as np
 
 from stdpose_mm.constants import LifeSpan
 from stdpose_mm.structures import (
-    FrameDetections,
+    FrameBoxes,
     PersonLabel,
     TrackBoxes,
     label_boxes,
@@ -27,7 +27,7 @@ Tracks = Mapping[int, Mapping[int, PersonLabel]]
 Boxes = Mapping[int, Mapping[int, np.ndarray]]
 """Track id -> {frame index: [4] person box}."""
 
-DetectedPeople = Mapping[int, FrameDetections]
+DetectedPeople = Mapping[int, FrameBoxes]
 """Frame index -> the people that a detector found there."""
 
 

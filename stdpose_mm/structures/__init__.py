@@ -1,20 +1,19 @@
 """Plain structures that the whole package shares: labels, skeletons, windows, boxes."""
 
 from .boxes import (
-    NO_DETECTIONS,
-    FrameDetections,
+    NO_PEOPLE,
+    FrameBoxes,
     TrackBoxes,
+    box_ioa,
     box_iou,
     clip_box,
     expand,
     label_boxes,
     person_box,
-    shared_area,
     to_corners,
 )
 from .frame_numbering import FrameNumbering
 from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
-from .tracked_boxes import NO_PEOPLE, TrackedBoxes
 from .video_labels import (
     NOT_LABELLED,
     OCCLUDED,
@@ -47,24 +46,23 @@ from .windows import (
 
 __all__ = [
     'NOT_LABELLED',
-    'NO_DETECTIONS',
     'NO_PEOPLE',
     'NUM_FRAMES',
     'OCCLUDED',
     'POSETRACK_SKELETON',
     'SOURCES',
     'VISIBLE',
-    'FrameDetections',
+    'FrameBoxes',
     'FrameNumbering',
     'PersonLabel',
     'PolygonRegion',
     'Skeleton',
     'Source',
     'TrackBoxes',
-    'TrackedBoxes',
     'VideoFrame',
     'VideoLabels',
     'Window',
+    'box_ioa',
     'box_iou',
     'clip_box',
     'correct_label',
@@ -83,7 +81,6 @@ __all__ = [
     'person_window',
     'pose_extent',
     'propagation_window',
-    'shared_area',
     'snap_window',
     'to_corners',
     'unused_track_ids',

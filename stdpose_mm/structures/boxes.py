@@ -22,19 +22,40 @@ MIN_BOX_SIDE = 8.0
 
 
 @dataclass(frozen=True)
-class FrameDetections:
-    """The people that a detector found in one picture.
+class FrameBoxes:
+    """The boxes of the people of one frame, found by a detector or given.
 
     Args:
-        boxes: [M, 4] x, y, width, height in pixels.
-        scores: [M] in 0..1.
+        boxes: [N, 4] x, y, width, height in pixels.
+        scores: [N] in 0..1.
+        track_ids: [N] identities within the video, distinct integers from 0; -1, for all, where
+            they are unknown, which is the default.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
+    track_ids: np.ndarray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        track_ids = [-1] * len(self.boxes) if self.track_ids is None else self.track_ids
+        object.__setattr__(self, 'boxes', np.asarray(self.boxes, np.float64))
+        object.__setattr__(self, 'scores', np.asarray(self.scores, np.float64))
+        object.__setattr__(self, 'track_ids', np.asarray(track_ids, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def is_tracked(self) -> bool:
+        """Return whether the identities are known."""
+        return bool((self.track_ids >= 0).all())
+
+    def select(self, kept: np.ndarray) -> FrameBoxes:
+        """Keep only some people: ``kept`` is [N] bool, or their positions in the new order."""
+        return FrameBoxes(self.boxes[kept], self.scores[kept], self.track_ids[kept])
 
 
-NO_DETECTIONS = FrameDetections(np.zeros((0, 4)), np.zeros(0))
+NO_PEOPLE = FrameBoxes(np.zeros((0, 4)), np.zeros(0))
 
 
 def expand(box: np.ndarray, margin: float) -> np.ndarray:
@@ -94,36 +115,30 @@ def to_corners(box: np.ndarray) -> np.ndarray:
     return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
 
 
-def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compute the intersection over union [M] of one box [4] with each of ``others`` [M, 4]."""
-    low = np.maximum(box[:2], others[:, :2])
-    high = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=-1)
-    union = box[2:].prod() + others[:, 2:].prod(axis=-1) - overlap
-    return np.divide(overlap, union, out=np.zeros(len(others)), where=union > 0)
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the intersection over union [...] of ``boxes`` [..., 4] and ``others`` [..., 4].
 
-
-def shared_area(boxes: np.ndarray) -> np.ndarray:
-    """Compute the intersection [N, N] of boxes [N, 4] as a share of the smaller box's area."""
-    low, size = boxes[:, :2], boxes[:, 2:]
-    high = low + size
-    overlap = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-    area = size.prod(axis=-1)
-    smaller = np.minimum(area[:, None], area)
-    shared = np.clip(overlap, 0, None).prod(axis=-1)
-    return np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
-
-
-def covered_share(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compute the share [...] of the area of ``boxes`` [..., 4] inside ``others`` [..., 4].
-
-    Leading axes broadcast. For a box of zero size the share is 0.
+    Leading axes broadcast. For two boxes of zero size it is 0.
     """
-    low = np.maximum(boxes[..., :2], others[..., :2])
-    high = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
-    inside = np.clip(high - low, 0, None).prod(axis=-1)
+    overlap = _intersection(boxes, others)
+    union = boxes[..., 2:].prod(axis=-1) + others[..., 2:].prod(axis=-1) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def box_ioa(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the ratio [...] of the area of ``boxes`` [..., 4] that is inside ``others`` [..., 4].
+
+    Leading axes broadcast. For a box of zero size the ratio is 0.
+    """
+    inside = _intersection(boxes, others)
     area = np.broadcast_to(boxes[..., 2:].prod(axis=-1), inside.shape)
     return np.divide(inside, area, out=np.zeros_like(inside), where=area > 0)
+
+
+def _intersection(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
+    return np.clip(high - low, 0, None).prod(axis=-1)
 
 
 def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
@@ -142,22 +157,6 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
     overlap = box_iou(box, candidates)
     best = int(overlap.argmax())
     return best if overlap[best] >= min_iou else None
-
-
-def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
-    """Return the detection of the person expected at ``box``, or ``box`` if none is close.
-
-    Args:
-        box: [4] where the person is expected.
-        detections: Detections in the frame.
-
-    Returns:
-        The box [4], and the detection's score (1 if the expected box is returned).
-    """
-    match = match_box(box, detections.boxes)
-    if match is None:
-        return box, 1.0
-    return detections.boxes[match], float(detections.scores[match])
 
 
 def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
@@ -186,7 +185,7 @@ class TrackBoxes:
     def __init__(
         self,
         anchors: Mapping[int, np.ndarray],
-        detections: Mapping[int, FrameDetections] | None = None,
+        detections: Mapping[int, FrameBoxes] | None = None,
     ) -> None:
         if not anchors:
             raise ValueError('a track needs a frame with a known box, got none')
@@ -200,7 +199,11 @@ class TrackBoxes:
         if frame in self._anchors:
             return self._anchors[frame], 1.0
         box = interpolate_box(self._frames, self._boxes, frame)
-        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))
+        detections = self._detections.get(frame, NO_PEOPLE)
+        match = match_box(box, detections.boxes)
+        if match is None:
+            return box, 1.0
+        return detections.boxes[match], float(detections.scores[match])
 
 
 def enclose(box: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes, expand, to_corners
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand, to_corners
 
 HIGH_SCORE_THR = 0.4
 """Detections above this score start tracks (the threshold of MMPose); those below only continue
@@ -62,7 +62,7 @@ class PersonTracker:
         self._step = 0
         self._last_frame: int | None = None
 
-    def update(self, frame_index: int, detections: FrameDetections) -> TrackedBoxes:
+    def update(self, frame_index: int, detections: FrameBoxes) -> FrameBoxes:
         """Match the detections of the next frame that the detector ran on.
 
         Args:
@@ -92,7 +92,7 @@ class PersonTracker:
             return NO_PEOPLE
         order = np.argsort(positions)
         kept = positions[order]
-        return TrackedBoxes(boxes[kept], scores[kept], track_ids[order])
+        return FrameBoxes(boxes[kept], scores[kept], track_ids[order])
 
     def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run ByteTrack; return the positions of the tracked detections and their track ids."""

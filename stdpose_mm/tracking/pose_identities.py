@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.structures import TrackedBoxes, box_iou
+from stdpose_mm.structures import FrameBoxes, box_iou
 
 from .person_tracker import KEPT_FRAMES as TRACKED_FRAMES
 from .smoothing import SURE_JOINT
@@ -54,8 +54,8 @@ class PoseIdentities:
         self._next_id = 0
 
     def update(
-        self, frame_index: int, people: TrackedBoxes, keypoints: np.ndarray, scores: np.ndarray
-    ) -> TrackedBoxes:
+        self, frame_index: int, people: FrameBoxes, keypoints: np.ndarray, scores: np.ndarray
+    ) -> FrameBoxes:
         """Correct the track ids of a frame; they are numbered anew, from 0.
 
         Args:
@@ -92,7 +92,7 @@ class PoseIdentities:
         ):
             self._own_id[track] = (number, frame_index)
             self._remember(frame_index, number, people.boxes[row], keypoints[row], sure[row])
-        return TrackedBoxes(people.boxes, people.scores, own)
+        return FrameBoxes(people.boxes, people.scores, own)
 
     def _similarity(
         self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray

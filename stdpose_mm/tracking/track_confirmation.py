@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import TrackedBoxes, shared_area
+from stdpose_mm.structures import FrameBoxes, box_ioa
 
 MIN_TRACK_FRAMES = 10
 """Minimum number of frames in which a person must be found. Detectors mistake a ball or a chair for
@@ -50,7 +50,7 @@ class TrackConfirmation:
         self._min_frames = min_frames
         self._max_contained = max_contained
 
-    def __call__(self, frames: Iterable[TrackedBoxes]) -> Iterator[np.ndarray]:
+    def __call__(self, frames: Iterable[FrameBoxes]) -> Iterator[np.ndarray]:
         """Yield for every frame which of its N people are confirmed: [N] bool.
 
         Args:
@@ -62,7 +62,7 @@ class TrackConfirmation:
         """
         confirmed: set[int] = set()
         seen: Counter[int] = Counter()
-        waiting: deque[TrackedBoxes] = deque()
+        waiting: deque[FrameBoxes] = deque()
         # From this length on, half of the frames are at least ``min_frames``.
         long_enough = 2 * self._min_frames - 1
         num_frames = 0
@@ -80,14 +80,16 @@ class TrackConfirmation:
         for people in waiting:
             yield _are_in(people, confirmed)
 
-    def _are_apart(self, people: TrackedBoxes, confirmed: set[int]) -> np.ndarray:
+    def _are_apart(self, people: FrameBoxes, confirmed: set[int]) -> np.ndarray:
         """Find the people whose box is not a second box on another person: [N] bool."""
-        covered = shared_area(people.boxes) > self._max_contained
+        ioa = box_ioa(people.boxes[:, None], people.boxes)
+        # Of the smaller of two boxes the ratio is the larger one.
+        covered = np.maximum(ioa, ioa.T) > self._max_contained
         area = people.boxes[:, 2:].prod(axis=1)
         rank = np.empty(len(people), dtype=np.int64)
         rank[np.lexsort((-area, ~_are_in(people, confirmed)))] = np.arange(len(people))
         return ~(covered & (rank < rank[:, None])).any(axis=1)
 
 
-def _are_in(people: TrackedBoxes, confirmed: set[int]) -> np.ndarray:
+def _are_in(people: FrameBoxes, confirmed: set[int]) -> np.ndarray:
     return np.array([t in confirmed for t in people.track_ids.tolist()], dtype=bool)

@@ -21,7 +21,7 @@ from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.inference import VideoPoseEstimator, WindowModel, load_backend
 from stdpose_mm.io.video import write_video
 from stdpose_mm.mmpose_patches import install, is_window_model
-from stdpose_mm.structures import TrackedBoxes
+from stdpose_mm.structures import FrameBoxes
 from support.paths import CONFIGS
 
 NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
@@ -89,7 +89,7 @@ def test_poses_are_those_of_the_video_pose_estimator(inferencer, model_files, pi
     def frames():
         for frame, (picture, boxes) in enumerate(zip(pictures, BOXES, strict=True)):
             xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-            yield frame, picture, TrackedBoxes(xywh, np.ones(2), np.array([5, 2]))
+            yield frame, picture, FrameBoxes(xywh, np.ones(2), np.array([5, 2]))
 
     model = WindowModel.from_config(*model_files)
     expected = [frame.keypoints for frame in VideoPoseEstimator(model).estimate(frames())]
@@ -439,10 +439,10 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
     [
         (None, 'nobody says where the people are: give bboxes, or det_model'),
         (5, 'bboxes must be a list of boxes, or a dict of frame -> boxes, got 5'),
-        ([[1, 2, 3, 4]], r'shape \[4\], expected an array \[N, 4\] x1, y1, x2, y2'),
-        ([[[1, 2, 3]]], r'shape \[1, 3\]'),
+        ([[1, 2, 3, 4]], r'frame 0 must be \[N, 4\] x1, y1, x2, y2'),
+        ([[[1, 2, 3]]], r'frame 0 must be \[N, 4\] x1, y1'),
         ([[[9, 9, 3, 3]]], 'x2 above x1 and y2 above y1'),
-        ([{'boxes': []}], 'have the keys boxes, expected bboxes'),
+        ([{'boxes': []}], 'the keys are boxes, expected bboxes'),
         ({1: [[1, 2, 3, 4]]}, 'boxes are given on frame 1'),
         ([None, [[1, 2, 3, 4]]], 'bboxes are 2 entries and the video has 1 frame, give an entry'),
     ],

@@ -8,7 +8,7 @@ import pytest
 from stdpose_mm.datasets.base.box_policy import BoxPolicy
 from stdpose_mm.datasets.base.video_tracks import Track
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import FrameDetections, PersonLabel, Window
+from stdpose_mm.structures import FrameBoxes, PersonLabel, Window
 
 # One person on frames 0, 1, 4; halfway between the outer boxes lies [20, 20, 40, 80].
 BOXES = {0: [10, 10, 40, 80], 1: [99, 99, 10, 10], 4: [30, 30, 40, 80]}
@@ -17,8 +17,8 @@ LABELS = [
 ]
 TRACK = Track.of(0, LABELS)
 BOTH_SIDES = Window(0, 2, 4, True, True)
-NEAR = FrameDetections(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7, 0.9]))
-FAR = FrameDetections(np.array([[200, 0, 40, 80]]), np.array([0.9]))
+NEAR = FrameBoxes(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7, 0.9]))
+FAR = FrameBoxes(np.array([[200, 0, 40, 80]]), np.array([0.9]))
 
 
 def test_ground_truth_box_is_the_labels_own() -> None:

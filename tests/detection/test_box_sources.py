@@ -18,7 +18,7 @@ from stdpose_mm.detection import (
 from stdpose_mm.detection.box_interpolation import MAX_UNREADABLE
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import FrameDetections, TrackedBoxes
+from stdpose_mm.structures import FrameBoxes
 
 SIZE = (40.0, 100.0)
 
@@ -226,8 +226,8 @@ def test_a_source_is_used_again_for_another_video():
 
 def test_given_identities_come_out_as_they_are():
     boxes = {
-        1: TrackedBoxes([[5, 6, 7, 8], [50, 6, 7, 8]], [0.1, 0.2], [9, 4]),
-        3: TrackedBoxes([[6, 6, 7, 8]], [0.3], [9]),
+        1: FrameBoxes([[5, 6, 7, 8], [50, 6, 7, 8]], [0.1, 0.2], [9, 4]),
+        3: FrameBoxes([[6, 6, 7, 8]], [0.3], [9]),
     }
     out = list(PrecomputedBoxes(boxes)(Video(5, {3}), lambda *_: None))
     assert [len(frame.people) for frame in out] == [0, 2, 0, 1, 0]
@@ -244,7 +244,7 @@ def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
         order = rng.permutation(2)
         found = np.array([[x, 50.0, *SIZE] for x in xs])
         # However low a score is, the box was given.
-        boxes[frame] = FrameDetections(found[order], np.array([0.01, 0.9])[order])
+        boxes[frame] = FrameBoxes(found[order], np.array([0.01, 0.9])[order])
     out = list(PrecomputedBoxes(boxes)(Video(30)))
     for frame, given_boxes in zip(out, boxes.values(), strict=True):
         np.testing.assert_array_equal(frame.people.boxes, given_boxes.boxes)
@@ -255,7 +255,7 @@ def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
 
 
 def test_boxes_beyond_the_video_are_refused():
-    source = PrecomputedBoxes({4: TrackedBoxes([[0, 0, 5, 5]], [1], [0])})
+    source = PrecomputedBoxes({4: FrameBoxes([[0, 0, 5, 5]], [1], [0])})
     message = 'boxes are given on frame 4, the video has 4 frames'
     with pytest.raises(InputError, match=message):
         next(source(Video(4)))
@@ -271,7 +271,7 @@ def test_identities_in_some_frames_only_are_refused():
 
 
 def test_boxes_of_a_program_in_all_their_forms():
-    tracked = TrackedBoxes([[1, 2, 3, 4]], [0.5], [6])
+    tracked = FrameBoxes([[1, 2, 3, 4]], [0.5], [6])
     found = as_boxes(
         [
             np.array([[1, 2, 3, 4]]),
@@ -286,9 +286,7 @@ def test_boxes_of_a_program_in_all_their_forms():
     for frame in range(3):
         assert found[frame].boxes.tolist() == [[1, 2, 3, 4]]
     assert [found[i].scores.tolist() for i in range(3)] == [[1], [0.25], [0.5]]
-    assert isinstance(found[0], FrameDetections)
-    assert isinstance(found[2], TrackedBoxes)
-    assert found[3] is tracked
+    assert [found[i].track_ids.tolist() for i in range(4)] == [[-1], [-1], [6], [6]]
     assert found[5].boxes.shape == (0, 4)
     assert as_boxes({7: [[1, 2, 3, 4]]})[7].boxes.shape == (1, 4)
 
@@ -307,17 +305,20 @@ def test_boxes_in_the_form_of_mmpose():
     [
         ({-1: []}, 'boxes are given for frame -1, expected 0, 1, 2'),
         ({'a': []}, "boxes are given for frame 'a'"),
-        (
-            [[[1, 2, 3]]],
-            r'have shape \[1, 3\], expected an array \[N, 4\] x, y, width',
-        ),
-        ([['a']], 'the boxes of frame 0 are no array of numbers'),
-        ([[[1, 2, 3], [1]]], 'the boxes of frame 0 are no array of numbers'),
+        ([[[1, 2, 3]]], r'frame 0: .* have the shapes \[1, 3\], \[1\] and \[1\], expected'),
+        ([['a']], 'boxes of frame 0: they are no array of numbers'),
+        ([[[1, 2, 3], [1]]], 'boxes of frame 0: they are no array of numbers'),
         ([[[1, 2, 0, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
-        ([{'bbox': []}], 'the boxes of frame 0 have the keys bbox, expected boxes'),
+        ([{'bbox': []}], 'boxes of frame 0: the keys are bbox, expected boxes'),
         ([{'boxes': [[1, 2, 3, 4]], 'scores': [2]}], r'frame 0: scores must be in 0\.\.1'),
-        ([{'boxes': [[1, 2, 3, 4]], 'track_ids': [1, 2]}], 'frame 0: track_ids must have shape'),
-        ([{'boxes': [[1, 2, 3, 4]], 'track_ids': ['a']}], 'frame 0: track_ids must be integers'),
+        (
+            [{'boxes': [[1, 2, 3, 4]], 'track_ids': [1, 2]}],
+            r'have the shapes .* and \[2\]',
+        ),
+        (
+            [{'boxes': [[1, 2, 3, 4]], 'track_ids': ['a']}],
+            'frame 0: track ids must be distinct',
+        ),
     ],
 )
 def test_boxes_that_are_none_are_refused(given_boxes, message):
@@ -328,7 +329,7 @@ def test_boxes_that_are_none_are_refused(given_boxes, message):
 @pytest.mark.parametrize('box', [[50, 60, 30, 90], [50, 60, 90, 60], [50, 60, np.nan, 90]])
 def test_a_box_in_the_form_of_mmpose_is_refused_as_it_was_given(box):
     number = '30.0|60.0|nan'
-    sentence = rf'frame 1: .* x1, y1, x2, y2 with x2 above x1 .* got \[50\.0, 60\.0, .*({number})'
+    sentence = rf'frame 1 .* x1, y1, x2, y2 with x2 above x1 .* got \[\[50\.0, 60\.0, .*({number})'
     with pytest.raises(InputError, match=sentence):
         as_boxes([[], [box]], corners=True)
 
@@ -343,10 +344,10 @@ def test_the_whole_picture_is_one_person():
 @pytest.mark.parametrize(
     ('shown', 'message'),
     [
-        (np.zeros((4, 4), np.uint8), r'frame 0 is uint8 \[4, 4\], expected a BGR picture'),
-        (np.zeros((4, 4, 4), np.uint8), r'uint8 \[4, 4, 4\]'),
-        (np.zeros((4, 4, 3)), r'float64 \[4, 4, 3\]'),
-        ('a.jpg', 'frame 0 is str, expected'),
+        (np.zeros((4, 4), np.uint8), 'frame 0 is no BGR picture'),
+        (np.zeros((4, 4, 4), np.uint8), 'frame 0 is no BGR picture'),
+        (np.zeros((4, 4, 3)), 'frame 0 is no BGR picture'),
+        ('a.jpg', 'frame 0 is no BGR picture'),
     ],
 )
 def test_other_pictures_are_refused(shown, message):
@@ -361,7 +362,7 @@ def test_the_detector_runs_at_most_on_every_frame():
 
 def test_what_is_known_of_the_people_decides_on_the_source():
     detector = Places({})
-    boxes = {0: FrameDetections(np.array([[0.0, 0, 5, 5]]), np.ones(1))}
+    boxes = {0: FrameBoxes(np.array([[0.0, 0, 5, 5]]), np.ones(1))}
     detected = build_box_source(detector, detect_interval=3, tracker='oks')
     assert isinstance(detected, DetectedBoxes)
     assert (detected.detector, detected.detect_interval) == (detector, 3)
@@ -370,7 +371,7 @@ def test_what_is_known_of_the_people_decides_on_the_source():
 
 
 def test_track_ids_that_are_given_are_not_corrected_by_poses():
-    boxes = {0: TrackedBoxes([[0, 0, 5, 5]], [1], [7])}
+    boxes = {0: FrameBoxes([[0, 0, 5, 5]], [1], [7])}
     assert isinstance(build_box_source(boxes), PrecomputedBoxes)
     with pytest.raises(InputError, match="have track ids, which the tracker 'oks' would change"):
         build_box_source(boxes, tracker='oks')

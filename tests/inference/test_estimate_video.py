@@ -9,12 +9,12 @@ from stdpose_mm.inference import FrameEstimate, estimate_video
 from stdpose_mm.inference.estimate_video import identify_by_pose, smooth_poses
 from stdpose_mm.inference.frame_estimate import unknown_frame
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.smoothing import SavitzkyGolay
 
 
 def frame(index, keypoints, track_id=4, scores=None):
-    people = TrackedBoxes([[0, 0, 50, 50]], [1], [track_id])
+    people = FrameBoxes([[0, 0, 50, 50]], [1], [track_id])
     keypoints = np.asarray(keypoints, np.float32)[None]
     return FrameEstimate(
         index,
@@ -66,7 +66,7 @@ def picture(value):
 
 
 def test_boxes_go_through_the_estimator_in_order():
-    boxes = {n: TrackedBoxes([[3.0 * n, 1, 5, 5]], [1], [8]) for n in range(3)}
+    boxes = {n: FrameBoxes([[3.0 * n, 1, 5, 5]], [1], [8]) for n in range(3)}
     found = list(
         estimate_video([picture(n) for n in range(3)], PrecomputedBoxes(boxes), CornerEstimator())
     )
@@ -93,7 +93,7 @@ def test_before_the_first_picture_it_is_black():
 def test_poses_are_identified_before_they_are_smoothed():
     # The box tracker takes one person for another after every frame, which poses correct, so that
     # the filter sees one run: 0, 3 and 0 have a mean of 1.
-    boxes = {n: TrackedBoxes([[x, 0, 50, 50]], [1], [n]) for n, x in enumerate((0, 3, 0))}
+    boxes = {n: FrameBoxes([[x, 0, 50, 50]], [1], [n]) for n, x in enumerate((0, 3, 0))}
     pictures = [picture(n) for n in range(3)]
     found = list(
         estimate_video(
@@ -134,7 +134,7 @@ def test_detected_people_are_confirmed_and_numbered_without_holes():
 
 
 def test_boxes_without_track_ids_are_all_there_and_numbered_from_one():
-    boxes = {0: FrameDetections(np.array([[0.0, 0, 50, 50], [10, 10, 20, 20]]), np.ones(2))}
+    boxes = {0: FrameBoxes(np.array([[0.0, 0, 50, 50], [10, 10, 20, 20]]), np.ones(2))}
     found = estimate_video(
         [picture(n) for n in range(20)], PrecomputedBoxes(boxes), CornerEstimator()
     )

@@ -10,7 +10,7 @@ from stdpose_mm.inference.frame_estimate import (
     interpolate_unreadable,
     unknown_frame,
 )
-from stdpose_mm.structures import TrackedBoxes
+from stdpose_mm.structures import FrameBoxes
 
 
 def seen(frame, place=None, track_ids=(1,)):
@@ -20,7 +20,7 @@ def seen(frame, place=None, track_ids=(1,)):
     boxes = np.tile([place, 0.0, 10, 20], (number, 1))
     return FrameEstimate(
         frame,
-        TrackedBoxes(boxes, np.full(number, 0.6), np.array(track_ids, np.int64)),
+        FrameBoxes(boxes, np.full(number, 0.6), np.array(track_ids, np.int64)),
         np.tile([place, 0.0], (number, 2, 1)),
         np.full((number, 2), 0.8),
     )

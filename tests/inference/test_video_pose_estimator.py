@@ -11,7 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import VideoPoseEstimator
-from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, Skeleton
 from support.backbone_batches import BackboneBatches
 from support.tiny_models import (
     PIPELINE,
@@ -35,7 +35,7 @@ def model():
 
 def people_at(frame, number, speed=0.0):
     boxes = [[10.0 + 3 * n + speed * frame, 10 + n, 32, 40] for n in range(number)]
-    return TrackedBoxes(
+    return FrameBoxes(
         np.array(boxes).reshape(-1, 4), np.linspace(0.5, 1, number), np.arange(number) + 7
     )
 
@@ -184,7 +184,7 @@ def test_who_is_not_in_the_frame_beside_is_seen_alone_there(model):
     frames = list(video(3))
     both = people_at(1, 2)
     frames[1] = (1, PICTURES[1], both)
-    frames[2] = (2, PICTURES[2], TrackedBoxes(both.boxes[1:], both.scores[1:], np.array([8])))
+    frames[2] = (2, PICTURES[2], FrameBoxes(both.boxes[1:], both.scores[1:], np.array([8])))
     found = estimate(model, frames)
     (first, second), box = both.boxes, people_at(0, 1).boxes[0]
     for person, window, at in (
@@ -201,7 +201,7 @@ def test_the_order_of_the_people_is_free(model):
     frames = list(video(3, 2))
     straight = estimate(model, frames)
     index, picture, people = frames[1]
-    turned = TrackedBoxes(people.boxes[::-1], people.scores[::-1], people.track_ids[::-1])
+    turned = FrameBoxes(people.boxes[::-1], people.scores[::-1], people.track_ids[::-1])
     found = estimate(model, [frames[0], (index, picture, turned), frames[2]])
     np.testing.assert_allclose(found[1].keypoints[::-1], straight[1].keypoints, atol=TOLERANCE)
     np.testing.assert_allclose(found[2].keypoints, straight[2].keypoints, atol=TOLERANCE)

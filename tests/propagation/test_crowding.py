@@ -13,7 +13,7 @@ from stdpose_mm.propagation.crowding import find_crowded_frames
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import PersonLabel, Skeleton
-from stdpose_mm.structures.boxes import covered_share
+from stdpose_mm.structures.boxes import box_ioa
 from support.shy_propagator import STEP_ASIDE, ShyPropagator
 
 NUM_FRAMES = 11
@@ -50,8 +50,8 @@ def test_the_share_of_a_box_that_another_covers():
     boxes = np.array([[0.0, 0, 10, 20], [0, 0, 10, 20], [0, 0, 10, 20], [0, 0, 0, 0]])
     others = np.array([[5.0, 0, 10, 20], [-5, -5, 50, 50], [2, 5, 5, 10], [-5, -5, 50, 50]])
     # The last one has no size, and lies nowhere.
-    assert covered_share(boxes, others).tolist() == [0.5, 1.0, 0.25, 0.0]
-    assert covered_share(others, boxes)[1] == pytest.approx(10 * 20 / 2500)
+    assert box_ioa(boxes, others).tolist() == [0.5, 1.0, 0.25, 0.0]
+    assert box_ioa(others, boxes)[1] == pytest.approx(10 * 20 / 2500)
 
 
 def test_crowded_is_whoever_is_covered_by_more_than_four_fifths():

@@ -22,7 +22,7 @@ from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import find_gaps, visibility_of_estimates
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import boxes_of
-from stdpose_mm.structures import FrameDetections, PersonLabel
+from stdpose_mm.structures import FrameBoxes, PersonLabel
 
 
 @st.composite
@@ -207,7 +207,7 @@ def test_detections_take_the_place_of_interpolated_boxes_where_they_overlap(labe
     persons = [label(0, POSE, bbox=[0, 0, 10, 10]), label(4, POSE, bbox=[4, 0, 10, 10])]
     far, near = [50, 0, 10, 10], [3, 1, 10, 10]
     detections = {
-        frame: FrameDetections(np.array(boxes, float), np.ones(len(boxes)))
+        frame: FrameBoxes(np.array(boxes, float), np.ones(len(boxes)))
         for frame, boxes in {0: [near], 1: [far, near], 2: [far]}.items()
     }
     dense = propagate_labels(blank(5), video(persons, 5), LinearPropagator(), detections=detections)

@@ -9,19 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from stdpose_mm.structures import (
-    FrameDetections,
+    FrameBoxes,
     PersonLabel,
     box_iou,
     clip_box,
     expand,
     person_box,
-    shared_area,
     to_corners,
 )
 from stdpose_mm.structures.boxes import (
     MIN_BOX_SIDE,
     TrackBoxes,
-    covered_share,
+    box_ioa,
     enclose,
     interpolate_box,
     label_boxes,
@@ -124,18 +123,23 @@ def test_iou_is_symmetric_and_at_most_one(a: np.ndarray, b: np.ndarray) -> None:
     assert box_iou(a, a[None])[0] == pytest.approx(1)
 
 
-def test_the_share_of_the_smaller_box_inside_the_other() -> None:
-    # The second lies half below the first, and has a quarter of its area.
-    boxes = np.array([[0, 0, 20, 40], [5, 30, 10, 20.0], [100, 0, 10, 10]])
-    expected = [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]
-    np.testing.assert_allclose(shared_area(boxes), expected)
-
-
-def test_the_share_of_a_box_inside_another_one() -> None:
+def test_the_ratio_of_a_box_inside_another_one() -> None:
     # It is 10 wide and 20 high; the others hold its right half, its lower quarter, nothing of it.
     box = np.array([10, 20, 10, 20.0])
     others = np.array([[15, 0, 50, 60], [0, 35, 90, 90], [40, 20, 10, 20.0]])
-    assert covered_share(box, others).tolist() == [0.5, 0.25, 0]
+    assert box_ioa(box, others).tolist() == [0.5, 0.25, 0]
+    assert box_ioa(others[:, None], box[None]).shape == (3, 1)
+    assert box_ioa(np.array([10, 20, 0, 5.0]), box) == 0
+
+
+def test_identities_of_people_are_unknown_unless_they_are_given() -> None:
+    people = FrameBoxes([[1, 2, 3, 4], [5, 6, 7, 8]], [0.5, 1])
+    assert people.boxes.dtype == people.scores.dtype == np.float64
+    assert people.track_ids.tolist() == [-1, -1]
+    assert not people.is_tracked
+    tracked = FrameBoxes(people.boxes, people.scores, [7, 3])
+    assert tracked.is_tracked
+    assert tracked.select(np.array([False, True])).track_ids.tolist() == [3]
 
 
 def test_a_box_grows_on_the_sides_where_points_are_outside() -> None:
@@ -155,7 +159,7 @@ def test_boxes_of_labels_with_a_box_or_a_joint() -> None:
 
 
 def test_a_detection_takes_the_place_of_the_interpolated_box() -> None:
-    found = FrameDetections(np.array([[11.0, 0, 10, 20]]), np.array([0.75]))
+    found = FrameBoxes(np.array([[11.0, 0, 10, 20]]), np.array([0.75]))
     track = TrackBoxes({0: np.array([0.0, 0, 10, 20]), 2: np.array([20.0, 0, 10, 20])}, {1: found})
     box, score = track.find(1)
     assert (box.tolist(), score) == ([11, 0, 10, 20], 0.75)

@@ -15,7 +15,7 @@ from stdpose_mm.io.labels import read_labels, write_label_list, write_labels
 from stdpose_mm.io.labels.detections import Detections, write_detections
 from stdpose_mm.io.labels.posetrack17 import _CHANNELS
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.structures import FrameDetections, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 SPLITS = ('train', 'val')
 CLIPS = ClipSettings(frames=18, width=128, height=96, people=(1, 1))
@@ -87,7 +87,7 @@ def _write_detections(folder: Path) -> None:
         image_id, box = image_id_of[person.frame_index], person.bbox
         assert image_id is not None
         assert box is not None
-        found[image_id] = FrameDetections(box[None], np.array([0.9]))
+        found[image_id] = FrameBoxes(box[None], np.array([0.9]))
     (folder / 'detections').mkdir()
     write_detections(Detections(found), folder / 'detections' / 'val.json')
 

@@ -8,27 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.person_tracker import PersonTracker
 
 SIZE = (40.0, 100.0)
 
 
-def seen(*centres: float, score: float = 0.9) -> FrameDetections:
+def seen(*centres: float, score: float = 0.9) -> FrameBoxes:
     """People whose boxes begin at these x, all at the same height."""
     boxes = np.array([[x, 50.0, *SIZE] for x in centres]).reshape(-1, 4)
-    return FrameDetections(boxes, np.full(len(boxes), score))
+    return FrameBoxes(boxes, np.full(len(boxes), score))
 
 
-def ids(tracker: PersonTracker, frame: int, detections: FrameDetections) -> list[int]:
+def ids(tracker: PersonTracker, frame: int, detections: FrameBoxes) -> list[int]:
     return tracker.update(frame, detections).track_ids.tolist()
 
 
 def test_boxes_come_back_as_they_were_in_their_order():
     tracker = PersonTracker()
-    first = FrameDetections(np.array([[5.25, 1, 10, 30], [90, 1, 10, 30]]), np.array([0.5, 0.9]))
+    first = FrameBoxes(np.array([[5.25, 1, 10, 30], [90, 1, 10, 30]]), np.array([0.5, 0.9]))
     tracker.update(0, first)
-    second = FrameDetections(first.boxes[::-1] + 0.5, first.scores[::-1])
+    second = FrameBoxes(first.boxes[::-1] + 0.5, first.scores[::-1])
     people = tracker.update(1, second)
     np.testing.assert_array_equal(people.boxes, second.boxes)
     np.testing.assert_array_equal(people.scores, [0.9, 0.5])
@@ -39,7 +39,7 @@ def test_doubtful_boxes_keep_their_place_among_sure_ones():
     tracker = PersonTracker()
     tracker.update(0, seen(20, 300))
     # ByteTrack looks at sure detections first, and gives them back first.
-    doubtful_first = FrameDetections(seen(21, 301).boxes, np.array([0.3, 0.9]))
+    doubtful_first = FrameBoxes(seen(21, 301).boxes, np.array([0.3, 0.9]))
     people = tracker.update(1, doubtful_first)
     np.testing.assert_array_equal(people.boxes, doubtful_first.boxes)
     np.testing.assert_array_equal(people.scores, [0.3, 0.9])
@@ -73,7 +73,7 @@ def test_frames_with_nobody_and_frames_left_out_count_as_time():
             ids(tracker, frame, seen(10.0 * frame))
         if gap == 'nobody':
             for frame in range(10, 16):
-                assert len(tracker.update(frame, NO_DETECTIONS)) == 0
+                assert len(tracker.update(frame, NO_PEOPLE)) == 0
         # Where he was last and where he is now do not overlap.
         assert ids(tracker, 16, seen(160)) == [0], gap
 
@@ -88,9 +88,7 @@ def test_doubtful_boxes_carry_people_on_but_begin_nobody():
     tracker = PersonTracker()
     ids(tracker, 0, seen(10))
     ids(tracker, 1, seen(10))
-    doubtful = FrameDetections(
-        np.array([[300.0, 50, *SIZE], [10.0, 50, *SIZE]]), np.array([0.3, 0.3])
-    )
+    doubtful = FrameBoxes(np.array([[300.0, 50, *SIZE], [10.0, 50, *SIZE]]), np.array([0.3, 0.3]))
     people = tracker.update(2, doubtful)
     assert people.track_ids.tolist() == [0]
     assert people.boxes[0, 0] == 10
@@ -105,7 +103,7 @@ def test_large_steps_between_looks_are_followed():
 def test_boxes_of_zero_size_are_left_out():
     tracker = PersonTracker()
     boxes = np.array([[0.0, 0, 0, 10], [5, 5, 10, 20]])
-    assert tracker.update(0, FrameDetections(boxes, np.ones(2))).boxes.tolist() == [[5, 5, 10, 20]]
+    assert tracker.update(0, FrameBoxes(boxes, np.ones(2))).boxes.tolist() == [[5, 5, 10, 20]]
 
 
 def test_reset_begins_anew():
@@ -143,9 +141,9 @@ def test_the_order_of_detections_does_not_matter(places, orders):
 
 def test_frames_must_ascend():
     tracker = PersonTracker()
-    tracker.update(3, NO_DETECTIONS)
+    tracker.update(3, NO_PEOPLE)
     with pytest.raises(ValueError, match='frames must ascend, got 3 after frame 3'):
-        tracker.update(3, NO_DETECTIONS)
+        tracker.update(3, NO_PEOPLE)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.pose_identities import PoseIdentities
 
 POSES = np.random.default_rng(0).uniform([0, 0], [40, 100], (2, 12, 2))
@@ -14,7 +14,7 @@ def frame(xs, track_ids, poses=(0, 1), scores=None):
     xs = np.array(xs, float)
     boxes = np.stack([xs, np.full(len(xs), 20.0), np.full(len(xs), 40), np.full(len(xs), 100)], 1)
     points = POSES[list(poses)[: len(xs)]] + boxes[:, None, :2]
-    people = TrackedBoxes(boxes, np.ones(len(xs)), np.array(track_ids))
+    people = FrameBoxes(boxes, np.ones(len(xs)), np.array(track_ids))
     return people, points, np.ones(points.shape[:2]) if scores is None else scores
 
 

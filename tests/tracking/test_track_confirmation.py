@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.track_confirmation import TrackConfirmation
 
 WHOLE = (100.0, 50, 40, 100)
@@ -16,7 +16,7 @@ def people(*tracks):
     if not tracks:
         return NO_PEOPLE
     scores = [track[2] if len(track) > 2 else 0.8 for track in tracks]
-    return TrackedBoxes([box for _, box, *_ in tracks], scores, [track[0] for track in tracks])
+    return FrameBoxes([box for _, box, *_ in tracks], scores, [track[0] for track in tracks])
 
 
 def kept(frames, *settings):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NO_DETECTIONS, FrameDetections, TrackBoxes, Window
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, TrackBoxes, Window
 
 from .video_tracks import Track
 
@@ -54,7 +54,7 @@ class BoxPolicy:
         return self.boxes != 'gt'
 
     def find_box(
-        self, track: Track, window: Window, detections: FrameDetections = NO_DETECTIONS
+        self, track: Track, window: Window, detections: FrameBoxes = NO_PEOPLE
     ) -> tuple[np.ndarray, float]:
         """Find the box of a person in the key frame.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.structures import TrackedBoxes, box_iou, shared_area
+from stdpose_mm.structures import FrameBoxes, box_ioa, box_iou
 
 from .clear_mot import MotAccumulator, MotCounts
 from .padded_poses import PaddedPoses
@@ -24,7 +24,7 @@ DOUBLE_SHARE = 0.8
 
 
 def count_box_tracking(
-    videos: Sequence[tuple[Sequence[TrackedBoxes], Sequence[TrackedBoxes]]],
+    videos: Sequence[tuple[Sequence[FrameBoxes], Sequence[FrameBoxes]]],
     min_iou: float = MIN_IOU,
 ) -> MotCounts:
     """Count the terms of MOTA of boxes over some videos.
@@ -43,13 +43,13 @@ def count_box_tracking(
         accumulator.start_video(true_poses, found_poses)
         distance = np.ones((len(truth), 1, *_people(true_poses, found_poses)))
         for frame, (gt, pred) in enumerate(zip(truth, found, strict=True)):
-            for row, box in enumerate(gt.boxes):
-                distance[frame, 0, row, : len(pred)] = 1 - box_iou(box, pred.boxes)
+            iou = box_iou(gt.boxes[:, None], pred.boxes)
+            distance[frame, 0, : len(gt), : len(pred)] = 1 - iou
         accumulator.add(0, distance <= 1 - min_iou, distance)
     return accumulator.result()
 
 
-def _one_joint(frames: Sequence[TrackedBoxes]) -> PaddedPoses:
+def _one_joint(frames: Sequence[FrameBoxes]) -> PaddedPoses:
     """Convert people to poses whose only joint is their box."""
     shape = (len(frames), max((len(people) for people in frames), default=0))
     present = np.zeros(shape, dtype=bool)
@@ -93,7 +93,7 @@ class TrackCounts:
 
 
 def count_tracks(
-    videos: Sequence[tuple[Sequence[TrackedBoxes], Sequence[TrackedBoxes]]],
+    videos: Sequence[tuple[Sequence[FrameBoxes], Sequence[FrameBoxes]]],
     min_iou: float = MIN_IOU,
 ) -> TrackCounts:
     """Count found tracks that should not be there.
@@ -113,8 +113,9 @@ def count_tracks(
             for true_id, track_id in zip(true_ids, ids, strict=True):
                 matched_of[track_id][true_id] += 1
             others = np.setdiff1d(np.arange(len(pred)), columns)
-            shares = shared_area(pred.boxes)[others][:, columns]
-            counts.doubles += int((shares > DOUBLE_SHARE).any(axis=1).sum())
+            ioa = box_ioa(pred.boxes[:, None], pred.boxes)
+            ratios = np.maximum(ioa, ioa.T)[others][:, columns]
+            counts.doubles += int((ratios > DOUBLE_SHARE).any(axis=1).sum())
         counts.ids += len(frames_of)
         counts.false_ids += sum(
             2 * matched_of[track_id].total() < number for track_id, number in frames_of.items()
@@ -125,13 +126,11 @@ def count_tracks(
     return counts
 
 
-def _match(gt: TrackedBoxes, pred: TrackedBoxes, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
+def _match(gt: FrameBoxes, pred: FrameBoxes, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
     """Match true and found people one to one; return the positions of both."""
     from scipy.optimize import linear_sum_assignment
 
-    overlap = np.zeros((len(gt), len(pred)))
-    for row, box in enumerate(gt.boxes):
-        overlap[row] = box_iou(box, pred.boxes)
+    overlap = box_iou(gt.boxes[:, None], pred.boxes)
     overlap[overlap < min_iou] = 0
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     is_match = overlap[rows, columns] > 0

@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 from .fields import Record, read_json, shown
 
@@ -23,11 +23,11 @@ PERSON = 1
 class Detections:
     """Detections by the picture's id."""
 
-    by_image: dict[int | str, FrameDetections]
+    by_image: dict[int | str, FrameBoxes]
 
-    def of(self, image_id: int | str) -> FrameDetections:
+    def of(self, image_id: int | str) -> FrameBoxes:
         """Look up the detections of one picture."""
-        return self.by_image.get(image_id, NO_DETECTIONS)
+        return self.by_image.get(image_id, NO_PEOPLE)
 
 
 def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
@@ -62,7 +62,7 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
             scores.setdefault(image_id, []).append(float(score))
     return Detections(
         {
-            image_id: FrameDetections(np.stack(found), np.array(scores[image_id]))
+            image_id: FrameBoxes(np.stack(found), np.array(scores[image_id]))
             for image_id, found in boxes.items()
         }
     )

@@ -7,14 +7,14 @@ from stdpose_mm.evaluation.functional.box_tracking import (
     count_box_tracking,
     count_tracks,
 )
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 
 def people(**xs):
     """Boxes 10 x 10 at these x by track id (``t3=0``)."""
     ids = [int(name[1:]) for name in xs]
     boxes = np.array([[x, 0, 10, 10] for x in xs.values()], float).reshape(-1, 4)
-    return TrackedBoxes(boxes, np.ones(len(boxes)), np.array(ids, int))
+    return FrameBoxes(boxes, np.ones(len(boxes)), np.array(ids, int))
 
 
 def test_misses_false_boxes_and_switches_count():

@@ -7,7 +7,7 @@ from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference import FrameEstimate
 from stdpose_mm.inference.frame_estimate import unknown_frame
 from stdpose_mm.propagation.window import SparseEstimator
-from stdpose_mm.structures import TrackedBoxes
+from stdpose_mm.structures import FrameBoxes
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def boxed(frame, track_ids=(7,), picture=None):
     return BoxedFrame(
         frame,
         picture,
-        TrackedBoxes(boxes, np.ones(len(boxes)), np.array(track_ids, np.int64)),
+        FrameBoxes(boxes, np.ones(len(boxes)), np.array(track_ids, np.int64)),
     )
 
 
@@ -185,7 +185,7 @@ def test_pictures_are_kept_if_asked_for():
 def shifted(frame, shift):
     index, picture, people = boxed(frame)
     boxes = people.boxes + np.array([*shift, 0, 0])
-    return BoxedFrame(index, picture, TrackedBoxes(boxes, people.scores, people.track_ids))
+    return BoxedFrame(index, picture, FrameBoxes(boxes, people.scores, people.track_ids))
 
 
 @pytest.mark.parametrize('shift', [[-60, -80], [150, 100], [-500, -500], [500, 500]])
