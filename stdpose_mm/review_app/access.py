@@ -10,9 +10,6 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY = 2**20
-"""Maximum size of a request in bytes."""
-
 CONTENT_SECURITY_POLICY = '; '.join(
     (
         "default-src 'self'",
@@ -35,7 +32,7 @@ _HEADERS = (
 
 
 class LocalAccess:
-    """Accept only requests from this machine's browser with the right token.
+    """An application in front of another, which gets the user's requests with the token alone.
 
     Other pages in the same browser can send requests here, and a DNS name can be made to resolve
     to this machine. So the names in Host and Origin are checked, too, and only pages of this
@@ -66,21 +63,11 @@ class LocalAccess:
         return f'stdpose_review_{self.port}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope['type'] == 'lifespan':
+        if scope['type'] != 'http':
+            # No route uses WebSocket, so that the application refuses it.
             await self._app(scope, receive, send)
             return
-        if scope['type'] != 'http':
-            # No route uses WebSocket.
-            await send({'type': 'websocket.close', 'code': 1008})
-            return
-        answer = self._refusal(scope)
-        if answer is None and scope['method'] == 'POST':
-            body = await _read_body(receive)
-            if body is None:
-                answer = _refuse(413, f'a request may have at most {MAX_BODY} bytes')
-            else:
-                receive = _replay(body, receive)
-        target: ASGIApp = self._app if answer is None else answer
+        target: ASGIApp = self._refusal(scope) or self._app
 
         async def send_with_headers(message: Message) -> None:
             if message['type'] == 'http.response.start':
@@ -133,31 +120,3 @@ def _same(given: str, token: str) -> bool:
 
 def _refuse(status: int, sentence: str) -> Response:
     return JSONResponse({'error': sentence}, status)
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """Read a request to its end; None if it is too long."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message['type'] != 'http.request':
-            return b''
-        parts.append(message.get('body', b''))
-        size += len(parts[-1])
-        if size > MAX_BODY:
-            return None
-        if not message.get('more_body'):
-            return b''.join(parts)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that returns the body once, and then the messages after it."""
-    waiting = [body]
-
-    async def replay() -> Message:
-        if waiting:
-            return {'type': 'http.request', 'body': waiting.pop(), 'more_body': False}
-        return await receive()
-
-    return replay

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 
-from stdpose_mm.errors import explain_error, one_line
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
+from .messages import sentence_of
 from .video_review import VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
@@ -32,7 +30,7 @@ class _OutdatedError(Exception):
 
 
 class _Run:
-    """Follow the progress of one run, and end the run as soon as it is outdated.
+    """The progress of one run, which ends as soon as it is outdated.
 
     Args:
         review: The video.
@@ -45,7 +43,7 @@ class _Run:
         self.measures = measures
         self.given_up = False
         self._revision = review.revision
-        self._idle = self._due = 0.0
+        self._idle = 0.0
         self._told = time.monotonic()
 
     @property
@@ -126,13 +124,9 @@ class BackgroundWorker:
         try:
             return work(review)
         except Exception as error:
-            sentence = explain_error(error)
-            if sentence is None:
-                traceback.print_exc(file=sys.stderr)
-                sentence = f'{type(error).__name__}: {one_line(error)}, a bug'
             self._failed_at[review] = review.revision
-            review.failed = sentence
-            review.events.send('failed', error=sentence)
+            review.failed = sentence_of(error)
+            review.events.send('failed', error=review.failed)
             return False
 
     def _do_some(self, review: VideoReview) -> bool:
@@ -168,9 +162,8 @@ class BackgroundWorker:
         """Report that all poses are computed, and what to do next."""
         with review.lock:
             revision = review.revision
-            report = review.guidance.report
             is_new = review.settled != revision
-            if not is_new and report is not None and report.revision == revision:
+            if not is_new and review.guidance.report.revision == revision:
                 return False
             review.failed = None
             review.settled = revision
@@ -185,7 +178,7 @@ class BackgroundWorker:
             everyone = dict(review.shown.of)
             labels = review.given_labels()
             if labels is None:
-                review.guidance.report = GuidanceReport(revision, None)
+                review.guidance.report = GuidanceReport(revision)
         if labels is not None and not review.guidance.update(
             revision, everyone, labels, lambda: review.revision != revision or self._closed
         ):

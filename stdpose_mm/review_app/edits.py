@@ -1,10 +1,15 @@
-"""Conversion of a page's edits, after checks, to steps on the labels for the journal."""
+"""The edits of a video: read from pages, done to its labels, undone.
+
+An edit (:class:`~.messages.Edit`) is what the user has done in the page. Its steps, which the
+journal keeps beside it, are what it does to the labels, whatever was shown at that time.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, TypeGuard, cast, get_args
 
 import numpy as np
 
@@ -13,21 +18,58 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
-from .person_poses import SHOWN_DECIMALS
-
-Step = dict[str, Any]
+from .messages import SHOWN_DECIMALS, Counts, Edit, EditRequest, EditType
 
 MAX_PIXEL = 1e6
 MAX_JOINTS = 1000
+MAX_ID_LENGTH = 100
 
-EDIT_TYPES = (
-    *('set_joints', 'accept', 'forget', 'mark_absent', 'mark_present', 'add_person'),
-    *('copy_nearest', 'swap', 'merge', 'split', 'remove_person', 'set_skeleton', 'undo', 'redo'),
-)
+Step = dict[str, Any]
+"""``{'do': ...}`` with its fields, see :func:`perform_step`."""
+
+Joints = dict[str, list[float]]
+"""Joint name -> [x, y, visibility]."""
+
+LabelPair = tuple[PersonLabel | None, PersonLabel | None]
+"""A label before and after an edit."""
+
+
+class StaleEditError(Exception):
+    """An edit of a page that does not know of an edit to the same pose by another page."""
+
+
+class JournalEntry(TypedDict):
+    """An edit as the journal keeps it; ``frames`` are [start, stop] of its poses, None for all."""
+
+    id: str
+    page: str
+    edit: Edit
+    steps: list[Step]
+    people: list[int]
+    frames: list[int] | None
+    clicks: int
+
+
+def read_request(body: dict[str, Any]) -> EditRequest:
+    """Check all fields but the edit, which :class:`EditReader` checks.
+
+    Raises:
+        InputError: If a field is missing or cannot be used.
+    """
+    edit, revision = body.get('edit'), body.get('revision')
+    if not isinstance(edit, dict) or edit.get('type') not in get_args(EditType):
+        raise InputError(f'an edit needs a type, one of {", ".join(get_args(EditType))}')
+    for name in ('id', 'page'):
+        value = body.get(name)
+        if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
+            raise InputError(f'an edit needs {name}, a text of 1 to {MAX_ID_LENGTH} characters')
+    if not _is_int(revision) or revision < 0:
+        raise InputError('an edit needs revision, the whole number that the page knows')
+    return cast(EditRequest, body)
 
 
 class EditReader:
-    """Check one edit of a page, and convert it to steps.
+    """Check an edit, and convert it to steps.
 
     Args:
         edit: The edit.
@@ -38,17 +80,12 @@ class EditReader:
 
     def __init__(
         self,
-        edit: Any,
+        edit: Edit,
         state: PropagationState,
         shown: Callable[[int, int], PersonLabel | None],
         presets: Mapping[str, Skeleton],
     ) -> None:
-        if not isinstance(edit, dict) or edit.get('type') not in EDIT_TYPES:
-            raise InputError(f'an edit needs a type, one of {", ".join(EDIT_TYPES)}')
-        self.edit = edit
-        self.type: str = edit['type']
-        self.of: str | None = edit.get('of') if self.type in ('undo', 'redo') else None
-        """The edit to undo or redo, where a page means one of its own; else the newest one."""
+        self._edit: Mapping[str, Any] = edit
         self._state = state
         self._shown = shown
         self._presets = presets
@@ -59,127 +96,97 @@ class EditReader:
         Raises:
             InputError: If a field is missing or cannot be used.
         """
-        return list(getattr(self, f'_{self.type}')())
+        type_: EditType = self._edit['type']
+        match type_:
+            case 'set_joints':
+                return [self._add(self._joints_as_shown())]
+            case 'accept' if 'joints' in self._edit:
+                return [self._add(self._joints_as_shown(), replace=True)]
+            case 'accept':
+                return [self._add(self._shown_joints(self._frame()), replace=True)]
+            case 'copy_nearest' | 'mark_present':
+                return [self._add(self._nearest_joints(), replace=True)]
+            case 'add_person':
+                person = next(unused_track_ids(self._state.tracks))
+                return [self._add(self._joints(), person=person)]
+            case 'mark_absent':
+                return [{'do': 'absent', 'person': self._person(), 'frame': self._frame()}]
+            case 'forget':
+                return [self._remove()]
+            case 'swap':
+                a, b = self._person('a'), self._person('b')
+                return [{'do': 'swap', 'frame': self._frame(), 'one': a, 'other': b}]
+            case 'merge':
+                return [{'do': 'merge', 'person': self._person(), 'into': self._person('into')}]
+            case 'split':
+                return self._split()
+            case 'remove_person':
+                return [{'do': 'drop', 'person': self._person()}]
+            case 'set_skeleton':
+                return [self._set_skeleton()]
+            case 'undo' | 'redo':
+                return [{'do': type_}]
 
     def clicks(self) -> int:
         """Count the user's actions: one, or one per joint for ``add_person``."""
-        return max(1, len(self.edit['joints'])) if self.type == 'add_person' else 1
+        return len(self._edit['joints']) if self._edit['type'] == 'add_person' else 1
 
-    def touches(self) -> tuple[set[int], range | None]:
-        """Return the people that the edit concerns, and the frames; None for all frames."""
-        people = {self._int(name) for name in ('person', 'a', 'b', 'into') if name in self.edit}
-        if self.type in ('swap', 'merge', 'split', 'remove_person') or 'frame' not in self.edit:
-            return people, None
-        frame = self._frame()
-        last = self._frame('last') if self.type == 'forget' and 'last' in self.edit else frame
-        return people, range(frame, last + 1)
+    def people(self) -> list[int]:
+        """List the people that the edit concerns."""
+        names = ('person', 'a', 'b', 'into')
+        return sorted({self._int(name) for name in names if name in self._edit})
 
-    def _set_joints(self) -> list[Step]:
-        person, frame = self._person(), self._frame()
-        return [self._add(person, frame, self._as_shown(person, frame, self._joints()))]
+    def frames(self) -> list[int] | None:
+        """Return [start, stop] of the frames that the edit concerns; None for all."""
+        of_person = self._edit['type'] in ('swap', 'merge', 'split', 'remove_person')
+        if of_person or 'frame' not in self._edit:
+            return None
+        return [self._frame(), self._last() + 1]
 
-    def _accept(self) -> list[Step]:
-        person, frame = self._person(), self._frame()
-        if 'joints' in self.edit:
-            joints = self._as_shown(person, frame, self._joints())
-        else:
-            joints = self._shown_joints(person, frame)
-        return [self._add(person, frame, joints, replace=True)]
-
-    def _forget(self) -> list[Step]:
-        person, frame = self._person(), self._frame()
-        last = self._frame('last') if 'last' in self.edit else frame
+    def _remove(self) -> Step:
+        person, frame, last = self._person(), self._frame(), self._last()
         if last < frame:
             raise InputError(f'frames {frame} to {last} are none, name the earlier one first')
-        joints = self.edit.get('joints')
-        if joints is not None and (
-            not isinstance(joints, list) or not all(isinstance(name, str) for name in joints)
-        ):
+        joints = self._edit.get('joints')
+        if joints is not None and not _is_list_of(joints, str):
             raise InputError('joints to forget must be a list of names of joints')
-        step = {'do': 'remove', 'person': person, 'frame': frame, 'last': last, 'joints': joints}
-        return [step]
-
-    def _mark_absent(self) -> list[Step]:
-        return [{'do': 'absent', 'person': self._person(), 'frame': self._frame()}]
-
-    def _mark_present(self) -> list[Step]:
-        return self._copy_nearest()
-
-    def _copy_nearest(self) -> list[Step]:
-        person, frame = self._person(), self._frame()
-        track = self._state.tracks[person]
-        labelled = [n for n, label in track.items() if n != frame and label.labelled.any()]
-        if not labelled:
-            raise InputError(f'person {person} has no other label to copy, place its joints')
-        nearest = min(labelled, key=lambda n: (abs(n - frame), n))
-        joints = self._names_of(track[nearest])
-        if track[nearest].propagated.any():
-            joints = {**self._shown_joints(person, nearest), **joints}
-        return [self._add(person, frame, joints, replace=True)]
-
-    def _add_person(self) -> list[Step]:
-        person = next(unused_track_ids(self._state.tracks))
-        if not self.edit.get('joints'):
-            raise InputError('a new person needs joints, place at least one')
-        return [self._add(person, self._frame(), self._joints())]
-
-    def _swap(self) -> list[Step]:
-        a, b = self._person('a'), self._person('b')
-        return [{'do': 'swap', 'frame': self._frame(), 'one': a, 'other': b}]
-
-    def _merge(self) -> list[Step]:
-        return [{'do': 'merge', 'person': self._person(), 'into': self._person('into')}]
+        return {'do': 'remove', 'person': person, 'frame': frame, 'last': last, 'joints': joints}
 
     def _split(self) -> list[Step]:
         person, frame = self._person(), self._frame()
-        steps = []
+        steps: list[Step] = [{'do': 'split', 'person': person, 'frame': frame}]
         if frame not in self._state.tracks[person]:
             # The new person begins here, so the shown pose becomes its first label.
-            joints = self._shown_joints(person, frame)
-            steps.append(self._add(person, frame, joints, replace=True))
-        return [*steps, {'do': 'split', 'person': person, 'frame': frame}]
+            steps.insert(0, self._add(self._shown_joints(frame), replace=True))
+        return steps
 
-    def _remove_person(self) -> list[Step]:
-        return [{'do': 'drop', 'person': self._person()}]
-
-    def _set_skeleton(self) -> list[Step]:
+    def _set_skeleton(self) -> Step:
         if self._state.tracks:
             raise InputError('the skeleton is settled by the labels that are there')
-        if 'joints' not in self.edit:
-            name = self.edit.get('name')
-            if not isinstance(name, str) or name not in self._presets:
-                raise InputError(
-                    f'there is no such skeleton, choose one of {", ".join(self._presets)}'
-                )
-            skeleton = self._presets[name]
+        if 'joints' in self._edit:
+            skeleton = read_skeleton(self._edit)
         else:
-            skeleton = read_skeleton(self.edit)
-        return [
-            {
-                'do': 'skeleton',
-                'joints': [*skeleton.keypoint_names],
-                'limbs': [list(limb) for limb in skeleton.limbs],
-                'category': skeleton.category,
-            }
-        ]
+            name = self._edit.get('name')
+            if not isinstance(name, str) or name not in self._presets:
+                known = ', '.join(self._presets)
+                raise InputError(f'there is no such skeleton, choose one of {known}')
+            skeleton = self._presets[name]
+        return {
+            'do': 'skeleton',
+            'joints': [*skeleton.keypoint_names],
+            'limbs': [list(limb) for limb in skeleton.limbs],
+            'category': skeleton.category,
+        }
 
-    def _undo(self) -> list[Step]:
-        return [{'do': 'undo'}]
-
-    def _redo(self) -> list[Step]:
-        return [{'do': 'redo'}]
-
-    def _add(
-        self, person: int, frame: int, joints: dict[str, list[float]], replace: bool = False
-    ) -> Step:
-        if not joints:
-            raise InputError('no joint is named, name at least one')
-        return {'do': 'add', 'person': person, 'frame': frame, 'joints': joints, 'replace': replace}
+    def _add(self, joints: Joints, replace: bool = False, person: int | None = None) -> Step:
+        person = self._person() if person is None else person
+        fields = {'person': person, 'frame': self._frame(), 'joints': joints, 'replace': replace}
+        return {'do': 'add', **fields}
 
     def _int(self, name: str) -> int:
-        value = self.edit.get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InputError(f'the edit {self.type} needs {name}, a whole number')
+        value = self._edit.get(name)
+        if not _is_int(value):
+            raise InputError(f'the edit {self._edit["type"]} needs {name}, a whole number')
         return value
 
     def _person(self, name: str = 'person') -> int:
@@ -190,26 +197,26 @@ class EditReader:
         return person
 
     def _frame(self, name: str = 'frame') -> int:
-        frame = self._int(name)
-        if not 0 <= frame < len(self._state.frames):
-            raise InputError(
-                f'there is no frame {frame}, the video has frames 0..{len(self._state.frames) - 1}'
-            )
+        frame, number = self._int(name), len(self._state.frames)
+        if not 0 <= frame < number:
+            raise InputError(f'there is no frame {frame}, the video has frames 0..{number - 1}')
         return frame
 
-    def _joints(self) -> dict[str, list[float]]:
+    def _last(self) -> int:
+        is_range = self._edit['type'] == 'forget' and 'last' in self._edit
+        return self._frame('last' if is_range else 'frame')
+
+    def _joints(self) -> Joints:
         skeleton = self._state.skeleton
         if skeleton is None:
             raise InputError('there is no skeleton yet, choose one first')
-        joints = self.edit.get('joints')
+        joints = self._edit.get('joints')
         if not isinstance(joints, dict) or not joints:
             raise InputError('joints must be an object {name: [x, y, v]} with at least one joint')
         for name, value in joints.items():
             if name not in skeleton.keypoint_names:
-                raise InputError(
-                    f'there is no joint {name[:100]!r}, choose from '
-                    f'{", ".join(skeleton.keypoint_names)}'
-                )
+                known = ', '.join(skeleton.keypoint_names)
+                raise InputError(f'there is no joint {name[:100]!r}, choose from {known}')
             if not _is_joint(value):
                 raise InputError(
                     f'joint {name!r} must be [x, y, v] with pixels up to {MAX_PIXEL:.0f} and v 0, '
@@ -217,110 +224,120 @@ class EditReader:
                 )
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
-    def _as_shown(
-        self, person: int, frame: int, joints: dict[str, list[float]]
-    ) -> dict[str, list[float]]:
+    def _joints_as_shown(self) -> Joints:
         """Restore the digits of coordinates that the page, which gets few, has not changed."""
-        label = self._shown(person, frame)
+        joints = self._joints()
+        label = self._shown(self._person(), self._frame())
         if label is None:
             return joints
         restored = {}
         for name, (*place, visibility) in joints.items():
-            exact = label.keypoints[self._names().index(name)]
+            exact = label.keypoints[self._names.index(name)]
             is_same = np.array(place) == exact.round(SHOWN_DECIMALS)
             restored[name] = [*np.where(is_same, exact, place).tolist(), visibility]
         return restored
 
-    def _shown_joints(self, person: int, frame: int) -> dict[str, list[float]]:
-        """Return the joints of a shown pose by name.
-
-        Raises:
-            InputError: If no pose is shown.
-        """
+    def _shown_joints(self, frame: int) -> Joints:
+        person = self._person()
         label = self._shown(person, frame)
         if label is None or not label.labelled.any():
             raise InputError(f'person {person} has no pose in frame {frame}, place its joints')
-        return self._names_of(label)
+        return self._by_name(label)
 
-    def _names_of(self, label: PersonLabel) -> dict[str, list[float]]:
-        names = self._names()
+    def _nearest_joints(self) -> Joints:
+        person, frame = self._person(), self._frame()
+        track = self._state.tracks[person]
+        labelled = [n for n, label in track.items() if n != frame and label.labelled.any()]
+        if not labelled:
+            raise InputError(f'person {person} has no other label to copy, place its joints')
+        nearest = min(labelled, key=lambda n: (abs(n - frame), n))
+        joints = self._by_name(track[nearest])
+        if track[nearest].propagated.any():
+            joints = {**self._shown_joints(nearest), **joints}
+        return joints
+
+    def _by_name(self, label: PersonLabel) -> Joints:
         return {
-            names[k]: [*label.keypoints[k].tolist(), int(label.visibility[k])]
+            self._names[k]: [*label.keypoints[k].tolist(), int(label.visibility[k])]
             for k in np.flatnonzero(label.labelled)
         }
 
+    @property
     def _names(self) -> tuple[str, ...]:
         assert self._state.skeleton is not None
         return self._state.skeleton.keypoint_names
+
+
+def _is_int(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_list_of(value: Any, type_: type) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and all(isinstance(one, type_) for one in value)
 
 
 def _is_joint(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 3
-        and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in value)
+        and all(_is_int(n) or isinstance(n, float) for n in value)
         and all(math.isfinite(n) and abs(n) <= MAX_PIXEL for n in value)
         and value[2] in (0, 1, 2)
     )
 
 
-def read_skeleton(data: Any) -> Skeleton:
+def read_skeleton(data: Mapping[str, Any]) -> Skeleton:
     """Read a skeleton ``{"joints": [names], "limbs": [[i, j], ...]}`` with 0-based limbs.
 
     Raises:
         InputError: If ``data`` is no such skeleton.
     """
-    joints = data.get('joints') if isinstance(data, dict) else None
-    limbs = (data.get('limbs') or []) if isinstance(data, dict) else None
-    pairs_of_joints = isinstance(limbs, list) and all(
-        isinstance(limb, list)
-        and len(limb) == 2
-        and all(isinstance(joint, int) and not isinstance(joint, bool) for joint in limb)
-        for limb in limbs
-    )
-    if not isinstance(joints, list) or not 0 < len(joints) <= MAX_JOINTS or not pairs_of_joints:
+    joints, limbs = data.get('joints'), data.get('limbs') or []
+    has_pairs = _is_list_of(limbs, list) and all(_is_int(one) for limb in limbs for one in limb)
+    if not _is_list_of(joints, str) or len(joints) > MAX_JOINTS or not has_pairs:
         raise InputError(
             'a skeleton needs {"joints": [names], "limbs": [[0, 1], ...]} with 1 to '
             f'{MAX_JOINTS} joints and limbs as pairs of them, counted from 0'
         )
-    assert isinstance(limbs, list)
+    category = data.get('category')
+    if not isinstance(category, str):
+        category = 'person'
     try:
-        category = data.get('category') if isinstance(data, dict) else None
-        limbs = tuple((a, b) for a, b in limbs)
-        return Skeleton(tuple(joints), limbs, category if isinstance(category, str) else 'person')
-    except (ValueError, TypeError) as error:
+        return Skeleton(tuple(joints), tuple(map(tuple, limbs)), category)
+    except ValueError as error:
         raise InputError(f'the skeleton cannot be used: {error}') from error
 
 
-def perform(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> int | None:
+def perform_step(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
     """Apply a step to the labels.
-
-    Returns:
-        The new person of a split; else None.
 
     Raises:
         InputError: If the step cannot be done.
     """
-    do, person, frame = step['do'], step.get('person', -1), step.get('frame', -1)
-    if do == 'add':
-        _add_joints(step, propagator, state)
-    elif do == 'absent':
-        propagator.mark_absent(state, frame, person)
-    elif do == 'remove':
-        _remove(step, propagator, state)
-    elif do == 'swap':
-        propagator.swap_persons(state, frame, step['one'], step['other'])
-    elif do == 'merge':
-        propagator.merge_persons(state, person, step['into'])
-    elif do == 'split':
-        return propagator.split_person(state, frame, person)
-    elif do == 'drop':
-        propagator.remove_person(state, person)
-    elif do == 'skeleton':
-        state.skeleton = read_skeleton(step)
-    else:
-        raise InputError(f'there is no step {do!r}, the project is of another version')
-    return None
+    person, frame = step.get('person', -1), step.get('frame', -1)
+    match step['do']:
+        case 'add':
+            _add_joints(step, propagator, state)
+        case 'absent':
+            propagator.mark_absent(state, frame, person)
+        case 'remove':
+            frames = range(frame, step['last'] + 1)
+            labelled = [n for n in sorted(state.tracks[person]) if n in frames]
+            # Without labels in the range, the propagator's error lists the existing ones.
+            for one in labelled or [frame]:
+                propagator.remove_labels(state, one, person, step['joints'])
+        case 'swap':
+            propagator.swap_persons(state, frame, step['one'], step['other'])
+        case 'merge':
+            propagator.merge_persons(state, person, step['into'])
+        case 'split':
+            propagator.split_person(state, frame, person)
+        case 'drop':
+            propagator.remove_person(state, person)
+        case 'skeleton':
+            state.skeleton = read_skeleton(step)
+        case unknown:
+            raise InputError(f'there is no step {unknown!r}, the project is of another version')
 
 
 def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
@@ -339,9 +356,193 @@ def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationS
     )
 
 
-def _remove(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
-    person, frames = step['person'], range(step['frame'], step['last'] + 1)
-    labelled = [n for n in sorted(state.tracks[person]) if n in frames]
-    # Without labels in the range, the propagator's error lists the existing ones.
-    for frame in labelled or [step['frame']]:
-        propagator.remove_labels(state, frame, person, step['joints'])
+@dataclass
+class Change:
+    """What an edit has changed, so that it can be undone.
+
+    Args:
+        labels: Person -> {frame: label before and after}.
+        skeletons: The skeleton before and after.
+        new_person: The person that it has created; None if it has created none.
+    """
+
+    labels: dict[int, dict[int, LabelPair]]
+    skeletons: tuple[Skeleton | None, Skeleton | None]
+    new_person: int | None = None
+
+    @property
+    def frames(self) -> range:
+        """Return the frames from the first changed label to the last."""
+        frames = [frame for pairs in self.labels.values() for frame in pairs]
+        return range(min(frames), max(frames) + 1) if frames else range(0)
+
+    def reversed(self) -> Change:
+        """Return the change that undoes this one."""
+        labels = {
+            person: {frame: (after, before) for frame, (before, after) in pairs.items()}
+            for person, pairs in self.labels.items()
+        }
+        before, after = self.skeletons
+        return Change(labels, (after, before))
+
+
+class EditHistory:
+    """The edits of a video, and their changes of its labels, with undo and redo.
+
+    Only :meth:`commit` remembers an edit, so that it can be written to the journal before, and
+    rolled back if writing fails.
+
+    Args:
+        propagator: The API that changes labels.
+        state: The video with its labels.
+    """
+
+    def __init__(self, propagator: VideoPosePropagator, state: PropagationState) -> None:
+        self._propagator = propagator
+        self._state = state
+        self._entries: list[JournalEntry] = []
+        self._new_persons: dict[str, int | None] = {}
+        self._done: list[tuple[JournalEntry, Change]] = []
+        self._undone: list[tuple[JournalEntry, Change]] = []
+
+    @property
+    def revision(self) -> int:
+        """Return the number of edits."""
+        return len(self._entries)
+
+    def __contains__(self, edit_id: str) -> bool:
+        return edit_id in self._new_persons
+
+    def new_person_of(self, edit_id: str) -> int | None:
+        """Return the person that an edit has created; None if it has created none."""
+        return self._new_persons[edit_id]
+
+    def counts(self) -> Counts:
+        """Count labels, one per person and frame, that edits made and that exist, and actions."""
+        made = {
+            (person, frame)
+            for entry, change in self._done
+            if entry['steps'][-1]['do'] not in ('swap', 'merge', 'split')
+            for person, pairs in change.labels.items()
+            for frame, (_, after) in pairs.items()
+            if after is not None
+        }
+        tracks = self._state.tracks
+        return {
+            'labels_made': sum(frame in tracks.get(person, {}) for person, frame in made),
+            'clicks': sum(entry['clicks'] for entry in self._entries),
+            'can_undo': bool(self._done),
+            'can_redo': bool(self._undone),
+        }
+
+    def read(self, request: EditRequest, reader: EditReader) -> JournalEntry:
+        """Check an edit against those of other pages, and convert it to steps.
+
+        Raises:
+            InputError: If the edit cannot be used.
+            StaleEditError: If its page does not know of another page's edit to the same pose. Undo
+                and redo, and edits of the whole video, must know of all edits.
+        """
+        edit = request['edit']
+        people, frames = reader.people(), reader.frames()
+        for other in self._entries[request['revision'] :]:
+            of_video = edit['type'] in ('undo', 'redo') or not (people or other['people'])
+            meets = set(people) & set(other['people']) and _overlap(frames, other['frames'])
+            if other['page'] != request['page'] and (of_video or meets):
+                raise StaleEditError(
+                    'another page has changed this meanwhile, look at it and do it again'
+                )
+        if request['revision'] > self.revision:
+            raise StaleEditError('the page is ahead of the project, load it again')
+        if edit['type'] in ('undo', 'redo'):
+            changes = self._done if edit['type'] == 'undo' else self._undone
+            newest, change = changes[-1] if changes else (None, None)
+            if edit.get('of') not in (None, newest and newest['id']):
+                raise StaleEditError(
+                    f'another page has made edits since, so there is nothing here to {edit["type"]}'
+                )
+            if change is not None and change.labels:
+                people = sorted(change.labels)
+                frames = [change.frames.start, change.frames.stop]
+        return {
+            'id': request['id'],
+            'page': request['page'],
+            'edit': edit,
+            'steps': reader.steps(),
+            'people': people,
+            'frames': frames,
+            'clicks': reader.clicks(),
+        }
+
+    def perform(self, steps: Sequence[Step]) -> Change:
+        """Apply steps to the labels, all or none; also undo and redo.
+
+        Raises:
+            InputError: If a step cannot be done.
+        """
+        do = steps[0]['do']
+        if do in ('undo', 'redo'):
+            changes = self._done if do == 'undo' else self._undone
+            if not changes:
+                raise InputError(f'there is nothing to {do}')
+            _, change = changes[-1]
+            if do == 'undo':
+                change = change.reversed()
+            self._apply(change)
+            return change
+        state = self._state
+        before = {person: dict(track) for person, track in state.tracks.items()}
+        skeleton = state.skeleton
+        try:
+            for step in steps:
+                perform_step(step, self._propagator, state)
+        except BaseException:
+            self.roll_back(Change(self._compare(before), (skeleton, state.skeleton)))
+            raise
+        new_person = next(iter(state.tracks.keys() - before.keys()), None)
+        return Change(self._compare(before), (skeleton, state.skeleton), new_person)
+
+    def roll_back(self, change: Change) -> None:
+        """Undo a change of :meth:`perform` that was not committed."""
+        self._apply(change.reversed())
+
+    def commit(self, entry: JournalEntry, change: Change) -> None:
+        """Remember an edit whose change was done by :meth:`perform`."""
+        match entry['steps'][0]['do']:
+            case 'undo':
+                self._undone.append(self._done.pop())
+            case 'redo':
+                self._done.append(self._undone.pop())
+            case _:
+                self._done.append((entry, change))
+                self._undone.clear()
+        self._entries.append(entry)
+        self._new_persons[entry['id']] = change.new_person
+
+    def _compare(
+        self, before: Mapping[int, Mapping[int, PersonLabel]]
+    ) -> dict[int, dict[int, LabelPair]]:
+        """Pair the labels before with those of now where they differ."""
+        changed: dict[int, dict[int, LabelPair]] = {}
+        for person in sorted(before.keys() | self._state.tracks.keys()):
+            earlier, now = before.get(person, {}), self._state.tracks.get(person, {})
+            for frame in sorted(earlier.keys() | now.keys()):
+                pair = earlier.get(frame), now.get(frame)
+                if pair[0] is not pair[1]:
+                    changed.setdefault(person, {})[frame] = pair
+        return changed
+
+    def _apply(self, change: Change) -> None:
+        # Labels need a skeleton while they are restored, also where none is left afterwards.
+        self._state.skeleton = change.skeletons[1] or change.skeletons[0]
+        after = {
+            (person, frame): label
+            for person, pairs in change.labels.items()
+            for frame, (_, label) in pairs.items()
+        }
+        self._propagator.restore_labels(self._state, after)
+        self._state.skeleton = change.skeletons[1]
+
+
+def _overlap(one: Sequence[int] | None, other: Sequence[int] | None) -> bool:
+    return one is None or other is None or max(one[0], other[0]) < min(one[1], other[1])

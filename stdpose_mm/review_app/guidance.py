@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from stdpose_mm.review import (
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.visualization.colors import DOUBTFUL
 
-from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
+from .messages import Check, Measured, Place, Suggestion
+from .shown_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
 
@@ -33,33 +33,31 @@ MAX_POSES = 10_000
 
 @dataclass(frozen=True)
 class GuidanceReport:
-    """Hold the guidance on the poses of one revision.
+    """The guidance on the poses of one revision.
 
     Args:
         revision: The revision.
         expected_wrong: Expected share of wrong joints, of all joints with a place; None without
             any.
-        next: ``{"frame", "person", "reason"}`` of the best frame to label; None without one.
-        doubtful: ``{"frame", "person", "score"}`` of the worst frames in doubt, worst first.
+        next: The best frame to label; None without one.
+        checks: The worst frames in doubt, worst first.
         num_doubtful: Number of all frames in doubt: a joint in them is more likely wrong than
             right.
-        checks: ``{"frame", "person", "reason", "joints"}`` of the same frames.
-        suggestions: ``{"frame", "gain"}`` of frames to label.
+        suggestions: Frames to label.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
             there are too many frames to tell.
-        measured: ``{"right", "labels", "text"}`` of the accuracy on hidden labels, which is part of
-            what is expected; None if it was not measured.
+        measured: The accuracy on hidden labels, which is part of what is expected; None if it was
+            not measured.
     """
 
     revision: int
-    expected_wrong: float | None
-    next: dict[str, Any] | None = None
-    doubtful: list[dict[str, Any]] = field(default_factory=list)
+    expected_wrong: float | None = None
+    next: Place | None = None
+    checks: list[Check] = field(default_factory=list)
     num_doubtful: int = 0
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    suggestions: list[dict[str, Any]] = field(default_factory=list)
+    suggestions: list[Suggestion] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    measured: dict[str, Any] | None = None
+    measured: Measured | None = None
 
     def labels_needed(self, target: float) -> int | None:
         """Return the number of further labels that a share of right joints is expected to take.
@@ -71,20 +69,20 @@ class GuidanceReport:
 
 
 class Guidance:
-    """Keep the expected errors of everyone, so that an edit recomputes those of one person only.
+    """The expected errors of everyone, kept so that an edit recomputes those of one person only.
 
     Args:
         method: Name of the propagation method.
 
     Attributes:
-        report: The latest report; None at first.
+        report: The latest report; that of revision -1 at first.
         measured_revision: The revision whose labels were hidden last to measure the accuracy.
     """
 
     def __init__(self, method: str) -> None:
-        self.report: GuidanceReport | None = None
+        self.report = GuidanceReport(-1)
         self.measured_revision = -1
-        self._measured: dict[str, Any] | None = None
+        self._measured: Measured | None = None
         self._calibrator: ScoreCalibrator | None = None
         self._method = method
         self._score_meaning = score_meaning(method)
@@ -99,8 +97,15 @@ class Guidance:
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
         """Let the next update go by what was measured; None if no label could be hidden."""
-        calibrator = None if accuracy is None else accuracy.calibrator
-        measured = None if accuracy is None else _describe_accuracy(accuracy)
+        calibrator: ScoreCalibrator | None = None
+        measured: Measured | None = None
+        if accuracy is not None:
+            calibrator = accuracy.calibrator
+            measured = {
+                'right': float(accuracy.right.mean()),
+                'labels': len(accuracy.labels),
+                'text': accuracy.describe(),
+            }
         with self._lock:
             if calibrator != self._calibrator:
                 self._outdated |= set(self._errors)
@@ -195,7 +200,7 @@ class Guidance:
         found = rank_gains(tracks, NUM_SUGGESTIONS)
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
-        best = None
+        best: Place | None = None
         if found:
             frame, gain = found[0].frame_index, found[0].gain
             own = [float(of_person[frame]) for of_person in gains]
@@ -206,22 +211,16 @@ class Guidance:
             }
         return GuidanceReport(
             revision,
-            wrong / number if number else None,
-            best,
-            [{name: check[name] for name in ('frame', 'person', 'score')} for check in checks],
-            len(frames),
-            checks,
-            [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
-            wrong_after,
-            self._measured,
+            expected_wrong=wrong / number if number else None,
+            next=best,
+            checks=checks,
+            num_doubtful=len(frames),
+            suggestions=[{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
+            wrong_after=wrong_after,
+            measured=self._measured,
         )
 
-    def _check(
-        self,
-        frame: int,
-        everyone: Mapping[int, PersonPoses],
-        skeleton: Skeleton,
-    ) -> dict[str, Any]:
+    def _check(self, frame: int, everyone: Iterable[int], skeleton: Skeleton) -> Check:
         own = {person: self._errors[person].errors[frame] for person in everyone}
         expected = sum(float(wrong.sum()) for wrong in own.values())
         person = max(own, key=lambda one: (own[one].sum(), -one))
@@ -233,11 +232,3 @@ class Guidance:
             'joints': joints,
             'score': round(1.0 - float(own[person].max()), 3),
         }
-
-
-def _describe_accuracy(accuracy: LabelAccuracy) -> dict[str, Any]:
-    return {
-        'right': float(accuracy.right.mean()),
-        'labels': len(accuracy.labels),
-        'text': accuracy.describe(),
-    }

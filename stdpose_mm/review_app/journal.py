@@ -6,15 +6,23 @@ by which content the files are known that labels were saved to.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
+
+import numpy as np
 
 from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.labels.fields import Record
+from stdpose_mm.io.labels.posetrack18 import parse_posetrack18, posetrack18_fields
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
+
+from .edits import JournalEntry
 
 if os.name == 'posix':
     import fcntl
@@ -23,14 +31,6 @@ VERSION = 1
 
 LABEL_FILE = 'label file'
 """Name of the input that the journal can replace, since it holds the labels."""
-
-READING_OPTIONS = (
-    *('--as-given', '--labels-video', '--labels-size', '--first-frame-number', '--frame-of'),
-    '--loaded-into-cvat',
-)
-"""Options that change which labels are read from the same file."""
-
-_ANEW = 'or give another file with --project to begin anew'
 
 _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
@@ -59,7 +59,6 @@ class Journal:
         labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
             edit, began without any, or is from the time before labels were kept.
         saves: Fingerprint of what was saved -> number of edits in it.
-        has_other_file: Whether the edits began with another label file than the one that is given.
         notes: Messages to the user about the file, one sentence each.
 
     Raises:
@@ -69,35 +68,46 @@ class Journal:
 
     def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
         self.path = path
-        self.entries: list[dict[str, Any]] = []
-        self.labels: Any = None
+        self.entries: list[JournalEntry] = []
+        self.labels: VideoLabels | None = None
         self.saves: dict[str, int] = {}
-        self.has_other_file = False
         self.notes: list[str] = []
         self._inputs = inputs
         self._file: BinaryIO | None = None
         self._to_keep = b''
         self._is_begun = path.exists()
         if self._is_begun:
-            self._open()
+            try:
+                self._read()
+            except InputError:
+                self.close()
+                raise
         else:
             require_writable(path)
 
-    def keep(self, labels: dict[str, Any]) -> None:
-        """Write the labels before the first edit, unless the journal holds them already.
+    def keep(self, labels: VideoLabels, size: tuple[int, int]) -> None:
+        """Write the given labels before the first edit, unless the journal holds them already.
 
         If there is no file yet, they are written with the first edit or save.
+
+        Args:
+            labels: Labels on the frames of the video.
+            size: (width, height) of the video.
 
         Raises:
             InputError: If they cannot be written; the file is then unchanged.
         """
         if self.labels is not None:
             return
-        self._to_keep = _line({_LABELS: labels})
+        # That labels without a size fit the video was checked before, with all labels.
+        frames = [replace(frame, width=size[0], height=size[1]) for frame in labels.frames]
+        given = replace(given_labels(labels), frames=tuple(frames))
+        fields = {'video': labels.name, 'posetrack18': posetrack18_fields(given)}
+        self._to_keep = _line({_LABELS: fields})
         if self._file is not None:
             self._write(b'')
 
-    def append(self, entry: dict[str, Any]) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Write an edit, and wait until it is on the disk.
 
         Raises:
@@ -119,68 +129,60 @@ class Journal:
         self._write(_line({_SAVED: content, 'revision': revision}))
         self.saves[content] = revision
 
-    def other_labels(self) -> InputError:
-        """Make the error for labels that are not those that the edits began with."""
-        way = f'leave LABELS out and give --project {self.path} to go on with those edits, {_ANEW}'
-        if self.has_other_file or self.labels is None:
-            what = 'of another label file than the one that is given'
-        else:
-            what = 'of labels that were read differently from the same file'
-            way = f'give the options of before ({", ".join(READING_OPTIONS)}), {way}'
-        return InputError(f'{self.path} holds edits {what}, {way}')
+    def other_input(self, name: str) -> InputError:
+        """Make the error for an input that is not the one that the edits began with."""
+        way = f'give the {name} of before'
+        if name == LABEL_FILE:
+            way += f' and its options, leave LABELS out and give --project {self.path} to go on'
+        return InputError(
+            f'{self.path} holds edits of another {name} than the one that is given, {way}, or give '
+            'another file with --project to begin anew'
+        )
 
     def close(self) -> None:
         """Close the file, so that another server can open it."""
         if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
+            self._file.close()
             self._file = None
 
     def _write(self, line: bytes) -> None:
         """Write a line, after the labels if they are still to be written."""
-        if self._file is None:
-            self._begin()
-        assert self._file is not None
-        end = self._file.seek(0, os.SEEK_END)
+        file = self._begin() if self._file is None else self._file
+        end = file.seek(0, os.SEEK_END)
+        header = _line({_KEY: VERSION, **self._inputs}) if end == 0 else b''
+        content = header + self._to_keep + line
         try:
-            if end == 0:
-                self._file.write(_line({_KEY: VERSION, **self._inputs}))
-            self._file.write(self._to_keep + line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if file.write(content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
         except OSError as error:
             # A partly written line must not remain before the next entry.
-            self._reopen_at(end)
+            file.truncate(end)
             raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
         self._is_begun = True
         self._to_keep = b''
 
-    def _begin(self) -> None:
+    def _begin(self) -> BinaryIO:
         """Open the file for writing.
 
         Raises:
             InputError: If another server has written edits to it meanwhile, which are not in the
                 labels of this one.
         """
-        self._file = self._locked()
+        self._file = self._open_locked()
         if not self._is_begun and self._file.seek(0, os.SEEK_END) > 0:
             self.close()
             raise InputError(
                 f'{self.path} holds edits that another review server has made meanwhile, end this '
                 'one and start it again to go on with them'
             )
+        return self._file
 
-    def _reopen_at(self, end: int) -> None:
-        # Closing tries to write what is buffered, which fails again.
-        self.close()
-        with open(self.path, 'r+b') as file:
-            file.truncate(end)
-        self._file = self._locked()
-
-    def _locked(self) -> BinaryIO:
+    def _open_locked(self) -> BinaryIO:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(self.path, 'a+b')  # noqa: SIM115
+            # Without a buffer nothing is left to be written after an error.
+            file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
         except OSError as error:
             raise InputError(os_error_text(error, f'{self.path} cannot be opened')) from error
         if os.name == 'posix':
@@ -193,8 +195,8 @@ class Journal:
                 ) from error
         return file
 
-    def _open(self) -> None:
-        self._file = self._locked()
+    def _read(self) -> None:
+        self._file = self._open_locked()
         self._file.seek(0)
         content = self._file.read()
         whole = content.rfind(b'\n') + 1
@@ -204,53 +206,71 @@ class Journal:
                 'off; every edit that was confirmed is there'
             )
             self._file.truncate(whole)
-        lines = list(self._parse(content[:whole]))
-        if not lines:
+        first, *lines = self._parse(content[:whole]) or [None]
+        if first is None:
             return
-        for line in lines[1:]:
+        if first[_KEY] != VERSION:
+            raise InputError(
+                f'{self.path} was written by another version of stdpose review '
+                f'({first[_KEY]!r} instead of {VERSION}), use that version'
+            )
+        for line in lines:
             if _LABELS in line:
-                self.labels, self._to_keep = line[_LABELS], b''
+                self.labels = self._unpack(line[_LABELS])
             elif _SAVED in line:
                 self.saves[str(line[_SAVED])] = line.get('revision', 0)
             else:
                 self.entries.append(line)
-        self._check(lines[0])
+        for name, value in self._inputs.items():
+            if first.get(name) != value and not (name == LABEL_FILE and self.labels):
+                raise self.other_input(name)
 
-    def _parse(self, content: bytes) -> Iterator[dict[str, Any]]:
+    def _parse(self, content: bytes) -> list[Any]:
+        lines: list[Any] = []
         for number, line in enumerate(content.splitlines(), 1):
             try:
                 entry = json.loads(line)
             except ValueError:
                 entry = None
             if not isinstance(entry, dict) or (number == 1 and _KEY not in entry):
-                self.close()
                 raise InputError(
                     f'{self.path}, line {number}: this is no project of stdpose review, give '
                     'another file with --project'
                 )
-            yield entry
+            lines.append(entry)
+        return lines
 
-    def _check(self, first: dict[str, Any]) -> None:
-        if first[_KEY] != VERSION:
-            self.close()
-            raise InputError(
-                f'{self.path} was written by another version of stdpose review '
-                f'({first[_KEY]!r} instead of {VERSION}), use that version'
-            )
-        for name, value in self._inputs.items():
-            if first.get(name) == value:
-                continue
-            if name == LABEL_FILE and self.labels is not None:
-                self.has_other_file = value is not None
-                continue
-            self.close()
-            if name == LABEL_FILE and first.get(name) is None:
-                raise self.other_labels()
-            raise InputError(
-                f'{self.path} holds edits of another {name} than the one that is given, give the '
-                f'{name} of before, {_ANEW}'
-            )
+    def _unpack(self, fields: Any) -> VideoLabels:
+        """Convert what :meth:`keep` has written to labels on the frames of the video."""
+        record = Record(self.path, _LABELS, fields)
+        name, posetrack18 = record.text('video'), record.raw('posetrack18', expected='labels')
+        labels = parse_posetrack18(self.path, posetrack18, visibility='coco')
+        return replace(labels, name=name, numbering=FrameNumbering('matched', 'the journal'))
 
 
-def _line(entry: dict[str, Any]) -> bytes:
+def _line(entry: Any) -> bytes:
     return json.dumps(entry, allow_nan=False).encode() + b'\n'
+
+
+def same_labels(one: VideoLabels, other: VideoLabels) -> bool:
+    """Tell whether edits of the given labels of ``one`` can be done to those of ``other``.
+
+    Fields that are only kept for writing, such as names of pictures, may differ.
+    """
+    names, other_names = one.skeleton.keypoint_names, other.skeleton.keypoint_names
+    return names == other_names and _values_by_pose(one) == _values_by_pose(other)
+
+
+def _values_by_pose(labels: VideoLabels) -> dict[tuple[int, int | None], list[Any]]:
+    return {
+        (person.frame_index, person.track_id): [
+            person.source,
+            *(None if array is None else array.tolist() for array in _arrays(person)),
+        ]
+        for person in given_labels(labels).persons
+    }
+
+
+def _arrays(person: PersonLabel) -> list[np.ndarray | None]:
+    points = [person.keypoints, person.visibility, person.keypoint_sources]
+    return [*points, person.bbox, person.head_box]

@@ -10,8 +10,10 @@ from threading import Condition, Thread
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
+
+from .messages import sentence_of
 
 WIDTHS = (320, 480, 640, 960, 1280, 1920, 2560, 3840)
 """Widths that pictures are scaled down to."""
@@ -28,7 +30,7 @@ Key = tuple[int, int]
 
 
 class PictureReader:
-    """Read and encode the pictures of a video in a thread of its own.
+    """A thread that reads and encodes the pictures of a video.
 
     The latest request is served first; without requests, the frames around it are read ahead.
 
@@ -40,11 +42,12 @@ class PictureReader:
     def __init__(self, frames: FrameSource, max_bytes: int = MAX_BYTES) -> None:
         self._frames = copy.copy(frames)
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self.num_bytes = 0
-        self._asked: OrderedDict[Key, list[Future[bytes]]] = OrderedDict()
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._asked: dict[Key, list[Future[bytes]]] = {}
         self._ahead: list[Key] = []
-        self._block: set[Key] = set()
+        self._is_block = False
+        """Whether the frames ahead lie behind the view, and are read without interruption."""
         self._last: int | None = None
         self._woken = Condition()
         self._thread: Thread | None = None
@@ -71,12 +74,11 @@ class PictureReader:
         key = frame, width
         with self._woken:
             self._plan_ahead(frame, width)
-            kept = self._kept.get(key)
-            if kept is not None:
+            if key in self._kept:
                 self._kept.move_to_end(key)
-                future.set_result(kept)
+                future.set_result(self._kept[key])
             elif self._closed:
-                future.set_exception(InputError('the server is ending'))
+                future.set_exception(_ending())
                 return future
             else:
                 self._asked.setdefault(key, []).append(future)
@@ -96,85 +98,75 @@ class PictureReader:
 
     def _plan_ahead(self, frame: int, width: int) -> None:
         """Plan which frames are read ahead while there is no request."""
-        is_step = self._last is not None and abs(frame - self._last) <= AHEAD
-        backward = self._last is not None and is_step and frame < self._last
-        self._last = frame
-        if backward:
-            # A decoder goes forward only: frames behind come as a block in ascending order, which
-            # the next steps back must not interrupt.
-            missing = [
-                n for n in range(max(frame - AHEAD // 2, 0), frame) if not self._has(n, width)
-            ]
-            if missing and not any(key in self._block for key in self._ahead):
-                start = max(missing[-1] - AHEAD + 1, 0)
-                block = [(n, width) for n in range(start, missing[-1] + 1)]
-                self._ahead = [key for key in block if key not in self._kept]
-                self._block = set(self._ahead)
+        last, self._last = self._last, frame
+        if last is None or not 0 < last - frame <= AHEAD:
+            self._is_block = False
+            ahead = range(frame + 1, min(frame + 1 + AHEAD, len(self._frames)))
+            self._ahead = self._missing(ahead, width)
             return
-        self._block = set()
-        ahead = range(frame + 1, min(frame + 1 + AHEAD, len(self._frames)))
-        self._ahead = [(n, width) for n in ahead if not self._has(n, width)]
+        # A decoder goes forward only: frames behind come as a block in ascending order, which
+        # the next steps back must not interrupt.
+        missing = self._missing(range(max(frame - AHEAD // 2, 0), frame), width)
+        if missing and not (self._is_block and self._ahead):
+            stop = missing[-1][0] + 1
+            self._ahead = self._missing(range(max(stop - AHEAD, 0), stop), width)
+            self._is_block = True
 
-    def _has(self, frame: int, width: int) -> bool:
-        return (frame, width) in self._kept
+    def _missing(self, frames: range, width: int) -> list[Key]:
+        return [(n, width) for n in frames if (n, width) not in self._kept]
 
-    def _next(self) -> tuple[Key, list[Future[bytes]]] | None:
+    def _next(self) -> Key | None:
         """Wait for the next picture to make; None at the end."""
         with self._woken:
-            while True:
-                if self._closed:
-                    for futures in self._asked.values():
-                        for future in futures:
-                            # The page may have cancelled the request.
-                            if future.set_running_or_notify_cancel():
-                                future.set_exception(InputError('the server is ending'))
-                    self._asked.clear()
-                    return None
-                while self._asked:
-                    key, futures = self._asked.popitem()
-                    if key not in self._kept:
-                        if key in self._block and key in self._ahead:
-                            # Its block, read on in order, yields it sooner than a separate read.
-                            self._asked[key] = futures
-                            break
-                        return key, futures
-                    # The picture was being read ahead at the time of the request.
-                    for future in futures:
-                        if future.set_running_or_notify_cancel():
-                            future.set_result(self._kept[key])
+            while not self._closed:
+                for key, futures in reversed(list(self._asked.items())):
+                    # A block, read on in order, yields its pictures sooner than separate reads.
+                    in_block = self._is_block and key in self._ahead
+                    if all(future.cancelled() for future in futures):
+                        del self._asked[key]
+                    elif not in_block:
+                        return key
                 while self._ahead:
                     key = self._ahead.pop(0)
                     if key not in self._kept:
-                        return key, self._asked.pop(key, [])
+                        return key
                 self._woken.wait()
+            return None
 
     def _work(self) -> None:
-        while (task := self._next()) is not None:
-            key, asked = task
-            futures = [future for future in asked if future.set_running_or_notify_cancel()]
-            if asked and not futures:
-                # The page has cancelled the request.
-                continue
+        while (key := self._next()) is not None:
+            picture, error = None, None
             try:
                 picture = encode(np.asarray(self._frames[key[0]]), key[1])
-            except Exception as error:
-                for future in futures:
-                    sentence = explain_error(error) or f'{type(error).__name__}: {one_line(error)}'
-                    future.set_exception(InputError(sentence))
+            except Exception as one:
+                error = InputError(sentence_of(one))
+            with self._woken:
+                if picture is not None:
+                    self._keep(key, picture)
+                self._answer(key, picture, error)
+        with self._woken:
+            for key in list(self._asked):
+                self._answer(key, None, _ending())
+
+    def _answer(self, key: Key, picture: bytes | None, error: InputError | None) -> None:
+        for future in self._asked.pop(key, []):
+            if not future.set_running_or_notify_cancel():
                 continue
-            self._keep(key, picture)
-            for future in futures:
+            if picture is not None:
                 future.set_result(picture)
+            else:
+                future.set_exception(error)
 
     def _keep(self, key: Key, picture: bytes) -> None:
-        with self._woken:
-            if key in self._kept:
-                return
-            self._kept[key] = picture
-            self.num_bytes += len(picture)
-            while self.num_bytes > self._max_bytes and len(self._kept) > 1:
-                _, dropped = self._kept.popitem(last=False)
-                self.num_bytes -= len(dropped)
+        self._kept[key] = picture
+        self.num_bytes += len(picture)
+        while self.num_bytes > self._max_bytes and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self.num_bytes -= len(dropped)
+
+
+def _ending() -> InputError:
+    return InputError('the server is ending')
 
 
 def encode(picture: np.ndarray, width: int) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
-from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
@@ -23,9 +23,9 @@ from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
 
 from .background import BackgroundWorker
-from .journal import LABEL_FILE, Journal
-from .kept_labels import pack_labels, same_labels, unpack_labels
-from .video_review import VideoFiles, VideoReview
+from .journal import LABEL_FILE, Journal, same_labels
+from .messages import ListedVideo, Project, VideoState, sentence_of
+from .video_review import VideoReview
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
 """The ports of projects: below those that systems give to connections."""
@@ -57,7 +57,7 @@ class ReviewInputs:
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """Hold the options of all videos of a project.
+    """The options of all videos of a project.
 
     Args:
         target: Share of right joints that counts as good enough.
@@ -95,46 +95,34 @@ def open_review(
         # A missing file counts as changed; the journal's error says how to continue without it.
         LABEL_FILE: None if inputs.labels is None else path_fingerprint(inputs.labels),
     }
-    journal = Journal(inputs.project, decided_by)
-    try:
-        return _open_with_journal(inputs, frames, journal, propagator, options)
-    except BaseException:
-        journal.close()
-        raise
-
-
-def _open_with_journal(
-    inputs: ReviewInputs,
-    frames: FrameSource,
-    journal: Journal,
-    propagator: VideoPosePropagator,
-    options: ReviewOptions,
-) -> VideoReview:
-    for note in journal.notes:
-        options.say(note)
-    labels = _starting_labels(inputs, frames, journal, options)
-    skeleton = options.skeleton if labels is None else None
-    state = propagator.init_state(
-        frames,
-        labels,
-        skeleton=skeleton,
-        life_span=options.life_span,
-        folder=options.cache,
-    )
-    if labels is None and state.skeleton is not None and not journal.entries:
-        # Edits name joints, so the joints that they begin with are kept as labels are.
-        labels = VideoLabels(frames.name, state.skeleton, (), ())
-    if labels is not None:
-        summary = summarize_labels(
-            state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
+    with ExitStack() as stack:
+        journal = Journal(inputs.project, decided_by)
+        stack.callback(journal.close)
+        for note in journal.notes:
+            options.say(note)
+        labels = _starting_labels(inputs, frames, journal, options)
+        state = propagator.init_state(
+            frames,
+            labels,
+            skeleton=options.skeleton if labels is None else None,
+            life_span=options.life_span,
+            folder=options.cache,
         )
-        for sentence in word_doubts(summary):
-            options.say(f'{inputs.labels or journal.path}: {sentence}')
-    files = VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out)
-    review = VideoReview(propagator, state, labels, journal, files, KNOWN_SKELETONS)
-    review.require_own_output()
-    if labels is not None:
-        journal.keep(pack_labels(labels, frames.size))
+        if labels is None and state.skeleton is not None and not journal.entries:
+            # Edits name joints, so the joints that they begin with are kept as labels are.
+            labels = VideoLabels(frames.name, state.skeleton, (), ())
+        if labels is not None:
+            summary = summarize_labels(
+                state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
+            )
+            for sentence in word_doubts(summary):
+                options.say(f'{inputs.labels or journal.path}: {sentence}')
+        name = None if inputs.labels is None else inputs.labels.name
+        review = VideoReview(propagator, state, labels, journal, name, inputs.out, KNOWN_SKELETONS)
+        review.require_own_output()
+        if labels is not None:
+            journal.keep(labels, frames.size)
+        stack.pop_all()
     return review
 
 
@@ -146,57 +134,40 @@ def _starting_labels(
     Raises:
         InputError: If they cannot be read, or the journal's edits began with others.
     """
-    kept = None if journal.labels is None else unpack_labels(journal.labels, journal.path)
-    if inputs.labels is None:
-        if kept is None:
-            return None
-        if kept.persons:
-            options.say(f'{journal.path}: the labels that its edits began with are taken from it')
-        elif options.skeleton is not None:
-            _require_skeleton(kept.skeleton, options.skeleton, journal)
-        return kept
-    try:
+    kept = journal.labels
+    if inputs.labels is not None:
         labels = read_labels(
             inputs.labels,
             video=inputs.labels_video,
             size=frames.size,
             loaded_into_cvat=inputs.loaded_into_cvat,
         )
-        labels = _with_given(labels, inputs.labels, options)
+        if labels.persons and all(person.source != 'given' for person in labels.persons):
+            labels = take_as_given(labels, options.as_given)
+            options.say(
+                f'{inputs.labels} holds poses that were estimated: joints that score at least '
+                f'{options.as_given} are taken for labels to correct, all others are propagated '
+                'between these'
+            )
         labels = match_labels(labels, frames, options.frame_options, options.labels_size)
-    except InputError:
-        if journal.has_other_file:
-            raise journal.other_labels() from None
-        raise
-    if kept is not None and not same_labels(kept, labels):
-        raise journal.other_labels()
-    return labels
-
-
-def _require_skeleton(begun: Skeleton, given: Skeleton, journal: Journal) -> None:
-    """Refuse joints other than those that the edits of an unlabelled video began with."""
-    if begun.keypoint_names != given.keypoint_names:
-        raise InputError(
-            f'{journal.path} holds edits that began with other joints than those of --skeleton, '
-            'leave --skeleton out to go on with those edits, or give another file with --project '
-            'to begin anew'
-        )
-
-
-def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> VideoLabels:
-    """Use estimates as labels if the file holds no given labels."""
-    if not labels.persons or any(person.source == 'given' for person in labels.persons):
+        if kept is not None and not same_labels(kept, labels):
+            raise journal.other_input(LABEL_FILE)
         return labels
-    taken = take_as_given(labels, options.as_given)
-    options.say(
-        f'{file} holds poses that were estimated: joints that score at least {options.as_given} '
-        'are taken for labels to correct, all others are propagated between these'
-    )
-    return taken
+    if kept is not None and kept.persons:
+        options.say(f'{journal.path}: the labels that its edits began with are taken from it')
+    elif kept is not None and options.skeleton is not None:
+        begun, given = kept.skeleton, options.skeleton
+        if begun.keypoint_names != given.keypoint_names:
+            raise InputError(
+                f'{journal.path} holds edits that began with other joints than those of '
+                '--skeleton, leave --skeleton out to go on with those edits, or give another file '
+                'with --project to begin anew'
+            )
+    return kept
 
 
 class ReviewProject:
-    """Open and hold the videos of a server.
+    """The videos of a server.
 
     Args:
         inputs: Files of the videos.
@@ -248,27 +219,29 @@ class ReviewProject:
         self._latest = number
         return self._reviews[number]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Project:
         """Describe the project for the page."""
-        videos = []
+        videos: list[ListedVideo] = []
         for number, inputs in enumerate(self._inputs):
-            review = self._reviews.get(number)
-            unknown = {'name': inputs.name, 'frames': None, 'people': None, 'labels': None}
+            review, error = self._reviews.get(number), self._errors.get(number)
+            state: VideoState
             if review is not None:
-                video = review.describe_state(self.options.target)
-            elif number in self._errors:
-                video = {**unknown, 'state': 'unavailable', 'error': self._errors[number]}
+                state = review.describe_state(self.options.target)
             else:
-                video = {**unknown, 'state': 'loading', 'error': None}
-            videos.append({'id': number, **video, 'name': inputs.name})
-        name = self._inputs[0].name if len(self._inputs) == 1 else f'{len(self._inputs)} videos'
+                state = {
+                    'frames': None,
+                    'people': None,
+                    'labels': None,
+                    'state': 'loading' if error is None else 'unavailable',
+                    'error': error,
+                }
+            videos.append({'id': number, 'name': inputs.name, **state})
         return {
-            'name': name,
+            'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
             # The page keeps unsent edits by it, and must not send them to a project of that name.
             'key': self._key,
             'version': __version__,
             'target': self.options.target,
-            'saves': True,
             'videos': videos,
             'formats': [
                 {'name': format, 'suffix': suffixes[0]}
@@ -312,11 +285,7 @@ class ReviewProject:
             try:
                 self._add(number, open_review(inputs, self._propagator, self.options))
             except Exception as error:
-                sentence = explain_error(error)
-                if sentence is None:
-                    traceback.print_exc()
-                    sentence = f'{type(error).__name__}: {one_line(error)}, a bug'
-                self._errors[number] = sentence
+                self._errors[number] = sentence_of(error)
 
     def _add(self, number: int, review: VideoReview) -> None:
         review.on_change = self.worker.wake
@@ -330,10 +299,8 @@ class NotYetOpenError(Exception):
 
 def available_formats() -> Mapping[str, Sequence[str]]:
     """Return the label formats that can be written in this installation, with their suffixes."""
-    import importlib.util
-
     return {
         format: suffixes
         for format, suffixes in WRITE_FORMATS.items()
-        if format not in FORMAT_PACKAGES or importlib.util.find_spec(FORMAT_PACKAGES[format])
+        if format not in FORMAT_PACKAGES or find_spec(FORMAT_PACKAGES[format])
     }

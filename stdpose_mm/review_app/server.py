@@ -23,7 +23,7 @@ from stdpose_mm.errors import InputError, explain_error, os_error_text
 from stdpose_mm.io.file_names import file_stem
 
 from .access import LocalAccess
-from .edit_log import StaleEditError
+from .edits import StaleEditError
 from .project import NotYetOpenError, ReviewProject, available_formats
 from .video_review import VideoReview
 
@@ -33,6 +33,9 @@ MEDIA_TYPES = {
     '.css': 'text/css; charset=utf-8',
     '.svg': 'image/svg+xml',
 }
+
+MAX_BODY = 2**20
+"""Maximum size of a request in bytes."""
 
 MAX_COLUMNS = 4096
 
@@ -130,7 +133,7 @@ class ReviewServer:
             _query(request, 'first', 0),
             _query(request, 'last', len(review.state.frames) - 1),
         )
-        return JSONResponse(await run_in_threadpool(review.timeline, *arguments))
+        return JSONResponse(await run_in_threadpool(review.describe_timeline, *arguments))
 
     async def _guidance(self, request: Request) -> Response:
         _, review = self._video(request)
@@ -161,7 +164,7 @@ class ReviewServer:
         formats = available_formats()
         if not isinstance(format, str) or format not in formats:
             raise InputError(f'the format must be one of {", ".join(formats)}')
-        name = f'{file_stem(review.files.out)}{formats[format][0]}'
+        name = f'{file_stem(review.out)}{formats[format][0]}'
         content = await run_in_threadpool(_export, review, name, format)
         return Response(
             content,
@@ -172,7 +175,7 @@ class ReviewServer:
     async def _save(self, request: Request) -> Response:
         _, review = self._video(request)
         revision = await run_in_threadpool(review.save)
-        return JSONResponse({'file': str(review.files.out), 'revision': revision})
+        return JSONResponse({'file': str(review.out), 'revision': revision})
 
     def _video(self, request: Request) -> tuple[int, VideoReview]:
         number = _number(request.path_params['video'], 'the video')
@@ -240,8 +243,13 @@ async def _json_body(request: Request) -> dict[str, Any]:
     def refuse(constant: str) -> float:
         raise ValueError(f'{constant} is no number')
 
+    content = b''
+    async for part in request.stream():
+        content += part
+        if len(content) > MAX_BODY:
+            raise HTTPException(413, f'a request may have at most {MAX_BODY} bytes')
     try:
-        body = json.loads(await request.body(), parse_constant=refuse)
+        body = json.loads(content, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise InputError(f'the request is no JSON: {error}') from error
     if not isinstance(body, dict):

@@ -1,23 +1,194 @@
-"""The shown poses of everyone in a video, and which of them are to be computed."""
+"""The poses of everyone in a video as pages see them, and which of them are to be computed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.apis.propagation_state import PropagationState
-from stdpose_mm.structures import PersonLabel, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
-from .label_history import Change
-from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
+from .edits import Change
+from .messages import SHOWN_DECIMALS, Lane, Person, Pose
+
+UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
+"""State of a joint or a person in a frame; unknown before it is computed."""
+
+SOURCES: tuple[Source, ...] = ('absent', 'given', 'propagated', 'absent')
+"""Each state as :attr:`PersonLabel.source`."""
+
+
+class PersonPoses:
+    """The poses of one person in all frames.
+
+    Args:
+        num_frames: Length F of the video.
+        num_keypoints: Number K of joints.
+
+    Attributes:
+        keypoints: [F, K, 2] pixels.
+        visibility: [F, K] of 0, 1, 2.
+        scores: [F, K] in 0..1.
+        joint_sources: [F, K] codes such as ``GIVEN``.
+        sources: [F] likewise.
+        boxes: [F, 4] ``[x, y, w, h]``, NaN where there is none.
+        pending: [F] bool: the pose is to be computed, or computed again.
+        before: Frame -> [K, 2] pixels before the latest correction, NaN where there was no joint.
+    """
+
+    def __init__(self, num_frames: int, num_keypoints: int) -> None:
+        self.keypoints = np.zeros((num_frames, num_keypoints, 2))
+        self.visibility = np.zeros((num_frames, num_keypoints), dtype=np.int8)
+        self.scores = np.zeros((num_frames, num_keypoints))
+        self.joint_sources = np.zeros((num_frames, num_keypoints), dtype=np.uint8)
+        self.sources = np.zeros(num_frames, dtype=np.uint8)
+        self.boxes = np.full((num_frames, 4), np.nan)
+        self.pending = np.ones(num_frames, dtype=bool)
+        self.before: dict[int, np.ndarray] = {}
+
+    def outdate(self, frames: range) -> None:
+        """Mark poses for recomputation, and keep the old ones."""
+        if not frames:
+            return
+        here = slice(frames.start, frames.stop)
+        shown = self.visibility[here, :, None] > NOT_LABELLED
+        self.before = dict(zip(frames, np.where(shown, self.keypoints[here], np.nan), strict=True))
+        self.pending[here] = True
+
+    def show_absent(self, frames: int | slice) -> None:
+        """Show that the person is absent."""
+        self.visibility[frames] = NOT_LABELLED
+        self.joint_sources[frames] = self.sources[frames] = ABSENT
+        self.boxes[frames] = np.nan
+
+    def show_label(self, frame: int, label: PersonLabel | None) -> None:
+        """Show the joints of a label at once; other joints stay until they are recomputed."""
+        if label is None:
+            given = self.joint_sources[frame] == GIVEN
+            self.joint_sources[frame][given] = PROPAGATED
+            if self.sources[frame] == GIVEN:
+                self.sources[frame] = PROPAGATED
+            return
+        if label.says_absent:
+            self.show_absent(frame)
+            return
+        said = ~label.propagated
+        # Joints that were taken back keep their places until they are recomputed.
+        self.joint_sources[frame][~said & (self.joint_sources[frame] == GIVEN)] = PROPAGATED
+        self.keypoints[frame][said] = label.keypoints[said]
+        self.visibility[frame][said] = label.visibility[said]
+        self.scores[frame][said] = label.labelled[said]
+        self.joint_sources[frame][said] = np.where(label.labelled, GIVEN, ABSENT)[said]
+        has_given = label.given.any() or not label.propagated.any()
+        self.sources[frame] = GIVEN if has_given else PROPAGATED
+        if label.bbox is not None:
+            self.boxes[frame] = label.bbox
+
+    def show(self, person: PersonLabel) -> bool:
+        """Show a computed pose; return whether it differs from the one before."""
+        frame = person.frame_index
+        scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
+        # A label may say that the person is absent.
+        source = ABSENT if person.says_absent else SOURCES.index(person.source, GIVEN)
+        changed = bool(
+            self.sources[frame] != source
+            or (self.visibility[frame] != person.visibility).any()
+            or (self.keypoints[frame] != person.keypoints).any()
+            or (self.scores[frame] != scores).any()
+        )
+        self.keypoints[frame] = person.keypoints
+        self.visibility[frame] = person.visibility
+        self.scores[frame] = scores
+        self.joint_sources[frame] = np.where(
+            person.given, GIVEN, np.where(person.propagated, PROPAGATED, ABSENT)
+        )
+        self.sources[frame] = source
+        self.boxes[frame] = np.nan if person.bbox is None else person.bbox
+        self.pending[frame] = False
+        return changed
+
+    def label(self, frame: int, person_id: int) -> PersonLabel:
+        """Convert the shown pose to a label."""
+        box = self.boxes[frame]
+        return PersonLabel(
+            frame,
+            self.keypoints[frame],
+            self.visibility[frame],
+            person_id,
+            scores=self.scores[frame],
+            bbox=None if np.isnan(box).any() else box,
+            source=SOURCES[self.sources[frame]],
+            keypoint_sources=np.array(SOURCES)[self.joint_sources[frame]],
+        )
+
+    def describe(self, frame: int, person_id: int) -> Pose:
+        """Describe the shown pose for the page."""
+        columns = [
+            self.keypoints[frame].round(SHOWN_DECIMALS),
+            self.visibility[frame, :, None],
+            self.scores[frame, :, None].round(3),
+        ]
+        is_there = self.sources[frame] != ABSENT
+        letters = [SOURCES[code][0] for code in self.joint_sources[frame]]
+        box = self.boxes[frame].round(SHOWN_DECIMALS)
+        return {
+            'id': person_id,
+            'source': SOURCES[self.sources[frame]],
+            'keypoints': np.concatenate(columns, axis=1).tolist() if is_there else None,
+            'sources': ''.join(letters) if is_there else None,
+            'box': box.tolist() if is_there and not np.isnan(box).any() else None,
+            'pending': bool(self.pending[frame]),
+            'before': self._describe_before(frame),
+        }
+
+    def _describe_before(self, frame: int) -> list[list[float] | None] | None:
+        points = self.before.get(frame)
+        if points is None or np.isnan(points).all():
+            return None
+        shown = points.round(SHOWN_DECIMALS).tolist()
+        return [None if np.isnan(x) else [x, y] for x, y in shown]
+
+    def describe_lane(
+        self, person_id: int, frames: range, columns: int, joints: Sequence[str]
+    ) -> Lane:
+        """Describe the person for the timeline.
+
+        Args:
+            person_id: The person.
+            frames: The frames that the columns share.
+            columns: Number of columns; a frame may be in several if there are fewer frames.
+            joints: Names of the joints, to describe them one by one; empty not to.
+        """
+        starts = np.flatnonzero(np.diff(self.sources, prepend=255)).tolist()
+        stops = [*starts[1:], len(self.sources)]
+        runs = [
+            [start, stop - 1, SOURCES[self.sources[start]]]
+            for start, stop in zip(starts, stops, strict=True)
+            if self.sources[start] != UNKNOWN
+        ]
+        here = slice(frames.start, frames.stop)
+        shown = self.visibility[here] > NOT_LABELLED
+        scores = np.where(shown, self.scores[here], np.inf)
+        firsts = np.arange(columns) * len(frames) // columns
+        # [columns, K], infinite where the joint has no place.
+        if columns <= len(frames):
+            scores = np.minimum.reduceat(scores, firsts, axis=0)
+        else:
+            scores = scores[firsts]
+        of_joints = dict(zip(joints, map(_finite, scores.T), strict=False)) if joints else None
+        heat = _finite(scores.min(axis=1))
+        return {'id': person_id, 'runs': runs, 'heat': heat, 'joints': of_joints}
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    return [None if value == np.inf else value for value in values.round(3).tolist()]
 
 
 class ShownPoses:
-    """Hold the shown poses of everyone; callers must hold the lock of the video.
+    """The shown poses of everyone; callers must hold the lock of the video.
 
     Args:
         propagator: Knows which poses depend on which labels.
@@ -57,9 +228,7 @@ class ShownPoses:
     def show_nobody(self) -> None:
         """Show everyone as absent, after all labels but those of absence were removed."""
         for poses in self.of.values():
-            poses.visibility[:] = 0
-            poses.joint_sources[:] = poses.sources[:] = ABSENT
-            poses.boxes[:] = np.nan
+            poses.show_absent(slice(None))
             poses.pending[:] = False
 
     def follow(self, change: Change) -> list[range]:
@@ -71,60 +240,60 @@ class ShownPoses:
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
         earlier: dict[int, Mapping[int, PersonLabel]] = dict(self._state.tracks)
-        for person in change.people:
+        for person, pairs in change.labels.items():
             track = self._state.tracks.get(person, {})
-            earlier[person] = _before(track, change.of_person(person))
+            before = {frame: pair[0] for frame, pair in pairs.items()}
+            merged = sorted({**track, **before}.items())
+            earlier[person] = {frame: label for frame, label in merged if label is not None}
         affected = self._propagator.affected_frames(self._state, earlier)
-        for person in change.people:
-            if not self._state.tracks.get(person):
+        for person, pairs in change.labels.items():
+            if person not in self._state.tracks:
                 self.of.pop(person, None)
                 continue
             poses = self.of.get(person) or self._add(person)
             frames = affected.get(person, range(0))
             poses.outdate(frames)
-            for frame, (_, after) in change.of_person(person).items():
+            for frame, (_, after) in pairs.items():
                 poses.show_label(frame, after)
             self._urgent = [task for task in self._urgent if task[0] != person]
             self._urgent.append((person, frames))
         for person, frames in affected.items():
             # Poses that depend on where the people of the edit are.
-            if person in self.of and person not in change.people:
+            if person in self.of and person not in change.labels:
                 self.of[person].pending[frames.start : frames.stop] = True
-        first = min((frame for _, frame in change.labels), default=None)
-        ranges = [affected[person] for person in change.people if person in affected]
-        return sorted(ranges, key=lambda frames: first not in frames)
+        ranges = [affected[person] for person in change.labels if person in affected]
+        return sorted(ranges, key=lambda frames: change.frames.start not in frames)
 
     def forget_edits(self) -> None:
         """Forget the poses from before the edits, and the order in which edits are followed."""
         self._urgent.clear()
         for poses in self.of.values():
-            poses.ghost = None
+            poses.before = {}
 
     def label(self, person: int, frame: int) -> PersonLabel | None:
         """Convert a shown pose to a label; None if there is no such person."""
         poses = self.of.get(person)
         return None if poses is None else poses.label(frame, person)
 
-    def describe(self, frames: Iterable[int]) -> dict[str, list[dict[str, Any]]]:
-        """Describe the poses of frames for the page, by frame."""
+    def describe(self, frames: Iterable[int]) -> dict[str, list[Pose]]:
+        """Describe the known poses of frames for the page, by frame."""
         people = sorted(self.of.items())
         return {
             str(frame): [
-                described
+                poses.describe(frame, person)
                 for person, poses in people
-                if (described := poses.describe(frame, person)) is not None
+                if poses.sources[frame] != UNKNOWN
             ]
             for frame in frames
         }
 
-    def persons(self) -> list[dict[str, int]]:
+    def persons(self) -> list[Person]:
         """List the people with the first and last frame in which they are, as far as is known."""
-        persons = []
+        persons: list[Person] = []
         for person, poses in sorted(self.of.items()):
             there = np.flatnonzero((poses.sources == GIVEN) | (poses.sources == PROPAGATED))
-            if len(there) == 0:
-                there = np.zeros(1, dtype=np.int64)
-            persons.append({'id': person, 'first': int(there[0]), 'last': int(there[-1])})
+            first, last = (int(there[0]), int(there[-1])) if len(there) else (0, 0)
+            persons.append({'id': person, 'first': first, 'last': last})
         return persons
 
     def take_urgent(self) -> tuple[int, range] | None:
@@ -136,7 +305,7 @@ class ShownPoses:
         if person in self.of and all(person != other for other, _ in self._urgent):
             self._urgent.insert(0, (person, frames))
 
-    def next_pending(self, start: int, length: int) -> tuple[Sequence[int], range] | None:
+    def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
         """Find poses that are to be computed, first from a frame on, then from frame 0 on.
 
         Returns:
@@ -155,25 +324,11 @@ class ShownPoses:
         people = [person for person, poses in self.of.items() if poses.pending[here].any()]
         return sorted(people), window
 
+    def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
+        return None if label.track_id is None else self.of.get(label.track_id)
+
     def _add(self, person: int) -> PersonPoses:
         assert self._state.skeleton is not None
         poses = PersonPoses(len(self._state.frames), self._state.skeleton.num_keypoints)
         self.of[person] = poses
         return poses
-
-    def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
-        return None if label.track_id is None else self.of.get(label.track_id)
-
-
-def _before(
-    track: Mapping[int, PersonLabel],
-    changed: Mapping[int, tuple[PersonLabel | None, PersonLabel | None]],
-) -> dict[int, PersonLabel]:
-    """Return the labels of a person before an edit; ``changed`` has those before and after it."""
-    earlier = dict(track)
-    for frame, (before, _) in changed.items():
-        if before is None:
-            earlier.pop(frame, None)
-        else:
-            earlier[frame] = before
-    return earlier

@@ -8,7 +8,8 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from stdpose_mm.review_app.access import MAX_BODY, LocalAccess
+from stdpose_mm.review_app.access import LocalAccess
+from stdpose_mm.review_app.server import MAX_BODY
 from support.review_page import HERE, PORT, TOKEN, Page
 
 EDIT = {

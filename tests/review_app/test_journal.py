@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import numpy as np
@@ -22,8 +23,7 @@ from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.propagation import given_labels
-from stdpose_mm.review_app.journal import Journal
-from stdpose_mm.review_app.kept_labels import pack_labels, same_labels, unpack_labels
+from stdpose_mm.review_app.journal import Journal, same_labels
 from stdpose_mm.structures import VideoLabels
 from support.label_samples import content as content_of
 from support.label_samples import videos
@@ -59,6 +59,23 @@ def test_a_project_that_is_opened_again_is_as_it_was(page: Page, reopen: Callabl
     assert without_progress(again) == before
     again.edit('undo')
     assert again.get()['revision'] == len(EDITS) + 1
+
+
+def test_journals_of_version_1_are_written_and_read_as_ever(
+    page: Page, reopen: Callable[[], Page], tmp_path: Path
+):
+    """The recorded one has every type of edit, and labels that an edit has removed."""
+    recorded = (Path(__file__).parent / 'data' / 'version_1.review.jsonl').read_bytes()
+    for line in recorded.splitlines()[1:]:
+        entry = json.loads(line)
+        page.edit(**entry['edit'], id=entry['id'])
+    before = without_progress(page)
+    first, written = journal_of(tmp_path).read_bytes().split(b'\n', 1)
+    assert written == recorded
+    page.edit('remove_person', person=1)
+    journal_of(tmp_path).unlink()
+    journal_of(tmp_path).write_bytes(first + b'\n' + recorded)
+    assert without_progress(reopen()) == before
 
 
 def test_an_edit_can_be_undone_by_its_name_after_a_restart(page: Page, reopen: Callable[[], Page]):
@@ -244,9 +261,7 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
 ):
     before, written = without_progress(edited), exported(edited)
     journal = journal_of(tmp_path).read_bytes()
-    way = (
-        f'leave LABELS out and give --project {journal_of(tmp_path)} to go on with those edits, or'
-    )
+    way = f'leave LABELS out and give --project {journal_of(tmp_path)} to go on, or'
     with pytest.raises(InputError, match=way):
         start(labels_of(label(0, 1)))
     again = Page(access_to(start(None)))
@@ -276,9 +291,8 @@ def test_labels_that_are_read_differently_are_refused(
     Page(access_to(start(estimates(), **before))).edit(**EDITS[0])
     journal = journal_of(tmp_path).read_bytes()
     way = (
-        r'read differently from the same file, give the options of before \(--as-given, .*'
-        r' --labels-size, .* leave LABELS'
-        rf' out and give --project {journal_of(tmp_path)} to go on with those edits, or'
+        r'give the label file of before and its options, leave LABELS out and give --project '
+        rf'{journal_of(tmp_path)} to go on, or'
     )
     with pytest.raises(InputError, match=way):
         start(estimates(), **now)
@@ -303,16 +317,6 @@ def test_edits_go_on_with_another_file_of_the_same_labels(
     again = Page(access_to(start(replace(two_people, frames=tuple(frames)))))
     again.settle()
     assert without_progress(again) == before
-
-
-def test_another_label_file_that_cannot_be_read_is_another_file(
-    page: Page, start: Callable, two_people: VideoLabels, tmp_path: Path
-):
-    page.edit(**EDITS[0])
-    (tmp_path / 'labels.json').write_text('{}')
-    with pytest.raises(InputError) as refused:
-        start(two_people)
-    assert 'holds edits of another label file' in str(explain_error(refused.value))
 
 
 def test_a_label_file_that_needs_an_option_still_says_which(start: Callable, tmp_path: Path):
@@ -384,7 +388,7 @@ def test_a_journal_without_labels_asks_for_the_label_file(
     edited: Page, start: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
 ):
     without_labels(journal_of(tmp_path))
-    with pytest.raises(InputError, match='give the label file of before, or'):
+    with pytest.raises(InputError, match='give the label file of before and'):
         start(two_people if given else None)
 
 
@@ -398,7 +402,8 @@ def test_labels_that_the_disk_refuses_are_written_with_the_next_edit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     journal = Journal(tmp_path / 'j.jsonl', {})
-    journal.keep({'video': 'clip'})
+    labels = labels_of(label(0, 1))
+    journal.keep(labels, (64, 48))
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -411,13 +416,14 @@ def test_labels_that_the_disk_refuses_are_written_with_the_next_edit(
     journal.append({'id': 'b'})
     journal.close()
     again = Journal(journal.path, {})
-    assert (again.labels, again.entries) == ({'video': 'clip'}, [{'id': 'b'}])
+    assert same_labels(again.labels, labels)
+    assert again.entries == [{'id': 'b'}]
 
 
 def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path):
-    path, labels = tmp_path / 'j.jsonl', {'video': 'clip'}
+    path, labels = tmp_path / 'j.jsonl', labels_of(label(0, 1))
     journal = Journal(path, {'video': 'v'})
-    journal.keep(labels)
+    journal.keep(labels, (64, 48))
     journal.append({'id': 'a'})
     journal.append({'id': 'b'})
     journal.close()
@@ -427,13 +433,14 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
         journal = Journal(path, {'video': 'v'})
         confirmed = max(0, whole[:end].count(b'\n') - 2)
         assert journal.entries == [{'id': 'a'}, {'id': 'b'}][:confirmed]
-        journal.keep(labels)
+        journal.keep(labels, (64, 48))
         journal.append({'id': 'c'})
         journal.close()
         assert path.read_bytes().count(b'given_labels') == 1
         again = Journal(path, {'video': 'v'})
         again.close()
-        assert (again.labels, again.entries) == (labels, journal.entries)
+        assert same_labels(again.labels, labels)
+        assert again.entries == journal.entries
 
 
 @pytest.mark.slow
@@ -441,8 +448,14 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
 @settings(max_examples=30, deadline=None)
 def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
     labels = replace(labels, name='a clip.json')
-    packed = json.loads(json.dumps(pack_labels(labels, (64, 48))))
-    back = unpack_labels(packed, Path('j.jsonl'))
+    with TemporaryDirectory() as folder:
+        journal = Journal(Path(folder, 'j.jsonl'), {})
+        journal.keep(labels, (64, 48))
+        journal.append({'id': 'a'})
+        journal.close()
+        journal = Journal(journal.path, {})
+        journal.close()
+    back = journal.labels
     assert same_labels(labels, back)
     expected = given_labels(labels)
     assert [one.index for one in back.frames] == [one.index for one in expected.frames]

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -115,7 +114,7 @@ def test_labels_are_saved_under_a_name_without_a_suffix(
     start: Callable, two_people: VideoLabels, tmp_path: Path
 ):
     project = start(two_people)
-    project[0].files = replace(project[0].files, out=tmp_path / 'mended')
+    project[0].out = tmp_path / 'mended'
     page = Page(access_to(project))
     for _ in range(2):
         answer = page.post('/save', {})
@@ -205,7 +204,7 @@ def test_an_export_waits_for_a_save(
 
 def test_an_export_keeps_the_dots_of_the_name(start: Callable, two_people: VideoLabels):
     project = start(two_people)
-    project[0].files = replace(project[0].files, out=Path('2024.05.01 run_reviewed.json.gz'))
+    project[0].out = Path('2024.05.01 run_reviewed.json.gz')
     answer = Page(access_to(project)).post('/export', {'format': 'cvat'})
     assert 'filename="2024.05.01 run_reviewed.xml"' in answer.headers['content-disposition']
 
@@ -299,7 +298,7 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
     propagator = VideoPosePropagator(method='linear')
     review = start(labels_of(*two_people.persons, moved), propagator=propagator)[0]
     fresh = VideoReview(
-        propagator, review.state, labels_of(moved), review.journal, review.files, {}
+        propagator, review.state, labels_of(moved), review.journal, None, review.out, {}
     )
     shown = fresh.describe_poses(10, 10)['frames']['10']
     assert [(person['id'], person['keypoints'][0][0], person['pending']) for person in shown] == [
@@ -383,7 +382,7 @@ def test_the_timeline_has_lanes_and_lowest_scores_in_columns(page: Page):
     lowest = [min(scores[n : n + 10]) for n in range(0, NUM_FRAMES, 10)]
     assert one['heat'] == pytest.approx(lowest)
     assert one['joints']['left_hand'] == pytest.approx(lowest)
-    assert 'joints' not in two
+    assert two['joints'] is None
 
 
 def test_the_timeline_of_a_few_frames_has_as_many_columns(page: Page):

@@ -269,7 +269,6 @@ export function showHeader(store) {
   byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
   document.title = video ? `${video.name} · review` : 'Review';
   const save = byId('save-button');
-  save.hidden = project?.saves === false;
   save.disabled = saving;
   const unsaved = isUnsaved(store.state);
   save.textContent = saving ? 'Writing…' : unsaved ? 'Write labels •' : 'Write labels';

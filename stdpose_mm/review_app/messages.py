@@ -1,0 +1,306 @@
+"""What the page and the server send each other: JSON values, and the stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from collections.abc import AsyncIterator
+from threading import Lock
+from typing import Any, Literal, TypedDict
+
+from stdpose_mm.errors import explain_error, one_line
+from stdpose_mm.structures import Source
+
+SHOWN_DECIMALS = 2
+"""Decimals of pixels that the page gets."""
+
+PoseEdit = Literal['set_joints', 'accept', 'forget', 'mark_absent', 'mark_present', 'copy_nearest']
+PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
+VideoEdit = Literal['set_skeleton', 'undo', 'redo']
+EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
+
+EventName = Literal['hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed']
+
+
+class Edit(TypedDict, total=False):
+    """An edit; :class:`~.edits.EditReader` says which fields a type needs."""
+
+    type: EditType
+    person: int
+    frame: int
+    last: int
+    joints: Any
+    a: int
+    b: int
+    into: int
+    name: str
+    limbs: list[list[int]]
+    category: str
+    of: str
+
+
+class EditRequest(TypedDict):
+    """An edit with its identifier, that of its page, and the number of edits this page knows."""
+
+    id: str
+    page: str
+    revision: int
+    edit: Edit
+
+
+class Person(TypedDict):
+    """A person, and the first and last frame in which they are."""
+
+    id: int
+    first: int
+    last: int
+
+
+class Pose(TypedDict):
+    """A person in a frame.
+
+    ``keypoints`` are [x, y, visibility, score] by joint, ``sources`` a letter by joint (g, p or a),
+    ``before`` the places before the latest correction.
+    """
+
+    id: int
+    source: Source
+    keypoints: list[list[float]] | None
+    sources: str | None
+    box: list[float] | None
+    pending: bool
+    before: list[list[float] | None] | None
+
+
+class Poses(TypedDict):
+    """Poses by frame."""
+
+    revision: int
+    frames: dict[str, list[Pose]]
+
+
+class Counts(TypedDict):
+    """What edits have made so far."""
+
+    labels_made: int
+    clicks: int
+    can_undo: bool
+    can_redo: bool
+
+
+class EditAnswer(Counts):
+    """What an edit has changed; ``touched`` are first and last frames of outdated poses."""
+
+    revision: int
+    touched: list[list[int]]
+    persons: list[Person]
+    person: int | None
+    frames: dict[str, list[Pose]]
+
+
+class SkeletonData(TypedDict):
+    """The joints of a video."""
+
+    joints: list[str]
+    limbs: list[list[int]]
+    parents: list[int]
+    flip: list[int]
+    category: str
+
+
+class SkeletonChoice(TypedDict):
+    """Joints to choose for an unlabelled video."""
+
+    name: str
+    joints: list[str]
+
+
+class Video(Counts):
+    """A video that is open."""
+
+    name: str
+    frames: int
+    width: int
+    height: int
+    fps: float | None
+    skeleton: SkeletonData | None
+    skeletons: list[SkeletonChoice]
+    persons: list[Person]
+    revision: int
+    settled: int
+    saved: int | None
+    method: str
+    failed: str | None
+    labels_file: str | None
+    project_file: str
+    out_file: str
+
+
+class VideoState(TypedDict):
+    """The row of a video in the list of the project."""
+
+    frames: int | None
+    people: int | None
+    labels: int | None
+    state: Literal['loading', 'unavailable', 'unlabelled', 'in work', 'good enough']
+    error: str | None
+
+
+class ListedVideo(VideoState):
+    """A video in this list."""
+
+    id: int
+    name: str
+
+
+class Format(TypedDict):
+    """A format to export to."""
+
+    name: str
+    suffix: str
+
+
+class Project(TypedDict):
+    """The videos of the server."""
+
+    name: str
+    key: str
+    version: str
+    target: float
+    videos: list[ListedVideo]
+    formats: list[Format]
+
+
+class Lane(TypedDict):
+    """A person in the timeline: runs [first, last, source], lowest scores by column."""
+
+    id: int
+    runs: list[list[Any]]
+    heat: list[float | None]
+    joints: dict[str, list[float | None]] | None
+
+
+class Place(TypedDict):
+    """A person in a frame, and why to look at them."""
+
+    frame: int
+    person: int
+    reason: str
+
+
+class Check(Place):
+    """A frame in doubt."""
+
+    joints: list[str]
+    score: float
+
+
+class Suggestion(TypedDict):
+    """A frame to label."""
+
+    frame: int
+    gain: float
+
+
+class Measured(TypedDict):
+    """The accuracy on hidden labels."""
+
+    right: float
+    labels: int
+    text: str
+
+
+class Timeline(TypedDict):
+    """The lanes of everyone and the marks of frames."""
+
+    revision: int
+    columns: int
+    persons: list[Lane]
+    checks: list[Check]
+    suggestions: list[Suggestion]
+
+
+class GuidanceAnswer(Counts):
+    """What to do next, and whether the poses are good enough."""
+
+    expected_wrong: float | None
+    labels_needed: int | None
+    good_enough: bool
+    next: Place | None
+    doubtful: list[Check]
+    num_doubtful: int
+    measured: Measured | None
+    revision: int
+    computing: bool
+    evidence: list[str]
+
+
+def sentence_of(error: Exception) -> str:
+    """Say what has happened; of a bug, the server prints the traceback."""
+    sentence = explain_error(error)
+    if sentence is None:
+        traceback.print_exception(error)
+        sentence = f'{type(error).__name__}: {one_line(error)}, a bug'
+    return sentence
+
+
+KEEP_ALIVE_SECONDS = 15.0
+
+MAX_WAITING = 1000
+"""Maximum number of unread events of a page; a page beyond it is disconnected."""
+
+
+class EventStream:
+    """The server-sent events of a video to any number of pages; any thread may send."""
+
+    def __init__(self) -> None:
+        self._queues: dict[asyncio.Queue[bytes | None], asyncio.AbstractEventLoop] = {}
+        self._lock = Lock()
+
+    def send(self, event: EventName, **data: Any) -> None:
+        """Send an event to every page."""
+        self._put(_encode(event, data))
+
+    def close(self) -> None:
+        """End the streams of all pages."""
+        self._put(None)
+
+    async def listen(self, **hello: Any) -> AsyncIterator[bytes]:
+        """Yield the events for one page until it disconnects, beginning with ``hello``."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        with self._lock:
+            self._queues[queue] = asyncio.get_running_loop()
+        try:
+            self.send('pages', count=len(self._queues))
+            yield _encode('hello', hello)
+            while True:
+                try:
+                    message = await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)
+                except asyncio.TimeoutError:
+                    message = b': still here\n\n'
+                if message is None:
+                    return
+                yield message
+        finally:
+            with self._lock:
+                self._queues.pop(queue, None)
+            self.send('pages', count=len(self._queues))
+
+    def _put(self, message: bytes | None) -> None:
+        def put(queue: asyncio.Queue[bytes | None]) -> None:
+            if queue.qsize() < MAX_WAITING:
+                queue.put_nowait(message)
+                return
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
+
+        with self._lock:
+            for queue, loop in self._queues.items():
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(put, queue)
+
+
+def _encode(event: EventName, data: dict[str, Any]) -> bytes:
+    return f'event: {event}\ndata: {json.dumps(data)}\n\n'.encode()
