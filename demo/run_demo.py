@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
     from stdpose_mm.propagation import propagate_subsampled, subsample_labels
-    from stdpose_mm.visualization import plot_training_curves, plot_trajectories, write_overlay
+    from stdpose_mm.visualization import save_figure, training_curves, trajectories, write_overlay
 
     start = time.monotonic()
     out: Path = args.out_dir
@@ -172,16 +172,16 @@ def run(args: argparse.Namespace) -> None:
         )
 
     announce(5, 'draw')
-    plot_training_curves(
-        next((out / 'training').glob('*/vis_data/scalars.json')), out / 'training_curve.png'
-    )
+    scalars = next((out / 'training').glob('*/vis_data/scalars.json'))
+    save_figure(training_curves(scalars), out / 'training_curve.png')
     frames, labels = max(videos, key=lambda video: len(video[1].persons))
     write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
     dense = propagate_subsampled(frames, labels, args.interval, propagators[SHOWN])
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
     write_picture(out / 'overlay.png', frames, dense, args.interval)
-    plot_trajectories(dense, out / 'trajectories.png', joints=TRAJECTORIES, truth=labels)
+    figure = trajectories(dense, joints=TRAJECTORIES, truth=labels)
+    save_figure(figure, out / 'trajectories.png')
 
     table = comparison.table(TITLES)
     write_text(out / 'table.md', table + '\n')

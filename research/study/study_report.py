@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.visualization.benchmark_plots import Curve, plot_curves, plot_dots
-from stdpose_mm.visualization.plots import VALIDATION_METRICS
+from stdpose_mm.visualization.plots import VALIDATION_METRICS, Curve, curves, save_figure
 
 from .study import Study
+from .study_plots import dots
 from .study_runs import EntryResult, RunResult
 
 LOSSES = ('losses_before', 'losses_after')
@@ -221,24 +221,24 @@ def plot_study(path: Path, study: Study, results: Sequence[EntryResult]) -> None
                     panel.setdefault(series, []).append((x, value.mean, (value.low, value.high)))
                 if metric == metrics[0] and published is not None:
                     panel.setdefault(f'{series}, published', []).append((x, published, None))
-        curves: dict[str, dict[str, Curve]] = {
+        sorted_panels: dict[str, dict[str, Curve]] = {
             metric: {series: sorted(curve) for series, curve in panel.items()}
             for metric, panel in panels.items()
         }
-        plot_curves(path, curves, study.x_label or 'x')
+        save_figure(curves(sorted_panels, study.x_label or 'x'), path)
         return
-    dots: dict[str, list[tuple[str, float, tuple[float, float]]]] = {}
+    rows: dict[str, list[tuple[str, float, tuple[float, float]]]] = {}
     marks: dict[str, float] = {}
     for result, name in _rows(results):
         label = f'{result.entry.name}, {name}' if name else result.entry.name
         for metric in metrics:
             value = spread(_metric(result, name, metric))
             if value is not None:
-                dots.setdefault(metric, []).append((label, value.mean, (value.low, value.high)))
+                rows.setdefault(metric, []).append((label, value.mean, (value.low, value.high)))
         published = result.entry.published_value(name)
         if published is not None:
             marks[label] = published
-    plot_dots(path, dots, {metrics[0]: marks})
+    save_figure(dots(rows, {metrics[0]: marks}), path)
 
 
 def seconds_per_step(run: RunResult) -> float | None:

@@ -204,10 +204,11 @@ def test_a_sweep_is_a_curve_with_the_published_one_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    monkeypatch.setattr(report_module, 'plot_curves', lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr(report_module, 'curves', lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr(report_module, 'save_figure', lambda *_: None)
     results = [sweep('a', {7: 80.0, 3: 90.0}, published={'T = 3': 95.0})]
     plot_study(tmp_path / 'plot.png', study(results, x_label='T'), results)
-    (_, panels, label) = drawn[0]
+    panels, label = drawn[0]
     assert label == 'T'
     assert panels == {
         'toy/AP': {
@@ -221,14 +222,15 @@ def test_entries_of_one_series_make_a_curve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    monkeypatch.setattr(report_module, 'plot_curves', lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr(report_module, 'curves', lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr(report_module, 'save_figure', lambda *_: None)
     results = []
     for x, value in ((2, 70.0), (1, 60.0)):
         entry = StudyEntry(f'k = {x}', 'c.py', x=x, series='theta = 0')
         runs = {0: run_result({'': {'toy/AP': value}})}
         results.append(EntryResult(entry, [StudyTest()], 1, runs))
     plot_study(tmp_path / 'plot.png', study(results), results)
-    assert drawn[0][1] == {
+    assert drawn[0][0] == {
         'toy/AP': {'theta = 0': [(1, 60.0, (60.0, 60.0)), (2, 70.0, (70.0, 70.0))]}
     }
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.tracking.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
@@ -28,7 +29,6 @@ from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxe
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.io.video_list import find_file_of, list_videos
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes

@@ -235,8 +235,9 @@ def write_results(
     report: str,
 ) -> None:
     """Write the plot, the table, and at last the states."""
+    from research.annotation.effort_plot import labelling_effort
     from research.annotation.simulated_annotator import MEASURED
-    from stdpose_mm.visualization import plot_labelling_effort
+    from stdpose_mm.visualization.plots import save_figure
 
     panels = {
         f'{measured} frames': {
@@ -245,7 +246,7 @@ def write_results(
         }
         for measured in MEASURED
     }
-    plot_labelling_effort(panels, args.target_pck, args.out_dir / 'effort.png')
+    save_figure(labelling_effort(panels, args.target_pck), args.out_dir / 'effort.png')
     write_text(args.out_dir / 'table.md', f'{report}\n')
     fields = {
         'target_pck': args.target_pck,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.visualization import plot_curves
-from stdpose_mm.visualization.benchmark_plots import Curve
+from stdpose_mm.visualization import curves, save_figure
+from stdpose_mm.visualization.plots import Curve
 
 from .clip_statistics import CLIP_MOTION, DISTANCES, MetricSummary
 from .compare_propagators import WITH_INTERVAL, Comparison, title_of
@@ -48,14 +48,15 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
             }
             for metric in WITH_INTERVAL
         }
-        plot_curves(out_dir / file, panels, INTERVAL_AXIS)
+        save_figure(curves(panels, INTERVAL_AXIS), out_dir / file)
         written.append(out_dir / file)
     panels = {f'error %, T = {c.interval}': _by_distance(c) for c in comparisons if c.breakdowns}
     distances = {
         label: panel for label, panel in panels.items() if max(map(len, panel.values())) > 1
     }
     if distances:
-        plot_curves(out_dir / 'by_distance.png', distances, f'{DISTANCES} (the last: or more)')
+        figure = curves(distances, f'{DISTANCES} (the last: or more)')
+        save_figure(figure, out_dir / 'by_distance.png')
         written.append(out_dir / 'by_distance.png')
     return written
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from os import PathLike
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -73,9 +72,8 @@ def draw_people(
     poses = [_Pose(person, unit) for person in persons if person.labelled.any()]
     # Larger people are nearer to the camera.
     poses.sort(key=lambda pose: pose.size)
-    if boxes:
-        for pose in poses:
-            pose.draw_box(canvas)
+    for pose in poses if boxes else ():
+        pose.draw_box(canvas)
     for pose in poses:
         pose.draw(canvas, skeleton)
     any_given = any(pose.person.given.any() for pose in poses)
@@ -84,7 +82,13 @@ def draw_people(
         cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), bgr(GIVEN_COLOR), thickness)
     tags = _Tags(canvas)
     if frame_index is not None:
-        _write_corner(tags, skeleton, f'frame {frame_index}' + ' given' * any_given, unit)
+        # With the legend of the side colours.
+        texts = {f'frame {frame_index}' + ' given' * any_given: '#ffffff'}
+        texts |= {side: SIDE_COLORS[side] for side in ('left', 'right') if side in skeleton.sides}
+        scale, place, left = max(0.4, 0.5 * unit), round(8 * unit), round(8 * unit)
+        for text, color in texts.items():
+            tags.write(text, (left, place), scale, bgr(color))
+            left += _text_size(text, scale)[0] + round(4 * unit)
     tags.keep_free(poses)
     for pose in reversed(poses):
         pose.write_tag(tags)
@@ -110,7 +114,7 @@ def write_overlay(path: str | PathLike[str], frames: FrameSource, labels: VideoL
 
 
 class _Pose:
-    """Hold a person to draw, with at least one joint.
+    """A person to draw, with at least one joint.
 
     Args:
         person: The person.
@@ -133,58 +137,44 @@ class _Pose:
 
     def draw_box(self, canvas: np.ndarray) -> None:
         """Draw the person's box, if there is one."""
-        if self.person.bbox is None:
-            return
-        corners = np.clip(to_corners(self.person.bbox), -1e5, 1e5)
-        left, top, right, bottom = np.rint(corners).astype(int).tolist()
-        color = bgr(track_color(self.person.track_id))
-        cv2.rectangle(canvas, (left, top), (right, bottom), color, max(1, self.line // 2))
+        if self.person.bbox is not None:
+            corners = np.clip(to_corners(self.person.bbox), -1e5, 1e5)
+            left, top, right, bottom = np.rint(corners).astype(int).tolist()
+            color = bgr(track_color(self.person.track_id))
+            cv2.rectangle(canvas, (left, top), (right, bottom), color, max(1, self.line // 2))
 
     def draw(self, canvas: np.ndarray, skeleton: Skeleton) -> None:
-        """Draw limbs and joints."""
-        person = self.person
+        """Draw limbs, those of doubtful joints dashed, and joints."""
+        person, labelled = self.person, self.person.labelled
         points = np.rint(np.clip(person.keypoints, -1e5, 1e5) * 2**_SHIFT).astype(np.int32)
-        segments = self._segments(points, skeleton)
-        every = [segment for side in segments.values() for segment in side]
-        self._draw_lines(canvas, every, DARK_COLOR, self.outline)
-        for side, lines in segments.items():
-            self._draw_lines(canvas, lines, SIDE_COLORS[side], self.line)
+        lines: dict[Side, list[np.ndarray]] = {'middle': [], 'right': [], 'left': []}
+        for limb, side in zip(skeleton.limbs, limb_sides(skeleton), strict=True):
+            ends = list(limb)
+            if labelled[ends].all():
+                is_doubtful = self.doubtful[ends].any()
+                dashes = _dashes(points[ends], 3 * self.line) if is_doubtful else [points[ends]]
+                lines[side] += dashes
+        every = [line for of_side in lines.values() for line in of_side]
+        _draw_lines(canvas, every, DARK_COLOR, self.outline)
+        for side, of_side in lines.items():
+            _draw_lines(canvas, of_side, SIDE_COLORS[side], self.line)
         linked = {joint for limb in skeleton.limbs for joint in limb}
-        for joint in np.flatnonzero(person.labelled).tolist():
-            if self.is_tiny and joint in linked and not (person.given | self.doubtful)[joint]:
-                continue
-            self._draw_joint(canvas, points[joint], joint, SIDE_COLORS[skeleton.sides[joint]])
-
-    def _segments(self, points: np.ndarray, skeleton: Skeleton) -> dict[Side, list[np.ndarray]]:
-        """List the line segments of the limbs by side; dashes for doubtful limbs."""
-        segments: dict[Side, list[np.ndarray]] = {'middle': [], 'right': [], 'left': []}
-        labelled, doubtful = self.person.labelled.tolist(), self.doubtful.tolist()
-        for (a, b), side in zip(skeleton.limbs, limb_sides(skeleton), strict=True):
-            if labelled[a] and labelled[b]:
-                ends = points[[a, b]]
-                is_doubtful = doubtful[a] or doubtful[b]
-                segments[side] += _dashes(ends, 3 * self.line) if is_doubtful else [ends]
-        return segments
-
-    def _draw_lines(
-        self, canvas: np.ndarray, lines: list[np.ndarray], color: str, thickness: int
-    ) -> None:
-        if lines:
-            cv2.polylines(canvas, lines, False, bgr(color), thickness, cv2.LINE_AA, _SHIFT)
+        for joint in np.flatnonzero(labelled).tolist():
+            if not self.is_tiny or joint not in linked or (person.given | self.doubtful)[joint]:
+                self._draw_joint(canvas, points[joint], joint, SIDE_COLORS[skeleton.sides[joint]])
 
     def _draw_joint(self, canvas: np.ndarray, point: np.ndarray, joint: int, color: str) -> None:
         is_occluded = self.person.visibility[joint] == OCCLUDED
-        radius = 0.7 * self.radius if is_occluded else self.radius
+        reach = round((0.7 * self.radius if is_occluded else self.radius) * 2**_SHIFT)
         if self.doubtful[joint]:
-            reach = round(radius * 2**_SHIFT)
             arms = [point + reach * np.array([[-1, s], [1, -s]], np.int32) for s in (-1, 1)]
-            self._draw_lines(canvas, arms, DARK_COLOR, self.outline)
-            self._draw_lines(canvas, arms, DOUBT_COLOR, self.line)
+            _draw_lines(canvas, arms, DARK_COLOR, self.outline)
+            _draw_lines(canvas, arms, DOUBT_COLOR, self.line)
             return
         disc, ring = (color, DARK_COLOR) if self.person.given[joint] else (DARK_COLOR, color)
-        place, size = (int(point[0]), int(point[1])), round(radius * 2**_SHIFT)
-        cv2.circle(canvas, place, size, bgr(disc), cv2.FILLED, cv2.LINE_AA, _SHIFT)
-        cv2.circle(canvas, place, size, bgr(ring), max(1, self.line // 2), cv2.LINE_AA, _SHIFT)
+        place = int(point[0]), int(point[1])
+        cv2.circle(canvas, place, reach, bgr(disc), cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, place, reach, bgr(ring), max(1, self.line // 2), cv2.LINE_AA, _SHIFT)
 
     def write_tag(self, tags: _Tags) -> None:
         """Write the track id, and whether the pose is given, beside the person."""
@@ -195,6 +185,11 @@ class _Pose:
         for text in dict.fromkeys((f'{name} {given}'.strip(), name)):
             if text and tags.write_beside(text, self.extent, self.text, bgr(color)):
                 return
+
+
+def _draw_lines(canvas: np.ndarray, lines: list[np.ndarray], color: str, thickness: int) -> None:
+    if lines:
+        cv2.polylines(canvas, lines, False, bgr(color), thickness, cv2.LINE_AA, _SHIFT)
 
 
 def _dashes(ends: np.ndarray, length: int) -> list[np.ndarray]:
@@ -212,7 +207,7 @@ def _dashes(ends: np.ndarray, length: int) -> list[np.ndarray]:
 
 
 class _Tags:
-    """Write texts on a picture so that none covers another.
+    """Texts on a picture of which none covers another.
 
     Args:
         canvas: BGR uint8 [H, W, 3] to write on.
@@ -241,7 +236,7 @@ class _Tags:
             scale: Font scale.
             color: Colour of the tag.
         """
-        width, height, *_ = _text_size(text, scale)
+        width, height, _, _ = _text_size(text, scale)
         x, y, w, h = extent.tolist()
         gap = height / 2
         places = (
@@ -277,30 +272,10 @@ class _Tags:
         return True
 
 
-class _TextSize(NamedTuple):
-    """Hold the size of a tag in pixels, its padding included."""
-
-    width: int
-    height: int
-    padding: int
-    stroke: int
-
-
 @lru_cache(maxsize=4096)
-def _text_size(text: str, scale: float) -> _TextSize:
+def _text_size(text: str, scale: float) -> tuple[int, int, int, int]:
+    """Measure a tag in pixels: width and height, padding included, padding, and stroke."""
     stroke = max(1, round(2 * scale))
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, stroke)
     padding = max(2, round(5 * scale))
-    return _TextSize(width + 2 * padding, height + 2 * padding, padding, stroke)
-
-
-def _write_corner(tags: _Tags, skeleton: Skeleton, text: str, unit: float) -> None:
-    """Write a text and the legend of the side colours into the upper left corner."""
-    scale = max(0.4, 0.5 * unit)
-    place, gap = round(8 * unit), round(4 * unit)
-    left = place
-    texts = {text: '#ffffff'}
-    texts |= {side: SIDE_COLORS[side] for side in ('left', 'right') if side in skeleton.sides}
-    for word, color in texts.items():
-        tags.write(word, (left, place), scale, bgr(color))
-        left += _text_size(word, scale).width + gap
+    return width + 2 * padding, height + 2 * padding, padding, stroke

@@ -1,9 +1,9 @@
-"""Plots of training runs, trajectories and confidence, as PNG files."""
+"""Plots of training runs, trajectories, scores and comparisons, as figures or PNG files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import Reliability
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -22,15 +23,11 @@ if TYPE_CHECKING:
 
 FilePath = str | PathLike[str]
 
+Curve = Sequence[tuple[float, float, tuple[float, float] | None]]
+"""(position, value, 95 % interval if there is one); NaN values are left out."""
+
 VALIDATION_METRICS = ('AP', 'PCK@0.1')
 """Validation metrics that are plotted, whatever their prefix, all in per cent."""
-
-
-def plot_training_curves(
-    scalars: FilePath, path: FilePath, metrics: Sequence[str] = VALIDATION_METRICS
-) -> None:
-    """Write :func:`training_curves` as a PNG file, atomically."""
-    save_figure(training_curves(scalars, metrics), path)
 
 
 def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
@@ -44,45 +41,48 @@ def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRI
     Raises:
         InputError: If the file is missing, is not as described, or holds no training record.
     """
-    records = _read_scalars(Path(scalars))
+    try:
+        lines = Path(scalars).read_text().splitlines()
+        records = [dict(json.loads(line)) for line in lines if line.strip()]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f'{scalars} cannot be read as one JSON object a line ({error}), '
+            'give vis_data/scalars.json of a training run'
+        ) from error
     training = [record for record in records if 'loss' in record]
     validation = [record for record in records if 'loss' not in record]
     if not training:
         raise InputError(
             f'{scalars} holds no record with a loss, give vis_data/scalars.json of a training run'
         )
-    drawn = sorted(
-        {name for record in validation for name in record if name.split('/')[-1] in metrics}
-    )
+    named = sorted({name for record in validation for name in record})
+    drawn = [name for name in named if name.split('/')[-1] in metrics]
     figure, axes = make_figure(3 if drawn else 2, width=8)
     losses = sorted(name for name in training[0] if 'loss' in name)
-    for name in losses:
-        _plot_records(axes[0], training, name)
+    _plot_records(axes[0], training, losses, 'loss', 'iteration')
     axes[0].set_yscale('log')
-    axes[0].set_ylabel('loss')
-    axes[0].legend(fontsize='small')
-    _plot_records(axes[1], training, 'lr')
-    axes[1].set_ylabel('learning rate')
-    for axis in axes[:2]:
-        axis.set_xlabel('iteration')
-    for name in drawn:
-        _plot_records(axes[2], validation, name, marker='o')
+    _plot_records(axes[1], training, ['lr'], 'learning rate', 'iteration')
     if drawn:
-        axes[2].set_ylabel('validation, per cent')
-        axes[2].set_xlabel('step at which it was validated')
-        axes[2].legend(fontsize='small')
+        step = 'step at which it was validated'
+        _plot_records(axes[2], validation, drawn, 'validation, per cent', step, marker='o')
     return figure
 
 
-def plot_trajectories(
-    labels: VideoLabels,
-    path: FilePath,
-    track_id: int | None = None,
-    joints: Sequence[str] | None = None,
-    truth: VideoLabels | None = None,
+def _plot_records(
+    axis: Axes,
+    records: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    label: str,
+    step: str,
+    marker: str = '',
 ) -> None:
-    """Write :func:`trajectories` as a PNG file, atomically."""
-    save_figure(trajectories(labels, track_id, joints, truth), path)
+    for name in names:
+        shown = [record for record in records if isinstance(record.get(name), (int, float))]
+        steps = [record.get('step', n) for n, record in enumerate(shown)]
+        axis.plot(steps, [record[name] for record in shown], label=name, marker=marker)
+    axis.set_ylabel(label)
+    axis.set_xlabel(step)
+    axis.legend(fontsize='small')
 
 
 def trajectories(
@@ -109,87 +109,35 @@ def trajectories(
     track = _track_of(labels, track_id)
     names = labels.skeleton.keypoint_names
     ever = np.any([person.labelled for person in track], axis=0)
-    chosen = [name for name, shown in zip(names, ever, strict=True) if shown]
-    if joints is not None:
-        unknown = [name for name in joints if name not in names]
-        if unknown:
-            raise InputError(f'there is no joint {unknown[0]!r}, choose among {", ".join(names)}')
-        chosen = list(joints)
+    if joints is None:
+        joints = [name for name, shown in zip(names, ever, strict=True) if shown]
+    unknown = [name for name in joints if name not in names]
+    if unknown:
+        raise InputError(f'there is no joint {unknown[0]!r}, choose among {", ".join(names)}')
 
     figure, axes = make_figure(2, width=10)
     styles = curve_styles(labels.skeleton)
-    for name in chosen:
+    for name in joints:
         joint = names.index(name)
-        _plot_joint(axes, track, joint, name, **styles[joint])
+        style: dict[str, Any] = {**styles[joint]}
+        frames, points = _places(track, joint)
+        given = np.array([person.given[joint] for person in track])
+        for axis, values in zip(axes, points.T, strict=True):
+            axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
+            axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
         if truth is not None:
             frames, points = _places(_track_of(truth, track_id), joint)
             for axis, values in zip(axes, points.T, strict=True):
-                axis.plot(frames, values, color=styles[joint]['color'], linewidth=4, alpha=0.25)
+                axis.plot(frames, values, color=style['color'], linewidth=4, alpha=0.25)
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
     axes[1].invert_yaxis()
     title = f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels'
     axes[0].set_title(title if truth is None else f'{title}, broad pale lines the truth')
-    if chosen:
+    if joints:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
-
-
-def confidence(labels: VideoLabels) -> Figure:
-    """Plot the mean and lowest score of every frame's labelled joints, given frames as dots.
-
-    Args:
-        labels: Labels of a video, given and propagated; given joints count with score 1.
-    """
-    scores: dict[int, list[np.ndarray]] = {}
-    given = set()
-    for person in labels.persons:
-        if person.source == 'given':
-            given.add(person.frame_index)
-        known = person.given if person.scores is None else person.labelled
-        if known.any():
-            sure = np.ones(len(known)) if person.scores is None else person.scores
-            sure = np.where(person.given, 1.0, sure)
-            scores.setdefault(person.frame_index, []).append(sure[known])
-    last = max((frame.index for frame in labels.frames), default=0)
-    mean, lowest = np.full((2, last + 1), np.nan)
-    for index, values in scores.items():
-        joined = np.concatenate(values)
-        mean[index], lowest[index] = joined.mean(), joined.min()
-    figure, (axis,) = make_figure(1, width=10)
-    axis.axhspan(0, DOUBTFUL, color=DOUBT_COLOR, alpha=0.4, linewidth=0, label='in doubt')
-    axis.plot(mean, color='black', linewidth=1.5, label='mean of all joints')
-    axis.plot(lowest, color='grey', linewidth=1, linestyle='--', label='worst joint')
-    frames = sorted(given)
-    axis.plot(frames, np.ones(len(frames)), 'o', color=GIVEN_COLOR, markersize=4, label='given')
-    axis.set_ylim(0, 1.05)
-    axis.set_xlabel('frame')
-    axis.set_ylabel('score')
-    axis.legend(fontsize='small', loc='lower left')
-    return figure
-
-
-def printable(text: str) -> str:
-    """Replace unprintable characters of a text from a file by the replacement character."""
-    if text.isprintable():
-        return text
-    return ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
-
-
-def _escape_formulas(text: str) -> str:
-    """Escape dollar signs, between which matplotlib would read formulas."""
-    return printable(text).replace('$', r'\$')
-
-
-def _plot_joint(
-    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, **style: Any
-) -> None:
-    frames, points = _places(track, joint)
-    given = np.array([person.given[joint] for person in track])
-    for axis, values in zip(axes, points.T, strict=True):
-        axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
-        axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
 
 
 def _track_of(labels: VideoLabels, track_id: int) -> list[PersonLabel]:
@@ -208,30 +156,112 @@ def _places(track: Sequence[PersonLabel], joint: int) -> tuple[np.ndarray, np.nd
     return np.array([person.frame_index for person in track]), np.array(places)
 
 
-def _read_scalars(path: Path) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_text().splitlines()
-        records = [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f'{path} cannot be read as one JSON object a line ({error}), '
-            'give vis_data/scalars.json of a training run'
-        ) from error
-    if not all(isinstance(record, dict) for record in records):
-        raise InputError(f'{path} must hold one JSON object a line')
-    return records
+def confidence(labels: VideoLabels) -> Figure:
+    """Plot the mean and lowest score of every frame's labelled joints, given frames as dots.
+
+    Args:
+        labels: Labels of a video, given and propagated; given joints count with score 1.
+    """
+    scores: dict[int, list[np.ndarray]] = {}
+    for person in labels.persons:
+        known = person.given if person.scores is None else person.labelled
+        if known.any():
+            sure = np.ones(len(known)) if person.scores is None else person.scores
+            sure = np.where(person.given, 1.0, sure)
+            scores.setdefault(person.frame_index, []).append(sure[known])
+    last = max((frame.index for frame in labels.frames), default=0)
+    mean, lowest = np.full((2, last + 1), np.nan)
+    for index, values in scores.items():
+        joined = np.concatenate(values)
+        mean[index], lowest[index] = joined.mean(), joined.min()
+    figure, (axis,) = make_figure(1, width=10)
+    axis.axhspan(0, DOUBTFUL, color=DOUBT_COLOR, alpha=0.4, linewidth=0, label='in doubt')
+    axis.plot(mean, color='black', linewidth=1.5, label='mean of all joints')
+    axis.plot(lowest, color='grey', linewidth=1, linestyle='--', label='worst joint')
+    frames = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
+    axis.plot(frames, np.ones(len(frames)), 'o', color=GIVEN_COLOR, markersize=4, label='given')
+    axis.set_ylim(0, 1.05)
+    axis.set_xlabel('frame')
+    axis.set_ylabel('score')
+    axis.legend(fontsize='small', loc='lower left')
+    return figure
 
 
-def _plot_records(
-    axis: Axes, records: Sequence[dict[str, Any]], name: str, marker: str = ''
-) -> None:
-    shown = [record for record in records if isinstance(record.get(name), (int, float))]
-    axis.plot(
-        [record.get('step', n) for n, record in enumerate(shown)],
-        [record[name] for record in shown],
-        label=name,
-        marker=marker,
-    )
+def reliability_curves(results: Mapping[str, Reliability]) -> Figure:
+    """Plot the ratio of correct joints against the score, one curve for each set of scores.
+
+    Calibrated scores lie on the diagonal. Bars are 95 % intervals of a ratio (Wilson), as if the
+    joints of a bin were independent of each other; those of one video are not, so that they are a
+    lower bound.
+
+    Args:
+        results: Name of the scores, such as the method's -> their reliability.
+    """
+    from scipy.stats import binomtest
+
+    figure, (axis,) = make_figure(1, width=5.5)
+    figure.set_figheight(5)
+    axis.plot([0, 1], [0, 1], color='grey', linestyle='--', linewidth=1)
+    for name, result in results.items():
+        ratios, counts = result.accuracies, result.counts
+        intervals = [
+            binomtest(round(ratio * count), count).proportion_ci(method='wilson')
+            for ratio, count in zip(ratios.tolist(), counts.tolist(), strict=True)
+        ]
+        low, high = np.array(intervals).T
+        label = (
+            f'{name}: calibration error {result.expected_calibration_error:.3f}, '
+            f'Brier {result.brier:.3f}, AUROC {result.auroc:.3f}'
+        )
+        bars = np.maximum([ratios - low, high - ratios], 0)
+        axis.errorbar(result.mean_scores, ratios, bars, marker='o', markersize=3, label=label)
+    axis.set_aspect('equal')
+    axis.set_xlabel('mean score of a bin')
+    axis.set_ylabel("ratio within a tenth of the pose's size")
+    axis.legend(fontsize='x-small', loc='lower right')
+    return figure
+
+
+def curves(panels: Mapping[str, Mapping[str, Curve]], position: str) -> Figure:
+    """Plot metrics of several methods against a number, one panel below the other.
+
+    Methods keep their colour from panel to panel. Intervals are bars; methods are shifted a little,
+    so that bars do not hide each other.
+
+    Args:
+        panels: Label of the vertical axis -> method -> curve of the method.
+        position: Label of the horizontal axis.
+    """
+    figure, axes = make_figure(len(panels), width=8)
+    methods = list(dict.fromkeys(method for panel in panels.values() for method in panel))
+    for axis, (label, panel) in zip(axes, panels.items(), strict=True):
+        for method, curve in panel.items():
+            number = methods.index(method)
+            shift = 0.06 * (number - (len(methods) - 1) / 2)
+            known = [point for point in curve if not np.isnan(point[1])]
+            places = [place + shift for place, _, _ in known]
+            values = [value for _, value, _ in known]
+            # Matplotlib's own colours, C0 to C9, cyclically.
+            color = f'C{number % 10}'
+            axis.plot(places, values, marker='o', markersize=3, color=color, label=method)
+            bars = [interval or (value, value) for _, value, interval in known]
+            axis.vlines(places, *np.reshape(bars, (-1, 2)).T, color=color, alpha=0.5)
+        ticks = sorted({place for curve in panel.values() for place, _, _ in curve})
+        axis.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+        axis.set_ylabel(label)
+        axis.set_xlabel(position)
+    axes[0].legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
+    return figure
+
+
+def printable(text: str) -> str:
+    """Replace unprintable characters of a text from a file by the replacement character."""
+    return ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
+
+
+def _escape_formulas(text: str) -> str:
+    """Escape dollar signs, between which matplotlib would read formulas."""
+    return printable(text).replace('$', r'\$')
 
 
 def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
@@ -247,14 +277,6 @@ def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
     for axis in axes:
         axis.grid(alpha=0.3)
     return figure, axes
-
-
-def color_cycle(name: str) -> Callable[[int], Any]:
-    """Return the colours of a matplotlib colormap by number, cyclically."""
-    from matplotlib import colormaps
-
-    palette = colormaps[name]
-    return lambda number: palette(number % palette.N)
 
 
 def save_figure(figure: Figure, path: FilePath) -> None:

@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ def write_report(
             'report needs at least one'
         )
     page = Path(path)
-    colors = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
+    colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     with ExitStack() if outputs is None else nullcontext(outputs) as files:
         content = {
             'name': labels.name,
@@ -112,24 +111,18 @@ def _render(content: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader('stdpose_mm.visualization'),
         autoescape=True,
-        finalize=_finalize,
+        # Markup is a subclass of str that comes from the template itself.
+        finalize=lambda value: printable(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters['sha256'] = _digest
+    # As a content security policy names a script.
+    environment.filters['sha256'] = lambda script: base64.b64encode(
+        hashlib.sha256(script.encode()).digest()
+    ).decode()
     return environment.get_template(TEMPLATE).render(content)
-
-
-def _finalize(value: Any) -> Any:
-    # Markup is a subclass of str that comes from the template itself.
-    return printable(value) if type(value) is str else value
-
-
-def _digest(script: str) -> str:
-    """Compute the SHA-256 of a script as a content security policy names it."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _facts(
@@ -181,20 +174,15 @@ def _video(
 def _embed(video: Path) -> str | None:
     """Encode a video as a data URI; ``None`` if it is too large or browsers would not play it."""
     try:
-        size = video.stat().st_size
         # FFmpeg takes a relative name such as 10:30.mp4 for an address.
         with av.open(os.path.abspath(video)) as container:
-            streams = container.streams.video
-            playable = (
-                'mp4' in container.format.name
-                and len(streams) > 0
-                and streams[0].codec_context.name in ('h264', 'libx264')
-            )
+            codecs = [stream.codec_context.name for stream in container.streams.video[:1]]
+            playable = 'mp4' in container.format.name and codecs in (['h264'], ['libx264'])
+        if playable and video.stat().st_size <= MAX_VIDEO_BYTES:
+            return _data_uri('video/mp4', video.read_bytes())
     except (OSError, av.FFmpegError) as error:
         raise InputError(f'the video {video} cannot be read for the report: {error}') from error
-    if size > MAX_VIDEO_BYTES or not playable:
-        return None
-    return _data_uri('video/mp4', video.read_bytes())
+    return None
 
 
 def _checks(
@@ -202,35 +190,25 @@ def _checks(
 ) -> list[dict[str, Any]]:
     """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
     people = {index: labels[index] for index in labels}
-    times = presentation_times(frames)
+    times = [float(time) for time in presentation_times(frames)]
+    # The duration of the last frame is unknown: that of the one before is assumed.
+    times.append(2 * times[-1] - times[-2] if len(times) > 1 else 0.0)
+    described = {}
     # Read in the order of the video, shown in the order of urgency.
-    thumbnails = {
-        check.frame_index: _thumbnail(
-            frames[check.frame_index], people.get(check.frame_index, ()), labels, check.joints
-        )
-        for check in sorted(checks, key=lambda check: check.frame_index)
-    }
-    return [
-        {
-            'frame': check.frame_index,
-            'picture': thumbnails[check.frame_index],
-            'time': _middle(times, check.frame_index),
+    for check in sorted(checks, key=lambda check: check.frame_index):
+        index = check.frame_index
+        described[index] = {
+            'frame': index,
+            'picture': _thumbnail(frames[index], people.get(index, ()), labels, check.joints),
+            # At which the frame is shown for sure: halfway to the next one.
+            'time': (times[index] + times[index + 1]) / 2,
             'expected_wrong': check.expected_wrong,
             'worst': '; '.join(
                 f'{joint.joint} of {labels.skeleton.category} {joint.track_id}: {joint.score:.2f}'
                 for joint in check.joints
             ),
         }
-        for check in checks
-    ]
-
-
-def _middle(times: Sequence[Fraction], index: int) -> float:
-    """Find a time in seconds at which a frame is shown for sure: halfway to the next one."""
-    if index + 1 < len(times):
-        return float(times[index] + times[index + 1]) / 2
-    # The duration of the last frame is unknown: that of the one before is assumed.
-    return float(times[index] + (times[index] - times[index - 1]) / 2) if index else 0.0
+    return [described[check.frame_index] for check in checks]
 
 
 def _thumbnail(
@@ -251,26 +229,17 @@ def _thumbnail(
             for color, width in ((DARK_COLOR, 2 * thickness), (DOUBT_COLOR, thickness)):
                 cv2.circle(drawn, (x, y), radius, bgr(color), width, cv2.LINE_AA)
     if joints and joints[0].track_id in pose_of:
+        # Twice the size of the first joint's person, and no less than a thumbnail shows.
         person = pose_of[joints[0].track_id]
-        drawn = _crop_around(drawn, pose_extent(person.keypoints, person.labelled))
-    _, data = cv2.imencode(
-        '.jpg', _shrink(drawn, MAX_THUMBNAIL_SIDE), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
+        extent = pose_extent(person.keypoints, person.labelled)
+        size = np.array(drawn.shape[1::-1])
+        side = np.minimum(size, max(MAX_THUMBNAIL_SIDE, round(2 * extent[2:].max())))
+        centre = extent[:2] + extent[2:] / 2
+        left, top = np.clip((centre - side / 2).round(), 0, size - side).astype(int)
+        drawn = drawn[top : top + side[1], left : left + side[0]]
+    small = _shrink(drawn, MAX_THUMBNAIL_SIDE)
+    _, data = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return _data_uri('image/jpeg', data.tobytes())
-
-
-def _crop_around(picture: np.ndarray, extent: np.ndarray) -> np.ndarray:
-    """Crop a picture around a pose: twice its size, and no less than a thumbnail shows.
-
-    Args:
-        picture: [H, W, 3].
-        extent: [4] ``[x, y, w, h]`` of the pose in pixels.
-    """
-    size = np.array(picture.shape[1::-1])
-    side = np.minimum(size, max(MAX_THUMBNAIL_SIDE, round(2 * extent[2:].max())))
-    centre = extent[:2] + extent[2:] / 2
-    left, top = np.clip((centre - side / 2).round(), 0, size - side).astype(int)
-    return picture[top : top + side[1], left : left + side[0]]
 
 
 def _people(labels: VideoLabels) -> dict[str, Any]:

@@ -53,9 +53,9 @@ def tags_of(monkeypatch, persons, skeleton=SKELETON, picture=BLACK, frame_index=
     def note(self, text, corner, scale, color):
         is_written = write(self, text, corner, scale, color)
         if is_written:
-            size = overlay_module._text_size(text, scale)
+            width, height, _, _ = overlay_module._text_size(text, scale)
             left, top = round(corner[0]), round(corner[1])
-            found.append((text, left, top, left + size.width, top + size.height))
+            found.append((text, left, top, left + width, top + height))
         return is_written
 
     monkeypatch.setattr(overlay_module._Tags, 'write', note)

@@ -9,9 +9,8 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.visualization import plot_training_curves, plot_trajectories
+from stdpose_mm.visualization import save_figure, training_curves, trajectories
 from stdpose_mm.visualization.colors import bgr, curve_styles
-from stdpose_mm.visualization.plots import training_curves, trajectories
 
 RECORDS = [
     {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
@@ -112,27 +111,30 @@ def test_curves_of_a_pair_differ_in_the_colour_of_the_side_only():
         assert blue > red
 
 
-def test_plots_are_png_files(scalars, labels, tmp_path):
-    plot_training_curves(scalars, tmp_path / 'curves.png')
-    plot_trajectories(labels, tmp_path / 'trajectories.png', track_id=3, joints=['head'])
-    for name in ('curves.png', 'trajectories.png'):
-        assert cv2.imread(str(tmp_path / name)) is not None
+def test_plots_are_png_files(labels, tmp_path):
+    save_figure(trajectories(labels, track_id=3, joints=['head']), tmp_path / 'plot.png')
+    assert cv2.imread(str(tmp_path / 'plot.png')) is not None
 
 
-def test_mistakes_are_one_sentence_and_write_nothing(labels, tmp_path):
-    out = tmp_path / 'out.png'
-    bad = tmp_path / 'bad.json'
-    bad.write_text('{"lr": 0.1}')
-    broken = tmp_path / 'broken.json'
-    broken.write_text('{')
-    with pytest.raises(InputError, match='holds no record with a loss'):
-        plot_training_curves(bad, out)
-    with pytest.raises(InputError, match='cannot be read as one JSON object a line'):
-        plot_training_curves(broken, out)
-    with pytest.raises(InputError, match='cannot be read'):
-        plot_training_curves(tmp_path / 'missing.json', out)
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('{"lr": 0.1}', 'holds no record with a loss'),
+        ('{', 'cannot be read as one JSON object a line'),
+        ('3', 'cannot be read as one JSON object a line'),
+        (None, 'cannot be read'),
+    ],
+)
+def test_scalars_of_no_training_are_refused(tmp_path, content, words):
+    path = tmp_path / 'scalars.json'
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=words):
+        training_curves(path)
+
+
+def test_tracks_and_joints_that_are_not_there_are_refused(labels):
     with pytest.raises(InputError, match=r'have no track 7, choose one of \[3\]'):
-        plot_trajectories(labels, out, track_id=7)
+        trajectories(labels, track_id=7)
     with pytest.raises(InputError, match="no joint 'foot', choose among head, hand"):
-        plot_trajectories(labels, out, joints=['foot'])
-    assert not out.exists()
+        trajectories(labels, joints=['foot'])

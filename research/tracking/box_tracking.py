@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stdpose_mm.evaluation.functional.clear_mot import MotAccumulator, MotCounts
+from stdpose_mm.evaluation.functional.padded_poses import PaddedPoses
 from stdpose_mm.structures import FrameBoxes, box_ioa, box_iou
-
-from .clear_mot import MotAccumulator, MotCounts
-from .padded_poses import PaddedPoses
 
 MIN_IOU = 0.5
 """Minimum IoU of two boxes of the same person."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional.box_tracking import (
+from research.tracking.box_tracking import (
     TrackCounts,
     count_box_tracking,
     count_tracks,

@@ -1,0 +1,1 @@
+"""Accuracy of person boxes and their identities."""
