@@ -5,7 +5,7 @@ sleap-io does not know it, and movement reads no CVAT files. Documents with a DT
 
 CVAT keeps a track of its own for every point of a skeleton, and its importer reads each point's
 own ``keyframe``, as this reader does: a point at one of its key frames was given by a person, or
-made by this package (see :mod:`.cvat_key_frames`); points that CVAT interpolates between key frames
+made by this package (see :mod:`.cvat_tracks`); points that CVAT interpolates between key frames
 are not given, whatever the flag of the enclosing skeleton says. A point that is ``outside`` stays
 outside until its next key frame; CVAT omits it from the frames in between.
 
@@ -36,12 +36,10 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import video_name
-from .cvat_key_frames import FROM_FILE, LoadedKeyFrames
-from .cvat_tracks import Tag, Track, read_track, whole_number
+from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Tag, Track, read_track, whole_number
 from .fields import (
     MAX_COORDINATE,
     MAX_DEPTH,
-    MAX_ID,
     errors_of,
     read_bytes,
     read_unzipped,
@@ -86,53 +84,45 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             this package wrote were corrected.
     """
     root = _parse(path)
-    meta = root.find('meta')
+    task = root.find('meta')
+    meta = ET.Element('meta') if task is None else task
     _require_one_task(path, root)
+    step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root)
     before = [None] * len(tracks) if loaded is None else _read_loaded(path, tracks, loaded)
-    cuts = _ends_of_job(path, meta, any(track.is_from_file for track in tracks))
+    cuts = _ends_of_job(path, meta) if any(track.is_from_file for track in tracks) else set()
     track_ids: Sequence[int | None] = _track_ids(tracks)
-    if _are_shapes(tracks, _frame_step(path, meta)):
-        warnings.warn(
-            f'{path}: the {len(tracks)} skeletons were drawn as shapes, which have no identities, '
-            'so that people are matched by place; draw them with "Track", which keeps identities',
-            InputWarning,
-            stacklevel=2,
-        )
+    if _warn_of_shapes(path, tracks, step):
         track_ids = [None] * len(tracks)
         for track in tracks:
             track.drop_finish()
-    else:
-        _warn_of_shapes(path, tracks, _frame_step(path, meta))
-    for track, key_frames in zip(tracks, before, strict=True):
-        track.find_sources(key_frames, cuts)
     persons: list[PersonLabel] = []
     with errors_of(path):
-        for track, track_id in zip(tracks, track_ids, strict=True):
+        for track, key_frames, track_id in zip(tracks, before, track_ids, strict=True):
+            track.find_sources(key_frames, cuts)
             persons += track.labels(track_id)
     # Ascending frames, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
-    frames = _read_frames(path, meta, (person.frame_index for person in persons))
+    frames = _read_frames(path, meta, step, (person.frame_index for person in persons))
     numbering = None
-    if meta is not None and meta.findtext('.//mode') == _OF_PICTURES:
+    if meta.findtext('.//mode') == _OF_PICTURES:
         indices, names, numbering = _number_pictures(path, root, frames)
         persons = [replace(p, frame_index=indices[p.frame_index]) for p in persons]
-        frames = tuple(
+        frames = [
             replace(frame, index=indices[frame.index], file_name=names[frame.index])
             for frame in frames
-        )
+        ]
     _warn_of_left_out(path, root)
     others = [
         ET.tostring(element, encoding='unicode')
         for element in root
         if element.tag not in ('meta', 'version') and element.find('skeleton') is None
     ]
-    name = meta.findtext('task/name') if meta is not None else None
     with errors_of(path):
         return VideoLabels(
-            name=name or video_name(path),
+            name=meta.findtext('task/name') or video_name(path),
             skeleton=skeleton,
-            frames=frames,
+            frames=tuple(frames),
             persons=tuple(persons),
             extra={'cvat_elements': others} if others else {},
             numbering=numbering,
@@ -141,16 +131,13 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
 
 def _require_one_task(path: PathLike, root: ET.Element) -> None:
     """Refuse the export of a project: each of its tasks is a video that counts its own frames."""
-    tasks = root.findall('meta/project/tasks/task')
-    task_ids = {element.get('task_id') for element in root} - {None}
-    count = max(len(tasks), len(task_ids))
+    names = [shown(task.findtext('name')) for task in root.findall('meta/project/tasks/task')]
+    count = max(len(names), len({element.get('task_id') for element in root} - {None}))
     if count > 1:
-        names = [shown(task.findtext('name')) for task in tasks[:5]]
-        more = ', ...' if len(tasks) > 5 else ''
+        listed = f' ({", ".join(names[:5])}{", ..." if names[5:] else ""})' if names else ''
         raise InputError(
-            f'{path} is the export of a CVAT project with {count} tasks'
-            f'{" (" + ", ".join(names) + more + ")" if names else ""}, expected the labels of one '
-            'video; open the task of this video in CVAT, and export that task'
+            f'{path} is the export of a CVAT project with {count} tasks{listed}, expected the '
+            'labels of one video; open the task of this video in CVAT, and export that task'
         )
 
 
@@ -161,11 +148,11 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
             f'{path} is "CVAT for images", expected an export as "CVAT for video 1.1"; export it '
             'as that, or a task of chosen pictures as "COCO Keypoints 1.0", which names them'
         )
-    skeleton = _read_skeleton(path, root.find('meta'), with_skeleton)
+    skeleton = _read_skeleton(path, root, with_skeleton)
     tracks = []
     for i, element in enumerate(with_skeleton):
         tag = Tag(path, f'track[{i}]', element)
-        tracks.append(read_track(tag, skeleton, MAX_ID))
+        tracks.append(read_track(tag, skeleton))
         if tag.text('label') != skeleton.category:
             raise tag.error('label', f'{skeleton.category!r} as for the other skeletons')
     require_distinct(path, 'track id', [track.id for track in tracks])
@@ -183,14 +170,10 @@ def _read_loaded(
     exported, _ = _read_tracks(loaded, _parse(loaded))
     for track in exported:
         track.find_sources(None, ())
-    before = [
-        LoadedKeyFrames(
-            of_joint
-            for other in [o for o in exported if o.group == track.group] or exported
-            for of_joint in other.key_frames()
-        )
-        for track in tracks
-    ]
+    before = []
+    for track in tracks:
+        same = [other for other in exported if other.group == track.group] or exported
+        before.append(LoadedKeyFrames(joint for other in same for joint in other.key_frames()))
     number = sum(len(of_joint) for track in exported for _, of_joint in track.key_frames())
     if number > _MAY_ALL_BE_CORRECTED and not any(
         key_frames.find(joint, key_frame)
@@ -205,71 +188,63 @@ def _read_loaded(
     return before
 
 
-def _are_shapes(tracks: Sequence[Track], step: int) -> bool:
-    """Tell whether CVAT has written the tracks for skeletons that were drawn as shapes."""
-    return (
-        len(tracks) > 1
-        # In a file of this package, also of an older version, such a track is one person's.
-        and not any(track.is_from_file or track.sources for track in tracks)
-        and all(track.is_as_of_shape(step) for track in tracks)
-        # Two people who are in the last frame only may be tracks.
-        and any(len(track.frame_indices) > 1 for track in tracks)
-    )
+def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
+    """Warn of skeletons that were drawn as shapes, and tell whether all were.
 
-
-def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> None:
-    """Name the skeletons that may have been drawn as shapes beside tracks.
-
-    They look like people who are in the picture for one frame, and are read as such.
+    Beside tracks they look like people who are in the picture for one frame, and are read as such.
     """
-    alone = [
-        track
-        for track in tracks
-        if not (track.is_from_file or track.sources) and track.is_as_of_shape(step)
-    ]
-    # In a single frame, such as the last one, all may be tracks.
-    if alone and any(len(track.frame_indices) > 1 for track in tracks):
+    alone = [track for track in tracks if track.may_be_shape(step)]
+    # Those who are in a single frame, such as the last one, may all be tracks.
+    if not alone or all(len(track.frame_indices) == 1 for track in tracks):
+        return False
+    are_all = len(alone) == len(tracks) > 1
+    if are_all:
+        said = (
+            f'the {len(tracks)} skeletons were drawn as shapes, which have no identities, so that '
+            'people are matched by place; draw them with "Track", which keeps identities'
+        )
+    else:
         places = ', '.join(f'track {t.id} in frame {t.frame_indices[0]}' for t in alone[:5])
-        warnings.warn(
-            f'{path}: {places}{", ..." if alone[5:] else ""} '
+        said = (
+            f'{places}{", ..." if alone[5:] else ""} '
             f'{"is a skeleton" if len(alone) == 1 else "are skeletons"} of one frame only, like '
             'those drawn as shapes, and taken for a person of its own; draw it with "Track" if it '
-            'is one of the others or stays',
-            InputWarning,
-            stacklevel=3,
+            'is one of the others or stays'
         )
+    warnings.warn(f'{path}: {said}', InputWarning, stacklevel=3)
+    return are_all
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
     """Restore the ids of exported tracks; other tracks keep their ids where these are free."""
-    ids: dict[int, int] = {}
-    for place, track in enumerate(tracks):
-        if track.group >= FROM_FILE and track.group - FROM_FILE not in ids:
-            ids[track.group - FROM_FILE] = place
-    named = {place: track_id for track_id, place in ids.items()}
-    new_ids = unused_track_ids({*ids, *(track.id for track in tracks)})
-    for place, track in enumerate(tracks):
-        if place not in named:
-            named[place] = track.id if track.id not in ids else next(new_ids)
-    return [named[place] for place in range(len(tracks))]
+    of_id: dict[int, Track] = {}
+    for track in tracks:
+        if track.group >= FROM_FILE:
+            of_id.setdefault(track.group - FROM_FILE, track)
+    new_ids = unused_track_ids({*of_id, *(track.id for track in tracks)})
+    ids = []
+    for track in tracks:
+        if of_id.get(track.group - FROM_FILE) is track:
+            ids.append(track.group - FROM_FILE)
+        else:
+            ids.append(track.id if track.id not in of_id else next(new_ids))
+    return ids
 
 
-def _ends_of_job(path: PathLike, meta: ET.Element | None, is_from_file: bool) -> set[int]:
+def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
     """Find the frames at which CVAT cut tracks when they were loaded: the ends of a job.
 
     Raises:
         InputError: If there are several jobs: CVAT does not put the pieces of skeletons together.
     """
-    if meta is None or not is_from_file:
-        return set()
     if len(meta.findall('task/segments/segment')) > 1:
         raise InputError(
             f'{path} is a task of several jobs, into which CVAT has cut the tracks that were '
             'loaded: export its jobs one by one, or load them into a task of one job (without a '
             'segment size)'
         )
-    ends = (meta.findtext(f'job/{name}') for name in ('start_frame', 'stop_frame'))
-    return {int(end) for end in ends if end is not None and whole_number(end) is not None}
+    ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
+    return {end for end in ends if end is not None}
 
 
 def _parse(path: PathLike) -> ET.Element:
@@ -289,10 +264,7 @@ def _parse(path: PathLike) -> ET.Element:
 
 def _unzip(path: PathLike, data: bytes) -> bytes:
     try:
-        with (
-            zipfile.ZipFile(io.BytesIO(data)) as archive,
-            archive.open('annotations.xml') as unzipped,
-        ):
+        with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
             return read_unzipped(path, unzipped.read, len(data))
     except InputError:
         raise
@@ -321,17 +293,12 @@ class _PlainTreeBuilder(ET.TreeBuilder):
         self._depth = 0
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise InputError(
-            f'{self._path} has a document type definition, expected a plain CVAT export'
-        )
+        raise InputError(f'{self._path} has a document type definition, expected a CVAT export')
 
     def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise InputError(
-                f'{self._path} has elements nested more than {MAX_DEPTH} deep, expected a CVAT '
-                'export'
-            )
+            raise InputError(f'{self._path} is nested more than {MAX_DEPTH} elements deep')
         return super().start(tag, attributes)
 
     def end(self, tag: str) -> ET.Element:
@@ -339,33 +306,31 @@ class _PlainTreeBuilder(ET.TreeBuilder):
         return super().end(tag)
 
 
-def _read_skeleton(
-    path: PathLike, meta: ET.Element | None, tracks: Sequence[ET.Element]
-) -> Skeleton:
-    labels = [] if meta is None else list(meta.iter('label'))
+def _read_skeleton(path: PathLike, root: ET.Element, tracks: Sequence[ET.Element]) -> Skeleton:
+    labels = root.findall('meta//label')
     kinds = [label for label in labels if label.findtext('type') == 'skeleton']
-    used = {track.get('label') for track in tracks}
     if len(kinds) > 1:
+        used = {track.get('label') for track in tracks}
         kinds = [label for label in kinds if label.findtext('name') in used]
     if len(kinds) > 1:
+        names = ', '.join(shown(kind.findtext('name')) for kind in kinds)
         raise InputError(
-            f'{path} holds skeletons of {len(kinds)} labels '
-            f'({", ".join(shown(kind.findtext("name")) for kind in kinds)}), expected one label'
+            f'{path} holds skeletons of {len(kinds)} labels ({names}), expected one label'
         )
+    limbs: tuple[tuple[int, int], ...] = ()
     if kinds:
         category = kinds[0].findtext('name') or ''
         joints = [label for label in labels if label.findtext('parent') == category]
-        names = [joint.findtext('name') or '' for joint in joints]
-        limbs = _limbs(kinds[0].findtext('svg') or '', names)
+        names_of_joints = [joint.findtext('name') or '' for joint in joints]
+        limbs = _limbs(kinds[0].findtext('svg') or '', names_of_joints)
     elif tracks:
         category = tracks[0].get('label') or ''
         points = [point for track in tracks for point in track.iter('points')]
-        names = list(dict.fromkeys(point.get('label') or '' for point in points))
-        limbs = ()
+        names_of_joints = list(dict.fromkeys(point.get('label') or '' for point in points))
     else:
         raise InputError(f'{path} holds no skeleton, expected a label or tracks of that type')
     with errors_of(f'{path}: label {category!r}'):
-        return Skeleton(tuple(names), limbs, category)
+        return Skeleton(tuple(names_of_joints), limbs, category)
 
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -387,40 +352,37 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 
 def _read_frames(
-    path: PathLike, meta: ET.Element | None, labelled: Iterable[int]
-) -> tuple[VideoFrame, ...]:
+    path: PathLike, meta: ET.Element, step: int, labelled: Iterable[int]
+) -> list[VideoFrame]:
     """Read the frames of the task (its first, last and step), and those with labels.
 
     Of a task of more than a million frames only those with labels are listed.
     """
 
     def field(name: str, default: int, high: int) -> int:
-        text = None if meta is None else meta.findtext(f'.//{name}')
-        if not text:
-            return default
-        value = whole_number(text)
-        if value is None or not 0 <= value <= high:
+        text = meta.findtext(f'.//{name}')
+        value = whole_number(text) if text else default
+        if value is None or (text and not 0 <= value <= high):
             raise InputError(
                 f'{path}: {name} must be a whole number in 0..{high}, got {shown(text)}'
             )
         return value
 
     start = field('start_frame', 0, MAX_FRAME_INDEX)
-    step = _frame_step(path, meta)
     last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
     listed = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
     width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
     height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
     indices = sorted({*(listed if len(listed) <= _MAX_LISTED else ()), *labelled})
-    return tuple(VideoFrame(index, width=width, height=height) for index in indices)
+    return [VideoFrame(index, width=width, height=height) for index in indices]
 
 
-def _frame_step(path: PathLike, meta: ET.Element | None) -> int:
+def _frame_step(path: PathLike, meta: ET.Element) -> int:
     """Read how many frames of the video lie from one frame of the task to the next."""
-    frame_filter = meta.findtext('.//frame_filter') if meta is not None else None
-    step = re.fullmatch(r'step=([1-9][0-9]{0,6})', frame_filter or 'step=1')
+    text = meta.findtext('.//frame_filter')
+    step = re.fullmatch(r'step=([1-9][0-9]{0,6})', text or 'step=1')
     if step is None:
-        raise InputError(f'{path}: frame_filter must be like step=5, got {shown(frame_filter)}')
+        raise InputError(f'{path}: frame_filter must be like step=5, got {shown(text)}')
     return int(step.group(1))
 
 

@@ -1,13 +1,22 @@
-"""Skeleton tracks of CVAT's XML as given and propagated labels."""
+"""Skeleton tracks of CVAT's XML: key frames of joints, and the labels that they stand for.
+
+CVAT keeps a track of its own for every joint of a skeleton: key frames, between which it draws
+straight lines, and flags that hold from a key frame until the next. Changes that a person made to
+exported key frames are found by comparison: each key frame is written with a mark, the attribute
+``source`` of its point, that holds its frame, place and state at export. CVAT copies attributes to
+key frames that are added later, so the mark alone proves nothing; a key frame that differs from its
+mark was placed or changed by a person.
+"""
 
 from __future__ import annotations
 
-import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,14 +32,300 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, LoadedKeyFrames, is_mark
-from .fields import MAX_COORDINATE, shown
+from .fields import MAX_COORDINATE, MAX_ID, shown
 from .frame_numbers import MAX_FRAME_INDEX
+
+UNMARKED = 'given'
+"""Default value of the attribute ``source``: joints that a person placed in CVAT have it."""
+
+NO_SCORE = '-'
+"""Default value of the attribute ``score``; CVAT requires a non-empty text."""
+
+FROM_FILE = 10**9
+"""CVAT renumbers tracks but keeps their groups: the group of an exported track is this number plus
+its id (or the number before it), which also separates exported tracks from those drawn in CVAT."""
+
+# CVAT exports coordinates with two decimals.
+_ROUNDING = 0.006
+
+_STATES = {NOT_LABELLED: ' outside', OCCLUDED: ' occluded', VISIBLE: ''}
+_NUMBER = r'-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?'
+_MARK = re.compile(
+    f'({"|".join(SOURCES)}) ([0-9]{{1,8}})(?: ({_NUMBER}),({_NUMBER}))?( outside| occluded|)'
+)
 
 
 @dataclass(frozen=True)
-class Tag:
-    """An XML element and its description for error messages."""
+class KeyFrame:
+    """A joint at one of its key frames; equal to another whatever its attributes are.
+
+    Args:
+        frame_index: Frame of the video.
+        place: (x, y) in pixels; the last known place if the joint is outside.
+        visibility: 0 (CVAT's ``outside``), 1 or 2.
+        source: 'given' if a person placed or left out the joint here.
+        mark: The mark in the file; None if it has none.
+        score: The attribute ``score``, None without.
+        attributes: Its other attributes.
+    """
+
+    frame_index: int
+    place: tuple[float, float]
+    visibility: int
+    source: Source = 'given'
+    mark: str | None = field(default=None, compare=False)
+    score: float | None = field(default=None, compare=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def format_mark(self) -> str:
+        """Format source, frame, place and state as the mark that :meth:`exported` compares with."""
+        (x, y), place = self.place, ''
+        is_rounded = self.source == 'given' and (x, y) == (round(x, 2), round(y, 2))
+        if self.visibility != NOT_LABELLED and not is_rounded:
+            place = f' {x!r},{y!r}'
+        return f'{self.source} {self.frame_index}{place}{_STATES[self.visibility]}'
+
+    def exported(self) -> KeyFrame | None:
+        """Recover this key frame as it was exported, with its source and all its digits.
+
+        Returns:
+            The exported key frame; None if a person placed or changed it since.
+        """
+        match = _MARK.fullmatch(self.mark or '')
+        if match is None:
+            return None
+        source, frame_index, x, y, state = match.groups()
+        exported = KeyFrame(
+            frame_index=int(frame_index),
+            place=self.place if x is None else (float(x), float(y)),
+            visibility=next(flag for flag, text in _STATES.items() if text == state),
+            source=next(known for known in SOURCES if known == source),
+        )
+        return exported if self.is_as(exported) else None
+
+    def is_as(self, exported: KeyFrame) -> bool:
+        """Tell whether this key frame equals ``exported`` up to CVAT's rounding."""
+        return (
+            self.frame_index == exported.frame_index
+            and self.visibility == exported.visibility
+            and (self.visibility == NOT_LABELLED or _near(self.place, exported.place, _ROUNDING))
+        )
+
+
+def _near(one: tuple[float, float], other: tuple[float, float], distance: float) -> bool:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1])) <= distance
+
+
+class LoadedKeyFrames:
+    """The key frames of a file that was loaded into CVAT, to compare an export with.
+
+    Args:
+        tracks: For every joint of every track: the joint, and its key frames in order.
+    """
+
+    def __init__(self, tracks: Iterable[tuple[int, Sequence[KeyFrame]]]) -> None:
+        self._of_joint: dict[int, list[Sequence[KeyFrame]]] = defaultdict(list)
+        for joint, key_frames in tracks:
+            self._of_joint[joint].append(key_frames)
+
+    def find(self, joint: int, key_frame: KeyFrame) -> KeyFrame | None:
+        """Find the loaded key frame that equals this one."""
+        for key_frames in self._of_joint[joint]:
+            before = _count_until(key_frames, key_frame.frame_index)
+            if before and key_frame.is_as(key_frames[before - 1]):
+                return key_frames[before - 1]
+        return None
+
+    def is_on_line(self, joint: int, key_frame: KeyFrame) -> bool:
+        """Tell whether the key frame lies on CVAT's line between two loaded key frames."""
+        for key_frames in self._of_joint[joint]:
+            after = _count_until(key_frames, key_frame.frame_index)
+            if after == 0 or key_frames[after - 1].visibility != key_frame.visibility:
+                continue
+            left, right = key_frames[after - 1], key_frames[min(after, len(key_frames) - 1)]
+            length = max(right.frame_index - left.frame_index, 1)
+            weight = (key_frame.frame_index - left.frame_index) / length if right != left else 0.0
+            x, y = (a + (b - a) * weight for a, b in zip(left.place, right.place, strict=True))
+            if left.visibility == NOT_LABELLED or _near(key_frame.place, (x, y), 2 * _ROUNDING):
+                return True
+        return False
+
+
+def _count_until(key_frames: Sequence[KeyFrame], frame_index: int) -> int:
+    return bisect_right(key_frames, frame_index, key=lambda one: one.frame_index)
+
+
+@dataclass
+class Track:
+    """A skeleton track.
+
+    Args:
+        file: The file of the track.
+        id: Id of the track in the file.
+        group: CVAT's group of tracks, 0 for none.
+        skeleton: Its joints.
+        joints: For every joint, frame -> its key frame.
+        attributes: Frame -> attributes of the whole skeleton, for every frame that the file shows.
+        sources: Frame -> ``source`` among these attributes, in files of older versions.
+    """
+
+    file: PathLike
+    id: int
+    group: int
+    skeleton: Skeleton
+    joints: list[dict[int, KeyFrame]]
+    attributes: dict[int, dict[str, str]] = field(default_factory=dict)
+    sources: dict[int, Source] = field(default_factory=dict)
+
+    @property
+    def has_marks(self) -> bool:
+        marks = {key_frame.mark for of_joint in self.joints for key_frame in of_joint.values()}
+        return not marks <= {None, UNMARKED}
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether this package wrote the track, whether or not it was loaded into CVAT."""
+        return self.group >= FROM_FILE - 1 or self.has_marks
+
+    @property
+    def frame_indices(self) -> list[int]:
+        """The frames in which the file shows the skeleton, key frame or not."""
+        return sorted(self.attributes)
+
+    def key_frames(self) -> Iterator[tuple[int, list[KeyFrame]]]:
+        """Yield every joint with its key frames in order."""
+        for joint, of_joint in enumerate(self.joints):
+            yield joint, [of_joint[frame_index] for frame_index in sorted(of_joint)]
+
+    def may_be_shape(self, step: int) -> bool:
+        """Tell whether CVAT may have written this track for a skeleton that was drawn as a shape.
+
+        It has one frame with a placed point and, but at the end of the video, a finishing frame
+        right after it, in which all points are outside where they were. A skeleton that was drawn
+        as a track is held until it is made outside. In a file of this package, also of an older
+        version, such a track is one person's.
+
+        Args:
+            step: Number of frames from one frame of the task to the next.
+        """
+        first, *later = self.frame_indices
+        if self.is_from_file or self.sources or later not in ([], [first + step]):
+            return False
+        drawn, finish = self._key_frames_at(first), self._key_frames_at(first + step)
+        expected = {
+            joint: replace(key_frame, frame_index=first + step, visibility=NOT_LABELLED)
+            for joint, key_frame in drawn.items()
+        }
+        is_placed = any(key_frame.visibility != NOT_LABELLED for key_frame in drawn.values())
+        return is_placed and finish == (expected if later else {})
+
+    def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
+        """Map joint -> its key frame in a frame."""
+        return {
+            joint: of_joint[frame_index]
+            for joint, of_joint in enumerate(self.joints)
+            if frame_index in of_joint
+        }
+
+    def drop_finish(self) -> None:
+        """Drop the frame by which CVAT ends the track of a shape."""
+        first = self.frame_indices[0]
+        self.joints = [{i: one for i, one in joint.items() if i == first} for joint in self.joints]
+
+    def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
+        """Find the source of every key frame by comparison with the export.
+
+        Args:
+            loaded: The key frames that were loaded into CVAT; by default their marks are used.
+            cuts: Frames where CVAT may have cut the track and added key frames.
+
+        Raises:
+            InputError: If the sources cannot be determined.
+        """
+        is_drawn = loaded is None and not self.is_from_file
+        if loaded is None and not is_drawn and not self.has_marks:
+            raise InputError(
+                f'{self.file}: track {self.id} was loaded into CVAT from a file that stdpose '
+                'wrote, and the task has no attribute that tells its key frames from those that '
+                'were corrected: name that file with --loaded-into-cvat'
+            )
+        for joint, of_joint in enumerate(self.joints):
+            for i, key_frame in [*of_joint.items()]:
+                if is_drawn:
+                    of_joint[i] = replace(key_frame, source=self.sources.get(i, 'given'))
+                    continue
+                exported = loaded.find(joint, key_frame) if loaded else key_frame.exported()
+                if exported is not None:
+                    of_joint[i] = replace(key_frame, place=exported.place, source=exported.source)
+                elif i not in cuts or key_frame.mark == UNMARKED:
+                    # CVAT copies the score of the previous key frame to this one.
+                    of_joint[i] = replace(key_frame, score=None)
+                elif loaded is None:
+                    raise InputError(
+                        f'{self.file}: {self.skeleton.keypoint_names[joint]!r} of track {self.id} '
+                        f'has a key frame at frame {i}, where the job ends and CVAT makes key '
+                        'frames of its own: name the file that was loaded with --loaded-into-cvat'
+                    )
+                elif loaded.is_on_line(joint, key_frame):
+                    del of_joint[i]
+                else:
+                    of_joint[i] = replace(key_frame, score=None)
+
+    def labels(self, track_id: int | None) -> Iterator[PersonLabel]:
+        """Yield a label for every frame with a key frame of a joint."""
+        # State of each joint between its key frames, as CVAT shows it.
+        held: list[Source] = ['absent'] * len(self.joints)
+        for frame_index in sorted({i for of_joint in self.joints for i in of_joint}):
+            here = self._key_frames_at(frame_index)
+            for joint, key_frame in here.items():
+                is_held = key_frame.visibility != NOT_LABELLED or key_frame.source == 'propagated'
+                held[joint] = 'propagated' if is_held else 'absent'
+            label = self._label(frame_index, here, held, track_id)
+            if label.source != 'propagated' or label.has_place:
+                yield label
+
+    def _label(
+        self,
+        frame_index: int,
+        here: Mapping[int, KeyFrame],
+        held: Sequence[Source],
+        track_id: int | None,
+    ) -> PersonLabel:
+        keypoints = np.zeros((len(held), 2))
+        visibility = np.full(len(held), NOT_LABELLED)
+        sources = [*held]
+        for joint, key_frame in here.items():
+            keypoints[joint], visibility[joint] = key_frame.place, key_frame.visibility
+            if key_frame.visibility != NOT_LABELLED:
+                sources[joint] = key_frame.source
+        source: Source = 'propagated' if 'propagated' in sources else 'absent'
+        if any(key_frame.source == 'given' for key_frame in here.values()):
+            source = 'given'
+            if 'given' not in sources:
+                # The label only states which joints are left out.
+                visibility[:] = NOT_LABELLED
+        known = {joint: one.score for joint, one in here.items() if one.score is not None}
+        scores = [known.get(joint, float(s == 'given')) for joint, s in enumerate(sources)]
+        names = self.skeleton.keypoint_names
+        attributes = {names[j]: one.attributes for j, one in here.items() if one.attributes}
+        extra: dict[str, Any] = {
+            'cvat_attributes': self.attributes.get(frame_index),
+            'cvat_point_attributes': attributes,
+        }
+        return PersonLabel(
+            frame_index=frame_index,
+            keypoints=keypoints,
+            visibility=visibility,
+            track_id=track_id,
+            scores=np.asarray(scores) if known else None,
+            source=source,
+            extra={name: value for name, value in extra.items() if value},
+            keypoint_sources=np.asarray(sources),
+        )
+
+
+class Tag(NamedTuple):
+    """An XML element and its description for error messages; getters check its attributes."""
 
     file: PathLike
     where: str
@@ -51,28 +346,22 @@ class Tag:
         return value
 
     def integer(self, name: str, low: int, high: int) -> int:
-        expected = f'a whole number in {low}..{high}'
         value = whole_number(self.element.get(name))
         if value is None or not low <= value <= high:
-            raise self.error(name, expected)
+            raise self.error(name, f'a whole number in {low}..{high}')
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
-        value = self.element.get(name, '1' if default else '0')
+        value = self.element.get(name, str(int(default)))
         if value not in ('0', '1'):
             raise self.error(name, '0 or 1')
         return value == '1'
 
     def point(self, name: str) -> tuple[float, float]:
-        parts = self.element.get(name, '').split(',')
-        numbers = [_number(part) for part in parts]
-        if len(numbers) != 2 or any(n is None or abs(n) > MAX_COORDINATE for n in numbers):
+        numbers = [_coordinate(part) for part in self.element.get(name, '').split(',')]
+        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
             raise self.error(name, 'one point "x,y" of numbers within +-1e7')
-        return numbers[0] or 0.0, numbers[1] or 0.0
-
-    def children(self, tag: str) -> Iterator[Tag]:
-        for i, child in enumerate(self.element.findall(tag)):
-            yield Tag(self.file, f'{self.where}.{tag}[{i}]', child)
+        return numbers[0], numbers[1]
 
     def attributes(self) -> dict[str, str]:
         """Read name -> text of its ``attribute`` elements."""
@@ -87,234 +376,15 @@ def whole_number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r'-?[0-9]{1,19}', text) else None
 
 
-def _number(text: str) -> float | None:
+def _coordinate(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= MAX_COORDINATE else None
 
 
-@dataclass(frozen=True)
-class _Point:
-    """A joint at one of its key frames, as read from the file."""
-
-    key_frame: KeyFrame
-    mark: str | None
-    score: float | None
-    attributes: dict[str, str]
-
-
-@dataclass
-class Track:
-    """A skeleton track.
-
-    Args:
-        file: The file of the track.
-        id: Id of the track in the file.
-        group: CVAT's group of tracks, 0 for none.
-        skeleton: Its joints.
-        points: For every joint, frame -> the joint at its key frames.
-        attributes: Frame -> attributes of the whole skeleton.
-        sources: Frame -> ``source`` among these attributes, in files of older versions.
-    """
-
-    file: PathLike
-    id: int
-    group: int
-    skeleton: Skeleton
-    points: list[dict[int, _Point]]
-    attributes: dict[int, dict[str, str]] = field(default_factory=dict)
-    sources: dict[int, Source] = field(default_factory=dict)
-
-    @property
-    def has_marks(self) -> bool:
-        marks = {point.mark for points in self.points for point in points.values()}
-        return not marks <= {None, UNMARKED}
-
-    @property
-    def is_from_file(self) -> bool:
-        """Whether this package wrote the track, whether or not it was loaded into CVAT."""
-        return self.group >= FROM_FILE - 1 or self.has_marks
-
-    @property
-    def frame_indices(self) -> list[int]:
-        """The frames in which the file shows the skeleton, key frame or not."""
-        return sorted(self.attributes)
-
-    def is_as_of_shape(self, step: int) -> bool:
-        """Tell whether CVAT may have written this track for a skeleton that was drawn as a shape.
-
-        It has one frame with a placed point and, but at the end of the video, a finishing frame
-        right after it, in which all points are outside where they were. A skeleton that was drawn
-        as a track is held until it is made outside.
-
-        Args:
-            step: Number of frames from one frame of the task to the next.
-        """
-        first, *later = self.frame_indices
-        if later not in ([], [first + step]):
-            return False
-        drawn = self._key_frames_at(first)
-        finish = {
-            joint: replace(key_frame, frame_index=first + step, visibility=NOT_LABELLED)
-            for joint, key_frame in drawn.items()
-        }
-        is_placed = any(key_frame.visibility != NOT_LABELLED for key_frame in drawn.values())
-        return is_placed and self._key_frames_at(first + step) == (finish if later else {})
-
-    def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
-        """Map joint -> its key frame in a frame."""
-        return {
-            joint: points[frame_index].key_frame
-            for joint, points in enumerate(self.points)
-            if frame_index in points
-        }
-
-    def drop_finish(self) -> None:
-        """Drop the frame by which CVAT ends the track of a shape."""
-        first = self.frame_indices[0]
-        self.points = [{i: at for i, at in points.items() if i == first} for points in self.points]
-
-    def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
-        """Find the source of every key frame by comparison with the export.
-
-        Args:
-            loaded: The key frames that were loaded into CVAT; by default their marks are used.
-            cuts: Frames where CVAT may have cut the track and added key frames.
-
-        Raises:
-            InputError: If the sources cannot be determined.
-        """
-        if not self.is_from_file and loaded is None:
-            for points in self.points:
-                for frame_index, point in points.items():
-                    source = self.sources.get(frame_index, 'given')
-                    points[frame_index] = _with_source(point, source)
-            return
-        if loaded is None and not self.has_marks:
-            raise InputError(
-                f'{self.file}: track {self.id} was loaded into CVAT from a file that stdpose '
-                'wrote, and the task has no attribute that tells its key frames from those that '
-                'were corrected: name that file with --loaded-into-cvat'
-            )
-        for joint, points in enumerate(self.points):
-            for frame_index, point in [*points.items()]:
-                key_frame = point.key_frame
-                if loaded is not None:
-                    exported = loaded.find(joint, key_frame)
-                else:
-                    exported = key_frame.exported(point.mark or '')
-                if exported is not None:
-                    points[frame_index] = _Point(
-                        exported, point.mark, point.score, point.attributes
-                    )
-                    continue
-                if frame_index in cuts and point.mark != UNMARKED:
-                    if loaded is None:
-                        raise InputError(
-                            f'{self.file}: {self.skeleton.keypoint_names[joint]!r} of track '
-                            f'{self.id} has a key frame at frame {frame_index}, where the job '
-                            'ends and CVAT makes key frames of its own: name the file that was '
-                            'loaded into CVAT with --loaded-into-cvat'
-                        )
-                    if loaded.is_on_line(joint, key_frame):
-                        del points[frame_index]
-                        continue
-                # CVAT copies the score of the previous key frame to this one.
-                points[frame_index] = _Point(key_frame, point.mark, None, point.attributes)
-
-    def key_frames(self) -> Iterator[tuple[int, list[KeyFrame]]]:
-        """Yield every joint with its key frames in order."""
-        for joint, points in enumerate(self.points):
-            yield joint, [points[frame_index].key_frame for frame_index in sorted(points)]
-
-    def labels(self, track_id: int | None) -> list[PersonLabel]:
-        """Collect a label for every frame with a key frame of a joint."""
-        # State of each joint between its key frames, as CVAT shows it.
-        held: list[Source] = ['absent'] * len(self.points)
-        labels = []
-        for frame_index in sorted({index for points in self.points for index in points}):
-            here = [points.get(frame_index) for points in self.points]
-            for joint, point in enumerate(here):
-                if point is not None:
-                    held[joint] = _held_after(point.key_frame)
-            label = self._label(frame_index, here, held, track_id)
-            if label.source != 'propagated' or label.has_place:
-                labels.append(label)
-        return labels
-
-    def _label(
-        self,
-        frame_index: int,
-        here: list[_Point | None],
-        held: list[Source],
-        track_id: int | None,
-    ) -> PersonLabel:
-        keypoints = np.zeros((len(here), 2))
-        visibility = np.full(len(here), NOT_LABELLED)
-        sources = [*held]
-        scores: list[float | None] = [None] * len(here)
-        point_attributes = {}
-        is_given = False
-        for joint, point in enumerate(here):
-            if point is None:
-                continue
-            key_frame = point.key_frame
-            keypoints[joint] = key_frame.place
-            visibility[joint] = key_frame.visibility
-            if key_frame.visibility != NOT_LABELLED:
-                sources[joint] = key_frame.source
-            is_given |= key_frame.source == 'given'
-            scores[joint] = point.score
-            if point.attributes:
-                point_attributes[self.skeleton.keypoint_names[joint]] = point.attributes
-        if is_given:
-            source: Source = 'given'
-            if 'given' not in sources:
-                # The label only states which joints are left out.
-                visibility[:] = NOT_LABELLED
-        else:
-            source = 'propagated' if 'propagated' in sources else 'absent'
-        extra: dict[str, Any] = {}
-        if self.attributes.get(frame_index):
-            extra['cvat_attributes'] = self.attributes[frame_index]
-        if point_attributes:
-            extra['cvat_point_attributes'] = point_attributes
-        if any(score is not None for score in scores):
-            known = np.asarray(
-                [
-                    float(source == 'given') if score is None else score
-                    for score, source in zip(scores, sources, strict=True)
-                ]
-            )
-        else:
-            known = None
-        return PersonLabel(
-            frame_index=frame_index,
-            keypoints=keypoints,
-            visibility=visibility,
-            track_id=track_id,
-            scores=known,
-            source=source,
-            extra=extra,
-            keypoint_sources=np.asarray(sources),
-        )
-
-
-def _with_source(point: _Point, source: Source) -> _Point:
-    key_frame = point.key_frame
-    changed = KeyFrame(key_frame.frame_index, key_frame.place, key_frame.visibility, source)
-    return _Point(changed, point.mark, point.score, point.attributes)
-
-
-def _held_after(key_frame: KeyFrame) -> Source:
-    if key_frame.visibility != NOT_LABELLED or key_frame.source == 'propagated':
-        return 'propagated'
-    return 'absent'
-
-
-def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
+def read_track(tag: Tag, skeleton: Skeleton) -> Track:
     """Read a track; every key frame counts as given.
 
     Raises:
@@ -322,12 +392,13 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
     """
     track = Track(
         file=tag.file,
-        id=tag.integer('id', -max_id, max_id),
-        group=tag.integer('group_id', 0, max_id) if tag.element.get('group_id') else 0,
+        id=tag.integer('id', -MAX_ID, MAX_ID),
+        group=tag.integer('group_id', 0, MAX_ID) if tag.element.get('group_id') else 0,
         skeleton=skeleton,
-        points=[{} for _ in skeleton.keypoint_names],
+        joints=[{} for _ in skeleton.keypoint_names],
     )
-    for shape in tag.children('skeleton'):
+    for number, element in enumerate(tag.element.findall('skeleton')):
+        shape = Tag(tag.file, f'{tag.where}.skeleton[{number}]', element)
         frame_index = shape.integer('frame', 0, MAX_FRAME_INDEX)
         if frame_index in track.attributes:
             raise InputError(
@@ -337,14 +408,14 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
         is_key = shape.flag('keyframe', default=True)
         attributes = track.attributes[frame_index] = shape.attributes()
         here = dict(_read_points(shape, frame_index, is_key, skeleton))
-        for joint, point in here.items():
-            track.points[joint][frame_index] = point
+        for joint, key_frame in here.items():
+            track.joints[joint][frame_index] = key_frame
         for source in SOURCES:
             if attributes.get('source') == source:
                 del attributes['source']
-                outside = [p.key_frame.visibility == NOT_LABELLED for p in here.values()]
+                is_outside = all(one.visibility == NOT_LABELLED for one in here.values())
                 # A person who is moved in or out of the picture in CVAT keeps the old attribute.
-                if is_key and source != ('propagated' if all(outside) else 'absent'):
+                if is_key and source != ('propagated' if is_outside else 'absent'):
                     track.sources[frame_index] = source
                 break
     return track
@@ -352,31 +423,33 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
 
 def _read_points(
     shape: Tag, frame_index: int, is_key: bool, skeleton: Skeleton
-) -> Iterator[tuple[int, _Point]]:
-    seen: set[int] = set()
+) -> Iterator[tuple[int, KeyFrame]]:
+    seen: set[str] = set()
     for element in shape.element.findall('points'):
         tag = Tag(shape.file, f'{shape.where}, frame {frame_index}, point', element)
         name = tag.text('label')
         if name not in skeleton.keypoint_names:
-            raise tag.error(
-                'label', f'one of the {skeleton.num_keypoints} points of {skeleton.category!r}'
-            )
-        joint = skeleton.index_of(name)
-        if joint in seen:
+            count = skeleton.num_keypoints
+            raise tag.error('label', f'one of the {count} points of {skeleton.category!r}')
+        if name in seen:
             raise tag.error('label', 'another point than those before it')
-        seen.add(joint)
+        seen.add(name)
         place = tag.point('points')
         visibility = OCCLUDED if tag.flag('occluded') else VISIBLE
         if tag.flag('outside'):
             visibility = NOT_LABELLED
         if not tag.flag('keyframe', default=is_key):
             continue
-        attributes = tag.attributes()
-        mark = attributes.pop('source') if is_mark(attributes.get('source', '')) else None
-        score = None
+        attributes, mark, score = tag.attributes(), None, None
+        text = attributes.get('source', '')
+        if text == UNMARKED or _MARK.fullmatch(text):
+            mark = attributes.pop('source')
         text = attributes.pop('score', NO_SCORE)
         if text not in ('', NO_SCORE):
-            score = _number(text)
-            if score is None or abs(score) > MAX_COORDINATE:
+            score = _coordinate(text)
+            if score is None:
                 raise tag.error('score', 'a number within +-1e7')
-        yield joint, _Point(KeyFrame(frame_index, place, visibility), mark, score, attributes)
+        yield (
+            skeleton.index_of(name),
+            KeyFrame(frame_index, place, visibility, 'given', mark, score, attributes),
+        )

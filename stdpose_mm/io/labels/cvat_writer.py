@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -14,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_text
+from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -27,7 +26,7 @@ from stdpose_mm.structures import (
     unused_track_ids,
 )
 
-from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
+from .cvat_tracks import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame
 
 # Largest error in pixels of rounding coordinates to two decimals twice.
 _ROUNDING = 0.015
@@ -46,7 +45,7 @@ def write_cvat(
     two decimals, get as many further key frames as CVAT's straight lines need to follow them. A
     joint without a place is ``outside``. If a frame has labels (or ``is_labeled``), but none of a
     person labelled on the frame before, an ``outside`` key frame with the source 'absent' ends the
-    person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_key_frames`) and, if
+    person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_tracks`) and, if
     there are scores, ``score``. CVAT cannot store boxes, image ids, file names, ignore regions,
     people with only a box, or gaps between frames.
 
@@ -114,7 +113,7 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
         'sublabels': points,
         'svg': _drawing(skeleton),
     }
-    write_text(path, json.dumps([label], ensure_ascii=False, indent=2) + '\n')
+    write_json(path, [label], indent=2)
 
 
 _ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
@@ -158,19 +157,11 @@ def _add_track(
     tolerance: float | None,
 ) -> None:
     group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
-    element = _add(
-        root,
-        'track',
-        id=str(track_id),
-        label=skeleton.category,
-        source='file',
-        group_id=str(group),
-    )
+    attributes = {'label': skeleton.category, 'source': 'file', 'group_id': str(group)}
+    element = _add(root, 'track', id=str(track_id), **attributes)
     key_frames = [_key_frames(track, joint, tolerance) for joint in range(skeleton.num_keypoints)]
     for slot, person in enumerate(track):
-        here = {
-            joint: of_joint[slot] for joint, of_joint in enumerate(key_frames) if slot in of_joint
-        }
+        here = {joint: chosen[slot] for joint, chosen in enumerate(key_frames) if slot in chosen}
         if here:
             _add_shape(element, person, here, skeleton)
 
@@ -227,6 +218,40 @@ def _key_frames(
     }
 
 
+def few_key_frames(
+    frame_indices: np.ndarray, points: np.ndarray, required: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Choose key frames between which straight lines stay close to a path.
+
+    From every key frame, the line is extended as far as it stays close. (Libraries for line
+    simplification measure the distance to the line in the picture, not to its point at that time.)
+
+    Args:
+        frame_indices: [F] frames of the path, ascending.
+        points: [F, 2] pixels.
+        required: [F] bool: frames that must be key frames, among them the first and the last.
+        tolerance: Largest distance in pixels, in any of the frames.
+
+    Returns:
+        [F] bool: the key frames.
+    """
+    chosen = required.copy()
+    start, last = 0, len(points) - 1
+    while start < last:
+        stop = start + 1
+        while not required[stop]:
+            weights = (frame_indices[start + 1 : stop + 1] - frame_indices[start]) / (
+                frame_indices[stop + 1] - frame_indices[start]
+            )
+            line = points[start] + (points[stop + 1] - points[start]) * weights[:, None]
+            if np.linalg.norm(line - points[start + 1 : stop + 1], axis=1).max() > tolerance:
+                break
+            stop += 1
+        chosen[stop] = True
+        start = stop
+    return chosen
+
+
 def _runs(there: np.ndarray) -> Iterator[tuple[int, int]]:
     """Find the stretches [start, stop) of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]])))
@@ -239,25 +264,21 @@ def _add_shape(
     shape = _add(track, 'skeleton', frame=str(person.frame_index), keyframe='1', z_order='0')
     for name, text in _texts(person.extra.get('cvat_attributes')).items():
         _add(shape, 'attribute', text, name=name)
-    point_attributes = person.extra.get('cvat_point_attributes')
-    if not isinstance(point_attributes, dict):
-        point_attributes = {}
+    own = person.extra.get('cvat_point_attributes')
     for joint, key_frame in here.items():
         name = skeleton.keypoint_names[joint]
         x, y = key_frame.place
-        point = _add(
-            shape,
-            'points',
-            label=name,
-            keyframe='1',
-            outside=str(int(key_frame.visibility == NOT_LABELLED)),
-            occluded=str(int(key_frame.visibility == OCCLUDED)),
-            points=f'{x!r},{y!r}',
-        )
-        _add(point, 'attribute', key_frame.mark(), name='source')
+        flags = {
+            'outside': str(int(key_frame.visibility == NOT_LABELLED)),
+            'occluded': str(int(key_frame.visibility == OCCLUDED)),
+        }
+        point = _add(shape, 'points', label=name, keyframe='1', **flags, points=f'{x!r},{y!r}')
+        attributes = {'source': key_frame.format_mark()}
         if person.scores is not None:
-            _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
-        for attribute, text in _texts(point_attributes.get(name)).items():
+            attributes['score'] = repr(person.scores[joint].item())
+        if isinstance(own, dict):
+            attributes |= _texts(own.get(name))
+        for attribute, text in attributes.items():
             _add(point, 'attribute', text, name=attribute)
 
 
@@ -270,35 +291,30 @@ def _add_meta(root: ET.Element, labels: VideoLabels) -> None:
     task = _add(_add(root, 'meta'), 'task')
     last = max((frame.index for frame in labels.frames), default=-1)
     first = labels.frames[0] if labels.frames else VideoFrame(0)
-    _add(task, 'name', labels.name)
-    _add(task, 'size', str(last + 1))
-    _add(task, 'mode', 'interpolation')
-    _add(task, 'start_frame', '0')
+    _add_texts(task, name=labels.name, size=last + 1, mode='interpolation', start_frame=0)
     if last >= 0:
-        _add(task, 'stop_frame', str(last))
+        _add_texts(task, stop_frame=last)
     if first.width and first.height:
-        size = _add(task, 'original_size')
-        _add(size, 'width', str(first.width))
-        _add(size, 'height', str(first.height))
+        _add_texts(_add(task, 'original_size'), width=first.width, height=first.height)
     skeleton = labels.skeleton
     kinds = _add(task, 'labels')
     kind = _add(kinds, 'label')
-    _add(kind, 'name', skeleton.category)
-    _add(kind, 'type', 'skeleton')
-    _add(kind, 'svg', _drawing(skeleton))
-    for name in skeleton.keypoint_names:
-        joint = _add(kinds, 'label')
-        _add(joint, 'name', name)
-        _add(joint, 'type', 'points')
-        attributes = _add(joint, 'attributes')
-        for attribute_name, default in _ATTRIBUTES.items():
+    _add_texts(kind, name=skeleton.category, type='skeleton', svg=_drawing(skeleton))
+    for joint in skeleton.keypoint_names:
+        point = _add(kinds, 'label')
+        _add_texts(point, name=joint, type='points')
+        attributes = _add(point, 'attributes')
+        for name, default in _ATTRIBUTES.items():
             attribute = _add(attributes, 'attribute')
-            _add(attribute, 'name', attribute_name)
-            _add(attribute, 'mutable', 'True')
-            _add(attribute, 'input_type', 'text')
-            _add(attribute, 'default_value', default)
-            _add(attribute, 'values', default)
-        _add(joint, 'parent', skeleton.category)
+            _add_texts(attribute, name=name, mutable=True, input_type='text')
+            _add_texts(attribute, default_value=default, values=default)
+        _add_texts(point, parent=skeleton.category)
+
+
+def _add_texts(parent: ET.Element, /, **texts: Any) -> None:
+    """Add an element for each text."""
+    for tag, text in texts.items():
+        _add(parent, tag, str(text))
 
 
 def _drawing(skeleton: Skeleton) -> str:

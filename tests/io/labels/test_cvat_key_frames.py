@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from stdpose_mm.io.labels.cvat_key_frames import (
+from stdpose_mm.io.labels.cvat_tracks import (
     FROM_FILE,
     KeyFrame,
     LoadedKeyFrames,
-    few_key_frames,
 )
+from stdpose_mm.io.labels.cvat_writer import few_key_frames
 
 
 @pytest.mark.parametrize(
@@ -25,8 +27,8 @@ from stdpose_mm.io.labels.cvat_key_frames import (
     ],
 )
 def test_a_mark_says_what_cvat_would_lose(key_frame: KeyFrame, mark: str):
-    assert key_frame.mark() == mark
-    assert key_frame.exported(mark) == key_frame
+    assert key_frame.format_mark() == mark
+    assert replace(key_frame, mark=mark).exported() == key_frame
 
 
 def test_groups_of_files_that_are_in_cvat_already_are_known():

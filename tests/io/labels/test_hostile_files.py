@@ -114,7 +114,7 @@ def test_deep_xml(tmp_path: Path, depth: int) -> None:
     path = tmp_path / 'deep.xml'
     path.write_text((tmp_path / 'labels.xml').read_text().replace('</annotations>', deep))
 
-    refused(lambda: read_all_labels(path), r'deep\.xml has elements nested more than 100 deep')
+    refused(lambda: read_all_labels(path), r'deep\.xml is nested more than 100 elements deep')
 
 
 def coco(**fields: Any) -> dict[str, Any]:
