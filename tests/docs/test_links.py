@@ -108,21 +108,6 @@ def test_pages_and_configs_that_sources_name_exist(form: str) -> None:
     assert not {name for name in named if not (ROOT / name).is_file()}
 
 
-def rows(page: Path) -> list[list[str]]:
-    """The cells of all tables' rows."""
-    lines = [line for line in prose(page).splitlines() if line.startswith('| ')]
-    return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
-
-
-def test_each_answer_of_where_is_what_is_defined_in_the_file_it_names() -> None:
-    answers = [row for row in rows(ROOT / 'docs/reference/where_is_what.md') if '.py`' in row[1]]
-    assert len(answers) >= 20
-    for question, file, names in answers:
-        tree = parse(ROOT / file.strip('`'))
-        for name in re.findall(r'`([\w.]+)`', names):
-            assert find(tree, name.split('.')), f'{question}: no {name} in {file}'
-
-
 # Names are looked up in the source: importing everything would need everything installed.
 
 
