@@ -13,9 +13,15 @@ import numpy as np
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.io.labels import read_labels, write_label_list, write_labels
 from stdpose_mm.io.labels.detections import Detections, write_detections
-from stdpose_mm.io.labels.posetrack17 import _CHANNELS
+from stdpose_mm.io.labels.posetrack17 import JOINTS
 from stdpose_mm.io.video import open_frames, write_video
-from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    POSETRACK_SKELETON,
+    FrameBoxes,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+)
 
 SPLITS = ('train', 'val')
 CLIPS = ClipSettings(frames=18, width=128, height=96, people=(1, 1))
@@ -70,7 +76,7 @@ def _annorect(person: PersonLabel) -> dict[str, Any]:
     x, y, width, height = person.head_box.tolist()
     points = [
         {'id': [joint], 'x': [float(px)], 'y': [float(py)], 'is_visible': [1]}
-        for joint, channel in enumerate(_CHANNELS)
+        for joint, channel in enumerate(map(POSETRACK_SKELETON.index_of, JOINTS))
         for px, py in [person.keypoints[channel]]
         if person.labelled[channel]
     ]

@@ -19,101 +19,58 @@ import numpy as np
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, pose_extent
 
-from .coco_records import (
-    CATEGORY_FIELDS,
-    VIDEO_FIELDS,
-    category_fields,
-    distinct_ids,
-    find_frame_indices,
-    frame_fields,
-    image_of,
-    person_fields,
-    plain,
-    read_categories,
-    read_frame_record,
-    read_person_record,
-    source_fields,
-    top_level_fields,
-    video_name,
-    warn_of_unknown_categories,
-)
-from .fields import MAX_COORDINATE, Record, errors_of, read_json, require_distinct, shown
+from . import coco_records as records
+from .coco_records import CATEGORY_FIELDS, VIDEO_FIELDS, plain, video_name
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
 
 _FILE_FIELDS = 'file_fields'
 """Field of an entry in ``videos`` for fields of the file in which the videos differ."""
 
 
-def read_coco(path: PathLike) -> list[VideoLabels]:
-    """Read a COCO keypoint JSON (``.gz`` too).
+def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
+    """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
     ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without
     joints and those of crowds (``iscrowd``) are left out with a warning.
 
     Args:
-        path: The label file.
+        path: The label file, for names and messages.
+        data: Its parsed JSON.
 
     Returns:
         One entry per video, in the order of their first images. For frame indices see
-        :func:`~stdpose_mm.io.labels.coco_records.find_frame_indices`.
+        :func:`~stdpose_mm.io.labels.coco_records.read_frames`.
 
     Raises:
         InputError: If the file is not as described.
     """
-    return parse_coco(path, read_json(path))
-
-
-def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
-    """Read parsed JSON as :func:`read_coco` does; ``path`` is for names and messages."""
     record = Record(path, '', data)
-    skeleton, category = read_categories(record, default=None)
+    skeleton, category = records.read_categories(record, default=None)
     groups: dict[Any, list[Record]] = {}
     for image in record.records('images'):
         groups.setdefault(_video_key(image), []).append(image)
     videos = _read_videos(record)
     names = _video_names(path, list(groups), videos)
-
-    frames: dict[Any, list[VideoFrame]] = {}
-    place: dict[Any, tuple[Any, int]] = {}
-    numberings = {}
-    for key, images in groups.items():
-        indices, numberings[key] = find_frame_indices(path, images)
-        frames[key] = [
-            read_frame_record(image, index) for image, index in zip(images, indices, strict=True)
-        ]
-        for frame in frames[key]:
-            if frame.image_id in place:
-                raise InputError(f'{path}: image id {shown(frame.image_id)} appears twice')
-            place[frame.image_id] = (key, frame.index)
-
+    read = {key: records.read_frames(path, images) for key, images in groups.items()}
+    places = [(f.image_id, (key, f.index)) for key, (frames, _) in read.items() for f in frames]
+    require_distinct(path, 'image id', [image_id for image_id, _ in places])
+    place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
     for annotation in _annotations_of_people(record):
-        key, index = image_of(annotation, place)
-        person = read_person_record(annotation, index, skeleton, 'coco')
-        if person.track_id is None:
-            person = replace(person, track_id=_track_attribute(annotation))
-        if _kept_area(person) in (None, _box_area(person)):
-            # The writer computes the area again from the label's box.
-            person.extra.pop('area', None)
-        if not person.has_place:
-            # COCO requires a box even for an absent person.
-            person = replace(person, bbox=None)
-        persons[key].append(person)
-    require_distinct(
-        path,
-        'annotation id',
-        (shown(p.extra['id']) for group in persons.values() for p in group if 'id' in p.extra),
-    )
-
+        key, index = records.image_of(annotation, place)
+        persons[key].append(_read_person(annotation, index, skeleton))
+    ids = [p.extra['id'] for group in persons.values() for p in group if 'id' in p.extra]
+    require_distinct(path, 'annotation id', map(shown, ids))
     top = record.extra()
     with errors_of(path):
         return [
             VideoLabels(
                 name=names[key],
                 skeleton=skeleton,
-                frames=tuple(frames[key]),
+                frames=tuple(frames),
                 persons=tuple(persons[key]),
                 extra={
                     **top,
@@ -121,10 +78,24 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
                     CATEGORY_FIELDS: category,
                     VIDEO_FIELDS: videos[key].extra() if key in videos else {},
                 },
-                numbering=numberings[key],
+                numbering=numbering,
             )
-            for key in groups
+            for key, (frames, numbering) in read.items()
         ]
+
+
+def _read_person(annotation: Record, frame_index: int, skeleton: Skeleton) -> PersonLabel:
+    person = records.read_person(annotation, frame_index, skeleton, 'coco')
+    attributes = annotation.peek('attributes')
+    if person.track_id is None and isinstance(attributes, dict):
+        # CVAT's COCO export has the track id there.
+        own = Record(annotation.file, f'{annotation.where}.attributes', attributes)
+        person = replace(person, track_id=own.integer('track_id', None))
+    if _kept_area(person) in (None, _box_area(person)):
+        # The writer computes the area again from the label's box.
+        person.extra.pop('area', None)
+    # COCO requires a box even for an absent person.
+    return person if person.has_place else replace(person, bbox=None)
 
 
 def _annotations_of_people(record: Record) -> list[Record]:
@@ -133,37 +104,32 @@ def _annotations_of_people(record: Record) -> list[Record]:
     Warn of what is left out, and of what may be misunderstood.
     """
     annotations = record.records('annotations')
-    warn_of_unknown_categories(record, annotations)
+    records.warn_of_unknown_categories(record, annotations)
     others = _names_without_joints(record)
-    of_other = [others.get(shown(annotation.peek('category_id'))) for annotation in annotations]
-    kept = [one for one, other in zip(annotations, of_other, strict=True) if other is None]
-    if len(kept) < len(annotations):
-        left_out = Counter(other for other in of_other if other is not None)
-        names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
-        warnings.warn(
-            f'{record.file}: annotations of categories without joints are left out ({names})',
-            InputWarning,
-            stacklevel=2,
-        )
-    # As MMPose's datasets do.
-    single = [annotation for annotation in kept if annotation.peek('iscrowd') != 1]
-    if len(single) < len(kept):
-        warnings.warn(
-            f'{record.file}: annotations of crowds are left out ({len(kept) - len(single)} with '
-            '"iscrowd": 1)',
-            InputWarning,
-            stacklevel=2,
-        )
-    kept = single
-    number = sum(map(_may_be_interpolated, kept))
-    if number:
-        warnings.warn(
-            f'{record.file}: {number} of {len(kept)} labels are not marked as key frames of CVAT, '
-            'which may have interpolated their joints; they count as given. Export the task as '
-            '"CVAT for video 1.1", which tells the key frames of each joint',
-            InputWarning,
-            stacklevel=2,
-        )
+    kept, left_out = [], Counter[str]()
+    crowds = interpolated = 0
+    for annotation in annotations:
+        other = others.get(shown(annotation.peek('category_id')))
+        attributes = annotation.peek('attributes')
+        if other is not None:
+            left_out[other] += 1
+        elif annotation.peek('iscrowd') == 1:
+            # As MMPose's datasets do.
+            crowds += 1
+        else:
+            kept.append(annotation)
+            interpolated += isinstance(attributes, dict) and attributes.get('keyframe') is False
+    names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
+    notes = {
+        f'annotations of categories without joints are left out ({names})': len(left_out),
+        f'annotations of crowds are left out ({crowds} with "iscrowd": 1)': crowds,
+        f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
+        'have interpolated their joints; they count as given. Export the task as "CVAT for video '
+        '1.1", which tells the key frames of each joint': interpolated,
+    }
+    for note, count in notes.items():
+        if count:
+            warnings.warn(f'{record.file}: {note}', InputWarning, stacklevel=2)
     return kept
 
 
@@ -180,35 +146,18 @@ def _names_without_joints(record: Record) -> dict[str, str]:
     return {text: name for text, name in names.items() if text not in with_joints}
 
 
-def _may_be_interpolated(annotation: Record) -> bool:
-    """Tell whether CVAT has exported a frame of a track in which not all joints are key frames."""
-    attributes = annotation.peek('attributes')
-    return isinstance(attributes, dict) and attributes.get('keyframe') is False
-
-
 def _video_key(image: Record) -> Any:
-    key = image.raw('video_id', None)
-    if key is None:
-        return PurePosixPath(image.text('file_name', '')).parent
-    if type(key) not in (int, str):
-        raise image.error('video_id', 'a whole number or a string')
-    return key
+    if 'video_id' in image:
+        return image.identifier('video_id')
+    image.raw('video_id', None)
+    return PurePosixPath(image.text('file_name', '')).parent
 
 
-def _track_attribute(annotation: Record) -> int | None:
-    """Find the track id among the custom attributes, where CVAT's COCO export has it."""
-    attributes = annotation.raw('attributes', None)
-    if not isinstance(attributes, dict):
-        return None
-    track_id = Record(annotation.file, f'{annotation.where}.attributes', attributes)
-    return track_id.integer('track_id', None)
-
-
-def _read_videos(record: Record) -> dict[Any, Record]:
-    videos = {}
+def _read_videos(record: Record) -> dict[int | str, Record]:
+    videos: dict[int | str, Record] = {}
     for video in record.records('videos', []):
-        key = video.raw('id', expected='the id of a video')
-        if type(key) not in (int, str) or key in videos:
+        key = video.identifier('id')
+        if key in videos:
             raise video.error('id', 'a number or string of its own')
         video.text('name', '')
         videos[key] = video
@@ -217,20 +166,16 @@ def _read_videos(record: Record) -> dict[Any, Record]:
 
 def _file_fields(video: Record | None) -> dict[str, Any]:
     """Read the fields of the file that are kept in the entry of one video."""
-    if video is None or _FILE_FIELDS not in video:
-        return {}
-    return video.record(_FILE_FIELDS).extra()
+    return video.record(_FILE_FIELDS).extra() if video and _FILE_FIELDS in video else {}
 
 
 def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> dict[Any, str]:
     names = {}
     for key in keys:
-        if key in videos:
-            names[key] = videos[key].text('name', '') or str(key)
-        elif isinstance(key, PurePosixPath):
+        if isinstance(key, PurePosixPath):
             names[key] = key.name or video_name(path)
         else:
-            names[key] = str(key)
+            names[key] = (videos[key].text('name', '') if key in videos else '') or str(key)
     if len(set(names.values())) < len(names):
         # Folders such as a/img1 and b/img1.
         return {key: str(key) for key in keys}
@@ -255,54 +200,42 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     Raises:
         InputError: If there is no video, or the skeletons differ.
     """
-    write_json(path, coco_fields([labels] if isinstance(labels, VideoLabels) else labels))
-
-
-def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
-    """Make the JSON value that :func:`write_coco` writes."""
+    videos = [labels] if isinstance(labels, VideoLabels) else labels
     if not videos:
         raise InputError('a COCO file needs at least one video, got none')
-    skeleton = videos[0].skeleton
     for video in videos:
-        if video.skeleton != skeleton:
+        if video.skeleton != videos[0].skeleton:
             raise InputError(
                 f'video {video.name!r} has another skeleton than {videos[0].name!r}, expected one '
                 'skeleton for all videos of a COCO file'
             )
-    category = category_fields(skeleton, videos[0].extra.get(CATEGORY_FIELDS, {}))
-    frames = [(i, frame) for i, video in enumerate(videos) for frame in video.frames]
-    image_ids = distinct_ids([frame.image_id for _, frame in frames])
-    image_id_of = {
-        (i, frame.index): image_id for (i, frame), image_id in zip(frames, image_ids, strict=True)
-    }
-    images = []
-    for i, frame in frames:
-        fields = frame_fields(frame, image_id_of[i, frame.index])
-        fields['video_id'] = i + 1
-        fields.setdefault('file_name', f'{videos[i].name}/{frame.index:06d}.jpg')
-        images.append(fields)
-
-    persons = [(i, person) for i, video in enumerate(videos) for person in video.persons]
-    ids = distinct_ids([person.extra.get('id') for _, person in persons])
-    annotations = []
-    for (i, person), annotation_id in zip(persons, ids, strict=True):
-        fields = _annotation_fields(person)
-        fields['id'] = annotation_id
-        fields['image_id'] = image_id_of[i, person.frame_index]
-        fields['category_id'] = category['id']
-        annotations.append(fields)
-
-    shared, own = _split_fields([top_level_fields(video) for video in videos])
+    category = records.category_fields(videos[0])
+    image_ids = iter(records.distinct_ids([f.image_id for v in videos for f in v.frames]))
+    ids = iter(records.distinct_ids([p.extra.get('id') for v in videos for p in v.persons]))
+    images, annotations = [], []
+    for number, video in enumerate(videos, 1):
+        image_id_of = {index: next(image_ids) for index in video}
+        images += [_image(video, number, frame, image_id_of[frame.index]) for frame in video.frames]
+        annotations += [
+            {
+                **_annotation(person),
+                'id': next(ids),
+                'image_id': image_id_of[person.frame_index],
+                'category_id': category['id'],
+            }
+            for person in video.persons
+        ]
+    shared, own = _split_fields([records.top_level_fields(video) for video in videos])
     listed = [
         {
             **video.extra.get(VIDEO_FIELDS, {}),
             **({_FILE_FIELDS: fields} if fields else {}),
-            'id': i + 1,
+            'id': number,
             'name': video.name,
         }
-        for i, (video, fields) in enumerate(zip(videos, own, strict=True))
+        for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1)
     ]
-    return {
+    fields = {
         'info': {},
         'licenses': [],
         **shared,
@@ -311,6 +244,7 @@ def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
         'annotations': annotations,
         'categories': [category],
     }
+    write_json(path, fields)
 
 
 def _split_fields(
@@ -322,8 +256,7 @@ def _split_fields(
         for name, value in fields[0].items()
         if all(name in other and other[name] == value for other in fields)
     }
-    own = [{name: other[name] for name in other if name not in shared} for other in fields]
-    return shared, own
+    return shared, [{n: other[n] for n in other if n not in shared} for other in fields]
 
 
 def _kept_area(person: PersonLabel) -> float | None:
@@ -333,19 +266,27 @@ def _kept_area(person: PersonLabel) -> float | None:
     return float(area) if is_number and 0 <= area <= MAX_COORDINATE**2 else None
 
 
+def _box(person: PersonLabel) -> np.ndarray:
+    return pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+
+
 def _box_area(person: PersonLabel) -> float:
-    box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
-    return float(box[2] * box[3])
+    return float(_box(person)[2] * _box(person)[3])
 
 
-def _annotation_fields(person: PersonLabel) -> dict[str, Any]:
-    fields = person_fields(person, 'coco')
-    box = person.bbox
-    if box is None:
-        box = pose_extent(person.keypoints, person.labelled)
-    fields['bbox'] = plain(box)
+def _image(
+    video: VideoLabels, number: int, frame: VideoFrame, image_id: int | str
+) -> dict[str, Any]:
+    fields = {**records.frame_fields(frame, image_id), 'video_id': number}
+    fields.setdefault('file_name', f'{video.name}/{frame.index:06d}.jpg')
+    return fields
+
+
+def _annotation(person: PersonLabel) -> dict[str, Any]:
+    fields = records.person_fields(person, 'coco')
     area = _kept_area(person) if person.source == 'given' else None
-    fields['area'] = plain(np.asarray([box[2] * box[3] if area is None else area]))[0]
+    fields['bbox'] = plain(_box(person))
+    (fields['area'],) = plain(np.array([_box_area(person) if area is None else area]))
     fields['num_keypoints'] = int(person.labelled.sum())
     fields.setdefault('iscrowd', 0)
-    return {**fields, **source_fields(person)}
+    return {**fields, **records.source_fields(person)}

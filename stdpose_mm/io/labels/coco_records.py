@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,8 +13,6 @@ import numpy as np
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
-    NOT_LABELLED,
-    OCCLUDED,
     SOURCES,
     VISIBLE,
     FrameNumbering,
@@ -29,6 +26,7 @@ from stdpose_mm.structures import (
 
 from .fields import MAX_COORDINATE, Record, errors_of, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .poses import posetrack_visibility
 
 T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack']
@@ -59,29 +57,31 @@ def video_name(path: PathLike) -> str:
     return name
 
 
-def find_frame_indices(
+def read_frames(
     file: PathLike, images: Sequence[Record], first_number: int | None = None
-) -> tuple[list[int], FrameNumbering]:
-    """Find the frame indices of the images of one video, see :func:`frame_indices`.
+) -> tuple[list[VideoFrame], FrameNumbering]:
+    """Read the entries of ``images`` of one video, and find their frame indices.
 
-    They are the fields ``frame_index`` if an image has this field; seconds are the fields ``time``
-    or ``timestamp`` if all images have distinct values. The fields ``frame_id`` tell where the
-    numbers in the names start.
+    Indices are the fields ``frame_index`` if an image has this field; seconds are the fields
+    ``time`` or ``timestamp`` if all images have distinct values. The fields ``frame_id`` tell where
+    the numbers in the names start; see :func:`frame_indices` for the rest.
 
     Raises:
-        InputError: If a ``frame_index`` is missing, wrong or repeated.
+        InputError: If an image is not as described, or a ``frame_index`` is missing or repeated.
     """
     names = [image.text('file_name', '') for image in images]
     if any('frame_index' in image for image in images):
-        indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
-        return frame_indices(file, names, indices=indices)
-    return frame_indices(
-        file,
-        names,
-        times=_times_of(images),
-        first_number=first_number,
-        frame_ids=_frame_ids_of(images),
-    )
+        given = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
+        indices, numbering = frame_indices(file, names, indices=given)
+    else:
+        indices, numbering = frame_indices(
+            file,
+            names,
+            times=_times_of(images),
+            first_number=first_number,
+            frame_ids=_frame_ids_of(images),
+        )
+    return [_read_frame(*pair) for pair in zip(images, indices, strict=True)], numbering
 
 
 def is_posetrack_frame_id(value: Any) -> bool:
@@ -108,38 +108,31 @@ def _times_of(images: Sequence[Record]) -> list[float] | None:
     return None
 
 
-def read_frame_record(image: Record, index: int) -> VideoFrame:
-    """Read one entry of ``images`` as a frame with the given index."""
-    image_id = image.raw('id', expected='a number or a string')
-    if type(image_id) not in (int, str):
-        raise image.error('id', 'a whole number or a string')
+def _read_frame(image: Record, index: int) -> VideoFrame:
     image.raw('frame_index', None)
     xs, ys = image.number_lists('ignore_regions_x'), image.number_lists('ignore_regions_y')
     if [len(x) for x in xs] != [len(y) for y in ys]:
-        raise InputError(
-            f'{image.file}: {image.where}.ignore_regions_x and ignore_regions_y must have equally '
-            f'many points, got {[len(x) for x in xs]} and {[len(y) for y in ys]}'
-        )
-    size = {
-        name: image.integer(name, None, low=1, high=int(MAX_COORDINATE))
-        for name in ('width', 'height')
-    }
+        raise image.error('ignore_regions_x', 'lists of as many points as in ignore_regions_y')
+    width, height = (
+        image.integer(name, None, low=1, high=int(MAX_COORDINATE)) for name in ('width', 'height')
+    )
     return VideoFrame(
         index=index,
         file_name=image.text('file_name', ''),
-        image_id=image_id,
+        image_id=image.identifier('id'),
+        width=width,
+        height=height,
         is_labeled=image.flag('is_labeled', None),
         ignore_regions=tuple(
             PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
         ),
         # Keep the difference between an empty list of regions and a missing one.
         extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
-        **size,
     )
 
 
 def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
-    """Make one entry of ``images``; inverse of :func:`read_frame_record`."""
+    """Make one entry of ``images``; inverse of :func:`read_frames`."""
     fields: dict[str, Any] = {'id': image_id, 'frame_index': frame.index}
     if frame.file_name:
         fields['file_name'] = frame.file_name
@@ -162,27 +155,19 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
     categories = record.records('categories', [])
     # CVAT gives categories without joints an empty list.
     with_joints = [one for one in categories if one.peek('keypoints') not in (None, [])]
-    if len(with_joints) > 1:
-        names = [category.text('name', '') for category in with_joints]
-        raise InputError(
-            f'{record.file}: categories must hold one category with keypoints, got {len(names)} '
-            f'({", ".join(map(shown, names))}); split the file by category'
-        )
-    if not with_joints:
-        if default is None:
-            raise InputError(
-                f'{record.file}: categories must hold a category with keypoint names, got none'
-            )
+    if not with_joints and default is not None:
         return default, {}
+    if len(with_joints) != 1:
+        names = ', '.join(shown(category.text('name', '')) for category in with_joints)
+        raise InputError(
+            f'{record.file}: categories must hold one category with keypoint names, got '
+            f'{len(with_joints)} ({names or "none"}); split a file of several by category'
+        )
     category = with_joints[0]
     names = category.texts('keypoints')
     limbs = _read_limbs(category, len(names))
     with errors_of(f'{record.file}: {category.where}'):
-        skeleton = Skeleton(
-            keypoint_names=tuple(names),
-            limbs=limbs,
-            category=category.text('name', 'person'),
-        )
+        skeleton = Skeleton(tuple(names), limbs, category.text('name', 'person'))
     return skeleton, category.extra()
 
 
@@ -220,12 +205,13 @@ def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) ->
         )
 
 
-def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]:
-    """Make one entry of ``categories``; inverse of :func:`read_categories`."""
+def category_fields(labels: VideoLabels) -> dict[str, Any]:
+    """Make the one entry of ``categories``; inverse of :func:`read_categories`."""
+    skeleton = labels.skeleton
     return {
         'id': 1,
         'supercategory': skeleton.category,
-        **extra,
+        **labels.extra.get(CATEGORY_FIELDS, {}),
         'name': skeleton.category,
         'keypoints': list(skeleton.keypoint_names),
         'skeleton': [[a + 1, b + 1] for a, b in skeleton.limbs],
@@ -241,8 +227,8 @@ def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
     """Find the visibility convention of a file: a v of 2 or a ``source`` field means COCO's."""
     for annotation in annotations:
-        keypoints = annotation.raw('keypoints', [])
-        if annotation.raw('source', None) in SOURCES:
+        keypoints = annotation.peek('keypoints')
+        if annotation.peek('source') in SOURCES:
             return 'coco'
         if isinstance(keypoints, list) and 2 in keypoints[2::3]:
             return 'coco'
@@ -255,62 +241,44 @@ def image_of(annotation: Record, images: Mapping[Any, T]) -> T:
     Raises:
         InputError: If there is no such image.
     """
-    image_id = annotation.raw('image_id', expected='the id of an image')
-    if type(image_id) not in (int, str) or image_id not in images:
+    image_id = annotation.identifier('image_id')
+    if image_id not in images:
         raise annotation.error('image_id', 'the id of one of the images')
     return images[image_id]
 
 
-def read_person_record(
+def read_person(
     annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
 ) -> PersonLabel:
     """Read one entry of ``annotations`` as a label on the given frame."""
     count = skeleton.num_keypoints
-    flat = annotation.numbers('keypoints', 3 * count, of=f'numbers, x, y, v of {count} keypoints')
-    points, flags = flat.reshape(count, 3)[:, :2], flat[2::3]
+    joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
+    flags = joints[:, 2]
     allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
     if not np.isin(flags, allowed).all():
         bad = flags[~np.isin(flags, allowed)][0]
-        raise InputError(
-            f'{annotation.file}: {annotation.where}.keypoints must have v in {allowed}, got {bad:g}'
-        )
-    if visibility == 'posetrack':
-        there = (flat.reshape(count, 3) != 0).any(axis=1)
-        flags = np.where(flags == 1, VISIBLE, np.where(there, OCCLUDED, NOT_LABELLED))
+        raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {bad:g}')
+    source = annotation.raw('source', 'given')
+    known = source in SOURCES
+    sources = None
+    if 'keypoint_sources' in annotation:
+        sources = np.array(annotation.texts('keypoint_sources'))
     scores = None
-    if annotation.raw('scores', None) not in (None, []):
+    if annotation.raw('scores', []) != []:
         scores = annotation.numbers('scores', count)
-    source: Any = annotation.raw('source', 'given')
-    extra = {}
-    if source not in SOURCES:
-        extra['source'] = source
-        source = 'given'
-    keypoint_sources = _keypoint_sources(annotation, count)
-    person = PersonLabel(
-        frame_index=frame_index,
-        keypoints=points,
-        visibility=flags,
-        track_id=annotation.integer('track_id', None),
-        scores=scores,
-        bbox=annotation.box('bbox'),
-        head_box=annotation.box('bbox_head'),
-        extra={**annotation.extra(), **extra},
-    )
-    person.extra.pop('image_id', None)
-    if source == 'absent' and person.has_place:
-        raise annotation.error('source', 'given or propagated where a joint or box is labelled')
     with errors_of(f'{annotation.file}: {annotation.where}'):
-        return replace(person.with_source(source), **keypoint_sources)
-
-
-def _keypoint_sources(annotation: Record, count: int) -> dict[str, Any]:
-    """Read the source of each joint; empty if the file has sources of whole poses only."""
-    if 'keypoint_sources' not in annotation:
-        return {}
-    sources = annotation.texts('keypoint_sources')
-    if len(sources) != count or not {*sources} <= {*SOURCES}:
-        raise annotation.error('keypoint_sources', f'{count} of {", ".join(SOURCES)}')
-    return {'keypoint_sources': np.array(sources)}
+        return PersonLabel(
+            frame_index=frame_index,
+            keypoints=joints[:, :2],
+            visibility=flags if visibility == 'coco' else posetrack_visibility(joints),
+            track_id=annotation.integer('track_id', None),
+            scores=scores,
+            bbox=annotation.box('bbox'),
+            head_box=annotation.box('bbox_head'),
+            source=source if known else 'given',
+            extra={**annotation.extra(), **({} if known else {'source': source})},
+            keypoint_sources=sources,  # type: ignore[arg-type]
+        )
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
@@ -319,7 +287,7 @@ def source_fields(person: PersonLabel) -> dict[str, Any]:
 
 
 def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]:
-    """Make one entry of ``annotations`` without its ids; inverse of :func:`read_person_record`."""
+    """Make one entry of ``annotations`` without its ids; inverse of :func:`read_person`."""
     flags = person.visibility
     if visibility == 'posetrack':
         flags = (flags == VISIBLE).astype(np.int8)
@@ -329,13 +297,8 @@ def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]
     fields: dict[str, Any] = {'keypoints': keypoints}
     if person.track_id is not None:
         fields['track_id'] = person.track_id
-    for name, value in (
-        ('scores', person.scores),
-        ('bbox', person.bbox),
-        ('bbox_head', person.head_box),
-    ):
-        if value is not None:
-            fields[name] = plain(value)
+    arrays = {'scores': person.scores, 'bbox': person.bbox, 'bbox_head': person.head_box}
+    fields |= {name: plain(array) for name, array in arrays.items() if array is not None}
     return {**person.extra, **fields}
 
 
@@ -346,21 +309,19 @@ def plain(array: np.ndarray) -> list[Any]:
     return [int(x) if float(x).is_integer() else float(x) for x in array]
 
 
-def joint_scores(person: PersonLabel) -> np.ndarray:
-    """Return scores [K] for result files: 0 for unlabelled joints, 1 if the score is unknown."""
-    scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
-    return np.where(person.labelled, scores, 0.0)
-
-
-def visibility_of(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return visibilities [K] of joints [K, 2] in result files: (0, 0, 0) is not labelled."""
-    return np.where((keypoints != 0).any(axis=1) | (scores != 0), VISIBLE, NOT_LABELLED)
-
-
-def distinct_ids(
-    kept: Sequence[Any], fallback: Callable[[int], int] = lambda i: i + 1
-) -> list[Any]:
-    """Return the ids from the file if complete and distinct, else ``fallback`` of positions."""
+def distinct_ids(kept: Sequence[Any]) -> list[Any]:
+    """Return the ids from the file if complete and distinct, else 1, 2, ..."""
     if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
         return list(kept)
-    return [fallback(i) for i in range(len(kept))]
+    return [*range(1, len(kept) + 1)]
+
+
+def is_coco_like(data: Any) -> bool:
+    """Tell whether parsed JSON is a COCO-like file."""
+    return isinstance(data, dict) and isinstance(data.get('images'), list)
+
+
+def fields_of(items: Any) -> set[str]:
+    """Collect the names of the fields of the first objects of a list."""
+    items = items if isinstance(items, list) else []
+    return {name for item in items[:100] if isinstance(item, dict) for name in item}

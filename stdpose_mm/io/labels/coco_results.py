@@ -12,21 +12,14 @@ import numpy as np
 
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.structures import PersonLabel, VideoLabels
 
-from .coco_records import (
-    CATEGORY_FIELDS,
-    category_fields,
-    distinct_ids,
-    joint_scores,
-    plain,
-    video_name,
-    visibility_of,
-)
-from .fields import Record, errors_of, read_json
+from .coco_records import category_fields, distinct_ids, plain, video_name
+from .fields import Record
 from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import COCO_FAMILY, unnamed_skeleton
+from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import Person, estimated_person, joint_scores, video_of_frames
 
 
 def is_coco_results(data: Any) -> bool:
@@ -35,11 +28,12 @@ def is_coco_results(data: Any) -> bool:
     return isinstance(first, dict) and {'image_id', 'keypoints'} <= first.keys()
 
 
-def read_coco_results(path: PathLike) -> list[VideoLabels]:
-    """Read a list of results; all joints are 'propagated', estimates of a network.
+def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
+    """Read parsed results; all joints are 'propagated', estimates of a network.
 
     Args:
-        path: JSON list of objects with ``image_id``, ``keypoints`` (x, y, score of every joint) and
+        path: The file, for names and messages.
+        data: List of objects with ``image_id``, ``keypoints`` (x, y, score of every joint) and
             optionally ``bbox``, ``track_id`` and ``frame_index``.
 
     Returns:
@@ -50,64 +44,35 @@ def read_coco_results(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
-    results = Record(path, '', {'results': read_json(path)}).records('results')
+    results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints')) // 3 if results else 0
-    skeleton = unnamed_skeleton(
-        path, count, COCO_FAMILY, 'convert it and name the joints in the result if that is wrong'
-    )
-    by_image: dict[int | str, list[Record]] = {}
+    remedy = 'convert it and name the joints in the result if that is wrong'
+    skeleton = unnamed_skeleton(path, count, remedy)
+    people: dict[Any, list[Person]] = {}
     for result in results:
-        by_image.setdefault(_image_of(result), []).append(result)
-    people = {
-        image: [_person(result, skeleton.num_keypoints) for result in group]
-        for image, group in by_image.items()
-    }
-    if any(isinstance(image, str) for image in by_image):
-        return videos_of_pictures(
-            path,
-            [
-                LabelledPicture(str(image), group, where=str(path))
-                for image, group in people.items()
-            ],
-            skeleton,
-        )
-    indices = sorted(people, key=int)
-    with errors_of(path):
-        return [
-            VideoLabels(
-                name=video_name(path),
-                skeleton=skeleton,
-                frames=tuple(VideoFrame(int(index)) for index in indices),
-                persons=tuple(
-                    PersonLabel(frame_index=int(index), **fields)
-                    for index in indices
-                    for fields in people[index]
-                ),
-            )
-        ]
+        people.setdefault(_image_of(result), []).append(_person(result, count))
+    if any(isinstance(image, str) for image in people):
+        pictures = [LabelledPicture(str(i), group, where=str(path)) for i, group in people.items()]
+        return videos_of_pictures(path, pictures, skeleton)
+    return [video_of_frames(path, video_name(path), skeleton, people.items())]
 
 
 def _image_of(result: Record) -> int | str:
     """Return the frame of a result, or the name of its picture."""
-    if 'frame_index' in result:
-        return int(result.integer('frame_index', low=0, high=MAX_FRAME_INDEX))
-    image_id = result.raw('image_id', expected='the id of a picture')
-    if isinstance(image_id, str) and image_id:
-        return image_id
-    return int(result.integer('image_id', low=0, high=MAX_FRAME_INDEX))
+    name = 'frame_index' if 'frame_index' in result else 'image_id'
+    if name == 'image_id' and result.peek(name) and isinstance(result.peek(name), str):
+        return str(result.text(name))
+    return int(result.integer(name, low=0, high=MAX_FRAME_INDEX))
 
 
-def _person(result: Record, count: int) -> dict[str, Any]:
-    joints = result.numbers('keypoints', 3 * count, of=f'numbers, x, y, score of {count} keypoints')
-    points, scores = joints.reshape(count, 3)[:, :2], joints[2::3]
-    return {
-        'keypoints': points,
-        'visibility': visibility_of(points, scores),
-        'scores': scores,
-        'track_id': result.integer('track_id', None),
-        'bbox': result.box('bbox'),
-        'source': 'propagated',
-    }
+def _person(result: Record, count: int) -> Person:
+    joints = result.numbers('keypoints', 3 * count).reshape(count, 3)
+    return estimated_person(
+        joints[:, :2],
+        joints[:, 2],
+        track_id=result.integer('track_id', None),
+        bbox=result.box('bbox'),
+    )
 
 
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
@@ -124,7 +89,7 @@ def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     """
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
     image_id_of = dict(zip(labels, image_ids, strict=True))
-    category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))['id']
+    category = category_fields(labels)['id']
     write_json(
         path,
         [

@@ -31,19 +31,13 @@ from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
-from stdpose_mm.structures import (
-    NOT_LABELLED,
-    VISIBLE,
-    PersonLabel,
-    Skeleton,
-    VideoFrame,
-    VideoLabels,
-)
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 
 from .coco_records import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, read_text, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import Person, video_of_frames
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -69,26 +63,31 @@ class _Layout:
     Args:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
-        path_columns: Number of columns that the path of a picture is spread over.
+        places: The columns of joints; those before hold the path of a picture.
+        bodyparts: Names of the joints of all columns.
         skeleton: The joints of all individuals, in the order of their first columns.
-        columns: For every individual, [(joint, column of x)]; y is the next column, and the
-            likelihood the one after.
-        is_prediction: Whether there are likelihoods.
+        individuals: For every individual, its joints and their positions among those in the file.
+        kinds: Columns of each joint.
     """
 
     scorer: str
     rows: int
-    path_columns: int
+    places: slice
+    bodyparts: Sequence[str]
     skeleton: Skeleton
-    columns: dict[str, list[tuple[int, int]]]
-    is_prediction: bool
+    individuals: dict[str, tuple[list[int], list[int]]]
+    kinds: list[str]
+
+    @property
+    def is_prediction(self) -> bool:
+        return self.kinds is _PREDICTIONS
 
     @property
     def extra(self) -> dict[str, Any]:
         """Return fields for ``VideoLabels.extra``; none without unique bodyparts."""
-        unique = {joint for joint, _ in self.columns.get(_UNIQUE, ())}
-        others = [name for name in self.columns if name != _UNIQUE]
-        if not unique or any(j in unique for name in others for j, _ in self.columns[name]):
+        unique = {*self.individuals.get(_UNIQUE, ([], []))[0]}
+        others = [name for name in self.individuals if name != _UNIQUE]
+        if not unique or any(unique & {*self.individuals[name][0]} for name in others):
             return {}
         names = self.skeleton.keypoint_names
         fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
@@ -130,17 +129,17 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         raise InputError(f'{path} is not CSV: {error}') from error
     layout = _read_header(path, rows)
     body = rows[layout.rows :]
-    for number, row in enumerate(body, start=layout.rows + 1):
+    for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise InputError(
-                f'{path}: row {number} must have {len(rows[0])} columns as the header, got '
+                f'{path}: row {number} must have {len(rows[0])} columns as the first, got '
                 f'{len(row)}'
             )
     if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
         return [_read_frames(path, layout, body)]
     pictures = []
     for row in body:
-        name = '/'.join(row[: layout.path_columns]).replace('\\', '/')
+        name = '/'.join(row[: layout.places.start]).replace('\\', '/')
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
@@ -159,34 +158,23 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
     indices = [int(row[0][:18]) for row in rows]
     if indices and max(indices) > MAX_FRAME_INDEX:
         raise InputError(f'{path}: row of frame {max(indices)} is beyond 1e7')
-    with errors_of(path):
-        return VideoLabels(
-            # The files are called <video><scorer>.csv.
-            name=video_name(path).split(layout.scorer)[0] or video_name(path),
-            skeleton=layout.skeleton,
-            frames=tuple(VideoFrame(index) for index in sorted(indices)),
-            persons=tuple(
-                PersonLabel(frame_index=index, **fields)
-                for index, row in sorted(zip(indices, rows, strict=True), key=lambda pair: pair[0])
-                for fields in _read_people(path, f'frame {index}', row, layout)
-            ),
-            extra=layout.extra,
-        )
+    people = [_read_people(path, f'frame {row[0]}', row, layout) for row in rows]
+    # The files are called <video><scorer>.csv.
+    name = video_name(path).split(layout.scorer)[0] or video_name(path)
+    frames = zip(indices, people, strict=True)
+    return video_of_frames(path, name, layout.skeleton, frames, layout.extra)
 
 
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     first = tuple(row[0] for row in rows[:4])
-    if first == _HEADER_OF_SEVERAL:
-        header = rows[:4]
-    elif first[:3] == _HEADER:
-        header = rows[:3]
-    else:
+    if first[:3] != _HEADER and first != _HEADER_OF_SEVERAL:
         raise InputError(
             f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
             f'bodyparts, coords, got {shown(first)}'
         )
-    coords = list(header[-1])
-    path_columns = next((i for i, cell in enumerate(coords) if i and cell), len(coords))
+    header = rows[:3] if first[:3] == _HEADER else rows[:4]
+    coords, bodyparts = header[-1], header[-2]
+    start = next((i for i, cell in enumerate(coords) if i and cell), len(coords))
     width = len(coords)
     if any(len(row) != width for row in header):
         raise InputError(f'{path}: the header rows must have equally many columns')
@@ -194,47 +182,48 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         # Lightning Pose adds a column that marks the pictures used in training.
         width -= 1
     kinds = _PREDICTIONS if 'likelihood' in coords else _LABELS
-    if coords[path_columns:width] != kinds * ((width - path_columns) // len(kinds)):
+    if list(coords[start:width]) != kinds * ((width - start) // len(kinds)):
         raise InputError(
             f'{path}: columns of coords must be x, y, x, y, ..., or x, y, likelihood, ..., got '
-            f'{shown(",".join(coords[path_columns:]))}'
+            f'{shown(",".join(coords[start:]))}'
         )
-    bodyparts = header[-2]
-    joints = list(dict.fromkeys(bodyparts[path_columns:width]))
-    columns: dict[str, list[tuple[int, int]]] = {}
-    for x in range(path_columns, width, len(kinds)):
-        individual = header[1][x] if len(header) == 4 else ''
+    joints = list(dict.fromkeys(bodyparts[start:width]))
+    individuals: dict[str, tuple[list[int], list[int]]] = {}
+    for position, x in enumerate(range(start, width, len(kinds))):
         if any(len(set(row[x : x + len(kinds)])) > 1 for row in header[:-1]):
             raise InputError(
                 f'{path}: columns {x + 1} to {x + len(kinds)} must be {", ".join(kinds)} of one '
                 'bodypart'
             )
-        columns.setdefault(individual, []).append((joints.index(bodyparts[x]), x))
-    for individual, places in columns.items():
-        require_distinct(path, f'a bodypart of {individual!r}', [joints[j] for j, _ in places])
+        individual = individuals.setdefault(header[1][x] if len(header) == 4 else '', ([], []))
+        individual[0].append(joints.index(bodyparts[x]))
+        individual[1].append(position)
+    for name, (places, _) in individuals.items():
+        require_distinct(path, f'a bodypart of {name!r}', [joints[j] for j in places])
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category='animal')
     return _Layout(
-        scorer=header[0][path_columns],
+        scorer=header[0][start],
         rows=len(header),
-        path_columns=path_columns,
+        places=slice(start, width),
+        bodyparts=bodyparts[start:width],
         skeleton=skeleton,
-        columns=columns,
-        is_prediction=kinds is _PREDICTIONS,
+        individuals=individuals,
+        kinds=kinds,
     )
 
 
-def _read_people(
-    path: PathLike, where: str, row: Sequence[str], layout: _Layout
-) -> list[dict[str, Any]]:
+def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
     """Read the fields of a label for every individual with a joint in a row."""
+    values = _read_numbers(path, where, row, layout)
     people = []
-    for track_id, (individual, places) in enumerate(layout.columns.items()):
-        points, scores = _read_points(path, where, row, layout, places)
-        labelled = ~np.isnan(points[:, 0])
+    for track_id, (individual, (joints, positions)) in enumerate(layout.individuals.items()):
+        joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
+        joint_values[joints] = values[positions]
+        points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
         if not labelled.any():
             continue
-        person = {
+        person: Person = {
             'keypoints': np.where(labelled[:, None], points, 0.0),
             'visibility': np.where(labelled, VISIBLE, NOT_LABELLED),
             'track_id': track_id,
@@ -242,6 +231,7 @@ def _read_people(
         }
         if layout.is_prediction or layout.scorer == OWN_SCORER:
             person['source'] = 'propagated'
+        scores = joint_values[:, -1]
         # A joint that was corrected in DeepLabCut has no likelihood, and is certain.
         if layout.is_prediction and np.isfinite(scores[labelled]).any():
             person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
@@ -249,31 +239,27 @@ def _read_people(
     return people
 
 
-def _read_points(
-    path: PathLike,
-    where: str,
-    row: Sequence[str],
-    layout: _Layout,
-    places: Sequence[tuple[int, int]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read the points [K, 2] in pixels and the likelihoods [K] of one individual, NaN if none."""
-    values = np.full((layout.skeleton.num_keypoints, 3), np.nan)
-    for joint, x in places:
-        cells = row[x : x + (3 if layout.is_prediction else 2)]
-        try:
-            numbers = [float(cell) if cell.strip() else math.nan for cell in cells]
-        except ValueError:
-            numbers = [math.inf]
-        if len(numbers) > 1 and all(map(math.isnan, numbers[:2])):
-            continue
-        beyond = any(not abs(value) <= MAX_COORDINATE for value in numbers[:2])
-        if beyond or any(abs(value) > MAX_COORDINATE for value in numbers[2:]):
-            raise InputError(
-                f'{path}: {layout.skeleton.keypoint_names[joint]} of {where} must be two numbers '
-                f'within +-1e7, or empty, got {shown(",".join(cells))}'
-            )
-        values[joint, : len(numbers)] = numbers
-    return values[:, :2], values[:, 2]
+def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> np.ndarray:
+    """Read the numbers [M, 2 or 3] of the M joints of a row, NaN where cells are empty."""
+    cells = row[layout.places]
+    values = np.array([_number(cell) for cell in cells]).reshape(-1, len(layout.kinds))
+    is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
+    wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
+    if wrong.any():
+        start = int(wrong.argmax()) * len(layout.kinds)
+        raise InputError(
+            f'{path}: {layout.bodyparts[start]} of {where} must be two numbers within +-1e7, or '
+            f'empty, got {shown(",".join(cells[start : start + len(layout.kinds)]))}'
+        )
+    return values
+
+
+def _number(cell: str) -> float:
+    """Return the number in a cell, NaN if it is empty, infinity if it holds something else."""
+    try:
+        return float(cell) if cell.strip() else math.nan
+    except ValueError:
+        return math.inf
 
 
 def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
@@ -298,19 +284,14 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     project = _project_of(labels, rows)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
-    joints = labels.skeleton.keypoint_names
     _warn_of_joints_without_column(path, labels, rows, project)
-    columns = [
-        (name, joints[j])
-        for name in project.names
-        for j in project.joints_of(name)
-        for _ in _LABELS
-    ]
+    columns = [(name, joint) for name in project.names for joint in project.joints_of(name)]
+    names = labels.skeleton.keypoint_names
     header = [
-        ['scorer', *[scorer] * len(columns)],
-        ['individuals', *[name for name, _ in columns]],
-        ['bodyparts', *[joint for _, joint in columns]],
-        ['coords', *_LABELS * (len(columns) // 2)],
+        ['scorer', *[scorer] * 2 * len(columns)],
+        ['individuals', *[name for name, _ in columns for _ in _LABELS]],
+        ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
+        ['coords', *_LABELS * len(columns)],
     ]
     several = any(project.names)
     table = io.StringIO(newline='')
@@ -319,11 +300,11 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
     for index, people in rows.items():
-        cells = [
-            cell
-            for name in project.names
-            for cell in _cells(project.person_of(name, people), project.joints_of(name))
-        ]
+        cells: list[str] = []
+        for name, joint in columns:
+            person = people.get(project.keys[name]) if name in project.keys else None
+            is_there = person is not None and person.labelled[joint]
+            cells += map(repr, person.keypoints[joint].tolist()) if is_there else ['', '']
         if any(cells):
             writer.writerow(['labeled-data', folder, pictures[index], *cells])
     write_text(project_file(path), _config(labels, scorer, project if several else None))
@@ -333,6 +314,9 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
 _Individual = tuple[bool, int]
 """(has no track id, track id or else position among the people without a track id)."""
 
+_Rows = Mapping[int, Mapping[_Individual, PersonLabel]]
+"""Frame -> the people with a place in it."""
+
 
 def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLabel]:
     placed = [person for person in people if person.labelled.any()]
@@ -341,10 +325,6 @@ def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLab
         **{(False, p.track_id): p for p in placed if p.track_id is not None},
         **{(True, i): person for i, person in enumerate(unnamed)},
     }
-
-
-_Rows = Mapping[int, Mapping[_Individual, PersonLabel]]
-"""Frame -> the people with a place in it."""
 
 
 @dataclass(frozen=True)
@@ -367,18 +347,19 @@ class _Project:
     def joints_of(self, name: str) -> Sequence[int]:
         return self.unique if self.unique and name == _UNIQUE else self.shared
 
-    def person_of(self, name: str, people: Mapping[_Individual, PersonLabel]) -> PersonLabel | None:
-        return people.get(self.keys[name]) if name in self.keys else None
-
 
 def _project_of(labels: VideoLabels, rows: _Rows) -> _Project:
     own: dict[_Individual, str] = {}
+    joints: dict[bool, set[int]] = {True: set(), False: set()}
     for people in rows.values():
         for key, person in people.items():
             own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
+    for people in rows.values():
+        for key, person in people.items():
+            joints[own[key] == _UNIQUE].update(person.labelled.nonzero()[0].tolist())
     stated, unique = _stated_project(labels)
-    if not unique:
-        unique = _joints_of_single_only(rows, own)
+    if not unique and joints[False] and not joints[True] & joints[False]:
+        unique = sorted(joints[True])
     names = _individual_names(own, keep_empty=not unique, keep_single=bool(unique))
     listed = [*dict.fromkeys([*stated, *(name for name in names.values() if name != _UNIQUE)])]
     if unique:
@@ -402,22 +383,7 @@ def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
         for value in (fields.get('individuals'), fields.get('unique_bodyparts'))
     )
     unique = [j for j, name in enumerate(labels.skeleton.keypoint_names) if name in bodyparts]
-    return (
-        ([name for name in individuals if name not in ('', _UNIQUE)], unique)
-        if unique
-        else ([], [])
-    )
-
-
-def _joints_of_single_only(rows: _Rows, own: Mapping[_Individual, str]) -> list[int]:
-    """Find the joints of the individual ``single``; none if others have one of them."""
-    of_single: set[int] = set()
-    of_others: set[int] = set()
-    for people in rows.values():
-        for key, person in people.items():
-            joints = of_single if own[key] == _UNIQUE else of_others
-            joints.update(person.labelled.nonzero()[0].tolist())
-    return sorted(of_single) if of_others and not of_single & of_others else []
+    return [name for name in individuals if unique and name not in ('', _UNIQUE)], unique
 
 
 def _individual_names(
@@ -482,16 +448,6 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     return {index: f'img{index:0{digits}d}.png' for index in labels}
 
 
-def _cells(person: PersonLabel | None, joints: Sequence[int]) -> list[str]:
-    if person is None:
-        return [''] * (2 * len(joints))
-    return [
-        repr(float(value)) if person.labelled[joint] else ''
-        for joint in joints
-        for value in person.keypoints[joint]
-    ]
-
-
 def _config(labels: VideoLabels, scorer: str, project: _Project | None) -> str:
     """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too.
 
@@ -501,7 +457,6 @@ def _config(labels: VideoLabels, scorer: str, project: _Project | None) -> str:
         project: The individuals and their bodyparts; None for a project of one animal.
     """
     names = list(labels.skeleton.keypoint_names)
-    limbs = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': project is not None}
     if project is None:
         fields['bodyparts'] = names
@@ -513,7 +468,7 @@ def _config(labels: VideoLabels, scorer: str, project: _Project | None) -> str:
             uniquebodyparts=[names[j] for j in project.unique],
             bodyparts='MULTI!',
         )
-    fields['skeleton'] = limbs
+    fields['skeleton'] = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
     return (
         '# These fields belong into the config.yaml of the project, and the CSV file beside this\n'

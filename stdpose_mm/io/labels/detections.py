@@ -13,7 +13,7 @@ from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
-from .fields import Record, read_json, shown
+from .fields import Record, read_json
 
 PERSON = 1
 """Category of people in COCO, and in the files of :func:`write_detections`."""
@@ -43,27 +43,24 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
     Raises:
         InputError: If the file is not as described, or has several classes and no people.
     """
-    data = read_json(path)
-    if not isinstance(data, list):
-        raise InputError(f'{path} must hold a list of detections, got {shown(data)}')
-    records = [Record(path, f'[{i}]', item) for i, item in enumerate(data)]
-    boxes: dict[int | str, list[np.ndarray]] = {}
-    scores: dict[int | str, list[float]] = {}
+    found: dict[int | str, list[tuple[np.ndarray, float]]] = {}
+    records = Record(path, '', {'detections': read_json(path)}).records('detections')
     for record in _of_one_class(path, records):
-        image_id = record.raw('image_id', expected='the id of a picture')
-        if type(image_id) not in (int, str):
-            raise record.error('image_id', 'the id of a picture')
-        box = record.box('bbox')
+        image_id, box, score = (
+            record.identifier('image_id'),
+            record.box('bbox'),
+            record.number('score'),
+        )
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
-        score = record.number('score')
         if score >= score_thr:
-            boxes.setdefault(image_id, []).append(box)
-            scores.setdefault(image_id, []).append(float(score))
+            found.setdefault(image_id, []).append((box, score))
     return Detections(
         {
-            image_id: FrameBoxes(np.stack(found), np.array(scores[image_id]))
-            for image_id, found in boxes.items()
+            image_id: FrameBoxes(
+                np.stack([box for box, _ in of_image]), np.array([float(s) for _, s in of_image])
+            )
+            for image_id, of_image in found.items()
         }
     )
 
@@ -73,19 +70,13 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
     classes = [record.integer('category_id', None) for record in records]
     if len({*classes}) < 2:
         return records
-    known = ', '.join(map(str, sorted({*classes} - {None})))
+    known = f'{path} has detections of the categories {", ".join(map(str, dict.fromkeys(classes)))}'
     if PERSON not in classes or None in classes:
         raise InputError(
-            f'{path} has detections of the categories {known}'
-            f'{" and of none" if None in classes else ""}, expected people ({PERSON}) or one '
-            'category, leave the others out of the file'
+            f'{known}, expected people ({PERSON}) or one category, leave the others out of the file'
         )
-    warnings.warn(
-        f'{path} has detections of the categories {known}: those of {PERSON}, people in COCO, are '
-        'taken',
-        InputWarning,
-        stacklevel=3,
-    )
+    note = f'{known}: those of {PERSON}, people in COCO, are taken'
+    warnings.warn(note, InputWarning, stacklevel=3)
     return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
 
 

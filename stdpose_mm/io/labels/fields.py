@@ -1,4 +1,4 @@
-"""Checked access to the fields of label files, with uniform error messages."""
+"""Content of label files: bytes, text, JSON, and the checked fields of JSON objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from reprlib import Repr
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ MAX_DEPTH = 100
 
 # Characters that need an escape in JSON text: lone surrogates, and NUL.
 _ESCAPED = re.compile(r'\\u(?:0000|[dD][89a-fA-F])')
+_JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
 """Characters that no name may hold: file names cannot hold NUL, UTF-8 cannot hold surrogates."""
 
@@ -60,15 +61,16 @@ def errors_of(where: PathLike) -> Iterator[None]:
         raise InputError(f'{where}: {error}') from error
 
 
-def open_file(path: PathLike) -> BinaryIO:
-    """Open a label file for reading its bytes.
+def read_start(path: PathLike, size: int = -1) -> bytes:
+    """Read the first ``size`` bytes of a label file as they are on the disk; all with -1.
 
     Raises:
         InputError: If the file is missing, a folder, a pipe or unreadable.
     """
     require_no_stream(path)
     try:
-        return open(path, 'rb')
+        with open(path, 'rb') as file:
+            return file.read(size)
     except FileNotFoundError:
         raise InputError(f'{path} does not exist') from None
     except IsADirectoryError:
@@ -84,14 +86,10 @@ def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
         InputError: If the file is missing, unreadable, a broken gzip file, or empty without
             ``may_be_empty``.
     """
-    with open_file(path) as file:
-        try:
-            data = file.read()
-        except OSError as error:
-            raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    data = read_start(path)
     if data[:2] == b'\x1f\x8b':
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
+            with gzip.open(io.BytesIO(data)) as unzipped:
                 data = read_unzipped(path, unzipped.read, len(data))
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f'{path} is not a complete gzip file: {error}') from error
@@ -149,7 +147,12 @@ def parse_json(where: PathLike, text: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=_distinct_fields)
         if _ESCAPED.search(text):
-            _require_characters(data)
+            for string in map(json.loads, _JSON_STRING.findall(text)):
+                bad = NO_CHARACTER.search(string)
+                if bad:
+                    raise ValueError(
+                        f'{shown(string)} holds {bad.group()!r}, which is no character'
+                    )
     except json.JSONDecodeError as error:
         raise InputError(
             f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -166,26 +169,6 @@ def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f'the field {shown(twice)} of an object is there twice')
     return fields
-
-
-def _require_characters(data: Any) -> None:
-    for value in _values(data):
-        for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else ():
-            bad = NO_CHARACTER.search(text)
-            if bad:
-                raise ValueError(f'{shown(text)} holds {bad.group()!r}, which is no character')
-
-
-def _values(data: Any) -> Iterator[Any]:
-    """Yield a JSON value and all values in it, without recursion: it may be nested too deeply."""
-    waiting = [data]
-    while waiting:
-        value = waiting.pop()
-        yield value
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
 
 
 _repr = Repr()
@@ -224,12 +207,17 @@ class Record:
         """Tell whether the field is there and not null."""
         return self._data.get(name) is not None
 
+    def _path(self, name: str) -> str:
+        return f'{self.where}.{name}' if self.where else name
+
     def error(self, name: str, expected: str) -> InputError:
         """Make the error for a field ``name`` that is not ``expected``."""
-        field = f'{self.where}.{name}' if self.where else name
         if name not in self._data:
-            return InputError(f'{self.file}: {field} is missing, expected {expected}')
-        return InputError(f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}')
+            return InputError(f'{self.file}: {self._path(name)} is missing, expected {expected}')
+        return self._wrong(self._path(name), expected, self._data[name])
+
+    def _wrong(self, path: str, expected: str, value: Any) -> InputError:
+        return InputError(f'{self.file}: {path} must be {expected}, got {shown(value)}')
 
     def peek(self, name: str) -> Any:
         """Get the field unchecked; :meth:`extra` still counts it as unread."""
@@ -245,83 +233,81 @@ class Record:
             raise self.error(name, expected)
         return default
 
+    def _get(self, name: str, default: Any, expected: str, is_valid: Callable[[Any], bool]) -> Any:
+        value = self.raw(name, default, expected)
+        if value is not default and not is_valid(value):
+            raise self.error(name, expected)
+        return value
+
     def text(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get a string."""
-        value = self.raw(name, default, 'a string')
-        if value is not default and not isinstance(value, str):
-            raise self.error(name, 'a string')
-        return value
+        return self._get(name, default, 'a string', lambda value: isinstance(value, str))
+
+    def identifier(self, name: str) -> int | str:
+        """Get a whole number or a string; true does not count as 1."""
+        kinds = (int, str)
+        expected = 'a whole number or a string'
+        found: int | str = self._get(name, _REQUIRED, expected, lambda value: type(value) in kinds)
+        return found
 
     def integer(
         self, name: str, default: Any = _REQUIRED, low: int = -MAX_ID, high: int = MAX_ID
     ) -> Any:
         """Get a whole number in ``low..high``; 3.0 counts as 3, true does not count as 1."""
-        expected = f'a whole number of at least {low}' if low > -MAX_ID else 'a whole number'
-        if high < MAX_ID:
-            expected = f'a whole number in {low}..{high}'
-        value = self.raw(name, default, expected)
-        if value is default:
-            return value
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise self.error(name, expected)
-        return value
+        expected = (
+            'a whole number'
+            if (low, high) == (-MAX_ID, MAX_ID)
+            else (f'a whole number in {low}..{high}')
+        )
+
+        def is_valid(value: Any) -> bool:
+            return type(value) in (int, float) and low <= value <= high and value == int(value)
+
+        value = self._get(name, default, expected, is_valid)
+        return value if value is default else int(value)
 
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get true or false; PoseTrack files also write 1 and 0."""
-        value = self.raw(name, default, 'true or false')
-        if value is default:
-            return value
-        if type(value) not in (bool, int) or value not in (0, 1):
-            raise self.error(name, 'true or false')
-        return bool(value)
 
-    def numbers(
-        self, name: str, count: int | None = None, default: Any = _REQUIRED, of: str = 'numbers'
-    ) -> Any:
+        def is_valid(value: Any) -> bool:
+            return type(value) in (bool, int) and value in (0, 1)
+
+        value = self._get(name, default, 'true or false', is_valid)
+        return value if value is default else bool(value)
+
+    def number(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Get a finite number within +-1e7."""
+        return self._get(name, default, 'a number within +-1e7', _is_number)
+
+    def numbers(self, name: str, count: int | None = None, default: Any = _REQUIRED) -> Any:
         """Get a [count] float64 array of finite numbers within +-1e7."""
-        expected = f'a list of {of}' if count is None else f'a list of {count} {of}'
-        value = self.raw(name, default, expected)
-        if value is default:
-            return value
-        return self._array(name, value, count, expected)
+        value = self.raw(name, default, 'a list of numbers')
+        return value if value is default else self._array(name, value, count)
 
     def number_lists(self, name: str, count: int | None = None) -> list[np.ndarray]:
         """Get a list of lists of ``count`` numbers; empty if missing."""
-        value = self.raw(name, [])
-        expected = f'a list of lists of {"" if count is None else f"{count} "}numbers'
-        if not isinstance(value, list):
-            raise self.error(name, expected)
-        return [self._array(name, item, count, expected) for item in value]
+        lists = self._get(name, [], 'a list of lists of numbers', _is_list)
+        return [self._array(f'{name}[{i}]', value, count) for i, value in enumerate(lists)]
 
     def _array(
-        self,
-        name: str,
-        value: Any,
-        count: int | None,
-        expected: str,
-        limit: float = MAX_COORDINATE,
+        self, name: str, value: Any, count: int | None, limit: float = MAX_COORDINATE
     ) -> np.ndarray:
-        if not isinstance(value, list):
-            raise self.error(name, expected)
-        field = f'{self.where}.{name}' if self.where else name
-        if count is not None and len(value) != count:
-            raise InputError(f'{self.file}: {field} must be {expected}, got a list of {len(value)}')
+        path = self._path(name)
+        if not isinstance(value, list) or count not in (None, len(value)):
+            size = '' if count is None else f'{count} '
+            raise self._wrong(path, f'a list of {size}numbers', value)
         for i, item in enumerate(value):
-            if type(item) not in (int, float) or not abs(item) <= limit:
-                raise InputError(
-                    f'{self.file}: {field}[{i}] must be a number within +-{limit / 1e7:g}e7, got '
-                    f'{shown(item)}'
-                )
+            if not _is_number(item, limit):
+                raise self._wrong(f'{path}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
         return np.asarray(value, dtype=np.float64)
 
     def box(self, name: str) -> np.ndarray | None:
         """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
-        if self.raw(name, None) in (None, []):
+        value = self.raw(name, [])
+        if value == []:
             return None
         # Width and height may be twice as large as the largest coordinate.
-        box = self._array(name, self.raw(name), 4, 'a list of 4 numbers', 2 * MAX_COORDINATE)
+        box = self._array(name, value, 4, 2 * MAX_COORDINATE)
         corners = np.stack([box[:2], box[:2] + box[2:]])
         # Tolerates the rounding of the sum.
         if (box[2:] < 0).any() or (np.abs(corners) > MAX_COORDINATE + 1e-6).any():
@@ -330,34 +316,17 @@ class Record:
 
     def texts(self, name: str) -> list[str]:
         """Get a list of strings."""
-        value = self.raw(name, expected='a list of strings')
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(name, 'a list of strings')
-        return value
+        texts: list[str] = self._get(name, _REQUIRED, 'a list of strings', _is_list_of_texts)
+        return texts
 
     def records(self, name: str, default: Any = _REQUIRED) -> list[Record]:
         """Get a list of objects."""
-        value = self.raw(name, default, 'a list of objects')
-        if not isinstance(value, list):
-            raise self.error(name, 'a list of objects')
-        prefix = f'{self.where}.{name}' if self.where else name
-        return [Record(self.file, f'{prefix}[{i}]', item) for i, item in enumerate(value)]
+        items = self._get(name, default, 'a list of objects', _is_list)
+        return [Record(self.file, f'{self._path(name)}[{i}]', item) for i, item in enumerate(items)]
 
     def record(self, name: str) -> Record:
         """Get an object."""
-        value = self.raw(name, expected='an object')
-        if not isinstance(value, dict):
-            raise self.error(name, 'an object')
-        return Record(self.file, f'{self.where}.{name}' if self.where else name, value)
-
-    def number(self, name: str, default: Any = _REQUIRED) -> Any:
-        """Get a finite number within +-1e7."""
-        value = self.raw(name, default, 'a number')
-        if value is default:
-            return value
-        if type(value) not in (int, float) or not abs(value) <= MAX_COORDINATE:
-            raise self.error(name, 'a number within +-1e7')
-        return value
+        return Record(self.file, self._path(name), self.raw(name, expected='an object'))
 
     def extra(self, unread: Iterable[str] = ()) -> dict[str, Any]:
         """Collect the fields that no getter asked for, and those in ``unread``, for writing."""
@@ -370,22 +339,26 @@ class Record:
         return rest
 
 
-def _flaw(value: Any) -> str | None:
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_number(value: Any, limit: float = MAX_COORDINATE) -> bool:
+    return type(value) in (int, float) and abs(value) <= limit
+
+
+def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
     """Return what a JSON value must be to be written again; None if it is valid."""
-    level, depth = [value], 0
-    while level:
-        if any(isinstance(item, float) and not math.isfinite(item) for item in level):
-            return 'JSON without NaN or infinity'
-        if depth > MAX_DEPTH:
-            return f'JSON nested no more than {MAX_DEPTH} deep'
-        level = [
-            inner
-            for item in level
-            if isinstance(item, (list, dict))
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-        depth += 1
-    return None
+    if room < 0:
+        return f'JSON nested no more than {MAX_DEPTH} deep'
+    if isinstance(value, float) and not math.isfinite(value):
+        return 'JSON without NaN or infinity'
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((flaw for item in inner if (flaw := _flaw(item, room - 1))), None)
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:

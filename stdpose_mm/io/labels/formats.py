@@ -1,8 +1,9 @@
-"""Reading and writing of label files by format name or detected format."""
+"""The formats of label files: how each is recognised, read and written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,22 @@ from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
 from .coco import parse_coco, write_coco
-from .coco_results import is_coco_results, read_coco_results, write_coco_results
+from .coco_records import is_coco_like
+from .coco_results import is_coco_results, parse_coco_results, write_coco_results
 from .cvat import read_cvat
 from .cvat_writer import write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .label_studio import is_label_studio, read_label_studio
+from .label_studio import is_label_studio, parse_label_studio
 from .labelled_pictures import label_files_in
-from .labelme import is_labelme, read_labelme
-from .limits import require_readable
-from .mmpose_json import is_mmpose, read_mmpose, write_mmpose
-from .openpose import is_openpose, read_openpose
-from .posetrack17 import parse_posetrack17
-from .posetrack18 import is_posetrack_image, parse_posetrack18, write_posetrack18
+from .labelme import is_labelme, parse_labelme
+from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
+from .openpose import is_openpose, parse_openpose
+from .poses import require_readable
+from .posetrack17 import is_posetrack17, parse_posetrack17
+from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 from .tidy_csv import write_tidy_csv
 from .trc import TIMES_NEEDED, write_trc
@@ -38,51 +40,48 @@ from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose
 TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame, None if unknown."""
 
-_READERS: dict[str, Callable[[PathLike], list[VideoLabels]]] = {
-    'coco-results': read_coco_results,
-    'cvat': lambda path: [read_cvat(path)],
-    'deeplabcut': read_deeplabcut,
-    'label-studio': read_label_studio,
-    'labelme': read_labelme,
-    'lightning-pose': read_deeplabcut,
-    'mmpose': read_mmpose,
-    'openpose': read_openpose,
-    'sleap': read_sleap,
-}
 
-_PARSERS: dict[str, Callable[[PathLike, Any], list[VideoLabels]]] = {
-    'coco': parse_coco,
-    'posetrack17': lambda path, data: [parse_posetrack17(path, data)],
-    'posetrack18': lambda path, data: [parse_posetrack18(path, data)],
-    'posetrack21': lambda path, data: [parse_posetrack18(path, data)],
-}
-"""Formats whose files may be large; they are parsed only once for detection and reading."""
+def _cannot(*_: Any) -> Any:
+    raise NotImplementedError('this format is not read, or not written')
 
-_WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
-    'posetrack18': write_posetrack18,
-    'posetrack18-official': partial(write_posetrack18, official=True),
-    'posetrack21': write_posetrack18,
-    'coco': write_coco,
-    'coco-results': write_coco_results,
-    'deeplabcut': write_deeplabcut,
-    'mmpose': write_mmpose,
-    'sleap': write_sleap,
-}
 
-_WRITERS_WITH_TIMES: dict[str, Callable[[VideoLabels, PathLike, TimeOf | None], None]] = {
-    'tidy-csv': write_tidy_csv,
-    'trc': write_trc,
-}
+@dataclass(frozen=True)
+class _Format:
+    """The functions of a format; ``LABEL_FORMATS`` has what is known of it without them.
 
-_JSON_FORMATS: dict[str, Callable[[Any], bool]] = {
-    'labelme': is_labelme,
-    'openpose': is_openpose,
-    'mmpose': is_mmpose,
-    'coco-results': is_coco_results,
-    'label-studio': is_label_studio,
-}
+    Args:
+        write: Writes the labels of a video to a path.
+        parse: Reads a path and its parsed JSON; of a format with a file for each picture the files
+            and their parsed JSON.
+        recognises: Tells whether parsed JSON is of this format; the first format counts.
+        read: Reads a path of a format that is no JSON.
+    """
 
-_POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
+    write: Callable[..., None] = _cannot
+    parse: Callable[[PathLike, Any], list[VideoLabels] | VideoLabels] = _cannot
+    recognises: Callable[[Any], bool] = lambda data: False
+    read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
+
+
+_FORMATS = {
+    'labelme': _Format(parse=parse_labelme, recognises=is_labelme),
+    'openpose': _Format(parse=parse_openpose, recognises=is_openpose),
+    'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
+    'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
+    'label-studio': _Format(parse=parse_label_studio, recognises=is_label_studio),
+    'posetrack17': _Format(parse=parse_posetrack17, recognises=is_posetrack17),
+    'posetrack21': _Format(write_posetrack18, parse_posetrack18, is_posetrack21),
+    'posetrack18': _Format(write_posetrack18, parse_posetrack18, is_posetrack18),
+    'posetrack18-official': _Format(partial(write_posetrack18, official=True)),
+    'coco': _Format(write_coco, parse_coco, is_coco_like),
+    'cvat': _Format(write_cvat, read=read_cvat),
+    'deeplabcut': _Format(write_deeplabcut, read=read_deeplabcut),
+    'lightning-pose': _Format(read=read_deeplabcut),
+    'sleap': _Format(write_sleap, read=read_sleap),
+    'yolo-pose': _Format(read=read_yolo_pose),
+    'tidy-csv': _Format(write_tidy_csv),
+    'trc': _Format(write_trc),
+}
 
 
 def read_labels(
@@ -137,24 +136,27 @@ def read_all_labels(
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
         raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
-    format = format or _sniff_bytes(path)
-    if format == 'cvat':
-        return [read_cvat(path, loaded_into_cvat)]
-    if loaded_into_cvat is not None:
+    data = None
+    if format is None:
+        format, data = _sniff(path)
+    if loaded_into_cvat is not None and format != 'cvat':
         raise InputError(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
-    if format == 'yolo-pose':
-        return read_yolo_pose(path, size)
-    if format in _READERS:
-        return _READERS[format](path)
-    if format is None:
-        refuse_other_texts(path)
-    data = read_json(path)
-    format = format or _sniff_json(path, data)
-    if format in _READERS:
-        return _READERS[format](path)
-    return _PARSERS[format](path, data)
+    form = _FORMATS[format]
+    if form.read is not None:
+        options = {'cvat': (loaded_into_cvat,), 'yolo-pose': (size,)}
+        found = form.read(path, *options.get(format, ()))
+    elif LABEL_FORMATS[format].folder:
+        found = form.parse(path, _json_files(path) if data is None else [(Path(path), data)])
+    else:
+        found = form.parse(path, read_json(path) if data is None else data)
+    return [found] if isinstance(found, VideoLabels) else found
+
+
+def _json_files(path: PathLike) -> Iterator[tuple[Path, Any]]:
+    files = label_files_in(path, lambda file: file.suffix.lower() == '.json')
+    return ((file, read_json(file)) for file in files)
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:
@@ -164,8 +166,7 @@ def read_posetrack(path: PathLike) -> VideoLabels:
         InputError: If the file is neither.
     """
     data = read_json(path)
-    is_annolist = isinstance(data, dict) and 'annolist' in data
-    return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
+    return (parse_posetrack17 if is_posetrack17(data) else parse_posetrack18)(path, data)
 
 
 def write_labels(
@@ -190,12 +191,13 @@ def write_labels(
     """
     format = choose_format(path, format)
     require_readable(labels)
+    write = _FORMATS[format].write
     if format == 'cvat':
-        write_cvat(labels, path, cvat_tolerance)
-    elif format in _WRITERS_WITH_TIMES:
-        _WRITERS_WITH_TIMES[format](labels, path, time_of)
+        write(labels, path, cvat_tolerance)
+    elif LABEL_FORMATS[format].times:
+        write(labels, path, time_of)
     else:
-        _WRITERS[format](labels, path)
+        write(labels, path)
 
 
 def require_times(format: str, time_of: TimeOf | None) -> None:
@@ -214,11 +216,7 @@ def sniff_format(path: PathLike) -> str:
     Raises:
         InputError: If it is none of them.
     """
-    format = _sniff_bytes(path)
-    if format is None:
-        refuse_other_texts(path)
-        format = _sniff_json(path, read_json(path))
-    return format
+    return _sniff(path)[0]
 
 
 def stands_for_many(path: PathLike, format: str | None = None) -> bool:
@@ -238,16 +236,26 @@ def stands_for_many(path: PathLike, format: str | None = None) -> bool:
     return Path(path).suffix == LIST_SUFFIX and _sniff_bytes(path) is None
 
 
-def _sniff_bytes(path: PathLike) -> str | None:
-    """Find the format of a folder or a file that is not JSON; None for possible JSON."""
+def _sniff(path: PathLike) -> tuple[str, Any]:
+    """Find the format of a path, and its parsed JSON if it is a file of JSON."""
+    format = _sniff_folder(Path(path)) if Path(path).is_dir() else _sniff_bytes(path)
+    if format is not None:
+        return format, None
     if Path(path).is_dir():
-        format = _sniff_folder(Path(path))
-        if format is None:
-            raise InputError(
-                f'{path} is a folder, expected a label file, or a folder with a file for each '
-                'picture of YOLO-pose, LabelMe, OpenPose or MMPose'
-            )
-        return format
+        raise InputError(
+            f'{path} is a folder, expected a label file, or a folder with a file for each picture '
+            'of YOLO-pose, LabelMe, OpenPose or MMPose'
+        )
+    refuse_other_texts(path)
+    data = read_json(path)
+    for name, form in _FORMATS.items():
+        if form.recognises(data):
+            return name, data
+    raise foreign_json(path, data)
+
+
+def _sniff_bytes(path: PathLike) -> str | None:
+    """Find the format of a file that is not JSON; None for possible JSON."""
     if is_hdf5(path):
         if Path(path).suffix != '.slp':
             raise InputError(
@@ -267,50 +275,22 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None if it has none."""
-    holds_json = any(map(_may_be_json, folder.iterdir()))
-    found = _sniff_json_files(folder) if holds_json else None
-    if is_yolo_folder(folder):
-        if found is not None:
-            raise InputError(
-                f'{folder} holds label files of YOLO-pose and of {found}, say which to read '
-                '(--from of stdpose convert), or give a folder of one kind'
-            )
-        return 'yolo-pose'
-    return found
+    found = None
+    if any(map(_may_be_json, folder.iterdir())):
+        contents = map(read_json, label_files_in(folder, _may_be_json))
+        # A file for a picture in which MMPose found nobody does not show its format.
+        data = next((data for data in contents if data != []), [])
+        of_pictures = [name for name in _FORMATS if LABEL_FORMATS[name].folder]
+        found = next((name for name in of_pictures if _FORMATS[name].recognises(data)), None)
+    if not is_yolo_folder(folder):
+        return found
+    if found is not None:
+        raise InputError(
+            f'{folder} holds label files of YOLO-pose and of {found}, say which to read (--from of '
+            'stdpose convert), or give a folder of one kind'
+        )
+    return 'yolo-pose'
 
 
 def _may_be_json(file: Path) -> bool:
     return file.suffix.lower() == '.json' and not is_leftover(file) and file.is_file()
-
-
-def _sniff_json_files(folder: Path) -> str | None:
-    for file in label_files_in(folder, _may_be_json):
-        data = read_json(file)
-        if data != []:
-            # A file for a picture in which MMPose found nobody does not show its format.
-            picture_formats = ('labelme', 'openpose', 'mmpose')
-            return next((name for name in picture_formats if _JSON_FORMATS[name](data)), None)
-    return None
-
-
-def _sniff_json(path: PathLike, data: Any) -> str:
-    for name, is_it in _JSON_FORMATS.items():
-        if is_it(data):
-            return name
-    if isinstance(data, dict) and 'annolist' in data:
-        return 'posetrack17'
-    if not isinstance(data, dict) or not isinstance(data.get('images'), list):
-        raise foreign_json(path, data)
-    image_fields = _fields_of(data['images'])
-    if 'videos' in data or 'video_id' in image_fields:
-        return 'coco'
-    annotation_fields = _fields_of(data.get('annotations'))
-    images = [image for image in data['images'][:100] if isinstance(image, dict)]
-    if any(map(is_posetrack_image, images)) or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
-        return 'posetrack21' if 'person_id' in annotation_fields else 'posetrack18'
-    return 'coco'
-
-
-def _fields_of(items: Any) -> set[str]:
-    items = items if isinstance(items, list) else []
-    return {name for item in items[:100] if isinstance(item, dict) for name in item}

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.text import counted
 
 from .coco_records import video_name
 
@@ -40,20 +39,16 @@ def select_held_out(
         raise InputError(f'held_out must be one of {HELD_OUT}, got {held_out!r}')
     if share == 0:
         return list(files)
-    wanted = held_out == 'only'
-    selected = [file for file in files if (_place(video_name(file)) < share) == wanted]
+    selected = [f for f in files if (_place(video_name(f)) < share) == (held_out == 'only')]
     if not selected:
-        of_owner = f' of {owner}' if owner else ''
         raise InputError(
-            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the '
-            f'{counted(len(files), "video")}{of_owner}, give more videos or another share, or set '
-            'held_out_share=0 in training, validation and its metric and give validation an '
-            'ann_file of its own'
+            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {len(files)} '
+            f'videos{f" of {owner}" if owner else ""}, give more videos or another share, or set '
+            'held_out_share=0 everywhere and give validation an ann_file of its own'
         )
     return selected
 
 
 def _place(name: str) -> float:
     """Hash a name to a number in 0..1."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return int.from_bytes(digest[:8], 'big') / 2**64
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big') / 2**64

@@ -1,4 +1,4 @@
-"""Skeletons for files that number joints without naming them."""
+"""Skeletons for files that number joints without naming them, and for videos without labels."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 MAX_JOINTS = 1000
 """Maximum number of joints; whole bodies with hands and faces have 133."""
 
+
+def _sides(*joints: str) -> tuple[str, ...]:
+    return tuple(f'{side}_{joint}' for joint in joints for side in ('left', 'right'))
+
+
+def _of(side: str, *joints: str) -> tuple[str, ...]:
+    return tuple(f'{side}_{joint}' for joint in joints)
+
+
+_ARM, _LEG = ('shoulder', 'elbow', 'wrist'), ('hip', 'knee', 'ankle')
+_FOOT = ('big_toe', 'small_toe', 'heel')
+
 COCO_17 = Skeleton(
-    keypoint_names=(
-        'nose',
-        'left_eye',
-        'right_eye',
-        'left_ear',
-        'right_ear',
-        'left_shoulder',
-        'right_shoulder',
-        'left_elbow',
-        'right_elbow',
-        'left_wrist',
-        'right_wrist',
-        'left_hip',
-        'right_hip',
-        'left_knee',
-        'right_knee',
-        'left_ankle',
-        'right_ankle',
-    ),
+    keypoint_names=('nose', *_sides('eye', 'ear', *_ARM, *_LEG)),
     limbs=limbs_from_coco(
         [
             *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8)),
@@ -39,20 +33,19 @@ COCO_17 = Skeleton(
     ),
 )
 
-_RIGHT_THEN_LEFT_ARM = (
-    *('nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist'),
-    *('left_shoulder', 'left_elbow', 'left_wrist'),
-)
+_UPPER_BODY = ('nose', 'neck', *_of('right', *_ARM), *_of('left', *_ARM))
 _UPPER_LIMBS = ((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7))
+_LEGS = (*_of('right', *_LEG), *_of('left', *_LEG))
+_FACE = ('right_eye', 'left_eye', 'right_ear', 'left_ear')
 
 OPENPOSE_BODY_25 = Skeleton(
     keypoint_names=(
-        *_RIGHT_THEN_LEFT_ARM,
-        *('mid_hip', 'right_hip', 'right_knee', 'right_ankle'),
-        *('left_hip', 'left_knee', 'left_ankle'),
-        *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
-        *('left_big_toe', 'left_small_toe', 'left_heel'),
-        *('right_big_toe', 'right_small_toe', 'right_heel'),
+        *_UPPER_BODY,
+        'mid_hip',
+        *_LEGS,
+        *_FACE,
+        *_of('left', *_FOOT),
+        *_of('right', *_FOOT),
     ),
     limbs=(
         *_UPPER_LIMBS,
@@ -64,11 +57,7 @@ OPENPOSE_BODY_25 = Skeleton(
 """The joints of OpenPose's model BODY_25, its default."""
 
 OPENPOSE_COCO_18 = Skeleton(
-    keypoint_names=(
-        *_RIGHT_THEN_LEFT_ARM,
-        *('right_hip', 'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
-        *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
-    ),
+    keypoint_names=(*_UPPER_BODY, *_LEGS, *_FACE),
     limbs=(
         *_UPPER_LIMBS,
         *((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
@@ -80,21 +69,14 @@ OPENPOSE_COCO_18 = Skeleton(
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
 
 HAND_21 = Skeleton(
-    keypoint_names=('wrist', *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5))),
-    limbs=tuple(
-        (0 if n == 1 else 4 * finger + n - 1, 4 * finger + n)
-        for finger in range(len(_FINGERS))
-        for n in range(1, 5)
+    keypoint_names=(
+        'wrist',
+        *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5)),
     ),
+    limbs=tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21)),
     category='hand',
 )
 """The joints of a hand in the order of COCO-WholeBody: the wrist, then each finger to its tip."""
-
-COCO_FAMILY = {'COCO': COCO_17}
-OPENPOSE_FAMILY = {
-    "OpenPose's model BODY_25": OPENPOSE_BODY_25,
-    "OpenPose's model COCO": OPENPOSE_COCO_18,
-}
 
 KNOWN_SKELETONS = {
     'coco': COCO_17,
@@ -105,31 +87,35 @@ KNOWN_SKELETONS = {
 }
 """Name -> skeleton, for videos without labels."""
 
+COCO_FAMILY = {'COCO': COCO_17}
+OPENPOSE_FAMILY = {
+    "OpenPose's model BODY_25": OPENPOSE_BODY_25,
+    "OpenPose's model COCO": OPENPOSE_COCO_18,
+}
+
 
 def unnamed_skeleton(
-    path: PathLike, count: int, family: dict[str, Skeleton], remedy: str
+    path: PathLike, count: int, remedy: str, family: dict[str, Skeleton] = COCO_FAMILY
 ) -> Skeleton:
     """Name the joints of a file that has no names, by their number, and warn of it.
 
     Args:
         path: The file, for messages.
         count: Number of joints in the file.
+        remedy: How names can be given, as the end of the warning.
         family: Skeletons that the tool behind the file writes; if none has ``count`` joints, they
             are named ``joint_0`` and so on.
-        remedy: How names can be given, as the end of the warning.
 
     Raises:
         InputError: If ``count`` exceeds ``MAX_JOINTS``.
     """
     if not 1 <= count <= MAX_JOINTS:
         raise InputError(f'{path} has {count} keypoints a person, expected 1..{MAX_JOINTS}')
+    order = f'as joint_0 to joint_{count - 1}'
+    found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
     for name, skeleton in family.items():
         if skeleton.num_keypoints == count:
             order, found = f'in the order of {name}', skeleton
-            break
-    else:
-        order = f'as joint_0 to joint_{count - 1}'
-        found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
     warnings.warn(
         f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}',
         InputWarning,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE
@@ -16,13 +16,13 @@ from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .formats import TimeOf, write_labels
-from .limits import require_readable
+from .poses import require_readable
 from .posetrack18 import posetrack18_fields, read_posetrack18
 
 _STREAMED = ('posetrack18', 'posetrack21')
 
 
-class LabelStream:
+class LabelStream(ExitStack):
     """Writer that takes the labels of a video frame by frame.
 
     Until :meth:`write`, labels are kept in unnamed temporary files, which vanish with the process:
@@ -39,28 +39,25 @@ class LabelStream:
     """
 
     def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
+        super().__init__()
         self._name = name
         self._skeleton = skeleton
         self._folder = folder
-        try:
+        with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-            self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-            self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        except OSError as error:
-            raise InputError(os_error_text(error, f'{folder} cannot be written to')) from error
+            self._spooled: dict[str, IO[bytes]] = {
+                field: self.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+                for field in ('images', 'annotations')
+            }
         self.num_frames = self.num_persons = 0
 
-    def __enter__(self) -> LabelStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._images.close()
-        self._annotations.close()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            told = os_error_text(error, f'{self._folder} cannot be written to')
+            raise InputError(told) from error
 
     def add(self, frame: VideoFrame, persons: Iterable[PersonLabel]) -> None:
         """Add a frame and its people.
@@ -77,15 +74,17 @@ class LabelStream:
         labels = VideoLabels(self._name, self._skeleton, (frame,), tuple(persons))
         require_readable(labels)
         fields = posetrack18_fields(labels)
-        for image in fields['images']:
-            image['id'] = self.num_frames + 1
-            self._put(self._images, image, is_first=self.num_frames == 0)
-        for annotation in fields['annotations']:
-            annotation['id'] = self.num_persons + 1
-            annotation['image_id'] = self.num_frames + 1
-            self._put(self._annotations, annotation, is_first=self.num_persons == 0)
-            self.num_persons += 1
         self.num_frames += 1
+        self._put('images', {**fields['images'][0], 'id': self.num_frames}, self.num_frames)
+        for annotation in fields['annotations']:
+            self.num_persons += 1
+            ids = {'id': self.num_persons, 'image_id': self.num_frames}
+            self._put('annotations', {**annotation, **ids}, self.num_persons)
+
+    def _put(self, name: str, record: Mapping[str, Any], number: int) -> None:
+        with self._writing():
+            self._spooled[name].seek(0, 2)
+            self._spooled[name].write((b', ' if number > 1 else b'') + json_bytes(record))
 
     def write(
         self,
@@ -119,23 +118,9 @@ class LabelStream:
 
     def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
-        spooled = {'images': self._images, 'annotations': self._annotations}
-        write_json_object(
-            path,
-            {
-                name: _list_in(spooled[name]) if name in spooled else [json_bytes(value)]
-                for name, value in fields.items()
-            },
-        )
-
-    def _put(self, file: IO[bytes], record: Mapping[str, Any], is_first: bool) -> None:
-        try:
-            file.seek(0, 2)
-            file.write((b'' if is_first else b', ') + json_bytes(record))
-        except OSError as error:
-            raise InputError(
-                os_error_text(error, f'{self._folder} cannot be written to')
-            ) from error
+        pieces = {name: iter([json_bytes(value)]) for name, value in fields.items()}
+        pieces |= {name: _list_in(file) for name, file in self._spooled.items()}
+        write_json_object(path, pieces)
 
 
 def _list_in(file: IO[bytes]) -> Iterator[bytes]:

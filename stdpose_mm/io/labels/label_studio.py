@@ -17,10 +17,11 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
 
-from .fields import MAX_COORDINATE, Record, errors_of, read_json, require_distinct
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
 from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import holds_a_joint, person_of_joints
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
@@ -32,8 +33,8 @@ def is_label_studio(data: Any) -> bool:
     return isinstance(first, dict) and 'data' in first and bool(_TASK_FIELDS & first.keys())
 
 
-def read_label_studio(path: PathLike) -> list[VideoLabels]:
-    """Read the key points of an export of Label Studio.
+def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
+    """Read the key points of an export of Label Studio as "JSON", not "JSON-MIN".
 
     Points within a rectangle (by the list of regions, or by a relation) are one person; the
     rectangle is the person's box, its label the skeleton's category. The points of a picture
@@ -41,7 +42,8 @@ def read_label_studio(path: PathLike) -> list[VideoLabels]:
     predicted points of a task without annotations are 'propagated'. Identities are not known.
 
     Args:
-        path: An export as "JSON", not "JSON-MIN".
+        path: The file, for names and messages.
+        data: Its parsed JSON.
 
     Returns:
         One entry per folder of pictures. Joints are in the order in which they first appear.
@@ -50,20 +52,16 @@ def read_label_studio(path: PathLike) -> list[VideoLabels]:
         InputError: If the file is not as described, a picture was labelled several times, or a
             joint appears twice in one person.
     """
-    tasks = Record(path, '', {'tasks': read_json(path)}).records('tasks')
+    tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
-    points = [r for regions, _ in chosen for r in regions if r.text('type', '') == _POINT]
-    if not points:
+    every = [region for regions, _ in chosen for region in regions]
+    joints = dict.fromkeys(_label(region) for region in every if _kind(region) == _POINT)
+    if not joints:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
-    joints = dict.fromkeys(_label(point, _POINT) for point in points)
-    rectangles = [r for regions, _ in chosen for r in regions if r.text('type', '') == _BOX]
-    boxes = {_label(rectangle, _BOX) for rectangle in rectangles}
+    boxes = {_label(region) for region in every if _kind(region) == _BOX}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    pictures = [
-        _picture(task, regions, is_prediction, skeleton)
-        for task, (regions, is_prediction) in zip(tasks, chosen, strict=True)
-    ]
+    pictures = [_picture(*pair, skeleton) for pair in zip(tasks, chosen, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)
 
 
@@ -76,36 +74,49 @@ def _choose_result(task: Record) -> tuple[list[Record], bool]:
         done = [a for a in done if a.flag('ground_truth', False)]
         if len(done) != 1:
             raise task.error(name, 'one annotation, or several with one marked as ground truth')
-    predicted = task.records('predictions', []) if not done else []
-    used = done or predicted[-1:]
+    used = done or task.records('predictions', [])[-1:]
     return (used[0].records('result', []) if used else []), not done
 
 
+def _kind(region: Record) -> str:
+    return str(region.text('type', ''))
+
+
 def _picture(
-    task: Record, regions: Sequence[Record], is_prediction: bool, skeleton: Skeleton
+    task: Record, chosen: tuple[list[Record], bool], skeleton: Skeleton
 ) -> LabelledPicture:
-    placed = [r for r in regions if r.text('type', '') in (_POINT, _BOX)]
+    regions, is_prediction = chosen
+    placed = [region for region in regions if _kind(region) in (_POINT, _BOX)]
     require_distinct(task.file, f'region id of {task.where}', (r.text('id') for r in placed))
     by_id = {region.text('id'): region for region in placed}
-    parent_of = _parents(regions, by_id)
-    people: dict[str | None, dict[str, Any]] = {}
-    sizes = set()
+    parents = _parents(regions, by_id)
+    points: dict[str | None, dict[str, Record]] = {}
     for region_id, region in by_id.items():
-        size = _size(region)
-        sizes.add(size)
-        is_box = region.text('type') == _BOX
-        whose = region_id if is_box else parent_of.get(region_id)
-        person = people.setdefault(whose, _nobody(skeleton, is_prediction))
-        if is_box:
-            person['bbox'] = _pixels(region, size, ('x', 'y', 'width', 'height'))
-        else:
-            _add_joint(person, region, size, skeleton, is_prediction)
+        is_box = _kind(region) == _BOX
+        of_person = points.setdefault(region_id if is_box else parents.get(region_id), {})
+        if not is_box and of_person.setdefault(_label(region), region) is not region:
+            raise InputError(
+                f'{region.file}: {region.where} is a second {_label(region)} of one person, '
+                'expected a rectangle for each person with the points in it'
+            )
+    sizes = {_size(region) for region in placed}
     if len(sizes) > 1:
         raise InputError(f'{task.file}: the regions of {task.where} are of pictures of {sizes}')
+    people = []
+    for box_id, of_person in points.items():
+        fields: dict[str, Any] = {}
+        if box_id is not None:
+            fields['bbox'] = _pixels(by_id[box_id], 'x', 'y', 'width', 'height')
+        if is_prediction:
+            scores = {name: point.number('score', 1.0) for name, point in of_person.items()}
+            fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]
+            fields['source'] = 'propagated'
+        joints = {name: (*_pixels(p, 'x', 'y'), VISIBLE) for name, p in of_person.items()}
+        people.append(person_of_joints(skeleton, joints, **fields))
     return LabelledPicture(
         name=_picture_name(task),
         # A rectangle without points may be the box of anything, not only of a person.
-        people=[p for p in people.values() if (p['visibility'] != NOT_LABELLED).any()],
+        people=[person for person in people if holds_a_joint(person)],
         size=sizes.pop() if sizes else None,
         is_labeled=None if is_prediction else True,
         where=f'{task.file}: {task.where}',
@@ -116,10 +127,10 @@ def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str
     """Map the id of a point -> the id of its rectangle."""
     pairs = [(id_, region.text('parentID', '')) for id_, region in by_id.items()]
     for region in regions:
-        if region.text('type', '') == _RELATION:
+        if _kind(region) == _RELATION:
             ends = region.text('from_id'), region.text('to_id')
             pairs += [ends, ends[::-1]]
-    kind = {id_: region.text('type') for id_, region in by_id.items()}
+    kind = {id_: _kind(region) for id_, region in by_id.items()}
     return {
         point: box for point, box in pairs if kind.get(point) == _POINT and kind.get(box) == _BOX
     }
@@ -129,52 +140,23 @@ def _size(region: Record) -> tuple[int, int]:
     if region.number('image_rotation', 0) != 0:
         raise region.error('image_rotation', '0; turn the pictures before they are labelled')
     width, height = (
-        region.integer(name, low=1, high=int(MAX_COORDINATE))
-        for name in ('original_width', 'original_height')
+        region.integer(f'original_{name}', low=1, high=int(MAX_COORDINATE))
+        for name in ('width', 'height')
     )
     return width, height
 
 
-def _pixels(region: Record, size: tuple[int, int], names: Sequence[str]) -> np.ndarray:
+def _pixels(region: Record, *names: str) -> np.ndarray:
     value = region.record('value')
     per_cent = np.array([value.number(name) for name in names])
-    return per_cent * np.resize(size, len(names)) / 100
+    return per_cent * np.resize(_size(region), len(names)) / 100
 
 
-def _label(region: Record, kind: str) -> str:
-    value = region.record('value')
-    labels = value.texts(kind)
+def _label(region: Record) -> str:
+    labels = region.record('value').texts(_kind(region))
     if len(labels) != 1:
-        raise value.error(kind, 'a list of one label')
+        raise region.error('value', f'an object with one label in {_kind(region)}')
     return labels[0]
-
-
-def _nobody(skeleton: Skeleton, is_prediction: bool) -> dict[str, Any]:
-    count = skeleton.num_keypoints
-    return {
-        'keypoints': np.zeros((count, 2)),
-        'visibility': np.full(count, NOT_LABELLED),
-        **({'source': 'propagated', 'scores': np.zeros(count)} if is_prediction else {}),
-    }
-
-
-def _add_joint(
-    person: dict[str, Any],
-    region: Record,
-    size: tuple[int, int],
-    skeleton: Skeleton,
-    is_prediction: bool,
-) -> None:
-    joint = skeleton.index_of(_label(region, _POINT))
-    if person['visibility'][joint] != NOT_LABELLED:
-        raise InputError(
-            f'{region.file}: {region.where} is a second {skeleton.keypoint_names[joint]} of one '
-            'person, expected a rectangle for each person with the points in it'
-        )
-    person['keypoints'][joint] = _pixels(region, size, ('x', 'y'))
-    person['visibility'][joint] = VISIBLE
-    if is_prediction:
-        person['scores'][joint] = region.number('score', 1.0)
 
 
 def _picture_name(task: Record) -> str:

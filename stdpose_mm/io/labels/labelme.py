@@ -6,7 +6,7 @@ the LabelMe of datumaro is an older tool of that name, which wrote XML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
 
-from .fields import MAX_COORDINATE, Record, errors_of, read_json
-from .labelled_pictures import LabelledPicture, label_files_in, videos_of_pictures
+from .fields import MAX_COORDINATE, Record, errors_of
+from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import person_of_joints
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
 
@@ -27,7 +28,7 @@ def is_labelme(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get('shapes'), list)
 
 
-def read_labelme(path: PathLike) -> list[VideoLabels]:
+def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
     """Read the points of one LabelMe file or of a folder of them.
 
     Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
@@ -37,6 +38,7 @@ def read_labelme(path: PathLike) -> list[VideoLabels]:
 
     Args:
         path: A ``.json`` file, or a folder of them.
+        files: Each file and its parsed JSON.
 
     Returns:
         One entry per folder of pictures (``imagePath``). Joints are in the order in which they
@@ -45,37 +47,32 @@ def read_labelme(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If a file is not as described, or a joint appears twice in one person.
     """
-    files = label_files_in(path, lambda file: file.suffix.lower() == '.json')
-    records = [_without_picture(file, read_json(file)) for file in files]
-    shapes = [record.records('shapes') for record in records]
-    joints = dict.fromkeys(
-        _label(shape) for group in shapes for shape in group if _is(shape, 'point')
-    )
+    records = []
+    for file, data in files:
+        if isinstance(data, dict):
+            # The whole picture; the pictures of a long video would fill the memory.
+            data.pop('imageData', None)
+        records.append(Record(file, '', data))
+    shapes = [_shapes(record) for record in records]
+    every = [shape for of_picture in shapes for shape in of_picture]
+    joints = dict.fromkeys(_label(shape) for shape in every if _is_point(shape))
     if not joints:
         raise InputError(f'{path} holds no shape of the type point, expected the joints as points')
-    boxes = {
-        _label(shape)
-        for group in shapes
-        for shape in group
-        if _is(shape, 'rectangle') and 'group_id' in shape
-    }
+    boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    pictures = [
-        _picture(record, group, skeleton) for record, group in zip(records, shapes, strict=True)
-    ]
+    pictures = [_picture(*pair, skeleton) for pair in zip(records, shapes, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)
 
 
-def _without_picture(file: Path, data: Any) -> Record:
-    if isinstance(data, dict):
-        # The whole picture; the pictures of a long video would fill the memory.
-        data.pop('imageData', None)
-    return Record(file, '', data)
+def _shapes(record: Record) -> list[Record]:
+    """List the points and rectangles of a picture."""
+    kinds = ('point', 'rectangle')
+    return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
 
 
-def _is(shape: Record, kind: str) -> bool:
-    return bool(shape.text('shape_type', 'polygon') == kind)
+def _is_point(shape: Record) -> bool:
+    return bool(shape.text('shape_type') == 'point')
 
 
 def _label(shape: Record) -> str:
@@ -83,50 +80,41 @@ def _label(shape: Record) -> str:
     return str(shape.text('label')).strip()
 
 
-def _picture(record: Record, shapes: Iterable[Record], skeleton: Skeleton) -> LabelledPicture:
-    groups: dict[int | None, dict[str, Any]] = {}
+def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> LabelledPicture:
+    joints: dict[int | None, dict[str, tuple[float, float, int]]] = {}
+    boxes: dict[int | None, np.ndarray] = {}
     for shape in shapes:
-        if not _is(shape, 'point') and not _is(shape, 'rectangle'):
-            continue
         group = shape.integer('group_id', None)
-        if _is(shape, 'point'):
-            _add_joint(groups.setdefault(group, _nobody(group, skeleton)), shape, skeleton)
+        if _is_point(shape):
+            _add_joint(joints.setdefault(group, {}), shape)
         elif group is not None:
-            groups.setdefault(group, _nobody(group, skeleton))['bbox'] = _box(shape)
-    size = [
+            joints.setdefault(group, {})
+            boxes[group] = _box(shape)
+    width, height = (
         record.integer(name, None, low=1, high=int(MAX_COORDINATE))
         for name in ('imageWidth', 'imageHeight')
-    ]
+    )
     return LabelledPicture(
         name=record.text('imagePath', '').replace('\\', '/') or Path(record.file).stem,
-        people=list(groups.values()),
-        size=None if None in size else (size[0], size[1]),
+        people=[
+            person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
+            for group, placed in joints.items()
+        ],
+        size=(width, height) if width and height else None,
         is_labeled=True,
         where=str(record.file),
     )
 
 
-def _nobody(group: int | None, skeleton: Skeleton) -> dict[str, Any]:
-    return {
-        'keypoints': np.zeros((skeleton.num_keypoints, 2)),
-        'visibility': np.full(skeleton.num_keypoints, NOT_LABELLED),
-        'track_id': group,
-    }
-
-
-def _add_joint(person: dict[str, Any], shape: Record, skeleton: Skeleton) -> None:
-    joint = skeleton.index_of(_label(shape))
-    if person['visibility'][joint] != NOT_LABELLED:
-        whose = 'group' if 'group_id' in shape else 'picture, expected a group_id for each person'
-        raise shape.error('label', f'another joint than those before of this {whose}')
+def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> None:
+    if _label(shape) in joints:
+        raise shape.error('label', 'another joint than those before of its group_id or picture')
     points = shape.number_lists('points', 2)
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')
-    flags = shape.raw('flags', {})
-    if not isinstance(flags, dict):
-        raise shape.error('flags', 'an object')
-    person['keypoints'][joint] = points[0]
-    person['visibility'][joint] = OCCLUDED if any(map(flags.get, _OCCLUDED_FLAGS)) else VISIBLE
+    flags = shape.record('flags') if 'flags' in shape else None
+    is_occluded = flags is not None and any(map(flags.peek, _OCCLUDED_FLAGS))
+    joints[_label(shape)] = (*points[0].tolist(), OCCLUDED if is_occluded else VISIBLE)
 
 
 def _box(shape: Record) -> np.ndarray:
@@ -134,6 +122,5 @@ def _box(shape: Record) -> np.ndarray:
     # Two opposite corners; newer versions may write all four.
     if len(points) not in (2, 4):
         raise shape.error('points', 'a list of two corners')
-    corners = np.stack(points)
-    low = corners.min(axis=0)
-    return np.concatenate([low, corners.max(axis=0) - low])
+    low, high = np.min(points, axis=0), np.max(points, axis=0)
+    return np.concatenate([low, high - low])

@@ -37,7 +37,7 @@ from .frame_numbers import (
     frame_indices,
     picture_stem,
 )
-from .limits import require_readable
+from .poses import require_readable
 
 Size = tuple[int, int]
 """(width, height) in pixels."""

@@ -12,7 +12,8 @@ MMPose 1.3.2:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,14 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
-from .coco_records import joint_scores, plain, video_name, visibility_of
-from .fields import Record, errors_of, read_json, require_distinct
+from .coco_records import plain, video_name
+from .fields import Record, errors_of
 from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
-from .labelled_pictures import LabelledPicture, label_files_in, videos_of_pictures
-
-_REMEDY = 'files of topdown_demo_with_mmdet.py name them'
+from .known_skeletons import MAX_JOINTS, unnamed_skeleton
+from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import Person, estimated_person, joint_scores, video_of_frames
 
 
 def is_mmpose(data: Any) -> bool:
@@ -39,11 +39,12 @@ def is_mmpose(data: Any) -> bool:
     return isinstance(first, dict) and bool({'instances', 'keypoint_scores'} & first.keys())
 
 
-def read_mmpose(path: PathLike) -> list[VideoLabels]:
+def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
     """Read poses that MMPose saved; all joints are 'propagated', estimates of a network.
 
     Args:
         path: The file of a video or of a picture, or the folder of the files of pictures.
+        files: Each file and its parsed JSON.
 
     Returns:
         One video. Frames are ``frame_id``, or the numbers in the names of the files.
@@ -51,15 +52,15 @@ def read_mmpose(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If a file is not as described, or people have different numbers of joints.
     """
-    files = label_files_in(path, lambda file: file.suffix.lower() == '.json')
-    contents = [(file, read_json(file)) for file in files]
-    listed = {file: _listed(file, data) for file, data in contents}
-    first = listed[files[0]]
-    if len(files) == 1 and first and 'instances' in first[0]:
-        return [_read_video(path, contents[0][1], first)]
-    skeleton = _skeleton(path, contents[0][1], [i for group in listed.values() for i in group])
+    contents = list(files)
+    data = contents[0][1]
+    listed = {file: _listed(file, content) for file, content in contents}
+    frames = listed[contents[0][0]]
+    if len(contents) == 1 and frames and 'instances' in frames[0]:
+        return [_read_video(path, data, frames)]
+    skeleton = _skeleton(path, data, [one for group in listed.values() for one in group])
     pictures = [
-        LabelledPicture(file.stem, [_person(i, skeleton) for i in group], where=str(file))
+        LabelledPicture(file.stem, [_person(one, skeleton) for one in group], where=str(file))
         for file, group in listed.items()
     ]
     return videos_of_pictures(path, pictures, skeleton)
@@ -73,23 +74,14 @@ def _listed(path: PathLike, data: Any) -> list[Record]:
 
 def _read_video(path: PathLike, data: Any, frames: Sequence[Record]) -> VideoLabels:
     instances = [frame.records('instances') for frame in frames]
-    skeleton = _skeleton(path, data, [i for group in instances for i in group])
+    skeleton = _skeleton(path, data, [one for group in instances for one in group])
     # The demo counts from 1, the inferencer from 0.
-    highest = MAX_FRAME_INDEX + isinstance(data, dict)
-    ids = [frame.integer('frame_id', low=0, high=highest) for frame in frames]
-    require_distinct(path, 'frame_id', ids)
-    first = 1 if isinstance(data, dict) and 0 not in ids else 0
-    with errors_of(path):
-        return VideoLabels(
-            name=video_name(path),
-            skeleton=skeleton,
-            frames=tuple(VideoFrame(frame_id - first) for frame_id in sorted(ids)),
-            persons=tuple(
-                PersonLabel(frame_index=frame_id - first, **_person(instance, skeleton))
-                for frame_id, group in sorted(zip(ids, instances, strict=True), key=lambda x: x[0])
-                for instance in group
-            ),
-        )
+    is_demo = isinstance(data, dict)
+    ids = [frame.integer('frame_id', low=0, high=MAX_FRAME_INDEX + is_demo) for frame in frames]
+    first = 1 if is_demo and 0 not in ids else 0
+    people = [[_person(one, skeleton) for one in group] for group in instances]
+    indices = [frame_id - first for frame_id in ids]
+    return video_of_frames(path, video_name(path), skeleton, zip(indices, people, strict=True))
 
 
 def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleton:
@@ -98,7 +90,7 @@ def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleto
     if not instances:
         raise InputError(f'{path} holds nobody, expected poses')
     count = len(instances[0].number_lists('keypoints', 2))
-    return unnamed_skeleton(path, count, COCO_FAMILY, _REMEDY)
+    return unnamed_skeleton(path, count, 'files of topdown_demo_with_mmdet.py name them')
 
 
 def _named_skeleton(meta: Record) -> Skeleton:
@@ -110,28 +102,25 @@ def _named_skeleton(meta: Record) -> Skeleton:
         return Skeleton(tuple(names), tuple((int(a), int(b)) for a, b in links))
 
 
-def _person(instance: Record, skeleton: Skeleton) -> dict[str, Any]:
+def _person(instance: Record, skeleton: Skeleton) -> Person:
     count = skeleton.num_keypoints
     points = instance.number_lists('keypoints', 2)
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
-    scores = instance.numbers('keypoint_scores', count)
-    stacked = np.stack(points)
-    return {
-        'keypoints': stacked,
-        'visibility': visibility_of(stacked, scores),
-        'scores': scores,
-        'track_id': instance.integer('track_id', None),
-        'bbox': _box(instance),
-        'source': 'propagated',
-    }
+    return estimated_person(
+        np.stack(points),
+        instance.numbers('keypoint_scores', count),
+        track_id=instance.integer('track_id', None),
+        bbox=_box(instance),
+    )
 
 
 def _box(instance: Record) -> np.ndarray | None:
     """Read corners x1, y1, x2, y2, which MMPose wraps in another list."""
-    if instance.raw('bbox', None) is None:
+    value = instance.raw('bbox', None)
+    if value is None:
         return None
-    nested = isinstance(instance.raw('bbox'), list) and len(instance.raw('bbox')) == 1
+    nested = isinstance(value, list) and len(value) == 1
     corners = instance.number_lists('bbox', 4)[0] if nested else instance.numbers('bbox', 4)
     if (corners[2:] < corners[:2]).any():
         raise instance.error('bbox', 'corners x1, y1, x2, y2 with x1 <= x2 and y1 <= y2')
@@ -160,10 +149,10 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
     }
     info = [
         {
-            'frame_id': frame.index + 1,
-            'instances': [_instance(p) for p in labels[frame.index] if p.labelled.any()],
+            'frame_id': index + 1,
+            'instances': [_instance(p) for p in labels[index] if p.labelled.any()],
         }
-        for frame in sorted(labels.frames, key=lambda frame: frame.index)
+        for index in sorted(labels)
     ]
     write_json(path, {'meta_info': meta, 'instance_info': info})
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
-    NOT_LABELLED,
     OCCLUDED,
     POSETRACK_SKELETON,
     VISIBLE,
@@ -28,28 +27,15 @@ from stdpose_mm.structures import (
 
 from .coco_records import video_name
 from .fields import Record, errors_of, read_json
+from .poses import person_of_joints
 
-# Joint id in the file -> channel of POSETRACK_SKELETON.
-_CHANNELS = tuple(
-    POSETRACK_SKELETON.index_of(name)
-    for name in (
-        'right_ankle',
-        'right_knee',
-        'right_hip',
-        'left_hip',
-        'left_knee',
-        'left_ankle',
-        'right_wrist',
-        'right_elbow',
-        'right_shoulder',
-        'left_shoulder',
-        'left_elbow',
-        'left_wrist',
-        'head_bottom',
-        'nose',
-        'head_top',
-    )
+JOINTS = (
+    *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
+    *('right_wrist', 'right_elbow', 'right_shoulder'),
+    *('left_shoulder', 'left_elbow', 'left_wrist'),
+    *('head_bottom', 'nose', 'head_top'),
 )
+"""Names of the joint ids in a file."""
 
 # PoseTrack18's category draws the ears' limbs too.
 _SKELETON = replace(
@@ -66,12 +52,25 @@ _SPLITS = {
     'test': ('000342_mpii', '001735_mpii', '003418_mpii', '009473_mpii', '012834_mpii'),
 }
 
+_REQUIRED: Any = object()
+
+
+def is_posetrack17(data: Any) -> bool:
+    """Tell whether parsed JSON is an annolist."""
+    return isinstance(data, dict) and 'annolist' in data
+
 
 def read_posetrack17(path: PathLike) -> VideoLabels:
-    """Read the labels of one video from a PoseTrack17 annolist JSON.
+    """Read a label file as :func:`parse_posetrack17` does."""
+    return parse_posetrack17(path, read_json(path))
+
+
+def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
+    """Read the labels of one video from the parsed JSON of a PoseTrack17 annolist.
 
     Args:
-        path: The label file. Its name without suffix is the video's name.
+        path: The label file, for messages. Its name without suffix is the video's name.
+        data: Its parsed JSON.
 
     Returns:
         Labels with PoseTrack18's 17 channels and its ids; ``bbox`` is the extent of the labelled
@@ -80,11 +79,6 @@ def read_posetrack17(path: PathLike) -> VideoLabels:
     Raises:
         InputError: If the file is not as described.
     """
-    return parse_posetrack17(path, read_json(path))
-
-
-def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
-    """Read parsed JSON as :func:`read_posetrack17` does; ``path`` is for names and messages."""
     record = Record(path, '', data)
     entries = record.records('annolist')
     frames, persons = [], []
@@ -107,42 +101,40 @@ def posetrack18_name(name: str) -> str | None:
     Only sequences whose split is known here have such a name (``000342_mpii`` is
     ``000342_mpii_test``); None for the others.
     """
-    for split, names in _SPLITS.items():
-        if name in names:
-            return f'{name}_{split}'
-    return None
+    return next((f'{name}_{split}' for split, names in _SPLITS.items() if name in names), None)
 
 
 def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
-    image = _only(entry, 'image')
-    name = image.text('name')
+    images = entry.records('image')
+    if len(images) != 1:
+        raise entry.error('image', 'a list of one object')
+    name = images[0].text('name')
     folder = PurePosixPath(name).parent.name
     sequence = re.fullmatch(r'([0-9]{1,6})_(mpii|bonn|mpiinew)', folder)
     digits_of_name = re.findall(r'[0-9]+', PurePosixPath(name).stem)
     number = int(digits_of_name[-1][-18:]) if digits_of_name else 0
     if sequence is None or not 1 <= number <= _MAX_NUMBER:
-        raise image.error('name', 'a path such as images/bonn/000342_mpii/00000001.jpg')
+        raise images[0].error('name', 'a path such as images/bonn/000342_mpii/00000001.jpg')
     digits, kind = sequence.groups()
     frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number
     regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
+    no_regions = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
     is_labeled = bool(entry.raw('annorect', []))
-    empty: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
-    extra = {
-        **(empty if 'ignore_regions' in entry and not regions else {}),
-        **entry.extra(),
-        'has_no_densepose': True,
-        'frame_id': frame_id,
-        'vid_id': digits,
-        'nframes': num_frames,
-    }
     return VideoFrame(
         index=number - 1,
         file_name=name,
         image_id=frame_id,
         is_labeled=is_labeled,
         ignore_regions=tuple(regions),
-        extra=extra,
+        extra={
+            **(no_regions if 'ignore_regions' in entry and not regions else {}),
+            **entry.extra(),
+            'has_no_densepose': True,
+            'frame_id': frame_id,
+            'vid_id': digits,
+            'nframes': num_frames,
+        },
     )
 
 
@@ -152,70 +144,54 @@ def _read_region(region: Record) -> PolygonRegion:
 
 
 def _read_person(rect: Record, frame_index: int, annotation_id: int) -> PersonLabel:
-    count = _SKELETON.num_keypoints
-    keypoints = np.zeros((count, 2))
-    visibility = np.full(count, NOT_LABELLED)
-    scores = np.zeros(count)
+    joints: dict[str, tuple[float, float, int]] = {}
+    scores = np.zeros(_SKELETON.num_keypoints)
     with_scores = False
     lists = rect.records('annopoints', [])
     for point in [point for points in lists for point in points.records('point', [])]:
-        joint = _number(point, 'id')
-        if joint not in range(len(_CHANNELS)):
-            raise point.error('id', f'a joint id in 0..{len(_CHANNELS) - 1}')
-        channel = _CHANNELS[int(joint)]
-        if visibility[channel] != NOT_LABELLED:
+        joint, visible = _number(point, 'id'), _number(point, 'is_visible', 1.0)
+        if joint not in range(len(JOINTS)):
+            raise point.error('id', f'a joint id in 0..{len(JOINTS) - 1}')
+        name = JOINTS[int(joint)]
+        if name in joints:
             raise point.error('id', 'another joint than the points before it')
-        keypoints[channel] = _number(point, 'x'), _number(point, 'y')
-        visible = _number(point, 'is_visible', 1.0)
         if visible not in (0, 1):
             raise point.error('is_visible', '0 or 1')
-        visibility[channel] = VISIBLE if visible else OCCLUDED
+        joints[name] = _number(point, 'x'), _number(point, 'y'), VISIBLE if visible else OCCLUDED
         score = _number(point, 'score', None)
         if score is not None:
-            scores[channel] = score
+            scores[_SKELETON.index_of(name)] = score
             with_scores = True
-    labelled = visibility != NOT_LABELLED
+    person = person_of_joints(_SKELETON, joints)
     track_id = _number(rect, 'track_id', None)
-    if track_id is not None and not float(track_id).is_integer():
+    if track_id is not None and not track_id.is_integer():
         raise rect.error('track_id', 'a whole number')
     return PersonLabel(
         frame_index=frame_index,
-        keypoints=keypoints,
-        visibility=visibility,
+        **person,
         track_id=None if track_id is None else int(track_id),
         scores=scores if with_scores else None,
-        bbox=_grown_extent(keypoints, labelled) if labelled.any() else None,
+        bbox=_grown_extent([joint[:2] for joint in joints.values()]) if joints else None,
         head_box=_read_head_box(rect),
         extra={'id': annotation_id, **rect.extra()},
     )
 
 
 def _read_head_box(rect: Record) -> np.ndarray | None:
-    corners = [_number(rect, name, None) for name in ('x1', 'y1', 'x2', 'y2')]
-    if all(corner is None for corner in corners):
+    names = ('x1', 'y1', 'x2', 'y2')
+    if all(_number(rect, name, None) is None for name in names):
         return None
-    x1, y1, x2, y2 = (_number(rect, name) for name in ('x1', 'y1', 'x2', 'y2'))
+    x1, y1, x2, y2 = (_number(rect, name) for name in names)
     if x2 < x1 or y2 < y1:
         raise rect.error('x2' if x2 < x1 else 'y2', 'at least x1 (or y1), as of a box corner')
     return np.asarray([x1, y1, x2 - x1, y2 - y1])
 
 
-def _grown_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    points = keypoints[labelled]
-    low, high = points.min(axis=0), points.max(axis=0)
+def _grown_extent(points: list[tuple[float, float]]) -> np.ndarray:
+    low, high = np.min(points, axis=0), np.max(points, axis=0)
     centre, reach = (low + high) / 2, _BOX_GROWTH * (high - low) / 2
     # This order of operations reproduces the rounding in the published PoseTrack18 files.
     return np.concatenate([centre - reach, (centre + reach) - (centre - reach)])
-
-
-def _only(record: Record, name: str) -> Record:
-    items = record.records(name)
-    if len(items) != 1:
-        raise record.error(name, 'a list of one object')
-    return items[0]
-
-
-_REQUIRED: Any = object()
 
 
 def _number(record: Record, name: str, default: Any = _REQUIRED) -> Any:

@@ -7,101 +7,75 @@ position is occluded, (0, 0, 0) is not labelled. This package writes COCO's 0/1/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from stdpose_mm.io.atomic import PathLike, json_bytes, json_list, write_json_object
-from stdpose_mm.structures import POSETRACK_SKELETON, FrameNumbering, VideoLabels
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from .coco_records import (
-    CATEGORY_FIELDS,
-    Visibility,
-    category_fields,
-    distinct_ids,
-    find_frame_indices,
-    find_visibility,
-    frame_fields,
-    image_of,
-    is_posetrack_frame_id,
-    person_fields,
-    read_categories,
-    read_frame_record,
-    read_person_record,
-    source_fields,
-    top_level_fields,
-    video_name,
-    warn_of_unknown_categories,
-)
+from . import coco_records as records
+from .coco_records import CATEGORY_FIELDS, Visibility, video_name
 from .fields import Record, errors_of, read_json, require_distinct, shown
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
 """Fields of images that identify PoseTrack's own files."""
 
+_POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
+
 _OFFICIAL_IMAGE_FIELDS = (
-    'has_no_densepose',
-    'is_labeled',
-    'file_name',
-    'nframes',
-    'frame_id',
-    'vid_id',
-    'ignore_regions_x',
-    'ignore_regions_y',
-    'id',
+    *('has_no_densepose', 'is_labeled', 'file_name', 'nframes', 'frame_id', 'vid_id'),
+    *('ignore_regions_x', 'ignore_regions_y', 'id'),
 )
 _OFFICIAL_ANNOTATION_FIELDS = (
-    'bbox_head',
-    'keypoints',
-    'track_id',
-    'person_id',
-    'image_id',
-    'bbox',
-    'scores',
-    'category_id',
-    'id',
+    *('bbox_head', 'keypoints', 'track_id', 'person_id', 'image_id', 'bbox', 'scores'),
+    *('category_id', 'id'),
 )
 
 
 def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> VideoLabels:
-    """Read the labels of one video from a PoseTrack18 or PoseTrack21 JSON (``.gz`` too).
-
-    Args:
-        path: The label file. Its name without suffix is the video's name.
-        visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
-            written by this package, else PoseTrack's.
-
-    Returns:
-        For frame indices see :func:`~stdpose_mm.io.labels.coco_records.find_frame_indices`.
-
-    Raises:
-        InputError: If the file is not as described.
-    """
+    """Read a label file (``.gz`` too) as :func:`parse_posetrack18` does."""
     return parse_posetrack18(path, read_json(path), visibility)
 
 
 def parse_posetrack18(
     path: PathLike, data: Any, visibility: Visibility | None = None
 ) -> VideoLabels:
-    """Read parsed JSON as :func:`read_posetrack18` does; ``path`` is for names and messages."""
+    """Read the labels of one video from parsed PoseTrack18 or PoseTrack21 JSON.
+
+    Args:
+        path: The label file, for messages. Its name without suffix is the video's name.
+        data: Its parsed JSON.
+        visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
+            written by this package, else PoseTrack's.
+
+    Returns:
+        For frame indices see :func:`~stdpose_mm.io.labels.coco_records.read_frames`.
+
+    Raises:
+        InputError: If the file is not as described.
+    """
     record = Record(path, '', data)
-    skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
+    skeleton, category = records.read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
-    indices, numbering = _find_frame_indices(path, images)
-    frames = [read_frame_record(image, index) for image, index in zip(images, indices, strict=True)]
+    # PoseTrack counts the pictures of a video from 0.
+    official = any(_is_posetrack_image(image.peek) for image in images)
+    frames, numbering = records.read_frames(path, images, first_number=0 if official else None)
+    lengths = {image.peek('nframes') for image in images if type(image.peek('nframes')) is int}
+    if numbering.kind == 'names' and numbering.lowest > 0 and lengths == {numbering.highest}:
+        # What PoseTrack's converter made of its files of 2017, whose pictures count from 1.
+        numbering = replace(numbering, first_number=1)
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
     annotations = record.records('annotations', [])
-    warn_of_unknown_categories(record, annotations)
-    visibility = visibility or find_visibility(annotations)
-    persons = []
-    for annotation in annotations:
-        frame_index = image_of(annotation, frame_of)
-        persons.append(read_person_record(annotation, frame_index, skeleton, visibility))
-    require_distinct(
-        path,
-        'annotation id of one frame',
-        (shown((p.frame_index, p.extra['id'])) for p in persons if 'id' in p.extra),
-    )
+    records.warn_of_unknown_categories(record, annotations)
+    visibility = visibility or records.find_visibility(annotations)
+    persons = [
+        records.read_person(one, records.image_of(one, frame_of), skeleton, visibility)
+        for one in annotations
+    ]
+    ids = [(p.frame_index, p.extra['id']) for p in persons if 'id' in p.extra]
+    require_distinct(path, 'annotation id of one frame', map(shown, ids))
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
         return VideoLabels(
@@ -109,24 +83,26 @@ def parse_posetrack18(
         )
 
 
-def is_posetrack_image(image: Mapping[str, Any]) -> bool:
+def is_posetrack18(data: Any) -> bool:
+    """Tell whether parsed JSON has PoseTrack's form of COCO, which holds one video unnumbered."""
+    if not records.is_coco_like(data) or 'videos' in data:
+        return False
+    images = [image for image in data['images'][:100] if isinstance(image, dict)]
+    if any('video_id' in image for image in images):
+        return False
+    has_fields = records.fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
+    return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
+
+
+def is_posetrack21(data: Any) -> bool:
+    """Tell whether parsed JSON is PoseTrack18's with a number for each person."""
+    return is_posetrack18(data) and 'person_id' in records.fields_of(data.get('annotations'))
+
+
+def _is_posetrack_image(field: Callable[[str], Any]) -> bool:
     """Tell whether an entry of ``images`` has fields that only PoseTrack's own files have."""
-    has_field = any(image.get(name) is not None for name in _POSETRACK_IMAGE_FIELDS)
-    return has_field or is_posetrack_frame_id(image.get('frame_id'))
-
-
-def _find_frame_indices(
-    path: PathLike, images: Sequence[Record]
-) -> tuple[list[int], FrameNumbering]:
-    fields = (*_POSETRACK_IMAGE_FIELDS, 'frame_id')
-    official = any(is_posetrack_image({f: image.peek(f) for f in fields}) for image in images)
-    # PoseTrack counts the pictures of a video from 0.
-    indices, numbering = find_frame_indices(path, images, first_number=0 if official else None)
-    lengths = {image.peek('nframes') for image in images if type(image.peek('nframes')) is int}
-    if numbering.kind == 'names' and numbering.lowest > 0 and lengths == {numbering.highest}:
-        # What PoseTrack's converter made of its files of 2017, whose pictures count from 1.
-        numbering = replace(numbering, first_number=1)
-    return indices, numbering
+    has_field = any(field(name) is not None for name in _POSETRACK_IMAGE_FIELDS)
+    return has_field or records.is_posetrack_frame_id(field('frame_id'))
 
 
 def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:
@@ -159,31 +135,32 @@ def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:
 
 def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
     """Make the fields of a file; images and annotations are iterators."""
-    category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))
-    image_ids = distinct_ids([frame.image_id for frame in labels.frames])
-    image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids, strict=True)}
+    category = records.category_fields(labels)
+    image_ids = records.distinct_ids([frame.image_id for frame in labels.frames])
+    image_id_of = dict(zip(labels, image_ids, strict=True))
     # The official evaluator counts a person without joints as present.
     persons = [p for p in labels.persons if not (official and p.source == 'absent')]
-    ids = distinct_ids([person.extra.get('id') for person in persons])
+    ids = records.distinct_ids([person.extra.get('id') for person in persons])
 
     def images() -> Iterator[dict[str, Any]]:
-        for frame, image_id in zip(labels.frames, image_ids, strict=True):
-            yield _selected(frame_fields(frame, image_id), _OFFICIAL_IMAGE_FIELDS, official)
+        for frame in labels.frames:
+            fields = records.frame_fields(frame, image_id_of[frame.index])
+            yield _selected(fields, _OFFICIAL_IMAGE_FIELDS, official)
 
     def annotations() -> Iterator[dict[str, Any]]:
         for person, annotation_id in zip(persons, ids, strict=True):
-            fields = person_fields(person, 'posetrack' if official else 'coco')
+            fields = records.person_fields(person, 'posetrack' if official else 'coco')
             fields['id'] = annotation_id
             fields['image_id'] = image_id_of[person.frame_index]
             fields.setdefault('category_id', category['id'])
             if official:
                 fields.setdefault('scores', [])
             else:
-                fields.update(source_fields(person))
+                fields.update(records.source_fields(person))
             yield _selected(fields, _OFFICIAL_ANNOTATION_FIELDS, official)
 
     written = {'images': images(), 'annotations': annotations(), 'categories': [category]}
-    return written if official else {**top_level_fields(labels), **written}
+    return written if official else {**records.top_level_fields(labels), **written}
 
 
 def _selected(fields: dict[str, Any], names: tuple[str, ...], official: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import TRACK_NAME, VIDEO_FIELDS, video_name
-from .fields import MAX_COORDINATE, MAX_ID, errors_of, open_file, require_distinct, shown
+from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_start, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 
 _VIDEO_FILE = 'file_name'
@@ -48,8 +48,7 @@ def is_hdf5(path: PathLike) -> bool:
     Raises:
         InputError: If the file is missing, a folder or unreadable.
     """
-    with open_file(path) as file:
-        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+    return read_start(path, len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
 
 
 def read_sleap(path: PathLike) -> list[VideoLabels]:

@@ -59,15 +59,13 @@ def write_trc(
         )
     people = sorted({person.track_id for person in placed if person.track_id is not None})
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
-    if len(frames) > max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
+    if not 2 <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
         raise InputError(
-            f'{path}: TRC has a row for every frame, {len(frames)} from {frames[0]} to '
-            f'{frames[-1]}, but {labels.name} lists {len(labels)} of them, propagate the labels '
-            'first or correct the frame numbers'
+            f'{path}: TRC has a row for every frame and needs two or more, but from the first to '
+            f'the last of the {len(labels)} frames that {labels.name} lists there are '
+            f'{len(frames)}, propagate the labels first or correct the frame numbers'
         )
     times = [None if time_of is None else time_of(frame) for frame in frames]
-    if len(frames) < 2:
-        raise InputError(f'{path}: TRC needs two frames or more, got {len(frames)}')
     if None in times:
         raise InputError(f'{path}: {TIMES_NEEDED}')
     seconds = [float(time) for time in times if time is not None]
@@ -76,7 +74,7 @@ def write_trc(
         for track_id in people
         for joint in labels.skeleton.keypoint_names
     ]
-    bad = [name for name in markers if any(c in name for c in '\t\n\r')]
+    bad = [name for name in markers if {*name} & {*'\t\n\r'}]
     if bad:
         raise InputError(f'{path}: TRC has no room for {shown(bad[0])}, rename the joint')
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
@@ -91,10 +89,10 @@ def write_trc(
     place = {(person.frame_index, person.track_id): person for person in placed}
     count = labels.skeleton.num_keypoints
     for frame, time in zip(frames, seconds, strict=True):
-        cells = [
-            cell for track_id in people for cell in _cells(place.get((frame, track_id)), count)
-        ]
-        lines.append('\t'.join([str(frame + 1), repr(round(time, 6)), *cells]))
+        cells = [str(frame + 1), repr(round(time, 6))]
+        for track_id in people:
+            cells += _cells(place.get((frame, track_id)), count)
+        lines.append('\t'.join(cells))
     write_text(path, '\n'.join(lines) + '\n')
 
 

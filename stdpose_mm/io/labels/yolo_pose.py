@@ -8,7 +8,7 @@ masks only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_EXACT, Record, errors_of, read_text, shown
-from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
+from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
+from .poses import Person, estimated_person
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -60,11 +61,12 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of a label file."""
+    """One line of a label file: class, box [4] and the numbers of the joints."""
 
     where: str
     category: int
-    values: np.ndarray
+    box: np.ndarray
+    joints: np.ndarray
 
 
 def is_yolo_pose(text: bytes) -> bool:
@@ -115,49 +117,43 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
 
 
 def _may_be_label(file: Path) -> bool:
-    return (
-        file.suffix.lower() == '.txt'
-        and file.name.lower() not in _NO_LABELS
-        and not is_leftover(file)
-    )
+    is_other = file.name.lower() in _NO_LABELS or is_leftover(file)
+    return file.suffix.lower() == '.txt' and not is_other
 
 
 def _label_files(path: Path) -> list[Path]:
-    if path.is_dir() and not any(_may_be_label(file) for file in path.iterdir()):
+    if path.is_dir() and not any(map(_may_be_label, path.iterdir())):
         inside = (f for f in path.rglob('*.txt') if _LABELS in f.relative_to(path).parts[:-1])
         return usable_files(path, filter(_may_be_label, inside))
     return label_files_in(path, _may_be_label)
 
 
-def _read_config(path: Path) -> Record | None:
-    """Read the ``data.yaml`` of the data set that ``path`` is or lies in."""
+def _read_config(path: Path) -> Record:
+    """Read the ``data.yaml`` of the data set that ``path`` is or lies in; empty without one."""
     folders = [path, *path.parents] if path.is_dir() else list(path.parents)
     # labels/train/ of a data set is two folders below its data.yaml.
     for file in (folder / name for folder in folders[:3] for name in _CONFIGS):
         if file.is_file():
-            return _parse_yaml(file)
-    return None
+            return Record(file, '', _parse_yaml(file))
+    return Record(path, '', {})
 
 
-def _parse_yaml(file: Path) -> Record:
+def _parse_yaml(file: Path) -> Any:
     import yaml
 
     text = read_text(file)
-    opening = (
-        *(yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken),
-        *(yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken),
-    )
-    closing = yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken
     depth = 0
     try:
-        for token in yaml.scan(text):
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             # No data.yaml needs aliases, which let a small file expand to a huge value.
-            if isinstance(token, yaml.AliasToken):
-                raise InputError(f'{file} has aliases (*name), expected plain YAML')
-            depth += isinstance(token, opening) - isinstance(token, closing)
-            if depth > _MAX_NESTING:
-                raise InputError(f'{file} is nested deeper than {_MAX_NESTING} levels, expected 3')
-        return Record(file, '', yaml.safe_load(text))
+            if isinstance(event, yaml.AliasEvent) or depth > _MAX_NESTING:
+                raise InputError(
+                    f'{file} has aliases (*name) or more than {_MAX_NESTING} levels, expected '
+                    'plain YAML'
+                )
+        return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -167,13 +163,13 @@ def _parse_yaml(file: Path) -> Record:
 def _read_lines(file: Path) -> list[_Line]:
     lines = []
     for number, text in enumerate(read_text(file, may_be_empty=True).splitlines(), 1):
-        if not text.strip():
-            continue
         where = f'{file}, line {number}'
         try:
             values = np.array([float(word) for word in text.split()])
         except ValueError:
             values = np.array([np.nan])
+        if not len(values):
+            continue
         if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
             raise InputError(
                 f'{where} is {shown(text)}, expected the numbers class, x, y, width, height and '
@@ -183,52 +179,41 @@ def _read_lines(file: Path) -> list[_Line]:
             raise InputError(
                 f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'
             )
-        lines.append(_Line(where, int(values[0]), values[1:]))
+        lines.append(_Line(where, int(values[0]), values[1 : 1 + _BOX], values[1 + _BOX :]))
     return lines
 
 
-def _find_layout(path: PathLike, config: Record | None, lines: Sequence[_Line]) -> _Layout:
-    if not lines:
-        raise InputError(f'{path} holds nobody, expected lines of people')
-    counts = sorted({len(line.values) - _BOX for line in lines})
-    if len(counts) > 1:
-        raise InputError(
-            f'{path} holds lines of {counts[0]} and of {counts[1]} numbers for the joints, '
-            'expected the same everywhere'
-        )
-    joints = np.stack([line.values[_BOX:] for line in lines])
-    if config is not None and 'kpt_shape' in config:
-        count, dimensions = _shape(config)
-    else:
-        count, dimensions = _guess_shape(path, joints)
-    more = joints.shape[1] - count * dimensions
+def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
+    widths = sorted({len(line.joints) for line in lines})
+    if len(widths) != 1:
+        found = 'nobody' if not lines else f'lines of {widths[0]} and of {widths[1]} numbers'
+        raise InputError(f'{path} holds {found}, expected people with equally many joints')
+    joints = np.stack([line.joints for line in lines])
+    count, dimensions = _shape(path, config, joints)
+    more = widths[0] - count * dimensions
     if not 0 <= more <= 2:
         raise InputError(
-            f'{path} holds {joints.shape[1]} numbers for the joints of a person, expected '
+            f'{path} holds {widths[0]} numbers for the joints of a person, expected '
             f'{count} x {dimensions} as kpt_shape says'
         )
-    skeleton = _skeleton(path, config, count, lines)
     last = joints[:, -1]
     is_id = more == 1 and bool(((last == np.round(last)) & (last >= 1)).all())
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
-        skeleton=skeleton,
+        skeleton=_skeleton(path, config, count, {line.category for line in lines}),
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
         has_id=more == 2 or is_id,
     )
 
 
-def _shape(config: Record) -> tuple[int, int]:
-    shape = config.numbers('kpt_shape', 2)
-    count, dimensions = shape.tolist()
-    if count != int(count) or not 1 <= count <= MAX_JOINTS or dimensions not in (2, 3):
-        raise config.error('kpt_shape', 'the number of joints, and 2 or 3')
-    return int(count), int(dimensions)
-
-
-def _guess_shape(path: PathLike, joints: np.ndarray) -> tuple[int, int]:
-    """Guess the number of joints and of values per joint from the numbers [N, M]."""
+def _shape(path: PathLike, config: Record, joints: np.ndarray) -> tuple[int, int]:
+    """Find the number of joints and of values per joint; without ``kpt_shape`` from the numbers."""
+    if 'kpt_shape' in config:
+        count, dimensions = config.numbers('kpt_shape', 2).tolist()
+        if count != int(count) or not 1 <= count <= MAX_JOINTS or dimensions not in (2, 3):
+            raise config.error('kpt_shape', 'the number of joints, and 2 or 3')
+        return int(count), int(dimensions)
     width = joints.shape[1]
     found = set()
     for more in range(3):
@@ -254,32 +239,29 @@ def _are_flags(values: np.ndarray) -> bool:
     return bool(np.isin(values, (0, 1, 2)).all())
 
 
+def _are_confidences(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
 def _may_be_third(values: np.ndarray, more: int) -> bool:
     """Whether numbers can be v of labels, or, with ``more`` numbers after them, confidences."""
-    return (more == 0 and _are_flags(values)) or bool(((values >= 0) & (values <= 1)).all())
+    return (more == 0 and _are_flags(values)) or _are_confidences(values)
 
 
-def _skeleton(
-    path: PathLike, config: Record | None, count: int, lines: Iterable[_Line]
-) -> Skeleton:
-    names = None if config is None else _joint_names(config, count)
-    used = {line.category for line in lines}
-    category = 'person'
-    if config is not None and len(used) == 1:
-        category = _class_name(config, used.pop()) or category
+def _skeleton(path: PathLike, config: Record, count: int, classes: set[int]) -> Skeleton:
+    names = _joint_names(config, count)
+    category = (_class_name(config, classes.pop()) if len(classes) == 1 else '') or 'person'
     if names is None:
-        skeleton = unnamed_skeleton(
-            path, count, COCO_FAMILY, f'give kpt_names in {CONFIG} if that is wrong'
-        )
+        remedy = f'give kpt_names in {CONFIG} if that is wrong'
+        skeleton = unnamed_skeleton(path, count, remedy)
         return Skeleton(skeleton.keypoint_names, skeleton.limbs, category)
-    assert config is not None
     with errors_of(config.file):
         return Skeleton(tuple(names), category=category)
 
 
 def _joint_names(config: Record, count: int) -> list[str] | None:
     # `kpt_names` maps each class to the names of its joints; sleap-io writes `node_names`.
-    if 'kpt_names' in config and isinstance(config.raw('kpt_names'), dict):
+    if isinstance(config.peek('kpt_names'), dict):
         by_class = list(config.raw('kpt_names').values())
         if not by_class or any(names != by_class[0] for names in by_class):
             raise config.error('kpt_names', 'the same names for every class')
@@ -330,12 +312,9 @@ def _find_picture(file: Path) -> Path | None:
         # The last occurrence, as in Ultralytics.
         place = len(parts) - 1 - parts[::-1].index(_LABELS)
         folders.append(Path(*parts[:place], _PICTURES, *parts[place + 1 :]))
-    for folder in folders:
-        for suffix in PICTURE_SUFFIXES:
-            for name in (file.stem + suffix, file.stem + suffix.upper()):
-                if (folder / name).is_file():
-                    return folder / name
-    return None
+    suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
+    pictures = (folder / (file.stem + suffix) for folder in folders for suffix in suffixes)
+    return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def _picture_size(picture: Path) -> tuple[int, int]:
@@ -351,33 +330,23 @@ def _picture_size(picture: Path) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _person(line: _Line, layout: _Layout, size: np.ndarray) -> dict[str, Any]:
-    box, numbers = line.values[:_BOX], line.values[_BOX:]
-    count = layout.skeleton.num_keypoints
-    joints = numbers[: count * layout.dimensions].reshape(count, layout.dimensions)
-    if (np.abs(box) > _FAR).any() or (np.abs(joints[:, :2]) > _FAR).any() or (box[2:] < 0).any():
+def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
+    count, box = layout.skeleton.num_keypoints, line.box
+    joints = line.joints[: count * layout.dimensions].reshape(count, layout.dimensions)
+    points = joints[:, :2]
+    if (np.abs(box) > _FAR).any() or (np.abs(points) > _FAR).any() or (box[2:] < 0).any():
         raise InputError(f'{line.where} is not in fractions of the picture, expected 0..1')
-    person: dict[str, Any] = {
-        'keypoints': joints[:, :2] * size,
-        'visibility': _visibility(joints, layout.is_prediction),
-        'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size]),
-    }
+    fields: Person = {'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size])}
     if layout.has_id:
-        person['track_id'] = int(numbers[-1])
-    if layout.is_prediction:
-        person['source'] = 'propagated'
-        if layout.dimensions == 3:
-            person['scores'] = joints[:, 2]
-            if not ((joints[:, 2] >= 0) & (joints[:, 2] <= 1)).all():
-                raise InputError(
-                    f'{line.where} has a v beyond 0..1, expected 0, 1, 2 in all lines, or '
-                    'confidences in all'
-                )
-    return person
-
-
-def _visibility(joints: np.ndarray, is_prediction: bool) -> np.ndarray:
-    if joints.shape[1] == 3 and not is_prediction:
-        return joints[:, 2]
+        fields['track_id'] = int(line.joints[-1])
     # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
-    return np.where((joints[:, :2] > 0).any(axis=1), VISIBLE, NOT_LABELLED)
+    located = (points > 0).any(axis=1)
+    if not layout.is_prediction:
+        flags = joints[:, 2] if layout.dimensions == 3 else np.where(located, VISIBLE, NOT_LABELLED)
+        return {'keypoints': points * size, 'visibility': flags, **fields}
+    scores = joints[:, 2] if layout.dimensions == 3 else None
+    if scores is not None and not _are_confidences(scores):
+        raise InputError(
+            f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
+        )
+    return estimated_person(points * size, scores, located, **fields)

@@ -7,7 +7,6 @@ import yaml
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
-    read_deeplabcut,
     read_labels,
     sniff_format,
     write_labels,
@@ -256,7 +255,7 @@ def test_mistakes_are_named(collected: Path, old: str, new: str, told: str):
     collected.write_text(ONE_ANIMAL.replace(old, new, 1))
 
     with pytest.raises(InputError, match=told) as caught:
-        read_deeplabcut(collected)
+        read_all_labels(collected, 'deeplabcut')
     assert str(collected) in str(caught.value)
     assert '\n' not in str(caught.value)
 
@@ -267,7 +266,7 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes):
     path.write_bytes(data)
 
     with pytest.raises(InputError, match=r'labels\.csv'):
-        read_deeplabcut(path)
+        read_all_labels(path, 'deeplabcut')
 
 
 def test_predictions_of_a_video_are_estimates(tmp_path: Path):

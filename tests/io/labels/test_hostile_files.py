@@ -377,7 +377,7 @@ def test_rows_of_trc_for_frames_that_are_not_there(tmp_path: Path) -> None:
 
     refused(
         lambda: write_labels(labels, tmp_path / 'a.trc', 'trc', lambda frame: frame / 30),
-        'TRC has a row for every frame, 10000001 from 0 to 10000000, but clip lists 2 of them',
+        'the 2 frames that clip lists there are 10000001, propagate the labels first',
     )
 
 

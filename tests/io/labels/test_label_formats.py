@@ -8,7 +8,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
-    read_coco,
+    read_all_labels,
     read_labels,
     sniff_format,
     write_label_list,
@@ -134,7 +134,7 @@ def test_the_command_puts_the_videos_of_many_files_into_one(
         write_label_list(given, [str(file) for file in sorted(label_folder.iterdir())])
     assert run_tool(CONVERTER, given, out, '--to', 'coco') == (0, '')
 
-    videos = read_coco(out)
+    videos = read_all_labels(out, 'coco')
     assert [labels.name for labels in videos] == ['first', 'second']
     assert [len(labels.persons) for labels in videos] == [3, 3]
     ids = [[frame.image_id for frame in labels.frames] for labels in videos]

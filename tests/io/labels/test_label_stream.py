@@ -138,6 +138,7 @@ def test_no_room(tmp_path):
 
 def test_a_full_disk_is_told_with_the_folder(tmp_path, monkeypatch, skeleton):
     with LabelStream('clip', skeleton, tmp_path) as stream:
-        monkeypatch.setattr(stream, '_images', open('/dev/full', 'wb', buffering=0))  # noqa: SIM115
+        full = open('/dev/full', 'wb', buffering=0)  # noqa: SIM115
+        monkeypatch.setitem(stream._spooled, 'images', full)
         with pytest.raises(InputError, match='cannot be written to: No space left on device'):
             stream.add(VideoFrame(0), ())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.labels import (
-    read_coco,
+    read_all_labels,
     read_labels,
     read_posetrack18,
     sniff_format,
@@ -79,7 +79,10 @@ def test_genuine_posetrack18_files():
     # Official files know 0 and 1; 11 joints are annotated.
     assert np.bincount(person.visibility).tolist() == [6, 0, 11]
     assert person.head_box is not None
-    assert sorted(v.name for v in read_coco(folder / 'test_posetrack18_val.json')) == single
+    assert (
+        sorted(v.name for v in read_all_labels(folder / 'test_posetrack18_val.json', 'coco'))
+        == single
+    )
     assert sniff_format(folder / 'test_posetrack18_val.json') == 'posetrack18'
 
 

@@ -15,7 +15,6 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_labels,
-    read_sleap,
     sniff_format,
     write_labels,
 )
@@ -284,7 +283,7 @@ def test_damaged_projects_are_refused(tmp_path: Path):
         file['x'] = 1
     for name in ('damaged.slp', 'other.slp'):
         with pytest.raises(InputError, match=f'{name} is no SLEAP project') as caught:
-            read_sleap(tmp_path / name)
+            read_all_labels(tmp_path / name, 'sleap')
         assert '\n' not in str(caught.value)
 
 
@@ -299,7 +298,7 @@ def test_instances_of_different_skeletons_are_refused(tmp_path: Path):
     sio.save_slp(labels, str(tmp_path / 'a.slp'), verbose=False)
 
     with pytest.raises(InputError, match='expected one skeleton per video'):
-        read_sleap(tmp_path / 'a.slp')
+        read_all_labels(tmp_path / 'a.slp', 'sleap')
 
 
 @needs_sleap_io
@@ -316,7 +315,7 @@ def test_cropped_videos_are_refused(tmp_path: Path):
     sio.save_slp(labels, str(tmp_path / 'a.slp'), verbose=False)
 
     with pytest.raises(InputError, match='is cropped within the project'):
-        read_sleap(tmp_path / 'a.slp')
+        read_all_labels(tmp_path / 'a.slp', 'sleap')
 
 
 def test_without_sleap_io_the_user_is_told_what_to_install(
@@ -343,9 +342,9 @@ def test_files_that_are_not_hdf5_are_refused(tmp_path: Path):
     (tmp_path / 'a.slp').write_bytes(b'{}')
 
     with pytest.raises(InputError, match='is not HDF5'):
-        read_sleap(tmp_path / 'a.slp')
+        read_all_labels(tmp_path / 'a.slp', 'sleap')
     with pytest.raises(InputError, match='does not exist'):
-        read_sleap(tmp_path / 'nowhere.slp')
+        read_all_labels(tmp_path / 'nowhere.slp', 'sleap')
 
 
 def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):

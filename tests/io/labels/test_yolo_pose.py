@@ -203,3 +203,11 @@ def test_labels_of_a_data_set_keep_their_digits(dataset: Path):
     np.testing.assert_allclose(
         read_labels(dataset).persons[1].keypoints[0], [7.901234496, 47.407407408], rtol=1e-15
     )
+
+
+def test_the_format_of_dense_lines_of_joints_is_found(tmp_path: Path):
+    """Digits of joints can be split into numbers in many ways, none of which makes them boxes."""
+    path = tmp_path / 'clip_1.txt'
+    path.write_text('0 0.51 0.49 0.21 0.83 ' + '0.512345 0.123456 0.987654 ' * 17 + '3\n')
+
+    assert sniff_format(path) == 'yolo-pose'

@@ -1,0 +1,139 @@
+"""Poses as files state them: which joints have a place, and which entries hold a person.
+
+Formats mark a joint that was not found, or not labelled, by a placeholder: (0, 0), a score of 0, an
+empty cell. Readers decide here, and nowhere else, what is a place and what is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
+
+from .fields import MAX_COORDINATE, errors_of
+
+Person = dict[str, Any]
+"""Fields of a :class:`PersonLabel` without ``frame_index``, which is not known yet."""
+
+
+def estimated_person(
+    keypoints: np.ndarray,
+    scores: np.ndarray | None,
+    located: np.ndarray | None = None,
+    **fields: Any,
+) -> Person:
+    """Make a person that a network has estimated; all joints are 'propagated'.
+
+    Args:
+        keypoints: [K, 2] pixels.
+        scores: [K]; None if unknown.
+        located: [K] bool: the joints that were found; by default all but those that are 0, 0 with
+            the score 0.
+        fields: Further fields.
+    """
+    if located is None:
+        located = (keypoints != 0).any(axis=1) | (0 if scores is None else scores != 0)
+    return {
+        'keypoints': keypoints,
+        'visibility': np.where(located, VISIBLE, NOT_LABELLED),
+        'scores': scores,
+        'source': 'propagated',
+        **fields,
+    }
+
+
+def person_of_joints(
+    skeleton: Skeleton, joints: Mapping[str, tuple[float, float, int]], **fields: Any
+) -> Person:
+    """Make a person of joints that were placed one by one: name -> x, y, visibility."""
+    keypoints = np.zeros((skeleton.num_keypoints, 2))
+    visibility = np.full(skeleton.num_keypoints, NOT_LABELLED)
+    for name, (x, y, flag) in joints.items():
+        joint = skeleton.index_of(name)
+        keypoints[joint], visibility[joint] = (x, y), flag
+    return {'keypoints': keypoints, 'visibility': visibility, **fields}
+
+
+def holds_a_joint(person: Person) -> bool:
+    """Tell whether any joint has a place."""
+    return bool((person['visibility'] != NOT_LABELLED).any())
+
+
+def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
+    """Translate PoseTrack's v of joints [K, 3]: an invisible joint with a place is occluded."""
+    invisible = np.where((joints != 0).any(axis=1), OCCLUDED, NOT_LABELLED)
+    return np.where(joints[:, 2] == 1, VISIBLE, invisible)
+
+
+def video_of_frames(
+    path: PathLike,
+    name: str,
+    skeleton: Skeleton,
+    frames: Iterable[tuple[int, Sequence[Person]]],
+    extra: Mapping[str, Any] | None = None,
+) -> VideoLabels:
+    """Make a video of (frame index, people) in any order.
+
+    Raises:
+        InputError: That begins with ``path``, if a frame is there twice or labels contradict each
+            other.
+    """
+    ordered = sorted(frames, key=lambda frame: frame[0])
+    with errors_of(path):
+        return VideoLabels(
+            name,
+            skeleton,
+            tuple(VideoFrame(index) for index, _ in ordered),
+            tuple(PersonLabel(index, **person) for index, people in ordered for person in people),
+            dict(extra or {}),
+        )
+
+
+def joint_scores(person: PersonLabel) -> np.ndarray:
+    """Return scores [K] for result files: 0 for unlabelled joints, 1 if the score is unknown."""
+    scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
+    return np.where(person.labelled, scores, 0.0)
+
+
+def require_readable(labels: VideoLabels) -> None:
+    """Refuse labels that the readers of this package refuse: coordinates beyond any picture.
+
+    Labels from files lie within these limits, but rescaled and propagated labels may exceed them.
+
+    Raises:
+        InputError: If a joint, a corner of a box or of an ignore region lies beyond
+            ``MAX_COORDINATE``.
+    """
+    regions = ((frame.index, r.points) for frame in labels.frames for r in frame.ignore_regions)
+    people = ((p.frame_index, points) for p in labels.persons for points in _places(p))
+    for frame_index, points in chain(regions, people):
+        furthest = float(np.abs(points).max(initial=0))
+        # Tolerates the rounding of x + width and y + height.
+        if furthest > MAX_COORDINATE + 1e-6:
+            raise InputError(
+                f'labels of frame {frame_index} of {labels.name} lie {furthest:.6g} pixels away, '
+                'beyond the 1e7 that can be read again: check where the given labels lie, and '
+                '--labels-size if that is given'
+            )
+
+
+def _places(person: PersonLabel) -> Iterator[np.ndarray]:
+    """Yield the points [N, 2] of a label: its joints and the corners of its boxes."""
+    yield person.keypoints
+    for box in (person.bbox, person.head_box):
+        if box is not None:
+            yield np.stack([box[:2], box[:2] + box[2:]])

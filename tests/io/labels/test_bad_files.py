@@ -1,0 +1,645 @@
+"""One corpus of bad label files of all formats: what is wrong -> words of the sentence."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.cli import convert
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format
+from support.damaged_files import DAMAGED, MISSING, Place, changed
+from support.foreign_labels import (
+    MMPOSE_META,
+    labelme,
+    labelme_shape,
+    mmpose_instance,
+    openpose,
+    openpose_person,
+    studio_region,
+    studio_task,
+)
+
+pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+
+NAN, INFINITE, HUGE = float('nan'), float('inf'), 1e8
+DEEP: Any = json.loads('[' * 400 + ']' * 400)
+
+CATEGORY = {'id': 1, 'name': 'person', 'keypoints': ['nose', 'neck'], 'skeleton': [[1, 2]]}
+POSE = [1.5, 2, 1, 3, 4, 2]
+BOXES = {'bbox': [1, 2, 3, 4], 'bbox_head': [1, 2, 3, 4], 'scores': [0.5, 0.25]}
+COCO = {
+    'images': [
+        {'id': 1, 'file_name': 'a/0.jpg', 'frame_index': 0, 'width': 64, 'height': 48},
+        {'id': 2, 'file_name': 'a/1.jpg', 'frame_index': 1, 'width': 64, 'height': 48},
+    ],
+    'annotations': [
+        {'id': 1, 'image_id': 1, 'track_id': 0, 'category_id': 1, 'keypoints': POSE, **BOXES},
+        {'id': 2, 'image_id': 1, 'track_id': 1, 'category_id': 1, 'keypoints': POSE},
+    ],
+    'categories': [CATEGORY],
+}
+POINTS = [{'id': [0], 'x': [5.5], 'y': [6], 'is_visible': [1]}, {'id': [14], 'x': [7], 'y': [8]}]
+RECT = {'x1': [1], 'y1': [2], 'x2': [3], 'y2': [4], 'track_id': [0]}
+ANNOLIST = {
+    'annolist': [
+        {
+            'image': [{'name': 'images/bonn/000342_mpii/00000001.jpg'}],
+            'ignore_regions': [{'point': [{'x': [1], 'y': [2]}, {'x': [3], 'y': [4]}]}],
+            'annorect': [{**RECT, 'annopoints': [{'point': POINTS}]}],
+        }
+    ]
+}
+LABELME = labelme(
+    'a_1.jpg',
+    labelme_shape('nose', [[1, 2]], group_id=1),
+    labelme_shape('hand', [[3, 4]], group_id=1),
+    labelme_shape('person', [[0, 0], [5, 6]], group_id=1, shape_type='rectangle'),
+)
+STUDIO = [
+    studio_task(
+        '/data/upload/1/frame_3.jpg',
+        studio_region('a', 'keypointlabels', 'nose', x=1, y=2, parentID='b'),
+        studio_region('b', 'rectanglelabels', 'person', x=1, y=2, width=3, height=4),
+        studio_region('c', 'keypointlabels', 'hand', x=1, y=2, parentID='b'),
+    )
+]
+MMPOSE = {
+    'meta_info': {k: v for k, v in MMPOSE_META.items() if not isinstance(v, dict) or 'id2' in k},
+    'instance_info': [
+        {'frame_id': 1, 'instances': [mmpose_instance([[1, 2], [3, 4]], [0.5, 0.25])]},
+        {'frame_id': 2, 'instances': []},
+    ],
+}
+RESULT = {'category_id': 1, 'keypoints': [1, 2, 0.5, 3, 4, 0.25], 'score': 0.5}
+DOCUMENTS: dict[str, Any] = {
+    'posetrack18': COCO,
+    'coco': COCO,
+    'posetrack17': ANNOLIST,
+    'labelme': LABELME,
+    'label-studio': STUDIO,
+    'openpose': openpose(openpose_person(10, 20, 0.5, 30, 40, 0.25)),
+    'mmpose': MMPOSE,
+    'coco-results': [{'image_id': 1, **RESULT}, {'image_id': 2, **RESULT}],
+}
+SHORT = {
+    'point': 'annolist.0.annorect.0.annopoints.0.point.0',
+    'rect': 'annolist.0.annorect.0',
+    'region': '0.annotations.0.result.0',
+    'pose': 'people.0.pose_keypoints_2d',
+    'instance': 'instance_info.0.instances.0',
+}
+"""First word of a place in the table -> the whole path."""
+
+JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
+    ('coco', 'images', MISSING, 'images is missing'),
+    ('coco', 'images', {}, r'images must be a list of objects, got \{\}'),
+    ('coco', 'images.0', 'frame', r"images\[0\] must be an object, got 'frame'"),
+    ('coco', 'images.0.id', MISSING, r'images\[0\]\.id is missing'),
+    ('coco', 'images.0.id', 1.5, r'images\[0\]\.id must be .* got 1\.5'),
+    ('coco', 'images.0.id', True, r'images\[0\]\.id must be .* got True'),
+    ('coco', 'images.0.id', 2, 'image id 2 appears twice'),
+    ('coco', 'images.0.frame_index', 1, 'frame_index 1 appears twice'),
+    ('coco', 'images.0.frame_index', -1, r'images\[0\]\.frame_index must be .* got -1'),
+    ('coco', 'images.0.frame_index', 0.5, r'frame_index must be .* got 0\.5'),
+    ('coco', 'images.0.frame_index', 10**8, r'frame_index must be .* got 100000000'),
+    ('coco', 'images.1.frame_index', None, r'images\[1\]\.frame_index must be'),
+    ('coco', 'images.0.file_name', 7, r'images\[0\]\.file_name must be a string, got 7'),
+    ('coco', 'images.0.width', 0, r'images\[0\]\.width must be .* got 0'),
+    ('coco', 'images.0.height', '48', r"images\[0\]\.height must be .* got '48'"),
+    ('coco', 'images.0.is_labeled', 'yes', r"is_labeled must be .* got 'yes'"),
+    ('coco', 'images.0.ignore_regions_x', [[1, 2]], 'ignore_regions_x .* ignore_regions_y'),
+    ('coco', 'images.0.ignore_regions_x', [1], r'ignore_regions_x\[0\] must be a list'),
+    ('coco', 'images.0.other', NAN, r'images\[0\]\.other must be JSON without NaN'),
+    ('coco', 'annotations', 'none', "annotations must be a list of objects, got 'none'"),
+    ('coco', 'annotations.1', None, r'annotations\[1\] must be an object, got None'),
+    ('coco', 'annotations.1.id', 1, 'annotation id .*1.* appears twice'),
+    ('coco', 'annotations.0.image_id', 9, r'annotations\[0\]\.image_id must be .* got 9'),
+    ('coco', 'annotations.0.image_id', [1], r'image_id must be .* got \[1\]'),
+    ('coco', 'annotations.0.image_id', MISSING, r'annotations\[0\]\.image_id is missing'),
+    ('coco', 'annotations.0.track_id', 1, 'track id 1 appears twice in frame 0'),
+    ('coco', 'annotations.0.track_id', 'a', r"track_id must be a whole number, got 'a'"),
+    ('coco', 'annotations.0.track_id', True, r'track_id must be .* got True'),
+    ('coco', 'annotations.0.track_id', 2**70, r'annotations\[0\]\.track_id must be'),
+    ('coco', 'annotations.0.keypoints', MISSING, r'annotations\[0\]\.keypoints is missing'),
+    ('coco', 'annotations.0.keypoints', [1, 2, 1], 'keypoints must be a list of 6'),
+    ('coco', 'annotations.0.keypoints', {'x': 1}, 'keypoints must be a list'),
+    ('coco', 'annotations.0.keypoints.0', '1', r"keypoints\[0\] must be a number .* got '1'"),
+    ('coco', 'annotations.0.keypoints.1', None, r'keypoints\[1\] .* got None'),
+    ('coco', 'annotations.0.keypoints.1', NAN, r'annotations\[0\]\.keypoints\[1\] .* got nan'),
+    ('coco', 'annotations.0.keypoints.1', INFINITE, r'keypoints\[1\] .* got inf'),
+    ('coco', 'annotations.0.keypoints.1', HUGE, r'keypoints\[1\] .* got 100000000'),
+    ('coco', 'annotations.0.keypoints.1', 10**400, r'keypoints\[1\] .* got 1000'),
+    ('coco', 'annotations.0.keypoints.1', False, r'keypoints\[1\] .* got False'),
+    ('coco', 'annotations.0.keypoints.5', 3, r'keypoints must be .* v in .* not 3'),
+    ('coco', 'annotations.0.keypoints.2', 0.5, r'keypoints must be .* v in .* not 0\.5'),
+    ('coco', 'annotations.0.bbox', [1, 2, -3, 4], r'bbox must be .* got \[1, 2, -3'),
+    ('coco', 'annotations.0.bbox', [1, 2, 3], r'annotations\[0\]\.bbox must be a list of 4'),
+    ('coco', 'annotations.0.bbox_head', '1 2 3 4', r'annotations\[0\]\.bbox_head must be'),
+    ('coco', 'annotations.0.bbox_head', [1, 2, 3, NAN], r'bbox_head\[3\] .* got nan'),
+    ('coco', 'annotations.0.scores', [1], r'annotations\[0\]\.scores must be a list of 2'),
+    ('coco', 'annotations.0.scores', [1, 'x'], r"scores\[1\] .* got 'x'"),
+    ('coco', 'annotations.0.source', 'absent', r'annotations\[0\]: .*absent.* neither a joint'),
+    ('coco', 'annotations.0.keypoint_sources', ['given'], 'keypoint_sources must be 2 of'),
+    ('coco', 'annotations.0.keypoint_sources', 'given', 'keypoint_sources must be a list of str'),
+    ('coco', 'categories', {}, r'categories must be a list'),
+    ('coco', 'categories', [CATEGORY] * 2, 'must hold one category with keypoint names, got 2'),
+    ('coco', 'categories.0.keypoints', ['nose', 'nose'], "keypoint name 'nose' appears twice"),
+    ('coco', 'categories.0.keypoints', ['nose', ''], 'keypoint names must be non-empty'),
+    ('coco', 'categories.0.keypoints', ['nose', 3], r'keypoints must be .* strings'),
+    ('coco', 'categories.0.keypoints', ['nose', 'neck', 'tail'], 'must be a list of 9'),
+    ('coco', 'categories.0.skeleton', [[1, 9]], 'limb'),
+    ('coco', 'categories.0.skeleton', [[0, 9]], r'skeleton must be pairs of joints in 1\.\.2'),
+    ('coco', 'categories.0.skeleton', [[1]], r'skeleton\[0\] must be a list of 2 numbers'),
+    ('coco', 'categories.0.name', 5, r'categories\[0\]\.name must be a string, got 5'),
+    ('posetrack17', 'annolist', MISSING, 'annolist is missing'),
+    ('posetrack17', 'annolist.0.image', [], r'annolist\[0\]\.image must be a list of one'),
+    ('posetrack17', 'annolist.0.image.0.name', 'frame.jpg', r'name must be .*frame\.jpg'),
+    ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00000000.jpg', 'name must be'),
+    ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00010000.jpg', 'name must be'),
+    ('posetrack17', 'annolist.0.annorect', {}, r'annolist\[0\]\.annorect must be a list'),
+    ('posetrack17', 'annolist.0.ignore_regions.0.point', 5, r'ignore_regions\[0\]\.point must'),
+    ('posetrack17', 'rect.x2', [0], r'annorect\[0\]\.x2 must be at least x1'),
+    ('posetrack17', 'rect.y2', [0], r'annorect\[0\]\.y2 must be at least'),
+    ('posetrack17', 'rect.x1', MISSING, r'annorect\[0\]\.x1 is missing'),
+    ('posetrack17', 'rect.x1', 1, r'annorect\[0\]\.x1 must be a list'),
+    ('posetrack17', 'rect.x1', [1, 2], r'annorect\[0\]\.x1 must be a list of 1'),
+    ('posetrack17', 'rect.track_id', [0.5], r'annorect\[0\]\.track_id must be a whole number'),
+    ('posetrack17', 'point.id', [15], r'point\[0\]\.id must be a joint id in 0\.\.14'),
+    ('posetrack17', 'point.id', [-1], r'point\[0\]\.id must be a joint id'),
+    ('posetrack17', 'point.id', [14], r'point\[1\]\.id must be another joint'),
+    ('posetrack17', 'point.x', [HUGE], r'point\[0\]\.x\[0\] .* got 100000000'),
+    ('posetrack17', 'point.x', [], r'point\[0\]\.x must be a list of 1'),
+    ('posetrack17', 'point.is_visible', [2], r'point\[0\]\.is_visible must be 0 or 1'),
+    ('labelme', 'shapes', MISSING, 'shapes is missing'),
+    ('labelme', 'shapes', [], 'holds no shape of the type point'),
+    ('labelme', 'shapes.0.label', '', 'keypoint names must be non-empty'),
+    ('labelme', 'shapes.0.label', 'hand', r'shapes\[1\]\.label must be another joint'),
+    ('labelme', 'shapes.0.points', [], r'shapes\[0\]\.points must be a list of one point'),
+    ('labelme', 'shapes.0.points', [[1, 2], [3, 4]], r'points must be a list of one point'),
+    ('labelme', 'shapes.0.points', [[1]], r'points\[0\] must be a list of 2 numbers'),
+    ('labelme', 'shapes.0.points', [['1', 2]], r"points\[0\]\[0\] must be a number .* got '1'"),
+    ('labelme', 'shapes.0.points', DEEP, r'points'),
+    ('labelme', 'shapes.0.group_id', 'a', r"group_id must be a whole number, got 'a'"),
+    ('labelme', 'shapes.0.flags', [1], r'flags must be an object, got \[1\]'),
+    ('labelme', 'shapes.0.shape_type', 5, r'shape_type must be a string, got 5'),
+    ('labelme', 'shapes.2.points', [[1, 2]], r'shapes\[2\]\.points must be a list of two corn'),
+    ('labelme', 'imagePath', 7, 'imagePath must be a string, got 7'),
+    ('labelme', 'imageWidth', 0, r'imageWidth must be a whole number in 1\.\..* got 0'),
+    ('label-studio', '0', 'task', r"tasks\[0\] must be an object, got 'task'"),
+    ('label-studio', '0.annotations', [], 'holds no key points'),
+    ('label-studio', '0.annotations.0.was_cancelled', 'no', "must be true or false, got 'no'"),
+    ('label-studio', '0.annotations', STUDIO[0]['annotations'] * 2, 'one marked as ground truth'),
+    ('label-studio', '0.annotations.0.result', {}, r'annotations\[0\]\.result must be a list'),
+    ('label-studio', 'region.id', MISSING, r'result\[0\]\.id is missing'),
+    ('label-studio', 'region.id', 'b', "region id of .* 'b' appears twice"),
+    ('label-studio', 'region.value', [1], r'result\[0\]\.value must be an object, got \[1\]'),
+    ('label-studio', 'region.value.x', '1', r"value\.x must be a number .* got '1'"),
+    ('label-studio', 'region.value.x', NAN, r'value\.x must be a number .* got nan'),
+    ('label-studio', 'region.value.keypointlabels', [], r'value must be .* one label'),
+    ('label-studio', 'region.value.keypointlabels', ['a', 'b'], 'must be .* one label'),
+    ('label-studio', 'region.value.keypointlabels', ['hand'], r'result\[2\] is a second hand'),
+    ('label-studio', 'region.original_width', MISSING, r'original_width is missing'),
+    ('label-studio', 'region.original_height', 0, r'original_height must be .* got 0'),
+    ('label-studio', 'region.original_width', 320, r'regions of tasks\[0\] are of pictures of'),
+    ('label-studio', 'region.image_rotation', 90, r'image_rotation must be 0; turn .* got 90'),
+    ('label-studio', '0.data', MISSING, r'tasks\[0\]\.data is missing'),
+    ('label-studio', '0.data.image', MISSING, r'data must be an object with one picture'),
+    ('label-studio', '0.data.image', 3, r'data\.image must be a string, got 3'),
+    ('openpose', 'people', None, 'people must be a list of objects'),
+    ('openpose', 'people', [], 'holds people of 0 numbers of joints'),
+    ('openpose', 'pose', MISSING, r'people\[0\]\.pose_keypoints is missing'),
+    ('openpose', 'pose', [1, 2], r'pose_keypoints_2d must be a list of x, y, confidence'),
+    ('openpose', 'pose', [], 'holds people of 0 numbers of joints'),
+    ('openpose', 'pose', [5, 6, 0.5] * 1001, r'1001 keypoints a person, expected 1\.\.1000'),
+    ('openpose', 'pose', [0.1, 0.2, 0.5, 0.3, 0.4, 0.25], 'fractions of the picture'),
+    ('openpose', 'people.0.person_id', 'x', r'people\[0\]\.person_id must be a list of numbers'),
+    ('openpose', 'people', [openpose_person(1, 2, 0.5, person_id=1)] * 2, '1 appears twice'),
+    (
+        'openpose',
+        'people',
+        [openpose_person(5, 6, 1), openpose_person(*[5, 6, 1] * 2)],
+        r'people of 2 numbers of joints \[1, 2\]',
+    ),
+    ('mmpose', 'instance_info', 7, 'instance_info must be a list of objects, got 7'),
+    ('mmpose', 'instance_info.0.frame_id', MISSING, r'instance_info\[0\]\.frame_id is missing'),
+    ('mmpose', 'instance_info.0.frame_id', -1, r'frame_id must be .* got -1'),
+    ('mmpose', 'instance_info.0.frame_id', 10**9, r'frame_id must be .* got 1000000000'),
+    ('mmpose', 'instance_info.0.frame_id', 2, 'frame 1 appears twice'),
+    ('mmpose', 'instance_info.1.instances', 'x', r"\[1\]\.instances must be .* got 'x'"),
+    ('mmpose', 'instance.keypoints', [[1, 2]], r'keypoints must be a list of 2 points'),
+    ('mmpose', 'instance.keypoints', [[1, 2, 3]] * 2, r'keypoints\[0\] must be a list of 2'),
+    ('mmpose', 'instance.keypoints', DEEP, 'keypoints'),
+    ('mmpose', 'instance.keypoint_scores', [1], 'keypoint_scores must be a list of 2'),
+    ('mmpose', 'instance.bbox', [1, 2, 3], r'bbox must be a list of 4 numbers'),
+    ('mmpose', 'instance.bbox', [[9, 9, 3, 4]], 'bbox must be corners'),
+    ('mmpose', 'instance.bbox', 'all', 'bbox must be a list of 4 numbers'),
+    ('mmpose', 'meta_info', [], r'meta_info must be an object, got \[\]'),
+    ('mmpose', 'meta_info.keypoint_id2name.1', MISSING, r'keypoint_id2name\.1 is missing'),
+    ('mmpose', 'meta_info.keypoint_id2name.1', 'nose', "'nose' appears twice"),
+    ('mmpose', 'meta_info.num_keypoints', 10**9, r'must be a whole number in 1\.\.1000'),
+    ('mmpose', 'meta_info.skeleton_links', [[0, 9]], r'limb \(0, 9\)'),
+    ('coco-results', '1', None, r'results\[1\] must be an object, got None'),
+    ('coco-results', '1.image_id', MISSING, r'results\[1\]\.image_id is missing'),
+    ('coco-results', '0.image_id', -1, r'results\[0\]\.image_id must be .* got -1'),
+    ('coco-results', '0.image_id', [1], r'results\[0\]\.image_id must be .* got \[1\]'),
+    ('coco-results', '0.image_id', '', "image_id must be .* got ''"),
+    ('coco-results', '0.frame_index', -1, 'frame_index must be'),
+    ('coco-results', '0.keypoints', [], r'0 keypoints a person, expected 1\.\.1000'),
+    ('coco-results', '1.keypoints', [1, 2, 3], r'results\[1\]\.keypoints must be a list of 6'),
+    ('coco-results', '0.keypoints', [1, 2, 3, 4], 'keypoints must be a list of 3'),
+    ('coco-results', '0.keypoints', DEEP, r'keypoints'),
+]
+
+LINE = '0 0.5 0.5 0.2 0.4 0.25 0.5 2 0.75 1.0 1'
+YAML = 'kpt_shape: [2, 3]\nkpt_names: {0: [nose, hand]}\nnames: {0: person}\n'
+YOLO_MISTAKES: list[tuple[str, str, str]] = [
+    ('', YAML, 'holds nobody'),
+    ('person 0.5', YAML, r"line 1 is 'person 0\.5', expected the numbers class"),
+    ('0 0.5 0.5 0.2 0.4', YAML, 'has 5 numbers, a box without joints'),
+    (LINE + ' 0.5 3 7', YAML, 'holds 9 numbers for the joints of a person, expected 2 x 3'),
+    (LINE + '\n' + LINE + ' 0.5', YAML, 'lines of 6 and of 7 numbers'),
+    (LINE.replace('0.25', 'nan'), YAML, 'expected the numbers'),
+    (LINE.replace('0.25', '1e300'), YAML, 'expected the numbers'),
+    (LINE.replace('0.25', '0,25'), YAML, 'expected the numbers'),
+    (LINE.replace('0.25', '320'), YAML, 'line 1 is not in fractions of the picture'),
+    (LINE.replace('0.2 ', '-0.2 '), YAML, 'line 1 is not in fractions of the picture'),
+    ('-1' + LINE[1:], YAML, 'expected the numbers'),
+    ('0.5' + LINE[1:], YAML, 'expected the numbers'),
+    (LINE.replace('0.5 2', '0.5 3'), YAML, r'v beyond 0\.\.1'),
+    (LINE, 'kpt_shape: [2', 'is not YAML'),
+    (LINE, 'kpt_shape: two', r"kpt_shape must be a list of 2 numbers, got 'two'"),
+    (LINE, 'kpt_shape: [2, 4]', 'kpt_shape must be the number of joints, and 2 or 3'),
+    (LINE, 'kpt_shape: [0.5, 3]', 'kpt_shape must be the number of joints'),
+    (LINE, 'kpt_shape: [1000000, 3]', 'kpt_shape must be the number of joints'),
+    (LINE, 'kpt_shape: [3, 3]', 'holds 6 numbers .* expected 3 x 3'),
+    (LINE, '- 1\n- 2', r'must be an object, got \[1, 2\]'),
+    (LINE, YAML.replace('hand', 'nose'), "'nose' appears twice"),
+    (LINE, YAML.replace('hand', '3'), 'kpt_names.names must be a list of strings'),
+    (LINE, YAML.replace(', hand', ''), 'names 1 joints'),
+    (LINE, YAML.replace('{0: [nose, hand]}', '{0: [a, b], 1: [c, d]}'), 'the same names for every'),
+    (LINE, 'a: &a [1]\nb: [*a, *a]', r'has aliases \(\*name\)'),
+    (LINE, '!!python/object/apply:os.system ["true"]', 'is not YAML'),
+    (LINE, '[' * 5000, 'more than 32 levels'),
+    (LINE, '- ' * 5000, 'more than 32 levels'),
+    (LINE, '{a: ' * 5000, 'more than 32 levels'),
+]
+"""The label file, data.yaml, and words of the sentence."""
+
+HEADER = """\
+scorer,net,net,net,net,net,net
+individuals,a,a,a,b,b,b
+bodyparts,nose,nose,nose,nose,nose,nose
+coords,x,y,likelihood,x,y,likelihood
+"""
+PREDICTED = HEADER + '0,1,2,0.5,3,4,0.25\n1,,,,5,6,0.75\n'
+DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
+    ('scorer', 'person', 'expected header rows scorer'),
+    ('individuals', 'animals', 'expected header rows scorer'),
+    ('bodyparts', 'joints', 'expected header rows scorer'),
+    ('coords', 'xy', 'expected header rows scorer'),
+    ('coords,x,y,likelihood', 'coords,x,likelihood,y', 'columns of coords must be'),
+    ('coords,x,y,likelihood', 'coords,x,y,z', 'columns of coords must be'),
+    (',x,y,likelihood\n', ',x,y\n', 'header rows must have equally many columns'),
+    ('individuals,a,a,a', 'individuals,a,a,c', 'columns 2 to 4 must be x, y, likelihood of one'),
+    ('bodyparts,nose,nose,nose', 'bodyparts,nose,eye,nose', 'columns 2 to 4'),
+    ('individuals,a,a,a,b,b,b', 'individuals' + ',a' * 6, "bodypart of 'a' 'nose' appears twice"),
+    ('bodyparts,nose,nose,nose', 'bodyparts,,,', 'non-empty'),
+    ('0,1,2,0.5,3', '0,1,2,0.5', 'row 5 must have 7 columns .* got 6'),
+    ('0,1,2', '0,one,2', "nose of frame 0 must be two numbers .* got 'one,2,0.5'"),
+    ('0,1,2', '0,,2', r"nose of frame 0 must be two numbers .* got ',2,0.5'"),
+    ('0,1,2', '0,inf,2', 'nose of frame 0 must be two numbers'),
+    ('0,1,2', '0,1e9,2', 'nose of frame 0 must be two numbers'),
+    ('0,1,2,0.5', '0,1,2,inf', 'nose of frame 0 must be two numbers'),
+    ('0,1,2,0.5', '0,1,2,high', 'nose of frame 0 must be two numbers'),
+    ('\n1,', '\n0,', 'frame 0 appears twice'),
+    ('\n1,', '\n99999999,', 'frame 99999999 is beyond 1e7'),
+    ('\n1,', '\n' + '9' * 5000 + ',', 'is beyond 1e7'),
+    ('scorer,', '"scorer,', 'expected header rows scorer'),
+    ('scorer' + ',net' * 6, 'scorer' + ',' * 6, 'empty scorer, expected the name of the network'),
+]
+
+XML = """<annotations><meta><task><name>clip</name><size>3</size><labels>
+<label><name>person</name><type>skeleton</type></label>
+<label><name>nose</name><type>points</type><parent>person</parent></label>
+<label><name>neck</name><type>points</type><parent>person</parent></label>
+</labels><original_size><width>64</width><height>48</height></original_size></task></meta>
+<track id="0" label="person"><skeleton frame="0" keyframe="1">
+<points label="nose" outside="0" occluded="0" points="1.5,2"/>
+<points label="neck" outside="0" occluded="1" points="3,4">
+<attribute name="score">1</attribute></points>
+</skeleton></track>
+<track id="1" label="person"><skeleton frame="2" keyframe="1">
+<points label="nose" outside="0" occluded="0" points="1,2"/>
+</skeleton></track></annotations>"""
+XML_MISTAKES: list[tuple[str, str, str]] = [
+    ('</annotations>', '', 'is not XML'),
+    ('<annotations>', '<annotations><!-- \x00 -->', 'is not XML'),
+    ('annotations>', 'notes>', 'must be a CVAT file with <annotations>, got <notes>'),
+    ('<annotations>', '<!DOCTYPE a [<!ENTITY b "c">]><annotations>', 'document type definition'),
+    ('<size>3</size>', '<size>many</size>', "size must be .* got 'many'"),
+    ('<size>3</size>', '<size>-3</size>', "size must be .* got '-3'"),
+    ('<size>3</size>', '<size>99999999</size>', "size must be .* got '99999999'"),
+    ('<size>3</size>', '<size>3</size><frame_filter>x</frame_filter>', "frame_filter .* got 'x'"),
+    ('<width>64</width>', '<width>wide</width>', "width must be .* got 'wide'"),
+    ('<name>neck</name><type>points</type>', '<name>nose</name>', "'nose' appears twice"),
+    ('<name>neck</name>', '<name></name>', 'keypoint names must be non-empty'),
+    ('<track id="0"', '<track id="x"', r"id of track\[0\] must be .* got 'x'"),
+    ('<track id="0"', '<track', r'track\[0\] has no id'),
+    ('<track id="0"', '<track id="1"', 'track id 1 appears twice'),
+    ('<track id="0" label="person"', '<track id="0" label="dog"', r"label of track\[0\] .* 'dog'"),
+    ('<track id="0" label="person"', '<track id="0"', r'track\[0\] has no label'),
+    ('frame="0"', '', r'track\[0\]\.skeleton\[0\] has no frame'),
+    ('frame="0"', 'frame="0.5"', r"frame of track\[0\]\.skeleton\[0\] .* got '0\.5'"),
+    ('frame="0"', 'frame="-1"', r"frame of track\[0\]\.skeleton\[0\] .* got '-1'"),
+    ('frame="0"', 'frame="99999999"', "frame of .* got '99999999'"),
+    ('keyframe="1"', 'keyframe="yes"', "keyframe of .* must be 0 or 1, got 'yes'"),
+    ('label="nose"', 'label="tail"', "frame 0, point must be one of the 2 points .* 'tail'"),
+    ('label="nose"', 'label="neck"', 'frame 0, point must be another point'),
+    ('label="nose"', '', 'frame 0, point has no label'),
+    ('outside="0"', 'outside="2"', "outside of .* must be 0 or 1, got '2'"),
+    ('occluded="0"', 'occluded="true"', "occluded of .* must be 0 or 1, got 'true'"),
+    ('points="1.5,2"', 'points="1.5"', "points of .* got '1.5'"),
+    ('points="1.5,2"', 'points="1,2;3,4"', "points of .* got '1,2;3,4'"),
+    ('points="1.5,2"', 'points="nan,2"', "points of .* got 'nan,2'"),
+    ('points="1.5,2"', 'points="1e9,2"', "points of .* got '1e9,2'"),
+    ('points="1.5,2"', 'points="a,b"', "points of .* got 'a,b'"),
+    ('points="1.5,2"', '', 'has no points'),
+    ('>1</attribute>', '>high</attribute>', 'score'),
+    ('<attribute name="score">', '<attribute>', 'has no name'),
+    (
+        '</skeleton></track>',
+        '</skeleton><skeleton frame="0"><points label="nose" points="1,2"/></skeleton></track>',
+        'track id 0 appears twice in frame 0, remove one',
+    ),
+]
+
+VOC = (
+    '<?xml version="1.0"?>\n<annotation><filename>0.jpg</filename><object><name>person</name>'
+    '<bndbox><xmin>1</xmin></bndbox></object></annotation>'
+)
+CVAT_IMAGES = (
+    '<annotations><version>1.1</version><meta/><image id="0" name="0.jpg">'
+    '<box label="person" xtl="1" ytl="1" xbr="2" ybr="2"/></image></annotations>'
+)
+BOX = {'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 3, 4], 'score': 0.5}
+VIA_POINT = {'shape_attributes': {'name': 'point', 'cx': 1, 'cy': 2}, 'region_attributes': {}}
+VIA_IMAGE = {'filename': '0.jpg', 'size': 9, 'regions': [VIA_POINT], 'file_attributes': {}}
+DARWIN = {'version': '2.0', 'item': {'name': 'a.mp4'}, 'annotations': []}
+SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': [], 'tags': []}
+
+FOREIGN: list[tuple[str, str | bytes, str]] = [
+    ('a.xml', VOC, 'is a Pascal VOC file, which holds boxes .*: label joints, .*export these'),
+    ('a.xml', VOC.partition('\n')[2], 'is a Pascal VOC file'),
+    ('a.xml', CVAT_IMAGES, 'is "CVAT for images", expected an export as "CVAT for video 1.1"'),
+    ('a.xml', '<annotations/>', 'holds no skeleton'),
+    ('a.xml', '<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not XML'),
+    ('a.xml', b'PK\x03\x04broken', 'zip file'),
+    ('a.txt', '0 0.5 0.5 0.2 0.3\n0 0.1 0.2 0.3 0.4\n', 'is a YOLO file of boxes without joints'),
+    ('a.txt', '0 0.5 0.5 0.2 0.3', 'is a YOLO file of boxes without joints'),
+    ('a.txt', '0 0.5 0.5 0.2 0.3\n' * 1000, 'is a YOLO file of boxes without joints'),
+    ('a.json', json.dumps([BOX]), 'is a list of COCO detections, .*: give a file with joints'),
+    ('a.json', json.dumps({'_via_img_metadata': {}}), 'is a project of the VGG Image Annotator'),
+    ('a.json', json.dumps({'0.jpg9': VIA_IMAGE}), 'is a project of the VGG Image Annotator'),
+    ('a.json', json.dumps({'info': {}, 'categories': {}, 'items': []}), 'is a Datumaro data set'),
+    ('a.json', json.dumps(SUPERVISELY), 'is an annotation of Supervisely'),
+    ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7, .*: export the data set as COCO'),
+    ('a.json', '{"annotations": []}', 'is a COCO-like file without a list of "images"'),
+    ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
+    ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": [{"x": 1, "y": 2}]}]', 'of a known format'),
+    ('a.json', '{}', 'no label file of a known format'),
+    ('a.json', '[]', 'no label file of a known format'),
+    ('a.json', '{"images": 3}', 'no label file of a known format'),
+    ('a.json', '7', 'no label file of a known format'),
+    ('a.json', 'hello', 'is not JSON'),
+    ('a.pdf', '%PDF-1.7', 'is a PDF document'),
+    ('a.pkl', pickle.dumps([1]), "a pickle of Python's, expected poses of a video: export"),
+    ('a.npy', b'\x93NUMPY\1\0', 'an array of NumPy, expected poses of a video: export'),
+    ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'semicolons or tabs, .*with commas'),
+    ('a.csv', 'scorer\tAli\tAli\nbodyparts\tnose\tnose\n', 'semicolons or tabs, .*with commas'),
+    ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'stdpose writes .* as .json'),
+    ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file .*: give the labels'),
+    ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'of a known format, expected JSON'),
+    ('a.txt', 'hello', 'no label file of a known format, expected JSON'),
+]
+"""Name and content of a file of another kind, and words of the sentence."""
+
+
+def refused(read: Callable[[], Any], path: Path, told: str) -> None:
+    """Check that a reader refuses a file in one sentence that names it."""
+    with pytest.raises(InputError, match=told) as caught:
+        read()
+    message = str(caught.value)
+    assert str(path.parent) in message
+    assert '\n' not in message
+    assert len(message) < 500 + len(str(path))
+
+
+def outcome(path: Path, *arguments: Any) -> None:
+    """Check that a file is read, or refused in one sentence that names it."""
+    message = f'{path} was read'
+    try:
+        read_all_labels(path, *arguments)
+    except InputError as error:
+        message = str(error)
+    assert str(path) in message
+    assert '\n' not in message
+
+
+def place_of(text: str) -> Place:
+    first, _, rest = text.partition('.')
+    words = f'{SHORT.get(first, first)}.{rest}'.strip('.').split('.')
+    return tuple(int(word) if word.isdigit() else word for word in words)
+
+
+@pytest.mark.parametrize(('format', 'place', 'value', 'told'), JSON_MISTAKES)
+def test_json(tmp_path: Path, format: str, place: str, value: Any, told: str) -> None:
+    path = tmp_path / 'labels_1.json'
+    keys = place_of(place)
+    if 'id2name' in place:
+        keys = (*keys[:-1], str(keys[-1]))
+    path.write_text(json.dumps(changed(DOCUMENTS[format], keys, value)))
+
+    for name in ('coco', 'posetrack18') if format == 'coco' else (format,):
+        refused(lambda name=name: read_all_labels(path, name), path, told)
+
+
+@pytest.mark.parametrize(('text', 'config', 'told'), YOLO_MISTAKES)
+def test_yolo_pose(tmp_path: Path, text: str, config: str, told: str) -> None:
+    path = tmp_path / 'f_1.txt'
+    path.write_text(text)
+    (tmp_path / 'data.yaml').write_text(config)
+
+    refused(lambda: read_all_labels(path, 'yolo-pose', (64, 48)), path, told)
+
+
+@pytest.mark.parametrize(
+    ('format', 'whole', 'mistake'),
+    [
+        *(('deeplabcut', PREDICTED, mistake) for mistake in DEEPLABCUT_MISTAKES),
+        *(('cvat', XML, mistake) for mistake in XML_MISTAKES),
+    ],
+)
+def test_texts(tmp_path: Path, format: str, whole: str, mistake: tuple[str, str, str]) -> None:
+    old, new, told = mistake
+    assert old in whole
+    path = tmp_path / 'clip.txt'
+    path.write_text(whole.replace(old, new, -1 if old.endswith('>') else 1))
+
+    refused(lambda: read_all_labels(path, format), path, told)
+
+
+@pytest.mark.parametrize(('name', 'content', 'told'), FOREIGN)
+def test_files_of_another_kind(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    refused(lambda: read_labels(path), path, told)
+    if not name.endswith('xml') or 'VOC' in told:
+        refused(lambda: sniff_format(path), path, told)
+
+
+def test_a_video_is_no_label_file(movie: Path, folder: Path) -> None:
+    refused(lambda: read_labels(movie), movie, r'clip\.mp4 is a video, expected a file with label')
+    picture = folder / '000001.jpg'
+    refused(lambda: read_labels(picture), picture, r'000001\.jpg is a picture, expected a file')
+
+
+@pytest.mark.parametrize('format', DOCUMENTS)
+@pytest.mark.parametrize(('data', 'told'), DAMAGED)
+def test_damaged_json(tmp_path: Path, format: str, data: bytes, told: str) -> None:
+    path = tmp_path / 'labels.json'
+    path.write_bytes(data)
+    is_list = isinstance(DOCUMENTS[format], list) or format == 'mmpose'
+
+    refused(lambda: read_labels(path, format), path, '.' if 'object' in told and is_list else told)
+
+
+@pytest.mark.parametrize(
+    'format', [*DOCUMENTS, 'cvat', 'yolo-pose', 'deeplabcut', 'lightning-pose', 'sleap']
+)
+@pytest.mark.parametrize(
+    ('kind', 'told'),
+    [
+        ('missing', 'does not exist|no such'),
+        ('empty folder', 'is a folder|the folder .* holds 0'),
+        ('bytes', '.'),
+        ('gzip of nothing', '.'),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, format: str, kind: str, told: str) -> None:
+    path = tmp_path / 'labels'
+    if kind == 'empty folder':
+        path.mkdir()
+    elif kind == 'bytes':
+        path.write_bytes(bytes(range(256)) * 40)
+    elif kind == 'gzip of nothing':
+        path.write_bytes(b'\x1f\x8b\x08\x00')
+
+    refused(lambda: read_labels(path, format), path, told)
+
+
+def test_the_unchanged_files_are_read(tmp_path: Path) -> None:
+    """The mistakes above are the only thing wrong with the files they are in."""
+    for format, document in DOCUMENTS.items():
+        path = tmp_path / 'labels_1.json'
+        path.write_text(json.dumps(document))
+        assert read_labels(path, format).persons
+    for format, text in (('deeplabcut', PREDICTED), ('cvat', XML)):
+        path.write_text(text)
+        assert read_labels(path, format).persons
+
+
+@pytest.mark.parametrize('format', ['coco', 'cvat'])
+def test_the_command_tells_it_in_one_line_and_writes_nothing(
+    tmp_path: Path, run_main: Callable, format: str
+) -> None:
+    path, out = tmp_path / 'labels', tmp_path / 'out.json'
+    path.write_text('<annotations/>' if format == 'cvat' else '{"images": [1]}')
+    code, _, lines = run_main(convert.main, path, out, '--from', format)
+
+    assert code == 2
+    assert len(lines) == 1
+    assert str(path) in lines[0]
+    assert not out.exists()
+
+
+def test_a_zip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('stdpose_mm.io.labels.fields.MAX_UNZIPPED', 10**6)
+    path = tmp_path / 'labels.json.gz'
+    path.write_bytes(gzip.compress(b' ' * 10**7))
+
+    refused(lambda: read_all_labels(path), path, 'larger than')
+
+
+@pytest.mark.parametrize('depth', [100, 400, 900, 5000])
+def test_deep_nesting_in_fields_that_nobody_reads(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / 'labels.json'
+    nested = '[' * depth + ']' * depth
+    path.write_text(json.dumps(STUDIO).replace('"image":', f'"deep": {nested}, "picture":'))
+    outcome(path, 'label-studio')
+
+    path.write_text(json.dumps(COCO).replace('"id": 1,', f'"id": 1, "x": {nested},', 1))
+    outcome(path, 'coco')
+
+
+@pytest.mark.parametrize('format', ['labelme', 'openpose', 'mmpose'])
+def test_a_folder_with_a_foreign_file_names_that_file(tmp_path: Path, format: str) -> None:
+    (tmp_path / 'a_1.json').write_text(json.dumps(DOCUMENTS[format]))
+    (tmp_path / 'a_2.json').write_text('{"settings": 1}')
+
+    with pytest.raises(InputError, match=r'a_2\.json'):
+        read_labels(tmp_path, format)
+
+
+def test_a_folder_of_two_kinds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'a_1.json').write_text(json.dumps(LABELME))
+    (tmp_path / 'a_1.txt').write_text(LINE)
+
+    with pytest.raises(InputError, match='of YOLO-pose and of labelme, say which'):
+        read_labels(tmp_path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def places(document: Any, so_far: Place = ()) -> list[Place]:
+    """All places of a document."""
+    found = [so_far]
+    if isinstance(document, (dict, list)):
+        keys = document if isinstance(document, dict) else range(len(document))
+        found += [p for key in keys for p in places(document[key], (*so_far, key))]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('format', DOCUMENTS)
+@given(data=st.data())
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_value_anywhere_is_read_or_refused(
+    tmp_path: Path, format: str, data: st.DataObject
+) -> None:
+    document = DOCUMENTS[format]
+    place = data.draw(st.sampled_from(places(document)))
+    path = tmp_path / 'labels.json'
+    path.write_text(json.dumps(changed(document, place, data.draw(values))))
+
+    outcome(path, format)
