@@ -158,10 +158,10 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
     if not with_joints and default is not None:
         return default, {}
     if len(with_joints) != 1:
-        names = ', '.join(shown(category.text('name', '')) for category in with_joints)
+        found = ', '.join(shown(category.text('name', '')) for category in with_joints)
         raise InputError(
             f'{record.file}: categories must hold one category with keypoint names, got '
-            f'{len(with_joints)} ({names or "none"}); split a file of several by category'
+            f'{len(with_joints)} ({found or "none"}); split a file of several by category'
         )
     category = with_joints[0]
     names = category.texts('keypoints')

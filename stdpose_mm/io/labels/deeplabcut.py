@@ -303,8 +303,10 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         cells: list[str] = []
         for name, joint in columns:
             person = people.get(project.keys[name]) if name in project.keys else None
-            is_there = person is not None and person.labelled[joint]
-            cells += map(repr, person.keypoints[joint].tolist()) if is_there else ['', '']
+            if person is not None and person.labelled[joint]:
+                cells += map(repr, person.keypoints[joint].tolist())
+            else:
+                cells += ['', '']
         if any(cells):
             writer.writerow(['labeled-data', folder, pictures[index], *cells])
     write_text(project_file(path), _config(labels, scorer, project if several else None))

@@ -279,7 +279,7 @@ def _sniff_folder(folder: Path) -> str | None:
     if any(map(_may_be_json, folder.iterdir())):
         contents = map(read_json, label_files_in(folder, _may_be_json))
         # A file for a picture in which MMPose found nobody does not show its format.
-        data = next((data for data in contents if data != []), [])
+        data: Any = next((data for data in contents if data != []), None)
         of_pictures = [name for name in _FORMATS if LABEL_FORMATS[name].folder]
         found = next((name for name in of_pictures if _FORMATS[name].recognises(data)), None)
     if not is_yolo_folder(folder):

@@ -118,7 +118,7 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     digits, kind = sequence.groups()
     frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number
     regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
-    no_regions = {'ignore_regions_x': [], 'ignore_regions_y': []}
+    no_regions: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
     is_labeled = bool(entry.raw('annorect', []))
     return VideoFrame(
