@@ -74,7 +74,8 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
     known = f'{path} has detections of the categories {numbers}'
     if PERSON not in classes or None in classes:
         raise InputError(
-            f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or one category, leave the others out of the file'
+            f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
+            'one category, leave the others out of the file'
         )
     note = f'{known}: those of {PERSON}, people in COCO, are taken'
     warnings.warn(note, InputWarning, stacklevel=3)
