@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from research.tracking.smooth_labels import smooth_labels
 from stdpose_mm.cli.argument_types import seed
 from stdpose_mm.cli.one_line_parser import OneLineParser
 from stdpose_mm.cli.run_command import run_command
@@ -30,7 +31,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 from stdpose_mm.text import counted
-from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGolay, smooth_labels
+from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGolay
 
 
 @dataclass

@@ -22,9 +22,10 @@ MIN_SIMILARITY = 0.02
 
 @dataclass
 class _Track:
-    track_id: int
+    """The last label of a person that has a place, and the velocity [2] in pixels a frame."""
+
     label: PersonLabel
-    velocity: np.ndarray  # [2] pixels a frame
+    velocity: np.ndarray
 
 
 def assign_track_ids(labels: VideoLabels) -> VideoLabels:
@@ -44,63 +45,50 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
 
     new_ids = unused_track_ids(set(labels.track_ids))
     tracks: dict[int, _Track] = {}
-    track_ids = [person.track_id for person in labels.persons]
+    persons = list(labels.persons)
     positions: dict[int, list[int]] = {}
-    for position, person in enumerate(labels.persons):
+    for position, person in enumerate(persons):
         positions.setdefault(person.frame_index, []).append(position)
 
     for frame_index in sorted(positions):
         present = positions[frame_index]
-        taken = {track_ids[position] for position in present}
-        unnamed = [position for position in present if track_ids[position] is None]
-        free = [track for track_id, track in tracks.items() if track_id not in taken]
-        similarity = _similarities([labels.persons[p] for p in unnamed], free)
-        for row, column in zip(*linear_sum_assignment(similarity, maximize=True), strict=True):
-            if similarity[row, column] >= MIN_SIMILARITY:
-                track_ids[unnamed[row]] = free[column].track_id
+        taken = {persons[position].track_id for position in present}
+        unnamed = [position for position in present if persons[position].track_id is None]
+        free = [track_id for track_id in tracks if track_id not in taken]
+        similarity = pose_similarities(
+            [persons[position] for position in unnamed],
+            [tracks[track_id].label for track_id in free],
+            [
+                tracks[track_id].velocity * (frame_index - tracks[track_id].label.frame_index)
+                for track_id in free
+            ],
+        )
+        matched = {
+            unnamed[row]: free[column]
+            for row, column in zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
+            if similarity[row, column] >= MIN_SIMILARITY
+        }
         for position in unnamed:
-            if track_ids[position] is None:
-                track_ids[position] = next(new_ids)
-        for position in present:
-            track_id = track_ids[position]
-            assert track_id is not None
+            track_id = matched[position] if position in matched else next(new_ids)
+            persons[position] = replace(persons[position], track_id=track_id)
+        for person in (persons[position] for position in present):
             # A label without a place does not move the track.
-            person = labels.persons[position]
-            if person.has_place:
-                tracks[track_id] = _extended(tracks.get(track_id), track_id, person)
-
-    return labels.with_persons(
-        [
-            replace(person, track_id=track_id)
-            for person, track_id in zip(labels.persons, track_ids, strict=True)
-        ]
-    )
+            if person.has_place and person.track_id is not None:
+                before = tracks.get(person.track_id)
+                velocity = np.zeros(2) if before is None else _velocity(before.label, person)
+                tracks[person.track_id] = _Track(person, velocity)
+    return labels.with_persons(persons)
 
 
-def _extended(track: _Track | None, track_id: int, label: PersonLabel) -> _Track:
-    if track is None:
-        return _Track(track_id, label, np.zeros(2))
-    elapsed = label.frame_index - track.label.frame_index
-    return _Track(track_id, label, _displacement(track.label, label) / elapsed)
-
-
-def _displacement(before: PersonLabel, after: PersonLabel) -> np.ndarray:
-    """Compute the mean motion [2] of the joints labelled in both, else of the boxes."""
+def _velocity(before: PersonLabel, after: PersonLabel) -> np.ndarray:
+    """Compute the mean motion [2] a frame of the joints labelled in both, else of the boxes."""
     common = before.labelled & after.labelled
     if common.any():
-        return (after.keypoints[common] - before.keypoints[common]).mean(axis=0)
-    box_before, box_after = _box(before), _box(after)
-    return (box_after[:2] + box_after[2:] / 2) - (box_before[:2] + box_before[2:] / 2)
-
-
-def _similarities(persons: Sequence[PersonLabel], tracks: Sequence[_Track]) -> np.ndarray:
-    """Compare the N people of one frame with M tracks, moved on at their velocity: [N, M]."""
-    shifts = [
-        track.velocity * (person.frame_index - track.label.frame_index)
-        for person in persons[:1]
-        for track in tracks
-    ]
-    return pose_similarities(persons, [track.label for track in tracks], shifts)
+        motion = (after.keypoints[common] - before.keypoints[common]).mean(axis=0)
+    else:
+        start, end = _box(before), _box(after)
+        motion = (end[:2] + end[2:] / 2) - (start[:2] + start[2:] / 2)
+    return motion / (after.frame_index - before.frame_index)
 
 
 def pose_similarities(
@@ -122,23 +110,20 @@ def pose_similarities(
     if not persons or not earlier:
         return np.zeros((len(persons), len(earlier)))
     shift = np.stack(shifts)
+    boxes, before = (np.stack([_box(p) for p in people]) for people in (persons, earlier))
+    moved = np.concatenate([before[:, :2] + shift, before[:, 2:]], axis=1)
+    overlap = box_iou(boxes[:, None], moved)
+    areas = before[:, 2:].prod(axis=1) + boxes[:, None, 2:].prod(axis=-1)
+    size = np.maximum(np.sqrt(areas / 2), 1.0)
     expected = np.stack([label.keypoints for label in earlier]) + shift[:, None]
-    labelled = np.stack([label.labelled for label in earlier])
-    boxes = np.stack([_box(label) for label in earlier])
-    moved = np.concatenate([boxes[:, :2] + shift, boxes[:, 2:]], axis=1)
-    area = boxes[:, 2:].prod(axis=1)
-    similarity = np.zeros((len(persons), len(earlier)))
-    for row, person in enumerate(persons):
-        box = _box(person)
-        overlap = box_iou(box, moved)
-        common = labelled & person.labelled
-        size = np.maximum(np.sqrt((area + box[2:].prod()) / 2), 1.0)
-        distance = np.linalg.norm(expected - person.keypoints, axis=-1) / size[:, None]
-        likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
-        joints = common.sum(axis=1)
-        oks = likeness.sum(axis=1) / np.maximum(joints, 1)
-        similarity[row] = np.where(joints > 0, (oks + overlap) / 2, overlap)
-    return similarity
+    offset = expected - np.stack([person.keypoints for person in persons])[:, None]
+    distance = np.linalg.norm(offset, axis=-1) / size[..., None]
+    common = np.stack([label.labelled for label in earlier])
+    common = common & np.stack([person.labelled for person in persons])[:, None]
+    likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
+    joints = common.sum(axis=-1)
+    oks = likeness.sum(axis=-1) / np.maximum(joints, 1)
+    return np.where(joints > 0, (oks + overlap) / 2, overlap)
 
 
 def _box(label: PersonLabel) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, expand, to_corners
+from stdpose_mm.structures import FrameBoxes, expand, to_corners
 
 HIGH_SCORE_THR = 0.4
 """Detections above this score start tracks (the threshold of MMPose); those below only continue
@@ -36,8 +36,7 @@ class PersonTracker:
         kept_frames: See ``KEPT_FRAMES``.
 
     Raises:
-        InputError: If a number is out of range, or a package that MMDetection needs for tracking
-            is not installed.
+        InputError: If a package that MMDetection needs for tracking is not installed.
     """
 
     def __init__(
@@ -46,11 +45,6 @@ class PersonTracker:
         high_score_thr: float = HIGH_SCORE_THR,
         kept_frames: int = KEPT_FRAMES,
     ) -> None:
-        for name, value in (('detect_interval', detect_interval), ('kept_frames', kept_frames)):
-            if value < 1:
-                raise InputError(f'{name} must be at least 1 frame, got {value}')
-        if not 0 <= high_score_thr < 1:
-            raise InputError(f'high_score_thr must be in 0..1 and below 1, got {high_score_thr}')
         self.detect_interval = detect_interval
         self._kept_steps = max(2, round(kept_frames / detect_interval))
         self._tracker = _build_byte_tracker(high_score_thr, self._kept_steps)
@@ -85,14 +79,11 @@ class PersonTracker:
             for _ in range(min(round(elapsed / self.detect_interval) - 1, self._kept_steps)):
                 self._track(np.zeros((0, 4)), np.zeros(0))
         self._last_frame = frame_index
-        solid = np.flatnonzero((detections.boxes[:, 2:] > 0).all(axis=1))
-        boxes, scores = detections.boxes[solid], detections.scores[solid]
-        positions, track_ids = self._track(boxes, scores)
-        if not len(positions):
-            return NO_PEOPLE
+        solid = detections.select((detections.boxes[:, 2:] > 0).all(axis=1))
+        positions, track_ids = self._track(solid.boxes, solid.scores)
         order = np.argsort(positions)
         kept = positions[order]
-        return FrameBoxes(boxes[kept], scores[kept], track_ids[order])
+        return FrameBoxes(solid.boxes[kept], solid.scores[kept], track_ids[order])
 
     def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Run ByteTrack; return the positions of the tracked detections and their track ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ long as it keeps its lost tracks, the box tracker alone decides who comes back."
 
 @dataclass
 class _Known:
-    """Hold the last known state of a person."""
+    """The last known state of a person."""
 
     frame: int
     box: np.ndarray
@@ -77,7 +77,7 @@ class PoseIdentities:
         proposed = [self._own_id.get(t, (-1, -1))[0] for t in people.track_ids.tolist()]
         same = np.array(proposed)[:, None] == np.array(known_ids, dtype=np.int64)[None]
         gain = allowed + LOYALTY * same
-        own = np.full(len(people), -1, dtype=np.int64)
+        own = np.full(len(people), -1)
         for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
             if gain[row, column] > 0:
                 own[row] = known_ids[column]
@@ -87,12 +87,10 @@ class PoseIdentities:
         unknown = own < 0
         own[unknown] = self._next_id + np.arange(unknown.sum())
         self._next_id += int(unknown.sum())
-        for row, (track, number) in enumerate(
-            zip(people.track_ids.tolist(), own.tolist(), strict=True)
-        ):
-            self._own_id[track] = (number, frame_index)
+        for row, number in enumerate(own.tolist()):
+            self._own_id[int(people.track_ids[row])] = (number, frame_index)
             self._remember(frame_index, number, people.boxes[row], keypoints[row], sure[row])
-        return FrameBoxes(people.boxes, people.scores, own)
+        return replace(people, track_ids=own)
 
     def _similarity(
         self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
@@ -113,9 +111,8 @@ class PoseIdentities:
         common = sure[:, None] & np.stack([person.sure for person in known])[None]
         joints = common.sum(axis=-1)
         oks = (likeness * common).sum(axis=-1) / np.maximum(joints, 1)
-        moved = known_boxes.copy()
-        moved[:, :2] += shift
-        overlap = np.stack([box_iou(box, moved) for box in boxes])
+        moved = known_boxes + np.pad(shift, ((0, 0), (0, 2)))
+        overlap = box_iou(boxes[:, None], moved)
         return np.where(joints > 0, oks, overlap)
 
     def _remember(

@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from stdpose_mm.constants import SMOOTHERS
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 from stdpose_mm.text import counted
 
 SURE_JOINT = 0.2
@@ -28,7 +28,7 @@ FPS = 30.0
 
 @dataclass(frozen=True)
 class TrackedPoses:
-    """Hold the poses of one frame, as a filter sees them.
+    """The poses of one frame, as a filter sees them.
 
     Args:
         frame_index: 0-based.
@@ -46,7 +46,7 @@ class TrackedPoses:
 
 
 class PoseSmoother(ABC):
-    """Filter joints in time. ``str()`` names the filter with its settings, for the output."""
+    """Filter of joints in time. ``str()`` names the filter with its settings, for the output."""
 
     @abstractmethod
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
@@ -57,14 +57,10 @@ class PoseSmoother(ABC):
                 all runs end.
         """
 
-    @property
-    @abstractmethod
-    def delay(self) -> int:
-        """Return the number of frames that the filter looks ahead."""
 
-
+@dataclass(frozen=True)
 class OneEuro(PoseSmoother):
-    """Apply the One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, with little lag.
+    """The One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, with little lag.
 
     A low pass whose cutoff frequency rises with the speed of the joint. Neither MMPose 1.x nor
     SciPy has it, and the authors' own package filters single numbers; this is their algorithm
@@ -78,44 +74,19 @@ class OneEuro(PoseSmoother):
             more is less lag.
         speed_cutoff: Hz, cutoff of the low pass that the speed goes through.
         time_of: Frame -> its time in seconds, ascending, which takes the place of ``fps``.
-
-    Raises:
-        InputError: If a number is out of range.
     """
 
-    def __init__(
-        self,
-        fps: float = FPS,
-        min_cutoff: float = 1.0,
-        beta: float = 10.0,
-        speed_cutoff: float = 1.0,
-        time_of: Callable[[int], float] | None = None,
-    ) -> None:
-        for name, value in (
-            ('fps', fps),
-            ('min_cutoff', min_cutoff),
-            ('speed_cutoff', speed_cutoff),
-        ):
-            if not 0 < value < np.inf:
-                raise InputError(f'{name} of the One Euro filter must be above 0, got {value}')
-        if not 0 <= beta < np.inf:
-            raise InputError(f'beta of the One Euro filter must be at least 0, got {beta}')
-        self._fps = fps
-        self._min_cutoff = min_cutoff
-        self._beta = beta
-        self._speed_cutoff = speed_cutoff
-        self._time_of = time_of
+    fps: float = FPS
+    min_cutoff: float = 1.0
+    beta: float = 10.0
+    speed_cutoff: float = 1.0
+    time_of: Callable[[int], float] | None = None
 
     def __str__(self) -> str:
         return (
-            f'one-euro (min_cutoff {self._min_cutoff:g} Hz, beta {self._beta:g}, '
-            f'{self._fps:g} frames/s)'
+            f'one-euro (min_cutoff {self.min_cutoff:g} Hz, beta {self.beta:g}, '
+            f'{self.fps:g} frames/s)'
         )
-
-    @property
-    def delay(self) -> int:
-        """Return 0: the filter is causal."""
-        return 0
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
         """See :class:`PoseSmoother`."""
@@ -128,36 +99,31 @@ class OneEuro(PoseSmoother):
                 now, then = _same_tracks(frame, before)
                 going_on = frame.usable[now] & before.usable[then]
                 last = before.keypoints[then]
-                fps = self._rate_before(frame.frame_index)
+                fps = self.fps
+                if self.time_of is not None:
+                    fps = 1 / (self.time_of(frame.frame_index) - self.time_of(before.frame_index))
                 raw = (frame.keypoints[now] - last) * fps
-                share = _share(self._speed_cutoff, fps)
-                speed = share * raw + (1 - share) * velocity[then]
+                weight = _low_pass_weight(self.speed_cutoff, fps)
+                speed = weight * raw + (1 - weight) * velocity[then]
                 per_size = np.linalg.norm(speed, axis=-1, keepdims=True)
                 per_size /= np.maximum(frame.sizes[now], 1.0)[:, None, None]
-                share = _share(self._min_cutoff + self._beta * per_size, fps)
-                filtered = share * frame.keypoints[now] + (1 - share) * last
+                weight = _low_pass_weight(self.min_cutoff + self.beta * per_size, fps)
+                filtered = weight * frame.keypoints[now] + (1 - weight) * last
                 smoothed[now] = np.where(going_on[..., None], filtered, smoothed[now])
                 new_velocity[now] = np.where(going_on[..., None], speed, 0.0)
             velocity = new_velocity
-            before = TrackedPoses(
-                frame.frame_index, frame.track_ids, smoothed, frame.usable, frame.sizes
-            )
+            before = replace(frame, keypoints=smoothed)
             yield smoothed
 
-    def _rate_before(self, frame_index: int) -> float:
-        """Return the frame rate between a frame and the frame before it."""
-        if self._time_of is None:
-            return self._fps
-        return 1 / (self._time_of(frame_index) - self._time_of(frame_index - 1))
 
-
-def _share(cutoff: float | np.ndarray, fps: float) -> np.ndarray:
+def _low_pass_weight(cutoff: float | np.ndarray, fps: float) -> np.ndarray:
     """Compute the weight of the new value in a first-order low pass."""
     return np.asarray(1 / (1 + fps / (2 * np.pi * cutoff)))
 
 
+@dataclass(frozen=True)
 class SavitzkyGolay(PoseSmoother):
-    """Apply the Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
+    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
 
     Every joint takes the value of the polynomial fitted to the ``window`` frames around it; near
     the ends of a run to its first or last ``window`` frames (``mode='interp'`` of
@@ -166,36 +132,17 @@ class SavitzkyGolay(PoseSmoother):
     Args:
         window: Odd number of frames.
         order: Order of the polynomial, less than ``window``.
-
-    Raises:
-        InputError: If a number is out of range.
     """
 
-    def __init__(self, window: int = 7, order: int = 2) -> None:
-        if window < 3 or window % 2 == 0:
-            raise InputError(
-                f'the window of the Savitzky-Golay filter must be odd and at least 3, got {window}'
-            )
-        if not 0 <= order < window:
-            raise InputError(
-                'the order of the Savitzky-Golay filter must be at least 0 and less than its '
-                f'window of {window} frames, got {order}'
-            )
-        self._window = window
-        self._order = order
-        self._weights = _run_weights(window, order)
+    window: int = 7
+    order: int = 2
 
     def __str__(self) -> str:
-        return f'savitzky-golay (window {self._window} frames, order {self._order})'
-
-    @property
-    def delay(self) -> int:
-        """Return ``window - 1``: at the beginning of a run the whole window lies ahead."""
-        return self._window - 1
+        return f'savitzky-golay (window {self.window} frames, order {self.order})'
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
         """See :class:`PoseSmoother`."""
-        reach = self._window - 1
+        reach = self.window - 1
         near: deque[TrackedPoses] = deque()
         position = 0  # in ``near``, of the frame whose turn it is
         for frame in frames:
@@ -212,7 +159,7 @@ class SavitzkyGolay(PoseSmoother):
 
     def _smooth(self, near: deque[TrackedPoses], position: int) -> np.ndarray:
         frame = near[position]
-        reach = self._window - 1
+        reach = self.window - 1
         values = np.zeros((2 * reach + 1, *frame.keypoints.shape))
         usable = np.zeros((2 * reach + 1, *frame.usable.shape), dtype=bool)
         for other in near:
@@ -223,7 +170,8 @@ class SavitzkyGolay(PoseSmoother):
                 usable[reach + offset, now] = other.usable[then]
         before = usable[:reach][::-1].cumprod(axis=0).sum(axis=0)
         after = usable[reach + 1 :].cumprod(axis=0).sum(axis=0)
-        smoothed = np.einsum('nkt,tnkd->nkd', self._weights[before, after], values)
+        weights = _run_weights(self.window, self.order)[before, after]
+        smoothed = np.einsum('nkt,tnkd->nkd', weights, values)
         return np.where(frame.usable[..., None], smoothed, frame.keypoints)
 
 
@@ -277,58 +225,6 @@ def smooth_tracks(
         )
 
 
-def smooth_labels(
-    labels: VideoLabels, smoother: PoseSmoother, min_score: float = SURE_JOINT
-) -> VideoLabels:
-    """Smooth the poses of a video; ``extra['smoothing']`` names the filter.
-
-    Given labels count, but come out unchanged, and so do people without a track id.
-
-    Args:
-        labels: Any labels. Runs end where a track is missing from a frame.
-        smoother: The filter.
-        min_score: Joints that score less are not usable.
-    """
-    by_frame = {
-        frame: [p for p in labels[frame] if p.track_id is not None and p.labelled.any()]
-        for frame in sorted(labels)
-    }
-    smoothed = smooth_tracks(
-        (
-            _tracked(frame, people, labels.skeleton.num_keypoints, min_score)
-            for frame, people in by_frame.items()
-        ),
-        smoother,
-        min_score,
-    )
-    keypoints_of = {
-        (frame, person.track_id): np.where(person.given[:, None], person.keypoints, keypoints)
-        for (frame, people), poses in zip(by_frame.items(), smoothed, strict=True)
-        for person, keypoints in zip(people, poses, strict=True)
-    }
-    persons = [
-        replace(p, keypoints=keypoints_of.get((p.frame_index, p.track_id), p.keypoints))
-        for p in labels.persons
-    ]
-    extra = {**labels.extra, 'smoothing': str(smoother)}
-    return replace(labels.with_persons(persons), extra=extra)
-
-
-def _tracked(
-    frame_index: int, people: list[PersonLabel], num_joints: int, min_score: float
-) -> TrackedPoses:
-    usable = [
-        p.labelled if p.scores is None else p.labelled & (p.scores >= min_score) for p in people
-    ]
-    return TrackedPoses(
-        frame_index,
-        np.array([p.track_id for p in people], dtype=np.int64),
-        np.array([p.keypoints for p in people]).reshape(-1, num_joints, 2),
-        np.array(usable, dtype=bool).reshape(-1, num_joints),
-        np.array([np.sqrt(person_box(p)[2:].prod()) for p in people]),
-    )
-
-
 def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions in both frames of the tracks that are in both."""
     _, in_first, in_second = np.intersect1d(
@@ -337,6 +233,7 @@ def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray,
     return in_first, in_second
 
 
+@cache
 def _run_weights(window: int, order: int) -> np.ndarray:
     """Compute the weights [window, window, 2 * window - 1] of the frames around one.
 

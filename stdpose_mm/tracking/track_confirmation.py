@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.structures import FrameBoxes, box_ioa
 
 MIN_TRACK_FRAMES = 10
@@ -35,18 +34,11 @@ class TrackConfirmation:
     Args:
         min_frames: See ``MIN_TRACK_FRAMES``; 1 confirms at once and keeps short tracks.
         max_contained: See ``MAX_CONTAINED``; 1 keeps all second boxes.
-
-    Raises:
-        InputError: If a number is out of range.
     """
 
     def __init__(
         self, min_frames: int = MIN_TRACK_FRAMES, max_contained: float = MAX_CONTAINED
     ) -> None:
-        if min_frames < 1:
-            raise InputError(f'min_frames must be at least 1 frame, got {min_frames}')
-        if not 0 < max_contained <= 1:
-            raise InputError(f'max_contained must be above 0 and at most 1, got {max_contained}')
         self._min_frames = min_frames
         self._max_contained = max_contained
 

@@ -21,7 +21,7 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import ArrayFrames, open_frames, write_video_like
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
+from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
 from support.warm_commands import start_code
 
@@ -248,6 +248,21 @@ def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_pat
         np.testing.assert_allclose(person.bbox, expected, atol=1e-6)
 
 
+def smoothed(labels, smoother):
+    """The keypoints of every person, frame by frame."""
+    frames = [
+        TrackedPoses(
+            frame,
+            np.array([person.track_id for person in labels[frame]]),
+            np.stack([person.keypoints for person in labels[frame]]),
+            np.stack([person.scores >= 0.2 for person in labels[frame]]),
+            np.array([np.sqrt(person.bbox[2:].prod()) for person in labels[frame]]),
+        )
+        for frame in sorted(labels)
+    ]
+    return [keypoints for poses in smoother(frames) for keypoints in poses]
+
+
 def test_poses_are_smoothed(run, movie, boxes, tmp_path):
     plain = tmp_path / 'plain.json'
     assert run(movie, '--out', plain, '--boxes', boxes)[0] == 0
@@ -258,9 +273,9 @@ def test_poses_are_smoothed(run, movie, boxes, tmp_path):
         labels = read_labels(out)
         assert labels.extra['inference']['smoothing'].startswith(name)
         smoother = build_smoother(name, fps=10)
-        expected = smooth_labels(read_labels(plain), smoother)
-        for one, other in zip(labels.persons, expected.persons, strict=True):
-            np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-6)
+        expected = smoothed(read_labels(plain), smoother)
+        for person, keypoints in zip(labels.persons, expected, strict=True):
+            np.testing.assert_allclose(person.keypoints, keypoints, atol=1e-6)
 
 
 class Uneven(ArrayFrames):
@@ -277,9 +292,9 @@ def test_poses_are_smoothed_by_the_times_of_frames(run, pictures, boxes, tmp_pat
     assert run(video, '--out', plain, '--boxes', boxes)[0] == 0
     assert run(video, '--out', out, '--boxes', boxes, '--smooth', 'one-euro')[0] == 0
     smoother = build_smoother('one-euro', time_of=lambda index: index**2 / 20)
-    expected = smooth_labels(read_labels(plain), smoother)
-    for one, other in zip(read_labels(out).persons, expected.persons, strict=True):
-        np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-3)
+    expected = smoothed(read_labels(plain), smoother)
+    for person, keypoints in zip(read_labels(out).persons, expected, strict=True):
+        np.testing.assert_allclose(person.keypoints, keypoints, atol=1e-3)
 
 
 def test_smoothing_that_changes_nothing_says_so(run, model_files, movie, boxes, tmp_path):

@@ -355,11 +355,6 @@ def test_other_pictures_are_refused(shown, message):
         list(WholePicture()([shown]))
 
 
-def test_the_detector_runs_at_most_on_every_frame():
-    with pytest.raises(InputError, match='detect_interval must be at least 1 frame, got 0'):
-        DetectedBoxes(Places({}), detect_interval=0)
-
-
 def test_what_is_known_of_the_people_decides_on_the_source():
     detector = Places({})
     boxes = {0: FrameBoxes(np.array([[0.0, 0, 5, 5]]), np.ones(1))}

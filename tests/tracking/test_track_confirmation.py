@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.track_confirmation import TrackConfirmation
 
@@ -119,12 +118,3 @@ def test_one_frame_answers_at_once():
     for n, chosen in enumerate(TrackConfirmation(1)(frames())):
         assert chosen.tolist() == [True]
         assert read == list(range(n + 1))
-
-
-@pytest.mark.parametrize(
-    ('settings', 'sentence'),
-    [((0,), 'min_frames must be at least 1'), ((5, 0.0), 'max_contained must be above 0')],
-)
-def test_what_is_out_of_range_is_said(settings, sentence):
-    with pytest.raises(InputError, match=sentence):
-        TrackConfirmation(*settings)
