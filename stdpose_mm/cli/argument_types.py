@@ -3,102 +3,51 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 MAX_FRAME_RATE = 100_000
 
-
-def seed(text: str) -> int:
-    """Parse a seed of NumPy and PyTorch, 0..2^32 - 1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
-    return int(text)
+Number = TypeVar('Number', int, float)
 
 
-def whole(text: str) -> int:
-    """Parse a whole number of at least 0.
+def _number(
+    kind: Callable[[str], Number], is_allowed: Callable[[Number], bool], expected: str
+) -> Callable[[str], Number]:
+    """Return a function that parses a number, or says that something else was expected."""
 
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number, or has more than 9 digits.
-    """
-    if not re.fullmatch('[0-9]{1,9}', text):
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 0, got {text!r}')
-    return int(text)
+    def parse(text: str) -> Number:
+        with suppress(ValueError):
+            number = kind(text)
+            if is_allowed(number) and '_' not in text:
+                return number
+        raise argparse.ArgumentTypeError(f'expected {expected}, got {text!r}')
 
-
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
-    return int(text)
+    return parse
 
 
-def fraction(text: str) -> float:
-    """Parse a number in 0..1.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f'expected a number in 0..1, got {text!r}')
-    return number
-
-
-def frame_rate(text: str) -> float:
-    """Parse a number of frames per second, above 0 and at most ``MAX_FRAME_RATE``.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such number.
-    """
-    number = _number(text)
-    if not 0 < number <= MAX_FRAME_RATE:
-        raise argparse.ArgumentTypeError(
-            f'expected frames per second, more than 0 and at most {MAX_FRAME_RATE}, got {text!r}'
-        )
-    return number
-
-
-def _number(text: str) -> float:
-    """Convert a text to a number; NaN if the text is no number."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+seed = _number(int, lambda number: 0 <= number < 2**32, 'a whole number in 0..2^32 - 1')
+whole = _number(int, lambda number: 0 <= number < 10**9, 'a whole number of at least 0')
+positive = _number(int, lambda number: number >= 1, 'a whole number of at least 1')
+port = _number(int, lambda number: 0 <= number <= 65535, 'a port, 0..65535')
+fraction = _number(float, lambda number: 0 <= number <= 1, 'a number in 0..1')
+frame_rate = _number(
+    float,
+    lambda number: 0 < number <= MAX_FRAME_RATE,
+    f'frames per second, more than 0 and at most {MAX_FRAME_RATE}',
+)
+pixels = _number(float, lambda number: 0 < number < float('inf'), 'a number of pixels or "all"')
 
 
 def pixel_tolerance(text: str) -> float | None:
-    """Parse a number of pixels above 0, or "all" to None.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is neither.
-    """
-    if text == 'all':
-        return None
-    try:
-        pixels = float(text)
-    except ValueError:
-        pixels = -1.0
-    if not 0 < pixels < float('inf'):
-        raise argparse.ArgumentTypeError(f'expected a number of pixels or "all", got {text!r}')
-    return pixels
+    """Parse a number of pixels above 0, or "all" to None."""
+    return None if text == 'all' else pixels(text)
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """Parse a picture size such as 1280x720 to (width, height) in pixels.
-
-    Raises:
-        argparse.ArgumentTypeError: If ``text`` is no such size.
-    """
+    """Parse a picture size such as 1280x720 to (width, height) in pixels."""
     size = re.fullmatch('([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
     if size is None:
         raise argparse.ArgumentTypeError(

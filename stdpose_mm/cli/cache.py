@@ -9,50 +9,41 @@ does only what they touch. See docs/guide/propagation.md.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from stdpose_mm.cli.arguments import add_cache_argument
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from .command import Command
+from .options import CacheOptions
+from .parser import argument
 
 SHOW, CLEAR = 'show', 'clear'
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'stdpose cache') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), run, arguments)
+@dataclass(kw_only=True)
+class CacheCommandOptions(CacheOptions):
+    """Options of ``stdpose cache``.
+
+    Args:
+        action: Show what is in the cache, or remove all of it.
+    """
+
+    action: str = argument('{show,clear}', nargs='?', choices=(SHOW, CLEAR), default=SHOW)
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument(
-        'action',
-        nargs='?',
-        choices=(SHOW, CLEAR),
-        default=SHOW,
-        help='show what is in the cache, or remove all of it (%(default)s)',
-    )
-    add_cache_argument(parser)
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(options: CacheCommandOptions) -> None:
     """Print the contents of the cache by video, or clear the cache.
 
     Raises:
         InputError: If the size limit of the cache is no number.
     """
-    from stdpose_mm.io.cache_folder import CacheFolder, choose_cache_folder
+    from stdpose_mm.io.cache_folder import CacheFolder
 
-    folder = choose_cache_folder(args.cache)
+    folder = options.cache_folder
     if folder is None:
         print('nothing is kept: the cache is off')
         return
     cache = CacheFolder(folder)
-    if args.action == CLEAR:
+    if options.action == CLEAR:
         print(f'{folder}: {cache.clear()} entries removed')
         return
     usage = cache.usage()
@@ -68,3 +59,6 @@ def run(args: argparse.Namespace) -> None:
 
 def _megabytes(size: int) -> str:
     return f'{size / 1e6:.1f} MB'
+
+
+main = Command(CacheCommandOptions, run, __doc__, 'stdpose cache')

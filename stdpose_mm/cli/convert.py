@@ -9,30 +9,18 @@ stdpose convert dense.json dense.csv --to tidy-csv --fps 30
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.argument_types import fraction, frame_rate, picture_size
-from stdpose_mm.cli.arguments import (
-    add_cvat_input,
-    add_cvat_output,
-    add_frame_arguments,
-    frame_options,
-    require_cvat_output,
-)
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.constants import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import (
-    DEFAULT_FORMAT,
-    choose_format,
-    guard_outputs,
-    label_outputs,
-    require_suffix,
-)
+from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs, require_suffix
+
+from .argument_types import fraction, frame_rate
+from .command import Command
+from .options import CvatTolerance, LabelFileOptions
+from .parser import argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -41,65 +29,37 @@ MANY_VIDEOS_FORMAT = 'coco'
 """The only output format that can hold several videos."""
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'convert_labels.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), convert, arguments)
+@dataclass(kw_only=True)
+class ConvertOptions(CvatTolerance, LabelFileOptions):
+    """Options of ``stdpose convert``.
+
+    Args:
+        input: Label file, or folder with one label file per picture of a video (YOLO-pose, LabelMe,
+            OpenPose, MMPose); for --to coco also a folder with one label file per video, or a .txt
+            file with one path per line.
+        output: Label file to write.
+        source: Format of IN (default: recognised from its content).
+        target: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix);
+            cvat-labels writes the label definition that a CVAT task needs for the skeleton of IN,
+            to paste into the tab "Raw".
+        video: Video whose labels to convert, if IN holds several.
+        labels_size: Size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and
+            the pictures are not in the same place.
+        fps: Frames per second of the video, for the times in tidy-csv and trc.
+        as_given: Turn estimates into labels: joints that score at least MIN_SCORE become given
+            labels, the others are left to be propagated.
+    """
+
+    input: str = argument('IN', reads_folder=True)
+    output: str = argument('OUT', writes=True, type=str)
+    source: str | None = option(None, '--from', choices=READ_FORMATS)
+    target: str | None = option(None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS))
+    video: str | None = option(metavar='NAME')
+    fps: float | None = option(type=frame_rate)
+    as_given: float | None = option(type=fraction, metavar='MIN_SCORE')
 
 
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_labels(
-        'input',
-        metavar='IN',
-        help='label file, or folder with one label file per picture of a video (YOLO-pose, '
-        'LabelMe, OpenPose, MMPose); for --to coco also a folder with one label file per video, '
-        'or a .txt file with one path per line',
-    )
-    parser.add_output('output', type=str, metavar='OUT', help='label file to write')
-    parser.add_argument(
-        '--from',
-        dest='source',
-        choices=READ_FORMATS,
-        help='format of IN (default: recognised from its content)',
-    )
-    parser.add_argument(
-        '--to',
-        dest='target',
-        choices=(*WRITE_FORMATS, CVAT_LABELS),
-        help=f'format of OUT (default: by its suffix; {DEFAULT_FORMAT} for .json or no suffix); '
-        f'{CVAT_LABELS} writes the label definition that a CVAT task needs for the skeleton of IN, '
-        'to paste into the tab "Raw"',
-    )
-    parser.add_argument(
-        '--video', metavar='NAME', help='video whose labels to convert, if IN holds several'
-    )
-    add_cvat_input(parser)
-    add_cvat_output(parser)
-    add_frame_arguments(parser)
-    parser.add_argument(
-        '--labels-size',
-        type=picture_size,
-        metavar='WxH',
-        help='size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and the '
-        'pictures are not in the same place',
-    )
-    parser.add_argument(
-        '--fps',
-        type=frame_rate,
-        help=f'frames per second of the video, for the times in {" and ".join(FORMATS_WITH_TIMES)}',
-    )
-    parser.add_argument(
-        '--as-given',
-        type=fraction,
-        metavar='MIN_SCORE',
-        help='turn estimates into labels: joints that score at least MIN_SCORE become given '
-        'labels, the others are left to be propagated',
-    )
-    return parser
-
-
-def convert(args: argparse.Namespace) -> None:
+def convert(options: ConvertOptions) -> None:
     """Convert one label file, or all files of a folder or list into one COCO file.
 
     Raises:
@@ -115,120 +75,107 @@ def convert(args: argparse.Namespace) -> None:
     )
     from stdpose_mm.structures.propagated_labels import take_as_given
 
-    target = args.target or choose_format(args.output, name='OUT')
+    target = options.target or choose_format(options.output, name='OUT')
     guard_outputs(
-        label_outputs('OUT', args.output, target),
-        {'--loaded-into-cvat': args.loaded_into_cvat, '--frame-of': args.frame_of},
-        {'IN': args.input},
+        label_outputs('OUT', options.output, target),
+        {'--loaded-into-cvat': options.loaded_into_cvat, '--frame-of': options.frame_of},
+        {'IN': options.input},
     )
-    several = stands_for_many(args.input, args.source)
-    if args.labels_size is not None:
-        require_fractions(args.input, args.source, several)
-    for option, value in (('--video', args.video), ('--loaded-into-cvat', args.loaded_into_cvat)):
-        if several and value is not None:
-            raise InputError(
-                f'{args.input} stands for many label files, but {option} is about one: convert '
-                'one of the files, or leave it out'
-            )
-    if several and target != MANY_VIDEOS_FORMAT:
-        raise InputError(
-            f'{args.input} stands for many label files, which --to {target} cannot be used with: '
-            f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
-        )
-    if target == CVAT_LABELS:
-        require_suffix(f'OUT {args.output}', args.output, 'the label of a task', ('.json',))
-    else:
-        choose_format(args.output, target, 'OUT', '--to')
-    require_frame_rate(args.fps, args.output, target)
-    require_cvat_output(args.cvat_tolerance, target == 'cvat')
-    options = frame_options(args)
-    is_set = target == MANY_VIDEOS_FORMAT and args.video is None
-    videos = [match_frames(labels, None, options) for labels in read_videos(args, several, is_set)]
-    if args.as_given is not None:
-        videos = [take_as_given(labels, args.as_given) for labels in videos]
+    several = stands_for_many(options.input, options.source)
+    _require_fitting_options(options, target, several)
+    videos = [
+        match_frames(labels, None, options.label_frames)
+        for labels in _read_videos(options, several, target)
+    ]
+    if options.as_given is not None:
+        videos = [take_as_given(labels, options.as_given) for labels in videos]
     if target == MANY_VIDEOS_FORMAT:
-        write_coco(videos, args.output)
+        write_coco(videos, options.output)
     elif target == CVAT_LABELS:
-        write_cvat_labels(videos[0], args.output)
+        write_cvat_labels(videos[0], options.output)
         return
     else:
-        time_of = None if args.fps is None else (lambda index: index / args.fps)
-        write_labels(videos[0], args.output, target, time_of, args.cvat_tolerance)
+        fps = options.fps
+        time_of = None if fps is None else (lambda index: index / fps)
+        write_labels(videos[0], options.output, target, time_of, options.cvat_tolerance)
     for labels in videos:
         print(f'{labels.name}: {describe_frames(labels)}')
 
 
-def require_frame_rate(fps: float | None, path: str, target: str) -> None:
-    """Refuse a format that needs times without a frame rate, and a frame rate that is not used.
+def _require_fitting_options(options: ConvertOptions, target: str, several: bool) -> None:
+    """Refuse options that do not fit IN or OUT.
 
     Args:
-        fps: Frames per second; None if they were not given.
-        path: OUT.
+        options: The options.
         target: Format of OUT.
+        several: Whether IN stands for many label files.
 
     Raises:
-        InputError: If OUT needs the frame rate, or cannot hold times.
-    """
-    if fps is None and target == 'trc':
-        raise InputError(
-            f'{path}: {target} needs the time of every frame, add --fps, the frames per second of '
-            'the video'
-        )
-    if fps is not None and target not in FORMATS_WITH_TIMES:
-        raise InputError(
-            f'--fps is for the times in {" and ".join(FORMATS_WITH_TIMES)}, but OUT {path} is '
-            f'written as {target}, which has none, leave it out'
-        )
-
-
-def require_fractions(path: str, source: str | None, several: bool) -> None:
-    """Refuse a picture size for labels that are in pixels already.
-
-    Raises:
-        InputError: If the labels are of another format than YOLO-pose.
+        InputError: If there are any.
     """
     from stdpose_mm.io.labels import sniff_format
 
-    if several or (source or sniff_format(path)) != 'yolo-pose':
+    if options.labels_size is not None and (
+        several or (options.source or sniff_format(options.input)) != 'yolo-pose'
+    ):
         raise InputError(
-            f'--labels-size is the size of pictures in fractions of which labels are given, as in '
-            f'YOLO-pose, but those of {path} are in pixels, leave it out; stdpose propagate and '
-            'stdpose review rescale labels to the size of a video'
+            '--labels-size is the size of pictures in fractions of which labels are given, as in '
+            f'YOLO-pose, but those of {options.input} are in pixels, leave it out; stdpose '
+            'propagate and stdpose review rescale labels to the size of a video'
         )
+    about_one = {
+        '--video': options.video is not None,
+        '--loaded-into-cvat': options.loaded_into_cvat is not None,
+        f'--to {target}': target != MANY_VIDEOS_FORMAT,
+    }
+    for name, is_given in about_one.items():
+        if several and is_given:
+            raise InputError(
+                f'{options.input} stands for many label files, but {name} is about one: convert '
+                f'one of the files, or all of them with --to {MANY_VIDEOS_FORMAT} alone'
+            )
+    if target == CVAT_LABELS:
+        require_suffix(f'OUT {options.output}', options.output, 'the label of a task', ('.json',))
+    else:
+        choose_format(options.output, target, 'OUT', '--to')
+    if options.fps is None and target == 'trc':
+        raise InputError(
+            f'{options.output}: {target} needs the time of every frame, add --fps, the frames per '
+            'second of the video'
+        )
+    if options.fps is not None and target not in FORMATS_WITH_TIMES:
+        raise InputError(
+            f'--fps is for the times in {" and ".join(FORMATS_WITH_TIMES)}, but OUT '
+            f'{options.output} is written as {target}, which has none, leave it out'
+        )
+    options.require_cvat_output(target == 'cvat')
 
 
-def read_videos(args: argparse.Namespace, several: bool, is_set: bool) -> list[VideoLabels]:
+def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[VideoLabels]:
     """Read the videos to convert.
 
     Args:
-        args: The parsed arguments.
-        several: Whether IN stands for many label files.
-        is_set: Whether all videos of a file can be written.
+        options: The options.
+        several: Whether IN stands for many label files, which are read in their order.
+        target: Format of OUT.
 
     Raises:
-        InputError: If a file cannot be read, or a number of videos that cannot be written.
+        InputError: If a file cannot be read, a number of videos cannot be written, or two of
+            several files hold videos of the same name.
     """
-    from stdpose_mm.io.labels import read_all_labels, read_labels
+    from stdpose_mm.io.labels import find_label_files, read_all_labels, read_labels
 
-    if several:
-        return read_all_files(args.input, args.source)
-    options = {'size': args.labels_size, 'loaded_into_cvat': args.loaded_into_cvat}
-    if is_set:
-        return read_all_labels(args.input, args.source, **options)
-    return [read_labels(args.input, args.source, args.video, **options)]
-
-
-def read_all_files(path: str, source: str | None) -> list[VideoLabels]:
-    """Read the videos of all label files in a folder or list, in the order of the files.
-
-    Raises:
-        InputError: If a file cannot be read, or two videos have the same name.
-    """
-    from stdpose_mm.io.labels import find_label_files, read_all_labels
-
-    files = find_label_files(path)
-    videos = [labels for file in files for labels in read_all_labels(file, source)]
+    path, source = options.input, options.source
+    if not several:
+        size, loaded = options.labels_size, options.loaded_into_cvat
+        if target == MANY_VIDEOS_FORMAT and options.video is None:
+            return read_all_labels(path, source, size=size, loaded_into_cvat=loaded)
+        return [read_labels(path, source, options.video, size=size, loaded_into_cvat=loaded)]
+    videos = [labels for file in find_label_files(path) for labels in read_all_labels(file, source)]
     for name, count in Counter(labels.name for labels in videos).items():
         if count > 1:
             raise InputError(f'{path} holds {count} videos named {name!r}, expected each name once')
     return videos
+
+
+main = Command(ConvertOptions, convert, __doc__, 'convert_labels.py')

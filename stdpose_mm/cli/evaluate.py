@@ -12,61 +12,44 @@ is null.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.text import counted
 
+from .command import Command
+from .parser import REQUIRED, argument, option
+
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'evaluate_posetrack.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(
-        make_parser(prog),
-        lambda args: evaluate(args.truth, args.predictions, args.out),
-        arguments,
-    )
+@dataclass(kw_only=True)
+class EvaluateOptions:
+    """Options of ``stdpose evaluate``.
+
+    Args:
+        truth: Folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video.
+        predictions: Folder of predictions, with the same file names.
+        out: JSON file to write the metrics to.
+    """
+
+    truth: Path = argument('GT_DIR', reads_folder=True)
+    predictions: Path = argument('PRED_DIR', reads_folder=True)
+    out: Path = option(REQUIRED, writes=True, what='metrics', suffixes=JSON_SUFFIXES)
 
 
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_labels(
-        'truth',
-        type=Path,
-        metavar='GT_DIR',
-        help='folder of ground truth: one PoseTrack18 or PoseTrack17 JSON file per video',
-    )
-    parser.add_labels(
-        'predictions',
-        type=Path,
-        metavar='PRED_DIR',
-        help='folder of predictions, with the same file names',
-    )
-    parser.add_output(
-        '--out',
-        what='metrics',
-        suffixes=JSON_SUFFIXES,
-        required=True,
-        help='JSON file to write the metrics to',
-    )
-    return parser
-
-
-def evaluate(truth: Path, predictions: Path, out: Path) -> None:
+def evaluate(options: EvaluateOptions) -> None:
     """Evaluate the files of two folders, write the metrics and print the table.
 
     Raises:
         InputError: If the files are not as described.
     """
+    truth, predictions = options.truth, options.predictions
     names = label_files(truth)
     predicted = label_files(predictions)
     for name in names:
@@ -88,7 +71,7 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
         raise InputError(f'{truth} holds files without any person, expected the ground truth')
     estimates = {predicted[name]: read_labels(predicted[name]) for name in names}
     scores = evaluate_posetrack([*truths.values()], [*estimates.values()])
-    write_json(out, without_nan(scores.to_dict()), indent=2)
+    write_json(options.out, without_nan(scores.to_dict()), indent=2)
     print(
         format_table(
             {'AP': scores.ap, 'MOTA': scores.mota}, f'{counted(len(names), "video")}, per cent'
@@ -155,3 +138,6 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_nan(item) for name, item in value.items()}
     return None if math.isnan(value) else value
+
+
+main = Command(EvaluateOptions, evaluate, __doc__, 'evaluate_posetrack.py')

@@ -9,61 +9,57 @@ with the folder. ``docs/guide/export.md`` says what the graphs take and give.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import require_checkpoint
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
 from stdpose_mm.io.file_kinds import require_config
 
+from .command import Command
+from .parser import argument, option
+from .runner_options import require_checkpoint
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), run, arguments)
 
+@dataclass(kw_only=True)
+class ExportOptions:
+    """Options of ``stdpose export``.
 
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config of the model')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights of the model')
-    parser.add_output(
-        'folder',
-        type=str,
-        is_folder=True,
-        files=('*.onnx', '*.json'),
-        metavar='FOLDER',
-        help='folder to write the files to',
+    Args:
+        config: Config of the model.
+        checkpoint: Weights of the model.
+        folder: Folder to write the files to.
+        int8: Also write the two halves in 8 bits.
+        tolerance: Largest allowed difference from PyTorch, as a fraction of the largest heatmap
+            value.
+    """
+
+    config: str = argument('CONFIG')
+    checkpoint: str = argument('CHECKPOINT')
+    folder: str = argument(
+        'FOLDER', writes=True, type=str, is_folder=True, files=('*.onnx', '*.json')
     )
-    parser.add_argument('--int8', action='store_true', help='also write the two halves in 8 bits')
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        default=TOLERANCE,
-        help='largest allowed difference from PyTorch, as a fraction of the largest heatmap value '
-        '(%(default)s)',
-    )
-    return parser
+    int8: bool = option(False)
+    tolerance: float = option(TOLERANCE)
 
 
-def run(args: argparse.Namespace) -> None:
+def export(options: ExportOptions) -> None:
     """Export, check and print.
 
     Raises:
         InputError: If something that was given cannot be used.
     """
     require_packages('the export', 'torch', 'mmpose', 'onnx')
-    require_config(args.config)
-    require_checkpoint(args.checkpoint)
+    require_config(options.config)
+    require_checkpoint(options.checkpoint)
     from stdpose_mm.export.onnx_export import export_onnx
     from stdpose_mm.inference import WindowModel
 
-    model = WindowModel.from_config(args.config, args.checkpoint)
-    written = export_onnx(model, args.folder, args.int8, args.tolerance)
+    model = WindowModel.from_config(options.config, options.checkpoint)
+    written = export_onnx(model, options.folder, options.int8, options.tolerance)
     for name, size in written.sizes.items():
         print(f'{written.folder / name}: {size / 2**20:.1f} MiB')
     for name, difference in written.differences.items():
         print(f'largest difference from PyTorch, {name}: {difference:.1e} of the largest value')
+
+
+main = Command(ExportOptions, export, __doc__, 'export_onnx.py')

@@ -11,31 +11,16 @@ second Ctrl-C ends it at once, and nothing is written. See docs/guide/inference.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import (
-    LAUNCHER_FOR_ONE_VIDEO,
-    add_frame_arguments,
-    add_launcher_argument,
-    add_video_arguments,
-    check_outputs,
-    require_box_file,
-)
-from stdpose_mm.cli.infer_video import InferenceModels, infer_video
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import EXIT_INTERRUPTED, run_command
-from stdpose_mm.cli.video_set import (
-    VideoJob,
-    choose_file,
-    make_jobs,
-    place_outputs,
-    require_folder,
-    run_video_set,
-)
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
@@ -44,218 +29,379 @@ from stdpose_mm.constants import (
     TRACKERS,
     WHOLE_PICTURE,
 )
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_config, require_video
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
-from stdpose_mm.processes import is_first_process, joined_processes
+from stdpose_mm.processes import is_first_process
+from stdpose_mm.text import counted
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
+from .argument_types import positive
+from .command import Command
+from .parser import REQUIRED, argument, option
+from .videos import (
+    VideoOptions,
+    VideoResult,
+    choose_file,
+    for_one_video,
+    require_folder,
+    run_several,
+)
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
-    """Run the command line and return the exit code."""
-    incomplete: list[str] = []
-    code = run_command(
-        make_parser(prog),
-        lambda args: incomplete.extend(infer(args)),
-        arguments,
-        'interrupted, no output was written',
-    )
-    for sentence in incomplete:
-        print(f'{prog}: {sentence}', file=sys.stderr)
-    return EXIT_INTERRUPTED if incomplete else code
+if TYPE_CHECKING:
+    import numpy as np
 
-
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        metavar='VIDEO_OR_FRAMES',
-        help='video file or folder of pictures; or several of them, folders of videos, or a '
-        'dataset file (.csv, .jsonl)',
-    )
-    add_video_arguments(parser)
-    add_launcher_argument(parser)
-    parser.add_argument('--config', required=True, help='config of the model')
-    parser.add_argument(
-        '--checkpoint',
-        required=True,
-        help='weights of the model, or a folder written by `stdpose export`',
-    )
-    parser.add_output(
-        '--out',
-        is_folder=None,
-        required=True,
-        help='label file to write; with several videos, a folder',
-    )
-    parser.add_argument(
-        '--boxes',
-        metavar=f'{{FILE,{WHOLE_PICTURE}}}',
-        help='person boxes, instead of a detector: from a file (labels, COCO detections, '
-        'MOTChallenge), or one person who fills the picture',
-    )
-    add_frame_arguments(parser, 'boxes')
-    parser.add_argument(
-        '--det-every',
-        type=positive,
-        default=1,
-        metavar='N',
-        help='run the detector on every N-th frame (%(default)s)',
-    )
-    parser.add_argument(
-        '--pose-every',
-        type=positive,
-        default=1,
-        metavar='N',
-        help='run the model on every N-th frame; optical flow carries the poses to the frames '
-        'between, where it is reliable (%(default)s)',
-    )
-    parser.add_argument(
-        '--tracker',
-        choices=TRACKERS,
-        default='bytetrack',
-        help='assign identities by boxes (bytetrack), or by boxes and poses (oks); default: '
-        '%(default)s',
-    )
-    parser.add_argument(
-        '--min-track-frames',
-        type=positive,
-        metavar='N',
-        help='leave out people that the detector finds in fewer than N frames '
-        f'({MIN_TRACK_FRAMES})',
-    )
-    parser.add_argument(
-        '--hide-boxes', action='store_true', help='draw no boxes in the video of --save-video'
-    )
-    parser.add_argument(
-        '--smooth',
-        choices=SMOOTHERS,
-        help='smooth the joints that score at least 0.2 over time with this filter (default: no '
-        'smoothing)',
-    )
-    parser.add_argument(
-        '--precision',
-        choices=BACKEND_PRECISIONS,
-        default='float32',
-        help='number format of the model (%(default)s)',
-    )
-    parser.add_argument(
-        '--runtime',
-        choices=ONNX_RUNTIMES,
-        help='library that runs a folder written by `stdpose export` (onnxruntime)',
-    )
-    parser.add_argument(
-        '--crops',
-        choices=CROP_POLICIES,
-        default='frame',
-        help='crop each frame at its own box and encode it once, or crop all frames of a window '
-        'at the box of its key frame, which is three times slower (%(default)s)',
-    )
-    parser.add_argument(
-        '--batch-size',
-        type=positive,
-        default=8,
-        help='crops that the model processes at once (%(default)s)',
-    )
-    parser.add_argument('--device', default='cpu', help='where the networks run (%(default)s)')
-    return parser
+    from stdpose_mm.detection import BoxSource, PersonDetector
+    from stdpose_mm.inference import FrameEstimate, WindowBackend, WindowModel
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import PersonLabel
 
 
-def infer(args: argparse.Namespace) -> list[str]:
-    """Check the command line, and do the work.
+@dataclass(kw_only=True)
+class InferOptions(VideoOptions):
+    """Options of ``stdpose infer``.
 
-    Returns:
-        One sentence if the run was interrupted and OUT is incomplete, else nothing.
+    Args:
+        inputs: Video file or folder of pictures; or several of them, folders of videos, or a
+            dataset file (.csv, .jsonl).
+        config: Config of the model.
+        checkpoint: Weights of the model, or a folder written by `stdpose export`.
+        boxes: Person boxes, instead of a detector: from a file (labels, COCO detections,
+            MOTChallenge), or one person who fills the picture.
+        det_every: Run the detector on every N-th frame.
+        pose_every: Run the model on every N-th frame; optical flow carries the poses to the frames
+            between, where it is reliable.
+        tracker: Assign identities by boxes (bytetrack), or by boxes and poses (oks).
+        min_track_frames: Leave out people that the detector finds in fewer than N frames (10).
+        hide_boxes: Draw no boxes in the video of --save-video.
+        smooth: Smooth the joints that score at least 0.2 over time with this filter.
+        precision: Number format of the model.
+        runtime: Library that runs a folder written by `stdpose export` (onnxruntime).
+        crops: Crop each frame at its own box and encode it once, or crop all frames of a window at
+            the box of its key frame, which is three times slower.
+        batch_size: Crops that the model processes at once.
+    """
+
+    box_words = (WHOLE_PICTURE,)
+
+    inputs: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
+    config: str = option(REQUIRED)
+    checkpoint: str = option(REQUIRED)
+    boxes: str | None = option(metavar=f'{{FILE,{WHOLE_PICTURE}}}')
+    det_every: int = option(1, type=positive, metavar='N')
+    pose_every: int = option(1, type=positive, metavar='N')
+    tracker: str = option('bytetrack', choices=TRACKERS)
+    min_track_frames: int | None = option(type=positive, metavar='N')
+    hide_boxes: bool = option(False)
+    smooth: str | None = option(choices=SMOOTHERS)
+    precision: str = option('float32', choices=BACKEND_PRECISIONS)
+    runtime: str | None = option(choices=ONNX_RUNTIMES)
+    crops: str = option('frame', choices=CROP_POLICIES)
+    batch_size: int = option(8, type=positive)
+
+    def validate(self) -> None:
+        """Refuse options that cannot work together.
+
+        Raises:
+            InputError: If there are any.
+        """
+        has_detector = self.det_config is not None
+        if not has_detector and (
+            self.det_checkpoint or self.det_every > 1 or self.min_track_frames is not None
+        ):
+            raise InputError(
+                '--det-checkpoint, --det-every and --min-track-frames need --det-config, add it'
+            )
+        has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
+        if self.device != 'cpu' and not has_own_detector and Path(self.checkpoint).is_dir():
+            raise InputError(
+                '--device is for PyTorch, but an exported network and an ONNX detector run on the '
+                'CPU, leave it out or give a checkpoint'
+            )
+        if self.hide_boxes and self.save_video is None:
+            raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
+
+    def require_people(self) -> None:
+        """Refuse the options of a video without a source of person boxes, or with two."""
+        if self.boxes is not None and self.det_config is not None:
+            raise InputError('--boxes and --det-config both say where the people are, give one')
+        if self.boxes is None and self.det_config is None:
+            raise InputError(
+                'nobody says where the people are: give --det-config (an ONNX file, or an '
+                f'MMDetection config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
+            )
+        self.require_box_file()
+
+
+def infer(options: InferOptions) -> None:
+    """Check the options, and do the work.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+        KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
+    """
+    options.validate()
+    models = InferenceModels(options)
+    if is_video_list(options.inputs):
+        _infer_several(options, list_videos(options.inputs), models)
+        return
+    own = for_one_video(options, options.inputs[0])
+    own.require_people()
+    result = infer_video(own, models)
+    print('\n'.join(result.summary))
+    if result.incomplete is not None:
+        raise KeyboardInterrupt(result.incomplete)
+
+
+def _infer_several(
+    options: InferOptions, videos: Sequence[ListedVideo], models: InferenceModels
+) -> None:
+    if not any(video.boxes for video in videos):
+        options.require_people()
+    require_folder('--boxes', options.box_file)
+
+    def prepare(own: InferOptions, video: ListedVideo) -> InferOptions:
+        boxes = choose_file(video, video.boxes, options.box_file)
+        own = own if boxes is None else replace(own, boxes=str(boxes))
+        own.require_people()
+        return own
+
+    work = partial(infer_video, models=models, several=True)
+    run_several(options, videos, prepare, models.load, work)
+
+
+class InferenceModels:
+    """The network and the detector of a command, built once for all videos."""
+
+    def __init__(self, options: InferOptions) -> None:
+        self._options = options
+
+    @cached_property
+    def network(self) -> tuple[WindowModel, WindowBackend]:
+        """The model and the backend that runs it."""
+        from stdpose_mm.inference import load_backend
+
+        options = self._options
+        return load_backend(
+            options.config,
+            options.checkpoint,
+            options.device,
+            options.precision,
+            options.batch_size,
+            options.runtime,
+        )
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector; None without one."""
+        options = self._options
+        if options.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        return build_person_detector(options.det_config, options.det_checkpoint, options.device)
+
+    def load(self) -> None:
+        """Build both now."""
+        _ = self.detector, self.network
+
+
+def infer_video(
+    options: InferOptions, models: InferenceModels, several: bool = False
+) -> VideoResult:
+    """Estimate the poses of one video, and write its outputs.
+
+    Args:
+        options: The options of this video.
+        models: The models of the command.
+        several: Whether this is one of several videos: Ctrl-C then raises ``KeyboardInterrupt`` at
+            once instead of ending the work with the frames that are done, and a former version of
+            the labels is not kept, since edited ones were refused before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    _check_options(args)
-    if is_video_list(args.inputs):
-        infer_several(args, list_videos(args.inputs))
-        return []
-    if args.launcher != 'none':
-        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
-    (args.video,) = args.inputs
-    place_outputs(args, ListedVideo(Path(args.video)))
-    _check_boxes(args)
-    _check_files(args)
-    result = infer_video(args, InferenceModels(args))
-    print('\n'.join(result.summary))
-    return [] if result.incomplete is None else [result.incomplete]
+    require_packages('a pose network', 'torch', 'mmpose')
+    require_video(options.video)
+    require_config(options.config)
+    from tqdm import tqdm
+
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.edited_outputs import keep_edited
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import clock_of, write_video_like
+    from stdpose_mm.propagation.window import see_every
+    from stdpose_mm.tracking.smoothing import build_smoother
+
+    from .progress import describe_time
+
+    frames = options.open_video()
+    time_of, out = clock_of(frames), Path(options.out)
+    box_source = _box_source(options, frames, models.detector)
+    model, backend = models.network
+    estimator = see_every(
+        VideoPoseEstimator(model, backend, options.crops, options.batch_size), options.pose_every
+    )
+    smoother = (
+        None if options.smooth is None else build_smoother(options.smooth, frames.fps, time_of)
+    )
+    min_track_frames = options.min_track_frames or MIN_TRACK_FRAMES
+    with ExitStack() as outputs:
+        labels = outputs.enter_context(
+            LabelStream(frames.name, model.skeleton, out.resolve().parent)
+        )
+        estimates = estimate_video(
+            frames,
+            box_source,
+            estimator,
+            options.tracker,
+            smoother,
+            keep_pictures=options.save_video is not None,
+            min_track_frames=min_track_frames,
+        )
+        outputs.enter_context(closing(estimates))
+        shown: Iterable[FrameEstimate] = tqdm(
+            estimates, total=len(frames), unit=' frames', disable=not is_first_process()
+        )
+        if not several:
+            shown = outputs.enter_context(_until_interrupted(shown))
+        results = _Results(frames, model, labels, shown)
+        began = time.monotonic()
+        if options.save_video is None:
+            for _ in results:
+                pass
+        else:
+            # The video gets its final name after the labels are written: both files exist, or none.
+            video = outputs.enter_context(atomic_path(options.save_video))
+            write_video_like(video, results.draw(not options.hide_boxes), frames)
+        seconds = time.monotonic() - began
+        is_complete = labels.num_frames == len(frames)
+        extra = {
+            'complete': is_complete,
+            'frames': len(frames),
+            'unreadable_frames': results.unreadable,
+            'pose_every': options.pose_every,
+            'frames_seen': results.seen,
+            'crops': options.crops,
+            'precision': options.precision,
+            'smoothing': None if smoother is None else str(smoother),
+            'min_track_frames': None if options.det_config is None else min_track_frames,
+            'frames_per_second': round(labels.num_frames / seconds, 3),
+        }
+        with keep_edited(None if several else out, choose_cache_folder()) as former:
+            labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
+    num_people = len(results.track_ids)
+    summary = [
+        f'{out}: {counted(labels.num_frames, "frame")}, '
+        f'{counted(num_people, model.skeleton.category)}, {counted(labels.num_persons, "pose")}',
+        *former.describe(out),
+    ]
+    if results.unreadable:
+        summary.append(
+            f'{counted(len(results.unreadable), "frame")} cannot be read, see unreadable_frames in '
+            'OUT'
+        )
+    summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
+    incomplete = (
+        f'interrupted: {out} holds the first {labels.num_frames} of {len(frames)} frames and '
+        'says that it is not complete'
+    )
+    counts = {'frames': labels.num_frames, 'people': num_people, 'poses': labels.num_persons}
+    return VideoResult(counts, summary, incomplete=None if is_complete else incomplete)
 
 
-def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
-    """Estimate the poses of several videos, into the folder ``args.out``.
+@dataclass
+class _Results:
+    """The estimates of a video and their labels, which are added to a stream while iterating.
 
-    Raises:
-        InputError: If an argument for all videos cannot be used, or a video has failed.
+    Args:
+        frames: The video.
+        model: The model that made the estimates.
+        labels: The stream that the labels are added to.
+        estimates: Ascending by index.
+        track_ids: The people so far.
+        unreadable: The frames so far that cannot be read.
+        seen: Number of frames that the model has seen.
     """
-    if not any(video.boxes for video in videos):
-        _check_boxes(args)
-    by_option = None if args.boxes in (None, WHOLE_PICTURE) else Path(args.boxes)
-    require_folder('--boxes', by_option)
 
-    def prepare(job: VideoJob) -> None:
-        boxes = choose_file(job.video, job.video.boxes, by_option)
-        job.args.boxes = args.boxes if boxes is None else str(boxes)
-        _check_boxes(job.args)
-        _check_files(job.args)
+    frames: FrameSource
+    model: WindowModel
+    labels: LabelStream
+    estimates: Iterable[FrameEstimate]
+    track_ids: set[int] = field(default_factory=set)
+    unreadable: list[int] = field(default_factory=list)
+    seen: int = 0
 
-    with joined_processes(args.launcher, args.device):
-        models = InferenceModels(args)
-        models.build()
-        run_video_set(
-            make_jobs(args, videos),
-            Path(args.out),
-            prepare,
-            lambda own: infer_video(
-                own,
-                models,
-                progress=is_first_process(),
-                keep_incomplete=False,
-                keep_former=False,
-            ),
-        )
+    def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
+        from stdpose_mm.inference.pose_labels import frame_of, labels_of
 
+        for estimate in self.estimates:
+            persons = labels_of(estimate, self.model.trained_joints)
+            self.labels.add(frame_of(estimate, self.frames), persons)
+            self.track_ids.update(estimate.people.track_ids.tolist())
+            self.seen += estimate.origin == 'seen'
+            if not estimate.is_readable:
+                self.unreadable.append(estimate.frame_index)
+            yield estimate, persons
 
-def _check_files(args: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written before anything is computed."""
-    check_outputs(args)
+    def draw(self, boxes: bool) -> Iterator[np.ndarray]:
+        """Yield the pictures with the people drawn, and with their boxes if ``boxes``."""
+        from stdpose_mm.visualization import draw_people
 
-
-def _check_options(args: argparse.Namespace) -> None:
-    """Refuse options that cannot work before anything is computed."""
-    if args.det_config is None and (
-        args.det_checkpoint is not None or args.det_every > 1 or args.min_track_frames is not None
-    ):
-        raise InputError(
-            '--det-checkpoint, --det-every and --min-track-frames need --det-config, add it'
-        )
-    if args.device != 'cpu' and not _uses_device(args):
-        raise InputError(
-            '--device is for PyTorch, but an exported network and an ONNX detector run on the CPU, '
-            'leave it out or give a checkpoint'
-        )
-    if args.min_track_frames is None:
-        args.min_track_frames = MIN_TRACK_FRAMES
-    if args.hide_boxes and args.save_video is None:
-        raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
+        for estimate, persons in self:
+            assert estimate.picture is not None
+            yield draw_people(
+                estimate.picture, persons, self.model.skeleton, estimate.frame_index, boxes
+            )
 
 
-def _uses_device(args: argparse.Namespace) -> bool:
-    """Whether PyTorch runs the model or the detector."""
-    has_own_detector = args.det_config is not None and Path(args.det_config).suffix != '.onnx'
-    return has_own_detector or not Path(args.checkpoint).is_dir()
+@contextmanager
+def _until_interrupted(
+    estimates: Iterable[FrameEstimate],
+) -> Iterator[Iterator[FrameEstimate]]:
+    """Yield the estimates until the first Ctrl-C, including the one in progress at that time.
+
+    The second Ctrl-C raises ``KeyboardInterrupt``.
+    """
+    interrupted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    def take() -> Iterator[FrameEstimate]:
+        for estimate in estimates:
+            yield estimate
+            if interrupted:
+                return
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield take()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _check_boxes(args: argparse.Namespace) -> None:
-    """Refuse a command line without a source of person boxes, or with two."""
-    if args.boxes is not None and args.det_config is not None:
-        raise InputError('--boxes and --det-config both say where the people are, give one')
-    if args.boxes is None and args.det_config is None:
-        raise InputError(
-            'nobody says where the people are: give --det-config (an ONNX file, or an MMDetection '
-            f'config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
-        )
-    require_box_file(args, args.boxes not in (None, WHOLE_PICTURE))
+def _box_source(
+    options: InferOptions, frames: FrameSource, detector: PersonDetector | None
+) -> BoxSource:
+    from stdpose_mm.detection import build_box_source, read_boxes
+
+    people: Any = options.boxes if detector is None else detector
+    if detector is None and options.box_file is not None:
+        people = read_boxes(options.box_file, frames, options=options.box_frames)
+    return build_box_source(people, options.det_every, options.tracker)
+
+
+main = Command(
+    InferOptions,
+    infer,
+    __doc__,
+    'infer.py',
+    interrupted='interrupted, no output was written',
+)

@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from stdpose_mm.cli.run_command import with_sentences
+from stdpose_mm.cli.command import with_sentences
 from stdpose_mm.errors import InputError
 from stdpose_mm.version import __version__
 

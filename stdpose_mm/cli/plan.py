@@ -11,21 +11,22 @@ how many labels several shares of right joints take. See docs/guide/confidence.m
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.argument_types import fraction, positive
-from stdpose_mm.cli.arguments import add_frame_arguments, frame_options, require_box_file
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.video_set import choose_file, require_folder
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_kinds import require_video
 from stdpose_mm.io.video_list import is_video_list, list_videos
 from stdpose_mm.text import counted, ranges
+
+from .argument_types import fraction, positive
+from .command import Command
+from .options import BoxOptions
+from .parser import argument, option
+from .videos import choose_file, require_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,52 +40,27 @@ SHARES = (0.9, 0.95, 0.98)
 """Shares of right joints for which the required number of labels is printed."""
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'plan.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), plan, arguments)
+@dataclass(kw_only=True)
+class PlanOptions(BoxOptions):
+    """Options of ``stdpose plan``.
+
+    Args:
+        videos: Video file or folder of pictures; or several of them, folders of videos, or a
+            dataset file (.csv, .jsonl).
+        boxes: Boxes of tracked people (labels, output of infer, MOTChallenge); with several videos,
+            a folder (default: frames are chosen by the motion in the pictures).
+        method: Method that will fill the other frames.
+        target: Share of correct joints to reach, over all frames.
+        max_labels: Largest number of frames to label, over all videos.
+    """
+
+    videos: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
+    method: str = option('auto', choices=PROPAGATION_METHODS)
+    target: float = option(0.95, type=fraction, metavar='SHARE')
+    max_labels: int | None = option(type=positive, metavar='N')
 
 
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument(
-        'videos',
-        nargs='+',
-        metavar='VIDEO_OR_FRAMES',
-        help='video file or folder of pictures; or several of them, folders of videos, or a '
-        'dataset file (.csv, .jsonl)',
-    )
-    parser.add_argument(
-        '--boxes',
-        type=Path,
-        metavar='FILE',
-        help='boxes of tracked people (labels, output of infer, MOTChallenge); with several '
-        'videos, a folder (default: frames are chosen by the motion in the pictures)',
-    )
-    add_frame_arguments(parser, 'boxes')
-    parser.add_argument(
-        '--method',
-        choices=PROPAGATION_METHODS,
-        default='auto',
-        help='method that will fill the other frames (%(default)s)',
-    )
-    parser.add_argument(
-        '--target',
-        type=fraction,
-        default=0.95,
-        metavar='SHARE',
-        help='share of correct joints to reach, over all frames (%(default)s)',
-    )
-    parser.add_argument(
-        '--max-labels',
-        type=positive,
-        metavar='N',
-        help='largest number of frames to label, over all videos',
-    )
-    return parser
-
-
-def plan(args: argparse.Namespace) -> None:
+def plan(options: PlanOptions) -> None:
     """Choose frames, and print them.
 
     Raises:
@@ -95,29 +71,29 @@ def plan(args: argparse.Namespace) -> None:
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
 
-    videos = list_videos(args.videos)
-    if is_video_list(args.videos):
-        require_folder('--boxes', args.boxes)
-    require_box_file(args, args.boxes is not None or any(video.boxes for video in videos))
-    options = frame_options(args, 'boxes')
+    videos = list_videos(options.videos)
+    if is_video_list(options.videos):
+        require_folder('--boxes', options.box_file)
+    options.require_box_file(any(video.boxes for video in videos))
+    box_frames = options.box_frames
     planned = []
     for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
         require_video(video.video)
-        boxes = choose_file(video, video.boxes, args.boxes)
+        boxes = choose_file(video, video.boxes, options.box_file)
         frames = open_frames(video.video)
-        tracks = None if boxes is None else read_tracks(boxes, frames, options)
+        tracks = None if boxes is None else read_tracks(boxes, frames, box_frames)
         motions = measure_motion(frames, tracks)
-        planned.append(UnlabelledVideo(motions, len(frames), args.method))
-    found = choose_first_labels(planned, args.target, args.max_labels)
+        planned.append(UnlabelledVideo(motions, len(frames), options.method))
+    found = choose_first_labels(planned, options.target, options.max_labels)
     for video, chosen in zip(videos, found.frames, strict=True):
         noun = 'frame' if len(chosen) == 1 else 'frames'
         frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
         f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected '
-        f'right with {args.method}'
+        f'right with {options.method}'
     )
-    print('; '.join(_word_share(planned, share) for share in SHARES))
+    print('; '.join(_format_share(planned, share) for share in SHARES))
 
 
 def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes:
@@ -141,8 +117,11 @@ def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes
     return tracks
 
 
-def _word_share(planned: Sequence[UnlabelledVideo], share: float) -> str:
+def _format_share(planned: Sequence[UnlabelledVideo], share: float) -> str:
     from stdpose_mm.review import choose_first_labels
 
     found = choose_first_labels(planned, share)
     return f'{share:.0%} would take {counted(found.number, "label")}'
+
+
+main = Command(PlanOptions, plan, __doc__, 'plan.py')

@@ -1,21 +1,16 @@
-"""Progress by frame on the terminal, and how long the work takes."""
+"""Progress by frame on the terminal, and how long the work took."""
 
 from __future__ import annotations
 
-import sys
 import time
-from types import TracebackType
 
 from tqdm import tqdm
 
-from stdpose_mm.text import counted, duration
-
-MEASURED_SECONDS = 5.0
-"""Seconds of work after which the remaining time is estimated and printed, once."""
+from stdpose_mm.text import counted
 
 
 class FrameProgress:
-    """Show a bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
+    """A bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
 
     Args:
         num_frames: Length of the video.
@@ -28,17 +23,11 @@ class FrameProgress:
         self._begin = time.monotonic()
         self._idle = 0
         self._num_poses = 0
-        self._is_estimated = False
 
     def __enter__(self) -> FrameProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
 
     def start(self, frames_done: int, num_poses: int) -> None:
@@ -52,26 +41,13 @@ class FrameProgress:
     def advance(self, frames_done: float) -> None:
         """Set the bar to a number of finished frames."""
         self._bar.update(int(frames_done) - self._bar.n)
-        seconds = time.monotonic() - self._begin
-        done = frames_done - self._idle
-        # The first picture may take longer: it is labelled, and completes no frame.
-        if not self._is_estimated and seconds >= MEASURED_SECONDS and done > 0:
-            self._is_estimated = True
-            left = (self._bar.total - frames_done) * seconds / done
-            if left >= MEASURED_SECONDS:
-                self._bar.write(
-                    f'about {duration(left)} to go: {_milliseconds(seconds / done)} a frame, '
-                    f'measured on the first {counted(int(done), "frame")}',
-                    file=sys.stderr,
-                )
 
-    def describe_time(self) -> str:
-        """Say how long the work took, by frame and by pose; '' if there was no work."""
-        seconds = time.monotonic() - self._begin
+    def describe_time(self) -> list[str]:
+        """Say in a line how long the work took, by frame and by pose; none if there was no work."""
         frames = self._bar.total - self._idle
         if not frames or not self._num_poses:
-            return ''
-        return describe_time(seconds, frames, self._num_poses)
+            return []
+        return [describe_time(time.monotonic() - self._begin, frames, self._num_poses)]
 
 
 def describe_time(seconds: float, num_frames: int, num_poses: int) -> str:

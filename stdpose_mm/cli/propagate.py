@@ -12,51 +12,23 @@ only what they touch. See docs/guide/propagation.md.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import (
-    LAUNCHER_FOR_ONE_VIDEO,
-    OUTPUTS,
-    add_cache_argument,
-    add_cvat_input,
-    add_frame_arguments,
-    add_labels_size_argument,
-    add_launcher_argument,
-    add_life_span_argument,
-    add_propagation_arguments,
-    add_video_arguments,
-    check_outputs,
-    propagation_options,
-    require_box_file,
-)
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.propagate_video import (
-    DEFAULT_ADAPT_MINUTES,
-    DETECTOR,
-    INTERPOLATE,
-    PropagationModels,
-    propagate_video,
-)
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.video_set import (
-    VideoJob,
-    choose_file,
-    make_jobs,
-    place_outputs,
-    require_folder,
-    require_result_folders,
-    run_video_set,
-)
-from stdpose_mm.constants import PROPAGATION_METHODS
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_video
 from stdpose_mm.io.outputs import (
+    Output,
+    Paths,
     adapted_model,
-    choose_format,
-    label_outputs,
     refuse_input_folders,
+    report_video,
 )
 from stdpose_mm.io.video_list import (
     ListedVideo,
@@ -65,222 +37,154 @@ from stdpose_mm.io.video_list import (
     is_video_list,
     list_videos,
 )
-from stdpose_mm.processes import is_first_process, joined_processes
+from stdpose_mm.processes import is_first_process
+from stdpose_mm.text import counted
+
+from .argument_types import whole
+from .command import Command
+from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
+from .parser import argument, option
+from .propagation_advice import format_accuracy, list_advice, list_doubts, print_label_summary
+from .videos import (
+    VideoOptions,
+    VideoResult,
+    choose_file,
+    for_one_video,
+    require_folder,
+    require_result_folders,
+    run_several,
+)
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.review import LabelAccuracy
+    from stdpose_mm.structures import VideoLabels
+
+FRAMES_IN_REPORT = 12
+INTERPOLATE, DETECTOR = 'interpolate', 'detector'
+REPORT_SUFFIXES = ('.html', '.htm')
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(
-        make_parser(prog),
-        propagate,
-        arguments,
-        'interrupted, no output was written; the same command goes on from here',
-    )
+@dataclass(kw_only=True)
+class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptions):
+    """Options of ``stdpose propagate``.
+
+    Args:
+        inputs: A video file or folder of pictures, and its label file with people in some frames;
+            or several videos or folders of videos, and the folder of their label files; or a
+            dataset file (.csv, .jsonl) that names both.
+        fuser: Weights of auto (default: those that come with the package).
+        flow_weights: Weights of torchvision's raft_small: compute optical flow by RAFT instead of
+            OpenCV's DIS.
+        adapt: First fine-tune the model on the labelled frames of this video, as far as that helps
+            on held-out labels; without --checkpoint, train a new network on these labels, which
+            auto uses only if it helps; the command prints what it does and whether it helped.
+        adapt_minutes: Longest training time of --adapt in minutes (5).
+        boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
+            found near these by a detector, or read from a label file with the same tracks.
+        fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
+        report: Also write a page (.html) that shows what to check; with several videos, a folder.
+        check: Print the N frames that are most likely wrong.
+        suggest: Print the N frames that are best labelled next.
+        measure: Print how accurate propagation is in this video: hide the labels of N frames, one
+            after the other, fill them in from all others and compare; scores that --check,
+            --suggest and --report go by take this into account.
+        keep_every: Use only the labels on every T-th frame of the video, to try propagation on
+            fully labelled videos.
+    """
+
+    box_words = (INTERPOLATE, DETECTOR)
+
+    inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
+    fuser: str | None = option(metavar='FILE')
+    flow_weights: str | None = option(metavar='FILE')
+    adapt: bool = option(False)
+    adapt_minutes: float | None = option(metavar='M')
+    boxes: str = option(INTERPOLATE, metavar='{interpolate,detector,FILE}')
+    fill_left_out: bool = option(False)
+    report: str | None = option(writes=True, is_folder=None, metavar='FILE')
+    check: int = option(0, type=whole, metavar='N')
+    suggest: int = option(0, type=whole, metavar='N')
+    measure: int = option(0, type=whole, metavar='N')
+    keep_every: int | None = option(metavar='T')
+    labels: Path | None = field(default=None)
+
+    @property
+    def uses_device(self) -> bool:
+        return super().uses_device or bool(self.flow_weights) or self.det_config is not None
+
+    @property
+    def file_outputs(self) -> list[Output]:
+        outputs = super().file_outputs
+        if self.report is not None:
+            outputs.append(Output('--report', self.report, 'a report', REPORT_SUFFIXES))
+            outputs.append(Output('the video of --report', report_video(self.report)))
+        if self.adapt:
+            outputs.append(Output('the adapted model of --out', adapted_model(self.out)))
+        return outputs
+
+    @property
+    def evidence(self) -> Mapping[str, Sequence[Path]]:
+        return self.evidence_files(ListedVideo(self.video).name)
+
+    @property
+    def label_folders(self) -> Mapping[str, Paths]:
+        return {
+            'LABELS': folders(self.labels),
+            '--pose-results': folders(*self.pose_results),
+        }
+
+    def validate(self) -> None:
+        if self.adapt and not self.uses_model:
+            raise InputError(
+                f'--adapt trains a network, which method {self.method!r} does not use, choose auto '
+                'or stdpose'
+            )
+        if self.adapt and self.measure:
+            raise InputError(
+                '--measure hides labels that --adapt has trained the network on, so that it would '
+                'look better than it is: leave one of them out'
+            )
+        if not self.adapt and self.adapt_minutes is not None:
+            raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
+        if self.adapt and self.config is None:
+            raise InputError(
+                '--adapt needs --config, the config of the model to fine-tune, such as '
+                'configs/stdpose_tiny_synthetic.py'
+            )
+        super().validate()
 
 
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__, intermixed=True)
-    parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]'
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        metavar='VIDEO_OR_FRAMES ... LABELS',
-        help='a video file or folder of pictures, and its label file with people in some frames; '
-        'or several videos or folders of videos, and the folder of their label files; or a '
-        'dataset file (.csv, .jsonl) that names both',
-    )
-    parser.add_output(
-        '--out',
-        is_folder=None,
-        required=True,
-        help='label file to write, for all frames; with several videos, a folder, which one video '
-        'may have too (DENSE/)',
-    )
-    add_video_arguments(parser)
-    add_propagation_arguments(parser)
-    parser.add_argument(
-        '--fuser',
-        metavar='FILE',
-        help='weights of auto (default: those that come with the package)',
-    )
-    parser.add_argument(
-        '--flow-weights',
-        metavar='FILE',
-        help="weights of torchvision's raft_small: compute optical flow by RAFT instead of "
-        "OpenCV's DIS",
-    )
-    parser.add_argument(
-        '--adapt',
-        action='store_true',
-        help='first fine-tune the model on the labelled frames of this video, as far as that '
-        'helps on held-out labels; without --checkpoint, train a new network on these labels, '
-        'which auto uses only if it helps; the command prints what it does and whether it helped',
-    )
-    parser.add_argument(
-        '--adapt-minutes',
-        type=float,
-        metavar='M',
-        help=f'longest training time of --adapt in minutes ({DEFAULT_ADAPT_MINUTES:g})',
-    )
-    parser.add_argument(
-        '--boxes',
-        default=INTERPOLATE,
-        metavar='{interpolate,detector,FILE}',
-        help='person boxes in unlabelled frames: interpolated between the boxes of the labels, '
-        'found near these by a detector, or read from a label file with the same tracks '
-        '(%(default)s)',
-    )
-    add_life_span_argument(parser)
-    parser.add_argument(
-        '--fill-left-out',
-        action='store_true',
-        help='in labelled frames, also propagate the joints that the label leaves out',
-    )
-    parser.add_argument(
-        '--labels-video', metavar='NAME', help='video whose labels to use, if LABELS hold several'
-    )
-    add_cvat_input(parser)
-    add_frame_arguments(parser)
-    add_frame_arguments(parser, 'boxes')
-    add_labels_size_argument(parser)
-    parser.add_output(
-        '--report',
-        is_folder=None,
-        metavar='FILE',
-        help='also write a page (.html) that shows what to check; with several videos, a folder',
-    )
-    parser.add_argument(
-        '--check',
-        type=int,
-        default=0,
-        metavar='N',
-        help='print the N frames that are most likely wrong',
-    )
-    parser.add_argument(
-        '--suggest',
-        type=int,
-        default=0,
-        metavar='N',
-        help='print the N frames that are best labelled next',
-    )
-    parser.add_argument(
-        '--measure',
-        type=int,
-        default=0,
-        metavar='N',
-        help='print how accurate propagation is in this video: hide the labels of N frames, one '
-        'after the other, fill them in from all others and compare; scores that --check, '
-        '--suggest and --report go by take this into account',
-    )
-    parser.add_argument(
-        '--keep-every',
-        type=int,
-        metavar='T',
-        help='use only the labels on every T-th frame of the video, to try propagation on fully '
-        'labelled videos',
-    )
-    add_cache_argument(parser)
-    add_launcher_argument(parser)
-    return parser
-
-
-def propagate(args: argparse.Namespace) -> None:
-    """Check the command line, and do the work.
+def propagate(options: PropagateOptions) -> None:
+    """Check the options, and do the work.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    videos, args.labels = _split_inputs(args.inputs)
-    _check_options(args)
+    videos, options.labels = _split_inputs(options.inputs)
+    options.validate()
+    models = PropagationModels(options)
     if is_video_list(videos):
-        propagate_several(args, list_videos(videos))
+        _propagate_several(options, list_videos(videos), models)
         return
-    if args.launcher != 'none':
-        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
-    (args.video,) = videos
-    place_outputs(args, ListedVideo(Path(args.video)))
-    _check_files(args)
+    options.require_box_file()
+    own = for_one_video(options, videos[0])
     try:
-        result = propagate_video(args, PropagationModels(args))
+        result = propagate_video(own, models)
     except KeyboardInterrupt as stop:
-        from stdpose_mm.io.cache_folder import choose_cache_folder
-
         # A network in training is kept only when it is finished.
-        in_training = args.adapt and not adapted_model(args.out).exists()
-        if str(stop) or (choose_cache_folder(args.cache) is not None and not in_training):
+        in_training = own.adapt and not adapted_model(own.out).exists()
+        if str(stop) or (own.cache_folder is not None and not in_training):
             raise
         raise KeyboardInterrupt(
             'interrupted, no output was written; the same command begins anew'
         ) from None
-    beside = [
-        f'{output.path}: the project file of {args.out}'
-        for output in label_outputs('--out', args.out, choose_format(args.out, args.format))[1:]
-    ]
-    print('\n'.join([*result.summary, *beside, *result.advice]))
-
-
-def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
-    """Propagate the labels of several videos into the folder ``args.out``.
-
-    Raises:
-        InputError: If an argument for all videos cannot be used, or a video has failed.
-    """
-    if args.labels_video is not None:
-        raise InputError(
-            '--labels-video names the one video of LABELS, but there are several, list them in a '
-            'dataset file with the field labels_video'
-        )
-    boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
-    require_folder('--boxes', boxes)
-    require_folder('--loaded-into-cvat', args.loaded_into_cvat)
-    require_result_folders(args, videos)
-    refuse_input_folders(
-        {f'--{option.replace("_", "-")}': vars(args).get(option) for option in OUTPUTS},
-        {
-            'the videos': args.inputs,
-            'LABELS': args.labels,
-            '--boxes': boxes,
-            '--loaded-into-cvat': args.loaded_into_cvat,
-            '--pose-results': args.pose_results or None,
-        },
-    )
-
-    def prepare(job: VideoJob) -> None:
-        video, own = job.video, job.args
-        own.labels = choose_file(video, video.labels, args.labels)
-        if own.labels is None:
-            raise InputError(
-                f'nothing says where the labels of {video.video} are, give a folder of label '
-                'files as LABELS or the field labels in the dataset file'
-            )
-        # A label file for all videos holds each video under its name.
-        is_shared = video.labels is None and own.labels == args.labels
-        own.labels_video = video.labels_video or (video.name if is_shared else None)
-        own.boxes = str(choose_file(video, video.boxes, boxes) or args.boxes)
-        own.loaded_into_cvat = choose_file(video, None, args.loaded_into_cvat)
-        _check_files(own)
-
-    jobs = make_jobs(args, videos)
-    with joined_processes(args.launcher, args.device):
-        models = PropagationModels(args)
-        models.build()
-        if is_first_process() and args.labels is not None and args.labels.is_dir():
-            _tell_unused(files_of_none(videos, args.labels))
-        run_video_set(
-            jobs,
-            Path(args.out),
-            prepare,
-            lambda own: propagate_video(
-                own, models, progress=is_first_process(), brief=True, keep_former=False
-            ),
-        )
-
-
-def _tell_unused(files: Sequence[Path]) -> None:
-    if files:
-        names = ', '.join(path.name for path in files[:5]) + (', ...' if len(files) > 5 else '')
-        print(f'of none of the videos: {names} in {files[0].parent}', file=sys.stderr)
+    print('\n'.join([*result.summary, *result.advice]))
 
 
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -295,35 +199,363 @@ def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     return list(inputs), None
 
 
-def _check_files(args: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written before anything is computed."""
-    require_box_file(args, args.boxes not in (INTERPOLATE, DETECTOR))
-    check_outputs(args)
+def _propagate_several(
+    options: PropagateOptions, videos: Sequence[ListedVideo], models: PropagationModels
+) -> None:
+    options.require_no_labels_video()
+    require_folder('--boxes', options.box_file)
+    require_folder('--loaded-into-cvat', options.loaded_into_cvat)
+    require_result_folders(options.pose_results, videos)
+    refuse_input_folders(
+        {f'--{name.replace("_", "-")}': path for name, path in options.outputs.items()},
+        {
+            'the videos': options.inputs,
+            'LABELS': options.labels,
+            '--boxes': options.box_file,
+            '--loaded-into-cvat': options.loaded_into_cvat,
+            '--pose-results': options.pose_results,
+        },
+    )
+
+    def prepare(own: PropagateOptions, video: ListedVideo) -> PropagateOptions:
+        labels = choose_file(video, video.labels, options.labels)
+        if labels is None:
+            raise InputError(
+                f'nothing says where the labels of {video.video} are, give a folder of label '
+                'files as LABELS or the field labels in the dataset file'
+            )
+        # A label file for all videos holds each video under its name.
+        is_shared = video.labels is None and labels == options.labels
+        own = replace(
+            own,
+            labels=labels,
+            labels_video=video.labels_video or (video.name if is_shared else None),
+            boxes=str(choose_file(video, video.boxes, options.box_file) or options.boxes),
+            loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
+        )
+        own.require_box_file()
+        return own
+
+    def load() -> None:
+        models.load()
+        if is_first_process() and options.labels is not None and options.labels.is_dir():
+            _print_unused(files_of_none(videos, options.labels))
+
+    run_several(
+        options, videos, prepare, load, partial(propagate_video, models=models, several=True)
+    )
 
 
-def _check_options(args: argparse.Namespace) -> None:
-    """Refuse options that cannot work before anything is computed."""
-    for option in ('check', 'suggest', 'measure'):
-        if getattr(args, option) < 0:
-            raise InputError(f'--{option} must be at least 0, got {getattr(args, option)}')
-    if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
-        raise InputError(
-            f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '
-            'stdpose'
-        )
-    if args.adapt and args.measure:
-        raise InputError(
-            '--measure hides labels that --adapt has trained the network on, so that it would look '
-            'better than it is: leave one of them out'
-        )
-    if not args.adapt and args.adapt_minutes is not None:
-        raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
-    if args.adapt and args.config is None:
-        raise InputError(
-            '--adapt needs --config, the config of the model to fine-tune, such as '
-            'configs/stdpose_tiny_synthetic.py'
-        )
-    propagation_options(args)
-    from stdpose_mm.propagation.base import require_method_packages
+def _print_unused(files: Sequence[Path]) -> None:
+    if files:
+        names = ', '.join(path.name for path in files[:5]) + (', ...' if len(files) > 5 else '')
+        print(f'of none of the videos: {names} in {files[0].parent}', file=sys.stderr)
 
-    require_method_packages(args.method)
+
+class PropagationModels:
+    """The propagator and the detector of a command, built once for all videos."""
+
+    def __init__(self, options: PropagateOptions) -> None:
+        self._options = options
+
+    @cached_property
+    def propagator(self) -> VideoPosePropagator:
+        """The propagator of the command line."""
+        return self.build_propagator(self._options.config, self._options.checkpoint)
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector of the command line; None without one."""
+        options = self._options
+        if options.boxes != DETECTOR:
+            if options.det_config is not None or options.det_checkpoint is not None:
+                raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
+            return None
+        if options.det_config is None:
+            raise InputError(
+                '--boxes detector needs --det-config, give an MMDetection config (with '
+                '--det-checkpoint) or an ONNX file'
+            )
+        from stdpose_mm.detection import build_person_detector
+
+        return build_person_detector(options.det_config, options.det_checkpoint, options.device)
+
+    def load(self) -> None:
+        """Build both now."""
+        # Without a checkpoint there is no model before it is adapted.
+        if not self._options.adapt or self._options.checkpoint is not None:
+            _ = self.propagator
+        _ = self.detector
+
+    def build_propagator(
+        self, config: str | Config | None, checkpoint: str | Path | None
+    ) -> VideoPosePropagator:
+        """Build a propagator with this model and the options of the command line."""
+        from stdpose_mm.apis import VideoPosePropagator
+
+        options = self._options
+        return VideoPosePropagator(
+            config,
+            checkpoint,
+            fuser=options.fuser,
+            flow_weights=options.flow_weights,
+            **options.propagator_arguments,
+        )
+
+
+def propagate_video(
+    options: PropagateOptions, models: PropagationModels, several: bool = False
+) -> VideoResult:
+    """Propagate the labels of one video, and write its outputs.
+
+    Args:
+        options: The options of this video.
+        models: The models of the command.
+        several: Whether this is one of several videos: labels are summarized in one line, and a
+            former version of the labels is not kept, since edited ones were refused before.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    from tqdm import tqdm
+
+    from stdpose_mm.io.edited_outputs import keep_edited
+    from stdpose_mm.io.labels import describe_frames
+
+    from .progress import FrameProgress
+
+    require_video(options.video, options.labels)
+    hide_bars = not is_first_process()
+    frames = options.open_video()
+    labels = _read_labels(options, frames)
+    propagator = _adapt(options, models, frames, labels) if options.adapt else models.propagator
+    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
+    detector = models.detector
+    state = _init_state(options, propagator, frames, labels)
+    if several:
+        for note in (describe_frames(labels), *list_doubts(state)):
+            print(f'{options.video}: {note}', file=sys.stderr)
+    else:
+        print_label_summary(state, [describe_frames(labels)])
+    if detector is not None:
+        detected = propagator.detect_in_video(state, detector)
+        for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
+            pass
+    with FrameProgress(len(frames), propagator.method, not hide_bars) as bar:
+        dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
+        took = bar.describe_time()
+    # Before gaps with hidden labels are filled, too.
+    used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
+    judged, measured = _judge(options, propagator, state, dense)
+    out = Path(options.out)
+    with keep_edited(None if several else out, options.cache_folder) as former:
+        _write_outputs(options, frames, dense, judged, method, measured)
+    advice = [*measured, *list_advice(judged, options.check, options.suggest)]
+    return VideoResult(
+        _count(dense),
+        summary=[
+            f'method: {method}',
+            *used,
+            _format_written(out, dense),
+            *former.describe(out),
+            *took,
+            *(f'{one.path}: the project file of {out}' for one in options.label_files[1:]),
+        ],
+        # The summary, which says it of every network, is printed for a single video.
+        advice=[*warnings, *advice] if several else advice,
+    )
+
+
+def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
+    """Read the labels to propagate, on the frames of the video."""
+    from stdpose_mm.io.labels import read_labels
+    from stdpose_mm.propagation import match_labels, subsample_labels
+    from stdpose_mm.structures.propagated_labels import require_some_given, require_some_joint
+
+    assert options.labels is not None
+    labels = read_labels(
+        options.labels,
+        video=options.labels_video,
+        size=frames.size,
+        loaded_into_cvat=options.loaded_into_cvat,
+    )
+    require_some_given(labels, str(options.labels))
+    require_some_joint(labels, str(options.labels))
+    # Before, the numbers of frames may be those of a list of pictures.
+    labels = match_labels(labels, frames, options.label_frames, options.labels_size)
+    return labels if options.keep_every is None else subsample_labels(labels, options.keep_every)
+
+
+def _adapt(
+    options: PropagateOptions, models: PropagationModels, frames: FrameSource, labels: VideoLabels
+) -> VideoPosePropagator:
+    """Fine-tune the model on the labels, and build the propagator that uses it."""
+    # A model that does not suit the method is refused before it is trained.
+    models.load()
+    require_packages('--adapt', 'torch', 'mmpose')
+    from stdpose_mm.training import adapt
+
+    propagator: dict[str, Any] = options.propagator_arguments
+    limit = {} if options.adapt_minutes is None else {'max_minutes': options.adapt_minutes}
+    adapted = adapt(
+        options.config,
+        options.checkpoint,
+        frames,
+        labels,
+        out=Path(options.out),
+        device=propagator.pop('device'),
+        method=propagator.pop('method'),
+        options=propagator | {'fuser': options.fuser, 'flow_weights': options.flow_weights},
+        progress=is_first_process(),
+        announce=print,
+        **limit,
+    )
+    print(adapted)
+    return models.build_propagator(*adapted.files)
+
+
+def _init_state(
+    options: PropagateOptions,
+    propagator: VideoPosePropagator,
+    frames: FrameSource,
+    labels: VideoLabels,
+) -> PropagationState:
+    """Hand video, labels and boxes to the propagator."""
+    from stdpose_mm.io.labels import read_labels
+
+    file = options.box_file
+    return propagator.init_state(
+        frames,
+        labels,
+        boxes=None if file is None else read_labels(file, size=frames.size),
+        life_span=options.life_span,
+        fill_left_out=options.fill_left_out,
+        folder=options.cache_folder,
+        box_frame_options=options.box_frames,
+    )
+
+
+def _judge(
+    options: PropagateOptions,
+    propagator: VideoPosePropagator,
+    state: PropagationState,
+    dense: VideoLabels,
+) -> tuple[VideoLabels, list[str]]:
+    """Turn scores into probabilities where an output shows them, and measure if that is asked for.
+
+    Returns:
+        The labels with probabilities, and sentences on what was measured.
+    """
+    # Takes memory for each frame.
+    if not (options.report or options.check or options.suggest or options.measure):
+        return dense, []
+    from tqdm import tqdm
+
+    from stdpose_mm.review import (
+        LabelAccuracy,
+        calibrate_scores,
+        choose_hidden_labels,
+        recalibrate,
+    )
+
+    judged = calibrate_scores(dense, options.method)
+    if not options.measure:
+        return judged, []
+    hidden = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, options.measure)
+    accuracy: LabelAccuracy | None = LabelAccuracy.join(
+        tqdm(
+            propagator.measure_in_video(state, options.measure),
+            desc='hidden labels',
+            total=len(hidden),
+            unit=' frames',
+            disable=not is_first_process(),
+        )
+    )
+    if accuracy is not None:
+        judged = recalibrate(judged, accuracy.calibrator)
+    return judged, format_accuracy(accuracy, judged)
+
+
+def _write_outputs(
+    options: PropagateOptions,
+    frames: FrameSource,
+    dense: VideoLabels,
+    judged: VideoLabels,
+    method: str,
+    measured: Sequence[str],
+) -> None:
+    """Write the labels, and the overlay video and the report if they are asked for.
+
+    Args:
+        options: The options of this video.
+        frames: The video.
+        dense: The labels to write.
+        judged: The same with probabilities as scores.
+        method: The method, in words.
+        measured: What was measured on the labels, in sentences.
+    """
+    from stdpose_mm.io.labels import write_labels
+    from stdpose_mm.io.video import clock_of
+
+    # All outputs get their final names when everything is written, the labels last: if a picture
+    # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
+    # second file, which is named after the first one.
+    with ExitStack() as outputs:
+        out = Path(options.out)
+        if len(options.label_files) == 1:
+            out = outputs.enter_context(atomic_path(out))
+        video = None
+        if options.save_video is not None:
+            from stdpose_mm.visualization import write_overlay
+
+            video = outputs.enter_context(atomic_path(options.save_video))
+            write_overlay(video, frames, dense)
+        if options.report is not None:
+            from stdpose_mm.review import frames_to_check
+            from stdpose_mm.visualization import write_report
+
+            write_report(
+                Path(options.report),
+                frames,
+                dense,
+                checks=frames_to_check(judged, FRAMES_IN_REPORT),
+                video=video,
+                method=method,
+                measured=measured,
+                video_path=None if video is None else Path(options.save_video),
+                outputs=outputs,
+            )
+        write_labels(dense, out, options.format, clock_of(frames), options.cvat_tolerance)
+
+
+def _count(dense: VideoLabels) -> dict[str, int]:
+    """Count what the summary of several videos adds up."""
+    return {
+        'frames': len(dense.frames),
+        'people': len(dense.track_ids),
+        'given': sum(int(person.given.sum()) for person in dense.persons),
+        'propagated': sum(int((p.labelled & ~p.given).sum()) for p in dense.persons),
+    }
+
+
+def _format_written(out: Path, dense: VideoLabels) -> str:
+    """Say in a line what the label file holds."""
+    from stdpose_mm.structures import count_sources
+
+    count = count_sources(dense.persons)
+    return (
+        f'{out}: {counted(len(dense.frames), "frame")}, '
+        f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
+        f'{counted(count["propagated"], "propagated pose")}'
+        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
+    )
+
+
+main = Command(
+    PropagateOptions,
+    propagate,
+    __doc__,
+    'propagate.py',
+    usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
+    interrupted='interrupted, no output was written; the same command goes on from here',
+)

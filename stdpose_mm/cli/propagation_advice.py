@@ -18,7 +18,7 @@ GOOD_ENOUGH = 0.95
 """Share of right joints for which the required number of further labels is printed."""
 
 
-def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
+def print_label_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
     """Print what is labelled in a video, before poses are computed.
 
     Args:
@@ -50,7 +50,7 @@ def _summarize(state: PropagationState) -> LabelSummary | None:
     )
 
 
-def word_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list[str]:
+def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list[str]:
     """Say what was measured on hidden labels, and what follows for the frames between labels.
 
     Args:
@@ -110,11 +110,11 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             'be wrong'
             for suggestion in rank_gains(tracks, suggest)
         ]
-        lines.append(_word_outlook(dense, tracks))
+        lines.append(_format_outlook(dense, tracks))
     return lines
 
 
-def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
+def _format_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
     """Say how many further labels are needed until enough joints are right, if any is propagated.
 
     Given joints alone would make all of them right, which says nothing of a method.

@@ -14,30 +14,14 @@ have changed since; LABELS themselves are never changed. See docs/guide/review.m
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import webbrowser
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.argument_types import fraction, whole
-from stdpose_mm.cli.arguments import (
-    add_cache_argument,
-    add_cvat_input,
-    add_frame_arguments,
-    add_labels_size_argument,
-    add_life_span_argument,
-    add_propagation_arguments,
-    evidence_files,
-    frame_options,
-    label_folders,
-    propagation_options,
-)
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.video_set import choose_file, require_folder, require_result_folders
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
 from stdpose_mm.io.file_names import file_stem
@@ -50,6 +34,12 @@ from stdpose_mm.io.outputs import (
 )
 from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
 
+from .argument_types import fraction, port
+from .command import Command
+from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
+from .parser import argument, option
+from .videos import choose_file, require_folder, require_result_folders
+
 if TYPE_CHECKING:
     from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
     from stdpose_mm.review_app.server import ListeningServer
@@ -57,132 +47,77 @@ if TYPE_CHECKING:
 
 JOURNAL_SUFFIX = '.review.jsonl'
 
-MAX_PORT = 65535
+
+@dataclass(kw_only=True)
+class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
+    """Options of ``stdpose review``.
+
+    Args:
+        inputs: A video file or folder of pictures, and its label file, if there is one: labels of
+            some frames, or the output of propagate or infer; or several videos or folders of
+            videos, and the folder of their label files; or a dataset file (.csv, .jsonl).
+        out: Label file that the page saves to (default: LABELS with _reviewed in its name); with
+            several videos, a folder.
+        project: File that keeps every edit and the labels that the edits began with; without
+            LABELS, these labels are used (default: LABELS with the suffix .review.jsonl); with
+            several videos, a folder.
+        skeleton: Joints to label in an unlabelled video: coco, posetrack, hand, openpose-body-25,
+            openpose-coco, or those of a label file (default: the page asks).
+        as_given: If LABELS hold only estimates, use joints that score at least S as labels.
+        target: Share of correct joints at which the page says that the result is good enough.
+        port: Port of the page; 0 chooses a free one (default: one that belongs to the project, so
+            that an open page finds the next start, or a free one if it is taken).
+        no_browser: Print the address, but do not open it in the browser.
+    """
+
+    inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
+    out: str | None = option(writes=True, is_folder=None)
+    project: str | None = option(metavar='FILE')
+    skeleton: str | None = option(metavar='{NAME,FILE}')
+    as_given: float = option(0.8, type=fraction, metavar='S')
+    target: float = option(0.95, type=fraction, metavar='SHARE')
+    port: int | None = option(type=port)
+    no_browser: bool = option(False)
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'review.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(
-        make_parser(prog),
-        review,
-        arguments,
-        'ended; every edit is in the project, and the same command goes on from there',
-    )
-
-
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__, intermixed=True)
-    parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]'
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        metavar='VIDEO_OR_FRAMES ... [LABELS]',
-        help='a video file or folder of pictures, and its label file, if there is one: labels of '
-        'some frames, or the output of propagate or infer; or several videos or folders of '
-        'videos, and the folder of their label files; or a dataset file (.csv, .jsonl)',
-    )
-    parser.add_output(
-        '--out',
-        is_folder=None,
-        help='label file that the page saves to (default: LABELS with _reviewed in its name); '
-        'with several videos, a folder',
-    )
-    parser.add_argument(
-        '--project',
-        metavar='FILE',
-        help='file that keeps every edit and the labels that the edits began with; without LABELS, '
-        f'these labels are used (default: LABELS with the suffix {JOURNAL_SUFFIX}); with several '
-        'videos, a folder',
-    )
-    add_propagation_arguments(parser)
-    add_life_span_argument(parser)
-    parser.add_argument(
-        '--skeleton',
-        metavar='{NAME,FILE}',
-        help='joints to label in an unlabelled video: coco, posetrack, hand, openpose-body-25, '
-        'openpose-coco, or those of a label file (default: the page asks)',
-    )
-    parser.add_argument(
-        '--as-given',
-        type=fraction,
-        default=0.8,
-        metavar='S',
-        help='if LABELS hold only estimates, use joints that score at least S as labels '
-        '(%(default)s)',
-    )
-    parser.add_argument(
-        '--labels-video', metavar='NAME', help='video whose labels to use, if LABELS hold several'
-    )
-    add_cvat_input(parser)
-    add_frame_arguments(parser)
-    add_labels_size_argument(parser)
-    parser.add_argument(
-        '--target',
-        type=fraction,
-        default=0.95,
-        metavar='SHARE',
-        help='share of correct joints at which the page says that the result is good enough '
-        '(%(default)s)',
-    )
-    parser.add_argument(
-        '--port',
-        type=whole,
-        help='port of the page; 0 chooses a free one (default: one that belongs to the project, so '
-        'that an open page finds the next start, or a free one if it is taken)',
-    )
-    parser.add_argument(
-        '--no-browser',
-        action='store_true',
-        help='print the address, but do not open it in the browser',
-    )
-    add_cache_argument(parser)
-    return parser
-
-
-def review(args: argparse.Namespace) -> None:
-    """Check the command line, and serve the page until Ctrl-C.
+def review(options: ReviewCommandOptions) -> None:
+    """Check the options, and serve the page until Ctrl-C.
 
     Raises:
         InputError: If something that was given cannot be used.
     """
-    method_options = propagation_options(args)
-    if args.port is not None and args.port > MAX_PORT:
-        raise InputError(f'--port must be at most {MAX_PORT}, got {args.port}')
-    videos, labels = split_inputs(args.inputs)
-    inputs = list_inputs(args, videos, labels)
+    options.validate()
+    inputs = _list_inputs(options)
     require_packages('the review page', 'starlette', 'uvicorn')
-    from stdpose_mm.propagation.base import require_method_packages
-
-    require_method_packages(args.method)
-    skeleton = None if args.skeleton is None else read_skeleton_option(args.skeleton)
+    skeleton = None if options.skeleton is None else read_skeleton_option(options.skeleton)
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
 
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **method_options)
-    options = ReviewOptions(
-        target=args.target,
-        skeleton=skeleton,
-        life_span=args.life_span,
-        cache=choose_cache_folder(args.cache),
-        as_given=args.as_given,
-        frame_options=frame_options(args),
-        labels_size=args.labels_size,
-        say=lambda sentence: print(sentence, file=sys.stderr),
+    project = ReviewProject(
+        inputs,
+        VideoPosePropagator(options.config, options.checkpoint, **options.propagator_arguments),
+        ReviewOptions(
+            target=options.target,
+            skeleton=skeleton,
+            life_span=options.life_span,
+            cache=options.cache_folder,
+            as_given=options.as_given,
+            frame_options=options.label_frames,
+            labels_size=options.labels_size,
+            say=lambda sentence: print(sentence, file=sys.stderr),
+        ),
     )
-    project = ReviewProject(inputs, propagator, options)
-    server = _listen(project, args.port)
+    server = _listen(project, options.port)
     try:
         project.open()
-        if args.port is None and server.access.port != project.usual_port:
+        if options.port is None and server.access.port != project.usual_port:
             print(
                 f'port {project.usual_port} of this project is taken: a page that is still open '
                 'does not find this start',
                 file=sys.stderr,
             )
         print(server.access.address, flush=True)
-        if not args.no_browser:
+        if not options.no_browser:
             webbrowser.open(server.access.address)
         server.run()
     finally:
@@ -200,7 +135,7 @@ def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
         return ListeningServer(project)
 
 
-def split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
+def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     """Split the positional arguments into videos and LABELS, which may be missing."""
     *videos, last = inputs
     if not videos or shows_frames(last) or is_video_list([last]):
@@ -208,28 +143,23 @@ def split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     return videos, Path(last)
 
 
-def list_inputs(
-    args: argparse.Namespace, videos: Sequence[str], labels: Path | None
-) -> list[ReviewInputs]:
+def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
     """List the files of the videos, and refuse those that cannot be used or written.
 
     Raises:
         InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
     """
+    videos, labels = _split_inputs(options.inputs)
     several = is_video_list(videos)
     listed = list_videos(videos) if several else [ListedVideo(Path(videos[0]))]
-    if several and args.labels_video is not None:
-        raise InputError(
-            '--labels-video names the one video of LABELS, but there are several, list them in a '
-            'dataset file with the field labels_video'
-        )
-    for option, folder in (('--out', args.out), ('--project', args.project)):
-        if several and folder is not None and os.path.isfile(folder):
-            raise InputError(f'{option} {folder} is a file, but several videos need a folder')
     if several:
-        require_folder('--loaded-into-cvat', args.loaded_into_cvat)
-        require_result_folders(args, listed)
-    inputs = [_inputs_of(args, video, labels, several) for video in listed]
+        options.require_no_labels_video()
+        for name, folder in (('--out', options.out), ('--project', options.project)):
+            if folder is not None and os.path.isfile(folder):
+                raise InputError(f'{name} {folder} is a file, but several videos need a folder')
+        require_folder('--loaded-into-cvat', options.loaded_into_cvat)
+        require_result_folders(options.pose_results, listed)
+    inputs = [_inputs_of(options, video, labels, several) for video in listed]
     taken: dict[Path, ReviewInputs] = {}
     for one in inputs:
         for path in (one.project, one.out):
@@ -243,12 +173,15 @@ def list_inputs(
             'the video': one.video,
             'LABELS': one.labels,
             '--loaded-into-cvat': one.loaded_into_cvat,
-            **{f'--{name}': getattr(args, name) for name in ('config', 'checkpoint', 'skeleton')},
-            **evidence_files(args, one.video),
+            '--config': options.config,
+            '--checkpoint': options.checkpoint,
+            '--skeleton': options.skeleton,
+            **options.evidence_files(one.name),
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         outputs.append(Output('--project', one.project))
-        guard_outputs(outputs, given, label_folders(args, one.labels))
+        read = {'LABELS': folders(one.labels), '--pose-results': folders(*options.pose_results)}
+        guard_outputs(outputs, given, read)
     for one in inputs:
         # The first save would replace them; after an edit they may be what the page has saved.
         if one.project.exists() or not one.out.exists():
@@ -264,7 +197,7 @@ def list_inputs(
 
 
 def _inputs_of(
-    args: argparse.Namespace, video: ListedVideo, labels: Path | None, several: bool
+    options: ReviewCommandOptions, video: ListedVideo, labels: Path | None, several: bool
 ) -> ReviewInputs:
     from stdpose_mm.review_app.project import ReviewInputs
 
@@ -273,33 +206,25 @@ def _inputs_of(
         require_video(video.video, own)
     # A folder of label files stands for one file, too.
     beside = video.video if own is None else own
-    stem = _stem(beside)
-    if several:
-        # One label file may hold several videos.
-        stem = video.name
+    # One label file may hold several videos.
+    stem = video.name if several else beside.name if beside.is_dir() else file_stem(beside)
 
-    def place(given: str | None, default: Path, name: str) -> Path:
+    def place(given: str | None, default: str, name: str) -> Path:
         if given is None:
-            return default
+            return beside.parent / default
         return Path(given, name) if several or means_folder(given) else Path(given)
 
-    out = beside.parent / f'{stem}_reviewed.json'
-    project = beside.parent / f'{stem}{JOURNAL_SUFFIX}'
-    is_shared = several and video.labels is None and own == labels
+    project = f'{stem}{JOURNAL_SUFFIX}'
+    is_shared = several and video.labels is None and labels is not None and own == labels
     return ReviewInputs(
         name=video.name,
         video=video.video,
         labels=own,
-        labels_video=video.labels_video
-        or (video.name if is_shared and own is not None else args.labels_video),
-        project=place(args.project, project, project.name),
-        out=place(args.out, out, f'{video.name}.json'),
-        loaded_into_cvat=choose_file(video, None, args.loaded_into_cvat),
+        labels_video=video.labels_video or (video.name if is_shared else options.labels_video),
+        project=place(options.project, project, project),
+        out=place(options.out, f'{stem}_reviewed.json', f'{video.name}.json'),
+        loaded_into_cvat=choose_file(video, None, options.loaded_into_cvat),
     )
-
-
-def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else file_stem(path)
 
 
 def read_skeleton_option(given: str) -> Skeleton:
@@ -313,14 +238,20 @@ def read_skeleton_option(given: str) -> Skeleton:
 
     if given in KNOWN_SKELETONS:
         return KNOWN_SKELETONS[given]
-    if not Path(given).exists():
-        raise InputError(
-            f'--skeleton {given} is neither a file nor one of {", ".join(KNOWN_SKELETONS)}'
-        )
-    videos = read_all_labels(given)
+    videos = read_all_labels(given) if Path(given).exists() else []
     if not videos:
         raise InputError(
-            f'--skeleton {given} lists no pictures, and so no video whose joints could be taken: '
-            f'give a label file with one, or one of {", ".join(KNOWN_SKELETONS)}'
+            f'--skeleton {given} is neither a label file with a video whose joints could be taken '
+            f'nor one of {", ".join(KNOWN_SKELETONS)}'
         )
     return videos[0].skeleton
+
+
+main = Command(
+    ReviewCommandOptions,
+    review,
+    __doc__,
+    'review.py',
+    usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]',
+    interrupted='ended; every edit is in the project, and the same command goes on from there',
+)

@@ -2,115 +2,90 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.evaluate import without_nan
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
+from .command import Command
+from .evaluate import without_nan
+from .parser import argument, option
+from .runner_options import RunnerOptions, require_checkpoint
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-DUMP_SUFFIXES = ('.pkl', '.pickle')
-FLIPS = ('both', 'on', 'off')
 
+@dataclass(kw_only=True)
+class TestOptions(RunnerOptions):
+    """Options of ``stdpose test``.
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), test, arguments)
+    Args:
+        checkpoint: .pth file or address.
+        flip: Test with flipping (average each crop with its mirror image), without, or both;
+            metrics of the setting that is not the config's own begin with flip/ or no_flip/
+            (default: both for a config with flip_test, otherwise off).
+        out: File to write the metrics to.
+        dump: File to write the predictions to.
+        show_dir: New or empty folder for pictures of all predictions, by the config's visualization
+            hook; drawn once, for the setting of --flip that is tested last.
+    """
 
-
-def make_parser(prog: str) -> OneLineParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file or address')
-    add_runner_arguments(parser)
-    parser.add_argument(
-        '--flip',
-        choices=FLIPS,
-        help='test with flipping (average each crop with its mirror image), without, or both; '
-        "metrics of the setting that is not the config's own begin with flip/ or no_flip/ "
-        '(default: both for a config with flip_test, otherwise off)',
+    checkpoint: str = argument('CHECKPOINT')
+    flip: str | None = option(choices=('both', 'on', 'off'))
+    out: Path | None = option(writes=True, what='metrics', suffixes=JSON_SUFFIXES, metavar='JSON')
+    dump: Path | None = option(
+        writes=True, what='predictions', suffixes=('.pkl', '.pickle'), metavar='PKL'
     )
-    parser.add_output(
-        '--out',
-        what='metrics',
-        suffixes=JSON_SUFFIXES,
-        metavar='JSON',
-        help='file to write the metrics to',
-    )
-    parser.add_output(
-        '--dump',
-        what='predictions',
-        suffixes=DUMP_SUFFIXES,
-        metavar='PKL',
-        help='file to write the predictions to',
-    )
-    parser.add_output(
-        '--show-dir',
-        what='pictures',
-        is_folder=True,
-        metavar='DIR',
-        help="new or empty folder for pictures of all predictions, by the config's visualization "
-        'hook; drawn once, for the setting of --flip that is tested last',
-    )
-    return parser
+    show_dir: Path | None = option(writes=True, what='pictures', is_folder=True, metavar='DIR')
 
 
-def test(args: argparse.Namespace) -> None:
+def test(options: TestOptions) -> None:
     """Test as the command line says.
 
     Raises:
         InputError: If a file given does not exist or cannot be used.
     """
-    cfg = load_config(args)
+    cfg = options.load_config()
     from mmengine.dist import is_main_process
 
-    from stdpose_mm.engine.config_files import (
-        config_mistakes,
-        require_label_files,
-    )
+    from stdpose_mm.engine.config_files import config_mistakes, require_label_files
     from stdpose_mm.engine.training_processes import training_processes
 
-    require_checkpoint(args.checkpoint)
-    cfg.load_from = args.checkpoint
+    require_checkpoint(options.checkpoint)
+    cfg.load_from = options.checkpoint
     own_flip = bool((cfg.model.get('test_cfg') or {}).get('flip_test', False))
-    flips = choose_flips(args.flip, own_flip)
+    flips = choose_flips(options.flip, own_flip)
     if True in flips and not cfg.model.get('test_cfg'):
         raise InputError(
-            f'--flip {args.flip} was given, but the model of {args.config} has no test_cfg, '
+            f'--flip {options.flip} was given, but the model of {options.config} has no test_cfg, '
             'expected a pose estimator'
         )
-    if args.show_dir is not None:
-        draw_predictions(cfg, args.show_dir)
-    dump: Path | None = args.dump
-    partial = None
+    if options.show_dir is not None:
+        draw_predictions(cfg, options.show_dir)
+    dump = options.dump
     if dump is not None:
         dump.parent.mkdir(parents=True, exist_ok=True)
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
-    with training_processes(cfg), config_mistakes(args.config):
+    with training_processes(cfg), config_mistakes(options.config):
         require_label_files(cfg, 'test')
         metrics = measure(cfg, flips, own_flip)
         is_first = is_main_process()
     if not is_first:
         return
-    if dump is not None and partial is not None:
+    if dump is not None:
         os.replace(partial, dump)
     plain = without_nan({name: float(value) for name, value in metrics.items()})
-    if args.out is not None:
-        write_json(args.out, plain, indent=2)
+    if options.out is not None:
+        write_json(options.out, plain, indent=2)
     print(json.dumps(plain, indent=2))
 
 
@@ -189,3 +164,6 @@ def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:
     """Add one more metric to the evaluation of a test."""
     present = cfg.test_evaluator
     cfg.test_evaluator = [*(present if isinstance(present, list | tuple) else [present]), evaluator]
+
+
+main = Command(TestOptions, test, __doc__, 'test.py')

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
+
+from .argument_types import seed
+from .command import Command
+from .parser import option
+from .runner_options import RunnerOptions, require_checkpoint
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'train.py') -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), train, arguments)
+@dataclass(kw_only=True)
+class TrainOptions(RunnerOptions):
+    """Options of ``stdpose train``.
+
+    Args:
+        resume: Resume from this checkpoint; without a value, from the last one in the work folder,
+            or start anew if there is none.
+        amp: Mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
+        no_validate: Do not evaluate during training.
+        auto_scale_lr: Scale the learning rate by the ratio of the batch size to the config's base
+            batch size.
+        seed: Seed of all random numbers.
+        deterministic: Use only deterministic algorithms.
+    """
+
+    resume: str | None = option(nargs='?', const='auto', metavar='CHECKPOINT')
+    amp: bool = option(False)
+    no_validate: bool = option(False)
+    auto_scale_lr: bool = option(False)
+    seed: int | None = option(type=seed)
+    deterministic: bool = option(False)
 
 
-def train(args: argparse.Namespace) -> None:
+def train(options: TrainOptions) -> None:
     """Train as the command line says.
 
     Raises:
         InputError: If something that was given cannot be used.
     """
-    cfg = load_config(args)
+    cfg = options.load_config()
     from stdpose_mm.engine.config_files import (
         config_mistakes,
         require_label_files,
@@ -38,77 +56,44 @@ def train(args: argparse.Namespace) -> None:
     from stdpose_mm.engine.training_processes import training_processes
     from stdpose_mm.engine.training_runner import TrainingRunner
 
-    apply_arguments(cfg, args)
-    with training_processes(cfg), config_mistakes(args.config):
+    apply_options(cfg, options)
+    with training_processes(cfg), config_mistakes(options.config):
         require_schedule(cfg)
         require_label_files(cfg, 'train', 'val')
         TrainingRunner.from_cfg(cfg).train()
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
-    """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file')
-    add_runner_arguments(parser)
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
-        help='resume from this checkpoint; without a value, from the last one in the work folder, '
-        'or start anew if there is none',
-    )
-    parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU',
-    )
-    parser.add_argument(
-        '--no-validate', action='store_true', help='do not evaluate during training'
-    )
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help="scale the learning rate by the ratio of the batch size to the config's base batch "
-        'size',
-    )
-    parser.add_argument('--seed', type=seed, help='seed of all random numbers')
-    parser.add_argument(
-        '--deterministic', action='store_true', help='use only deterministic algorithms'
-    )
-    return parser
-
-
-def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+def apply_options(cfg: Config, options: TrainOptions) -> None:
     """Apply the options of the command line to the config.
 
     Raises:
         InputError: If an option does not fit the config, or a checkpoint does not exist.
     """
-    if args.no_validate:
+    if options.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.amp:
+    if options.amp:
         import torch
 
         use_mixed_precision(cfg, torch.cuda.is_available())
-    if args.auto_scale_lr:
+    if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise InputError(
-                f'--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in {args.config}'
+                '--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in '
+                f'{options.config}'
             )
         cfg.auto_scale_lr.enable = True
-    if args.seed is not None or args.deterministic:
+    if options.seed is not None or options.deterministic:
         cfg.randomness = dict(cfg.get('randomness') or {})
-        if args.seed is not None:
-            cfg.randomness.seed = args.seed
-        if args.deterministic:
+        if options.seed is not None:
+            cfg.randomness.seed = options.seed
+        if options.deterministic:
             cfg.randomness.deterministic = True
             # cuBLAS reads this variable when it starts, and is not deterministic without it.
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    if args.resume is not None:
+    if options.resume is not None:
         from stdpose_mm.engine.checkpoints import last_checkpoint
 
-        checkpoint = last_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        checkpoint = last_checkpoint(cfg.work_dir) if options.resume == 'auto' else options.resume
         # A first start under `--resume` keeps the pretrained weights of the config.
         if checkpoint is not None:
             cfg.resume, cfg.load_from = True, checkpoint
@@ -152,3 +137,6 @@ def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
         for option in ('loss_scale', 'dtype', 'use_fsdp'):
             cfg.optim_wrapper.pop(option, None)
+
+
+main = Command(TrainOptions, train, __doc__, 'train.py')

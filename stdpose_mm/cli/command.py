@@ -1,4 +1,4 @@
-"""Run the work of a command: errors become one sentence and an exit code."""
+"""What all commands share: options are parsed, errors become one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from stdpose_mm.errors import (
@@ -21,20 +22,58 @@ from stdpose_mm.errors import (
     os_error_text,
 )
 
-from .one_line_parser import EXIT_INPUT_ERROR, OneLineParser
+from .parser import EXIT_INPUT_ERROR, CliParser
 
 EXIT_INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command; calling it runs a command line and returns the exit code.
+
+    Args:
+        options: Dataclass of its options, see :func:`~stdpose_mm.cli.parser.option`.
+        work: Function of these.
+        documentation: Docstring whose first line describes the command.
+        prog: Its name by default.
+        usage: See ``argparse.ArgumentParser``; with it, the positional arguments may stand on both
+            sides of options.
+        interrupted: See :func:`run_command`.
+    """
+
+    options: type
+    work: Callable[[Any], object]
+    documentation: str | None
+    prog: str
+    usage: str | None = None
+    interrupted: str = 'interrupted'
+
+    def __call__(self, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+        parser = self.make_parser(prog)
+        return run_command(
+            parser,
+            lambda args: self.work(self.options(**vars(args))),
+            arguments,
+            self.interrupted,
+        )
+
+    def make_parser(self, prog: str | None = None) -> CliParser:
+        """Build the parser of the command line."""
+        parser = CliParser(prog or self.prog, self.documentation, intermixed=bool(self.usage))
+        parser.usage = self.usage
+        parser.add_options(self.options)
+        return parser
+
+
 def run_command(
-    parser: argparse.ArgumentParser,
+    parser: CliParser,
     work: Callable[[argparse.Namespace], object],
     arguments: Sequence[str] | None,
     interrupted: str = 'interrupted',
 ) -> int:
     """Parse a command line, do its work, and return the exit code.
 
-    Outputs that the parser knows of (:meth:`OneLineParser.add_output`) are refused before the work
+    Outputs that the parser knows of (:meth:`CliParser.add_output`) are refused before the work
     begins if they cannot be written or are inputs. See :func:`with_sentences` for errors.
 
     Args:
@@ -47,8 +86,7 @@ def run_command(
 
     def parse_and_work() -> None:
         args = parser.parse_args(arguments)
-        if isinstance(parser, OneLineParser):
-            parser.guard_outputs(args)
+        parser.guard_outputs(args)
         work(args)
 
     return with_sentences(parser.prog, parse_and_work, interrupted)
@@ -77,28 +115,24 @@ def with_sentences(
         # Without a flush here, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
         return code or 0
-    except KeyboardInterrupt as stop:
-        # The traceback keeps a progress bar open; the line would be printed behind the bar.
-        traceback.clear_frames(stop.__traceback__)
-        print(f'{prog}: {str(stop) or interrupted}', file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except SystemExit:
-        # After --help.
-        sentence = _stdout_error()
-        if sentence is None:
-            raise
-        print(f'{prog}: {sentence}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
-    except Exception as error:
-        sentence = _stdout_error() or explain_error(error)
-        if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
-            sentence = f'this needs {missing_packages(error.name)}'
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
+        sentence: str | None
+        if isinstance(error, KeyboardInterrupt):
+            sentence, code = str(error) or interrupted, EXIT_INTERRUPTED
+        else:
+            sentence, code = _stdout_error() or _explain(error), EXIT_INPUT_ERROR
         if sentence is None:
             raise
         # The traceback keeps a progress bar open; the line would be printed behind the bar.
         traceback.clear_frames(error.__traceback__)
         print(f'{prog}: {sentence}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
+        return code
+
+
+def _explain(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+        return f'this needs {missing_packages(error.name)}'
+    return explain_error(error)
 
 
 def _stdout_error() -> str | None:
@@ -119,16 +153,15 @@ def _warnings_as_lines(prog: str) -> Iterator[None]:
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, InputWarning):
-            # A file may be opened several times.
-            if str(message) not in shown:
-                from tqdm import tqdm
-
-                # A bar of progress may be open.
-                tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
-            shown.add(str(message))
-        else:
+        if not issubclass(category, InputWarning):
             show_any(message, category, *place, **more)
+        # A file may be opened several times.
+        elif str(message) not in shown:
+            from tqdm import tqdm
+
+            # A bar of progress may be open.
+            tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
+            shown.add(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter('always', InputWarning)

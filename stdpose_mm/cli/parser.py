@@ -1,24 +1,51 @@
-"""The parser of all command lines, which also guards what a command overwrites."""
+"""The parser of all command lines: options are fields of dataclasses, outputs are guarded."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import MISSING, Field, field, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from stdpose_mm.errors import cut_long
 from stdpose_mm.io.outputs import Output, guard_outputs
 
 EXIT_INPUT_ERROR = 2
 
+REQUIRED: Any = MISSING
+"""Default of an option that must be given."""
 
-class OneLineParser(argparse.ArgumentParser):
-    """Parse a command line; report an error in one line, without repeating the usage.
+
+def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
+    """Declare an option as a field of a dataclass, for :meth:`CliParser.add_options`.
+
+    The type of the field converts the text; ``bool`` makes a flag, ``list`` a repeatable option.
+    The help is what the docstring of the dataclass says of the field under ``Args``.
+
+    Args:
+        default: Value where the option is not given, or ``REQUIRED``.
+        names: Names on the command line; by default that of the field.
+        settings: Further arguments of ``add_argument``, or of :meth:`CliParser.add_output` with
+            ``writes=True``; ``reads_folder=True`` for :meth:`CliParser.add_labels`.
+    """
+    metadata = {'names': names, **settings}
+    if default == []:
+        return field(default_factory=list, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def argument(metavar: str, **settings: Any) -> Any:
+    """Declare a positional argument as a field of a dataclass; see :func:`option`."""
+    return option(REQUIRED, metavar, metavar=metavar, **settings)
+
+
+class CliParser(argparse.ArgumentParser):
+    """Parser that reports an error in one line, and guards what a command overwrites.
 
     Args:
         prog: Name of the command.
@@ -33,6 +60,27 @@ class OneLineParser(argparse.ArgumentParser):
         self._outputs: dict[str, Output] = {}
         self._label_sets: list[str] = []
 
+    def add_options(self, options: type) -> None:
+        """Add every field of a dataclass that :func:`option` or :func:`argument` declares."""
+        hints, texts = get_type_hints(options), _documented(options)
+        for one in fields(options):
+            if 'names' not in one.metadata:
+                continue
+            settings = {**_converter(hints[one.name], one), 'help': texts[one.name], **one.metadata}
+            names = settings.pop('names') or (f'--{one.name.replace("_", "-")}',)
+            if names[0].startswith('-'):
+                settings |= {'dest': one.name, **_default(one)}
+            else:
+                names = (one.name,)
+            if settings.get('default'):
+                settings['help'] += ' (%(default)s)'
+            if settings.pop('writes', False):
+                self.add_output(*names, **settings)
+            elif settings.pop('reads_folder', False):
+                self.add_labels(*names, **settings)
+            else:
+                self.add_argument(*names, **settings)
+
     def add_output(
         self,
         *names: str,
@@ -40,7 +88,7 @@ class OneLineParser(argparse.ArgumentParser):
         suffixes: Sequence[str] = (),
         is_folder: bool | None = False,
         files: Sequence[str] = (),
-        **options: Any,
+        **settings: Any,
     ) -> None:
         """Add an argument that names an output, for :meth:`guard_outputs`.
 
@@ -50,20 +98,20 @@ class OneLineParser(argparse.ArgumentParser):
             suffixes: See ``Output``.
             is_folder: See ``Output``; with None the value stays a text.
             files: See ``Output``.
-            options: As in :meth:`add_argument`.
+            settings: As in :meth:`add_argument`.
         """
         kind = str if is_folder is None else Path
-        action = self.add_argument(*names, **{'type': kind, **options})
+        action = self.add_argument(*names, **{'type': kind, **settings})
         name = _name_of(action)
         self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
 
-    def add_labels(self, *names: str, **options: Any) -> None:
+    def add_labels(self, *names: str, **settings: Any) -> None:
         """Add an argument that may name a folder; all label files in this folder are read."""
-        self._label_sets.append(self.add_argument(*names, **options).dest)
+        self._label_sets.append(self.add_argument(*names, **settings).dest)
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """Return the outputs added by :meth:`add_output`, by the name of the attribute."""
+        """The arguments that name outputs, by the name of their attribute."""
         return self._outputs
 
     def guard_outputs(self, args: argparse.Namespace) -> None:
@@ -75,19 +123,17 @@ class OneLineParser(argparse.ArgumentParser):
         Raises:
             InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
         """
-        outputs = [
-            replace(output, path=getattr(args, dest)) for dest, output in self._outputs.items()
-        ]
+        outputs = [replace(one, path=getattr(args, dest)) for dest, one in self._outputs.items()]
         inputs: dict[str, list[str]] = {}
         label_sets: dict[str, list[str]] = {}
         for action in self._actions:
             if action.dest in self._outputs or action.choices is not None:
                 continue
-            names = _texts(getattr(args, action.dest, None))
+            texts = _texts(getattr(args, action.dest, None))
             if action.dest in self._label_sets:
-                label_sets[_name_of(action)] = names
+                label_sets[_name_of(action)] = texts
             else:
-                parts = [part for name in names for part in [name, *re.split('[,:=]', name)]]
+                parts = [part for text in texts for part in [text, *re.split('[,:=]', text)]]
                 inputs[_name_of(action)] = [part for part in parts if os.path.isfile(part)]
         guard_outputs(outputs, inputs, label_sets)
 
@@ -117,6 +163,32 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')
+
+
+def _documented(options: type) -> dict[str, str]:
+    """Read the help of each field from the docstrings of a dataclass and its bases."""
+    found = {}
+    for base in reversed(options.__mro__):
+        entries = inspect.cleandoc(vars(base).get('__doc__') or '').partition('Args:\n')[2]
+        for name, text in re.findall(r'^ {4}(\w+): (.*(?:\n {8}.*)*)', entries, re.MULTILINE):
+            found[name] = ' '.join(text.split()).removesuffix('.').replace('%', '%%')
+    return found
+
+
+def _converter(hint: Any, one: Field) -> dict[str, Any]:
+    """Derive from the type of a field how its text is converted."""
+    if hint is bool:
+        return {'action': 'store_false' if one.default else 'store_true'}
+    if get_origin(hint) is list:
+        return {} if 'nargs' in one.metadata else {'action': 'append'}
+    kind = next(iter(get_args(hint)), hint)
+    return {'type': kind} if kind in (int, float, Path) else {}
+
+
+def _default(one: Field) -> dict[str, Any]:
+    if one.default_factory is not MISSING:
+        return {'default': []}
+    return {'required': True} if one.default is MISSING else {'default': one.default}
 
 
 def _without_separator(args: Sequence[str] | None) -> list[str]:

@@ -1,0 +1,310 @@
+"""Options that several commands share; each command's own dataclass extends these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from stdpose_mm.constants import (
+    CVAT_TOLERANCE,
+    FRAME_OPTIONS,
+    LIFE_SPANS,
+    POSE_FORM,
+    POSE_NETWORK_SUFFIXES,
+    POSES_FORM,
+    PRECISIONS,
+    PROPAGATION_METHODS,
+    FrameSubject,
+)
+from stdpose_mm.errors import InputError
+from stdpose_mm.text import counted
+
+from .argument_types import picture_size, pixel_tolerance, positive, whole
+from .parser import option
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.labels import FrameOptions
+    from stdpose_mm.pose_networks import PoseNetworkFiles
+
+
+@dataclass(kw_only=True)
+class CacheOptions:
+    """The cache of finished work.
+
+    Args:
+        cache: Folder that keeps finished work for the next run, or off for none (default:
+            STDPOSE_CACHE, or the user's cache folder).
+    """
+
+    cache: str | None = option(metavar='{FOLDER,off}')
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """The folder of the cache; None if it is off."""
+        from stdpose_mm.io.cache_folder import choose_cache_folder
+
+        return choose_cache_folder(self.cache)
+
+
+@dataclass(kw_only=True)
+class CvatTolerance:
+    """The density of key frames in files for CVAT.
+
+    Args:
+        cvat_tolerance: For CVAT: write as few key frames as keep CVAT's interpolation within PX
+            pixels of the propagated joints; "all" makes every frame a key frame.
+    """
+
+    cvat_tolerance: float | None = option(CVAT_TOLERANCE, type=pixel_tolerance, metavar='PX')
+
+    def require_cvat_output(self, writes_cvat: bool) -> None:
+        """Refuse the option if nothing is written for CVAT."""
+        if self.cvat_tolerance != CVAT_TOLERANCE and not writes_cvat:
+            raise InputError(
+                '--cvat-tolerance is about key frames for CVAT, but OUT is written in another '
+                'format, choose cvat or leave it out'
+            )
+
+
+@dataclass(kw_only=True)
+class LabelFileOptions:
+    """How a file of labels is read.
+
+    Args:
+        loaded_into_cvat: The file of stdpose that was imported into CVAT and corrected there;
+            needed if the task lacks the attribute "source", which marks corrected joints.
+        first_frame_number: Number of the first frame of the video in the labels, if that is not
+            clear: 0 for CVAT and OpenCV, 1 for FFmpeg.
+        frame_of: CSV file that says which frame each labelled picture is, if the picture names do
+            not tell: lines picture,frame (counted from 0), or picture,seconds under a header such
+            as name,time.
+        labels_size: Size of the labelled pictures, if it differs from that of the video; LABELS
+            are rescaled.
+    """
+
+    loaded_into_cvat: Path | None = option(metavar='FILE')
+    first_frame_number: int | None = option(type=whole, metavar='N')
+    frame_of: Path | None = option(metavar='FILE')
+    labels_size: tuple[int, int] | None = option(type=picture_size, metavar='WxH')
+
+    @property
+    def label_frames(self) -> FrameOptions:
+        """What says which frames the labels are on."""
+        return _frame_options('labels', self.first_frame_number, self.frame_of)
+
+
+@dataclass(kw_only=True)
+class LabelOptions(LabelFileOptions):
+    """What is propagated: labels of one video and the frames that people are in.
+
+    Args:
+        labels_video: Video whose labels to use, if LABELS hold several.
+        life_span: Frames in which a person is present: the whole video, or from their first label
+            to their last.
+    """
+
+    labels_video: str | None = option(metavar='NAME')
+    life_span: str = option('video', choices=LIFE_SPANS)
+
+    def require_no_labels_video(self) -> None:
+        """Refuse the name of one video where there are several."""
+        if self.labels_video is not None:
+            raise InputError(
+                '--labels-video names the one video of LABELS, but there are several, list them in '
+                'a dataset file with the field labels_video'
+            )
+
+
+@dataclass(kw_only=True)
+class BoxOptions:
+    """Person boxes.
+
+    Args:
+        boxes: File of boxes.
+        boxes_first_frame_number: Number of the first frame of the video in the FILE of --boxes, if
+            that is not clear: 0 for CVAT and OpenCV, 1 for FFmpeg.
+        boxes_frame_of: CSV file that says which frame each picture in the FILE of --boxes is, see
+            --frame-of.
+    """
+
+    box_words: ClassVar[tuple[str, ...]] = ()
+    """Values of ``boxes`` that name no file."""
+
+    boxes: str | None = option(metavar='FILE')
+    boxes_first_frame_number: int | None = option(type=whole, metavar='N')
+    boxes_frame_of: Path | None = option(metavar='FILE')
+
+    @property
+    def box_file(self) -> Path | None:
+        """The file or folder of boxes; None without one."""
+        return None if self.boxes in (None, *self.box_words) else Path(self.boxes)
+
+    @property
+    def box_frames(self) -> FrameOptions:
+        """What says which frames the boxes are on."""
+        return _frame_options('boxes', self.boxes_first_frame_number, self.boxes_frame_of)
+
+    def require_box_file(self, is_listed: bool = False) -> None:
+        """Refuse options on the frames of a file of boxes if there is no such file.
+
+        Args:
+            is_listed: Whether a dataset file names one.
+        """
+        values = (self.boxes_first_frame_number, self.boxes_frame_of)
+        for name, value in zip(FRAME_OPTIONS['boxes'], values, strict=True):
+            if value is not None and self.box_file is None and not is_listed:
+                raise InputError(
+                    f'{name} is about a file of boxes, add --boxes FILE or leave it out'
+                )
+
+
+def _frame_options(
+    subject: FrameSubject, first_number: int | None, list_file: Path | None
+) -> FrameOptions:
+    from stdpose_mm.io.labels import FrameOptions, read_frame_list
+
+    if list_file is None:
+        return FrameOptions(first_number, subject=subject)
+    if first_number is not None:
+        names = ' and '.join(FRAME_OPTIONS[subject])
+        raise InputError(f'{names} say the same thing, give one of them')
+    return read_frame_list(list_file, subject)
+
+
+@dataclass(kw_only=True)
+class PropagatorOptions:
+    """A propagator: its method, and the networks that it uses.
+
+    Args:
+        config: Config of the model.
+        checkpoint: Weights of the model.
+        device: Where networks run.
+        pose_config: Top-down model of MMPose, used by auto as additional evidence: its config, or
+            the name of a config that comes with MMPose; this and the next four options may be
+            repeated.
+        pose_checkpoint: Weights of --pose-config.
+        pose_onnx: Pose network in an ONNX file, used by auto as additional evidence; PRESET, or a
+            file of the same name ending in .json, describes its inputs and outputs.
+        pose_tflite: The same in a TensorFlow Lite file (.tflite, or .task of MediaPipe).
+        pose_results: Poses that another program has estimated in the video, in any format of label
+            files, used by auto as those of a pose network; for several videos a folder with a file
+            for each.
+        method: How the frames between labels are filled; auto combines straight lines, optical
+            flow and, if there is a model, its heatmaps.
+        use_stdpose: auto does without the STDPose that comes with the package: faster, less
+            accurate for people.
+        precision: Number format of the model.
+        batch_size: Windows that the model processes at once.
+    """
+
+    config: str | None = option()
+    checkpoint: str | None = option()
+    device: str = option('cpu')
+    pose_config: list[str] = option([], metavar='CONFIG')
+    pose_checkpoint: list[str] = option([], metavar='FILE')
+    pose_onnx: list[str] = option([], metavar=POSE_FORM)
+    pose_tflite: list[str] = option([], metavar=POSE_FORM)
+    pose_results: list[str] = option([], metavar=POSES_FORM)
+    method: str = option('auto', choices=PROPAGATION_METHODS)
+    use_stdpose: bool = option(True, '--no-stdpose')
+    precision: str = option('float32', choices=PRECISIONS)
+    batch_size: int = option(8, type=positive)
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether the method uses a model."""
+        return PROPAGATION_METHODS[self.method] in ('auto', 'window')
+
+    @property
+    def uses_device(self) -> bool:
+        """Whether PyTorch may run anything."""
+        return self.uses_model
+
+    def validate(self) -> None:
+        """Refuse options that cannot be used, or not together, and a missing package.
+
+        Raises:
+            InputError: If there are any.
+        """
+        if not self.uses_model and (self.config or self.checkpoint):
+            raise InputError(
+                f'--config and --checkpoint are of a model, which method {self.method!r} does not '
+                'use, choose auto or stdpose, or leave them out'
+            )
+        if self.precision != 'float32' and self.config is None:
+            raise InputError(
+                '--precision is that of a model, but there is none, add --config and --checkpoint '
+                'or leave it out'
+            )
+        if self.device != 'cpu' and not self.uses_device:
+            raise InputError(
+                f'--device is for networks, but method {self.method!r} uses none, choose auto or '
+                'stdpose, or leave it out'
+            )
+        if self.method != 'auto' and (self.pose_networks or not self.use_stdpose):
+            raise InputError(
+                '--pose-config, --pose-onnx, --pose-tflite, --pose-results and --no-stdpose are '
+                f'about the evidence of auto, which method {self.method!r} does not use, choose '
+                'auto or leave them out'
+            )
+        from stdpose_mm.propagation.base import require_method_packages
+
+        require_method_packages(self.method)
+
+    @property
+    def pose_networks(self) -> list[PoseNetworkFiles]:
+        """The pose networks and finished poses that are evidence for auto.
+
+        Raises:
+            InputError: If configs and checkpoints do not pair, or a file has another suffix.
+        """
+        from stdpose_mm.pose_networks import PoseNetworkFiles
+
+        if len(self.pose_config) != len(self.pose_checkpoint):
+            raise InputError(
+                f'--pose-config is given {counted(len(self.pose_config), "time")} and '
+                f'--pose-checkpoint {counted(len(self.pose_checkpoint), "time")}, give one '
+                'checkpoint for each config'
+            )
+        found = [*map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)]
+        for kind, texts in (('onnx', self.pose_onnx), ('tflite', self.pose_tflite)):
+            for files in map(PoseNetworkFiles.parse, texts):
+                suffixes = POSE_NETWORK_SUFFIXES[kind]
+                if Path(files.file).suffix not in suffixes:
+                    raise InputError(
+                        f'--pose-{kind} takes files that end in {" or ".join(suffixes)}, got '
+                        f'{files.file}'
+                    )
+                found.append(files)
+        return found + [PoseNetworkFiles(path, results=True) for path in self.pose_results]
+
+    @property
+    def propagator_arguments(self) -> dict[str, Any]:
+        """Arguments of :class:`~stdpose_mm.apis.VideoPosePropagator` but for its model."""
+        return {
+            'device': self.device,
+            'method': self.method,
+            'precision': self.precision,
+            'batch_size': self.batch_size,
+            'pose_networks': self.pose_networks,
+            'use_stdpose': self.use_stdpose,
+        }
+
+    def evidence_files(self, name: str) -> dict[str, list[Path]]:
+        """List the files of pose networks, and of the poses that they found in a video, by name.
+
+        Raises:
+            InputError: If there are no poses of this video among results.
+        """
+        return {
+            f'{"the poses" if files.results else "pose network"} {files.file}': [
+                *files.read_files(name).values()
+            ]
+            for files in self.pose_networks
+        }
+
+
+def folders(*paths: str | Path | None) -> list[str | Path]:
+    """Return those of the paths that are folders, of which all label files are read."""
+    return [path for path in paths if path is not None and Path(path).is_dir()]

@@ -1,0 +1,116 @@
+"""Options shared by the commands that start an MMEngine runner."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stdpose_mm.checkpoint_files import require_checkpoint_file
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.atomic import require_writable_folder
+from stdpose_mm.io.file_kinds import require_config
+
+from .parser import argument, option
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def _key_and_value(text: str) -> str:
+    """Refuse a value of ``--cfg-options`` that is no ``key=value`` pair."""
+    if '=' not in text:
+        raise argparse.ArgumentTypeError(
+            f'got {text!r}, expected key=value pairs such as model.neck.depth=2'
+        )
+    return text
+
+
+@dataclass(kw_only=True)
+class ConfigOptions:
+    """Changes of a config.
+
+    Args:
+        cfg_options: Override entries of the config; a list is key="[a,b]", a tuple key="[(a,b)]".
+    """
+
+    cfg_options: list[str] = option(
+        [], nargs='+', action='extend', type=_key_and_value, metavar='KEY=VALUE'
+    )
+
+    @property
+    def config_changes(self) -> dict[str, Any]:
+        """The ``key=value`` texts, parsed as MMEngine's ``DictAction`` does.
+
+        Raises:
+            InputError: If the brackets of a value do not match.
+        """
+        from mmengine.config import DictAction
+
+        found, texts = argparse.Namespace(parsed={}), self.cfg_options
+        try:
+            DictAction((), 'parsed')(argparse.ArgumentParser(), found, texts)
+        except AssertionError as error:
+            raise InputError(
+                f'--cfg-options {" ".join(texts)}: {error}, close every bracket'
+            ) from None
+        return found.parsed
+
+
+@dataclass(kw_only=True)
+class RunnerOptions(ConfigOptions):
+    """Options that training and testing share.
+
+    Args:
+        config: Config file.
+        work_dir: Folder for logs, checkpoints and results.
+        launcher: How the processes were started; pytorch means torchrun.
+        local_rank: Set by torch.distributed.launch, in either spelling.
+    """
+
+    config: str = argument('CONFIG')
+    work_dir: str | None = option(writes=True, type=str, is_folder=True)
+    launcher: str = option('none', choices=['none', 'pytorch', 'slurm', 'mpi'])
+    local_rank: int = option(0, '--local_rank', '--local-rank', help=argparse.SUPPRESS)
+
+    def load_config(self) -> Config:
+        """Read the config with the options.
+
+        The work folder is, in this order, that of the command line, that of the config, and
+        ``work_dirs/<name of the config>``.
+
+        Raises:
+            InputError: See :func:`~stdpose_mm.engine.config_files.read_config`; also if there is no
+                model in the config, the work folder is a file, or a package is not installed.
+        """
+        require_packages('a pose network', 'torch', 'mmpose')
+        require_config(self.config)
+        from stdpose_mm.engine.config_files import read_config
+
+        os.environ.setdefault('LOCAL_RANK', str(self.local_rank))
+        cfg = read_config(self.config, self.config_changes)
+        if 'model' not in cfg:
+            raise InputError(f'config {self.config} has no model, expected one as in configs/')
+        cfg.launcher = self.launcher
+        stem = Path(self.config).stem
+        cfg.work_dir = self.work_dir or cfg.get('work_dir') or str(Path('work_dirs', stem))
+        if Path(cfg.work_dir).is_file():
+            raise InputError(f'the work folder {cfg.work_dir} is a file, give --work-dir a folder')
+        require_writable_folder(cfg.work_dir)
+        written = Path(cfg.work_dir) / Path(self.config).name
+        if written.exists() and written.samefile(self.config):
+            # MMEngine would overwrite the given config with the one that includes all options;
+            # without a file name it writes a file named after the time.
+            object.__setattr__(cfg, '_filename', None)
+        return cfg
+
+
+def require_checkpoint(path: str) -> None:
+    """Raise :class:`InputError` unless ``path`` is a checkpoint file or an address (``https://``).
+
+    Only the first bytes are looked at.
+    """
+    if '://' not in path:
+        require_checkpoint_file(path)

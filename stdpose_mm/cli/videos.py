@@ -1,0 +1,622 @@
+"""Commands on one or several videos: where outputs go, shared work, what is done already."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.io import write_json
+from stdpose_mm.io.edited_outputs import keep_edited
+from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
+from stdpose_mm.io.outputs import (
+    Output,
+    Paths,
+    choose_format,
+    guard_outputs,
+    label_outputs,
+    means_folder,
+)
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video_list import ListedVideo, find_file_of
+from stdpose_mm.processes import (
+    balanced_share,
+    is_first_process,
+    joined_processes,
+    rank_and_count,
+    work_together,
+)
+from stdpose_mm.text import counted
+
+from .options import BoxOptions, CvatTolerance
+from .parser import REQUIRED, option
+
+RECORD_FOLDER = '.stdpose'
+"""Hidden folder of the records in the output folder."""
+
+SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
+"""Suffixes of outputs other than labels in a folder."""
+
+_FILE_SUFFIXES = (
+    *(suffix for suffixes in WRITE_FORMATS.values() for suffix in suffixes),
+    *(*VIDEO_SUFFIXES, '.html', '.htm', '.pdf'),
+)
+"""Suffixes of names that mean a file where a folder is expected."""
+
+
+@dataclass(kw_only=True)
+class VideoOptions(CvatTolerance, BoxOptions):
+    """A command on one or several videos that writes labels.
+
+    Args:
+        out: Label file to write, for all frames; with several videos, a folder, which one video may
+            have too (OUT/).
+        format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
+        save_video: Also write the video with the poses drawn on it, with its frame times and sound;
+            with several videos, a folder.
+        det_config: Person detector: MMDetection config, or ONNX file.
+        det_checkpoint: Weights of the detector.
+        device: Where networks run.
+        launcher: How the processes that share several videos were started; pytorch means torchrun.
+    """
+
+    inputs: list[str] = field(default_factory=list)
+    out: str = option(REQUIRED, writes=True, is_folder=None)
+    format: str | None = option(choices=WRITE_FORMATS)
+    save_video: str | None = option(writes=True, is_folder=None, metavar='FILE')
+    det_config: str | None = option(metavar='FILE')
+    det_checkpoint: str | None = option(metavar='FILE')
+    device: str = option('cpu')
+    launcher: str = option('none', choices=LAUNCHERS)
+    video: Path = field(default_factory=Path)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs that are asked for, by the names of their fields."""
+        written = (one.name for one in fields(self) if one.metadata.get('writes'))
+        return {name: value for name in written if (value := getattr(self, name)) is not None}
+
+    @property
+    def label_files(self) -> list[Output]:
+        """The label file of one video, and what is written beside it."""
+        format = choose_format(self.out, self.format, '--out', '--format')
+        return label_outputs('--out', self.out, format)
+
+    @property
+    def file_outputs(self) -> list[Output]:
+        """The files that are written for one video."""
+        video = Output('--save-video', self.save_video, 'a video', VIDEO_SUFFIXES)
+        return [*self.label_files, video]
+
+    @property
+    def file_inputs(self) -> dict[str, Paths]:
+        """The files that the options of one video name, by their names."""
+        ignored = {*self.outputs, 'inputs', 'cache', 'device'}
+        return {
+            one.name: value
+            for one in fields(self)
+            if one.name not in ignored and 'choices' not in one.metadata
+            if isinstance(value := getattr(self, one.name), (str, Path))
+        }
+
+    @property
+    def evidence(self) -> Mapping[str, Sequence[Path]]:
+        """Further files that are read for one video, by what they are."""
+        return {}
+
+    @property
+    def label_folders(self) -> Mapping[str, Paths]:
+        """Folders of which all label files are read, by their names on the command line."""
+        return {}
+
+    def check_outputs(self) -> None:
+        """Refuse outputs of one video that cannot be written, or are an input.
+
+        Raises:
+            InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
+                :func:`~stdpose_mm.io.outputs.choose_format`.
+        """
+        guard_outputs(self.file_outputs, {**self.file_inputs, **self.evidence}, self.label_folders)
+
+    def open_video(self) -> FrameSource:
+        """Open the video, and refuse outputs that need times that it does not have.
+
+        Raises:
+            InputError: If it cannot be opened, or lacks them.
+        """
+        from stdpose_mm.io.labels import require_times
+        from stdpose_mm.io.video import clock_of, open_frames, require_timing
+
+        frames = open_frames(self.video)
+        require_times(choose_format(self.out, self.format), clock_of(frames))
+        if self.save_video is not None:
+            require_timing(self.save_video, frames)
+        return frames
+
+    def fingerprint_inputs(self, frames: FrameSource) -> str:
+        """Compute the fingerprint of everything that determines the outputs of one video.
+
+        This is the video, the options, the content of the files that they name, and the code.
+
+        Raises:
+            InputError: If a file cannot be read.
+        """
+        ignored = {*self.outputs, 'inputs', 'video', 'cache', 'launcher'}
+        options = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ignored
+        }
+        options |= {
+            name: _content(value)
+            for name, value in self.file_inputs.items()
+            if name in options and isinstance(value, (str, Path))
+        }
+        # An option may name a preset, and a network has a description beside it.
+        evidence = [
+            [(path.name, _content(path)) for path in paths] for paths in self.evidence.values()
+        ]
+        folder = self.video.is_dir()
+        names = sorted(os.listdir(self.video)) if folder else [self.video.name]
+        suffixes = {name: Path(path).suffix for name, path in self.outputs.items()}
+        return fingerprint(code_fingerprint(()), options, evidence, suffixes, names, frames)
+
+
+def _content(value: str | Path) -> Any:
+    """Return the content of a file or folder; the text of anything else, such as a URL."""
+    path = Path(value)
+    if path.is_dir():
+        return {
+            file.relative_to(path).as_posix(): file for file in path.rglob('*') if file.is_file()
+        }
+    if path.suffix == '.py' and path.is_file():
+        # A config may inherit from other files.
+        from stdpose_mm.engine.config_files import read_config
+
+        return read_config(path).to_dict()
+    return path if path.is_file() else str(value)
+
+
+Options = TypeVar('Options', bound=VideoOptions)
+Result = TypeVar('Result')
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What was done for one video.
+
+    Args:
+        counts: Name -> number, for the summary.
+        summary: Lines that say what was written.
+        advice: Lines of advice that the options ask for.
+        incomplete: A sentence if the run was interrupted and the output holds the first frames.
+    """
+
+    counts: Mapping[str, int]
+    summary: list[str]
+    advice: list[str] = field(default_factory=list)
+    incomplete: str | None = None
+
+
+def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False) -> Options:
+    """Return the options of one video, whose outputs are files.
+
+    An output in a folder has the name of the video, or the name from a dataset file.
+
+    Args:
+        options: The options of the command.
+        video: The video.
+        in_folders: Whether outputs are folders whatever their names.
+    """
+    suffix = WRITE_FORMATS[options.format][0] if options.format else '.json'
+    name = str(video.out or f'{video.name}{suffix}')
+    placed = {}
+    for option_name, given in options.outputs.items():
+        path = Path(given)
+        if in_folders or means_folder(given):
+            path = path / name
+            path = path.with_suffix(SUFFIXES.get(option_name, path.suffix))
+        placed[option_name] = str(path)
+    return replace(options, video=video.video, **placed)
+
+
+def for_one_video(options: Options, video: str) -> Options:
+    """Return the options of a command on one video, whose outputs can be written.
+
+    Raises:
+        InputError: If an output cannot be written, or an option is about several videos.
+    """
+    if options.launcher != 'none':
+        raise InputError(
+            '--launcher shares several videos among processes, but there is one, leave it out'
+        )
+    own = place_outputs(options, ListedVideo(Path(video)))
+    _require_cvat_output([own])
+    own.check_outputs()
+    return own
+
+
+def _require_cvat_output(jobs: Sequence[VideoOptions]) -> None:
+    jobs[0].require_cvat_output(
+        any(
+            job.format == 'cvat'
+            or (job.format is None and job.out.lower().endswith(WRITE_FORMATS['cvat']))
+            for job in jobs
+        )
+    )
+
+
+def require_folder(name: str, path: str | Path | None) -> None:
+    """Refuse a file where several videos need a folder with one file each.
+
+    Raises:
+        InputError: If ``path`` is given and no folder.
+    """
+    if path is not None and not os.path.isdir(path):
+        raise InputError(
+            f'{name} {path} is no folder, but there are several videos, give the folder that '
+            'holds a file for each'
+        )
+
+
+def require_result_folders(results: Sequence[str], videos: Sequence[ListedVideo]) -> None:
+    """Refuse ``--pose-results`` that cannot tell the poses of one video from those of another.
+
+    Raises:
+        InputError: If they are a single file, or two videos have the same name.
+    """
+    for path in results:
+        require_folder('--pose-results', path)
+        named: dict[str, ListedVideo] = {}
+        for video in videos:
+            other = named.setdefault(video.name, video)
+            if other is not video:
+                raise InputError(
+                    f'{other.video} and {video.video} have the same name, by which --pose-results '
+                    f'{path} holds their poses, rename one or give each video by itself'
+                )
+
+
+def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
+    """Choose the label file, or the file with boxes, of a video.
+
+    Args:
+        video: The video.
+        named: The file that a dataset file names.
+        given: The file that serves all videos, or the folder that holds one for each.
+
+    Raises:
+        InputError: If the folder has no file for that video, or several.
+    """
+    if named is None and given is not None and given.is_dir():
+        return find_file_of(video, given)
+    return named or given
+
+
+def run_several(
+    options: Options,
+    videos: Sequence[ListedVideo],
+    prepare: Callable[[Options, ListedVideo], Options],
+    load: Callable[[], None],
+    work: Callable[[Options], VideoResult],
+) -> None:
+    """Work on several videos, and print one summary.
+
+    Where a launcher started several processes, each takes a share with about the same number of
+    frames; the outputs do not depend on the number of processes. A video whose outputs exist, made
+    from the same inputs, is skipped. A video that fails does not stop the others.
+
+    Args:
+        options: The options of the command.
+        videos: The videos.
+        prepare: Completes the options of a video.
+        load: Loads networks, so that an error that affects all videos appears before the first one.
+        work: Does the work for the options of one video.
+
+    Raises:
+        InputError: If an output folder is a file, two videos have the same output, or an option is
+            about outputs that there are not; in the first process, once all others are done, if a
+            video has failed.
+        KeyboardInterrupt: After Ctrl-C, with a message.
+    """
+    jobs = _place_all(options, videos)
+    records = {
+        name: VideoRecord(Path(options.out, RECORD_FOLDER, f'{name}.json'), own.outputs)
+        for name, (own, _) in jobs.items()
+    }
+    surveys: dict[str, _Survey] = {}
+
+    def survey(name: str) -> _Survey:
+        from stdpose_mm.io.video import open_frames
+
+        own = prepare(*jobs[name])
+        own.check_outputs()
+        frames = open_frames(own.video)
+        inputs = own.fingerprint_inputs(frames)
+        if records[name].is_current(inputs):
+            return _Survey(own, inputs, len(frames), records[name].read())
+        records[name].refuse_foreign_outputs()
+        return _Survey(own, inputs, len(frames))
+
+    def do(name: str) -> FinishedVideo:
+        started, one, record = time.monotonic(), surveys[name], records[name]
+        unsure = record.find_unsure_labels()
+        with record.begun():
+            with keep_edited(unsure, None) as former:
+                result = work(one.options)
+            result.advice[:0] = former.describe(Path(one.options.out))
+            return record.finish(one.inputs, result, time.monotonic() - started)
+
+    with joined_processes(options.launcher, options.device):
+        load()
+        try:
+            surveys, failed = _survey_all(list(jobs), survey)
+            done, failed_at_work = _work_on_all(surveys, do)
+        except KeyboardInterrupt:
+            finished = sum(
+                record.is_finished(surveys[name].inputs if name in surveys else None)
+                for name, record in records.items()
+            )
+            raise KeyboardInterrupt(
+                f'interrupted, {finished} of {len(jobs)} videos are finished; the same command '
+                'goes on from here'
+            ) from None
+        if is_first_process():
+            before = {name: one.finished for name, one in surveys.items() if one.finished}
+            _summarize(list(jobs), before, done, failed | failed_at_work)
+
+
+def _place_all(
+    options: Options, videos: Sequence[ListedVideo]
+) -> dict[str, tuple[Options, ListedVideo]]:
+    """Map the name of each output, below the output folder, to the options of its video."""
+    for option_name, folder in options.outputs.items():
+        if os.path.isfile(folder) or (
+            not means_folder(folder) and folder.lower().endswith(_FILE_SUFFIXES)
+        ):
+            raise InputError(
+                f'--{option_name.replace("_", "-")} {folder} is a file, but several videos need a '
+                f'folder, give one such as {Path(folder).with_suffix("")}'
+            )
+    jobs: dict[str, tuple[Options, ListedVideo]] = {}
+    # Outputs of a video differ only in suffixes, and some file systems ignore case in names.
+    taken: dict[str, Path] = {}
+    for video in videos:
+        own = place_outputs(options, video, in_folders=True)
+        name = Path(own.out).relative_to(options.out)
+        other = taken.setdefault(str(name.with_suffix('')).casefold(), video.video)
+        if other is not video.video:
+            raise InputError(
+                f'{other} and {video.video} would both be written as {name}, list them in a '
+                'dataset file with different names as out'
+            )
+        jobs[str(name)] = own, video
+    _require_cvat_output([own for own, _ in jobs.values()])
+    return jobs
+
+
+@dataclass(frozen=True)
+class FinishedVideo:
+    """The record of a finished video.
+
+    Args:
+        inputs: See :meth:`VideoOptions.fingerprint_inputs`.
+        outputs: Option -> fingerprint of the file that was written.
+        counts: See :class:`VideoResult`.
+        advice: See :class:`VideoResult`.
+        seconds: Duration of the work in seconds.
+    """
+
+    inputs: str
+    outputs: dict[str, str]
+    counts: dict[str, int]
+    advice: list[str]
+    seconds: float
+
+
+class VideoRecord:
+    """The file that records one of several videos, so that a finished one is not computed again.
+
+    The record names the outputs that this command wrote, so that no other file is overwritten,
+    including an output that was corrected by hand.
+
+    Args:
+        path: The file.
+        outputs: Option -> file that is written.
+    """
+
+    def __init__(self, path: Path, outputs: Mapping[str, str]) -> None:
+        self._path = path
+        self._files = {name: Path(file) for name, file in outputs.items()}
+
+    def read(self) -> FinishedVideo | None:
+        """Return the record of the finished video; None if the video is not finished."""
+        try:
+            return FinishedVideo(**(self._content() or {}))
+        except TypeError:
+            return None
+
+    def is_finished(self, inputs: str | None) -> bool:
+        """Tell whether the video is finished; with inputs, whether it was made from these."""
+        finished = self.read()
+        return finished is not None and inputs in (None, finished.inputs)
+
+    def is_current(self, inputs: str) -> bool:
+        """Tell whether the outputs exist unchanged and were made from these inputs."""
+        return self.is_finished(inputs) and self._known_outputs() == self._written()
+
+    def refuse_foreign_outputs(self) -> None:
+        """Raise :class:`InputError` if a file would be overwritten that this command did not write.
+
+        After a run that was killed during this video the origin of files is unknown: no file is
+        refused, see :meth:`find_unsure_labels`.
+        """
+        if self._path.exists() and self.read() is None:
+            return
+        known = self._known_outputs()
+        for name, content in self._written().items():
+            if known.get(name) != content:
+                how = 'was changed since it was' if name in known else 'was not'
+                raise InputError(
+                    f'{self._files[name]} {how} written by this command, take it away or choose '
+                    'another folder'
+                )
+
+    def find_unsure_labels(self) -> Path | None:
+        """Return the labels if they may be edited or those of a run that was killed; else None."""
+        labels = self._files['out']
+        if self.read() is not None or not labels.is_file():
+            return None
+        return None if file_fingerprint(labels) == self._known_outputs().get('out') else labels
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Record that the outputs may be in any state while the block runs.
+
+        If the block raises before it has written anything, the old record is restored.
+        """
+        known, before = self._known_outputs(), self._content()
+        write_json(self._path, {'begun': True, 'outputs': known})
+        try:
+            yield
+        except BaseException:
+            if self._written().items() <= known.items():
+                if before is None:
+                    self._path.unlink()
+                else:
+                    write_json(self._path, before)
+            raise
+
+    def finish(self, inputs: str, result: VideoResult, seconds: float) -> FinishedVideo:
+        """Record that the video is finished, and return the record."""
+        finished = FinishedVideo(
+            inputs, self._written(), dict(result.counts), result.advice, round(seconds, 3)
+        )
+        write_json(self._path, asdict(finished))
+        return finished
+
+    def _content(self) -> dict[str, Any] | None:
+        """Return what the file holds; None if there is none or it cannot be read."""
+        try:
+            content = json.loads(self._path.read_text('utf-8'))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def _known_outputs(self) -> dict[str, str]:
+        """Return the outputs of the last run that finished the video."""
+        return (self._content() or {}).get('outputs', {})
+
+    def _written(self) -> dict[str, str]:
+        return {name: file_fingerprint(path) for name, path in self._files.items() if path.exists()}
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """One of several videos before work begins.
+
+    Args:
+        options: Its options.
+        inputs: See :meth:`VideoOptions.fingerprint_inputs`.
+        num_frames: Length of the video.
+        finished: Its record if nothing is left to do, else None.
+    """
+
+    options: Any
+    inputs: str
+    num_frames: int
+    finished: FinishedVideo | None = None
+
+
+def _survey_all(
+    names: Sequence[str], survey: Callable[[str], _Survey]
+) -> tuple[dict[str, _Survey], dict[str, str]]:
+    from tqdm import tqdm
+
+    rank, num_processes = rank_and_count()
+    # This may take long, since the content of every video is read.
+    share = tqdm(
+        names[rank::num_processes],
+        desc='checking',
+        unit=' videos',
+        leave=False,
+        disable=not is_first_process(),
+    )
+    return work_together(share, lambda name: _do_one(survey, name))
+
+
+def _work_on_all(
+    surveys: Mapping[str, _Survey], do: Callable[[str], FinishedVideo]
+) -> tuple[dict[str, FinishedVideo], dict[str, str]]:
+    missing = [name for name, one in surveys.items() if one.finished is None]
+    costs = [surveys[name].num_frames for name in missing]
+    share = [missing[n] for n in balanced_share(costs, *rank_and_count())]
+
+    def do_and_tell(name: str) -> FinishedVideo:
+        place = f'[{share.index(name) + 1}/{len(share)}] {name}'
+        try:
+            finished = _do_one(do, name)
+        except InputError as error:
+            print(f'{place} failed: {error}', file=sys.stderr)
+            raise
+        counts = ', '.join(f'{number} {what}' for what, number in finished.counts.items())
+        print(f'{place}: {counts}, {finished.seconds:.1f} s', file=sys.stderr)
+        return finished
+
+    return work_together(share, do_and_tell)
+
+
+def _do_one(work: Callable[[str], Result], name: str) -> Result:
+    """Do the work of one video; turn errors, bugs included, into an :class:`InputError`."""
+    try:
+        return work(name)
+    except Exception as error:
+        sentence = explain_error(error)
+        if sentence is None:
+            traceback.print_exc()
+            sentence = f'{type(error).__name__}: {one_line(error)}, a bug; its traceback is above'
+        raise InputError(sentence) from error
+
+
+def _summarize(
+    names: Sequence[str],
+    before: Mapping[str, FinishedVideo],
+    done: Mapping[str, FinishedVideo],
+    failed: Mapping[str, str],
+) -> None:
+    """Print a line for each video, the requested advice, and the sum.
+
+    Raises:
+        InputError: If a video has failed.
+    """
+    finished = {**before, **done}
+    columns = list(next(iter(finished.values())).counts) if finished else []
+    width = max(len('video'), *map(len, names))
+    print('  '.join([f'{"video":<{width}}', *(f'{column:>10}' for column in columns), 'seconds']))
+    for name in names:
+        if name in failed:
+            print(f'{name:<{width}}  failed: {failed[name]}')
+            continue
+        one = finished[name]
+        cells = [f'{one.counts[column]:>10}' for column in columns]
+        seconds = 'done before' if name in before else f'{one.seconds:7.1f}'
+        print('  '.join([f'{name:<{width}}', *cells, seconds]))
+    for name in names:
+        for line in finished[name].advice if name in finished else ():
+            print(f'{name}: {line}')
+    print(
+        f'{counted(len(names), "video")}: {len(done)} done, {len(before)} done before, '
+        f'{len(failed)} failed'
+    )
+    if failed:
+        raise InputError(
+            f'{len(failed)} of {len(names)} videos failed, see above; the same command does them '
+            'again, and no other'
+        )
