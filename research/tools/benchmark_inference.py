@@ -26,8 +26,8 @@ from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_speed_arguments
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import BACKEND_PRECISIONS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_inference.py', __doc__)
+    parser = CliParser('benchmark_inference.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=24)
     parser.add_argument(
         '--precision',

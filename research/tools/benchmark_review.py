@@ -28,8 +28,8 @@ import numpy as np
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_propagation_arguments, propagation_options
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), benchmark, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_review.py', __doc__)
+    parser = CliParser('benchmark_review.py', __doc__)
     parser.add_argument(
         '--size',
         type=positive,

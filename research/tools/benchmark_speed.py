@@ -21,8 +21,8 @@ from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_speed_arguments
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import PRECISIONS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_speed.py', __doc__)
+    parser = CliParser('benchmark_speed.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=29)
     parser.add_argument(
         '--interval', type=positive, default=7, help='interval T between given frames (%(default)s)'

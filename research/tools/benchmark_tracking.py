@@ -23,8 +23,8 @@ from pathlib import Path
 
 from research.tracking.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_tracking.py', __doc__)
+    parser = CliParser('benchmark_tracking.py', __doc__)
     parser.add_argument(
         'video',
         metavar='VIDEO_OR_FRAMES',

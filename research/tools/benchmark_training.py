@@ -15,9 +15,9 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_training.py', __doc__)
+    parser = CliParser('benchmark_training.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
         '--batches', type=positive, default=20, help='number of batches to measure (%(default)s)'

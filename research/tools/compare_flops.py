@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('compare_flops.py', __doc__)
+    parser = CliParser('compare_flops.py', __doc__)
     parser.add_argument('config', nargs='+', metavar='CONFIG', help='config files')
     parser.add_output(
         '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'

@@ -14,8 +14,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import require_packages
 
 
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), export, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('export_movenet.py', __doc__)
+    parser = CliParser('export_movenet.py', __doc__)
     parser.add_argument(
         'model',
         type=Path,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import require_packages
 
 
@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), export, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('export_stdpose.py', __doc__)
+    parser = CliParser('export_stdpose.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of the model')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights of the model')
     parser.add_output(

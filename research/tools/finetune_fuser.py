@@ -44,8 +44,8 @@ from stdpose_mm.cli.arguments import (
     paired_options,
     pose_network_files,
 )
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
 
@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), train, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('finetune_fuser.py', __doc__)
+    parser = CliParser('finetune_fuser.py', __doc__)
     parser.add_output(
         '--work-dir',
         is_folder=True,

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import (
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import (
     add_config_options,
     parse_config_options,
     require_checkpoint,
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), probe, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('probe_parts.py', __doc__)
+    parser = CliParser('probe_parts.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of a window model')
     parser.add_argument(
         'checkpoint', metavar='CHECKPOINT', nargs='?', help='.pth file of a training run'

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stdpose_mm.cli.arguments import add_labelled_videos
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import require_packages
 
 
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), quantise, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('quantise_auto.py', __doc__)
+    parser = CliParser('quantise_auto.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
         '--matcher',

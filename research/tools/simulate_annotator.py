@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos, add_model_arguments
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), simulate, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('simulate_annotator.py', __doc__)
+    parser = CliParser('simulate_annotator.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
         '--method',

@@ -29,8 +29,8 @@ from stdpose_mm.cli.arguments import (
     add_propagation_arguments,
     propagation_options,
 )
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), simulate, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('simulate_review.py', __doc__)
+    parser = CliParser('simulate_review.py', __doc__)
     add_labelled_videos(parser)
     add_propagation_arguments(parser)
     parser.add_argument(

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.outputs import Output, guard_outputs
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run_study_file, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('study.py', __doc__)
+    parser = CliParser('study.py', __doc__)
     parser.add_argument('study', metavar='STUDY', help='study file, see configs/studies')
     parser.add_argument(
         '--seeds',

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_matcher_argument, add_roots, add_training_resources
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), train, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('train_auto.py', __doc__)
+    parser = CliParser('train_auto.py', __doc__)
     parser.add_output(
         '--work-dir',
         is_folder=True,

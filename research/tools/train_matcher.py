@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_training_resources
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import require_packages
 
 
@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), train, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('train_matcher.py', __doc__)
+    parser = CliParser('train_matcher.py', __doc__)
     parser.add_output(
         '--work-dir',
         is_folder=True,

@@ -28,10 +28,12 @@ from stdpose_mm.constants import (
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
+    CropPolicy,
 )
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_config, require_video
+from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted
@@ -98,7 +100,7 @@ class InferOptions(VideoOptions):
     smooth: str | None = option(choices=SMOOTHERS)
     precision: str = option('float32', choices=BACKEND_PRECISIONS)
     runtime: str | None = option(choices=ONNX_RUNTIMES)
-    crops: str = option('frame', choices=CROP_POLICIES)
+    crops: CropPolicy = option('frame', choices=CROP_POLICIES)
     batch_size: int = option(8, type=positive)
 
     def validate(self) -> None:
@@ -230,7 +232,6 @@ def infer_video(
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, write_video_like
     from stdpose_mm.propagation.window import see_every

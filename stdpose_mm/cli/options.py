@@ -16,6 +16,7 @@ from stdpose_mm.constants import (
     PRECISIONS,
     PROPAGATION_METHODS,
     FrameSubject,
+    LifeSpan,
 )
 from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
@@ -105,7 +106,7 @@ class LabelOptions(LabelFileOptions):
     """
 
     labels_video: str | None = option(metavar='NAME')
-    life_span: str = option('video', choices=LIFE_SPANS)
+    life_span: LifeSpan = option('video', choices=LIFE_SPANS)
 
     def require_no_labels_video(self) -> None:
         """Refuse the name of one video where there are several."""
@@ -138,7 +139,9 @@ class BoxOptions:
     @property
     def box_file(self) -> Path | None:
         """The file or folder of boxes; None without one."""
-        return None if self.boxes in (None, *self.box_words) else Path(self.boxes)
+        if self.boxes is None or self.boxes in self.box_words:
+            return None
+        return Path(self.boxes)
 
     @property
     def box_frames(self) -> FrameOptions:

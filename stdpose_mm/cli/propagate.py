@@ -27,6 +27,7 @@ from stdpose_mm.io.outputs import (
     Output,
     Paths,
     adapted_model,
+    keep_edited,
     refuse_input_folders,
     report_video,
 )
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 FRAMES_IN_REPORT = 12
+DEFAULT_ADAPT_MINUTES = 5.0
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
@@ -319,7 +321,6 @@ def propagate_video(
     """
     from tqdm import tqdm
 
-    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import describe_frames
 
     from .progress import FrameProgress
@@ -396,7 +397,6 @@ def _adapt(
     from stdpose_mm.training import adapt
 
     propagator: dict[str, Any] = options.propagator_arguments
-    limit = {} if options.adapt_minutes is None else {'max_minutes': options.adapt_minutes}
     adapted = adapt(
         options.config,
         options.checkpoint,
@@ -404,11 +404,13 @@ def _adapt(
         labels,
         out=Path(options.out),
         device=propagator.pop('device'),
+        max_minutes=DEFAULT_ADAPT_MINUTES
+        if options.adapt_minutes is None
+        else options.adapt_minutes,
         method=propagator.pop('method'),
         options=propagator | {'fuser': options.fuser, 'flow_weights': options.flow_weights},
         progress=is_first_process(),
         announce=print,
-        **limit,
     )
     print(adapted)
     return models.build_propagator(*adapted.files)
@@ -522,7 +524,7 @@ def _write_outputs(
                 video=video,
                 method=method,
                 measured=measured,
-                video_path=None if video is None else Path(options.save_video),
+                video_path=options.save_video,
                 outputs=outputs,
             )
         write_labels(dense, out, options.format, clock_of(frames), options.cvat_tolerance)

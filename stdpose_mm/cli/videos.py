@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
-from stdpose_mm.io.edited_outputs import keep_edited
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.outputs import (
     Output,
     Paths,
     choose_format,
     guard_outputs,
+    keep_edited,
     label_outputs,
     means_folder,
 )
@@ -217,7 +217,7 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
     """
     suffix = WRITE_FORMATS[options.format][0] if options.format else '.json'
     name = str(video.out or f'{video.name}{suffix}')
-    placed = {}
+    placed: dict[str, Any] = {}
     for option_name, given in options.outputs.items():
         path = Path(given)
         if in_folders or means_folder(given):

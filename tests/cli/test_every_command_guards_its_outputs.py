@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli.main import VERBS, load_verb
-from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.parser import CliParser
 from support.paths import ROOT
 from support.tools import load_tool
 
@@ -41,7 +41,7 @@ WRITES = (
 """Names of arguments that say where to write."""
 
 
-def parsers() -> dict[str, OneLineParser]:
+def parsers() -> dict[str, CliParser]:
     verbs = {verb: load_verb(verb).make_parser(verb) for verb in VERBS if verb != 'env'}
     return verbs | {name: load_tool(name).make_parser() for name in sorted(TOOLS)}
 

@@ -17,7 +17,7 @@ from test_every_command_guards_its_outputs import main_of, parsers
 from test_train_and_test import CONFIG as TOY_CONFIG
 from test_train_and_test import TOY_PARTS
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.parser import CliParser
 from support.malicious_files import MALICIOUS
 from support.paths import ROOT
 from support.small_configs import DETECTOR
@@ -75,7 +75,7 @@ FORMS = {
 Run = Callable[..., tuple[int, str, list[str]]]
 
 
-def takes_weights(parser: OneLineParser, action: Action) -> bool:
+def takes_weights(parser: CliParser, action: Action) -> bool:
     text = f'{action.dest} {action.metavar} {action.help}'
     return (
         WEIGHTS.search(text) is not None
@@ -120,7 +120,7 @@ def marker(
     return marker
 
 
-def command_line(name: str, parser: OneLineParser, dest: str, value: str) -> list[str]:
+def command_line(name: str, parser: CliParser, dest: str, value: str) -> list[str]:
     """What a command needs, and an argument with a value."""
     given = {
         'inputs': ['clip.mp4', 'labels.json'] if name == 'propagate' else ['clip.mp4'],

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stdpose_mm.cli.propagation_advice import word_accuracy
+from stdpose_mm.cli.propagation_advice import format_accuracy
 from stdpose_mm.review import HiddenLabel, LabelAccuracy
 from support.scored_videos import scored_track, scored_video
 
@@ -16,7 +16,7 @@ MEASURED = LabelAccuracy(
 def test_what_is_expected_is_the_mean_score_of_propagated_joints_between_labels() -> None:
     """Before the first label and after the last one nothing was measured."""
     labels = scored_video(scored_track([0.1, 1, (0.9, 0.7), 0.5, 1, 0.2]))
-    measured, expected = word_accuracy(MEASURED, labels)
+    measured, expected = format_accuracy(MEASURED, labels)
     assert measured == MEASURED.describe()
     # (0.9 + 0.7 + 0.5 + 0.5) / 4
     assert expected.startswith('between the labels 65.0% of the propagated joints are expected ')
@@ -25,18 +25,18 @@ def test_what_is_expected_is_the_mean_score_of_propagated_joints_between_labels(
 def test_joints_without_a_place_are_not_expected_right() -> None:
     before, between, after = scored_track([1, (0.9, 0.7), 1])
     between = replace(between, visibility=np.array([2, 0]), keypoint_sources=None)
-    _, expected = word_accuracy(MEASURED, scored_video([before, between, after]))
+    _, expected = format_accuracy(MEASURED, scored_video([before, between, after]))
     assert ' 90.0% ' in expected
 
 
 def test_where_nothing_lies_between_labels_nothing_is_expected() -> None:
-    assert word_accuracy(MEASURED, scored_video(scored_track([0.5, 1, 1, 0.5]))) == [
+    assert format_accuracy(MEASURED, scored_video(scored_track([0.5, 1, 1, 0.5]))) == [
         MEASURED.describe()
     ]
 
 
 def test_why_nothing_was_measured_names_the_kind_of_subject() -> None:
-    (sentence,) = word_accuracy(None, scored_video(scored_track([1, 0.5, 1])))
+    (sentence,) = format_accuracy(None, scored_video(scored_track([1, 0.5, 1])))
     assert sentence == (
         'accuracy was not measured: no label lies between two others of the same mouse, label a '
         'third frame'

@@ -15,8 +15,8 @@ import pytest
 from tqdm import tqdm
 
 from stdpose_mm.cli import convert, main, propagate
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command, with_sentences
+from stdpose_mm.cli.command import run_command, with_sentences
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels
@@ -36,7 +36,7 @@ def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(OneLineParser, 'parse_args', interrupted)
+    monkeypatch.setattr(CliParser, 'parse_args', interrupted)
     assert main.main([verb]) == 130
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ('', f'stdpose {verb}: interrupted\n')
@@ -103,7 +103,7 @@ def test_very_long_names_are_cut(capsys):
     assert len(line) < 300
     assert line.endswith('xxx is no label\n')
     with pytest.raises(SystemExit):
-        run_command(OneLineParser('tool.py', 'A tool.'), print, ['y' * 10**6])
+        run_command(CliParser('tool.py', 'A tool.'), print, ['y' * 10**6])
     assert len(capsys.readouterr().err) < 400
 
 

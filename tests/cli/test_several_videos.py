@@ -143,7 +143,7 @@ def test_other_options_do_all_again(run, tmp_path):
 def test_other_code_does_all_again(run, tmp_path, monkeypatch):
     run(tmp_path / 'out')
     monkeypatch.setattr(
-        'stdpose_mm.cli.video_records.code_fingerprint', lambda left_out: 'other code'
+        'stdpose_mm.cli.videos.code_fingerprint', lambda left_out: 'other code'
     )
     assert run(tmp_path / 'out')[1].endswith('3 done, 0 done before, 0 failed\n')
 
@@ -225,7 +225,7 @@ def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkey
     work = propagate.propagate_video
 
     def stumble(args, *others, **named):
-        if args.out.name == 'b.json':
+        if Path(args.out).name == 'b.json':
             raise ZeroDivisionError('division by zero')
         return work(args, *others, **named)
 
@@ -241,7 +241,7 @@ def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(run, tmp_path, mo
     work = propagate.propagate_video
 
     def interrupted(args, *others, **named):
-        if args.out.name == 'a.json':
+        if Path(args.out).name == 'a.json':
             raise KeyboardInterrupt
         return work(args, *others, **named)
 
@@ -414,7 +414,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (['V', 'L', '--out', 'D/o', '--labels-video', 'a'], '--labels-video names the one video'),
         (['V', 'L', '--out', 'D/o', '--cvat-tolerance', '2'], 'OUT is written in another format'),
         (['V', 'L', '--out', 'D/o', '--fuser', 'no.npz'], 'no.npz'),
-        (['V', 'L', '--out', 'D/o', '--suggest', '-1'], '--suggest must be at least 0'),
+        (['V', 'L', '--out', 'D/o', '--suggest', '-1'], 'argument --suggest: expected a whole number of at least 0'),
         (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
         (['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'], 'but there is one'),
     ],

@@ -34,7 +34,7 @@ import pytest
 import tomllib
 
 from stdpose_mm.cli.main import main as stdpose
-from stdpose_mm.cli.one_line_parser import OneLineParser
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.onnx_session import available_precisions
 from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
@@ -241,7 +241,7 @@ def parse(start: Start, arguments: list[str]) -> argparse.Namespace:
         return stop
 
     with pytest.MonkeyPatch.context() as patch:
-        for kind in (OneLineParser, argparse.ArgumentParser):
+        for kind in (CliParser, argparse.ArgumentParser):
             patch.setattr(kind, 'parse_args', stopping(kind))
         try:
             code = start(arguments)

@@ -42,7 +42,7 @@ def arguments(data: Path, out: Path) -> list[str]:
 
 HOLD = f"""
 import time
-from stdpose_mm.cli.video_records import VideoRecord
+from stdpose_mm.cli.videos import VideoRecord
 
 finish, finished = VideoRecord.finish, []
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), benchmark, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('benchmark_propagation.py', __doc__)
+    parser = CliParser('benchmark_propagation.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
         '--methods',

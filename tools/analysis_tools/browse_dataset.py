@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_name
 from stdpose_mm.io.video import write_picture
@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), browse, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('browse_dataset.py', __doc__)
+    parser = CliParser('browse_dataset.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
     parser.add_output(
         '--out-dir',

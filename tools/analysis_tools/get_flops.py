@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
-from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('get_flops.py', __doc__)
+    parser = CliParser('get_flops.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     add_config_options(parser, 'override entries of the config')
     return parser

@@ -13,8 +13,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import is_first_process, joined_processes
@@ -26,9 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('detect_people.py', __doc__)
+    parser = CliParser('detect_people.py', __doc__)
     add_labelled_videos(parser)
     parser.add_output(
         '--out',

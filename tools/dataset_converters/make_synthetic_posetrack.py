@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import FOOTAGE_KINDS
 
 
@@ -46,9 +46,9 @@ def generate(args: argparse.Namespace) -> None:
         print(f'{split}: {figures}')
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('make_synthetic_posetrack.py', __doc__)
+    parser = CliParser('make_synthetic_posetrack.py', __doc__)
     parser.add_output(
         'out',
         type=str,

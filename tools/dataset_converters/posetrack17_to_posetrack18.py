@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.text import counted
@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), lambda args: convert(args.in_dir, args.out_dir), arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(
+    parser = CliParser(
         'posetrack17_to_posetrack18.py', 'Convert PoseTrack17 label files to PoseTrack18.'
     )
     parser.add_labels('in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files')

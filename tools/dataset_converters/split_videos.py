@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
 
@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), split, arguments)
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('split_videos.py', __doc__)
+    parser = CliParser('split_videos.py', __doc__)
     parser.add_argument('labels', metavar='LABELS', help='folder with one label file per video')
     parser.add_output(
         'out',

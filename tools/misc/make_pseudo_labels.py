@@ -17,8 +17,8 @@ from typing import Any
 
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument, add_model_arguments
-from stdpose_mm.cli.one_line_parser import OneLineParser
-from stdpose_mm.cli.run_command import run_command
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import run_command
 from stdpose_mm.constants import LIFE_SPANS, PROPAGATION_METHODS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.processes import is_first_process, joined_processes
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
 
 
-def make_parser() -> OneLineParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
-    parser = OneLineParser('make_pseudo_labels.py', __doc__)
+    parser = CliParser('make_pseudo_labels.py', __doc__)
     add_labelled_videos(parser)
     parser.add_output(
         '--out',
