@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 

@@ -24,10 +24,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.arguments import add_speed_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_speed_arguments
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.constants import BACKEND_PRECISIONS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from research.arguments import propagator_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_propagation_arguments, propagation_options
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import PropagatorOptions
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def make_parser() -> CliParser:
     parser.add_argument(
         '--num-clips', type=positive, default=20, help='number of real clips to use (%(default)s)'
     )
-    add_propagation_arguments(parser)
+    parser.add_options(PropagatorOptions)
     return parser
 
 
@@ -107,7 +108,7 @@ def benchmark(args: argparse.Namespace) -> None:
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
     # Loaded first, so that a wrong file is found at once and not after minutes.
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagator_arguments(args))
     with tempfile.TemporaryDirectory() as folder:
         for key_interval in KEY_INTERVALS:
             measure_pictures(args, Path(folder), key_interval)

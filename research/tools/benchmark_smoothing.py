@@ -25,8 +25,8 @@ import numpy as np
 
 from research.tracking.smooth_labels import smooth_labels
 from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('benchmark_smoothing.py', __doc__)
     parser.add_argument('truth', type=Path, help='folder of label files, or one')

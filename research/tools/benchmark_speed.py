@@ -19,10 +19,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.arguments import add_speed_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_speed_arguments
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.constants import PRECISIONS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('benchmark_speed.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=29)

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from research.tracking.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('benchmark_tracking.py', __doc__)
     parser.add_argument(

@@ -15,9 +15,9 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('benchmark_training.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--batches', type=positive, default=20, help='number of batches to measure (%(default)s)'
     )
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    add_config_options(parser, 'override entries of the config, such as data_root')
+    parser.add_options(ConfigOptions)
     return parser
 
 

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
@@ -36,7 +36,7 @@ def make_parser() -> CliParser:
     parser.add_output(
         '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'
     )
-    add_config_options(parser, 'override entries of every config')
+    parser.add_options(ConfigOptions)
     return parser
 
 

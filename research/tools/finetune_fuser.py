@@ -35,17 +35,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import (
+from research.arguments import (
     add_matcher_argument,
-    add_pose_network_arguments,
-    add_roots,
     add_training_resources,
-    paired_options,
-    pose_network_files,
+    paired_models,
+    read_options,
 )
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
 
@@ -73,7 +72,7 @@ def make_parser() -> CliParser:
         metavar=('TRAIN', 'HELD_OUT'),
         help='two sets of densely labelled videos without a common source',
     )
-    add_roots(parser)
+    parser.add_options(RootOptions)
     parser.add_argument(
         '--fuser',
         type=Path,
@@ -109,7 +108,7 @@ def make_parser() -> CliParser:
         'repeated, each video is then shown with the first one that has not seen it',
     )
     add_matcher_argument(parser)
-    add_pose_network_arguments(parser)
+    parser.add_options(PoseNetworkOptions)
     parser.add_argument(
         '--generated',
         action='store_true',
@@ -128,8 +127,8 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    networks = pose_network_files(args)
-    models = paired_options(args, 'config', 'checkpoint')
+    networks = read_options(PoseNetworkOptions, args).pose_networks
+    models = paired_models(args.config, args.checkpoint)
     uses_stdpose = bool(args.stdpose_folder) or not models
     if args.stdpose is not None:
         uses_stdpose = args.stdpose

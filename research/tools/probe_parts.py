@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.runner_options import (
-    add_config_options,
+    ConfigOptions,
     parse_config_options,
     require_checkpoint,
 )
@@ -67,7 +67,7 @@ def make_parser() -> CliParser:
         metavar='JSON',
         help='JSON file for the figures',
     )
-    add_config_options(parser, 'override entries of the config, as in train.py')
+    parser.add_options(ConfigOptions)
     return parser
 
 

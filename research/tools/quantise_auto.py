@@ -17,9 +17,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import add_labelled_videos
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import LabelledVideoOptions
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import require_packages
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('quantise_auto.py', __doc__)
-    add_labelled_videos(parser)
+    parser.add_options(LabelledVideoOptions)
     parser.add_argument(
         '--matcher',
         type=Path,

@@ -23,10 +23,11 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from research.arguments import add_model_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_labelled_videos, add_model_arguments
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import LabelledVideoOptions
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('simulate_annotator.py', __doc__)
-    add_labelled_videos(parser)
+    parser.add_options(LabelledVideoOptions)
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,

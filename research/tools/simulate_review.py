@@ -23,14 +23,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from research.arguments import propagator_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import (
-    add_labelled_videos,
-    add_propagation_arguments,
-    propagation_options,
-)
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
+from stdpose_mm.cli.parser import CliParser
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -64,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> CliParser:
     """Build the parser of the command line."""
     parser = CliParser('simulate_review.py', __doc__)
-    add_labelled_videos(parser)
-    add_propagation_arguments(parser)
+    parser.add_options(LabelledVideoOptions)
+    parser.add_options(PropagatorOptions)
     parser.add_argument(
         '--limit', type=positive, metavar='N', help='of the fastest videos, by motion in pose sizes'
     )
@@ -78,7 +75,7 @@ def simulate(args: Namespace) -> None:
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels import frame_sources
 
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagator_arguments(args))
     truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
+from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.outputs import Output, guard_outputs
@@ -95,7 +95,7 @@ def make_parser() -> CliParser:
         metavar=('NAME', 'KEY=VALUE'),
         help='test every checkpoint again with these config entries overridden; may be repeated',
     )
-    add_config_options(parser, 'override entries of every config, as in train.py')
+    parser.add_options(ConfigOptions)
     return parser
 
 

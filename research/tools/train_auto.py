@@ -25,10 +25,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.arguments import add_matcher_argument, add_training_resources
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_matcher_argument, add_roots, add_training_resources
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.options import RootOptions
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 
@@ -70,7 +71,7 @@ def make_parser() -> CliParser:
         metavar=('HALF', 'OTHER'),
         help='two sets of densely labelled videos without a common source',
     )
-    add_roots(parser)
+    parser.add_options(RootOptions)
     parser.add_argument('--start', type=Path, help='work folder of an earlier run to continue')
     parser.add_argument(
         '--pose-iters', type=positive, help='steps of the pose network (the config)'

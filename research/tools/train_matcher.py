@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from research.arguments import add_training_resources
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_training_resources
-from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import require_packages
 
 

@@ -57,6 +57,10 @@ class Command:
             self.interrupted,
         )
 
+    def parse(self, arguments: Sequence[str]) -> Any:
+        """Return the options of a command line."""
+        return self.options(**vars(self.make_parser().parse_args(arguments)))
+
     def make_parser(self, prog: str | None = None) -> CliParser:
         """Build the parser of the command line."""
         parser = CliParser(prog or self.prog, self.documentation, intermixed=bool(self.usage))

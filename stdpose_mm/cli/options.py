@@ -22,7 +22,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
 
 from .argument_types import picture_size, pixel_tolerance, positive, whole
-from .parser import option
+from .parser import argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
@@ -46,6 +46,30 @@ class CacheOptions:
         from stdpose_mm.io.cache_folder import choose_cache_folder
 
         return choose_cache_folder(self.cache)
+
+
+@dataclass(kw_only=True)
+class RootOptions:
+    """Where the pictures and videos are that labels name.
+
+    Args:
+        image_root: Folder that picture names in LABELS are relative to.
+        video_root: Folder that video names in LABELS are relative to.
+    """
+
+    image_root: Path | None = option()
+    video_root: Path | None = option()
+
+
+@dataclass(kw_only=True)
+class LabelledVideoOptions(RootOptions):
+    """A set of labelled videos.
+
+    Args:
+        labels: Folder of label files, one label file, or a text file with one path per line.
+    """
+
+    labels: Path = argument('LABELS', reads_folder=True)
 
 
 @dataclass(kw_only=True)
@@ -176,13 +200,10 @@ def _frame_options(
 
 
 @dataclass(kw_only=True)
-class PropagatorOptions:
-    """A propagator: its method, and the networks that it uses.
+class PoseNetworkOptions:
+    """Pose networks of other projects, and the poses that they have found.
 
     Args:
-        config: Config of the model.
-        checkpoint: Weights of the model.
-        device: Where networks run.
         pose_config: Top-down model of MMPose, used by auto as additional evidence: its config, or
             the name of a config that comes with MMPose; this and the next four options may be
             repeated.
@@ -193,6 +214,63 @@ class PropagatorOptions:
         pose_results: Poses that another program has estimated in the video, in any format of label
             files, used by auto as those of a pose network; for several videos a folder with a file
             for each.
+    """
+
+    pose_config: list[str] = option([], metavar='CONFIG')
+    pose_checkpoint: list[str] = option([], metavar='FILE')
+    pose_onnx: list[str] = option([], metavar=POSE_FORM)
+    pose_tflite: list[str] = option([], metavar=POSE_FORM)
+    pose_results: list[str] = option([], metavar=POSES_FORM)
+
+    @property
+    def pose_networks(self) -> list[PoseNetworkFiles]:
+        """The pose networks and finished poses that are evidence for auto.
+
+        Raises:
+            InputError: If configs and checkpoints do not pair, or a file has another suffix.
+        """
+        from stdpose_mm.pose_networks import PoseNetworkFiles
+
+        if len(self.pose_config) != len(self.pose_checkpoint):
+            raise InputError(
+                f'--pose-config is given {counted(len(self.pose_config), "time")} and '
+                f'--pose-checkpoint {counted(len(self.pose_checkpoint), "time")}, give one '
+                'checkpoint for each config'
+            )
+        found = [*map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)]
+        for kind, texts in (('onnx', self.pose_onnx), ('tflite', self.pose_tflite)):
+            for files in map(PoseNetworkFiles.parse, texts):
+                suffixes = POSE_NETWORK_SUFFIXES[kind]
+                if Path(files.file).suffix not in suffixes:
+                    raise InputError(
+                        f'--pose-{kind} takes files that end in {" or ".join(suffixes)}, got '
+                        f'{files.file}'
+                    )
+                found.append(files)
+        return found + [PoseNetworkFiles(path, results=True) for path in self.pose_results]
+
+    def evidence_files(self, name: str) -> dict[str, list[Path]]:
+        """List the files of pose networks, and of the poses that they found in a video, by name.
+
+        Raises:
+            InputError: If there are no poses of this video among results.
+        """
+        return {
+            f'{"the poses" if files.results else "pose network"} {files.file}': [
+                *files.read_files(name).values()
+            ]
+            for files in self.pose_networks
+        }
+
+
+@dataclass(kw_only=True)
+class PropagatorOptions(PoseNetworkOptions):
+    """A propagator: its method, and the networks that it uses.
+
+    Args:
+        config: Config of the model.
+        checkpoint: Weights of the model.
+        device: Where networks run.
         method: How the frames between labels are filled; auto combines straight lines, optical
             flow and, if there is a model, its heatmaps.
         use_stdpose: auto does without the STDPose that comes with the package: faster, less
@@ -204,11 +282,6 @@ class PropagatorOptions:
     config: str | None = option()
     checkpoint: str | None = option()
     device: str = option('cpu')
-    pose_config: list[str] = option([], metavar='CONFIG')
-    pose_checkpoint: list[str] = option([], metavar='FILE')
-    pose_onnx: list[str] = option([], metavar=POSE_FORM)
-    pose_tflite: list[str] = option([], metavar=POSE_FORM)
-    pose_results: list[str] = option([], metavar=POSES_FORM)
     method: str = option('auto', choices=PROPAGATION_METHODS)
     use_stdpose: bool = option(True, '--no-stdpose')
     precision: str = option('float32', choices=PRECISIONS)
@@ -256,33 +329,6 @@ class PropagatorOptions:
         require_method_packages(self.method)
 
     @property
-    def pose_networks(self) -> list[PoseNetworkFiles]:
-        """The pose networks and finished poses that are evidence for auto.
-
-        Raises:
-            InputError: If configs and checkpoints do not pair, or a file has another suffix.
-        """
-        from stdpose_mm.pose_networks import PoseNetworkFiles
-
-        if len(self.pose_config) != len(self.pose_checkpoint):
-            raise InputError(
-                f'--pose-config is given {counted(len(self.pose_config), "time")} and '
-                f'--pose-checkpoint {counted(len(self.pose_checkpoint), "time")}, give one '
-                'checkpoint for each config'
-            )
-        found = [*map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)]
-        for kind, texts in (('onnx', self.pose_onnx), ('tflite', self.pose_tflite)):
-            for files in map(PoseNetworkFiles.parse, texts):
-                suffixes = POSE_NETWORK_SUFFIXES[kind]
-                if Path(files.file).suffix not in suffixes:
-                    raise InputError(
-                        f'--pose-{kind} takes files that end in {" or ".join(suffixes)}, got '
-                        f'{files.file}'
-                    )
-                found.append(files)
-        return found + [PoseNetworkFiles(path, results=True) for path in self.pose_results]
-
-    @property
     def propagator_arguments(self) -> dict[str, Any]:
         """Arguments of :class:`~stdpose_mm.apis.VideoPosePropagator` but for its model."""
         return {
@@ -292,19 +338,6 @@ class PropagatorOptions:
             'batch_size': self.batch_size,
             'pose_networks': self.pose_networks,
             'use_stdpose': self.use_stdpose,
-        }
-
-    def evidence_files(self, name: str) -> dict[str, list[Path]]:
-        """List the files of pose networks, and of the poses that they found in a video, by name.
-
-        Raises:
-            InputError: If there are no poses of this video among results.
-        """
-        return {
-            f'{"the poses" if files.results else "pose network"} {files.file}': [
-                *files.read_files(name).values()
-            ]
-            for files in self.pose_networks
         }
 
 

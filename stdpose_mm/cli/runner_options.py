@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,23 +41,21 @@ class ConfigOptions:
         [], nargs='+', action='extend', type=_key_and_value, metavar='KEY=VALUE'
     )
 
-    @property
-    def config_changes(self) -> dict[str, Any]:
-        """The ``key=value`` texts, parsed as MMEngine's ``DictAction`` does.
 
-        Raises:
-            InputError: If the brackets of a value do not match.
-        """
-        from mmengine.config import DictAction
+def parse_config_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Parse ``key=value`` texts as MMEngine's ``DictAction`` does.
 
-        found, texts = argparse.Namespace(parsed={}), self.cfg_options
-        try:
-            DictAction((), 'parsed')(argparse.ArgumentParser(), found, texts)
-        except AssertionError as error:
-            raise InputError(
-                f'--cfg-options {" ".join(texts)}: {error}, close every bracket'
-            ) from None
-        return found.parsed
+    Raises:
+        InputError: If the brackets of a value do not match.
+    """
+    from mmengine.config import DictAction
+
+    found = argparse.Namespace(parsed={})
+    try:
+        DictAction((), 'parsed')(argparse.ArgumentParser(), found, pairs)
+    except AssertionError as error:
+        raise InputError(f'--cfg-options {" ".join(pairs)}: {error}, close every bracket') from None
+    return found.parsed
 
 
 @dataclass(kw_only=True)
@@ -90,7 +89,7 @@ class RunnerOptions(ConfigOptions):
         from stdpose_mm.engine.config_files import read_config
 
         os.environ.setdefault('LOCAL_RANK', str(self.local_rank))
-        cfg = read_config(self.config, self.config_changes)
+        cfg = read_config(self.config, parse_config_options(self.cfg_options))
         if 'model' not in cfg:
             raise InputError(f'config {self.config} has no model, expected one as in configs/')
         cfg.launcher = self.launcher

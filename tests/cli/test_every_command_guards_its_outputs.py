@@ -42,8 +42,8 @@ WRITES = (
 
 
 def parsers() -> dict[str, CliParser]:
-    verbs = {verb: load_verb(verb).make_parser(verb) for verb in VERBS if verb != 'env'}
-    return verbs | {name: load_tool(name).make_parser() for name in sorted(TOOLS)}
+    verbs = {verb: load_verb(verb).main.make_parser(verb) for verb in VERBS if verb != 'env'}
+    return verbs | {name: load_tool(name).main.make_parser() for name in sorted(TOOLS)}
 
 
 def test_every_tool_is_looked_at():

@@ -508,17 +508,20 @@ def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tm
 
 HELD = """
 import os, sys, time
-from stdpose_mm.cli import infer, infer_video
+import signal
+from stdpose_mm.cli import infer
 from stdpose_mm.detection import WholePicture, box_sources
 
-note, noted = infer_video._Interrupt._note, []
+noted, install = [], signal.signal
 
-def note_and_tell(*arguments):
-    try:
-        note(*arguments)
-    finally:
-        noted.append(True)
-        os.write(1, b'noted\\n')
+def tell(number, note):
+    def note_and_tell(*arguments):
+        try:
+            note(*arguments)
+        finally:
+            noted.append(True)
+            os.write(1, b'noted\\n')
+    return install(number, note_and_tell if callable(note) else note)
 
 class Held(WholePicture):
     def __call__(self, pictures, on_unreadable=None):
@@ -529,7 +532,7 @@ class Held(WholePicture):
                     time.sleep(0.005)
             yield frame
 
-infer_video._Interrupt._note = note_and_tell
+signal.signal = tell
 box_sources.WholePicture = Held
 sys.exit(infer.main(sys.argv[1:]))
 """

@@ -305,7 +305,7 @@ def another_joint(fields):
         (None, ['--life-span', 'magic'], "invalid choice: 'magic'"),
         (None, ['--format', 'magic'], "invalid choice: 'magic'"),
         (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
-        (None, ['--batch-size', '0'], 'must be at least 1, got 0'),
+        (None, ['--batch-size', '0'], 'argument --batch-size: expected a whole number'),
         (None, ['--labels-video', 'other'], "no video named 'other'"),
         (
             None,

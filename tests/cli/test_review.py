@@ -69,8 +69,8 @@ def test_shows_what_propagate_writes_with_the_same_network(
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (['--method', 'flow'], "evidence for auto, which method 'flow' does not use, choose auto"),
-        (['--batch-size', 0], '--batch-size must be at least 1, got 0'),
+        (['--method', 'flow'], "the evidence of auto, which method 'flow' does not use, choose auto"),
+        (['--batch-size', 0], 'argument --batch-size: expected a whole number of at least 1'),
         (['--project', 'dot.onnx'], '--project dot.onnx is given as pose network dot.onnx too'),
     ],
 )
@@ -292,4 +292,4 @@ def test_a_skeleton_of_a_file_without_pictures_is_refused(run, movie, tmp_path):
     empty.write_text(json.dumps({'images': [], 'annotations': [], 'categories': [joints]}))
     code, _, (sentence,) = run(movie, '--skeleton', empty, '--no-browser', '--method', 'linear')
     assert code == 2
-    assert f'--skeleton {empty} lists no pictures' in sentence
+    assert f'--skeleton {empty} is neither a label file with a video' in sentence

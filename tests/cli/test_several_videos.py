@@ -142,9 +142,7 @@ def test_other_options_do_all_again(run, tmp_path):
 
 def test_other_code_does_all_again(run, tmp_path, monkeypatch):
     run(tmp_path / 'out')
-    monkeypatch.setattr(
-        'stdpose_mm.cli.videos.code_fingerprint', lambda left_out: 'other code'
-    )
+    monkeypatch.setattr('stdpose_mm.cli.videos.code_fingerprint', lambda left_out: 'other code')
     assert run(tmp_path / 'out')[1].endswith('3 done, 0 done before, 0 failed\n')
 
 
@@ -414,7 +412,10 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (['V', 'L', '--out', 'D/o', '--labels-video', 'a'], '--labels-video names the one video'),
         (['V', 'L', '--out', 'D/o', '--cvat-tolerance', '2'], 'OUT is written in another format'),
         (['V', 'L', '--out', 'D/o', '--fuser', 'no.npz'], 'no.npz'),
-        (['V', 'L', '--out', 'D/o', '--suggest', '-1'], 'argument --suggest: expected a whole number of at least 0'),
+        (
+            ['V', 'L', '--out', 'D/o', '--suggest', '-1'],
+            'argument --suggest: expected a whole number of at least 0',
+        ),
         (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
         (['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'], 'but there is one'),
     ],

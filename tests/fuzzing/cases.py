@@ -334,10 +334,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = tuple(
 """Right command lines (but for that of ``infer``, whose weights are none)."""
 
 PARSERS: dict[str, Callable[[str], argparse.ArgumentParser]] = {
-    'propagate': propagate.make_parser,
-    'convert': convert_command.make_parser,
-    'evaluate': evaluate.make_parser,
-    'infer': infer.make_parser,
+    'propagate': propagate.main.make_parser,
+    'convert': convert_command.main.make_parser,
+    'evaluate': evaluate.main.make_parser,
+    'infer': infer.main.make_parser,
 }
 
 ODD_PATHS = (
@@ -472,7 +472,7 @@ def _is_argument(text: str) -> bool:
 
 
 def _any_option(verb: str, rng: Random) -> str:
-    make = PARSERS.get(verb, convert_command.make_parser)
+    make = PARSERS.get(verb, convert_command.main.make_parser)
     options = [text for action in make('fuzz')._actions for text in action.option_strings]
     return rng.choice([option for option in options if option not in ('--device',)])
 

@@ -124,14 +124,14 @@ def test_predictions_can_be_evaluated(run, labels, tmp_path, monkeypatch, capsys
         def __init__(self) -> None:
             super().__init__(SLOW, posetrack_video('fast', range(9), acceleration=4.0))
 
-    monkeypatch.setitem(PROPAGATORS, 'perfect', Perfect)
+    monkeypatch.setitem(PROPAGATORS, 'flow', Perfect)
     out = tmp_path / 'out'
-    arguments = ('--methods', 'perfect', 'linear', '--interval', 7, '--out-dir', out)
+    arguments = ('--methods', 'flow', 'linear', '--interval', 7, '--out-dir', out)
     assert run(labels, *arguments)[0] == 0
     from stdpose_mm.cli import evaluate
 
     metrics = tmp_path / 'metrics.json'
-    assert evaluate.main([str(labels), str(out / 'perfect_T7'), '--out', str(metrics)]) == 0
+    assert evaluate.main([str(labels), str(out / 'flow_T7'), '--out', str(metrics)]) == 0
     scores = json.loads(metrics.read_text())
     assert scores['AP']['mean'] == 100
     assert scores['MOTA']['mean'] == 100
@@ -324,7 +324,7 @@ def other_predictions(labels: Path) -> None:
         (None, ['--methods', 'stdpose', '--image-root', 'pictures'], 'needs a config'),
         (None, ['--methods', 'magic'], "invalid choice: 'magic'"),
         (None, ['--methods', 'linear', '--interval', '1'], 'must be at least 2'),
-        (None, ['--methods', 'linear', '--bootstrap', '-1'], 'must be at least 0, got -1'),
+        (None, ['--methods', 'linear', '--bootstrap', '-1'], 'argument --bootstrap: expected a whole number of at least 0'),
         (None, ['--methods', 'linear', '--out-dir', 'file'], 'file is a file'),
         (None, ['--methods', 'linear', '--reference', 'flow'], 'one of linear'),
         (None, ['--methods', 'linear', '--jobs', '0'], 'at least 1'),

@@ -223,9 +223,9 @@ def test_a_config_takes_part_in_its_own_method(
     tool = load_tool('analysis_tools/benchmark_propagation')
     config, checkpoint = request.getfixturevalue(kind)
     arguments = ['labels', '--config', str(config), '--checkpoint', str(checkpoint)]
-    entrants = tool.find_entrants(tool.make_parser().parse_args(arguments))
-    assert [entrant.name for entrant in entrants] == ['linear', 'spline', 'flow', 'auto', *rows]
-    models = {entrant.name: entrant.config for entrant in entrants}
+    entries = tool.find_entries(tool.main.parse(arguments))
+    assert [entry.name for entry in entries] == ['linear', 'spline', 'flow', 'auto', *rows]
+    models = {entry.name: entry.config for entry in entries}
     assert {name for name, model in models.items() if model} == set(rows)
 
 

@@ -18,16 +18,16 @@ folder's ``cache/`` is not computed again.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_labelled_videos
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.argument_types import positive, whole
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.options import LabelledVideoOptions
+from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
@@ -58,114 +58,71 @@ BOXES = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), benchmark, arguments)
+@dataclass(kw_only=True)
+class BenchmarkOptions(LabelledVideoOptions):
+    """Options of ``benchmark_propagation.py``.
 
+    Args:
+        methods: Methods to compare (default: all that need no model; with --config and --checkpoint
+            also per-frame, the model's own method, and auto with the model as evidence).
+        config: Config of the model.
+        checkpoint: Weights of the model, one file for each seed.
+        model: Add a row: a method with a model of its own; for auto also with another fuser, and
+            with pose networks as for --evidence; may be repeated.
+        evidence: Add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX or
+            TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses that another
+            program has estimated), with another fuser, with networks in place of those that come
+            with the package (FOLDER=stdpose, FILE=matcher), or, by the word no-stdpose, without its
+            STDPose; may be repeated.
+        device: Where models run.
+        interval: Every T-th frame is given.
+        reference: Method that the others are compared with (flow, if it is included).
+        min_motion: Use only videos in which joints move by more than X pose sizes per frame, such
+            as 0.02.
+        breakdown: Also print tables by motion of the clip, speed of the joint, occlusion and
+            position.
+        fast: In the breakdown, clips with more motion than X are fast (0.02).
+        bootstrap: Bootstrap samples of the videos for the 95 % intervals; 0 turns them off.
+        boxes: Where people are cropped in unlabelled frames: boxes interpolated between those of
+            the given labels, or ground-truth boxes as in the published protocol.
+        jobs: Processes.
+        out_dir: Where to write the results.
+    """
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_propagation.py', __doc__)
-    add_labelled_videos(parser)
-    parser.add_argument(
-        '--methods',
-        nargs='+',
-        choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in METHODS_OF_MODELS)}),
-        help='methods to compare (default: all that need no model; with --config and --checkpoint '
-        "also per-frame, the model's own method, and auto with the model as evidence)",
+    methods: list[str] | None = option(
+        nargs='+', choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in METHODS_OF_MODELS)})
     )
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument(
-        '--checkpoint', metavar='W[,W...]', help='weights of the model, one file for each seed'
-    )
-    parser.add_argument(
-        '--model',
-        action='append',
-        default=[],
+    config: str | None = option()
+    checkpoint: str | None = option(metavar='W[,W...]')
+    model: list[str] = option(
+        [],
         metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]',
-        help='add a row: a method with a model of its own; for auto also with another fuser, and '
-        'with pose networks as for --evidence; may be repeated',
     )
-    parser.add_argument(
-        '--evidence',
-        action='append',
-        default=[],
-        metavar='NAME=[POSE[,POSE...]][:FUSER]',
-        help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX, '
-        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses '
-        'that another program has estimated), with another fuser, with networks in place of those '
-        'that come with the package (FOLDER=stdpose of export_stdpose.py, FILE=matcher of '
-        'train_matcher.py), or, by the word no-stdpose, without its STDPose; may be repeated',
-    )
-    parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
-    parser.add_argument(
-        '--interval',
-        type=int,
-        nargs='+',
-        default=INTERVALS,
-        metavar='T',
-        help=f'every T-th frame is given ({" ".join(map(str, INTERVALS))})',
-    )
-    parser.add_argument(
-        '--reference',
-        metavar='NAME',
-        help=f'method that the others are compared with ({DEFAULT_REFERENCE}, if it is included)',
-    )
-    parser.add_argument(
-        '--min-motion',
-        type=float,
-        metavar='X',
-        help='use only videos in which joints move by more than X pose sizes per frame, such as '
-        '0.02',
-    )
-    parser.add_argument(
-        '--breakdown',
-        action='store_true',
-        help='also print tables by motion of the clip, speed of the joint, occlusion and position',
-    )
-    parser.add_argument(
-        '--fast',
-        type=float,
-        metavar='X',
-        help='in the breakdown, clips with more motion than X are fast (0.02)',
-    )
-    parser.add_argument(
-        '--bootstrap',
-        type=int,
-        default=1000,
-        metavar='N',
-        help='bootstrap samples of the videos for the 95 %% intervals; 0 turns them off '
-        '(%(default)s)',
-    )
-    parser.add_argument(
-        '--boxes',
-        choices=tuple(BOXES),
-        default='interpolate',
-        help='where people are cropped in unlabelled frames: boxes interpolated between those of '
-        'the given labels (default), or ground-truth boxes as in the published protocol',
-    )
-    parser.add_argument(
-        '--jobs', type=positive, default=1, metavar='N', help='processes (%(default)s)'
-    )
-    parser.add_output(
-        '--out-dir',
+    evidence: list[str] = option([], metavar='NAME=[POSE[,POSE...]][:FUSER]')
+    device: str = option('cpu')
+    interval: list[int] = option(INTERVALS, type=int, nargs='+', metavar='T')
+    reference: str | None = option(metavar='NAME')
+    min_motion: float | None = option(metavar='X')
+    breakdown: bool = option(False)
+    fast: float | None = option(metavar='X')
+    bootstrap: int = option(1000, type=whole, metavar='N')
+    boxes: str = option('interpolate', choices=BOXES)
+    jobs: int = option(1, type=positive, metavar='N')
+    out_dir: Path | None = option(
+        writes=True,
         is_folder=True,
         files=('table.md', 'table.csv', 'comparison.json', '*.png', '*/*.json'),
         metavar='DIR',
-        help='where to write the results',
     )
-    return parser
 
 
-def benchmark(args: argparse.Namespace) -> None:
+def benchmark(options: BenchmarkOptions) -> None:
     """Compare the methods, print the tables and write what the command line asks for.
 
     Raises:
         InputError: If an option or a file cannot be used; nothing is written then.
     """
-    if args.bootstrap < 0:
-        raise InputError(f'--bootstrap must be at least 0, got {args.bootstrap}')
-    for interval in args.interval:
+    for interval in options.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
     require_packages('benchmark_propagation.py', 'torch', 'mmpose')
@@ -180,42 +137,50 @@ def benchmark(args: argparse.Namespace) -> None:
     )
     from stdpose_mm.io.labelled_videos import read_videos
 
-    entrants = find_entrants(args)
-    fast = FAST_MOTION if args.fast is None else args.fast
-    names = [entrant.name for entrant in entrants]
-    videos = fast_videos(read_videos(args.labels), args.min_motion)
+    entries = find_entries(options)
+    fast = FAST_MOTION if options.fast is None else options.fast
+    names = [entry.name for entry in entries]
+    videos = fast_videos(read_videos(options.labels), options.min_motion)
     comparisons = benchmark_propagators(
         videos,
-        entrants,
-        sorted(set(args.interval)),
-        Conditions(args.image_root, args.video_root, args.device, args.boxes == 'gt', args.out_dir),
-        args.bootstrap,
-        args.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
+        entries,
+        sorted(set(options.interval)),
+        Conditions(
+            options.image_root,
+            options.video_root,
+            options.device,
+            options.boxes == 'gt',
+            options.out_dir,
+        ),
+        options.bootstrap,
+        options.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
         fast,
-        args.jobs,
+        options.jobs,
         lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
     )
-    notes = [BOXES[args.boxes]]
-    if args.min_motion is not None:
-        notes.append(f'Videos with a motion of more than {args.min_motion:g} pose sizes a frame.')
-    report = comparison_report(comparisons, notes, args.breakdown)
+    notes = [BOXES[options.boxes]]
+    if options.min_motion is not None:
+        notes.append(
+            f'Videos with a motion of more than {options.min_motion:g} pose sizes a frame.'
+        )
+    report = comparison_report(comparisons, notes, options.breakdown)
     print(report)
-    if args.out_dir is not None:
-        write_text(args.out_dir / 'table.md', f'{report}\n')
-        write_text(args.out_dir / 'table.csv', comparison_csv(comparisons))
-        plot_comparisons(comparisons, args.out_dir)
+    if options.out_dir is not None:
+        write_text(options.out_dir / 'table.md', f'{report}\n')
+        write_text(options.out_dir / 'table.csv', comparison_csv(comparisons))
+        plot_comparisons(comparisons, options.out_dir)
         fields = {
-            'boxes': args.boxes,
-            'min_motion': args.min_motion,
+            'boxes': options.boxes,
+            'min_motion': options.min_motion,
             'fast': fast,
-            'methods': [asdict(entrant) for entrant in entrants],
+            'methods': [asdict(entry) for entry in entries],
             'videos': [labels.name for labels in videos],
             'comparisons': [comparison.to_dict() for comparison in comparisons],
         }
-        write_json(args.out_dir / 'comparison.json', fields, indent=2)
+        write_json(options.out_dir / 'comparison.json', fields, indent=2)
 
 
-def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
+def find_entries(options: BenchmarkOptions) -> list[BenchmarkEntry]:
     """Find the rows: ``--methods`` or all that the other options allow, and ``--model``.
 
     Raises:
@@ -223,24 +188,27 @@ def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
     """
     from stdpose_mm.comparison.benchmark import BenchmarkEntry
 
-    if (args.config is None) != (args.checkpoint is None):
+    if (options.config is None) != (options.checkpoint is None):
         raise InputError(
             'the model needs a config and a checkpoint, give both --config and --checkpoint'
         )
-    names = args.methods
+    names = options.methods
     if names is None:
-        names = [*WITHOUT_MODEL, *(with_model(args.config) if args.config is not None else ())]
+        names = [
+            *WITHOUT_MODEL,
+            *(with_model(options.config) if options.config is not None else ()),
+        ]
         names = [name for name in names if name.partition('+')[0] in PROPAGATORS]
-    model = (args.config, tuple(args.checkpoint.split(',')) if args.checkpoint else ())
-    entrants = []
+    model = (options.config, tuple(options.checkpoint.split(',')) if options.checkpoint else ())
+    entries = []
     for name in dict.fromkeys(names):
         method = name.partition('+')[0]
         needs_model = name.startswith(AUTO_WITH) or PROPAGATORS[method].uses_model == 'required'
-        entrants.append(BenchmarkEntry(name, method, *(model if needs_model else ())))
+        entries.append(BenchmarkEntry(name, method, *(model if needs_model else ())))
     return [
-        *entrants,
-        *(BenchmarkEntry.parse(text) for text in args.model),
-        *(BenchmarkEntry.parse_evidence(text) for text in args.evidence),
+        *entries,
+        *(BenchmarkEntry.parse(text) for text in options.model),
+        *(BenchmarkEntry.parse_evidence(text) for text in options.evidence),
     ]
 
 
@@ -281,6 +249,8 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
         )
     return fast
 
+
+main = Command(BenchmarkOptions, benchmark, __doc__, 'benchmark_propagation.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

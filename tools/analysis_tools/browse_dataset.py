@@ -10,18 +10,18 @@ between them, and the target maps.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
+from stdpose_mm.cli.argument_types import positive, seed
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import REQUIRED, argument, option
+from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_name
 from stdpose_mm.io.video import write_picture
@@ -34,52 +34,42 @@ JOINT_COLOR = (40, 160, 255)
 TEXT_COLOR = (230, 230, 230)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), browse, arguments)
+@dataclass(kw_only=True)
+class BrowseOptions(ConfigOptions):
+    """Options of ``browse_dataset.py``.
+
+    Args:
+        config: Config file of an experiment.
+        out_dir: Folder to write the pictures to.
+        number: Number of windows.
+        split: Data that are drawn.
+        seed: Seed of the choice and of the augmentation.
+    """
+
+    config: str = argument('CONFIG')
+    out_dir: Path = option(REQUIRED, writes=True, is_folder=True, files=('*.png',), metavar='DIR')
+    number: int = option(20, type=positive, metavar='N')
+    split: str = option('train', choices=('train', 'val', 'test'))
+    seed: int = option(0, type=seed)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('browse_dataset.py', __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
-    parser.add_output(
-        '--out-dir',
-        is_folder=True,
-        files=('*.png',),
-        required=True,
-        metavar='DIR',
-        help='folder to write the pictures to',
-    )
-    parser.add_argument('--number', type=int, default=20, metavar='N', help='number of windows')
-    parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
-    parser.add_argument(
-        '--seed', type=seed, default=0, help='seed of the choice and of the augmentation'
-    )
-    add_config_options(parser, 'override entries of the config')
-    return parser
-
-
-def browse(args: argparse.Namespace) -> None:
+def browse(options: BrowseOptions) -> None:
     """Draw the windows.
 
     Raises:
         InputError: If the config or a file that it names cannot be used.
     """
-    if args.number < 1:
-        raise InputError(f'--number must be at least 1, got {args.number}')
     require_packages('a data set', 'torch', 'mmpose')
-    options = parse_config_options(args.cfg_options)
-    dataset = build_unpacked_dataset(args.config, args.split, options)
-    np.random.seed(args.seed)
-    chosen = np.random.permutation(len(dataset))[: args.number]
-    out_dir = Path(args.out_dir)
+    changes = parse_config_options(options.cfg_options)
+    dataset = build_unpacked_dataset(options.config, options.split, changes)
+    np.random.seed(options.seed)
+    chosen = np.random.permutation(len(dataset))[: options.number]
     for number, index in enumerate(chosen):
         sample = dataset[int(index)]
         name = file_name(Path(sample['video_name']).name)
-        path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
+        path = options.out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
         write_picture(path, contact_sheet(sample))
-    print(f'{len(chosen)} windows drawn in {out_dir}')
+    print(f'{len(chosen)} windows drawn in {options.out_dir}')
 
 
 def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | None) -> Any:
@@ -198,6 +188,8 @@ def caption(sample: dict[str, Any], width: int) -> np.ndarray:
         )
     return strip
 
+
+main = Command(BrowseOptions, browse, __doc__, 'browse_dataset.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -10,29 +10,26 @@ whose window shares no frame with others; nothing is computed, and no weights ar
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.runner_options import add_config_options, parse_config_options
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument
+from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class FlopsOptions(ConfigOptions):
+    """Options of ``get_flops.py``.
+
+    Args:
+        config: Config file.
+    """
+
+    config: str = argument('CONFIG')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('get_flops.py', __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file')
-    add_config_options(parser, 'override entries of the config')
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(options: FlopsOptions) -> None:
     """Count and print.
 
     Raises:
@@ -46,10 +43,10 @@ def run(args: argparse.Namespace) -> None:
 
     from stdpose_mm.engine.config_files import config_mistakes, read_config
 
-    cfg = read_config(args.config, parse_config_options(args.cfg_options))
+    cfg = read_config(options.config, parse_config_options(options.cfg_options))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     counter = FlopCounterMode(display=False)
-    with config_mistakes(args.config), torch.device('meta'), torch.no_grad(), counter:
+    with config_mistakes(options.config), torch.device('meta'), torch.no_grad(), counter:
         model = MODELS.build(cfg.model).eval()
         model(torch.empty(1, model.num_frames, 3, *model.backbone.img_size), None, mode='tensor')
     counts = {name: sum(of.values()) for name, of in counter.get_flop_counts().items()}
@@ -61,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
             # Two operations are one multiply-add.
             print(f'{name:12} {flops / 2e9:8.3f} G')
 
+
+main = Command(FlopsOptions, run, __doc__, 'get_flops.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

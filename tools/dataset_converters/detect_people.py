@@ -9,53 +9,44 @@ Writes COCO-style detections, which datasets with ``boxes='detected'`` take as `
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
-from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.options import LabelledVideoOptions
+from stdpose_mm.cli.parser import REQUIRED, option
+from stdpose_mm.constants import LAUNCHERS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import is_first_process, joined_processes
 from stdpose_mm.text import counted
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class DetectOptions(LabelledVideoOptions):
+    """Options of ``detect_people.py``.
 
+    Args:
+        out: File to write.
+        det_config: MMDetection config, or ONNX file.
+        det_checkpoint: Weights of the detector.
+        score_thr: Do not write detections that score less than S; datasets leave out more.
+        device: Where the detector runs.
+        launcher: How the processes that share the videos were started; pytorch means torchrun.
+    """
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('detect_people.py', __doc__)
-    add_labelled_videos(parser)
-    parser.add_output(
-        '--out',
-        what='detections',
-        suffixes=JSON_SUFFIXES,
-        required=True,
-        metavar='JSON',
-        help='file to write',
+    out: Path = option(
+        REQUIRED, writes=True, what='detections', suffixes=JSON_SUFFIXES, metavar='JSON'
     )
-    parser.add_argument(
-        '--det-config', required=True, metavar='FILE', help='MMDetection config, or ONNX file'
-    )
-    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
-    parser.add_argument(
-        '--score-thr',
-        type=float,
-        default=0.05,
-        metavar='S',
-        help='do not write detections that score less than S; datasets leave out more '
-        '(%(default)s)',
-    )
-    parser.add_argument('--device', default='cpu', help='where the detector runs (%(default)s)')
-    add_launcher_argument(parser)
-    return parser
+    det_config: str = option(REQUIRED, metavar='FILE')
+    det_checkpoint: str | None = option(metavar='FILE')
+    score_thr: float = option(0.05, metavar='S')
+    device: str = option('cpu')
+    launcher: str = option('none', choices=LAUNCHERS)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(options: DetectOptions) -> None:
     """Write the file and print its numbers.
 
     Raises:
@@ -67,17 +58,20 @@ def run(args: argparse.Namespace) -> None:
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels.detections import write_detections
 
-    videos = read_videos(args.labels)
-    with joined_processes(args.launcher, args.device):
+    videos = read_videos(options.labels)
+    with joined_processes(options.launcher, options.device):
         detector = build_person_detector(
-            args.det_config, args.det_checkpoint, args.device, args.score_thr
+            options.det_config, options.det_checkpoint, options.device, options.score_thr
         )
-        detections = detect_people(videos, detector, args.image_root, args.video_root, progress)
+        detections = detect_people(
+            videos, detector, options.image_root, options.video_root, progress
+        )
         if is_first_process():
-            write_detections(detections, args.out)
+            write_detections(detections, options.out)
             frames = detections.by_image.values()
             print(
-                f'{args.out}: {counted(len(frames), "frame")} of {counted(len(videos), "video")}, '
+                f'{options.out}: {counted(len(frames), "frame")} of '
+                f'{counted(len(videos), "video")}, '
                 f'{counted(sum(len(found.scores) for found in frames), "detection")}'
             )
 
@@ -88,6 +82,8 @@ def progress(names: Iterable[str], total: int) -> Iterable[str]:
 
     return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
+
+main = Command(DetectOptions, run, __doc__, 'detect_people.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

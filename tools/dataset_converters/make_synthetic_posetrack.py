@@ -9,75 +9,69 @@ where it was.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.constants import FOOTAGE_KINDS
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), generate, arguments)
+@dataclass(kw_only=True)
+class SyntheticOptions:
+    """Options of ``make_synthetic_posetrack.py``.
+
+    Args:
+        out: Folder to write to; the same command completes a stopped run.
+        train_videos: Number of training videos.
+        val_videos: Number of validation videos.
+        frames: Frames per video.
+        seed: Seed of all videos.
+        width: Pixels.
+        height: Pixels.
+        people: Fewest and most people in a video.
+        footage: wild adds the defects of real footage and of its coding, mixed has clips of both
+            kinds (default: plain).
+        workers: Processes (default: number of cores).
+    """
+
+    out: str = argument('OUT', type=str, writes=True, is_folder=True)
+    train_videos: int = option(160, metavar='N')
+    val_videos: int = option(15, metavar='M')
+    frames: int | None = option()
+    seed: int = option(0)
+    width: int | None = option()
+    height: int | None = option()
+    people: list[int] | None = option(type=int, nargs=2, metavar=('MIN', 'MAX'))
+    footage: str | None = option(choices=FOOTAGE_KINDS)
+    workers: int | None = option()
 
 
-def generate(args: argparse.Namespace) -> None:
+def generate(options: SyntheticOptions) -> None:
     """Write the videos and print their difficulty."""
     from tqdm import tqdm
 
     from stdpose_mm.comparison import report_difficulty
     from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
-    options = {name: getattr(args, name) for name in ('frames', 'width', 'height')}
-    options['people'] = args.people and tuple(args.people)
-    options['footage'] = args.footage
-    chosen = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {
+        name: getattr(options, name) for name in ('frames', 'width', 'height', 'footage')
+    }
+    given['people'] = options.people and tuple(options.people)
     write_dataset(
-        args.out,
-        args.train_videos,
-        args.val_videos,
-        ClipSettings(**chosen),
-        args.seed,
-        args.workers,
+        options.out,
+        options.train_videos,
+        options.val_videos,
+        ClipSettings(**{name: value for name, value in given.items() if value is not None}),
+        options.seed,
+        options.workers,
         progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
     )
-    for split, figures in report_difficulty(args.out).items():
+    for split, figures in report_difficulty(options.out).items():
         print(f'{split}: {figures}')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('make_synthetic_posetrack.py', __doc__)
-    parser.add_output(
-        'out',
-        type=str,
-        is_folder=True,
-        metavar='OUT',
-        help='folder to write to; the same command completes a stopped run',
-    )
-    parser.add_argument('--train-videos', type=int, default=160, metavar='N')
-    parser.add_argument('--val-videos', type=int, default=15, metavar='M')
-    parser.add_argument('--frames', type=int, help='frames per video')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--width', type=int, help='pixels')
-    parser.add_argument('--height', type=int, help='pixels')
-    parser.add_argument(
-        '--people',
-        type=int,
-        nargs=2,
-        metavar=('MIN', 'MAX'),
-        help='fewest and most people in a video',
-    )
-    parser.add_argument(
-        '--footage',
-        choices=FOOTAGE_KINDS,
-        help='wild adds the defects of real footage and of its coding, mixed has clips of both '
-        'kinds (plain)',
-    )
-    parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
-    return parser
-
+main = Command(SyntheticOptions, generate, __doc__, 'make_synthetic_posetrack.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -6,42 +6,35 @@ python tools/dataset_converters/posetrack17_to_posetrack18.py annolists/val anno
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.text import counted
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), lambda args: convert(args.in_dir, args.out_dir), arguments)
+@dataclass(kw_only=True)
+class ConverterOptions:
+    """Options of ``posetrack17_to_posetrack18.py``.
+
+    Args:
+        in_dir: Folder with annolist JSON files.
+        out_dir: Folder to write PoseTrack18 JSON files to.
+    """
+
+    in_dir: Path = argument('IN_DIR', reads_folder=True)
+    out_dir: Path = argument('OUT_DIR', writes=True, is_folder=True, files=('*.json',))
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser(
-        'posetrack17_to_posetrack18.py', 'Convert PoseTrack17 label files to PoseTrack18.'
-    )
-    parser.add_labels('in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files')
-    parser.add_output(
-        'out_dir',
-        is_folder=True,
-        files=('*.json',),
-        metavar='OUT_DIR',
-        help='folder to write PoseTrack18 JSON files to',
-    )
-    return parser
-
-
-def convert(in_dir: Path, out_dir: Path) -> None:
+def convert(options: ConverterOptions) -> None:
     """Convert every ``*.json`` of ``in_dir``; nothing is written if one is invalid."""
     from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
     from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
+    in_dir, out_dir = options.in_dir, options.out_dir
     paths = sorted(in_dir.glob('*.json'))
     if not paths:
         raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
@@ -56,6 +49,8 @@ def convert(in_dir: Path, out_dir: Path) -> None:
         write_posetrack18(labels, out_dir / f'{names[name]}.json', official=True)
     print(f'{out_dir}: {counted(len(videos), "file")}')
 
+
+main = Command(ConverterOptions, convert, __doc__, 'posetrack17_to_posetrack18.py')
 
 if __name__ == '__main__':
     sys.exit(main())

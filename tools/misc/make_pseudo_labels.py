@@ -10,75 +10,54 @@ Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.arguments import add_labelled_videos, add_launcher_argument, add_model_arguments
-from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.constants import LIFE_SPANS, PROPAGATION_METHODS
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.options import LabelledVideoOptions
+from stdpose_mm.cli.parser import REQUIRED, option
+from stdpose_mm.constants import LAUNCHERS, LIFE_SPANS, PROPAGATION_METHODS, LifeSpan
 from stdpose_mm.errors import require_packages
 from stdpose_mm.processes import is_first_process, joined_processes
 from stdpose_mm.text import counted
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
+@dataclass(kw_only=True)
+class PseudoLabelOptions(LabelledVideoOptions):
+    """Options of ``make_pseudo_labels.py``.
+
+    Args:
+        out: Folder to write to.
+        interval: Use only the labels of every T-th frame, for densely labelled sets.
+        min_score: Leave propagated joints that score less than S unlabelled.
+        life_span: Propagate a person from their first label to their last, or through the whole
+            video.
+        config: Config of the model.
+        checkpoint: Weights of the model.
+        device: Where the model runs.
+        method: How to fill in the labels.
+        batch_size: Windows the model sees at once.
+        launcher: How the processes that share the videos were started; pytorch means torchrun.
+    """
+
+    out: Path = option(
+        REQUIRED, writes=True, is_folder=True, files=('summary.json', 'annotations/*.json')
+    )
+    interval: int | None = option(type=positive, metavar='T')
+    min_score: float = option(0.5, metavar='S')
+    life_span: LifeSpan = option('labels', choices=LIFE_SPANS)
+    config: str | None = option()
+    checkpoint: str | None = option()
+    device: str = option('cpu')
+    method: str = option('auto', choices=PROPAGATION_METHODS)
+    batch_size: int = option(8, type=positive)
+    launcher: str = option('none', choices=LAUNCHERS)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('make_pseudo_labels.py', __doc__)
-    add_labelled_videos(parser)
-    parser.add_output(
-        '--out',
-        is_folder=True,
-        files=('summary.json', 'annotations/*.json'),
-        required=True,
-        help='folder to write to',
-    )
-    parser.add_argument(
-        '--interval',
-        type=positive,
-        metavar='T',
-        help='use only the labels of every T-th frame, for densely labelled sets',
-    )
-    parser.add_argument(
-        '--min-score',
-        type=float,
-        default=0.5,
-        metavar='S',
-        help='leave propagated joints that score less than S unlabelled (%(default)s)',
-    )
-    parser.add_argument(
-        '--life-span',
-        choices=LIFE_SPANS,
-        default='labels',
-        help='propagate a person from their first label to their last, or through the whole video '
-        '(%(default)s)',
-    )
-    add_model_arguments(parser)
-    parser.add_argument(
-        '--method',
-        choices=PROPAGATION_METHODS,
-        default='auto',
-        help='how to fill in the labels (%(default)s)',
-    )
-    parser.add_argument(
-        '--batch-size',
-        type=positive,
-        default=8,
-        help='windows the model sees at once (%(default)s)',
-    )
-    add_launcher_argument(parser)
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(options: PseudoLabelOptions) -> None:
     """Write the set and print its numbers.
 
     Raises:
@@ -90,24 +69,30 @@ def run(args: argparse.Namespace) -> None:
     from stdpose_mm.propagation import load_propagator
     from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
-    files = find_label_files(args.labels)
-    with joined_processes(args.launcher, args.device):
+    files = find_label_files(options.labels)
+    with joined_processes(options.launcher, options.device):
         propagator = load_propagator(
-            args.method, args.config, args.checkpoint, args.device, args.batch_size
+            options.method, options.config, options.checkpoint, options.device, options.batch_size
         )
         settings = PseudoLabelSettings.of(
-            args.method,
-            args.min_score,
-            args.interval,
-            args.life_span,
-            args.config,
-            args.checkpoint,
+            options.method,
+            options.min_score,
+            options.interval,
+            options.life_span,
+            options.config,
+            options.checkpoint,
         )
         summary = make_pseudo_labels(
-            files, args.out, propagator, settings, args.image_root or '', args.video_root, progress
+            files,
+            options.out,
+            propagator,
+            settings,
+            options.image_root or '',
+            options.video_root,
+            progress,
         )
         if is_first_process():
-            print(sentence(args.out, summary))
+            print(sentence(options.out, summary))
 
 
 def progress(names: Iterable[str], total: int) -> Iterable[str]:
@@ -126,6 +111,14 @@ def sentence(out: Path, summary: dict[str, Any]) -> str:
         'left unlabelled'
     )
 
+
+main = Command(
+    PseudoLabelOptions,
+    run,
+    __doc__,
+    'make_pseudo_labels.py',
+    interrupted='interrupted, the same command goes on',
+)
 
 if __name__ == '__main__':
     raise SystemExit(main())
