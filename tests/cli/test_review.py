@@ -69,7 +69,10 @@ def test_shows_what_propagate_writes_with_the_same_network(
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (['--method', 'flow'], "the evidence of auto, which method 'flow' does not use, choose auto"),
+        (
+            ['--method', 'flow'],
+            "the evidence of auto, which method 'flow' does not",
+        ),
         (['--batch-size', 0], 'argument --batch-size: expected a whole number of at least 1'),
         (['--project', 'dot.onnx'], '--project dot.onnx is given as pose network dot.onnx too'),
     ],
