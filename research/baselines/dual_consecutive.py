@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from research.baselines.deformable import DeformableWarp
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import DeformableWarp, conv_block
+from stdpose_mm.models.layers.convolutions import conv_block
+from stdpose_mm.models.necks.window_neck import WindowNeck
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
     SpatioTemporalRepresentation,
@@ -21,7 +22,7 @@ from .dcpose import PoseResidualFusion, PoseTemporalMerger
 
 
 @MODELS.register_module()
-class DualConsecutive(BaseModule):
+class DualConsecutive(WindowNeck):
     """DCPose (Liu et al., CVPR 2021) as a neck: heatmaps merged over time, then corrected.
 
     The Pose Temporal Merger makes one map per joint of H_l, H_t, H_r; Pose Residual Fusion encodes

@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from research.baselines.deformable import DeformableWarp
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import DeformableWarp, ResidualBlock
+from stdpose_mm.models.layers.convolutions import ResidualBlock
+from stdpose_mm.models.necks.window_neck import WindowNeck
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
     SpatioTemporalRepresentation,
@@ -19,7 +20,7 @@ from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
-class PoseWarping(BaseModule):
+class PoseWarping(WindowNeck):
     """PoseWarper (Bertasius et al., NeurIPS 2019) as a neck: heatmaps warped to the key frame.
 
     For each auxiliary frame the difference of the features, F_t - F_l or F_t - F_r, passes

@@ -196,10 +196,11 @@ class TrainedEntry:
         if self.entry.teacher is not None:
             source = self.sources[self.entry.teacher]
             teacher = {
+                'type': 'HeatmapTeacherHook',
                 'config': str(source.config.resolve()),
                 'checkpoint': str(source.checkpoint.resolve()),
             }
-            lines.append(f'model = dict(teacher=dict({teacher!r}))')
+            lines.append(f"custom_hooks = [*_base_.get('custom_hooks', []), {teacher!r}]")
         if len(lines) == 1:
             return self.config
         # Not config.py, which MMEngine writes there.

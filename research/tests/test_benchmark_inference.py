@@ -15,7 +15,7 @@ from research.speed import inference_comparison as comparison
 from research.speed import timing
 from research.speed.machine import describe_machine
 from research.speed.timing import Stages, take_turns
-from stdpose_mm.models.layers import TransformerBlock
+from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.propagation.window import SparseEstimator
 from support.paths import ROOT

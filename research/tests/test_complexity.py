@@ -50,21 +50,6 @@ def test_the_light_fusion_is_counted_by_hand():
     assert complexity.window_parts['features'] == attention + query_and_output + feedforward
 
 
-def test_the_last_block_of_the_key_form_updates_the_key_frame_alone():
-    tff = model_cfg(JOINTS)['neck']['tff']
-    neck = {**model_cfg(JOINTS)['neck'], 'tff': {**tff, 'aggregate': 'key'}}
-    whole, key = (
-        measure_complexity(config(**changes)).parts_in_video['features']
-        for changes in ({}, {'neck': neck})
-    )
-    spared = 2 * PLACES
-    projections = 2 * spared * DIMS * DIMS  # of queries and of what was attended to
-    attention = 2 * spared * 3 * PLACES * DIMS
-    feedforward = 2 * spared * DIMS * 4 * DIMS
-    aggregation = spared * DIMS * DIMS
-    assert whole - key == projections + attention + feedforward + aggregation
-
-
 def test_parts_add_up():
     complexity = measure_complexity(config())
     assert tuple(complexity.parts_in_video) == PARTS

@@ -345,12 +345,13 @@ def test_an_entry_is_taught_by_the_model_of_another_one_of_its_seed(tools: Tools
     assert tools.run('--seeds', '1', '--jobs', '2') == 0
     runs = Path('out/runs').resolve()
     cfg = Config.fromfile('out/runs/bb/seed1/start.py')
-    assert cfg.model.teacher == {
+    assert cfg.custom_hooks[-1] == {
+        'type': 'HeatmapTeacherHook',
         'config': str(runs / 'a/config.py'),
         'checkpoint': str(runs / 'a/seed1/iter_2.pth'),
     }
     # The test needs no teacher.
-    assert 'teacher' not in Config.fromfile('out/runs/bb/config.py').model
+    assert 'HeatmapTeacherHook' not in Path('out/runs/bb/config.py').read_text()
 
 
 def test_pseudo_labels_are_made_by_the_entry_named_and_trained_on(tools: Tools) -> None:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from stdpose_mm.models.layers import CrossAttention, SelfAttention, fold_normalisation
+from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
+from stdpose_mm.models.layers.mkldnn_layers import fold_normalisation
 
 _TAPS = ((3, 1), (2, 0))
 """Rows of a 4x4 kernel that an even and an odd row of a deconvolution's result read, from the upper

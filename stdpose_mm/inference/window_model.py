@@ -34,7 +34,7 @@ from stdpose_mm.errors import (
     require_type,
 )
 from stdpose_mm.models.joint_channels import with_num_joints
-from stdpose_mm.models.layers import pack_layers
+from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu
 from stdpose_mm.structures import Skeleton, to_corners
 
 _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
@@ -197,7 +197,7 @@ class WindowModel:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""
         self.model.drop_training_parts()
         if next(self.model.parameters()).device.type == 'cpu':
-            pack_layers(self.model, getattr(torch, self.precision))
+            optimize_for_cpu(self.model, getattr(torch, self.precision))
 
     @contextmanager
     def inference(self) -> Iterator[None]:

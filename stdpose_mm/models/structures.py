@@ -64,18 +64,18 @@ class SpatioTemporalRepresentation(NamedTuple):
 
 
 class EncodedSamples(NamedTuple):
-    """Encoded windows of training samples.
+    """Encoded windows of samples.
 
     Attributes:
         representation: What the head reads of the N * W windows.
-        frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` without a frame head.
-        token_scores: Scores [M, L] of the tokens of the frames that were encoded, M = N * F or,
-            without a neck, N * W; ``None`` unless the backbone prunes tokens.
+        backbone_outputs: All outputs of the backbone for the M frames that were encoded, the
+            features last; M = N * F or, without a neck, N * W.
+        frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` if they were not predicted.
     """
 
     representation: SpatioTemporalRepresentation
+    backbone_outputs: tuple[Tensor, ...]
     frame_heatmaps: Tensor | None = None
-    token_scores: Tensor | None = None
 
 
 def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:

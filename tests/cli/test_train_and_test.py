@@ -19,7 +19,7 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
-from stdpose_mm.models.layers.bfloat16 import has_bfloat16
+from stdpose_mm.models.layers.mkldnn_layers import has_bfloat16
 from support.malicious_files import MALICIOUS
 
 TOY_PARTS = """

@@ -247,10 +247,12 @@ def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> 
 
 def test_a_trained_model_teaches_another_one(job: Job, tmp_path: Path) -> None:
     checkpoint = job.training / f'iter_{MAX_ITERS}.pth'
-    teacher = [f'model.teacher.config={CONFIG}', f'model.teacher.checkpoint={checkpoint}']
+    teacher = dict(type='HeatmapTeacherHook', config=str(CONFIG), checkpoint=str(checkpoint))
+    config = tmp_path / 'taught.py'
+    config.write_text(f"_base_ = '{CONFIG}'\ncustom_hooks = [*_base_.custom_hooks, {teacher!r}]\n")
     steps = ['train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1']
-    taught = training(tmp_path, job.data, '--no-validate', more=[*teacher, *steps])
-    warm_commands.run('tools/train.py', *taught, cwd=tmp_path)
+    _, *taught = training(tmp_path, job.data, '--no-validate', more=steps)
+    warm_commands.run('tools/train.py', config, *taught, cwd=tmp_path)
     # The first step has the same weights and the same crops as without a teacher.
     assert losses(tmp_path)[1] != losses(job.training)[1]
     weights = torch.load(tmp_path / 'iter_1.pth', weights_only=False)['state_dict']

@@ -49,7 +49,7 @@ def test_features_are_read_from_where_they_are_not_hidden() -> None:
     )
 
     def errors(features: torch.Tensor) -> dict[str, torch.Tensor]:
-        hidden = neck(features, masks=neck.draw_masks(len(features))).reconstruction
+        hidden = neck(features, masks=neck.sample_masks(len(features))).reconstruction
         return {
             'tubes': F.mse_loss(hidden.tubes.reconstructed, hidden.tubes.target),
             'frames': F.mse_loss(hidden.frames.reconstructed, hidden.frames.target),

@@ -16,7 +16,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
 from stdpose_mm.inference import OnnxWindowBackend, WindowModel
-from stdpose_mm.models.layers import CrossAttention, SelfAttention
+from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
 from support.small_configs import write_random_weights, write_shallow_config
 
 pytestmark = pytest.mark.slow
@@ -185,8 +185,8 @@ def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
     model = nn.Sequential(deconvolution, nn.BatchNorm2d(6), nn.ReLU(), other).eval()
     model[1].running_mean.normal_()
     image = torch.randn(2, 8, 4, 3)
-    attention = nn.ModuleList([SelfAttention(8, 2), CrossAttention(8, 2, 6)]).eval()
-    tokens, context = torch.randn(2, 5, 8), torch.randn(2, 7, 6)
+    attention = nn.ModuleList([SelfAttention(8, 2), CrossAttention(8, 2)]).eval()
+    tokens, context = torch.randn(2, 5, 8), torch.randn(2, 7, 8)
     with torch.no_grad():
         expected = model(image), attention[0](tokens), attention[1](tokens, context)
         prepare_for_int8(model)

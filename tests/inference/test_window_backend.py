@@ -6,7 +6,11 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
-from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
+from stdpose_mm.models.layers.mkldnn_layers import (
+    MkldnnDeconvolution,
+    MkldnnLinear,
+    MkldnnPatchEmbedding,
+)
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.heatmaps import assert_same_maps
@@ -205,7 +209,7 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
     parts = (*model.model.neck.modules(), *model.model.head.modules())
     kinds = {type(module) for module in parts}
     assert not kinds & {torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d}
-    assert {PackedLinear, PackedPatches, PackedDeconvolution} <= kinds
+    assert {MkldnnLinear, MkldnnPatchEmbedding, MkldnnDeconvolution} <= kinds
     packed = [backend.fuse(backend.encode(CROPS), ROWS, labels) for labels in (None, given)]
     for own, expected in zip(packed, plain, strict=True):
         assert_same_maps(own, expected)

@@ -170,7 +170,7 @@ def test_a_permuted_skeleton_gives_permuted_heatmaps_of_the_second_system() -> N
     permuted = AuxiliaryLabels(
         given.heatmaps[:, :, order], given.mask[:, :, order], given.prior[:, order], given.position
     )
-    masks = source.neck.draw_masks(2)
+    masks = source.neck.sample_masks(2)
     with torch.no_grad():
         expected = source.head(source.fuse(features, None, given))
         found = target.head(target.fuse(features, None, permuted))

@@ -14,7 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.codecs import BoundedUDPHeatmap
-from stdpose_mm.models.layers import KeyFrameBlock, TransformerBlock
+from stdpose_mm.models.layers.blocks import KeyFrameBlock, TransformerBlock
 
 NUM_JOINTS = 15
 INPUT_SIZE = (96, 128)

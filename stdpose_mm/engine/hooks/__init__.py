@@ -1,7 +1,13 @@
 """Hooks of the MMEngine runner."""
 
 from .checkpoint_report_hook import CheckpointReportHook
+from .heatmap_teacher_hook import HeatmapTeacherHook
 from .random_state_hook import RandomStateHook
 from .window_visualization_hook import WindowVisualizationHook
 
-__all__ = ['CheckpointReportHook', 'RandomStateHook', 'WindowVisualizationHook']
+__all__ = [
+    'CheckpointReportHook',
+    'HeatmapTeacherHook',
+    'RandomStateHook',
+    'WindowVisualizationHook',
+]

@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmpose.registry import OPTIM_WRAPPERS
 from torch import nn
 
-from stdpose_mm.models.layers.bfloat16 import has_bfloat16
+from stdpose_mm.models.layers.mkldnn_layers import has_bfloat16
 
 
 @OPTIM_WRAPPERS.register_module()

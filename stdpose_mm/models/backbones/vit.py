@@ -11,16 +11,15 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import (
-    TokenPruning,
-    TransformerBlock,
-    apply_block,
+from stdpose_mm.models.layers.blocks import TransformerBlock, apply_block
+from stdpose_mm.models.layers.position_embedding import (
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
 from stdpose_mm.models.pretrained import BACKBONE, compare_weights, read_backbone_weights
 
 from .patch_embedding import PatchEmbedding
+from .token_pruning import TokenPruning
 
 ARCHITECTURES: dict[str, dict[str, int]] = {
     'tiny': dict(embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512),
@@ -178,6 +177,19 @@ class ViT(BaseModule):
         places = self.pruning.places(scores)[..., None].expand(-1, -1, self.embed_dims)
         kept = self._run(self.layers[after:], tokens.gather(1, places))
         return scores, self._to_map(tokens.scatter(1, places, kept.to(tokens)))
+
+    def loss(
+        self, outputs: tuple[Tensor, ...], target: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        """Compute the loss of pruning.
+
+        Args:
+            outputs: Those of :meth:`forward` with pruning, for M images.
+            target: Target heatmaps [M, K, h, w].
+            weights: Weights of the joints [M, K].
+        """
+        assert self.pruning is not None
+        return self.pruning.losses(outputs[0], target, weights)
 
     def _run(self, layers: Iterable[nn.Module], tokens: Tensor) -> Tensor:
         for layer in layers:

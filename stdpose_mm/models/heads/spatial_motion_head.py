@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from mmengine.model import BaseModule, constant_init
 from mmpose.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers.blocks import MutualAttentionBlock, zero_init_residual
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
-from .representation_head import RepresentationHead
+from .decoder_head import DecoderHead
 
 
 @MODELS.register_module()
-class SpatialMotionHead(RepresentationHead):
+class SpatialMotionHead(DecoderHead):
     """Fusion of the key frame's feature and the motion feature, and the final heatmaps.
 
     Loss, prediction and decoding are those of :class:`HeatmapHead`.
@@ -59,4 +62,73 @@ class SpatialMotionHead(RepresentationHead):
         if feats.merged_feature is not None and self.refine is None:
             raise InputError("nothing reads what the neck's tks found, set merged_channels")
         motion = self.join_merged_feature(feats.fused_feature, feats)
-        return self.decode_feature(self.fusion(feats.frame_feature, motion), feats.merged_feature)
+        return self.to_heatmaps(self.fusion(feats.frame_feature, motion), feats.merged_feature)
+
+
+@MODELS.register_module()
+class SpatialMotionMutualLearning(BaseModule):
+    """Spatial-Motion Mutual Learning (SMML): mutual cross-attention, then a weighted sum.
+
+    Every place of the key frame's feature attends to every place of the motion feature and the
+    other way round; at every place the two are added with weights that are predicted from both and
+    sum to 1. The published summary names these parts only: cross-attention and feed-forward network
+    per direction, and one weight for all channels of a place, are the simplest reading. It starts
+    as the mean of both features.
+
+    Args:
+        embed_dims: Width D of both features.
+        num_heads: Number of attention heads.
+        num_blocks: Number of mutual attention blocks.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        num_blocks: int = 2,
+        feedforward_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            MutualAttentionBlock(embed_dims, num_heads, feedforward_channels)
+            for _ in range(num_blocks)
+        )
+        self.norm_spatial = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.norm_motion = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.weigh = nn.Linear(2 * embed_dims, 2)
+        zero_init_residual(self.blocks)
+        constant_init(self.weigh, 0)
+
+    def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
+        """Fuse the key frame's and the motion feature, [N, D, h', w'] each, to [N, D, h', w']."""
+        grid = spatial.shape[-2:]
+        first, second = (x.flatten(2).transpose(1, 2) for x in (spatial, motion))
+        for block in self.blocks:
+            first, second = block(first, second)
+        both = torch.cat((self.norm_spatial(first), self.norm_motion(second)), dim=-1)
+        weights = self.weigh(both).softmax(dim=-1)
+        mixed = first * weights[..., :1] + second * weights[..., 1:]
+        return mixed.transpose(1, 2).unflatten(2, grid)
+
+
+@MODELS.register_module()
+class SpatialMotionConcatenation(BaseModule):
+    """Concatenation of both features and a 1x1 convolution, the baseline of mutual learning.
+
+    Like mutual learning, it starts as the mean of both features.
+
+    Args:
+        embed_dims: Width D of both features.
+    """
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(2 * embed_dims, embed_dims, kernel_size=1)
+        half = torch.eye(embed_dims) / 2
+        self.project.weight = nn.Parameter(torch.cat((half, half), dim=1)[..., None, None])
+        nn.init.zeros_(self.project.get_parameter('bias'))
+
+    def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
+        """Fuse the key frame's and the motion feature, [N, D, h', w'] each, to [N, D, h', w']."""
+        return self.project(torch.cat((spatial, motion), dim=1))

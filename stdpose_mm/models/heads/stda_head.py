@@ -8,18 +8,18 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import (
-    PoseAggregationBlock,
+from stdpose_mm.models.layers.blocks import PoseAggregationBlock
+from stdpose_mm.models.layers.position_embedding import (
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
-from .representation_head import RepresentationHead
+from .decoder_head import DecoderHead
 
 
 @MODELS.register_module()
-class STDAHead(RepresentationHead):
+class STDAHead(DecoderHead):
     """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
 
     Tokens of the masked and unmasked merged heatmaps pass Pose Aggregation blocks, in which they
@@ -123,7 +123,7 @@ class STDAHead(RepresentationHead):
         for block in self.blocks:
             tokens = block(tokens, context)
         aggregated = self.norm(tokens).transpose(1, 2).unflatten(2, self.grid)
-        return self.decode_feature(aggregated, feats.merged_feature)
+        return self.to_heatmaps(aggregated, feats.merged_feature)
 
     def _load_state_dict_pre_hook(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any

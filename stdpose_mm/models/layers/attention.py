@@ -87,24 +87,23 @@ class CrossAttention(nn.Module):
     width of one head, as in every multi-head attention.
 
     Args:
-        embed_dims: Width D of the query tokens and of the result.
+        embed_dims: Width D of the tokens.
         num_heads: Number of heads; divides ``embed_dims``.
-        context_dims: Width of the context tokens. ``None`` means D.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, context_dims: int | None = None) -> None:
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
         if embed_dims % num_heads:
             raise InputError(f'embed_dims={embed_dims} is no multiple of num_heads={num_heads}')
         self.num_heads = num_heads
         self.query = nn.Linear(embed_dims, embed_dims)
-        self.key_value = nn.Linear(context_dims or embed_dims, 2 * embed_dims)
+        self.key_value = nn.Linear(embed_dims, 2 * embed_dims)
         self.proj = nn.Linear(embed_dims, embed_dims)
         for linear in (self.query, self.key_value, self.proj):
             xavier_init(linear, distribution='uniform')
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Attend from tokens [N, L, D] to a context [N, L', D']; gives [N, L, D]."""
+        """Attend from tokens [N, L, D] to a context [N, L', D]; gives [N, L, D]."""
         return self.read(tokens, self.key_value(context))
 
     def read(self, tokens: Tensor, key_value: Tensor) -> Tensor:

@@ -1,56 +1,33 @@
-"""Convolution, residual, feed-forward and transformer blocks, and their zero initialisation."""
+"""Transformer blocks, their gradient checkpointing and their zero initialisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import constant_init, xavier_init
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .attention import CrossAttention, SelfAttention
 
 
-def conv_block(
-    in_channels: int, out_channels: int, groups: int = 1, dilation: int = 1
-) -> nn.Sequential:
-    """Build a 3x3 convolution with batch normalisation and ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(
-            in_channels,
-            out_channels,
-            3,
-            padding=dilation,
-            dilation=dilation,
-            groups=groups,
-            bias=False,
-        ),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+def apply_block(block: nn.Module, *tensors: Tensor, recompute: bool = False) -> Any:
+    """Apply a block, optionally with gradient checkpointing in training.
 
-
-class ResidualBlock(nn.Module):
-    """Basic residual block of ResNet-18 at constant width: two 3x3 convolutions and a shortcut.
+    With ``recompute`` the backward pass runs the forward pass of the block once more (gradient
+    checkpointing), with the same random numbers and in the same precision, so that the gradients
+    are the same and memory for the intermediate results of one block at a time is enough.
 
     Args:
-        channels: Number of channels C.
-        groups: Groups of both convolutions.
-        dilation: Distance of neighbouring taps of the first convolution in pixels.
+        block: Any module; in evaluation mode there is nothing to save.
+        *tensors: Inputs of the block.
+        recompute: Whether to recompute the block in the backward pass.
     """
-
-    def __init__(self, channels: int, groups: int = 1, dilation: int = 1) -> None:
-        super().__init__()
-        self.residual = nn.Sequential(
-            conv_block(channels, channels, groups, dilation),
-            nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-        self.activation = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block: [N, C, h, w] -> [N, C, h, w]."""
-        return self.activation(x + self.residual(x))
+    if recompute and block.training:
+        return checkpoint(block, *tensors, use_reentrant=False)
+    return block(*tensors)
 
 
 class FeedForward(nn.Module):
@@ -207,27 +184,22 @@ class PoseAggregationBlock(nn.Module):
         embed_dims: Width D of the heatmap tokens.
         num_heads: Number of attention heads.
         feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
-        context_dims: Width of the tokens of F~. ``None`` means D.
     """
 
     def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        feedforward_channels: int | None = None,
-        context_dims: int | None = None,
+        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
     ) -> None:
         super().__init__()
         self.ln_self = nn.LayerNorm(embed_dims, eps=1e-6)
         self.self_attn = SelfAttention(embed_dims, num_heads)
         self.ln_cross = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.ln_context = nn.LayerNorm(context_dims or embed_dims, eps=1e-6)
-        self.cross_attn = CrossAttention(embed_dims, num_heads, context_dims)
+        self.ln_context = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.cross_attn = CrossAttention(embed_dims, num_heads)
         self.ln_ffn = nn.LayerNorm(embed_dims, eps=1e-6)
         self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Update heatmap tokens [N, L, D] by a context [N, L', D']."""
+        """Update heatmap tokens [N, L, D] by a context [N, L', D]."""
         tokens = tokens + self.self_attn(self.ln_self(tokens))
         tokens = tokens + self.cross_attn(self.ln_cross(tokens), self.ln_context(context))
         return tokens + self.ffn(self.ln_ffn(tokens))

@@ -1,16 +1,19 @@
 """Necks: features and heatmaps of a window to one spatiotemporal representation."""
 
-from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
-from .key_frame_fusion import KeyFrameFusion
+from .appearance_keypoints_synthesis import AppearanceCorrelation, AppearanceKeypointsSynthesis
 from .mlsme import MLSME
+from .mlsme_parts import ContextDecoder, GivenPoseEmbedding
 from .stre import STRE
-from .temporal_feature_fusion import TemporalFeatureFusion
+from .temporal_feature_fusion import KeyFrameFusion, TemporalFeatureFusion
 from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
 
 __all__ = [
     'MLSME',
     'STRE',
+    'AppearanceCorrelation',
     'AppearanceKeypointsSynthesis',
+    'ContextDecoder',
+    'GivenPoseEmbedding',
     'KeyFrameFusion',
     'TemporalFeatureFusion',
     'TemporalKeypointsSynthesis',

@@ -4,23 +4,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import (
+from stdpose_mm.models.layers.blocks import (
     DividedAttentionBlock,
     FrameAggregation,
-    SpaceTimeMasks,
     TransformerBlock,
     apply_block,
-    draw_frames,
-    draw_tubes,
-    draw_windows,
-    sine_cosine_position_embedding,
     zero_init_residual,
 )
+from stdpose_mm.models.layers.position_embedding import sine_cosine_position_embedding
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
     MaskedFeatures,
@@ -30,9 +25,17 @@ from stdpose_mm.models.structures import (
 )
 from stdpose_mm.structures import NUM_FRAMES
 
+from .mlsme_parts import (
+    SpaceTimeMasks,
+    sample_frame_mask,
+    sample_tube_mask,
+    sample_window_mask,
+)
+from .window_neck import WindowNeck
+
 
 @MODELS.register_module()
-class MLSME(BaseModule):
+class MLSME(WindowNeck):
     """Multi-Level Semantic Motion Encoder (Feng and Chen, 2025): features of a window over time.
 
     A fixed sine-cosine embedding of the place and a learnable one of the frame are added to the
@@ -105,14 +108,14 @@ class MLSME(BaseModule):
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
-        if not 0 <= tube_ratio < 1:
-            raise InputError(f'tube_ratio must be at least 0 and less than 1, got {tube_ratio}')
-        if not 1 <= tube_length <= num_frames:
-            raise InputError(f'tube_length must be in 1..{num_frames}, got {tube_length}')
-        if not 0 <= masked_frames < num_frames:
-            raise InputError(f'masked_frames must be in 0..{num_frames - 1}, got {masked_frames}')
-        if not 0 < masked_share <= 1:
-            raise InputError(f'masked_share must be more than 0 and at most 1, got {masked_share}')
+        for name, value, is_possible, expected in (
+            ('tube_ratio', tube_ratio, 0 <= tube_ratio < 1, 'at least 0 and less than 1'),
+            ('tube_length', tube_length, 1 <= tube_length <= num_frames, f'in 1..{num_frames}'),
+            ('masked_frames', masked_frames, 0 <= masked_frames < num_frames, 'below num_frames'),
+            ('masked_share', masked_share, 0 < masked_share <= 1, 'above 0 and at most 1'),
+        ):
+            if not is_possible:
+                raise InputError(f'{name} must be {expected}, got {value}')
         if bool(tube_ratio or masked_frames) != (context_decoder is not None):
             raise InputError('a context_decoder goes with tube_ratio or masked_frames, set both')
         if pose_decoder is not None and not masked_frames:
@@ -149,18 +152,10 @@ class MLSME(BaseModule):
         self.tks = MODELS.build(tks, default_args=defaults) if tks else None
         if self.tks is not None and self.tks.num_frames != num_frames:
             raise InputError(f'tks must have num_frames={num_frames}, got {self.tks.num_frames}')
+        self.reads_heatmaps = self.tks is not None
+        self.takes_labels = self.pose_embed is not None or self.tks is not None
 
-    @property
-    def reads_heatmaps(self) -> bool:
-        """Whether ``frame_heatmaps`` are used; if not, a frame head is not run in prediction."""
-        return self.tks is not None
-
-    @property
-    def takes_labels(self) -> bool:
-        """Whether the labels of auxiliary frames are used."""
-        return self.pose_embed is not None or self.tks is not None
-
-    def draw_masks(self, num_windows: int) -> SpaceTimeMasks | None:
+    def sample_masks(self, num_windows: int) -> SpaceTimeMasks | None:
         """Draw the masks of a training step, from torch's default generator.
 
         Args:
@@ -173,14 +168,14 @@ class MLSME(BaseModule):
             return None
         device, num_frames = self.frame_embed.device, self.frame_embed.shape[1]
         num_places = self.grid[0] * self.grid[1]
-        chosen = draw_windows(num_windows, self.masked_share, device)
+        chosen = sample_window_mask(num_windows, self.masked_share, device)
         tubes = frames = None
         if self.tube_ratio:
             shape = num_windows, num_frames, num_places
-            tubes = draw_tubes(shape, self.tube_ratio, self.tube_length, device)
+            tubes = sample_tube_mask(shape, self.tube_ratio, self.tube_length, device)
             tubes = tubes & chosen[:, None, None]
         if self.masked_frames:
-            frames = draw_frames((num_windows, num_frames), self.masked_frames, device)
+            frames = sample_frame_mask((num_windows, num_frames), self.masked_frames, device)
             frames = frames & chosen[:, None]
         return SpaceTimeMasks(tubes, frames)
 
@@ -198,7 +193,7 @@ class MLSME(BaseModule):
             frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions;
                 read by ``tks`` alone, after the encoder: the masks hide what they come from.
             given: Labels that ``pose_embed`` embeds; ``tks`` may read the interpolated pose.
-            masks: See :meth:`draw_masks`; ``None``, as in inference, to mask nothing.
+            masks: See :meth:`sample_masks`; ``None``, as in inference, to mask nothing.
 
         Returns:
             The unchanged feature of the key frame, the motion feature as ``fused_feature``, the
@@ -226,15 +221,16 @@ class MLSME(BaseModule):
         merged = merged_feature = None
         if self.tks is not None:
             merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
+        reconstruction = None
+        if masks is not None:
+            reconstruction = self._reconstruct(by_patches, by_frames, target, masks)
         return SpatioTemporalRepresentation(
             frame_feature=key_of(features),
             fused_feature=fused,
             frame_heatmaps=frame_heatmaps,
             merged_heatmaps=merged,
             merged_feature=merged_feature,
-            reconstruction=None
-            if masks is None
-            else self._reconstruct(by_patches, by_frames, target, masks),
+            reconstruction=reconstruction,
         )
 
     def encode(
@@ -244,7 +240,7 @@ class MLSME(BaseModule):
 
         Args:
             tokens: Tokens of the pictures, which the masks hide.
-            masks: See :meth:`draw_masks`.
+            masks: See :meth:`sample_masks`.
             labels: Tokens of the given labels in the same shape, which no mask hides.
         """
         tubes, frames = masks if masks is not None else (None, None)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from mmengine.model import BaseModule
+from typing import Any
+
 from mmpose.registry import MODELS
 from torch import Tensor
 
@@ -10,11 +11,12 @@ from stdpose_mm.models.structures import (
     SpatioTemporalRepresentation,
     key_of,
 )
-from stdpose_mm.structures import NUM_FRAMES
+
+from .window_neck import WindowNeck
 
 
 @MODELS.register_module()
-class STRE(BaseModule):
+class STRE(WindowNeck):
     """SpatioTemporal Representation Encoder (Sec. 3.1).
 
     Args:
@@ -29,32 +31,20 @@ class STRE(BaseModule):
 
     def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
         super().__init__()
-        self.tff = MODELS.build(tff) if tff else None
-        self.tks = MODELS.build(tks) if tks else None
-        parts = [part for part in (self.tff, self.tks) if part is not None]
-        numbers = [getattr(part, 'num_frames', NUM_FRAMES) for part in parts]
+        self.tff: Any = MODELS.build(tff) if tff else None
+        self.tks: Any = MODELS.build(tks) if tks else None
+        numbers = [part.num_frames for part in (self.tff, self.tks) if part is not None]
         if len(set(numbers)) > 1:
             raise InputError(
                 f'tff and tks must have the same num_frames, got {numbers[0]} and {numbers[1]}'
             )
-        self.num_frames: int = numbers[0] if numbers else NUM_FRAMES
-
-    @property
-    def reads_heatmaps(self) -> bool:
-        """Whether the heatmaps of single frames are read."""
-        return self.tks is not None
+        if numbers:
+            self.num_frames = numbers[0]
+        self.reads_heatmaps = self.tks is not None
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Project the features of single frames, if ``tff`` can share them between windows.
-
-        Args:
-            features: [M, D, h', w'].
-
-        Returns:
-            [M, ...]; ``None`` if ``tff`` has no projections of single frames.
-        """
-        project = getattr(self.tff, 'project_frames', None)
-        return None if project is None else project(features)
+        """Project the features of single frames [M, D, h', w'], if ``tff`` can share them."""
+        return None if self.tff is None else self.tff.project_frames(features)
 
     def forward(
         self,
@@ -77,8 +67,7 @@ class STRE(BaseModule):
         """
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')
-        shared = {} if projections is None else {'projections': projections}
-        fused = None if self.tff is None else self.tff(features, given, **shared)
+        fused = None if self.tff is None else self.tff(features, given, projections)
         merged = merged_feature = None
         if self.tks is not None:
             merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)

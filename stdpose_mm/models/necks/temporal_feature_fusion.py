@@ -1,21 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import (
+from stdpose_mm.models.layers.blocks import (
     FrameAggregation,
     KeyFrameBlock,
     TransformerBlock,
     apply_block,
+    zero_init_residual,
 )
 from stdpose_mm.models.structures import AuxiliaryLabels, key_of, position_of, relative_times
 from stdpose_mm.structures import NUM_FRAMES
-
-AGGREGATED = ('frames', 'key')
 
 
 @MODELS.register_module()
@@ -36,11 +36,6 @@ class TemporalFeatureFusion(BaseModule):
             and the outermost frames are 1 apart (beyond the paper).
         residual: Start from F~ = F_t and learn what to add (beyond the paper).
         with_cp: Recompute blocks in the backward pass to save memory.
-        aggregate: Tokens that the MLP reads: of all 'frames' (the paper), or of the 'key' frame
-            only. The last block then does not compute the unused tokens of the other frames.
-
-    Raises:
-        InputError: If ``aggregate`` is unknown, or 'key' has no block that reads other frames.
     """
 
     def __init__(
@@ -53,14 +48,8 @@ class TemporalFeatureFusion(BaseModule):
         relative_time: bool = False,
         residual: bool = False,
         with_cp: bool = False,
-        aggregate: str = 'frames',
     ) -> None:
         super().__init__()
-        if aggregate not in AGGREGATED:
-            raise InputError(f'aggregate must be one of {AGGREGATED}, got {aggregate!r}')
-        key_only = aggregate == 'key'
-        if key_only and num_blocks < 1:
-            raise InputError("aggregate='key' needs a block, got num_blocks=0")
         self.num_frames = num_frames
         self.residual = residual
         self.with_cp = with_cp
@@ -69,29 +58,29 @@ class TemporalFeatureFusion(BaseModule):
         self.blocks = nn.Sequential(
             *(
                 TransformerBlock(embed_dims, num_heads, feedforward_channels)
-                for _ in range(num_blocks - key_only)
+                for _ in range(num_blocks)
             )
         )
-        self.last_block = (
-            KeyFrameBlock(embed_dims, num_heads, feedforward_channels) if key_only else None
-        )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.aggregate = FrameAggregation(
-            1 if key_only else num_frames, embed_dims, start_at_zero=residual
-        )
-        self.time_embed = (
-            nn.Sequential(nn.Linear(1, embed_dims), nn.GELU(), nn.Linear(embed_dims, embed_dims))
-            if relative_time
-            else None
-        )
+        self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=residual)
+        self.time_embed = time_embedding(embed_dims, embed_dims) if relative_time else None
 
-    def forward(self, features: Tensor, given: AuxiliaryLabels | None = None) -> Tensor:
+    def project_frames(self, features: Tensor) -> None:
+        """Project nothing: all frames pass the blocks together."""
+
+    def forward(
+        self,
+        features: Tensor,
+        given: AuxiliaryLabels | None = None,
+        projections: Tensor | None = None,
+    ) -> Tensor:
         """Fuse the features of a window.
 
         Args:
             features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
             given: Labels; the key frame's position is read with ``relative_time``, half way if
                 ``None``.
+            projections: Not read; :class:`KeyFrameFusion` may stand in this module's place.
 
         Returns:
             F~_t with shape [N, D, h', w'].
@@ -104,13 +93,97 @@ class TemporalFeatureFusion(BaseModule):
         tokens = tokens.flatten(1, 2)
         for block in self.blocks:
             tokens = apply_block(block, tokens, recompute=self.with_cp)
-        by_frame = tokens.unflatten(1, (num_frames, -1))
-        if self.last_block is not None:
-            key_value = self.last_block.project(tokens)
-            tokens = apply_block(
-                self.last_block, key_of(by_frame), key_value, recompute=self.with_cp
-            )
-            by_frame = tokens[:, None]
-        aggregated = self.aggregate(self.norm(by_frame))
+        aggregated = self.aggregate(self.norm(tokens.unflatten(1, (num_frames, -1))))
         fused = aggregated.transpose(1, 2).unflatten(2, grid)
         return key_of(features) + fused if self.residual else fused
+
+
+@MODELS.register_module()
+class KeyFrameFusion(BaseModule):
+    """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
+
+    In each block the tokens of the key frame attend to the features of all frames as the backbone
+    gave them. The keys and values of a frame are the same in every window that it is in and can be
+    projected once (:meth:`project_frames`); an embedding of its place in the window is added to
+    them afterwards. F~ starts as F_t, and the blocks learn what to add.
+
+    Args:
+        embed_dims: Width D of the features.
+        num_heads: Attention heads of a block.
+        num_blocks: Number B of blocks.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+        num_frames: Number of frames T.
+        relative_time: Also add an embedding of each frame's time, as in TFF.
+        with_cp: Recompute blocks in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        num_blocks: int = 1,
+        feedforward_channels: int | None = None,
+        num_frames: int = NUM_FRAMES,
+        relative_time: bool = False,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_frames = num_frames
+        self.with_cp = with_cp
+        self.blocks: Any = nn.ModuleList(
+            KeyFrameBlock(embed_dims, num_heads, feedforward_channels) for _ in range(num_blocks)
+        )
+        zero_init_residual(self.blocks)
+        width = num_blocks * 2 * embed_dims
+        self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, 1, width))
+        nn.init.trunc_normal_(self.frame_embed, std=0.02)
+        self.time_embed = time_embedding(embed_dims, width) if relative_time else None
+
+    def project_frames(self, features: Tensor) -> Tensor:
+        """Project the features of single frames, which windows may share.
+
+        Args:
+            features: [..., D, h', w'].
+
+        Returns:
+            Keys and values of every block [..., h' w', 2 B D].
+        """
+        tokens = features.flatten(-2).transpose(-2, -1)
+        return torch.cat([block.project(tokens) for block in self.blocks], dim=-1)
+
+    def forward(
+        self,
+        features: Tensor,
+        given: AuxiliaryLabels | None = None,
+        projections: Tensor | None = None,
+    ) -> Tensor:
+        """Fuse the features of a window.
+
+        Args:
+            features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
+            given: Labels; the key frame's position is read with ``relative_time``, half way if
+                ``None``.
+            projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 B D], if already
+                computed.
+
+        Returns:
+            F~_t with shape [N, D, h', w'].
+        """
+        num_frames, grid = features.shape[1], features.shape[-2:]
+        if projections is None:
+            projections = self.project_frames(features)
+        embedding = self.frame_embed
+        if self.time_embed is not None:
+            times = relative_times(position_of(given, features), num_frames)
+            embedding = embedding + self.time_embed(times[..., None])[:, :, None]
+        placed = projections + embedding.to(projections.dtype)
+        of_blocks = placed.flatten(1, 2).chunk(len(self.blocks), dim=-1)
+        tokens = key_of(features).flatten(2).transpose(1, 2)
+        for block, key_value in zip(self.blocks, of_blocks, strict=True):
+            tokens = apply_block(block, tokens, key_value, recompute=self.with_cp)
+        return tokens.transpose(1, 2).unflatten(2, grid)
+
+
+def time_embedding(embed_dims: int, width: int) -> nn.Sequential:
+    """Build the MLP that embeds the time of a frame [..., 1] in ``width`` channels."""
+    return nn.Sequential(nn.Linear(1, embed_dims), nn.GELU(), nn.Linear(embed_dims, width))

@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.models.layers import conv_block
+from stdpose_mm.models.layers.convolutions import conv_block
 from stdpose_mm.models.structures import AuxiliaryLabels, append_prior
 from stdpose_mm.structures import NUM_FRAMES
 

@@ -54,13 +54,13 @@ class SemanticMotionPose(WindowPoseEstimator):
         """Free the decoders of masked features."""
         self.neck.context_decoder = self.neck.pose_decoder = None
 
-    def _fuse_to_train(
+    def fuse_in_training(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
-        masks = self.neck.draw_masks(len(features))
+        masks = self.neck.sample_masks(len(features))
         return self.neck(features, show_labels(frame_heatmaps, given), given, masks)
 
-    def _representation_losses(
+    def representation_losses(
         self,
         representation: SpatioTemporalRepresentation,
         windows: list[PoseDataSample],

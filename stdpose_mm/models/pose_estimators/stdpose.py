@@ -33,7 +33,7 @@ class STDPose(WindowPoseEstimator):
             raise InputError('a mi_loss needs a neck, got neck=None')
         self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
 
-    def _representation_losses(
+    def representation_losses(
         self,
         representation: SpatioTemporalRepresentation,
         windows: list[PoseDataSample],

@@ -19,8 +19,6 @@ from stdpose_mm.models.structures import (
 )
 from stdpose_mm.structures import NUM_FRAMES
 
-from .heatmap_teacher import HeatmapTeacher
-
 
 class WindowPoseEstimator(TopdownPoseEstimator):
     """Pose of the key frame from a window of crops; the base of all window models.
@@ -40,17 +38,15 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     A ViTPose checkpoint (MMPose 1.x or original) loads into the backbone and the frame head.
 
     Args:
-        backbone: Config of the backbone.
+        backbone: Config of the backbone. Its last output are the features; if it gives more before
+            them, as a pruned ViT does, its method ``loss`` makes losses of its outputs.
         head: Config of the head that decodes the neck's representation.
-        neck: Config of the neck; ``None`` leaves out everything temporal (the backbone then sees
-            the key frame only).
+        neck: Config of the neck, a :class:`WindowNeck`; ``None`` leaves out everything temporal
+            (the backbone then sees the key frame only).
         frame_head: Config of the head that decodes every frame by itself; needed by a neck that
             merges heatmaps.
         frame_head_loss_weight: Weight of the frame head's own loss on all frames. The paper has
             none (0); a frame head without pretraining needs it.
-        teacher: Arguments of :class:`HeatmapTeacher`, a trained model that this one learns from,
-            beside the labels. :meth:`init_weights` reads it, when a training starts; a model that
-            is loaded to predict, or to be adapted to a video, needs no teacher.
         test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True``
             decodes the key frame by the frame head alone.
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
@@ -64,7 +60,6 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         neck: dict | None = None,
         frame_head: dict | None = None,
         frame_head_loss_weight: float = 0.0,
-        teacher: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs: Any,
     ) -> None:
@@ -75,32 +70,26 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             raise InputError('frame_head_loss_weight and use_frame_head need a frame_head')
         self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
         self.frame_head_loss_weight = frame_head_loss_weight
-        # Not a module: its weights belong to neither the checkpoints nor the optimizer.
-        self._teacher = HeatmapTeacher(**teacher) if teacher else None
-
-    def init_weights(self) -> None:
-        """Initialise the weights, and read the teacher's."""
-        super().init_weights()
-        if self._teacher is not None:
-            self._teacher.load()
-
-    @property
-    def reads_frame_heatmaps(self) -> bool:
-        """Whether windows need :meth:`predict_frame_heatmaps` in prediction as well."""
-        return self.frame_head is not None and getattr(self.neck, 'reads_heatmaps', True)
 
     @property
     def num_frames(self) -> int:
         """The number T of frames of a window; ``NUM_FRAMES`` without a neck."""
-        return getattr(self.neck, 'num_frames', NUM_FRAMES) if self.with_neck else NUM_FRAMES
+        return self.neck.num_frames if self.with_neck else NUM_FRAMES
 
     @property
     def takes_labels(self) -> bool:
         """Whether the model uses labels of the auxiliary frames."""
-        return self.with_neck and getattr(self.neck, 'takes_labels', True)
+        return self.with_neck and self.neck.takes_labels
+
+    @property
+    def reads_frame_heatmaps(self) -> bool:
+        """Whether windows need :meth:`predict_frame_heatmaps` in prediction as well."""
+        return self.frame_head is not None and self.neck.reads_heatmaps
 
     def drop_training_parts(self) -> None:
         """Free the modules that only training needs; the model cannot be trained any more."""
+
+    # The steps of a window
 
     def encode_frames(self, crops: Tensor) -> Tensor:
         """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w'].
@@ -108,8 +97,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         Raises:
             InputError: If D is not what the next part of the model reads.
         """
-        features: Tensor = self.backbone(crops)[-1]
-        self._require_width(features.shape[1])
+        features: Tensor = self._run_backbone(crops)[-1]
         return features
 
     def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
@@ -127,13 +115,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Compute the neck's projections of single frames: [M, D, h', w'] -> [M, ...].
-
-        Returns:
-            ``None`` if the neck reads nothing but features and heatmaps.
-        """
-        project = getattr(self.neck, 'project_frames', None) if self.with_neck else None
-        return None if project is None else project(features)
+        """Compute :meth:`WindowNeck.project_frames` of single frames, if there is a neck."""
+        return self.neck.project_frames(features) if self.with_neck else None
 
     def fuse(
         self,
@@ -156,7 +139,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     def extract_feat(
         self, inputs: Tensor, given: AuxiliaryLabels | None = None
     ) -> SpatioTemporalRepresentation:
-        """Encode windows.
+        """Encode windows for prediction.
 
         Args:
             inputs: Normalised crops [N, T, 3, H, W] in time order, the key frame in the middle.
@@ -165,68 +148,99 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         Raises:
             InputError: If the windows have another number of frames than the neck takes.
         """
+        return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
+
+    def encode_samples(
+        self,
+        inputs: Tensor,
+        given: AuxiliaryLabels | None,
+        num_keys: int,
+        fuse: Callable[..., SpatioTemporalRepresentation],
+        predict_heatmaps: bool = True,
+    ) -> EncodedSamples:
+        """Encode the windows of samples, every frame once.
+
+        Args:
+            inputs: Normalised crops [N, F, 3, H, W] of W = F - T + 1 key frames, see :meth:`loss`.
+            given: Labels of the auxiliary frames of the N * W windows.
+            num_keys: Number W of key frames in a sample.
+            fuse: :meth:`fuse` or :meth:`fuse_in_training`.
+            predict_heatmaps: Whether to run the frame head, if there is one.
+
+        Raises:
+            InputError: If the windows have another number of frames than the neck takes.
+        """
         if not self.with_neck:
-            return SpatioTemporalRepresentation(self.encode_frames(key_of(inputs)))
-        self._require_frames(inputs.shape[1])
-        features = self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
-        heatmaps = self.predict_frame_heatmaps(features) if self.reads_frame_heatmaps else None
-        return self.fuse(features, heatmaps, given)
+            outputs = self._run_backbone(key_of(gather_windows(inputs, num_keys)))
+            return EncodedSamples(SpatioTemporalRepresentation(outputs[-1]), outputs)
+        if inputs.shape[1] - num_keys + 1 != self.num_frames:
+            raise InputError(
+                f'the neck is for windows of {self.num_frames} frames, the data have '
+                f'{inputs.shape[1] - num_keys + 1}, set num_frames of the neck and of the datasets '
+                'to the same number'
+            )
+        outputs = self._run_backbone(inputs.flatten(0, 1))
+        features = outputs[-1].unflatten(0, inputs.shape[:2])
+        heatmaps = self.predict_frame_heatmaps(features) if predict_heatmaps else None
+        representation = fuse(
+            gather_windows(features, num_keys),
+            None if heatmaps is None else gather_windows(heatmaps, num_keys),
+            given,
+        )
+        return EncodedSamples(representation, outputs, heatmaps)
+
+    # Training
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compute the losses of the final maps, of the frame head, of pruning and of a subclass.
+        """Compute the losses of the final maps, of the parts of the model and of a subclass.
 
         Args:
             inputs: Normalised crops [N, F, 3, H, W]: W = F - T + 1 key frames, half of the
                 auxiliary frames before and half of them after these. Every frame is encoded once,
                 for all windows that it is in.
-            data_samples: N samples with targets (see the class) and, for the frame head's loss,
-                ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w] and
-                ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K]; these also where the
-                backbone prunes tokens.
+            data_samples: N samples with targets (see the class) and, for the losses of the frame
+                head and of a backbone that has some, ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w]
+                and ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K].
 
         Raises:
             InputError: If the windows have another number of frames than the neck takes.
         """
-        if self._teacher is not None and self._teacher.model is not None:
-            self._teacher.blend_targets(inputs, data_samples)
         windows = [window for sample in data_samples for window in split_windows(sample)]
-        encoded = self.encode_samples(inputs, windows, self._fuse_to_train)
+        num_keys = len(windows) // len(data_samples)
+        given = AuxiliaryLabels.from_data_samples(windows)
+        encoded = self.encode_samples(inputs, given, num_keys, self.fuse_in_training)
         losses = self.head.loss(encoded.representation, windows, train_cfg=self.train_cfg)
         if self.frame_head_loss_weight and encoded.frame_heatmaps is not None:
-            losses['loss_frame_kpt'] = self._frame_head_loss(encoded.frame_heatmaps, data_samples)
-        if encoded.token_scores is not None:
-            losses.update(self._token_losses(encoded.token_scores, data_samples, windows))
-        per_sample = len(windows) // len(data_samples)
-        losses.update(self._representation_losses(encoded.representation, windows, per_sample))
+            target, weights = window_targets(data_samples)
+            loss = self.frame_head.loss_module(
+                encoded.frame_heatmaps.flatten(0, 1), target.flatten(0, 1), weights.flatten(0, 1)
+            )
+            losses['loss_frame_kpt'] = loss * self.frame_head_loss_weight
+        if len(encoded.backbone_outputs) > 1 and hasattr(self.backbone, 'loss'):
+            if self.with_neck:
+                target, weights = (values.flatten(0, 1) for values in window_targets(data_samples))
+            else:
+                target, weights = key_targets(windows)
+            losses.update(self.backbone.loss(encoded.backbone_outputs, target, weights))
+        losses.update(self.representation_losses(encoded.representation, windows, num_keys))
         return losses
 
-    def encode_samples(
-        self, inputs: Tensor, windows: list[PoseDataSample], fuse: Callable[..., Any]
-    ) -> EncodedSamples:
-        """Encode the windows of training samples, every frame once.
+    def fuse_in_training(
+        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
+    ) -> SpatioTemporalRepresentation:
+        """Encode the window of a training step, as :meth:`fuse` does."""
+        return self.fuse(features, frame_heatmaps, given)
 
-        Args:
-            inputs: Normalised crops [N, F, 3, H, W], see :meth:`loss`.
-            windows: The N * W windows, whose given labels are read.
-            fuse: :meth:`fuse`, or what a subclass does in its place in training.
+    def representation_losses(
+        self,
+        representation: SpatioTemporalRepresentation,
+        windows: list[PoseDataSample],
+        windows_per_sample: int,
+    ) -> dict[str, Tensor]:
+        """Compute losses of the neck's output by itself; windows of a sample are side by side."""
+        return {}
 
-        Raises:
-            InputError: If the windows have another number of frames than the neck takes.
-        """
-        num_keys = len(windows) // len(inputs)
-        if not self.with_neck:
-            scores, features = self._score_and_encode(key_of(gather_windows(inputs, num_keys)))
-            return EncodedSamples(SpatioTemporalRepresentation(features), token_scores=scores)
-        self._require_frames(inputs.shape[1] - num_keys + 1)
-        scores, features = self._score_and_encode(inputs.flatten(0, 1))
-        features = features.unflatten(0, (len(inputs), -1))
-        frame_heatmaps = self.predict_frame_heatmaps(features)
-        representation = fuse(
-            gather_windows(features, num_keys),
-            None if frame_heatmaps is None else gather_windows(frame_heatmaps, num_keys),
-            AuxiliaryLabels.from_data_samples(windows),
-        )
-        return EncodedSamples(representation, frame_heatmaps, scores)
+    # Prediction
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
         """Predict the pose of the key frame.
@@ -257,14 +271,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         instances, fields = predictions if isinstance(predictions, tuple) else (predictions, None)
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
-    def _require_frames(self, number: int) -> None:
-        if number != self.num_frames:
-            raise InputError(
-                f'the neck is for windows of {self.num_frames} frames, the data have {number}, set '
-                'num_frames of the neck and of the datasets to the same number'
-            )
-
-    def _require_width(self, width: int) -> None:
+    def _run_backbone(self, crops: Tensor) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = self.backbone(crops)
+        width = outputs[-1].shape[1]
         # The part that reads the features; what a neck gives to the head may have another width.
         reader = self.frame_head or (self.neck if self.with_neck else self.head)
         for name in ('in_channels', 'embed_dims'):
@@ -275,57 +284,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                     f'{type(reader).__name__} is {expected}, set in_channels and embed_dims of all '
                     f'parts of the model to {width}'
                 )
-
-    def _score_and_encode(self, crops: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Encode frames as :meth:`encode_frames` does, and return the scores of their tokens too.
-
-        The scores [M, L] are ``None`` unless the backbone prunes tokens.
-        """
-        outputs = self.backbone(crops)
-        self._require_width(outputs[-1].shape[1])
-        is_pruned = getattr(self.backbone, 'pruning', None) is not None
-        return outputs[0] if is_pruned else None, outputs[-1]
-
-    def _fuse_to_train(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
-    ) -> SpatioTemporalRepresentation:
-        """Encode the window of a training step, as :meth:`fuse` does."""
-        return self.fuse(features, frame_heatmaps, given)
-
-    def _representation_losses(
-        self,
-        representation: SpatioTemporalRepresentation,
-        windows: list[PoseDataSample],
-        windows_per_sample: int,
-    ) -> dict[str, Tensor]:
-        """Compute losses of the neck's output by itself; windows of a sample are side by side."""
-        return {}
-
-    def _frame_head_loss(
-        self, frame_heatmaps: Tensor, data_samples: list[PoseDataSample]
-    ) -> Tensor:
-        target, weights = window_targets(data_samples)
-        loss = self.frame_head.loss_module(
-            frame_heatmaps.flatten(0, 1), target.flatten(0, 1), weights.flatten(0, 1)
-        )
-        return loss * self.frame_head_loss_weight
-
-    def _token_losses(
-        self, scores: Tensor, data_samples: list[PoseDataSample], windows: list[PoseDataSample]
-    ) -> dict[str, Tensor]:
-        """Compute the loss of the backbone's pruning, on all frames that were encoded.
-
-        ``kept_joints``, which is logged but no loss, is the share of joints whose token is kept.
-        """
-        if self.with_neck:
-            target, weights = (values.flatten(0, 1) for values in window_targets(data_samples))
-        else:
-            target, weights = key_targets(windows)
-        pruning = self.backbone.pruning
-        return {
-            'loss_tokens': pruning.loss(scores, target, weights),
-            'kept_joints': pruning.kept_joints(scores, target, weights),
-        }
+        return outputs
 
     def _load_state_dict_pre_hook(
         self,

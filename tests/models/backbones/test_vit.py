@@ -7,8 +7,7 @@ from torch import nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.backbones import ViT
-from stdpose_mm.models.layers import fit_position_embedding
-from stdpose_mm.models.layers.position_embedding import infer_grid
+from stdpose_mm.models.layers.position_embedding import fit_position_embedding, infer_grid
 from support.model_samples import build
 from support.vitpose_names import ARCHITECTURES, vitpose_backbone
 

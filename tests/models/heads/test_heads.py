@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import pack_layers
+from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from support.model_samples import build
 
@@ -76,7 +76,7 @@ class TestSTDAHead:
     def test_path_at_full_resolution_may_end_wider(self, decoder):
         head = stda(merged_channels=6, refine_channels=20, **decoder)
         assert head.refine[0].out_channels == head.final_layer.in_channels == 20
-        assert head.decode_feature(torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)).shape == (
+        assert head.to_heatmaps(torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)).shape == (
             (2, JOINTS, 16, 12)
         )
 
@@ -166,7 +166,7 @@ class TestSimpleDecoder:
         feature, merged = torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)
         fine = torch.nn.functional.interpolate(feature.relu(), scale_factor=4, mode='bilinear')
         expected = head.final_layer(head.refine(torch.cat((fine, merged), dim=1)))
-        found = head.decode_feature(feature, merged)
+        found = head.to_heatmaps(feature, merged)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
     def test_one_pixel_of_kernel_is_enough_packed_or_not(self):
@@ -177,20 +177,23 @@ class TestSimpleDecoder:
         expected = head.final_layer(fine)
         torch.testing.assert_close(head((feature,)), expected, atol=1e-5, rtol=1e-5)
         with torch.inference_mode():
-            pack_layers(head)
+            optimize_for_cpu(head)
             torch.testing.assert_close(head((feature,)), expected, atol=1e-5, rtol=1e-5)
 
-    def test_needs_a_final_layer(self):
-        with pytest.raises(InputError, match='upsample=4 needs a final_layer'):
-            build(dict(type='FrameHead', **SIMPLE, final_layer=None))
-
-    def test_is_an_alternative_to_deconvolutions(self):
-        with pytest.raises(InputError, match=r'upsample=4 takes the place .* is \(8, 8\)'):
-            build(dict(type='FrameHead', **HEATMAP_HEAD, upsample=4))
-        with pytest.raises(InputError, match=r'upsample=4 has no convolutions .* is \(8,\)'):
-            build(dict(type='FrameHead', **SIMPLE, conv_out_channels=(8,), conv_kernel_sizes=(3,)))
-        with pytest.raises(InputError, match='upsample must be at least 1, got 0'):
-            build(dict(type='FrameHead', **{**SIMPLE, 'upsample': 0}))
+    @pytest.mark.parametrize(
+        'changes',
+        [
+            {'final_layer': None},
+            {'deconv_out_channels': (8, 8)},
+            {'conv_out_channels': (8,), 'conv_kernel_sizes': (3,)},
+            {'upsample': 0},
+        ],
+    )
+    def test_is_an_alternative_to_other_decoders(self, changes):
+        with pytest.raises(
+            InputError, match=r'upsample=\d must be at least 1, needs a final_layer'
+        ):
+            build(dict(type='FrameHead', **{**SIMPLE, **changes}))
 
     def test_sub_pixel_decoder_gives_every_place_the_pixels_of_its_patch(self):
         head = build(dict(type='FrameHead', **SIMPLE, shuffle_channels=6)).eval()
@@ -211,10 +214,10 @@ class TestSimpleDecoder:
         head = stda(merged_channels=6, deconv_out_channels=None, upsample=4, shuffle_channels=8)
         torch.nn.init.normal_(head.final_layer.weight)
         feature, merged = torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)
-        before = head.decode_feature(feature, merged)
+        before = head.to_heatmaps(feature, merged)
         assert before.shape == (2, JOINTS, 16, 12)
         for changed in ((feature.roll(1, -1), merged), (feature, merged.roll(1, -1))):
-            assert not torch.allclose(head.decode_feature(*changed), before, atol=1e-4)
+            assert not torch.allclose(head.to_heatmaps(*changed), before, atol=1e-4)
 
     def test_sub_pixel_decoder_needs_a_factor(self):
         with pytest.raises(InputError, match='shuffle_channels=6 needs upsample'):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stdpose_mm.models.layers import AppearanceCorrelation
+from stdpose_mm.models.necks.appearance_keypoints_synthesis import AppearanceCorrelation
 
 
 @pytest.fixture

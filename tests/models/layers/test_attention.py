@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stdpose_mm.models.layers import CrossAttention, SelfAttention
+from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
 
 DIMS, HEADS = 8, 2
 
@@ -31,8 +31,8 @@ def test_self_attention_is_eq_12_of_the_tokens_with_themselves():
 
 
 def test_cross_attention_is_eq_12_with_keys_and_values_of_the_context():
-    layer = CrossAttention(DIMS, HEADS, context_dims=6)
-    tokens, context = torch.randn(1, 5, DIMS), torch.randn(1, 3, 6)
+    layer = CrossAttention(DIMS, HEADS)
+    tokens, context = torch.randn(1, 5, DIMS), torch.randn(1, 3, DIMS)
     query = tokens[0] @ layer.query.weight.T
     key, value = (context[0] @ layer.key_value.weight.T).split(DIMS, dim=1)
     expected = layer.proj(reference(query, key, value))

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import torch
 
-from stdpose_mm.models.layers import (
+from stdpose_mm.models.layers.blocks import (
     DividedAttentionBlock,
     KeyFrameBlock,
+    MutualAttentionBlock,
     PoseAggregationBlock,
     TransformerBlock,
     zero_init_residual,
 )
-from stdpose_mm.models.layers.blocks import MutualAttentionBlock, ResidualBlock
+from stdpose_mm.models.layers.convolutions import ResidualBlock
 from support.model_samples import copy_block
 
 DIMS, HEADS = 8, 2
@@ -78,9 +79,9 @@ def test_divided_attention_is_three_residual_steps():
 
 
 def test_pose_aggregation_reads_context_and_tokens():
-    block = PoseAggregationBlock(DIMS, HEADS, context_dims=6)
+    block = PoseAggregationBlock(DIMS, HEADS)
     tokens = torch.randn(2, 5, DIMS, requires_grad=True)
-    context = torch.randn(2, 3, 6, requires_grad=True)
+    context = torch.randn(2, 3, DIMS, requires_grad=True)
     result = block(tokens, context)
     result.square().sum().backward()
     assert result.shape == tokens.shape

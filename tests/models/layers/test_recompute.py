@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stdpose_mm.models.backbones import ViT
-from stdpose_mm.models.layers import TransformerBlock, apply_block
+from stdpose_mm.models.layers.blocks import TransformerBlock, apply_block
 from stdpose_mm.models.necks import MLSME
 from stdpose_mm.models.necks.temporal_feature_fusion import TemporalFeatureFusion
 from support.model_samples import build

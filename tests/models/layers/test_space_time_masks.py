@@ -5,7 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.models.layers import draw_frames, draw_tubes, draw_windows
+from stdpose_mm.models.necks.mlsme_parts import (
+    sample_frame_mask,
+    sample_tube_mask,
+    sample_window_mask,
+)
 
 CPU = torch.device('cpu')
 
@@ -21,7 +25,7 @@ def test_a_tube_is_consecutive_frames_at_one_place(
     num_windows, num_frames, num_places, ratio, data
 ):
     length = data.draw(st.integers(1, num_frames))
-    masks = draw_tubes((num_windows, num_frames, num_places), ratio, length, CPU)
+    masks = sample_tube_mask((num_windows, num_frames, num_places), ratio, length, CPU)
     assert masks.shape == (num_windows, num_frames, num_places)
     for window in masks.transpose(1, 2).tolist():
         stretches = [[t for t, hidden in enumerate(place) if hidden] for place in window]
@@ -33,7 +37,7 @@ def test_a_tube_is_consecutive_frames_at_one_place(
 
 def test_tubes_start_and_lie_everywhere():
     torch.manual_seed(0)
-    masks = draw_tubes((400, 3, 6), 0.5, 2, CPU).float().mean(0)
+    masks = sample_tube_mask((400, 3, 6), 0.5, 2, CPU).float().mean(0)
     # Half of the places have a tube; it covers the middle frame always, the outer ones half the
     # time. Five standard deviations of a share of 400 draws are 0.125.
     torch.testing.assert_close(masks[1], torch.full((6,), 0.5), atol=0.125, rtol=0)
@@ -43,7 +47,7 @@ def test_tubes_start_and_lie_everywhere():
 @pytest.mark.parametrize('count', [1, 2])
 def test_windows_have_as_many_hidden_frames_and_any_can_be(count):
     torch.manual_seed(0)
-    masks = draw_frames((300, 3), count, CPU)
+    masks = sample_frame_mask((300, 3), count, CPU)
     assert (masks.sum(1) == count).all()
     torch.testing.assert_close(
         masks.float().mean(0), torch.full((3,), count / 3), atol=0.14, rtol=0
@@ -54,13 +58,13 @@ def test_windows_have_as_many_hidden_frames_and_any_can_be(count):
     ('number', 'share', 'expected'), [(8, 0.5, 4), (3, 0.5, 2), (8, 1.0, 8), (1, 0.1, 1)]
 )
 def test_a_share_of_the_windows_is_chosen_rounded_up(number, share, expected):
-    assert draw_windows(number, share, CPU).sum() == expected
+    assert sample_window_mask(number, share, CPU).sum() == expected
 
 
 def test_the_seed_decides():
     def draw(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
-        return draw_tubes((4, 3, 12), 0.4, 2, CPU)
+        return sample_tube_mask((4, 3, 12), 0.4, 2, CPU)
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from stdpose_mm.models.layers import convolve_upsampled
+from stdpose_mm.models.layers.convolutions import convolve_upsampled
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stdpose_mm.models.layers import SpaceTimeMasks
 from stdpose_mm.models.necks import MLSME
+from stdpose_mm.models.necks.mlsme_parts import SpaceTimeMasks
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, let_every_input_show
 
@@ -156,15 +156,15 @@ class TestMasks:
 
     def test_draws_what_is_configured(self):
         neck = build(cfg(masked_share=0.5))
-        masks = neck.draw_masks(8)
+        masks = neck.sample_masks(8)
         hidden = masks.tubes.any(1).sum(1)
         assert sorted(hidden.tolist()) == [0] * 4 + [3] * 4  # a quarter of 12 places
         assert torch.equal(masks.tubes.flatten(1).any(1), masks.frames.any(1))
         assert sorted(masks.frames.sum(1).tolist()) == [0] * 4 + [1] * 4
 
     def test_draws_only_the_level_that_is_configured(self):
-        tubes = build(cfg(masked_frames=0, pose_decoder=None)).draw_masks(4)
-        frames = build(cfg(tube_ratio=0)).draw_masks(4)
+        tubes = build(cfg(masked_frames=0, pose_decoder=None)).sample_masks(4)
+        frames = build(cfg(tube_ratio=0)).sample_masks(4)
         assert tubes.tubes is not None
         assert tubes.frames is None
         assert frames.tubes is None
@@ -173,7 +173,7 @@ class TestMasks:
     def test_draws_nothing_if_nothing_is_configured(self):
         neck = build(cfg(**NO_MASKS))
         state = torch.get_rng_state()
-        assert neck.draw_masks(4) is None
+        assert neck.sample_masks(4) is None
         assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -353,8 +353,8 @@ class TestGivenLabels:
     [
         ({'tube_ratio': 1.0}, 'tube_ratio must be at least 0 and less than 1, got 1.0'),
         ({'tube_length': 4}, r'tube_length must be in 1..3, got 4'),
-        ({'masked_frames': 3}, r'masked_frames must be in 0..2, got 3'),
-        ({'masked_share': 0}, 'masked_share must be more than 0 and at most 1, got 0'),
+        ({'masked_frames': 3}, r'masked_frames must be below num_frames, got 3'),
+        ({'masked_share': 0}, 'masked_share must be above 0 and at most 1, got 0'),
         ({'context_decoder': None}, 'a context_decoder goes with tube_ratio or masked_frames'),
         ({'tube_ratio': 0, 'masked_frames': 0}, 'a context_decoder goes with'),
         ({'masked_frames': 0}, 'a pose_decoder decodes hidden frames, set masked_frames'),

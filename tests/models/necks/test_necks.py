@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import TransformerBlock
+from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.necks import (
     AppearanceKeypointsSynthesis,
     KeyFrameFusion,
@@ -54,31 +54,6 @@ class TestTemporalFeatureFusion:
         fusion = TemporalFeatureFusion(16, 2, relative_time=True)
         features = torch.randn(1, 3, 16, 4, 3)
         torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
-
-    @pytest.mark.parametrize('residual', [False, True])
-    def test_the_key_form_equals_the_whole_last_block_where_nobody_reads_the_rest(self, residual):
-        whole = TemporalFeatureFusion(16, 2, residual=residual)
-        light = TemporalFeatureFusion(16, 2, residual=residual, aggregate='key')
-        shared = {
-            name: value
-            for name, value in whole.state_dict().items()
-            if not name.startswith(('blocks.1.', 'aggregate.'))
-        }
-        assert not light.load_state_dict(shared, strict=False).unexpected_keys
-        copy_block(whole.blocks[1], light.last_block)
-        torch.nn.init.normal_(light.aggregate[2].weight)
-        features = torch.randn(2, 3, 16, 4, 3)
-        tokens = (features.flatten(3).transpose(2, 3) + whole.frame_embed).flatten(1, 2)
-        of_key = whole.blocks(tokens).unflatten(1, (3, 12))[:, 1:2]
-        expected = light.aggregate(whole.norm(of_key)).transpose(1, 2).unflatten(2, (4, 3))
-        expected = expected + features[:, 1] if residual else expected
-        torch.testing.assert_close(light(features), expected)
-
-    def test_key_form_needs_a_block_and_a_known_name(self):
-        with pytest.raises(InputError, match=r"aggregate='key' needs a block, got num_blocks=0"):
-            TemporalFeatureFusion(16, 2, num_blocks=0, aggregate='key')
-        with pytest.raises(InputError, match=r"must be one of .* got 'left'"):
-            TemporalFeatureFusion(16, 2, aggregate='left')
 
 
 class TestKeyFrameFusion:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from stdpose_mm.engine.hooks import HeatmapTeacherHook
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import SpaceTimeMasks
+from stdpose_mm.models.necks.mlsme_parts import SpaceTimeMasks
 from stdpose_mm.models.pose_estimators import SemanticMotionPose
-from stdpose_mm.models.pose_estimators.heatmap_teacher import HeatmapTeacher
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import (
     FLIP_INDICES,
@@ -153,7 +153,7 @@ class TestLoss:
         tubes = torch.zeros(2, 3, 48, dtype=torch.bool)
         tubes[0, 1, 5] = True
         masks = SpaceTimeMasks(tubes, FRAMES)
-        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: masks)
+        monkeypatch.setattr(model.neck, 'sample_masks', lambda number: masks)
         data = prepare(model)
         values = model(**data, mode='loss')
         with torch.no_grad():
@@ -168,7 +168,9 @@ class TestLoss:
             torch.testing.assert_close(values[f'explained_{level}'], 1 - expected / constant)
 
     def test_pose_loss_is_that_of_the_hidden_frames(self, model, monkeypatch):
-        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: SpaceTimeMasks(frames=FRAMES))
+        monkeypatch.setattr(
+            model.neck, 'sample_masks', lambda number: SpaceTimeMasks(frames=FRAMES)
+        )
         data = prepare(model)
         data['data_samples'][0].gt_instance_labels.aux_keypoint_weights[0, 1, :4] = 0
         seen = []
@@ -221,7 +223,7 @@ class TestPredict:
         np.testing.assert_array_equal(predict(model, data), first)
 
     def test_hides_nothing(self, model, monkeypatch):
-        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: pytest.fail('masks drawn'))
+        monkeypatch.setattr(model.neck, 'sample_masks', lambda number: pytest.fail('masks drawn'))
         seen = []
         forward = model.neck.forward
         monkeypatch.setattr(
@@ -304,7 +306,7 @@ def build_like(model: nn.Module, **overrides: Any) -> nn.Module:
 
 
 def test_as_a_teacher_it_masks_nothing(model):
-    teacher = HeatmapTeacher('', '')
+    teacher = HeatmapTeacherHook('', '')
     teacher.model = model
     data = prepare(model)
     targets = []

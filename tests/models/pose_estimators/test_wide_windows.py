@@ -10,7 +10,7 @@ import torch
 from mmpose.registry import MODELS
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers.given_pose_embedding import GivenPoseEmbedding
+from stdpose_mm.models.necks.mlsme_parts import GivenPoseEmbedding
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import model_cfg, window_model, window_systems

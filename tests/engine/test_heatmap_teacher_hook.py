@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from mmengine.structures import PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from stdpose_mm.engine.hooks import HeatmapTeacherHook
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.pose_estimators.heatmap_teacher import HeatmapTeacher
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 from support.model_samples import (
     NUM_JOINTS,
@@ -26,9 +27,9 @@ from support.model_samples import (
 SIMPLE = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
 
 
-def load(arguments: dict[str, str], share: float = 0.5) -> HeatmapTeacher:
-    teacher = HeatmapTeacher(**arguments, share=share)
-    teacher.load()
+def load(arguments: dict[str, str], share: float = 0.5) -> HeatmapTeacherHook:
+    teacher = HeatmapTeacherHook(**arguments, share=share)
+    teacher.before_train(SimpleNamespace(model=build(tiny_cfg())))
     return teacher
 
 
@@ -47,7 +48,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope='module')
-def teacher(saved: dict[str, str]) -> HeatmapTeacher:
+def teacher(saved: dict[str, str]) -> HeatmapTeacherHook:
     return load(saved, share=0.25)
 
 
@@ -57,14 +58,16 @@ def prepare(network: nn.Module, batch: dict[str, Any]) -> tuple[Tensor, list[Pos
 
 
 def blended(
-    teacher: HeatmapTeacher, inputs: Tensor, samples: list[PoseDataSample]
+    teacher: HeatmapTeacherHook, inputs: Tensor, samples: list[PoseDataSample]
 ) -> list[PoseDataSample]:
     samples = copy.deepcopy(samples)
     teacher.blend_targets(inputs, samples)
     return samples
 
 
-def test_targets_are_the_weighted_mean_of_labels_and_predictions(teacher: HeatmapTeacher) -> None:
+def test_targets_are_the_mean_of_labels_and_predictions(
+    teacher: HeatmapTeacherHook,
+) -> None:
     inputs, samples = prepare(teacher.model, window_batch(2))
     with torch.no_grad():
         features = torch.stack([teacher.model.backbone(crops)[-1] for crops in inputs])
@@ -82,7 +85,7 @@ def test_targets_are_the_weighted_mean_of_labels_and_predictions(teacher: Heatma
         torch.testing.assert_close(sample.gt_fields.aux_heatmaps, expected)
 
 
-def test_several_key_frames_of_a_sample_have_their_own_maps(teacher: HeatmapTeacher) -> None:
+def test_several_key_frames_of_a_sample_have_their_own_maps(teacher: HeatmapTeacherHook) -> None:
     inputs, samples = prepare(teacher.model, segment_batch(2, num_keys=3))
     targets = [sample.gt_fields.heatmaps for sample in blended(teacher, inputs, samples)]
     for crops, sample, target in zip(inputs, samples, targets, strict=True):
@@ -102,53 +105,34 @@ def test_a_share_of_zero_leaves_the_labels(saved: dict[str, str]) -> None:
     assert torch.equal(sample.gt_fields.heatmaps, samples[0].gt_fields.heatmaps)
 
 
-def test_the_loss_is_to_the_blended_targets(saved: dict[str, str]) -> None:
-    cfg = tiny_cfg()
-    alone, taught = build(cfg), build({**cfg, 'teacher': {**saved, 'share': 0.25}})
-    for network in (alone, taught):
-        network.init_weights()
-    taught.load_state_dict(alone.state_dict())
-    inputs, samples = prepare(alone, window_batch(2))
-    expected = alone.loss(inputs, blended(load(saved, share=0.25), inputs, samples))
-    losses = taught.loss(inputs, copy.deepcopy(samples))
-    for name in ('loss_kpt', 'loss_frame_kpt'):
-        torch.testing.assert_close(losses[name], expected[name])
-        assert losses[name] != alone.loss(inputs, copy.deepcopy(samples))[name]
+def test_a_step_learns_from_the_blended_targets(saved: dict[str, str]) -> None:
+    teacher, batch = load(saved, share=0.25), window_batch(2)
+    inputs, samples = prepare(teacher.model, copy.deepcopy(batch))
+    teacher.before_train_iter(None, 0, batch)
+    for sample, expected in zip(
+        batch['data_samples'], blended(teacher, inputs, samples), strict=True
+    ):
+        assert torch.equal(sample.gt_fields.heatmaps, expected.gt_fields.heatmaps)
+    assert batch['inputs'][0].dtype == torch.uint8
 
 
 def test_a_model_may_learn_from_one_of_another_form(saved: dict[str, str]) -> None:
-    cfg = tiny_cfg(teacher=saved)
+    cfg = tiny_cfg()
     for part in ('frame_head', 'head'):
         cfg[part].update(SIMPLE)
-    student = build(cfg)
-    student.init_weights()
+    student, teacher = build(cfg), load(saved)
     inputs, samples = prepare(student, segment_batch(1, num_keys=2))
-    assert torch.isfinite(student.loss(inputs, samples)['loss_kpt'])
-
-
-def test_the_teacher_is_no_part_of_the_model(saved: dict[str, str]) -> None:
-    student = build(tiny_cfg(teacher=saved))
-    student.init_weights()
-    names = set(build(tiny_cfg()).state_dict())
-    assert set(student.state_dict()) == names
-    student.train()
-    assert not student._teacher.model.training
-    inputs, samples = prepare(student, window_batch(1))
-    sum(value for name, value in student.loss(inputs, samples).items() if 'loss' in name).backward()
-    assert all(value.grad is None for value in student._teacher.model.parameters())
-
-
-def test_only_a_training_reads_the_teacher() -> None:
-    student = build(tiny_cfg(teacher={'config': 'gone.py', 'checkpoint': 'gone.pth'})).eval()
-    inputs, samples = prepare(student, window_batch(1))
-    with torch.no_grad():
-        (sample,) = student.predict(inputs, samples)
-    assert sample.pred_instances.keypoints.shape == (1, NUM_JOINTS, 2)
+    samples = blended(teacher, inputs, samples)
+    losses = student.train().loss(inputs, samples)
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert torch.isfinite(losses['loss_kpt'])
+    assert not teacher.model.training
+    assert all(value.grad is None for value in teacher.model.parameters())
 
 
 def test_a_share_outside_its_range_is_refused(saved: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r'share of the teacher must be in 0\.\.1, got 1\.5'):
-        HeatmapTeacher(**saved, share=1.5)
+        HeatmapTeacherHook(**saved, share=1.5)
 
 
 def test_weights_of_another_model_are_refused(saved: dict[str, str], tmp_path: Path) -> None:
@@ -168,18 +152,18 @@ def test_a_model_of_single_frames_is_refused(saved: dict[str, str], tmp_path: Pa
     }
     path = tmp_path / 'per_frame.py'
     Config({'model': {'type': 'TopdownPoseEstimator', **per_frame}}).dump(path)
-    with pytest.raises(InputError, match='is a TopdownPoseEstimator, give the config'):
+    with pytest.raises(InputError, match='has no model of windows'):
         load({**saved, 'config': str(path)})
 
 
 def test_a_config_without_a_model_is_refused(saved: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / 'runtime.py'
     path.write_text('max_iters = 3')
-    with pytest.raises(InputError, match='has no model, give a config'):
+    with pytest.raises(InputError, match='has no model of windows'):
         load({**saved, 'config': str(path)})
 
 
-def test_maps_of_another_size_are_refused(teacher: HeatmapTeacher) -> None:
+def test_maps_of_another_size_are_refused(teacher: HeatmapTeacherHook) -> None:
     inputs, samples = prepare(teacher.model, window_batch(1, give=False))
     smaller = samples[0].gt_fields.heatmaps[:, ::2, ::2]
     samples[0].gt_fields = PixelData(heatmaps=smaller)

@@ -9,14 +9,13 @@ be trained nor saved.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from .bfloat16 import has_bfloat16
 
 _ROWS = 1024
 """Rows of a typical input, for which oneDNN chooses the weight layout; any number works."""
@@ -25,22 +24,39 @@ _IMAGE = (8, 32, 24)
 """Batch, height and width of a typical input, for the same purpose."""
 
 
-class PackedLinear(nn.Module):
+def has_bfloat16(device_type: str) -> bool:
+    """Tell whether a kind of device computes in bfloat16; many processors only imitate it.
+
+    On a processor without such instructions (AVX-512 with its extensions, or AVX-NE-CONVERT) oneDNN
+    refuses some layers in bfloat16, and PyTorch computes others up to fifty times as slowly as in
+    float32.
+
+    Args:
+        device_type: Such as 'cpu' or 'cuda'.
+    """
+    return device_type != 'cpu' or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class MkldnnLinear(nn.Module):
     """Linear layer with its activation.
 
     Args:
-        linear: Layer whose weights are taken over.
+        weight: [D', D].
+        bias: [D'] or ``None``.
         dtype: Computation dtype, whatever the input's; float32 or bfloat16.
         activation: 'none', or 'gelu' for the exact one.
     """
 
     def __init__(
-        self, linear: nn.Linear, dtype: torch.dtype = torch.float32, activation: str = 'none'
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        dtype: torch.dtype = torch.float32,
+        activation: str = 'none',
     ) -> None:
         super().__init__()
-        weight = linear.weight.detach().to(dtype)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
-        self.bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype), _ROWS)
+        self.bias = None if bias is None else bias.detach().to(dtype)
         self.dtype = dtype
         self.activation = activation
 
@@ -51,7 +67,7 @@ class PackedLinear(nn.Module):
         )
 
 
-class PackedPatches(nn.Module):
+class MkldnnPatchEmbedding(nn.Module):
     """Patch embedding: a convolution whose patches do not overlap, as a linear layer on them.
 
     Args:
@@ -64,20 +80,13 @@ class PackedPatches(nn.Module):
         self.side = convolution.kernel_size
         top, left = (int(padding) for padding in convolution.padding)
         self.padding = (0, 0, left, left, top, top)
-        weight = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1)
-        linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
-        linear.weight, linear.bias = nn.Parameter(weight), convolution.bias
-        self.linear = PackedLinear(linear, dtype)
+        weight = convolution.weight.permute(0, 2, 3, 1).flatten(1)
+        self.linear = MkldnnLinear(weight, convolution.bias, dtype)
 
     @staticmethod
-    def fits(convolution: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    def fits(layer: nn.Conv2d) -> bool:
         """Return whether the patches of a convolution lie side by side."""
-        return (
-            isinstance(convolution, nn.Conv2d)
-            and convolution.kernel_size == convolution.stride
-            and convolution.dilation == (1, 1)
-            and convolution.groups == 1
-        )
+        return layer.kernel_size == layer.stride and layer.dilation == (1, 1) and layer.groups == 1
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Apply the layer: [N, C, H, W] -> [N, C', H', W'] in its dtype."""
@@ -89,36 +98,29 @@ class PackedPatches(nn.Module):
         return self.linear(patches.transpose(2, 3).flatten(3)).permute(0, 3, 1, 2)
 
 
-class PackedDeconvolution(nn.Module):
+class MkldnnDeconvolution(nn.Module):
     """Deconvolution with its activation; the result is in channels-last layout.
 
     Args:
-        deconvolution: Layer whose weights are taken over.
+        layer: Layer whose weights are taken over.
         dtype: Computation dtype, whatever the input's; float32 or bfloat16.
         activation: 'none' or 'relu'.
     """
 
     def __init__(
         self,
-        deconvolution: nn.ConvTranspose2d,
+        layer: nn.ConvTranspose2d,
         dtype: torch.dtype = torch.float32,
         activation: str = 'none',
     ) -> None:
         super().__init__()
-        settings = (
-            deconvolution.padding,
-            deconvolution.output_padding,
-            deconvolution.stride,
-            deconvolution.dilation,
-            deconvolution.groups,
-        )
+        settings = layer.padding, layer.output_padding, layer.stride, layer.dilation, layer.groups
         self.weight = torch.ops.mkldnn._reorder_convolution_transpose_weight(
-            deconvolution.weight.detach().to(dtype),
+            layer.weight.detach().to(dtype),
             *settings,
-            [_IMAGE[0], deconvolution.in_channels, *_IMAGE[1:]],
+            [_IMAGE[0], layer.in_channels, *_IMAGE[1:]],
         )
-        bias = deconvolution.bias
-        self.bias = None if bias is None else bias.detach().to(dtype)
+        self.bias = None if layer.bias is None else layer.bias.detach().to(dtype)
         self.dtype = dtype
         self._settings: tuple[Any, ...] = (*settings, activation, [], '')
 
@@ -130,8 +132,8 @@ class PackedDeconvolution(nn.Module):
         )
 
 
-def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-    """Replace every linear layer and most convolutions of a model by packed ones.
+def optimize_for_cpu(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    """Replace every linear layer and most convolutions of a model by those of oneDNN.
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
@@ -139,15 +141,10 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
             processor has no bfloat16, the layers stay as they are: oneDNN refuses it there, while
             PyTorch's own layers compute in it, slowly.
     """
-    if _computes_in(dtype):
+    is_possible = dtype != torch.bfloat16 or has_bfloat16('cpu')
+    if torch.backends.mkldnn.is_available() and is_possible:
         fold_normalisation(model)
-        _pack(model, dtype)
-
-
-def _computes_in(dtype: torch.dtype) -> bool:
-    if not torch.backends.mkldnn.is_available():
-        return False
-    return dtype != torch.bfloat16 or has_bfloat16('cpu')
+        _convert(model, dtype)
 
 
 def fold_normalisation(model: nn.Module) -> None:
@@ -156,52 +153,47 @@ def fold_normalisation(model: nn.Module) -> None:
     Args:
         model: A model in evaluation mode.
     """
-    for _, module in model.named_children():
+    for name, module, next_name, following in _in_order(model):
         fold_normalisation(module)
-    for name, module, following in _in_order(model):
-        next_name, normalisation = following[0] if following else ('', None)
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and isinstance(
-            normalisation, nn.BatchNorm2d
+        if isinstance(following, nn.BatchNorm2d) and isinstance(
+            module, nn.Conv2d | nn.ConvTranspose2d
         ):
-            transposed = isinstance(module, nn.ConvTranspose2d)
-            setattr(model, name, fuse_conv_bn_eval(module, normalisation, transposed))
+            is_transposed = isinstance(module, nn.ConvTranspose2d)
+            setattr(model, name, fuse_conv_bn_eval(module, following, is_transposed))
             setattr(model, next_name, nn.Identity())
 
 
-def _pack(model: nn.Module, dtype: torch.dtype) -> None:
-    for name, module, following in _in_order(model):
-        packed: nn.Module | None = None
+def _convert(model: nn.Module, dtype: torch.dtype) -> None:
+    for name, module, next_name, following in _in_order(model):
+        activation = 'none'
+        converted: nn.Module | None = None
         if type(module) is nn.Linear:
-            packed = PackedLinear(module, dtype, _absorb(model, following, nn.GELU, 'gelu'))
+            if isinstance(following, nn.GELU) and following.approximate == 'none':
+                activation = 'gelu'
+            converted = MkldnnLinear(module.weight, module.bias, dtype, activation)
         elif isinstance(module, nn.ConvTranspose2d):
-            packed = PackedDeconvolution(module, dtype, _absorb(model, following, nn.ReLU, 'relu'))
-        elif isinstance(module, nn.Conv2d) and PackedPatches.fits(module):
-            packed = PackedPatches(module, dtype)
-        if packed is None:
-            _pack(module, dtype)
-        else:
-            setattr(model, name, packed)
+            if isinstance(following, nn.ReLU):
+                activation = 'relu'
+            converted = MkldnnDeconvolution(module, dtype, activation)
+        elif isinstance(module, nn.Conv2d) and MkldnnPatchEmbedding.fits(module):
+            converted = MkldnnPatchEmbedding(module, dtype)
+        if converted is None:
+            _convert(module, dtype)
+            continue
+        setattr(model, name, converted)
+        if activation != 'none':
+            setattr(model, next_name, nn.Identity())
 
 
-_Named = tuple[str, nn.Module]
+def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, str, nn.Module | None]]:
+    """List the children of a module by name, each with the child that is computed right after it.
 
-
-def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
-    """List the children of a module by name, each with those that are computed right after it."""
-    children = list(model.named_children())
-    # Only in these is the order of children that of the computation; identities do not count.
-    is_chain = isinstance(model, nn.Sequential)
-    real = [child for child in children if not isinstance(child[1], nn.Identity)]
+    Only in a ``Sequential`` is the order of children that of the computation; identities do not
+    count.
+    """
+    children = [child for child in model.named_children() if not isinstance(child[1], nn.Identity)]
+    after = children[1:] if isinstance(model, nn.Sequential) else []
     return [
-        (name, module, real[n + 1 :] if is_chain else []) for n, (name, module) in enumerate(real)
+        (*child, *following)
+        for child, following in zip_longest(children, after, fillvalue=('', None))
     ]
-
-
-def _absorb(model: nn.Module, following: list[_Named], kind: type[nn.Module], name: str) -> str:
-    """Return ``name`` and remove the next module if it is an activation of this ``kind``."""
-    if not following or not isinstance(following[0][1], kind):
-        return 'none'
-    if getattr(following[0][1], 'approximate', 'none') != 'none':
-        return 'none'
-    setattr(model, following[0][0], nn.Identity())
-    return name

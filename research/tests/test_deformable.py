@@ -4,8 +4,7 @@ import pytest
 import torch
 from torchvision.ops import deform_conv2d
 
-from stdpose_mm.models.layers import DeformableWarp
-from stdpose_mm.models.layers.deformable import deformable_convolution
+from research.baselines.deformable import DeformableWarp, deformable_convolution
 
 JOINTS = 3
 

@@ -4,21 +4,27 @@ import pytest
 import torch
 from torch import nn
 
-from stdpose_mm.models.layers import TransformerBlock, conv_block, pack_layers
-from stdpose_mm.models.layers.bfloat16 import has_bfloat16
-from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
+from stdpose_mm.models.layers.blocks import TransformerBlock
+from stdpose_mm.models.layers.convolutions import conv_block
+from stdpose_mm.models.layers.mkldnn_layers import (
+    MkldnnDeconvolution,
+    MkldnnLinear,
+    MkldnnPatchEmbedding,
+    has_bfloat16,
+    optimize_for_cpu,
+)
 
 
 @pytest.mark.parametrize('shape', [(5,), (1, 7, 5), (3, 2, 4, 5)])
 @pytest.mark.parametrize('bias', [True, False])
-def test_a_packed_layer_computes_the_same(shape, bias):
+def test_a_converted_layer_computes_the_same(shape, bias):
     torch.manual_seed(0)
     linear = nn.Linear(5, 9, bias=bias)
     inputs = torch.randn(shape)
     with torch.inference_mode():
-        torch.testing.assert_close(PackedLinear(linear)(inputs), linear(inputs))
+        torch.testing.assert_close(MkldnnLinear(linear.weight, linear.bias)(inputs), linear(inputs))
         expected = nn.functional.gelu(linear(inputs))
-        found = PackedLinear(linear, activation='gelu')(inputs)
+        found = MkldnnLinear(linear.weight, linear.bias, activation='gelu')(inputs)
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
@@ -26,7 +32,7 @@ def test_inputs_need_not_be_contiguous():
     linear = nn.Linear(6, 4)
     inputs = torch.randn(6, 8).T
     with torch.inference_mode():
-        torch.testing.assert_close(PackedLinear(linear)(inputs), linear(inputs))
+        torch.testing.assert_close(MkldnnLinear(linear.weight, linear.bias)(inputs), linear(inputs))
 
 
 @pytest.mark.parametrize('bias', [True, False])
@@ -35,14 +41,14 @@ def test_patches_side_by_side_are_a_linear_layer(size, padding, bias):
     torch.manual_seed(0)
     convolution = nn.Conv2d(3, 5, 4, stride=4, padding=padding, bias=bias)
     inputs = torch.randn(2, 3, *size)
-    assert PackedPatches.fits(convolution)
+    assert MkldnnPatchEmbedding.fits(convolution)
     with torch.inference_mode():
-        torch.testing.assert_close(PackedPatches(convolution)(inputs), convolution(inputs))
+        torch.testing.assert_close(MkldnnPatchEmbedding(convolution)(inputs), convolution(inputs))
 
 
 @pytest.mark.parametrize('settings', [{'stride': 2}, {'stride': 4, 'dilation': 2}, {'groups': 3}])
 def test_other_convolutions_are_not_taken_for_patches(settings):
-    assert not PackedPatches.fits(nn.Conv2d(3, 6, 4, **{'stride': 4, **settings}))
+    assert not MkldnnPatchEmbedding.fits(nn.Conv2d(3, 6, 4, **{'stride': 4, **settings}))
 
 
 @pytest.mark.parametrize(
@@ -60,22 +66,22 @@ def test_a_deconvolution_with_what_follows_it(kernel, settings):
     inputs = torch.randn(2, 6, 4, 3)
     with torch.inference_mode():
         expected = model(inputs)
-        pack_layers(model)
+        optimize_for_cpu(model)
         torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
-    assert [type(layer) for layer in model] == [PackedDeconvolution, nn.Identity, nn.Identity]
+    assert [type(layer) for layer in model] == [MkldnnDeconvolution, nn.Identity, nn.Identity]
 
 
-def test_all_linear_layers_of_a_model_are_packed():
+def test_all_linear_layers_of_a_model_are_converted():
     block = TransformerBlock(32, 4).eval()
     tokens = torch.randn(2, 10, 32)
     with torch.inference_mode():
         expected = block(tokens)
-        pack_layers(block)
+        optimize_for_cpu(block)
         torch.testing.assert_close(block(tokens), expected, atol=1e-5, rtol=1e-5)
     kinds = [type(module) for module in block.modules()]
     assert nn.Linear not in kinds
     assert nn.GELU not in kinds
-    assert kinds.count(PackedLinear) == 4
+    assert kinds.count(MkldnnLinear) == 4
 
 
 def test_only_an_exact_activation_becomes_part_of_a_layer():
@@ -83,7 +89,7 @@ def test_only_an_exact_activation_becomes_part_of_a_layer():
     inputs = torch.randn(8, 4)
     with torch.inference_mode():
         expected = model(inputs)
-        pack_layers(model)
+        optimize_for_cpu(model)
         torch.testing.assert_close(model(inputs), expected)
     assert isinstance(model[1], nn.GELU)
 
@@ -94,7 +100,7 @@ def test_bfloat16_is_near_where_the_processor_has_it():
     tokens = torch.randn(2, 600, 32)
     with torch.inference_mode():
         expected = block(tokens)
-        pack_layers(block, torch.bfloat16)
+        optimize_for_cpu(block, torch.bfloat16)
         found = block(tokens)
     # What is added up stays in float32.
     assert found.dtype == torch.float32
@@ -108,6 +114,6 @@ def test_the_activation_of_a_convolution_stays():
     inputs = torch.randn(2, 4, 5, 5)
     with torch.inference_mode():
         expected = model(inputs)
-        pack_layers(model)
+        optimize_for_cpu(model)
         torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
     assert expected.min() == 0

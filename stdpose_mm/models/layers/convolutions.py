@@ -1,10 +1,52 @@
-"""Convolution of a feature that is brought to the size of the heatmaps."""
+"""Convolution blocks, and the convolution of an upsampled feature."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def conv_block(
+    in_channels: int, out_channels: int, groups: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """Build a 3x3 convolution with batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            groups=groups,
+            bias=False,
+        ),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Basic residual block of ResNet-18 at constant width: two 3x3 convolutions and a shortcut.
+
+    Args:
+        channels: Number of channels C.
+        groups: Groups of both convolutions.
+        dilation: Distance of neighbouring taps of the first convolution in pixels.
+    """
+
+    def __init__(self, channels: int, groups: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            conv_block(channels, channels, groups, dilation),
+            nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: [N, C, h, w] -> [N, C, h, w]."""
+        return self.activation(x + self.residual(x))
 
 
 def convolve_upsampled(

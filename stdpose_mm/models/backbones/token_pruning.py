@@ -51,36 +51,30 @@ class TokenPruning(nn.Module):
         """Find the tokens to keep: [N, L] -> indices [N, L']."""
         return scores.topk(self.num_kept, dim=1).indices
 
-    def loss(self, scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Compute the binary cross-entropy between scores and the places of the joints.
-
-        A token's target is the highest value of any joint's target heatmap in its patch.
-
-        Args:
-            scores: [N, L].
-            targets: Target heatmaps [N, K, h, w].
-            weights: Weights of the joints [N, K]; crops without any label do not count.
-        """
-        wanted = self._wanted(targets, weights).amax(dim=1).to(scores)
-        errors = F.binary_cross_entropy_with_logits(scores, wanted, reduction='none').mean(dim=1)
-        counts = (weights > 0).any(dim=1).to(errors)
-        return (errors * counts).sum() / counts.sum().clamp(min=1)
-
-    @torch.no_grad()
-    def kept_joints(self, scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Compute the share of the labelled joints whose token is kept.
+    def losses(self, scores: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """Compute the loss of the scores, and a measure that is logged.
 
         Args:
             scores: [N, L].
             targets: Target heatmaps [N, K, h, w]; a joint is where its map is highest.
-            weights: Weights of the joints [N, K].
-        """
-        kept = torch.zeros_like(scores).scatter(1, self.places(scores), 1)
-        joints = self._wanted(targets, weights).argmax(dim=2)
-        labelled = (weights > 0).to(kept)
-        return (kept.gather(1, joints) * labelled).sum() / labelled.sum().clamp(min=1)
+            weights: Weights of the joints [N, K]; crops without any label do not count.
 
-    def _wanted(self, targets: Tensor, weights: Tensor) -> Tensor:
-        """Take the highest value of every labelled joint's heatmap in every patch: [N, K, L]."""
-        labelled = (weights > 0)[..., None, None]
-        return F.adaptive_max_pool2d(targets.clamp(0, 1) * labelled, self.grid).flatten(2)
+        Returns:
+            ``loss_tokens``: binary cross-entropy between the scores and, of every token, the
+            highest value of any joint's target heatmap in its patch. ``kept_joints``: share of the
+            labelled joints whose token is kept.
+        """
+        labelled = weights > 0
+        maps = targets.clamp(0, 1) * labelled[..., None, None]
+        wanted = F.adaptive_max_pool2d(maps, self.grid).flatten(2)
+        errors = F.binary_cross_entropy_with_logits(
+            scores, wanted.amax(dim=1).to(scores), reduction='none'
+        ).mean(dim=1)
+        counts = labelled.any(dim=1).to(errors)
+        with torch.no_grad():
+            kept = torch.zeros_like(scores).scatter(1, self.places(scores), 1)
+            found = kept.gather(1, wanted.argmax(dim=2)) * labelled
+        return {
+            'loss_tokens': (errors * counts).sum() / counts.sum().clamp(min=1),
+            'kept_joints': found.sum() / labelled.sum().clamp(min=1),
+        }

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import TokenPruning
+from stdpose_mm.models.backbones.token_pruning import TokenPruning
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_loss_by_hand(pruning):
     targets[0, 1, 0, 5] = 0.25  # the patch in row 0, column 2
     scores = torch.zeros(1, 6)
     scores[0, 4] = 3.0
-    found = pruning.loss(scores, targets, torch.ones(1, 2))
+    found = pruning.losses(scores, targets, torch.ones(1, 2))['loss_tokens']
     # At a score of 0 the cross-entropy is log 2, whatever is wanted.
     assert found.item() == pytest.approx((5 * math.log(2) + math.log1p(math.exp(-3))) / 6)
 
@@ -50,10 +50,12 @@ def test_joints_and_crops_without_a_label_do_not_count(pruning):
     scores = torch.randn(3, 6)
     targets = torch.rand(3, 2, 4, 6)
     weights = torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
-    first = pruning.loss(scores[:1], targets[:1, 1:], torch.ones(1, 1))
-    last = pruning.loss(scores[2:], targets[2:], torch.ones(1, 2))
-    torch.testing.assert_close(pruning.loss(scores, targets, weights), (first + last) / 2)
-    assert pruning.loss(scores, targets, torch.zeros(3, 2)) == 0
+    first = pruning.losses(scores[:1], targets[:1, 1:], torch.ones(1, 1))['loss_tokens']
+    last = pruning.losses(scores[2:], targets[2:], torch.ones(1, 2))['loss_tokens']
+    torch.testing.assert_close(
+        pruning.losses(scores, targets, weights)['loss_tokens'], (first + last) / 2
+    )
+    assert pruning.losses(scores, targets, torch.zeros(3, 2))['loss_tokens'] == 0
 
 
 def test_kept_joints_by_hand(pruning):
@@ -62,13 +64,15 @@ def test_kept_joints_by_hand(pruning):
     for joint, (row, column) in enumerate(((0, 2), (3, 5), (0, 0), (3, 0))):
         targets[0, joint, row, column] = 1.0  # tokens 1, 5, 0 and 3
     weights = torch.tensor([[1.0, 0.5, 1.0, 0.0]])
-    assert pruning.kept_joints(scores, targets, weights).item() == pytest.approx(2 / 3)
-    assert pruning.kept_joints(scores, targets, 0 * weights) == 0
+    assert pruning.losses(scores, targets, weights)['kept_joints'].item() == pytest.approx(2 / 3)
+    assert pruning.losses(scores, targets, 0 * weights)['kept_joints'] == 0
 
 
 def test_nothing_but_the_scores_learns_from_the_loss(pruning):
     tokens = torch.randn(2, 6, 4, requires_grad=True)
-    pruning.loss(pruning(tokens), torch.rand(2, 1, 4, 6), torch.ones(2, 1)).backward()
+    pruning.losses(pruning(tokens), torch.rand(2, 1, 4, 6), torch.ones(2, 1))[
+        'loss_tokens'
+    ].backward()
     assert tokens.grad is None
     assert all(parameter.grad.abs().max() > 0 for parameter in pruning.parameters())
 
@@ -87,7 +91,7 @@ def test_scores_learn_where_the_joints_are():
     optimizer = torch.optim.Adam(pruning.parameters(), lr=0.1)
     for _ in range(60):
         optimizer.zero_grad()
-        pruning.loss(pruning(tokens), targets, torch.ones(8, 2)).backward()
+        pruning.losses(pruning(tokens), targets, torch.ones(8, 2))['loss_tokens'].backward()
         optimizer.step()
     kept = pruning.places(pruning(tokens)).sort(dim=1).values
     assert torch.equal(kept, with_joint.sort(dim=1).values)

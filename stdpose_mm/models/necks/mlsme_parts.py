@@ -1,0 +1,160 @@
+"""Parts of MLSME: random masks, the decoder of hidden features, the embedding of given labels.
+
+Masks are drawn from torch's default generator.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from mmengine.model import BaseModule, normal_init
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from stdpose_mm.models.layers.blocks import TransformerBlock
+from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.structures import NUM_FRAMES, key_place
+
+
+class SpaceTimeMasks(NamedTuple):
+    """Masks of N windows of T frames with L places each; ``None`` masks nothing.
+
+    Attributes:
+        tubes: Masked places, bool [N, T, L].
+        frames: Frames masked in whole, bool [N, T].
+    """
+
+    tubes: Tensor | None = None
+    frames: Tensor | None = None
+
+
+def sample_tube_mask(
+    shape: tuple[int, int, int], ratio: float, length: int, device: torch.device
+) -> Tensor:
+    """Draw tube masks: some places of a window, each in consecutive frames.
+
+    Args:
+        shape: Numbers of windows N, frames T and places L.
+        ratio: Share of the places that have a tube; at least one has, and one has none.
+        length: Length of a tube in frames, at most T; each starts at a random frame.
+        device: Device of the mask.
+
+    Returns:
+        bool [N, T, L] with the same number of masked places in every window.
+    """
+    num_windows, num_frames, num_places = shape
+    count = min(max(round(ratio * num_places), 1), num_places - 1)
+    order = torch.rand(num_windows, num_places, device=device).argsort(dim=1)
+    chosen = order.argsort(dim=1) < count
+    starts = torch.randint(num_frames - length + 1, (num_windows, 1, num_places), device=device)
+    frames = torch.arange(num_frames, device=device)[:, None]
+    return chosen[:, None] & (frames >= starts) & (frames < starts + length)
+
+
+def sample_frame_mask(shape: tuple[int, int], count: int, device: torch.device) -> Tensor:
+    """Draw ``count`` masked frames of every window: bool [N, T] for the ``shape`` (N, T)."""
+    order = torch.rand(shape, device=device).argsort(dim=1)
+    return order.argsort(dim=1) < count
+
+
+def sample_window_mask(number: int, share: float, device: torch.device) -> Tensor:
+    """Draw a share of the windows, rounded up: bool [number]."""
+    order = torch.rand(number, device=device).argsort()
+    return order.argsort() < math.ceil(share * number)
+
+
+@MODELS.register_module()
+class ContextDecoder(BaseModule):
+    """Decoder of masked features from the encoded tokens of their window.
+
+    Transformer blocks over all tokens of the window, then a linear layer. Used in training only.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        num_heads: Attention heads of a block.
+        num_blocks: Number of blocks.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        num_blocks: int = 1,
+        feedforward_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(
+                TransformerBlock(embed_dims, num_heads, feedforward_channels)
+                for _ in range(num_blocks)
+            )
+        )
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.project = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Decode tokens [N, T, L, D] to features [N, T, L, D]."""
+        decoded = self.blocks(tokens.flatten(1, 2))
+        return self.project(self.norm(decoded)).view_as(tokens)
+
+
+@MODELS.register_module()
+class GivenPoseEmbedding(BaseModule):
+    """Patch embedding of the heatmaps of the poses that are given in a window.
+
+    The left and the right frame have the heatmaps of their labels, the key frame that of the pose
+    interpolated between them. A joint that is not given has an empty map, and so have all joints of
+    further auxiliary frames.
+
+    Args:
+        num_joints: Number of joints K.
+        embed_dims: Width D of the tokens.
+        use_prior: Whether the interpolated pose is embedded; otherwise the key frame's maps are
+            empty.
+        patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
+        init_std: Standard deviation of the weights at the start; ``None`` for PyTorch's own, from
+            which label tokens are a tenth as large as normalised features and have little effect.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        embed_dims: int,
+        use_prior: bool = False,
+        patch_size: int = 4,
+        init_std: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.label = _patch_embedding(num_joints, embed_dims, patch_size)
+        self.prior = _patch_embedding(num_joints, embed_dims, patch_size) if use_prior else None
+        if init_std is not None:
+            for embedding in (self.label, self.prior):
+                if embedding is not None:
+                    normal_init(embedding, std=init_std)
+
+    def forward(self, given: AuxiliaryLabels, num_frames: int = NUM_FRAMES) -> Tensor:
+        """Embed the given labels of N windows.
+
+        Args:
+            given: Labels with heatmaps [N, 2, K, h, w].
+            num_frames: Number T of frames of a window.
+
+        Returns:
+            Tokens [N, T, L, D]; zeros for the frames between the left and the right frame, except
+            for the key frame with a prior.
+        """
+        shown = given.heatmaps * given.mask[..., None, None]
+        left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
+        empty = torch.zeros_like(left)
+        key = empty if self.prior is None else self.prior(given.prior)
+        further = (empty,) * (key_place(num_frames) - 1)
+        tokens = torch.stack((left, *further, key, *further, right), dim=1)
+        return tokens.flatten(3).transpose(2, 3)
+
+
+def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
+    # No bias: a window without labels must equal a window with empty maps.
+    return nn.Conv2d(num_joints, embed_dims, patch_size, stride=patch_size, bias=False)

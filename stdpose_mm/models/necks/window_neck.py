@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from stdpose_mm.structures import NUM_FRAMES
+
+
+class WindowNeck(BaseModule):
+    """Base of the necks: what a :class:`WindowPoseEstimator` asks of one.
+
+    A neck is called with the features of the frames [N, T, D, h', w'], their heatmaps
+    [N, T, K, h, w] or ``None``, and the given labels or ``None``; it returns a
+    :class:`SpatioTemporalRepresentation`.
+
+    Attributes:
+        num_frames: Number T of frames of a window.
+        reads_heatmaps: Whether it reads heatmaps; if not, a frame head is not run in prediction.
+        takes_labels: Whether it uses labels of the auxiliary frames.
+    """
+
+    num_frames: int = NUM_FRAMES
+    reads_heatmaps: bool = True
+    takes_labels: bool = True
+
+    def project_frames(self, features: Tensor) -> Tensor | None:
+        """Compute from single frames [M, D, h', w'] what windows can share, beside features.
+
+        Returns:
+            [M, ...], given back as the argument ``projections``; ``None`` if there is nothing.
+        """
+        return None
