@@ -1,1 +1,0 @@
-"""Seeded mutations of label files and command lines; see tools/misc/fuzz_labels.py."""

@@ -1,0 +1,192 @@
+"""Files with one odd value are read, or refused in one sentence: what once failed in fuzzing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stdpose_mm.constants import WRITE_FORMATS
+from stdpose_mm.detection.box_files import read_boxes
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_all_labels, read_frame_list, read_labels, write_labels
+from stdpose_mm.io.video_list import list_videos
+from support.foreign_labels import (
+    MMPOSE_META,
+    labelme,
+    labelme_shape,
+    mmpose_instance,
+    openpose,
+    openpose_person,
+    studio_region,
+    studio_task,
+)
+from support.label_samples import sample
+
+pytestmark = [
+    pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning'),
+    pytest.mark.filterwarnings('error::RuntimeWarning'),
+]
+
+ODD: list[Any] = [
+    *(None, [], {}, [[]], [None], [[1, 2], [3]], True, '', '²', 'a\0b', '\ud800', '9' * 5000),
+    *(-1, 0.5, 1e16, 1e300, 10**7 + 1, 2**63, -(2**63) - 1, 10**400, float('nan'), float('inf')),
+]
+"""Values of JSON that stood where another was expected."""
+
+ODD_TEXTS = ['', '-1', '1e999', 'nan', '9' * 5000, '٣', '%s', '..', '/dev/null', 'x' * 300, '1,2;3']
+"""Words of tables and attributes that stood where another was expected."""
+
+MMPOSE = {
+    'meta_info': MMPOSE_META,
+    'instance_info': [
+        {'frame_id': 1, 'instances': [mmpose_instance([[1.5, 2], [30, 40.25]], [0.9, 0.4])]}
+    ],
+}
+FOREIGN = {
+    'mmpose': MMPOSE,
+    'labelme': labelme('f_0.jpg', labelme_shape('nose', [[1.5, 2]], group_id=0)),
+    'label-studio': [
+        studio_task(
+            '/data/upload/1/ab12cd34-frame_0003.jpg',
+            studio_region('r', 'rectanglelabels', 'person', x=1, y=2, width=30, height=40),
+            studio_region('a', 'keypointlabels', 'nose', x=10.5, y=20, width=0.5, parentID='r'),
+        )
+    ],
+    'openpose': openpose(openpose_person(*[value + 0.5 for value in range(75)])),
+}
+OWN = ('posetrack18', 'posetrack21', 'coco', 'coco-results')
+TABLES = {
+    'labels.csv': 'scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/a/img03.png,1.5,2\n',
+    'boxes.txt': '1,0,4,4,18,20,0.9,-1,-1,-1\n3,0,6,4,18,20,0.5,-1,-1,-1\n',
+    'frames.csv': 'name,frame\na.jpg,3\nb.jpg,12\n',
+    'videos.csv': 'video,labels,out\nclip.mp4,clip.json,a/clip.json\n',
+    'videos.jsonl': '{"video": "clip.mp4", "labels": "clip.json"}\n{"video": "b.mp4"}\n',
+}
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Containers of a document with their keys; of long lists the first entry."""
+    if isinstance(value, dict | list):
+        keys = [*value] if isinstance(value, dict) else range(min(len(value), 1))
+        for key in keys:
+            yield value, key
+            yield from places(value[key])
+
+
+def damaged(document: Any) -> Iterator[Any]:
+    """The document with an odd value at every place, without the place, and with it twice."""
+    for number in range(len([*places(document)])):
+        for odd in [*ODD, 'left out', 'twice']:
+            changed = copy.deepcopy(document)
+            container, key = [*places(changed)][number]
+            if odd == 'left out':
+                del container[key]
+            elif odd == 'twice':
+                container[key] = [container[key]] * 2
+            else:
+                container[key] = odd
+            yield changed
+
+
+def read_or_refuse(path: Path, format: str | None = None) -> None:
+    """Read a file as what its name says; nothing else than one sentence may stop that."""
+    sentence = 'it is read'
+    try:
+        if path.stem == 'boxes':
+            read_boxes(path)
+        elif path.stem == 'frames':
+            read_frame_list(path)
+        elif path.stem == 'videos':
+            list_videos([str(path)])
+        else:
+            read_all_labels(path, format)
+    except InputError as error:
+        sentence = str(error)
+    assert '\n' not in sentence
+    assert 0 < len(sentence) < 20_000
+
+
+@pytest.mark.parametrize('format', [*FOREIGN, *OWN])
+def test_an_odd_value_in_json(tmp_path: Path, format: str) -> None:
+    path = tmp_path / 'labels.json'
+    if format in OWN:
+        write_labels(sample(), path, format)
+    document = FOREIGN.get(format) or json.loads(path.read_text())
+    path.write_text(json.dumps(document))
+    assert read_all_labels(path, format)
+    for changed in damaged(document):
+        path.write_text(json.dumps(changed))
+        read_or_refuse(path, format)
+
+
+@pytest.mark.parametrize('name', TABLES)
+def test_an_odd_word_in_a_table(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    words = re.split(r'([,\s"]+)', TABLES[name])
+    for place in range(0, len(words), 2):
+        for odd in ODD_TEXTS:
+            path.write_text(''.join([*words[:place], odd, *words[place + 1 :]]))
+            read_or_refuse(path)
+
+
+def test_an_odd_attribute_of_cvat(tmp_path: Path) -> None:
+    path = tmp_path / 'labels.xml'
+    write_labels(sample(), path, 'cvat')
+    text = path.read_text()
+    values = [*re.finditer(r'(?<==")[^"]*(?=")|(?<=>)[^<>]+(?=</)', text)]
+    assert len(values) > 30
+    for found in values[:90]:
+        for odd in ODD_TEXTS:
+            path.write_text(text[: found.start()] + odd + text[found.end() :])
+            read_or_refuse(path, 'cvat')
+
+
+@pytest.mark.parametrize('keep', [0, 1, 2, 10, 0.3, 0.9])
+@pytest.mark.parametrize('format', ['posetrack18', 'coco', 'cvat', 'deeplabcut'])
+def test_a_file_that_was_cut_off(tmp_path: Path, format: str, keep: float) -> None:
+    path = tmp_path / f'labels{WRITE_FORMATS[format][0]}'
+    write_labels(sample(), path, format)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else int(keep)])
+    read_or_refuse(path, format)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{"images": [], "images": []}',
+        '{"a": 1e999}',
+        f'{{"a": {"9" * 5000}}}',
+        '{"a": 0x1}',
+        '{"a": /* c */ 1}',
+        f'{"[" * 30_000}{"]" * 30_000}',
+        f'{{"images": [], "annotations": [], "categories": {"[" * 700}{"]" * 700}}}',
+        '[[[[1]]]]',
+        '\ufeff{}',
+        '"\\ud800"',
+    ],
+)
+def test_texts_that_are_no_labels(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'labels.json'
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_labels(path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', [f'00012.{"9" * 400}.jpg', f'{"9" * 5000}.jpg', '²3.jpg', 'a\0'])
+def test_numbers_in_names_of_pictures(tmp_path: Path, name: str) -> None:
+    path = tmp_path / 'labels.json'
+    write_labels(sample(), path, 'coco')
+    document = json.loads(path.read_text())
+    for image in document['images']:
+        image['file_name'] = name
+        image.pop('frame_index', None)
+    path.write_text(json.dumps(document))
+    read_or_refuse(path, 'coco')
