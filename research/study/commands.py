@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TextIO
 
-from stdpose_mm.engine.model_names import config_folder
+from research import ROOT
 from stdpose_mm.errors import InputError
 
 POLL_SECONDS = 0.2
@@ -119,11 +119,11 @@ class Launcher:
 
     @staticmethod
     def _script(script: str, *arguments: object) -> tuple[str, ...]:
-        return ('bash', str(config_folder() / 'tools' / script), *map(str, arguments))
+        return ('bash', str(ROOT / 'tools' / script), *map(str, arguments))
 
     @staticmethod
     def _python(script: str, *arguments: object) -> tuple[str, ...]:
-        return (sys.executable, str(config_folder() / 'tools' / script), *map(str, arguments))
+        return (sys.executable, str(ROOT / 'tools' / script), *map(str, arguments))
 
 
 def job_name(name: str) -> str:
@@ -178,6 +178,8 @@ def run_commands(
 
 def _start(command: Command, lock: TextIO) -> subprocess.Popen:
     command.log.parent.mkdir(parents=True, exist_ok=True)
+    # Configs may import modules of research.
+    search_path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
     with open(command.log, 'ab') as log:
         return subprocess.Popen(
             command.arguments,
@@ -185,7 +187,7 @@ def _start(command: Command, lock: TextIO) -> subprocess.Popen:
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=(lock.fileno(),),
-            env={**os.environ, **command.environment},
+            env={**os.environ, 'PYTHONPATH': search_path, **command.environment},
         )
 
 

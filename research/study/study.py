@@ -9,8 +9,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from research import ROOT
 from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.engine.model_names import config_folder
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import file_name
 
@@ -240,7 +240,7 @@ def read_entry_config(study: Study, entry: StudyEntry, options: Options | None =
 
 def config_path(config: str) -> str:
     """Find a config from the working directory, or from the folder that holds ``configs``."""
-    return config if Path(config).is_file() else str(config_folder() / config)
+    return config if Path(config).is_file() else str(ROOT / config)
 
 
 def _entry(value: Any, where: str) -> StudyEntry:

@@ -304,6 +304,10 @@ def run_study(
                 set_iterations(cfg, study.steps or TIMING_STEPS)
             except InputError as error:
                 raise InputError(f'{entry.name}: {error}') from error
+        for hook in cfg.get('custom_hooks') or []:
+            # Trainings of a study have no validation, which would bring the data.
+            if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
+                hook['dataloader'] = cfg.get('val_dataloader')
         cfg.study_settings = {**settings.record, **_taken_from_others(entry)}
     if study.budget == 'steps':
         require_equal_budgets({entry.name: cfgs[entry.name] for entry in study.tested})

@@ -23,7 +23,7 @@ from support.small_configs import write_shallow_config
 
 pytestmark = pytest.mark.slow
 
-PRUNED = str(ROOT / 'configs' / 'light' / 'stdpose_tiny_estimation_synthetic_light_pruned.py')
+PRUNED = str(ROOT / 'research/configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py')
 SECOND = 'semantic_motion_tiny_estimation_synthetic.py'
 
 

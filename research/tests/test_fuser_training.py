@@ -282,7 +282,8 @@ def test_nothing_to_train_on_is_refused(segments, tmp_path):
 
 def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
     config = write_shallow_config(
-        tmp_path / 'shallow.py', 'auto/stdpose_tiny_propagation_synthetic_auto.py'
+        tmp_path / 'shallow.py',
+        '../research/configs/auto/stdpose_tiny_propagation_synthetic_auto.py',
     )
     few = [
         '--config',

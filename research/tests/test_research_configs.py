@@ -26,7 +26,7 @@ STUDIES = {path.stem: read_study(path) for path in sorted(FOLDER.glob('studies/*
 OTHERS = [
     '../' + path.relative_to(ROOT).as_posix()
     for path in sorted(FOLDER.rglob('*.py'))
-    if path.parent.name != 'studies'
+    if not {'studies', '_base_'} & {*path.parts}
 ]
 
 

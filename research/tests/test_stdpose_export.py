@@ -142,7 +142,7 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
 
 
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
-    config = ROOT / 'configs' / 'stdpose_tiny_propagation_synthetic_appearance_wide.py'
+    config = ROOT / 'research/configs/stdpose_tiny_propagation_synthetic_appearance_wide.py'
     init_default_scope('mmpose')
     model = MODELS.build(Config.fromfile(config).model)
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'fresh.pth')

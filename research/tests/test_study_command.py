@@ -16,7 +16,7 @@ from support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
+PER_FRAME = ROOT / 'research/configs/ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
 MAX_ITERS = 2
 FORK_RUNS = 'from research.tests.forked_runs import fork_runs; fork_runs()'
 
@@ -29,7 +29,10 @@ def arguments(folder: Path) -> list[str]:
     write_dataset(data, train_videos=3, val_videos=1, settings=clips, workers=1)
     hook = "dict(type='HeldOutLossHook', interval=1)"
     config = folder / 'with_losses.py'
-    config.write_text(f"_base_ = '{BASE}'\ncustom_hooks = [*_base_.custom_hooks, {hook}]\n")
+    imports = "custom_imports = dict(imports=['stdpose_mm', 'research.study'])"
+    config.write_text(
+        f"_base_ = '{BASE}'\n{imports}\ncustom_hooks = [*_base_.custom_hooks, {hook}]\n"
+    )
     study = folder / 'toy.py'
     study.write_text(
         f"""title = 'Toys'

@@ -141,8 +141,8 @@ class Tools:
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, 'config_folder', lambda: tmp_path)
-    monkeypatch.setattr(study_module, 'config_folder', lambda: tmp_path)
+    monkeypatch.setattr(commands, 'ROOT', tmp_path)
+    monkeypatch.setattr(study_module, 'ROOT', tmp_path)
     monkeypatch.setattr(commands, 'POLL_SECONDS', 0.01)
     handler = signal.getsignal(signal.SIGTERM)
     yield Tools(tmp_path)

@@ -21,8 +21,8 @@ def test_names_aliases_and_files():
     ):
         config = ROOT / 'configs' / f'{name}.py'
         assert find_model(name) == find_model(alias) == (config, None)
-    unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_f_mi.py'
-    assert find_model('stdpose_tiny_propagation_synthetic_f_mi') == (unlisted, None)
+    unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_base_propagation_posetrack17_e_dam.py'
+    assert find_model('stdpose_base_propagation_posetrack17_e_dam') == (unlisted, None)
     assert find_model('default_runtime') is None
     assert find_model('rtmpose-t_8xb256-420e_coco-256x192') is None
     assert find_model('../configs/stdpose_tiny_synthetic') is None

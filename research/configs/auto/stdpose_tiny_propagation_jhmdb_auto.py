@@ -1,6 +1,6 @@
 # The pose network behind `auto`, fine-tuned on labelled clips of JHMDB;
 # research/tools/train_auto.py sets the clips and the initial weights.
-_base_ = '../../../configs/stdpose_tiny_propagation_jhmdb.py'
+_base_ = '../stdpose_tiny_propagation_jhmdb.py'
 
 model = dict(neck=dict(tks=dict(use_prior=False)))
 

@@ -32,7 +32,7 @@ entries = [
     dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic_appearance.py'),
     dict(
         name='STDPose, wide',
-        config='configs/stdpose_tiny_propagation_synthetic_appearance_wide.py',
+        config='research/configs/stdpose_tiny_propagation_synthetic_appearance_wide.py',
     ),
     dict(
         name='STDPose, no prior map',
@@ -41,11 +41,11 @@ entries = [
     ),
     dict(
         name="STDPose, the paper's parts and the prior map",
-        config='configs/stdpose_tiny_propagation_synthetic_segments.py',
+        config='research/configs/stdpose_tiny_propagation_synthetic_segments.py',
     ),
     dict(
         name="STDPose, the paper's parts",
-        config='configs/stdpose_tiny_propagation_synthetic_segments.py',
+        config='research/configs/stdpose_tiny_propagation_synthetic_segments.py',
         cfg_options={'model.neck.tks.use_prior': False},
     ),
     dict(
@@ -54,6 +54,6 @@ entries = [
     ),
     dict(
         name="semantic motion, the paper's parts and the prior map",
-        config='configs/semantic_motion_tiny_propagation_synthetic_segments.py',
+        config='research/configs/semantic_motion_tiny_propagation_synthetic_segments.py',
     ),
 ]

@@ -4,8 +4,8 @@ title = 'Full and light form, pose estimation on generated clips'
 metrics = ['posetrack/PCK@0.1', 'posetrack/AP', 'posetrack/error_percent']
 reference = 'full'
 
-_light = 'configs/light/stdpose_tiny_estimation_synthetic_light.py'
-_pruned = 'configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py'
+_light = 'research/configs/light/stdpose_tiny_estimation_synthetic_light.py'
+_pruned = 'research/configs/light/stdpose_tiny_estimation_synthetic_light_pruned.py'
 
 entries = [
     dict(name='full', config='configs/stdpose_tiny_estimation_synthetic.py'),

@@ -5,7 +5,7 @@ metrics = ['posetrack/PCK@0.1', 'posetrack/AP', 'posetrack/error_percent']
 reference = 'full'
 
 _full = 'configs/stdpose_tiny_propagation_synthetic_appearance.py'
-_light = 'configs/light/stdpose_tiny_propagation_synthetic_appearance_light.py'
+_light = 'research/configs/light/stdpose_tiny_propagation_synthetic_appearance_light.py'
 _classic = dict(
     deconv_out_channels=(64, 32), deconv_kernel_sizes=(4, 4), upsample=None, shuffle_channels=None
 )

@@ -7,12 +7,22 @@ tests = [
 ]
 metrics = ['posetrack/AP', 'posetrack/PCK@0.1']
 reference = 'semantic motion'
+# All losses on held-out clips are logged, too.
+cfg_options = {
+    'custom_imports': dict(imports=['stdpose_mm', 'research.study']),
+    'custom_hooks': [
+        dict(type='SyncBuffersHook'),
+        dict(type='RandomStateHook'),
+        dict(type='CheckpointReportHook'),
+        dict(type='HeldOutLossHook', interval=600, max_batches=16),
+    ],
+}
 
-_ablation = 'configs/ablations/semantic_motion_tiny_estimation_synthetic'
+_ablation = 'research/configs/ablations/semantic_motion_tiny_estimation_synthetic'
 entries = [
     dict(
         name='per-frame ViT',
-        config='configs/ablations/stdpose_tiny_estimation_synthetic_a_backbone.py',
+        config='research/configs/ablations/stdpose_tiny_estimation_synthetic_a_backbone.py',
     ),
     dict(name='STDPose', config='configs/stdpose_tiny_estimation_synthetic.py'),
     dict(

@@ -6,7 +6,7 @@ reference = 'STDPose'
 entries = [
     dict(
         name='per-frame ViT',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
     ),
     dict(
         name='PoseWarper-like',

@@ -11,7 +11,7 @@ reference = 'STDPose'
 entries = [
     dict(
         name='per-frame ViT',
-        config='configs/ablations/stdpose_tiny_estimation_synthetic_a_backbone.py',
+        config='research/configs/ablations/stdpose_tiny_estimation_synthetic_a_backbone.py',
     ),
     dict(name='STDPose', config='configs/stdpose_tiny_estimation_synthetic.py'),
     dict(name='semantic motion', config='configs/semantic_motion_tiny_estimation_synthetic.py'),

@@ -4,7 +4,7 @@ title = 'Pose estimation on JHMDB, trained on sparse labels and pseudo-labels'
 metrics = ['video/PCK@0.1', 'video/error_percent']
 reference = 'all labels'
 
-_config = 'configs/stdpose_tiny_propagation_jhmdb.py'
+_config = 'research/configs/stdpose_tiny_propagation_jhmdb.py'
 _train = 'train_dataloader.dataset'
 # Sparse labels and neighbouring frames make windows of one key frame.
 _single = {

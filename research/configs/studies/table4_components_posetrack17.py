@@ -31,15 +31,15 @@ entries = [
     ),
     dict(
         name='(f) and MI',
-        config='configs/ablations/stdpose_base_propagation_posetrack17_f_mi.py',
+        config='research/configs/ablations/stdpose_base_propagation_posetrack17_f_mi.py',
         published=90.9,
     ),
     dict(
         name='(e) with the mask that acts',
-        config='configs/ablations/stdpose_base_propagation_posetrack17_e_dam_acting.py',
+        config='research/configs/ablations/stdpose_base_propagation_posetrack17_e_dam_acting.py',
     ),
     dict(
         name='(f) with both forms that act',
-        config='configs/ablations/stdpose_base_propagation_posetrack17_f_mi_acting.py',
+        config='research/configs/ablations/stdpose_base_propagation_posetrack17_f_mi_acting.py',
     ),
 ]

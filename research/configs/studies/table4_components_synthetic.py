@@ -6,34 +6,34 @@ reference = '(a) backbone and head'
 entries = [
     dict(
         name='(a) backbone and head',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
     ),
     dict(
         name='(b) TFF',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py',
     ),
     dict(
         name='(c) TKS',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_c_tks.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_c_tks.py',
     ),
     dict(
         name='(d) TFF, TKS, STDA',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_d_stda.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_d_stda.py',
     ),
     dict(
         name='(e) and DAM',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_e_dam.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_e_dam.py',
     ),
     dict(
         name='(f) and MI',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_f_mi.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_f_mi.py',
     ),
     dict(
         name='(e) with the mask that acts',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_e_dam_acting.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_e_dam_acting.py',
     ),
     dict(
         name='(f) with both forms that act',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_f_mi_acting.py',
+        config='research/configs/ablations/stdpose_tiny_propagation_synthetic_f_mi_acting.py',
     ),
 ]

@@ -1,5 +1,5 @@
 # Ablation, tiny: spatial and motion feature side by side in place of mutual learning.
-_base_ = '../semantic_motion_tiny_estimation_synthetic.py'
+_base_ = '../../../configs/semantic_motion_tiny_estimation_synthetic.py'
 
 model = dict(
     head=dict(

@@ -1,10 +1,10 @@
 # The second system, tiny, pose propagation, with the data, crops and schedule of the tiny STDPose
 # beyond the paper.
 _base_ = [
-    '_base_/tiny_runtime.py',
-    '_base_/schedules/tiny_cpu.py',
-    '_base_/datasets/synthetic_segments.py',
-    '_base_/models/semantic_motion_tiny.py',
+    '../../configs/_base_/tiny_runtime.py',
+    '../../configs/_base_/schedules/tiny_cpu.py',
+    '../../configs/_base_/datasets/synthetic_segments.py',
+    '../../configs/_base_/models/semantic_motion_tiny.py',
 ]
 
 model = dict(

@@ -1,6 +1,6 @@
 # The paper's text read literally: training never shows the labels of the auxiliary frames, testing
 # gives them. To be compared with the flagship, which always shows them.
-_base_ = '../stdpose_base_propagation_posetrack17.py'
+_base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
 
 train_pipeline = [
     dict(step, aux_label_prob=0.0) if step['type'] == 'GenerateWindowTarget' else step

@@ -1,4 +1,4 @@
 # Ablation, tiny: tubes alone are hidden in training, no frames.
-_base_ = '../semantic_motion_tiny_estimation_synthetic.py'
+_base_ = '../../../configs/semantic_motion_tiny_estimation_synthetic.py'
 
 model = dict(neck=dict(masked_frames=0, pose_decoder=None))

@@ -1,8 +1,8 @@
 # The light form of stdpose_tiny_estimation_synthetic.py.
 _base_ = [
-    '../_base_/tiny_runtime.py',
-    '../_base_/schedules/tiny_cpu.py',
-    '../_base_/datasets/synthetic_estimation.py',
+    '../../../configs/_base_/tiny_runtime.py',
+    '../../../configs/_base_/schedules/tiny_cpu.py',
+    '../../../configs/_base_/datasets/synthetic_estimation.py',
     '../_base_/models/stdpose_tiny_light.py',
 ]
 

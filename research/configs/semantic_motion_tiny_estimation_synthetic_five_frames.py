@@ -1,6 +1,6 @@
 # The second system, tiny, pose estimation on generated videos from windows of five frames: two
 # before and two after the key frame.
-_base_ = 'semantic_motion_tiny_estimation_synthetic.py'
+_base_ = '../../configs/semantic_motion_tiny_estimation_synthetic.py'
 
 num_frames = 5
 model = dict(neck=dict(num_frames=num_frames))

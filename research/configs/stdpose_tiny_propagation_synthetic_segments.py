@@ -1,10 +1,10 @@
 # The tiny STDPose, the paper's parts and the prior map, with the data, crops and schedule of the
 # one beyond the paper.
 _base_ = [
-    '_base_/tiny_runtime.py',
-    '_base_/schedules/tiny_cpu.py',
-    '_base_/datasets/synthetic_segments.py',
-    '_base_/models/stdpose_tiny.py',
+    '../../configs/_base_/tiny_runtime.py',
+    '../../configs/_base_/schedules/tiny_cpu.py',
+    '../../configs/_base_/datasets/synthetic_segments.py',
+    '../../configs/_base_/models/stdpose_tiny.py',
 ]
 
 codec = {{_base_.codec}}

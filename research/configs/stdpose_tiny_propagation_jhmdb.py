@@ -5,7 +5,7 @@
 # Clips of one film may lie on both sides of the tenth that the best checkpoint is chosen by, but
 # none of val.txt, which is what is reported.
 # Start from the demo's weights: --cfg-options load_from=work_dirs/demo/weights.pth
-_base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
+_base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 num_joints = 15
 model = dict(

@@ -1,6 +1,6 @@
 # The light form of the tiny STDPose with appearance: the sub-pixel decoder in both heads, and the
 # key frame alone reads the other frames.
-_base_ = 'stdpose_tiny_appearance.py'
+_base_ = '../../../../configs/_base_/models/stdpose_tiny_appearance.py'
 
 subpixel_decoder = dict(
     upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None

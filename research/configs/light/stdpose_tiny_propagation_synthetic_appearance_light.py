@@ -1,8 +1,8 @@
 # The light form of stdpose_tiny_propagation_synthetic_appearance.py.
 _base_ = [
-    '../_base_/tiny_runtime.py',
-    '../_base_/schedules/tiny_cpu.py',
-    '../_base_/datasets/synthetic_segments.py',
+    '../../../configs/_base_/tiny_runtime.py',
+    '../../../configs/_base_/schedules/tiny_cpu.py',
+    '../../../configs/_base_/datasets/synthetic_segments.py',
     '../_base_/models/stdpose_tiny_appearance_light.py',
 ]
 

@@ -1,7 +1,7 @@
 # The tiny STDPose beyond the paper for longer training: several channels for every joint all along
 # the path at full resolution, residual blocks in it, and the loss that also compares heatmaps as
 # distributions.
-_base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
+_base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 width = 128
 heatmap_loss = dict(type='ForegroundKLLoss', divergence_weight=20.0)

@@ -1,5 +1,5 @@
 # Tiny, pose estimation: backbone and head; every frame by itself.
-_base_ = '../stdpose_tiny_estimation_synthetic.py'
+_base_ = '../../../configs/stdpose_tiny_estimation_synthetic.py'
 
 model = dict(
     frame_head=None,

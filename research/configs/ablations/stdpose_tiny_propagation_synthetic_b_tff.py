@@ -1,5 +1,5 @@
 # Ablation (b), tiny: backbone, TFF and head. No heatmaps are merged, so given labels are not used.
-_base_ = '../stdpose_tiny_propagation_synthetic.py'
+_base_ = '../../../configs/stdpose_tiny_propagation_synthetic.py'
 
 model = dict(
     frame_head=None,

@@ -1,6 +1,6 @@
-# The tiny STDPose, propagation on generated videos with windows of five frames: one more between
-# each labelled frame and the key frame.
-_base_ = 'stdpose_tiny_propagation_synthetic.py'
+# The tiny STDPose, pose estimation on generated videos from windows of five frames: two before and
+# two after the key frame.
+_base_ = '../../configs/stdpose_tiny_estimation_synthetic.py'
 
 num_frames = 5
 model = dict(

@@ -1,6 +1,6 @@
 # Ablation (f) with the mask and the mutual information that act in the tiny model, see f_mi_acting
 # there.
-_base_ = '../stdpose_base_propagation_posetrack17.py'
+_base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
 
 model = dict(
     head=dict(mask=dict(normalization='mean', slope=10.0, threshold=0.5)),
