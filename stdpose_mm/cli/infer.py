@@ -292,13 +292,13 @@ def infer_video(
             'min_track_frames': None if options.det_config is None else min_track_frames,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        with keep_edited(None if several else out, choose_cache_folder()) as former:
+        with keep_edited(None if several else out, choose_cache_folder()) as notes:
             labels.write(out, options.format, {'inference': extra}, time_of, options.cvat_tolerance)
     num_people = len(results.track_ids)
     summary = [
         f'{out}: {counted(labels.num_frames, "frame")}, '
         f'{counted(num_people, model.skeleton.category)}, {counted(labels.num_persons, "pose")}',
-        *former.describe(out),
+        *notes,
     ]
     if results.unreadable:
         summary.append(

@@ -349,7 +349,7 @@ def propagate_video(
     used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
     judged, measured = _judge(options, propagator, state, dense)
     out = Path(options.out)
-    with keep_edited(None if several else out, options.cache_folder) as former:
+    with keep_edited(None if several else out, options.cache_folder) as notes:
         _write_outputs(options, frames, dense, judged, method, measured)
     advice = [*measured, *list_advice(judged, options.check, options.suggest)]
     return VideoResult(
@@ -358,7 +358,7 @@ def propagate_video(
             f'method: {method}',
             *used,
             _format_written(out, dense),
-            *former.describe(out),
+            *notes,
             *took,
             *(f'{one.path}: the project file of {out}' for one in options.label_files[1:]),
         ],

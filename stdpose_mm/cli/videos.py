@@ -349,9 +349,9 @@ def run_several(
         started, one, record = time.monotonic(), surveys[name], records[name]
         unsure = record.find_unsure_labels()
         with record.begun():
-            with keep_edited(unsure, None) as former:
+            with keep_edited(unsure, None) as notes:
                 result = work(one.options)
-            result.advice[:0] = former.describe(Path(one.options.out))
+            result.advice[:0] = notes
             return record.finish(one.inputs, result, time.monotonic() - started)
 
     with joined_processes(options.launcher, options.device):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import glob
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -20,13 +19,8 @@ from stdpose_mm.errors import InputError, os_error_text
 
 PathLike = str | os.PathLike[str]
 
-_MAX_NAME = 255
-"""Maximum length of a file name in bytes."""
-
 _MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
 """How temporary names begin: with the process, and a number that no other file of it has."""
-
-_LONGEST_MARK = len(f'.{2**22}-{2**32}.partial.')
 
 _numbers = count()
 
@@ -154,22 +148,12 @@ def _reserve(target: Path) -> Path:
 
 
 def _temporary_of(target: Path) -> Path:
-    return target.with_name(f'.{os.getpid()}-{next(_numbers)}.partial.{_short_name(target)}')
-
-
-def _short_name(target: Path) -> str:
-    """Return the name of the target; if it is too long, its end and a digest."""
-    room = _MAX_NAME - _LONGEST_MARK
-    name = os.fsencode(target.name)
-    if not room < len(name) <= _MAX_NAME:
-        return target.name
-    digest = hashlib.sha256(name).hexdigest()[:16]
-    return f'{digest}{os.fsdecode(name[len(digest) - room :])}'
+    return target.with_name(f'.{os.getpid()}-{next(_numbers)}.partial.{target.name}')
 
 
 def left_behind(target: Path) -> list[Path]:
     """List the temporary files or folders of ``target`` that killed processes left behind."""
-    found = target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}')
+    found = target.parent.glob(f'.*.partial.{glob.escape(target.name)}')
     marked = ((path, _MARK.match(path.name)) for path in found)
     return [path for path, mark in marked if mark and not _is_running(int(mark[1]))]
 

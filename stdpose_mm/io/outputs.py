@@ -198,28 +198,25 @@ def choose_format(
     if format is not None and format not in WRITE_FORMATS:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
     named = f'{name} {path}'.lstrip()
-    # A temporary name has a suffix even where the finished one has none.
-    has_suffix = bool(Path(finished_name(path)).suffix)
     fitting = [known for known, suffixes in WRITE_FORMATS.items() if _ends_in(path, suffixes)]
-    if has_suffix and not fitting:
+    # A temporary name has a suffix even where the finished one has none.
+    if Path(finished_name(path)).suffix:
         endings = dict.fromkeys(suffix for known in WRITE_FORMATS.values() for suffix in known)
-        raise InputError(
-            f'{named} is no name for labels, give one that ends in {_either(list(endings))}'
-        )
-    if format is None:
-        format = fitting[0] if fitting else DEFAULT_FORMAT
-    elif has_suffix and format not in fitting:
-        raise InputError(
-            f'{named} does not fit {option} {format}, whose files end in '
-            f'{_either(WRITE_FORMATS[format])}: give such a name, or {option} {_either(fitting)}'
-        )
+        require_suffix(named, path, 'labels', [*endings])
+        if format is not None and format not in fitting:
+            raise InputError(
+                f'{named} does not fit {option} {format}, whose files end in '
+                f'{_either(WRITE_FORMATS[format])}: give such a name, or {option} '
+                f'{_either(fitting)}'
+            )
+    format = format or next(iter(fitting), DEFAULT_FORMAT)
     if format in FORMAT_PACKAGES:
         require_packages(f'writing the format {format}', FORMAT_PACKAGES[format])
     return format
 
 
 @contextmanager
-def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[FormerVersion]:
+def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[str]]:
     """Keep a copy of a file that the block replaces, unless a command wrote it as it is.
 
     The cache records the content of every file that was written in such a block. A file without a
@@ -231,7 +228,7 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[Former
         cache_folder: Folder of the cache; None if it is turned off: then no file has a record.
 
     Yields:
-        The copy, which is known when the block has ended.
+        A list to which a sentence is added after the block if there is a copy.
 
     Raises:
         InputError: If the file cannot be read or the copy cannot be written.
@@ -239,50 +236,32 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[Former
     from .cache_folder import CacheFolder
     from .fingerprint import file_fingerprint
 
-    former = FormerVersion()
+    notes: list[str] = []
     if path is None:
-        yield former
+        yield notes
         return
     written: MutableMapping[str, Mapping[str, Any]] = {}
     if cache_folder is not None:
         written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
-    before = file_fingerprint(path) if path.is_file() else None
+    before = after = file_fingerprint(path) if path.is_file() else ''
     copy = None
-    if before is not None and before not in written:
+    if before and before not in written:
         copy = _free_name(Path(os.path.realpath(path)))
         with atomic_path(copy) as temporary:
             shutil.copy2(path, temporary)
-    after = before
     try:
-        yield former
+        yield notes
         after = file_fingerprint(path)
     finally:
         if copy is not None and after == before:
             copy.unlink(missing_ok=True)
-            copy = None
-    former.path = copy
     if after != before:
         written[after] = {'written': np.True_}
-
-
-@dataclass
-class FormerVersion:
-    """The copy of a file that was replaced.
-
-    Args:
-        path: The copy; None if nothing had to be kept.
-    """
-
-    path: Path | None = None
-
-    def describe(self, replaced: Path) -> list[str]:
-        """Return a sentence on the copy, in a list that is empty if there is none."""
-        if self.path is None:
-            return []
-        return [
-            f'{replaced} was there before and may have been edited, its former version is kept as '
-            f'{self.path}'
-        ]
+        if copy is not None:
+            notes.append(
+                f'{path} was there before and may have been edited, its former version is kept as '
+                f'{copy}'
+            )
 
 
 def _free_name(path: Path) -> Path:

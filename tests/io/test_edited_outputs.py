@@ -12,9 +12,9 @@ from stdpose_mm.io.outputs import keep_edited
 
 def replace(path: Path, content: str, cache: Path | None) -> Path | None:
     """Write a file as the commands do; return the copy of its former version."""
-    with keep_edited(path, cache) as former:
+    with keep_edited(path, cache) as notes:
         path.write_text(content)
-    return former.path
+    return Path(notes[0].partition(' is kept as ')[2]) if notes else None
 
 
 def folder_of(path: Path) -> dict[str, str]:

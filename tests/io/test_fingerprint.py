@@ -39,7 +39,7 @@ from support.paths import ROOT
 
 PACKAGE = Path(stdpose_mm.__file__).parent
 DECIDING = (
-    *('benchmarks', 'codecs', 'datasets', 'detection', 'engine', 'evaluation', 'inference', 'io'),
+    *('codecs', 'comparison', 'datasets', 'detection', 'engine', 'evaluation', 'inference', 'io'),
     *('models', 'pose_networks', 'propagation', 'structures', 'tracking'),
 )
 
@@ -283,7 +283,7 @@ def imported_rooms(file: Path) -> set[str]:
 
 
 def test_code_that_decides_imports_none_that_does_not() -> None:
-    # A benchmark also ranks frames and draws, once poses are there.
-    for room in set(DECIDING) - {'benchmarks'}:
+    # A comparison also ranks frames and draws, once poses are there.
+    for room in set(DECIDING) - {'comparison'}:
         for file in (PACKAGE / room).rglob('*.py'):
             assert not imported_rooms(file) & set(NOT_DECIDING), file

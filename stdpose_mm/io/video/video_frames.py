@@ -274,13 +274,12 @@ class VideoFrames(FrameSource):
         keys = self._index.keys
         nearest = bisect_right(keys, index) - 1
         here = self._next if self._container is not None else None
-        if here is not None and here <= index and keys[nearest] <= here + _SEEK_COST:
-            frame = self._advance(index)
-            if frame is not None and not frame.is_corrupt:
-                return frame
+        may_go_on = here is not None and here <= index and keys[nearest] <= here + _SEEK_COST
         # A seek may land too late (short groups of pictures) or a key frame may be broken.
-        for start in dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0)):
-            self._start_at(start)
+        starts = dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0))
+        for start in (*([None] if may_go_on else ()), *starts):
+            if start is not None:
+                self._start_at(start)
             frame = self._advance(index)
             if frame is not None and not frame.is_corrupt:
                 return frame
