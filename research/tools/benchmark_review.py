@@ -34,8 +34,8 @@ from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
+    from research.annotation.review_client import ReviewClient
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.review_app.client import ReviewClient
     from stdpose_mm.structures import VideoLabels
 
 LABEL_INTERVAL = 15
@@ -149,8 +149,8 @@ def serve(
     cache: Path | None = None,
 ) -> Iterator[ReviewClient]:
     """Serve a video in a thread, and connect to it."""
+    from research.annotation.review_client import serve_in_thread
     from stdpose_mm.io.labels import write_labels
-    from stdpose_mm.review_app.client import serve_in_thread
     from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 
     own = Path(tempfile.mkdtemp(dir=folder))

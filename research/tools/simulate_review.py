@@ -30,8 +30,8 @@ from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import CliParser
 
 if TYPE_CHECKING:
+    from research.annotation.review_client import ReviewClient
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.review_app.client import ReviewClient
     from stdpose_mm.structures import VideoLabels
 
 LOOKS_WRONG = 0.05
@@ -132,7 +132,7 @@ class Truth:
 @contextmanager
 def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterator[ReviewClient]:
     """Serve an unlabelled video in a thread, and connect to it."""
-    from stdpose_mm.review_app.client import serve_in_thread
+    from research.annotation.review_client import serve_in_thread
     from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 
     with tempfile.TemporaryDirectory() as folder:

@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from stdpose_mm.errors import InputError
-
-from .project import ReviewProject
-from .server import ListeningServer
+from stdpose_mm.review_app.project import ReviewProject
+from stdpose_mm.review_app.server import ListeningServer
 
 OPENING_PAUSE = 0.05
 """Seconds between two requests to a video that is being opened."""
@@ -35,6 +34,7 @@ class ReviewClient:
     """
 
     def __init__(self, address: str, video: int = 0, name: str = 'client') -> None:
+        self.address = address
         parts = urlsplit(address)
         self._origin = f'{parts.scheme}://{parts.netloc}'
         self._connection = HTTPConnection(parts.netloc, timeout=600)
