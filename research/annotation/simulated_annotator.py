@@ -326,10 +326,9 @@ def label_suggested(
                 for track in expected_errors(known, frames)
             ]
         yield _state(given, counts.values())
-        taken = [int(firsts[n]) + frame for n, frames in enumerate(given) for frame in frames]
         everyone = [track for number in range(len(videos)) for track in tracks[number]]
         changed = set()
-        for suggestion in rank_gains(everyone, step, taken):
+        for suggestion in rank_gains(everyone, step):
             number = int(np.searchsorted(firsts, suggestion.frame_index, side='right')) - 1
             given[number].add(suggestion.frame_index - int(firsts[number]))
             changed.add(number)

@@ -25,19 +25,17 @@ def print_label_summary(state: PropagationState, notes: Sequence[str] = ()) -> N
         state: The video with its labels.
         notes: Further remarks on the labels, one sentence each.
     """
-    from stdpose_mm.review import word_summary
+    from stdpose_mm.review import format_summary
 
     summary = _summarize(state)
     if summary is not None and any(track.given for track in summary.tracks):
-        print(word_summary(summary, notes), flush=True)
+        print(format_summary(summary, notes), flush=True)
 
 
 def list_doubts(state: PropagationState) -> list[str]:
     """List one sentence for each kind of labels that may be wrong."""
-    from stdpose_mm.review import word_doubts
-
     summary = _summarize(state)
-    return [] if summary is None else word_doubts(summary)
+    return [] if summary is None else summary.warnings
 
 
 def _summarize(state: PropagationState) -> LabelSummary | None:

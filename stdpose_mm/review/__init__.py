@@ -1,15 +1,7 @@
 """Review of propagated videos: what to check, what to label next."""
 
-from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
-from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
 from .expected_errors import TrackErrors
-from .first_labels import (
-    FirstLabels,
-    TrackMotion,
-    UnlabelledVideo,
-    choose_first_labels,
-    measure_motion,
-)
+from .first_labels import UnlabelledVideo, choose_first_labels, measure_motion
 from .frame_checks import FrameCheck, JointCheck, frames_to_check, most_doubtful, rank_errors
 from .label_accuracy import (
     HiddenLabel,
@@ -18,14 +10,8 @@ from .label_accuracy import (
     compare_hidden_labels,
     remaining_labels,
 )
-from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
-from .label_summary import (
-    LabelSummary,
-    TrackSummary,
-    summarize_labels,
-    word_doubts,
-    word_summary,
-)
+from .label_plans import plan_frames, share_labels
+from .label_summary import LabelSummary, format_summary, summarize_labels
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
     FrameSuggestion,
@@ -34,34 +20,25 @@ from .suggestions import (
     expected_errors,
     rank_gains,
     rank_suggestions,
-    suggest_frames,
 )
 
 __all__ = [
-    'DoubledLabels',
-    'ExchangedLabels',
-    'FirstLabels',
     'FrameCheck',
     'FrameSuggestion',
     'HiddenLabel',
     'JointCheck',
     'LabelAccuracy',
-    'LabelPlans',
     'LabelSummary',
     'TrackErrors',
-    'TrackMotion',
-    'TrackSummary',
     'UnlabelledVideo',
     'calibrate_scores',
     'choose_first_labels',
     'choose_hidden_labels',
-    'combine_plans',
     'compare_hidden_labels',
     'errors_beside_labels',
     'expect_errors_left',
     'expected_errors',
-    'find_doubled_labels',
-    'find_exchanged_labels',
+    'format_summary',
     'frames_to_check',
     'measure_motion',
     'most_doubtful',
@@ -73,10 +50,5 @@ __all__ = [
     'remaining_labels',
     'score_meaning',
     'share_labels',
-    'suggest_frames',
     'summarize_labels',
-    'word_doubled',
-    'word_doubts',
-    'word_exchanged',
-    'word_summary',
 ]

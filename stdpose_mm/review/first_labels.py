@@ -36,7 +36,7 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class TrackMotion:
-    """Hold how far a person has moved; without boxes, the motion in the whole picture.
+    """How far a person has moved; without boxes, the motion in the whole picture.
 
     Args:
         frames: The frames in which the person is present.
@@ -103,26 +103,15 @@ def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[Trac
         assert tracks is not None
         return [TrackMotion(span, _box_path(track)[:, None], True) for span, track in tracks]
     if tracks is None:
-        whole = np.array([0.0, 0.0, *frames.size])
-        spans = [(range(len(frames)), np.tile(whole, (len(frames), 1)))]
-    else:
-        spans = [(_shared(span, len(frames)), track) for span, track in tracks]
-    steps = _measure_steps(frames, spans)
-    if tracks is None:
-        height = frames.size[1]
-        return [TrackMotion(spans[0][0], _path(steps[0][:, 1:] / height), False)]
-    return [
-        TrackMotion(
-            span,
-            np.column_stack([_box_path(track[: len(span)]), _path(step / _size(track))]),
-            True,
-        )
-        for (span, track), step in zip(spans, steps, strict=True)
-    ]
-
-
-def _shared(span: range, num_frames: int) -> range:
-    return range(span.start, min(span.stop, num_frames))
+        whole = np.tile([0.0, 0.0, *frames.size], (len(frames), 1))
+        (steps,) = _measure_steps(frames, [(range(len(frames)), whole)])
+        return [TrackMotion(range(len(frames)), _path(steps[:, 1:] / frames.size[1]), False)]
+    motions = []
+    for (span, track), steps in zip(tracks, _measure_steps(frames, tracks), strict=True):
+        number = len(steps) + 1
+        paths = np.column_stack([_box_path(track[:number]), _path(steps / _size(track))])
+        motions.append(TrackMotion(span[:number], paths, True))
+    return motions
 
 
 def _fill_boxes(track: Mapping[int, np.ndarray]) -> tuple[range, np.ndarray]:
@@ -153,13 +142,14 @@ def _path(steps: np.ndarray) -> np.ndarray:
 
 
 def _measure_steps(
-    frames: FrameSource, spans: Sequence[tuple[range, np.ndarray]]
+    frames: FrameSource, tracks: Sequence[tuple[range, np.ndarray]]
 ) -> list[np.ndarray]:
     """Measure the motion inside of boxes from frame to frame, by optical flow.
 
     Args:
         frames: The pictures.
-        spans: Frames of each person and its boxes [F, 4] in them.
+        tracks: Frames of each person and its boxes [F, 4] in them; frames beyond the end of the
+            video are left out.
 
     Returns:
         [F - 1, 2] for each person: median and 90th percentile of the flow in the box, in pixels.
@@ -167,29 +157,24 @@ def _measure_steps(
     from stdpose_mm.propagation.flow.optical_flow import DISFlow
 
     estimator = DISFlow(max_side=_FLOW_SIDE)
-    steps = [np.zeros((len(span) - 1, 2)) for span, _ in spans]
+    spans = [range(span.start, min(span.stop, len(frames))) for span, _ in tracks]
+    steps = [np.zeros((len(span) - 1, 2)) for span in spans]
     before: np.ndarray | None = None
-    for frame in range(min(s.start for s, _ in spans), max(s.stop for s, _ in spans)):
+    for frame in range(min(s.start for s in spans), max(s.stop for s in spans)):
         picture = frames[frame]
         prepared = estimator.prepare(picture)
         if before is not None:
             scale = np.array(prepared.shape[1::-1]) / picture.shape[1::-1]
             lengths = np.linalg.norm(estimator(before, prepared) / scale, axis=-1)
-            for (span, boxes), of_person in zip(spans, steps, strict=True):
+            for span, (_, boxes), of_person in zip(spans, tracks, steps, strict=True):
                 if frame - 1 in span and frame in span:
                     row = frame - 1 - span.start
-                    inside = _cut(lengths, boxes[row], scale)
+                    corners = np.stack([boxes[row, :2], boxes[row, :2] + boxes[row, 2:]])
+                    (left, top), (right, bottom) = np.round(corners * scale).astype(int)
+                    inside = lengths[max(top, 0) : max(bottom, 1), max(left, 0) : max(right, 1)]
                     of_person[row] = np.quantile(inside, (0.5, 0.9)) if inside.size else 0
         before = prepared
     return steps
-
-
-def _cut(values: np.ndarray, box: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Cut a box [x, y, w, h] of the full picture out of [h, w] values of the prepared one."""
-    (left, top), (right, bottom) = np.round(np.stack([box[:2], box[:2] + box[2:]]) * scale).astype(
-        int
-    )
-    return values[max(top, 0) : max(bottom, 1), max(left, 0) : max(right, 1)]
 
 
 class UnlabelledVideo:

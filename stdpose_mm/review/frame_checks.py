@@ -48,9 +48,7 @@ class FrameCheck:
     joints: tuple[JointCheck, ...]
 
 
-def frames_to_check(
-    labels: VideoLabels, limit: int, num_joints: int = NUM_JOINTS
-) -> list[FrameCheck]:
+def frames_to_check(labels: VideoLabels, limit: int) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.
 
     A frame is ranked by the errors that the frames before it in the list do not imply: of a
@@ -59,13 +57,9 @@ def frames_to_check(
     Args:
         labels: A propagated video with scores.
         limit: Maximal number of frames; fewer if no others are expected to be wrong.
-        num_joints: Maximal number of joints named in each.
     """
     ranked = rank_errors(TrackErrors.from_scores(labels), limit)
-    return [
-        FrameCheck(frame, wrong, _worst_joints(labels, frame, num_joints))
-        for frame, wrong in ranked
-    ]
+    return [FrameCheck(frame, wrong, _worst_joints(labels, frame)) for frame, wrong in ranked]
 
 
 def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, float]]:
@@ -93,25 +87,24 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
         for track, errors in zip(tracks, left, strict=True):
             gap = track.find_gap(frame)
             if gap is not None:
-                errors[gap.inside] *= gap.variance_left(track.times[gap.inside], frame)[:, 0]
+                errors[gap.inside] *= gap.variance_left(frame)[:, 0]
     return ranked
 
 
-def most_doubtful(wrong: np.ndarray, limit: int = NUM_JOINTS) -> list[int]:
+def most_doubtful(wrong: np.ndarray) -> list[int]:
     """Choose the joints to name in a frame: those in about as much doubt as the worst.
 
     Args:
         wrong: [K] probability that each joint is wrong.
-        limit: Maximal number of joints.
 
     Returns:
         Positions in ``wrong``, worst first; none if nothing is in doubt.
     """
-    order = np.argsort(-wrong, kind='stable')[:limit]
+    order = np.argsort(-wrong, kind='stable')[:NUM_JOINTS]
     return [int(joint) for joint in order if 0 < wrong[joint] >= MIN_SHARE * wrong[order[0]]]
 
 
-def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[JointCheck, ...]:
+def _worst_joints(labels: VideoLabels, frame: int) -> tuple[JointCheck, ...]:
     joints = [
         JointCheck(
             person.track_id, labels.skeleton.keypoint_names[joint], float(person.scores[joint])
@@ -121,4 +114,4 @@ def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[Joi
         for joint in np.flatnonzero(person.labelled & person.propagated)
     ]
     wrong = np.array([1.0 - joint.score for joint in joints])
-    return tuple(joints[place] for place in most_doubtful(wrong, num_joints))
+    return tuple(joints[place] for place in most_doubtful(wrong))

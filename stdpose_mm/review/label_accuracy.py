@@ -49,7 +49,7 @@ class HiddenLabel:
 
 @dataclass(frozen=True)
 class LabelAccuracy:
-    """Hold how well hidden labels were filled in from the others.
+    """How well hidden labels were filled in from the others.
 
     The arrays have one entry for each of the N joints that were filled in.
 

@@ -13,19 +13,15 @@ from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.text import counted, listed, plural, ranges
 
-from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
-from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
+from .suspicious_labels import label_warnings
 
 MAX_TRACKS = 10
 """Maximum number of people with a line of their own; the others are counted."""
 
-MAX_PLACES = 5
-"""Maximum number of named joints outside the picture; the others are counted."""
-
 
 @dataclass(frozen=True)
 class TrackSummary:
-    """Hold which frames of one subject are labelled.
+    """Which frames of one subject are labelled.
 
     Args:
         track_id: The subject.
@@ -45,35 +41,22 @@ class TrackSummary:
 
 
 @dataclass(frozen=True)
-class OutsideJoint:
-    """A given joint that lies outside of the picture."""
-
-    track_id: int
-    frame_index: int
-    joint: str
-
-
-@dataclass(frozen=True)
 class LabelSummary:
-    """Hold which frames of a video are labelled, and labels that may be wrong.
+    """Which frames of a video are labelled, and labels that may be wrong.
 
     Args:
         num_frames: Length of the video.
         size: (width, height) of its frames in pixels.
         category: Name of the subjects' category.
         tracks: The subjects by track id.
-        outside: Given joints outside of the picture, by frame.
-        exchanged: Labels in which sides or people seem to be exchanged.
-        doubled: People whose labels coincide.
+        warnings: Sentences that say which labels may be wrong, see :func:`label_warnings`.
     """
 
     num_frames: int
     size: tuple[int, int]
     category: str
     tracks: tuple[TrackSummary, ...]
-    outside: tuple[OutsideJoint, ...]
-    exchanged: tuple[ExchangedLabels, ...]
-    doubled: tuple[DoubledLabels, ...]
+    warnings: list[str]
 
     @property
     def num_gaps(self) -> int:
@@ -107,12 +90,6 @@ def summarize_labels(
         size: (width, height) of its frames in pixels.
         life_span: Where a track begins and ends, see :func:`~.gaps.find_presence_intervals`.
     """
-    outside = [
-        OutsideJoint(track_id, frame, skeleton.keypoint_names[joint])
-        for track_id, track in tracks.items()
-        for frame, label in track.items()
-        for joint in np.flatnonzero(_outside(label, size))
-    ]
     return LabelSummary(
         num_frames,
         size,
@@ -121,9 +98,7 @@ def summarize_labels(
             _summarize_track(track_id, tracks[track_id], num_frames, life_span)
             for track_id in sorted(tracks)
         ),
-        tuple(sorted(outside, key=lambda place: (place.frame_index, place.track_id))),
-        tuple(find_exchanged_labels(tracks, skeleton)),
-        tuple(find_doubled_labels(tracks)),
+        label_warnings(tracks, skeleton, size),
     )
 
 
@@ -149,13 +124,7 @@ def _summarize_track(
     )
 
 
-def _outside(label: PersonLabel, size: tuple[int, int]) -> np.ndarray:
-    """Return [K] bool: given joints beyond the outer edges of the border's pixels."""
-    beyond = (label.keypoints < -0.5) | (label.keypoints > np.array(size) - 0.5)
-    return label.given & label.labelled & beyond.any(axis=1)
-
-
-def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
+def format_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
     """Write a summary as lines of text.
 
     Args:
@@ -196,25 +165,8 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
             'note: joints that a labelled frame leaves out get no place there, unless '
             '--fill-left-out is given'
         )
-    lines += [f'note: {note}' for note in (*word_doubts(summary), *notes)]
+    lines += [f'note: {note}' for note in (*summary.warnings, *notes)]
     return '\n'.join(lines)
-
-
-def word_doubts(summary: LabelSummary) -> list[str]:
-    """Say which labels may be wrong, in one sentence for each kind."""
-    who = summary.category
-    notes = []
-    if summary.outside:
-        places = [
-            f'{place.joint} of {who} {place.track_id} in frame {place.frame_index}'
-            for place in summary.outside
-        ]
-        notes.append(
-            f'{counted(len(places), "joint")} outside of the picture: {listed(places, MAX_PLACES)}'
-        )
-    notes += word_exchanged(summary.exchanged, who)
-    notes += word_doubled(summary.doubled, who)
-    return notes
 
 
 def _frames(frames: Sequence[int]) -> str:

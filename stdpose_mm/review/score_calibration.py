@@ -113,15 +113,13 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
 def _with_scores(
     labels: VideoLabels, scores_of: Callable[[PersonLabel], np.ndarray | None]
 ) -> VideoLabels:
-    return labels.with_persons([_rescored(person, scores_of) for person in labels.persons])
-
-
-def _rescored(
-    person: PersonLabel, scores_of: Callable[[PersonLabel], np.ndarray | None]
-) -> PersonLabel:
-    if not person.propagated.any():
-        return person
-    scores = scores_of(person)
-    if scores is not None and person.scores is not None:
-        scores = np.where(person.propagated, scores, person.scores)
-    return replace(person, scores=scores)
+    """Replace the scores of propagated joints."""
+    persons = []
+    for person in labels.persons:
+        if person.propagated.any():
+            scores = scores_of(person)
+            if scores is not None and person.scores is not None:
+                scores = np.where(person.propagated, scores, person.scores)
+            person = replace(person, scores=scores)
+        persons.append(person)
+    return labels.with_persons(persons)

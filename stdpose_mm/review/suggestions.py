@@ -10,7 +10,7 @@ import numpy as np
 
 from stdpose_mm.structures import VideoLabels
 
-from .expected_errors import TrackErrors, TrackGap, sum_by_frame
+from .expected_errors import TrackErrors, TrackGap, spread, sum_by_frame
 from .label_plans import combine_plans, errors_by_labels, plan_frames
 
 _MAX_CANDIDATES = 64
@@ -35,11 +35,6 @@ class FrameSuggestion:
     gain: float
 
 
-def suggest_frames(labels: VideoLabels, given: Collection[int], num: int) -> list[int]:
-    """Suggest the frames of :func:`rank_suggestions`, without their gains."""
-    return [suggestion.frame_index for suggestion in rank_suggestions(labels, given, num)]
-
-
 def rank_suggestions(
     labels: VideoLabels, given: Collection[int], num: int
 ) -> list[FrameSuggestion]:
@@ -60,7 +55,7 @@ def rank_suggestions(
             to be out of the picture, or known. Never suggested.
         num: Maximal number of frames; fewer if there is nothing to gain.
     """
-    return rank_gains(expected_errors(labels, given), num, given)
+    return rank_gains(expected_errors(labels, given), num)
 
 
 def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackErrors]:
@@ -92,19 +87,11 @@ def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
     return tracks
 
 
-def rank_gains(
-    tracks: Sequence[TrackErrors], num: int, taken: Collection[int] = ()
-) -> list[FrameSuggestion]:
-    """Suggest frames as :func:`rank_suggestions` does, from the expected errors of everyone.
-
-    Args:
-        tracks: The expected errors.
-        num: See :func:`rank_suggestions`.
-        taken: Frames that are never suggested.
-    """
+def rank_gains(tracks: Sequence[TrackErrors], num: int) -> list[FrameSuggestion]:
+    """Suggest frames as :func:`rank_suggestions` does, from the expected errors of everyone."""
     if num < 1:
         return []
-    chunks = _useful_chunks(tracks, num, taken)
+    chunks = _useful_chunks(tracks, num)
     plans = [plan_frames(chunk.costs, num, chunk.frames) for chunk in chunks]
     # Fewer frames may leave as few errors.
     combined = combine_plans(plans, num)
@@ -115,19 +102,18 @@ def rank_gains(
     return [FrameSuggestion(frame, gain) for frame, gain in ranked]
 
 
-def expect_errors_left(tracks: Sequence[TrackErrors], taken: Collection[int] = ()) -> np.ndarray:
+def expect_errors_left(tracks: Sequence[TrackErrors]) -> np.ndarray:
     """Compute how many joints are expected to be wrong after every number of further labels.
 
     The time grows with the number of gaps of everyone, about a second for 1,000 of them.
 
     Args:
         tracks: The expected errors.
-        taken: Frames that are never labelled.
 
     Returns:
         [N + 1], the first without a further label, the last with all labels that help.
     """
-    chunks = (_make_chunk(tracks, gaps, taken) for gaps in _overlapping(tracks))
+    chunks = (_make_chunk(tracks, gaps) for gaps in _overlapping(tracks))
     return errors_by_labels([plan_frames(chunk.costs, None, chunk.frames) for chunk in chunks])
 
 
@@ -163,7 +149,7 @@ class _Chunk:
         return ranked
 
 
-def _useful_chunks(tracks: Sequence[TrackErrors], num: int, taken: Collection[int]) -> list[_Chunk]:
+def _useful_chunks(tracks: Sequence[TrackErrors], num: int) -> list[_Chunk]:
     """Make the chunks in which the best ``num`` frames lie, in order of time.
 
     Those with the best single frames, and those with the most errors: a few more than ``num`` of
@@ -173,66 +159,50 @@ def _useful_chunks(tracks: Sequence[TrackErrors], num: int, taken: Collection[in
     if not groups:
         return []
     gains = sum_by_frame(tracks, [track.gains() for track in tracks])
-    most_errors = np.argsort([-_sum_errors(gaps) for gaps in groups], kind='stable')
-    best_frame = np.argsort([-_best_gain(gaps, gains) for gaps in groups], kind='stable')
-    useful = {*most_errors[: num + _MORE_CHUNKS], *best_frame[: num + _MORE_CHUNKS]}
-    return [_make_chunk(tracks, groups[number], taken) for number in sorted(useful)]
+    errors = [sum(float(gap.errors.sum()) for gap in gaps) for gaps in groups]
+    best_gains = [max(float(gains[gap.times].max()) for gap in gaps) for gaps in groups]
+    useful: set[int] = set()
+    for values in (errors, best_gains):
+        useful.update(np.argsort(-np.array(values), kind='stable')[: num + _MORE_CHUNKS].tolist())
+    return [_make_chunk(tracks, groups[number]) for number in sorted(useful)]
 
 
-_TrackGaps = list[tuple[TrackErrors, TrackGap]]
-
-
-def _sum_errors(gaps: _TrackGaps) -> float:
-    return sum(float(track.errors[gap.inside].sum()) for track, gap in gaps)
-
-
-def _best_gain(gaps: _TrackGaps, gains: np.ndarray) -> float:
-    return max(float(gains[track.times[gap.inside]].max()) for track, gap in gaps)
-
-
-def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[_TrackGaps]:
+def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[list[TrackGap]]:
     """Group the gaps of all people so that those of different groups share no frame."""
-    gaps = [
-        (int(track.times[gap.inside][0]), int(track.times[gap.inside][-1]), track, gap)
-        for track in tracks
-        for gap in track.gaps()
-    ]
-    group: _TrackGaps = []
+    gaps = [gap for track in tracks for gap in track.gaps()]
+    group: list[TrackGap] = []
     end = -1
-    for first, last, track, gap in sorted(gaps, key=lambda item: item[:2]):
-        if group and first > end:
+    for gap in sorted(gaps, key=lambda gap: (gap.times[0], gap.times[-1])):
+        if group and gap.times[0] > end:
             yield group
             group = []
-        group.append((track, gap))
-        end = max(end, last)
+        group.append(gap)
+        end = max(end, gap.times[-1])
     if group:
         yield group
 
 
-def _make_chunk(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collection[int]) -> _Chunk:
-    frames = np.unique(np.concatenate([track.times[gap.inside] for track, gap in gaps]))
-    frames = frames[~np.isin(frames, list(taken))]
+def _make_chunk(tracks: Sequence[TrackErrors], gaps: Sequence[TrackGap]) -> _Chunk:
+    frames = np.unique(np.concatenate([gap.times for gap in gaps]))
     if len(frames) > _MAX_CANDIDATES:
         half = _MAX_CANDIDATES // 2
-        spread = frames[np.linspace(0, len(frames) - 1, half).round().astype(np.int64)]
         gains = sum_by_frame(tracks, [track.gains() for track in tracks])
         best = frames[np.argsort(-gains[frames], kind='stable')[:half]]
-        frames = np.union1d(spread, best)
+        frames = np.union1d(frames[spread(len(frames), half)], best)
     costs = np.zeros((len(frames) + 2, len(frames) + 2))
     # Errors of gaps without a frame to choose, at the row and column nearest to them.
     untouched = np.zeros_like(costs)
     ends = np.array([-np.inf, *frames, np.inf])
-    for track, gap in gaps:
-        times, errors = track.times[gap.inside], track.errors[gap.inside]
-        inside = frames[(frames >= times[0]) & (frames <= times[-1])]
+    for gap in gaps:
+        first, last = gap.times[0], gap.times[-1]
+        inside = frames[(frames >= first) & (frames <= last)]
         # A label before the gap counts as its start, and a label after it as its stop.
         own = np.searchsorted(inside, ends, side='right')
-        own[ends > times[-1]] = len(inside) + 1
+        own[ends > last] = len(inside) + 1
         if len(inside):
-            between = gap.errors_between(times, errors, inside)
-            costs += between[np.ix_(own, own)]
+            costs += gap.errors_between(inside)[np.ix_(own, own)]
         else:
             stop = int(np.argmax(own))
-            untouched[stop - 1, stop] += errors.sum()
+            untouched[stop - 1, stop] += gap.errors.sum()
     costs += np.cumsum(np.cumsum(untouched[::-1], axis=0)[::-1], axis=1)
     return _Chunk(frames.tolist(), costs)

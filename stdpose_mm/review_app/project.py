@@ -17,7 +17,7 @@ from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
-from stdpose_mm.review import summarize_labels, word_doubts
+from stdpose_mm.review import summarize_labels
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
@@ -115,7 +115,7 @@ def open_review(
             summary = summarize_labels(
                 state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
             )
-            for sentence in word_doubts(summary):
+            for sentence in summary.warnings:
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
         name = None if inputs.labels is None else inputs.labels.name
         review = VideoReview(propagator, state, labels, journal, name, inputs.out, KNOWN_SKELETONS)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.review import TrackMotion, UnlabelledVideo, choose_first_labels, measure_motion
-from stdpose_mm.review.first_labels import _MODELS, _expect_wrong
+from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
+from stdpose_mm.review.first_labels import _MODELS, TrackMotion, _expect_wrong
 
 
 def boxes_at(places: dict[int, float]) -> dict[int, np.ndarray]:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.review import combine_plans, plan_frames, share_labels
-from stdpose_mm.review.label_plans import errors_by_labels
+from stdpose_mm.review.label_plans import combine_plans, errors_by_labels, plan_frames, share_labels
 
 
 def errors_left(costs: np.ndarray, frames: tuple[int, ...]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.review import summarize_labels, word_summary
+from stdpose_mm.review import format_summary, summarize_labels
 from stdpose_mm.structures import PersonLabel, Skeleton
 
 NAMES = ('head', 'left_hand', 'right_hand')
@@ -52,7 +52,7 @@ def test_single_joints_are_told_apart():
     one = give(4, visibility=(2, 0, 0), keypoint_sources=sources)
     summary = summarize(give(0), one, give(8))
     assert summary.tracks[0].partial == (4,)
-    assert 'of single joints only in frame 4' in word_summary(summary)
+    assert 'of single joints only in frame 4' in format_summary(summary)
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,14 @@ def test_single_joints_are_told_apart():
 )
 def test_the_picture_ends_at_the_outer_edge_of_its_pixels(point, is_outside):
     summary = summarize(give(3, points=[point, *HERE[1:]]))
-    assert len(summary.outside) == is_outside
-    if is_outside:
-        place = summary.outside[0]
-        assert (place.track_id, place.frame_index, place.joint) == (0, 3, 'head')
+    said = ['1 joint outside of the picture: head of person 0 in frame 3']
+    assert summary.warnings == (said if is_outside else [])
 
 
 def test_words():
     labels = [give(frame, track_id) for frame in range(0, 29, 7) for track_id in (0, 2)]
     outside = give(29, 2, points=[[-4, 0], [1, 1], [200, 1]])
-    text = word_summary(summarize(*labels, outside), ['they seem to be one frame late'])
+    text = format_summary(summarize(*labels, outside), ['they seem to be one frame late'])
     assert text.splitlines() == [
         'labels of 2 people in a video of 30 frames, 100x80 pixels',
         '  person 0: frames 0-28 every 7 (5 frames)',
@@ -95,29 +93,29 @@ def test_a_label_that_only_leaves_out_a_joint_is_no_absence():
     summary = summarize(give(0), hidden, give(8))
     assert summary.tracks[0].absent == ()
     line = '  person 0: frames 0, 8; of single joints only in frame 4'
-    assert line in word_summary(summary).splitlines()
+    assert line in format_summary(summary).splitlines()
 
 
 def test_absence_that_was_marked_is_said():
     gone = [give(frame, visibility=(0, 0, 0)) for frame in (7, 21)]
     summary = summarize(give(0), gone[0], give(14), gone[1])
     assert summary.tracks[0].absent == (7, 21)
-    assert '  person 0: frames 0, 14; absent from frames 7, 21 on' in word_summary(summary)
+    assert '  person 0: frames 0, 14; absent from frames 7, 21 on' in format_summary(summary)
 
 
 def test_one_of_each_is_singular():
-    text = word_summary(summarize(give(0), num_frames=2, category='rat'))
+    text = format_summary(summarize(give(0), num_frames=2, category='rat'))
     assert text.splitlines() == [
         'labels of 1 rat in a video of 2 frames, 100x80 pixels',
         '  rat 0: frame 0',
         'gaps: 1, the longest of 1 frame (rat 0, frame 1); 1 pose to compute',
     ]
-    assert 'gaps: none' in word_summary(summarize(give(0), num_frames=1))
+    assert 'gaps: none' in format_summary(summarize(give(0), num_frames=1))
 
 
 def test_a_crowd_is_counted():
     labels = [give(0, track_id) for track_id in range(200)]
-    lines = word_summary(summarize(*labels, category='mouse')).splitlines()
+    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
     assert lines[0].startswith('labels of 200 mice ')
     assert len(lines) == 13
     assert lines[11] == '  and 190 more mice'
@@ -128,7 +126,7 @@ def test_a_crowd_is_counted():
 )
 def test_ten_are_listed_one_by_one(number, last):
     labels = [give(0, track_id) for track_id in range(number)]
-    lines = word_summary(summarize(*labels, category='mouse')).splitlines()
+    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
     assert lines[-2] == last
 
 
@@ -137,25 +135,25 @@ def test_ten_are_listed_one_by_one(number, last):
     [(8, '1, 4, 9, 16, 25, 36, 49, 64'), (9, '1, 4, 9, 16, 25, 36, 49, 64 and 1 more (9 frames)')],
 )
 def test_frames_are_counted_once_they_are_too_many_to_list(number, said):
-    text = word_summary(summarize(*(give((n + 1) ** 2) for n in range(number)), num_frames=90))
+    text = format_summary(summarize(*(give((n + 1) ** 2) for n in range(number)), num_frames=90))
     assert f'  person 0: frames {said}' in text.splitlines()
 
 
 def test_a_propagated_joint_outside_of_the_picture_is_no_mistake_of_the_labels():
     sources = np.array(['propagated', 'given', 'given'])
     outside = give(3, points=[[-9, 0], *HERE[1:]], keypoint_sources=sources)
-    assert summarize(outside).outside == ()
+    assert summarize(outside).warnings == []
 
 
 def test_joints_that_one_label_leaves_out_are_said():
     labels = [give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 0, 0)), give(14)]
     summary = summarize(*labels)
     assert summary.tracks[0].left_out == (0, 7)
-    text = word_summary(summary)
+    text = format_summary(summary)
     assert 'person 0: frames 0, 7, 14; joints are left out in frames 0, 7' in text
     assert 'unless --fill-left-out is given' in text
 
 
 def test_joints_that_nobody_ever_labels_are_not_called_left_out():
-    text = word_summary(summarize(give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 2, 0))))
+    text = format_summary(summarize(give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 2, 0))))
     assert 'left out' not in text

@@ -9,7 +9,7 @@ from stdpose_mm.io.video import UnavailableFrames
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.review import calibrate_scores, suggest_frames
+from stdpose_mm.review import calibrate_scores, rank_suggestions
 from support.scored_videos import given_at, scored_track, scored_video
 
 
@@ -77,6 +77,8 @@ def test_scores_of_interpolation_are_what_the_labels_tell() -> None:
     by_frame = {p.frame_index: p for p in calibrate_scores(dense, 'linear').persons}
     assert by_frame[15].scores[0] < by_frame[5].scores[0] < by_frame[1].scores[0] < 1
     assert by_frame[10].scores.tolist() == [1, 1]
-    assert suggest_frames(calibrate_scores(dense, 'linear'), [0, 10, 20], 1) == suggest_frames(
-        labels, [0, 10, 20], 1
+    (of_scores,), (of_labels,) = (
+        rank_suggestions(video, [0, 10, 20], 1)
+        for video in (calibrate_scores(dense, 'linear'), labels)
     )
+    assert of_scores.frame_index == of_labels.frame_index

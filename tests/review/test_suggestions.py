@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations, pairwise
 
@@ -14,9 +15,13 @@ from stdpose_mm.review import (
     expect_errors_left,
     rank_gains,
     rank_suggestions,
-    suggest_frames,
 )
+from stdpose_mm.structures import VideoLabels
 from support.scored_videos import bridge_scores, given_at, scored_track, scored_video
+
+
+def suggest_frames(labels: VideoLabels, given: Collection[int], num: int) -> list[int]:
+    return [suggestion.frame_index for suggestion in rank_suggestions(labels, given, num)]
 
 
 def test_the_middle_of_an_even_gap_helps_most() -> None:

@@ -1,0 +1,153 @@
+"""Labels in which sides or people are exchanged, and people who are labelled twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.review.suspicious_labels import (
+    find_doubled_people,
+    find_exchanged_people,
+    find_exchanged_sides,
+    label_warnings,
+)
+from stdpose_mm.structures import PersonLabel, Skeleton
+from support.label_samples import tracks_of
+
+SKELETON = Skeleton(('head', 'left_hip', 'right_hip', 'left_foot', 'right_foot'))
+STANDING = np.array([[50, 10], [60, 50], [40, 50], [62, 90], [38, 90]], float)
+MIRRORED = STANDING[[0, 2, 1, 4, 3]]
+SPEED = np.array([1.0, 0.5])
+
+
+def give(
+    frame: int, track_id: int = 1, pose: np.ndarray = STANDING, visible: str = '22222'
+) -> PersonLabel:
+    """A label of somebody who walks to the lower right."""
+    visibility = np.array([*visible], int)
+    return PersonLabel(frame, pose + frame * SPEED, visibility, track_id=track_id)
+
+
+def find_sides(*labels: PersonLabel) -> list[tuple[int, int]]:
+    assert find_exchanged_people(tracks_of(*labels)) == []
+    return find_exchanged_sides(tracks_of(*labels), SKELETON)
+
+
+def find_people(*labels: PersonLabel) -> list[tuple[int, int, int]]:
+    assert find_exchanged_sides(tracks_of(*labels), SKELETON) == []
+    return find_exchanged_people(tracks_of(*labels))
+
+
+def test_the_one_label_whose_sides_are_exchanged_is_found() -> None:
+    labels = [give(0), give(7), give(14, pose=MIRRORED), give(20), give(28)]
+    assert find_sides(*labels) == [(14, 1)]
+
+
+def test_labels_that_fit_their_neighbours_are_none() -> None:
+    assert find_sides(*(give(frame) for frame in (0, 7, 14, 21))) == []
+    # Who turns round stays turned.
+    turned = [give(frame, pose=MIRRORED) for frame in (14, 21, 28)]
+    assert find_sides(give(0), give(7), *turned) == []
+
+
+@pytest.mark.parametrize('visible', ['22200', '20202', '20000'])
+def test_less_than_two_pairs_of_joints_tell_nothing(visible: str) -> None:
+    assert find_sides(give(0), give(7, pose=MIRRORED, visible=visible), give(14)) == []
+
+
+def test_two_people_whose_numbers_are_exchanged_in_one_label_are_found() -> None:
+    beside = STANDING + np.array([80, 0])
+    labels = [give(frame, 2, beside) for frame in (0, 14)]
+    labels += [give(frame, 5) for frame in (0, 14)]
+    assert find_people(*labels, give(7, 5, beside), give(7, 2)) == [(7, 2, 5)]
+    assert find_people(*labels, give(7, 2, beside), give(7, 5)) == []
+
+
+@pytest.mark.parametrize(('visible', 'number'), [('22220', 1), ('22200', 0)])
+def test_people_are_compared_by_four_joints_or_more(visible: str, number: int) -> None:
+    beside = STANDING + np.array([80, 0])
+    labels = [give(frame, 2, beside) for frame in (0, 14)]
+    labels += [give(frame, 5) for frame in (0, 14)]
+    exchanged = [give(7, 5, beside, visible), give(7, 2, visible=visible)]
+    assert len(find_people(*labels, *exchanged)) == number
+
+
+def test_a_right_label_just_before_or_after_an_exchanged_one_is_not_named() -> None:
+    # The line to the exchanged label is almost there, and has left and right exchanged as well.
+    labels = [give(0), give(13), give(14, pose=MIRRORED), give(15), give(28)]
+    assert find_sides(*labels) == [(14, 1)]
+
+
+def test_absence_next_to_a_label_tells_nothing() -> None:
+    gone = give(14, visible='00000')
+    assert find_sides(give(0), give(7, pose=MIRRORED), gone, give(21)) == []
+
+
+TALL = np.array([[50, 0], [60, 50], [40, 50], [60, 100], [40, 100]], float)
+"""100 pixels high."""
+
+
+def give_beside(
+    frame: int, track_id: int, aside: float = 0, visible: str = '22222', size: float = 1
+) -> PersonLabel:
+    pose = size * TALL + np.array([aside, 0])
+    return PersonLabel(frame, pose, np.array([*visible], int), track_id=track_id)
+
+
+def find_doubled(*labels: PersonLabel) -> dict[tuple[int, int], list[int]]:
+    return find_doubled_people(tracks_of(*labels))
+
+
+@pytest.mark.parametrize(('aside', 'number'), [(0, 1), (4.9, 1), (5.1, 0), (30, 0)])
+def test_labels_within_a_twentieth_of_the_size_are_of_one_person(aside: float, number: int) -> None:
+    assert len(find_doubled(give_beside(0, 1), give_beside(0, 2, aside))) == number
+
+
+def test_a_pair_is_named_once_with_its_frames_and_apart_from_others() -> None:
+    labels = [give_beside(frame, track_id) for frame in (0, 7) for track_id in (5, 3)]
+    others = [give_beside(0, 4, 40), give_beside(7, 9, 40), give_beside(14, 3), give_beside(21, 5)]
+    assert find_doubled(*labels, *others) == {(3, 5): [0, 7]}
+
+
+@pytest.mark.parametrize('visible', ['22200', '00000'])
+def test_few_common_joints_tell_nothing(visible: str) -> None:
+    assert find_doubled(give_beside(0, 1), give_beside(0, 2, visible=visible)) == {}
+
+
+def test_four_common_joints_are_enough() -> None:
+    assert len(find_doubled(give_beside(0, 1), give_beside(0, 2, visible='22220'))) == 1
+
+
+def test_propagated_joints_tell_nothing() -> None:
+    partial = replace(
+        give_beside(0, 2),
+        keypoint_sources=np.array(['given'] * 3 + ['propagated'] * 2),
+        source='given',
+    )
+    assert find_doubled(give_beside(0, 1), partial) == {}
+
+
+def test_the_size_is_that_of_the_labelled_joints() -> None:
+    # 4 pixels aside: a tenth of those who are 40 high.
+    assert find_doubled(give_beside(0, 1, size=0.4), give_beside(0, 2, 4, size=0.4)) == {}
+
+
+def test_each_kind_is_said_in_a_sentence() -> None:
+    beside = STANDING + np.array([80, 0])
+    far = STANDING + np.array([300, 0])
+    tracks = tracks_of(
+        *(give(0, 1), give(7, 1, MIRRORED), give(14, 1)),
+        *(give(0, 2, beside), give(7, 2, far), give(14, 2, beside)),
+        *(give(0, 3, far), give(7, 3, beside), give(14, 3, far)),
+        *(give(0, 4), give(28, 4)),
+    )
+    assert label_warnings(tracks, Skeleton(SKELETON.keypoint_names, (), 'rat'), (500, 200)) == [
+        'left and right of rat 1 in frame 7 seem to be exchanged, by the labels before and after: '
+        'look at them before you go on',
+        'rat 2 and rat 3 in frame 7 seem to be exchanged, by the labels before and after: look at '
+        'them before you go on',
+        'rat 1 and rat 4 in frame 0 lie on each other, as if one rat were labelled twice: if so, '
+        'remove one of the two labels, or each becomes a track of its own',
+    ]
