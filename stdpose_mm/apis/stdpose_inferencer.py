@@ -343,7 +343,7 @@ class STDPoseInferencer(Pose2DInferencer):
         people: Any = self.detector
         high_score_thr = HIGH_SCORE_THR
         if bboxes is not None and len(bboxes):
-            people = as_boxes(bboxes, corners=True)
+            people = as_boxes(bboxes)
         elif self._whole_image:
             people = WHOLE_PICTURE
         elif self.detector is None:

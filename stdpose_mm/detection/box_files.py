@@ -180,32 +180,25 @@ def _read_coco_detections(
 ) -> dict[int, _People]:
     if not read_json(path):
         return {}
-    found: dict[int, _People] = {}
     detected = read_detections(path, score_threshold).by_image
     indices = (
         _told_frames(path, [*detected], frames, options)
         if options
         else [_frame_of(path, image_id, frames) for image_id in detected]
     )
-    for (image_id, people), frame in zip(detected.items(), indices, strict=True):
-        if frame in found:
-            raise InputError(
-                f'{path} has detections for frame {frame} under several names, one of them '
-                f'{image_id!r}; give each frame one'
-            )
-        found[frame] = [
-            (box, score, -1) for box, score in zip(people.boxes, people.scores, strict=True)
-        ]
-    return found
+    if len(set(indices)) < len(indices):
+        raise InputError(f'{path} has detections of one frame under several ids, give it one')
+    return {
+        frame: [(box, score, -1) for box, score in zip(people.boxes, people.scores, strict=True)]
+        for frame, people in zip(indices, detected.values(), strict=True)
+    }
 
 
 def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -> int:
-    if isinstance(image_id, int):
-        if image_id < 0:
-            raise InputError(f'{path} has image_id {image_id}, expected the 0-based frame')
-        return image_id
     places: list[int] = []
-    if frames is not None and frames.has_picture_files:
+    if isinstance(image_id, int):
+        places = [image_id] if image_id >= 0 else []
+    elif frames is not None and frames.has_picture_files:
         name = PurePosixPath(image_id).name
         names = [PurePosixPath(frames.path_of(i)).name for i in range(len(frames))]
         places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
@@ -259,20 +252,17 @@ def _read_labels(
     return found
 
 
-def as_boxes(
-    given: Mapping[int, object] | Sequence[object], corners: bool = False
-) -> dict[int, FrameBoxes]:
-    """Convert boxes from a program's own structures.
+def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
+    """Convert boxes from a program, in the form of MMPose.
 
     Args:
         given: One entry a frame, in order, or frame index -> entry. An entry is
 
-            - an array [N, 4] of x, y, width, height in pixels, or [N, 5] with the score last;
-            - a dict with ``boxes`` like that, and ``scores`` [N] and ``track_ids`` [N] if known;
+            - an array [N, 4] of x1, y1, x2, y2 in pixels, or [N, 5] with the score last;
+            - a dict with ``bboxes`` like that, and ``bbox_scores`` [N] and ``track_ids`` [N] if
+              known;
             - :class:`FrameBoxes`;
             - None without people.
-        corners: Whether arrays hold x1, y1, x2, y2, and dicts MMPose's fields: ``bboxes``,
-            ``bbox_scores`` and ``track_ids``.
 
     Returns:
         Frame index -> boxes; with track ids where they are given.
@@ -286,40 +276,33 @@ def as_boxes(
         if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:
             raise InputError(f'boxes are given for frame {frame!r}, expected 0, 1, 2, ...')
         if entry is not None:
-            boxes[int(frame)] = _as_boxes(f'boxes of frame {frame}', entry, corners)
+            boxes[int(frame)] = _as_boxes(f'boxes of frame {frame}', entry)
     return boxes
 
 
-def _as_boxes(where: str, entry: object, corners: bool) -> FrameBoxes:
+def _as_boxes(where: str, entry: object) -> FrameBoxes:
     if isinstance(entry, FrameBoxes):
         return check_boxes(where, entry.boxes, entry.scores, entry.track_ids)
-    names = ('bboxes', 'bbox_scores', 'track_ids') if corners else ('boxes', 'scores', 'track_ids')
-    fields = entry if isinstance(entry, Mapping) else {names[0]: entry}
-    if not {names[0]} <= set(fields) <= set(names):
+    fields = entry if isinstance(entry, Mapping) else {'bboxes': entry}
+    if not {'bboxes'} <= set(fields) <= {'bboxes', 'bbox_scores', 'track_ids'}:
         raise InputError(
-            f'{where}: the keys are {", ".join(map(str, fields))}, expected {names[0]}, and '
-            f'{names[1]} and {names[2]} if known'
+            f'{where}: the keys are {", ".join(map(str, fields))}, expected bboxes, and '
+            'bbox_scores and track_ids if known'
         )
-    values, scores, track_ids = (fields.get(name) for name in names)
-    array = _numbers(where, values)
-    if array.ndim == 2 and array.shape[1] == 5:
-        scores = array[:, 4] if scores is None else scores
-        array = array[:, :4]
-    if corners and array.size:
-        if array.shape[1:] != (4,) or not (array[:, :2] < array[:, 2:]).all():
-            raise InputError(
-                f'{where} must be [N, 4] x1, y1, x2, y2 with x2 above x1 and y2 above y1, got '
-                f'{array.tolist()}, correct them or leave them out'
-            )
-        array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
-    if array.size == 0:
-        array = array.reshape(0, 4)
-    return check_boxes(
-        where,
-        array,
-        np.ones(len(array)) if scores is None else scores,
-        np.full(len(array), -1) if track_ids is None else track_ids,
-    )
+    corners = _numbers(where, fields['bboxes'])
+    if corners.size == 0:
+        corners = corners.reshape(0, 4)
+    fits = corners.shape[1:] in ((4,), (5,)) and (corners[:, :2] < corners[:, 2:4]).all()
+    if not fits:
+        raise InputError(
+            f'{where} must be [N, 4] x1, y1, x2, y2 with x2 above x1 and y2 above y1, got '
+            f'{corners.tolist()}, correct them or leave them out'
+        )
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:4] - corners[:, :2]], axis=1)
+    scores, track_ids = fields.get('bbox_scores'), fields.get('track_ids')
+    if scores is None:
+        scores = corners[:, 4] if corners.shape[1] == 5 else np.ones(len(boxes))
+    return check_boxes(where, boxes, scores, [-1] * len(boxes) if track_ids is None else track_ids)
 
 
 def check_boxes(where: str, boxes: Any, scores: Any, track_ids: Any) -> FrameBoxes:

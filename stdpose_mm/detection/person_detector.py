@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
 from stdpose_mm.io.installed_configs import find_installed_config
-from stdpose_mm.onnx_session import GraphInput, open_network, run_given, start_session
+from stdpose_mm.onnx_session import open_network, run_given, start_session
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 SCORE_THRESHOLD = 0.2
@@ -36,11 +35,10 @@ _LEAST_COLUMNS = 6
 """Columns of YOLOX's output for one class: box, objectness, class."""
 
 _EXPECTED = 'RTMDet or YOLOX'
-_PICTURE = (1, 3, None, None)
 
 
 class PersonDetector(ABC):
-    """Detect the people of a picture.
+    """Detector of the people of a picture.
 
     Args:
         score_threshold: Boxes that score less are left out.
@@ -109,41 +107,36 @@ def build_person_detector(
                 'an ONNX file'
             )
         path = installed
+    thresholds = {'score_threshold': score_threshold, 'nms_iou': nms_iou}
     if path.suffix == '.onnx':
         if checkpoint is not None:
             raise InputError(
                 f'detector {path} is an ONNX file, which holds its weights, leave the checkpoint '
                 f'{checkpoint} out or give the MMDetection config that it was trained with'
             )
-        return OnnxPersonDetector(path, score_threshold, nms_iou)
+        return OnnxPersonDetector(path, **thresholds)
     if checkpoint is None:
         raise InputError(
             f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
             "or an ONNX file in place of the config, or the people's boxes"
         )
-    return MMDetPersonDetector(path, Path(checkpoint), device, score_threshold, nms_iou)
+    return MMDetPersonDetector(path, Path(checkpoint), device, **thresholds)
 
 
 class MMDetPersonDetector(PersonDetector):
-    """Run a model of MMDetection that has the class ``person``.
+    """Model of MMDetection that has the class ``person``.
 
     Args:
         config: Its config file.
         checkpoint: Its weights.
         device: Where it runs.
-        score_threshold: See :class:`PersonDetector`.
-        nms_iou: See :class:`PersonDetector`.
+        kwargs: See :class:`PersonDetector`.
     """
 
     def __init__(
-        self,
-        config: Path,
-        checkpoint: Path,
-        device: str = 'cpu',
-        score_threshold: float = SCORE_THRESHOLD,
-        nms_iou: float = NMS_IOU,
+        self, config: Path, checkpoint: Path, device: str = 'cpu', **kwargs: float
     ) -> None:
-        super().__init__(score_threshold, nms_iou)
+        super().__init__(**kwargs)
         require_checkpoint_file(checkpoint)
         from mmdet.apis import init_detector
 
@@ -186,121 +179,78 @@ def _mmdet_scope() -> AbstractContextManager[None]:
 
 
 class OnnxPersonDetector(PersonDetector):
-    """Run RTMDet or YOLOX from an ONNX file, by onnxruntime on the CPU.
+    """RTMDet or YOLOX in an ONNX file, run by onnxruntime on the CPU.
 
     Args:
         path: The file. Its outputs identify the architecture.
-        score_threshold: See :class:`PersonDetector`.
-        nms_iou: See :class:`PersonDetector`.
+        kwargs: See :class:`PersonDetector`.
 
     Raises:
-        InputError: If the file cannot be run, or has inputs or outputs of another architecture; of
-            free sizes this is known with the first picture.
+        InputError: If the file cannot be run, or has inputs or outputs of another architecture;
+            the shapes of outputs are known with the first picture.
     """
 
-    def __init__(
-        self, path: Path, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU
-    ) -> None:
-        super().__init__(score_threshold, nms_iou)
+    def __init__(self, path: Path, **kwargs: float) -> None:
+        super().__init__(**kwargs)
         self._path = path
         with open_network(path) as file:
             self._session = start_session(file, _EXPECTED)
-        outputs = self._session.outputs
+        inputs, outputs = self._session.inputs, self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
+        self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
+        shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == 'float32' else ()
+        if len(shape) != 4 or shape[0] not in (1, None) or shape[1] not in (3, None):
+            taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
+            raise InputError(
+                f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
+                f'{_EXPECTED} so'
+            )
         if not self._is_rtmdet and len(outputs) != 1:
             raise InputError(
                 f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
                 'or a single one (YOLOX)'
             )
-        self._input = _picture_input(path, self._session.inputs)
-        self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
-        shapes = dict(zip(outputs, self._session.output_shapes, strict=True))
-        if all(shapes[name] for name in self._outputs):
-            self._require_shapes([shapes[name] for name in self._outputs])
+        height, width = shape[2:]
+        self._size = (height, width) if height and width else (_FREE_SIDE, _FREE_SIDE)
+        self._grid, self._stride = _yolox_grid(*self._size)
 
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        height, width = self._input_size()
-        padded, scale = _letterbox(picture, height, width)
+        padded, scale = _letterbox(picture, *self._size)
         if self._is_rtmdet:
-            corners, scores = self._run_rtmdet(padded)
+            dets, labels = self._run((padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD)
+            people = dets[0][labels[0] == 0]
+            corners, scores = people[:, :4], people[:, 4]
         else:
-            corners, scores = self._run_yolox(padded)
-        corners = corners / scale
-        limit = np.tile(picture.shape[1::-1], 2)
-        return np.clip(corners, 0, limit), scores
-
-    def _input_size(self) -> tuple[int, int]:
-        """Return height and width of the network's input."""
-        height, width = self._input.shape[2:]
-        return (_FREE_SIDE, _FREE_SIDE) if height is None or width is None else (height, width)
-
-    def _run_rtmdet(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        normalised = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
-        dets, labels = self._run(normalised)
-        people = dets[0][labels[0] == 0]
-        return people[:, :4], people[:, 4]
-
-    def _run_yolox(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        (raw,) = self._run(padded)
-        grid, stride = _yolox_grid(*padded.shape[:2])
-        centre = (raw[0, :, :2] + grid) * stride
-        half = np.exp(raw[0, :, 2:4]) * stride / 2
-        return np.concatenate([centre - half, centre + half], axis=1), raw[0, :, 4] * raw[0, :, 5]
+            (raw,) = self._run(padded)
+            centre = (raw[0, :, :2] + self._grid) * self._stride
+            half = np.exp(raw[0, :, 2:4]) * self._stride / 2
+            corners = np.concatenate([centre - half, centre + half], axis=1)
+            scores = raw[0, :, 4] * raw[0, :, 5]
+        return np.clip(corners / scale, 0, np.tile(picture.shape[1::-1], 2)), scores
 
     def _run(self, picture: np.ndarray) -> list[np.ndarray]:
-        """Compute the outputs for a picture [H, W, 3] of the input size."""
-        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
-        found = run_given(
-            self._session, self._outputs, {self._input.name: batch}, self._path, _EXPECTED
-        )
-        self._require_shapes([values.shape for values in found])
-        return found
-
-    def _require_shapes(self, shapes: Sequence[tuple[int | None, ...]]) -> None:
-        """Require outputs of the shapes that the architecture has; ``None`` fits every size.
+        """Compute the outputs for a picture [H, W, 3] of the input size.
 
         Raises:
-            InputError: If they are others.
+            InputError: If it fails, or they are not shaped as those of the architecture.
         """
-        height, width = self._input_size()
-        rows = len(_yolox_grid(height, width)[0])
+        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
+        inputs = {self._session.inputs[0].name: batch}
+        found = run_given(self._session, self._outputs, inputs, self._path, _EXPECTED)
+        first, last = found[0].shape, found[-1].shape
+        rows = len(self._grid)
         if self._is_rtmdet:
-            dets, labels = shapes
-            fits = _fits(dets, (1, None, 5)) and _fits(labels, dets[:2])
+            fits = len(first) == 3 and first[::2] == (1, 5) and last == first[:2]
         else:
-            (raw,) = shapes
-            fits = _fits(raw, (1, rows, None)) and (raw[2] is None or raw[2] >= _LEAST_COLUMNS)
+            fits = len(first) == 3 and first[:2] == (1, rows) and first[2] >= _LEAST_COLUMNS
         if not fits:
-            given = ' and '.join(str(list(shape)) for shape in shapes)
+            shapes = ' and '.join(str(list(values.shape)) for values in found)
             raise InputError(
-                f'{self._path} gives {"outputs" if self._is_rtmdet else "an output"} of shape '
-                f"{given}, expected RTMDet's dets [1, boxes, 5] and labels [1, "
-                f"boxes] or YOLOX's raw output [1, {rows}, 5 + classes] for {width}x{height} "
-                'pixels, export one of these'
+                f"{self._path} gives outputs of shape {shapes}, expected RTMDet's dets "
+                f"[1, boxes, 5] and labels [1, boxes] or YOLOX's raw output [1, {rows}, "
+                f'5 + classes] for {self._size[1]}x{self._size[0]} pixels, export one of these'
             )
-
-
-def _picture_input(path: Path, inputs: Sequence[GraphInput]) -> GraphInput:
-    """Return the input of a network that takes one picture.
-
-    Raises:
-        InputError: If it takes something else.
-    """
-    if len(inputs) != 1 or inputs[0].dtype != 'float32' or not _fits(inputs[0].shape, _PICTURE):
-        taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
-        raise InputError(
-            f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
-            f'{_EXPECTED} so'
-        )
-    return inputs[0]
-
-
-def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
-    """Return whether a shape may be the expected one; ``None`` fits every size."""
-    return len(shape) == len(expected) and all(
-        size is None or wanted is None or size == wanted
-        for size, wanted in zip(shape, expected, strict=True)
-    )
+        return found
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:

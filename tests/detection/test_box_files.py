@@ -194,7 +194,10 @@ def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
 def test_mistakes_in_coco_detections_are_named(tmp_path):
     path = tmp_path / 'b.json'
     for items, message in (
-        ([{'image_id': -1, 'bbox': [0, 0, 5, 5], 'score': 1}], 'image_id -1, expected the 0-based'),
+        (
+            [{'image_id': -1, 'bbox': [0, 0, 5, 5], 'score': 1}],
+            'image_id -1, which names 0 pictures',
+        ),
         ([{'image_id': 0, 'bbox': [0, 0, 0, 5], 'score': 1}], 'boxes must be finite'),
         ([{'image_id': 0, 'bbox': [0, 0, 5, 5], 'score': 7}], r'scores must be in 0\.\.1'),
         ([{'image_id': 0, 'score': 1}], 'bbox'),

@@ -265,39 +265,28 @@ def test_boxes_beyond_the_video_are_refused():
 
 
 def test_identities_in_some_frames_only_are_refused():
-    boxes = as_boxes([[[0, 0, 5, 5]], {'boxes': [[0, 0, 5, 5]], 'track_ids': [1]}])
+    boxes = as_boxes([[[0, 0, 5, 5]], {'bboxes': [[0, 0, 5, 5]], 'track_ids': [1]}])
     with pytest.raises(InputError, match='frame 1 have track ids and those of frame 0 have none'):
         PrecomputedBoxes(boxes)
 
 
 def test_boxes_of_a_program_in_all_their_forms():
-    tracked = FrameBoxes([[1, 2, 3, 4]], [0.5], [6])
     found = as_boxes(
         [
-            np.array([[1, 2, 3, 4]]),
-            [[1, 2, 3, 4, 0.25]],
-            {'boxes': [[1, 2, 3, 4]], 'scores': [0.5], 'track_ids': [6]},
-            tracked,
+            np.array([[1, 2, 4, 6]]),
+            [[1, 2, 4, 6, 0.25]],
+            {'bboxes': [[1, 2, 4, 6]], 'bbox_scores': [0.5], 'track_ids': [6]},
+            FrameBoxes([[1, 2, 3, 4]], [0.5], [6]),
             None,
             [],
         ]
     )
     assert sorted(found) == [0, 1, 2, 3, 5]
-    for frame in range(3):
-        assert found[frame].boxes.tolist() == [[1, 2, 3, 4]]
-    assert [found[i].scores.tolist() for i in range(3)] == [[1], [0.25], [0.5]]
+    assert [found[i].boxes.tolist() for i in range(4)] == [[[1, 2, 3, 4]]] * 4
+    assert [found[i].scores.tolist() for i in range(4)] == [[1], [0.25], [0.5], [0.5]]
     assert [found[i].track_ids.tolist() for i in range(4)] == [[-1], [-1], [6], [6]]
     assert found[5].boxes.shape == (0, 4)
-    assert as_boxes({7: [[1, 2, 3, 4]]})[7].boxes.shape == (1, 4)
-
-
-def test_boxes_in_the_form_of_mmpose():
-    found = as_boxes(
-        [[[1, 2, 4, 6, 0.25]], {'bboxes': [[1, 2, 4, 6]], 'track_ids': [6]}, []], corners=True
-    )
-    assert [found[i].boxes.tolist() for i in range(3)] == [[[1, 2, 3, 4]], [[1, 2, 3, 4]], []]
-    assert [found[i].scores.tolist() for i in range(3)] == [[0.25], [1], []]
-    assert found[1].track_ids.tolist() == [6]
+    assert as_boxes({7: [[1, 2, 4, 6]]})[7].boxes.shape == (1, 4)
 
 
 @pytest.mark.parametrize(
@@ -305,20 +294,16 @@ def test_boxes_in_the_form_of_mmpose():
     [
         ({-1: []}, 'boxes are given for frame -1, expected 0, 1, 2'),
         ({'a': []}, "boxes are given for frame 'a'"),
-        ([[[1, 2, 3]]], r'frame 0: .* have the shapes \[1, 3\], \[1\] and \[1\], expected'),
+        ([[[1, 2, 3]]], 'frame 0 must be .* x1, y1, x2, y2'),
+        ([[1, 2, 3, 4]], 'frame 0 must be .* x1, y1, x2, y2'),
         ([['a']], 'boxes of frame 0: they are no array of numbers'),
         ([[[1, 2, 3], [1]]], 'boxes of frame 0: they are no array of numbers'),
-        ([[[1, 2, 0, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
-        ([{'bbox': []}], 'boxes of frame 0: the keys are bbox, expected boxes'),
-        ([{'boxes': [[1, 2, 3, 4]], 'scores': [2]}], r'frame 0: scores must be in 0\.\.1'),
-        (
-            [{'boxes': [[1, 2, 3, 4]], 'track_ids': [1, 2]}],
-            r'have the shapes .* and \[2\]',
-        ),
-        (
-            [{'boxes': [[1, 2, 3, 4]], 'track_ids': ['a']}],
-            'frame 0: track ids must be distinct',
-        ),
+        ([[[1, 2, np.inf, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
+        ([FrameBoxes([[1, 2, 0, 4]], [1])], 'frame 0: boxes must be finite'),
+        ([{'bbox': []}], 'boxes of frame 0: the keys are bbox, expected bboxes'),
+        ([{'bboxes': [[1, 2, 3, 4]], 'bbox_scores': [2]}], r'frame 0: scores must be in 0\.\.1'),
+        ([{'bboxes': [[1, 2, 3, 4]], 'track_ids': [1, 2]}], r'have the shapes .* and \[2\]'),
+        ([{'bboxes': [[1, 2, 3, 4]], 'track_ids': ['a']}], 'track ids must be distinct'),
     ],
 )
 def test_boxes_that_are_none_are_refused(given_boxes, message):
@@ -331,7 +316,7 @@ def test_a_box_in_the_form_of_mmpose_is_refused_as_it_was_given(box):
     number = '30.0|60.0|nan'
     sentence = rf'frame 1 .* x1, y1, x2, y2 with x2 above x1 .* got \[\[50\.0, 60\.0, .*({number})'
     with pytest.raises(InputError, match=sentence):
-        as_boxes([[], [box]], corners=True)
+        as_boxes([[], [box]])
 
 
 def test_the_whole_picture_is_one_person():
