@@ -3,7 +3,7 @@
 Generates training and held-out clips, trains a tiny STDPose, tests it, propagates the labels of
 every 7th frame through the held-out clips, and leaves in the output folder
 
-- ``table.md``, ``table.csv`` and ``report.json``: how well each method fills in the unlabelled
+- ``table.md`` and ``report.json``: how well each method fills in the unlabelled
   frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the poses of ``auto`` with that STDPose;
 - ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots, and
@@ -34,7 +34,7 @@ from stdpose_mm.io import write_json, write_text
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from stdpose_mm.comparison import Comparison, Difficulty
+    from stdpose_mm.comparison import Comparison
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
@@ -71,7 +71,6 @@ STEPS = 5
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
     'table.md',
-    'table.csv',
     'report.json',
     'overlay.mp4',
     'overlay.png',
@@ -121,8 +120,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
     from tqdm import tqdm
 
-    from stdpose_mm.comparison import compare_propagators, report_difficulty
-    from stdpose_mm.comparison.comparison_report import comparison_csv
+    from stdpose_mm.comparison import compare_propagators
     from stdpose_mm.datasets.synthetic import write_dataset
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
@@ -141,8 +139,6 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         progress=lambda names, total: tqdm(names, total=total, unit=' videos'),
     )
-    difficulty = report_difficulty(data, args.interval)
-    print(f'held-out clips: {difficulty["val"]}')
 
     announce(2, 'train a tiny STDPose')
     config = demo_config(args, data, out / 'training')
@@ -185,10 +181,9 @@ def run(args: argparse.Namespace) -> None:
 
     table = comparison.table(TITLES)
     write_text(out / 'table.md', table + '\n')
-    write_text(out / 'table.csv', comparison_csv([comparison]))
     write_json(
         out / 'report.json',
-        report(args, config, comparison, difficulty, metrics, training_seconds),
+        report(args, config, comparison, metrics, training_seconds),
         indent=2,
     )
     print(f'\n{table}\n')
@@ -289,7 +284,6 @@ def report(
     args: argparse.Namespace,
     config: Config,
     comparison: Comparison,
-    difficulty: dict[Any, Difficulty],
     metrics: dict[str, float],
     training_seconds: float,
 ) -> dict[str, Any]:
@@ -307,7 +301,6 @@ def report(
             'threads': torch.get_num_threads(),
         },
         'seconds_until_trained': round(training_seconds, 1),
-        'difficulty': {split: figures.to_dict() for split, figures in difficulty.items()},
         'test': metrics,
         'propagation': comparison.to_dict(),
         'names': TITLES,

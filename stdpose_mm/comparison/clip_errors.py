@@ -26,14 +26,12 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from .motion import joint_speeds, mean_motion
-
 FrameGroup = Literal['unlabelled', 'all']
 
 
 @dataclass(frozen=True)
 class HiddenVideo:
-    """Hold a densely labelled video, of which the labels of every T-th frame are given.
+    """A densely labelled video, of which the labels of every T-th frame are given.
 
     The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
     joints in the order of the skeleton.
@@ -42,24 +40,15 @@ class HiddenVideo:
         labels: All labels, with track ids.
         interval: T.
         hidden_frames: Labelled frames that are not given, ascending.
-        motion: See :func:`~.motion.mean_motion`.
         hidden: Whether the label is hidden, bool [N].
         sized: Whether the pose has an extent to measure by, bool [N].
-        visibility: 1 (occluded) or 2 (visible) [N].
-        speed: See :func:`~.motion.joint_speeds`, [N].
-        frames_to_label: Frames to the nearest given label of the joint [N], 0 on a given one,
-            infinite if it is given nowhere.
     """
 
     labels: VideoLabels
     interval: int
     hidden_frames: tuple[int, ...]
-    motion: float
     hidden: np.ndarray
     sized: np.ndarray
-    visibility: np.ndarray
-    speed: np.ndarray
-    frames_to_label: np.ndarray
 
     @property
     def has_head_boxes(self) -> bool:
@@ -86,35 +75,22 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
             f'video {labels.name!r} has no labelled people to compare with, leave it out'
         )
     given_frames = subsample_labels(labels, interval).labelled_frame_indices
-    by_track: dict[str, list[np.ndarray]] = {}
+    hidden, sized = [], []
     for track in labels.tracks().values():
-        frames = np.array(list(track))
         labelled = np.stack([label.labelled for label in track.values()])
         points = np.stack([label.keypoints for label in track.values()])
-        given = np.isin(frames, given_frames)
-        columns = {
-            'hidden': ~given[:, None],
-            'sized': pose_sizes(points, labelled)[:, None] > 0,
-            'visibility': np.stack([label.visibility for label in track.values()]),
-            'speed': joint_speeds(track),
-            'frames_to_label': _frames_to_label(frames, labelled & given[:, None]),
-        }
-        for name, column in columns.items():
-            values = np.broadcast_to(column, labelled.shape)[labelled]
-            by_track.setdefault(name, []).append(values)
+        rows, _ = np.nonzero(labelled)
+        hidden.append(~np.isin(list(track), given_frames)[rows])
+        sized.append(pose_sizes(points, labelled)[rows] > 0)
     hidden_frames = sorted(set(labels.labelled_frame_indices) - set(given_frames))
     return HiddenVideo(
-        labels,
-        interval,
-        tuple(hidden_frames),
-        mean_motion(labels),
-        **{name: np.concatenate(columns) for name, columns in by_track.items()},
+        labels, interval, tuple(hidden_frames), np.concatenate(hidden), np.concatenate(sized)
     )
 
 
 @dataclass(frozen=True)
 class ClipErrors:
-    """Hold the errors of one propagation of a :class:`HiddenVideo`.
+    """Errors of one propagation of a :class:`HiddenVideo`.
 
     Args:
         errors: Errors of its N joints.
@@ -176,13 +152,3 @@ def propagate_hidden(
         labelled, shifted(truth, -first), video.interval, propagator, use_truth_boxes
     )
     return truth.with_persons(shifted(dense, first).persons)
-
-
-def _frames_to_label(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Count the frames [F, K] to the nearest row that gives the joint, infinite without any."""
-    distances = np.full(given.shape, np.inf)
-    for joint, rows in enumerate(given.T):
-        labelled = np.concatenate([[-np.inf], frames[rows], [np.inf]])
-        after = np.searchsorted(labelled, frames)
-        distances[:, joint] = np.minimum(labelled[after] - frames, frames - labelled[after - 1])
-    return distances

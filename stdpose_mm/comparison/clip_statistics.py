@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
 
 @dataclass(frozen=True)
 class Difference:
-    """Hold the difference of a metric between a method and the reference.
+    """Difference of a metric between a method and the reference.
 
     Args:
         value: Difference.
@@ -35,7 +34,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Hold the metrics of one method on one group of joints.
+    """Metrics of one method on one group of joints.
 
     Args:
         values: Metric -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
@@ -69,6 +68,11 @@ class ClipBootstrap:
         drawn = rng.integers(0, num_videos, (num_draws, num_videos))
         self.times = np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
 
+    @classmethod
+    def of(cls, num_videos: int, num_draws: int) -> ClipBootstrap | None:
+        """Draw; None without draws, or if there is one video only."""
+        return cls(num_videos, num_draws) if num_draws and num_videos > 1 else None
+
     def means(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Compute the pooled means [D, ...] of the drawn videos, NaN for a draw without any value.
 
@@ -92,7 +96,7 @@ def interval_95(samples: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Divide the joints into groups.
+    """Division of the joints into groups.
 
     Args:
         title: Property by which they are divided.
@@ -106,70 +110,12 @@ class Grouping:
     groups: Callable[[HiddenVideo], np.ndarray]
 
 
-CLIP_MOTION = 'motion of the clip'
-JOINT_SPEED = 'speed of the joint'
-OCCLUSION = 'occlusion'
-DISTANCES = 'frames to the nearest label'
-
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
-
-SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
-"""Upper limits of the bins of joint speed, in pose sizes a frame."""
-
-FARTHEST = 7
-"""Frames to the nearest label up to which every distance is a group of its own."""
-
-
-def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
-    """Group the joints whose labels are hidden by what may make them hard.
-
-    Args:
-        fast: Motion in pose sizes a frame above which a video is fast.
-    """
-
-    def clip_motion(video: HiddenVideo) -> np.ndarray:
-        return np.full(len(video.hidden), 0 if video.motion > fast else 1)
-
-    def joint_speed(video: HiddenVideo) -> np.ndarray:
-        bins = np.digitize(video.speed, SPEED_LIMITS)
-        return np.where(np.isnan(video.speed), len(SPEED_LIMITS) + 1, bins)
-
-    def occlusion(video: HiddenVideo) -> np.ndarray:
-        return 2 - video.visibility
-
-    def position(video: HiddenVideo) -> np.ndarray:
-        near = np.minimum(video.frames_to_label, FARTHEST + 1)
-        return np.where(np.isinf(video.frames_to_label), FARTHEST + 2, near).astype(np.int64) - 1
-
-    limits = [f'{limit:g}' for limit in SPEED_LIMITS]
-    speeds = [
-        f'below {limits[0]}',
-        *(f'{low} to {high}' for low, high in pairwise(limits)),
-        f'{limits[-1]} or more',
-        'unknown',
-    ]
-    distances = [*map(str, range(1, FARTHEST + 1)), f'{FARTHEST + 1} or more', 'no label']
-    divisions = {
-        CLIP_MOTION: ((f'fast (> {fast:g})', 'slow'), clip_motion),
-        JOINT_SPEED: (tuple(speeds), joint_speed),
-        OCCLUSION: (('visible', 'occluded'), occlusion),
-        DISTANCES: (tuple(distances), position),
-    }
-    return tuple(
-        Grouping(title, names, _of_hidden(divide, len(names)))
-        for title, (names, divide) in divisions.items()
-    )
-
-
-def _of_hidden(
-    divide: Callable[[HiddenVideo], np.ndarray], left_out: int
-) -> Callable[[HiddenVideo], np.ndarray]:
-    return lambda video: np.where(video.hidden, divide(video), left_out)
 
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """Hold sums over the joints of each of V videos and G groups.
+    """Sums over the joints of each of V videos and G groups.
 
     Args:
         sums, counts: Metric -> sum and number of its values [V, G].

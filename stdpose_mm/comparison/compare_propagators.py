@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import VideoLabels
@@ -25,7 +22,6 @@ from .clip_statistics import (
     MetricSummary,
     average_precision_of,
     compare_totals,
-    difficulty_groupings,
 )
 
 COLUMNS = {
@@ -42,16 +38,10 @@ COLUMNS = {
 WITH_INTERVAL = ('PCK@0.1', 'error_percent')
 """Metrics whose bootstrap interval is in the tables."""
 
-FAST_MOTION = 0.02
-"""Pose sizes a frame above which the motion of a video counts as fast."""
-
-Breakdown = dict[str, dict[str, MetricSummary]]
-"""Group of joints -> method -> metrics."""
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold the metrics of several propagators on the same videos.
+    """Metrics of several propagators on the same videos.
 
     Args:
         interval: T, every T-th frame was given.
@@ -61,10 +51,6 @@ class Comparison:
         unlabelled: Method -> metrics on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
         reference: Method to which the differences of the others are computed; ``None`` without one.
-        breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
-            joint is in one group, and groups may be empty.
-        reliability: Method -> reliability of the scores of its propagated joints, of each of its
-            seeds.
     """
 
     interval: int
@@ -73,8 +59,6 @@ class Comparison:
     unlabelled: dict[str, MetricSummary]
     all_frames: dict[str, MetricSummary]
     reference: str | None = None
-    breakdowns: dict[str, Breakdown] = field(default_factory=dict)
-    reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
 
     def summaries(self, frames: FrameGroup) -> dict[str, MetricSummary]:
         """Return the metrics of every method on a group of frames."""
@@ -83,8 +67,8 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
         groups = {
-            'unlabelled_frames': _group_fields(self.unlabelled),
-            'all_frames': _group_fields(self.all_frames),
+            'unlabelled_frames': group_fields(self.unlabelled),
+            'all_frames': group_fields(self.all_frames),
         }
         return {
             'interval': self.interval,
@@ -95,14 +79,6 @@ class Comparison:
             **{
                 key: {group: fields[key] for group, fields in groups.items()}
                 for key in ('intervals', 'seeds', 'spread', 'differences', 'joints')
-            },
-            'breakdowns': {
-                title: {group: _group_fields(rows) for group, rows in breakdown.items()}
-                for title, breakdown in self.breakdowns.items()
-            },
-            'reliability': {
-                method: [seed.to_dict() for seed in seeds]
-                for method, seeds in self.reliability.items()
             },
         }
 
@@ -197,7 +173,6 @@ def summarize(
     clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
     num_bootstrap: int = 1000,
     reference: str | None = None,
-    fast: float | None = None,
 ) -> Comparison:
     """Summarise the errors of several methods.
 
@@ -206,14 +181,9 @@ def summarize(
         clips: Method -> for each of its seeds the errors in every video.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Method that the differences of the others are to.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
-            broken down by motion, speed, occlusion and distance to the nearest label.
     """
-    bootstrap = None
-    if num_bootstrap and len(videos) > 1:
-        bootstrap = ClipBootstrap(len(videos), num_bootstrap)
-
-    totals = _totals_of(videos, clips, GIVEN_OR_NOT)
+    bootstrap = ClipBootstrap.of(len(videos), num_bootstrap)
+    totals = totals_of(videos, clips, GIVEN_OR_NOT)
     precision: dict[FrameGroup, dict[str, list[float]]] = {
         frames: {
             method: [average_precision_of(seed, frames) for seed in seeds]
@@ -223,18 +193,6 @@ def summarize(
     }
     unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
     all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
-    breakdowns: dict[str, Breakdown] = {}
-    for grouping in () if fast is None else difficulty_groupings(fast):
-        totals = _totals_of(videos, clips, grouping)
-        breakdowns[grouping.title] = {
-            name: compare_totals(
-                {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
-                bootstrap,
-                reference,
-            )
-            for group, name in enumerate(grouping.names)
-        }
-    scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
     return Comparison(
         interval=videos[0].interval,
         num_videos=len(videos),
@@ -242,36 +200,19 @@ def summarize(
         unlabelled=compare_totals(unlabelled, bootstrap, reference, precision['unlabelled']),
         all_frames=compare_totals(all_frames, bootstrap, reference, precision['all']),
         reference=reference,
-        breakdowns=breakdowns,
-        reliability={method: seeds for method, seeds in scores.items() if seeds},
     )
 
 
-def _totals_of(
+def totals_of(
     videos: Sequence[HiddenVideo],
     clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
     grouping: Grouping,
 ) -> dict[str, list[GroupTotals]]:
+    """Add up the errors of every method and seed by groups of joints."""
     return {
         method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
         for method, seeds in clips.items()
     }
-
-
-def _reliability_of(
-    videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
-) -> tuple[Reliability, ...]:
-    """Measure the scores of propagated joints for each seed; empty if none has a score."""
-    results = []
-    for clips in seeds:
-        scores, correct = [], []
-        for video, clip in zip(videos, clips, strict=True):
-            scored = video.hidden & clip.errors.sized & ~np.isnan(clip.scores)
-            scores.append(clip.scores[scored])
-            correct.append(clip.errors.relative[scored] <= CORRECT_WITHIN)
-        if any(map(len, scores)):
-            results.append(reliability(np.concatenate(scores), np.concatenate(correct)))
-    return tuple(results)
 
 
 def title_of(metric: str) -> str:
@@ -293,7 +234,7 @@ def metric_cell(row: MetricSummary, metric: str) -> str:
     return text
 
 
-def _group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:
+def group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:
     """Make the JSON fields of one group of joints: field -> method -> metric -> value."""
 
     def per_method(read: Callable[[MetricSummary], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

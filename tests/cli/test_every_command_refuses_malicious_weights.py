@@ -45,7 +45,6 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
     ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
-    ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""
@@ -59,18 +58,6 @@ OPTIONS = {
     '--no-memory': [],
 }
 """What commands are given if they have such an option, so that they soon come to the weights."""
-
-FORMS = {
-    'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]': [
-        'x=stdpose:model.py:bad.pth',
-        'x=stdpose:model.py:good.pth,bad.pth',
-        'x=auto:model.py:good.pth:bad.pth',
-        f'x=auto:model.py:good.pth::{POSE_CONFIG}=bad.pth',
-    ],
-    'NAME=[POSE[,POSE...]][:FUSER]': [f'x={POSE_CONFIG}=bad.pth', 'x=:bad.pth'],
-    'W[,W...]': ['bad.pth', 'good.pth,bad.pth'],
-}
-"""Placeholder of an argument -> its values, where these are more than the name of the file."""
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -90,11 +77,10 @@ def takes_weights(parser: CliParser, action: Action) -> bool:
 def weights_arguments() -> list[tuple[str, str, str]]:
     """Each argument that takes weights: command, name of the argument, value."""
     return [
-        (name, action.dest, value)
+        (name, action.dest, 'bad.pth')
         for name, parser in parsers().items()
         for action in parser._actions
         if takes_weights(parser, action)
-        for value in FORMS.get(str(action.metavar), ['bad.pth'])
     ]
 
 
@@ -161,30 +147,6 @@ def test_weights_that_a_command_is_given(
     assert not marker.exists()
     assert (code, len(lines)) == (2, 1), lines
     assert 'bad.pth holds shutil.copyfile' in lines[0]
-
-
-@pytest.mark.parametrize(
-    ('name', 'options'),
-    [
-        ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad.onnx=matcher']),
-        ('analysis_tools/benchmark_propagation', ['--evidence', 'x=bad=stdpose']),
-    ],
-)
-def test_networks_of_auto_that_a_command_is_given(
-    run_main: Run, marker: Path, name: str, options: list[str]
-) -> None:
-    """They are ONNX files, which nothing unpickles."""
-    shutil.copy('bad.pth', 'bad.onnx')
-    Path('bad').mkdir()
-    for file in ('stdpose_frames.onnx', 'stdpose_windows.onnx'):
-        shutil.copy('bad.pth', Path('bad', file))
-    words = command_line(name, parsers()[name], '', '')
-
-    code, _, lines = run_main(main_of(name), *words, *options)
-
-    assert not marker.exists()
-    assert (code, len(lines)) == (2, 1), lines
-    assert '.onnx is no network that onnxruntime can run' in lines[0]
 
 
 UNPICKLERS = {'torch': {'load'}, 'pickle': {'load', 'loads', 'Unpickler'}, 'joblib': {'load'}}

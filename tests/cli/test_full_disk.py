@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli import evaluate
-from stdpose_mm.io.labels import write_posetrack18
-from support.comparison_videos import posetrack_video
 from support.posetrack_videos import GOLDEN
 from support.tools import load_tool
 
@@ -78,35 +76,3 @@ def test_pseudo_labels(run_main, fill_disk, tmp_path, folder, label_file, full, 
     start = f'make_pseudo_labels.py: {sentence}{out / full} cannot be written: '
     assert line == f'{start}No space left on device, make room and start again'
     assert files(out) == written
-
-
-# In the order of writing, behind the poses of a video in the cache.
-WRITTEN = (
-    'linear_T7/fast.json',
-    'table.md',
-    'table.csv',
-    'by_interval.png',
-    'by_interval_fast.png',
-    'by_distance.png',
-    'comparison.json',
-)
-
-
-@pytest.mark.parametrize('full', ['cache/*.npz', *WRITTEN[:4], WRITTEN[-1]])
-def test_the_benchmark_of_propagation(run_main, fill_disk, tmp_path, full):
-    write_posetrack18(
-        posetrack_video('fast', range(3, 12), acceleration=4.0), tmp_path / 'fast.json'
-    )
-    out = tmp_path / 'out'
-    tool = load_tool('analysis_tools/benchmark_propagation')
-    options = ('--methods', 'linear', '--interval', 7, '--bootstrap', 0, '--out-dir', out)
-    fill_disk(full)
-    code, _, (line,) = run_main(tool.main, tmp_path / 'fast.json', *options)
-    assert code == 2
-    assert line.startswith(f'benchmark_propagation.py: {out}/')
-    assert line.endswith('cannot be written: No space left on device, make room and start again')
-    assert Path(line.split(' cannot be written')[0].split(': ')[1]).match(full)
-    before = WRITTEN[: WRITTEN.index(full)] if full in WRITTEN else ()
-    poses = files(out / 'cache')
-    assert len(poses) == (0 if full.startswith('cache') else 1)
-    assert files(out) - {f'cache/{name}' for name in poses} == set(before)

@@ -10,7 +10,6 @@ from stdpose_mm.comparison import (
     Comparison,
     MetricSummary,
     compare_propagators,
-    mean_motion,
 )
 from stdpose_mm.comparison.clip_statistics import ClipBootstrap, interval_95
 from stdpose_mm.errors import InputError
@@ -219,12 +218,6 @@ def test_no_interval_of_a_single_video_or_without_draws(num_bootstrap):
     summary: MetricSummary = comparison.unlabelled['linear']
     assert summary.intervals == {}
     assert '[' not in comparison.table()
-
-
-def test_motion_is_displacement_per_frame_in_pose_sizes():
-    # 10 px in one frame, then 10 px in two frames: 7.5 px a frame on average, of 100 px.
-    assert mean_motion(mouse_video('v', {0: 0.0, 1: 10.0, 3: 20.0})) == pytest.approx(0.075)
-    assert mean_motion(mouse_video('v', {0: 0.0})) == 0
 
 
 @pytest.mark.parametrize(

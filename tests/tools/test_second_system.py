@@ -193,42 +193,6 @@ def test_auto_takes_it_as_evidence(
     assert all(np.isfinite(pose).all() for pose in with_evidence.values())
 
 
-def test_propagation_stands_in_one_table(
-    run: Run, with_labels: Files, model_files: Files, folder: Path, label_file: Path
-) -> None:
-    config, checkpoint = with_labels
-    code, printed, errors = run(
-        'analysis_tools/benchmark_propagation',
-        label_file,
-        *('--image-root', folder.parent, '--interval', 5, '--methods', 'linear'),
-        *('--model', f'first=stdpose:{model_files[0]}:{model_files[1]}'),
-        *('--model', f'second=semantic-motion:{config}:{checkpoint}'),
-        *('--model', f'frames=per-frame:{config}:{checkpoint}'),
-    )
-    assert (code, errors) == (0, [])
-    rows = [line.split(' | ')[0] for line in printed.splitlines()[2:6]]
-    assert rows == ['| linear', '| first', '| second', '| frames']
-
-
-@pytest.mark.parametrize(
-    ('kind', 'rows'),
-    [
-        ('with_labels', ['per-frame', 'semantic-motion', 'auto+semantic-motion']),
-        ('model_files', ['per-frame', 'stdpose', 'auto+stdpose']),
-    ],
-)
-def test_a_config_takes_part_in_its_own_method(
-    request: pytest.FixtureRequest, kind: str, rows: list[str]
-) -> None:
-    tool = load_tool('analysis_tools/benchmark_propagation')
-    config, checkpoint = request.getfixturevalue(kind)
-    arguments = ['labels', '--config', str(config), '--checkpoint', str(checkpoint)]
-    entries = tool.find_entries(tool.main.parse(arguments))
-    assert [entry.name for entry in entries] == ['linear', 'spline', 'flow', 'auto', *rows]
-    models = {entry.name: entry.config for entry in entries}
-    assert {name for name, model in models.items() if model} == set(rows)
-
-
 # Fitting to a video
 
 

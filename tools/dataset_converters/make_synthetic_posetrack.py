@@ -2,9 +2,8 @@
 
     python tools/dataset_converters/make_synthetic_posetrack.py OUT
 
-writes ``OUT/images/{train,val}/<video>/%06d.jpg``, ``OUT/annotations/{train,val}/<video>.json``
-and ``OUT/difficulty.json``. The same seed gives the same files. A run that was stopped goes on
-where it was.
+writes ``OUT/images/{train,val}/<video>/%06d.jpg`` and ``OUT/annotations/{train,val}/<video>.json``.
+The same seed gives the same files. A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -48,10 +47,9 @@ class SyntheticOptions:
 
 
 def generate(options: SyntheticOptions) -> None:
-    """Write the videos and print their difficulty."""
+    """Write the videos."""
     from tqdm import tqdm
 
-    from stdpose_mm.comparison import report_difficulty
     from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
     given: dict[str, Any] = {
@@ -67,8 +65,8 @@ def generate(options: SyntheticOptions) -> None:
         options.workers,
         progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
     )
-    for split, figures in report_difficulty(options.out).items():
-        print(f'{split}: {figures}')
+    counts = f'{options.train_videos} training and {options.val_videos} validation videos'
+    print(f'{counts} in {options.out}')
 
 
 main = Command(SyntheticOptions, generate, __doc__, 'make_synthetic_posetrack.py')

@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.comparison import Comparison
-from stdpose_mm.comparison import benchmark as benchmark_module
-from stdpose_mm.comparison.benchmark import (
+from research.comparison import benchmark as benchmark_module
+from research.comparison.benchmark import (
     BenchmarkEntry,
     Conditions,
     EntryRun,
     benchmark_propagators,
 )
-from stdpose_mm.comparison.comparison_plots import plot_comparisons
-from stdpose_mm.comparison.comparison_report import comparison_csv, comparison_report
-from stdpose_mm.comparison.motion import joint_speeds
+from research.comparison.breakdowns import BenchmarkComparison
+from research.comparison.comparison_plots import plot_comparisons
+from research.comparison.comparison_report import comparison_csv, comparison_report
+from research.comparison.motion import joint_speeds, mean_motion
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
@@ -86,7 +86,7 @@ def entries(tmp_path: Path) -> list[BenchmarkEntry]:
     ]
 
 
-def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[Comparison]:
+def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[BenchmarkComparison]:
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
     settings = {'reference': 'good', 'fast': 0.02, 'build': runs, **kwargs}
@@ -94,7 +94,7 @@ def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[Com
 
 
 @pytest.fixture
-def comparison(entries: list[BenchmarkEntry]) -> Comparison:
+def comparison(entries: list[BenchmarkEntry]) -> BenchmarkComparison:
     return compare(entries, Runs())[0]
 
 
@@ -238,7 +238,7 @@ def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatc
     assert calls(use_truth_boxes=True) == 2
     moved = replace(SLOW.persons[0], keypoints=SLOW.persons[0].keypoints + 1)
     assert calls(SLOW.with_persons([moved, *SLOW.persons[1:]])) == 1
-    monkeypatch.setattr('stdpose_mm.comparison.benchmark.code_fingerprint', lambda: 'other code')
+    monkeypatch.setattr('research.comparison.benchmark.code_fingerprint', lambda: 'other code')
     assert calls() == 2
 
 
@@ -375,3 +375,9 @@ def test_plots_of_a_comparison(entries, tmp_path):
         'by_distance.png',
     ]
     assert set(names) <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_motion_is_displacement_per_frame_in_pose_sizes():
+    # 10 px in one frame, then 10 px in two frames: 7.5 px a frame on average, of 100 px.
+    assert mean_motion(mouse_video('v', {0: 0.0, 1: 10.0, 3: 20.0})) == pytest.approx(0.075)
+    assert mean_motion(mouse_video('v', {0: 0.0})) == 0

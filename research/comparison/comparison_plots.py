@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from stdpose_mm.comparison.clip_statistics import MetricSummary
+from stdpose_mm.comparison.compare_propagators import WITH_INTERVAL, title_of
 from stdpose_mm.visualization import curves, save_figure
 from stdpose_mm.visualization.plots import Curve
 
-from .clip_statistics import CLIP_MOTION, DISTANCES, MetricSummary
-from .compare_propagators import WITH_INTERVAL, Comparison, title_of
+from .breakdowns import BenchmarkComparison
+from .groupings import CLIP_MOTION, DISTANCES
 
 INTERVAL_AXIS = 'T: every T-th frame is labelled'
 
@@ -17,7 +19,7 @@ LEAST_SHARE = 0.01
 """Share of the joints below which a distance is not plotted: joints that given frames lack."""
 
 
-def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[Path]:
+def plot_comparisons(comparisons: Sequence[BenchmarkComparison], out_dir: Path) -> list[Path]:
     """Plot PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
 
     Args:
@@ -61,7 +63,7 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
     return written
 
 
-def _by_distance(comparison: Comparison) -> dict[str, Curve]:
+def _by_distance(comparison: BenchmarkComparison) -> dict[str, Curve]:
     # The last group has no label, and so no distance.
     groups = list(comparison.breakdowns[DISTANCES].values())[:-1]
     return {

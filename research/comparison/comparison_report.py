@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stdpose_mm.comparison.clip_errors import FrameGroup
+from stdpose_mm.comparison.clip_statistics import Difference, MetricSummary
+from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, title_of
 from stdpose_mm.evaluation.functional import Reliability
 
-from .clip_errors import FrameGroup
-from .clip_statistics import Difference, MetricSummary
-from .compare_propagators import COLUMNS, WITH_INTERVAL, Comparison, title_of
+from .breakdowns import BenchmarkComparison
 
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
@@ -22,7 +23,7 @@ DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
 
 
 def comparison_report(
-    comparisons: Sequence[Comparison], notes: Sequence[str] = (), breakdowns: bool = False
+    comparisons: Sequence[BenchmarkComparison], notes: Sequence[str] = (), breakdowns: bool = False
 ) -> str:
     """Write tables with headings between them, and notes on their metrics.
 
@@ -52,7 +53,7 @@ def comparison_report(
     return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
 
 
-def comparison_csv(comparisons: Sequence[Comparison]) -> str:
+def comparison_csv(comparisons: Sequence[BenchmarkComparison]) -> str:
     """Write all figures of the tables as CSV, a row for every T, group of joints and method.
 
     ``by`` and ``group`` are empty but in the breakdowns. ``low`` and ``high`` are the ends of the
@@ -85,7 +86,7 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     return text.getvalue()
 
 
-def overview_table(comparisons: Sequence[Comparison]) -> str:
+def overview_table(comparisons: Sequence[BenchmarkComparison]) -> str:
     """Tabulate PCK@0.1 and error of unlabelled frames; a row per method, a column per T."""
     rows = [
         [
@@ -106,7 +107,9 @@ def overview_table(comparisons: Sequence[Comparison]) -> str:
     return _lines(lines)
 
 
-def difference_table(comparisons: Sequence[Comparison], frames: FrameGroup = 'unlabelled') -> str:
+def difference_table(
+    comparisons: Sequence[BenchmarkComparison], frames: FrameGroup = 'unlabelled'
+) -> str:
     """Tabulate the differences to the reference; a row for every T and method."""
     rows = [
         [
@@ -121,7 +124,7 @@ def difference_table(comparisons: Sequence[Comparison], frames: FrameGroup = 'un
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)
 
 
-def breakdown_table(comparisons: Sequence[Comparison], title: str, metric: str) -> str:
+def breakdown_table(comparisons: Sequence[BenchmarkComparison], title: str, metric: str) -> str:
     """Tabulate a metric in every group of joints; a row per T and method, one for the numbers.
 
     Args:
@@ -146,7 +149,7 @@ def breakdown_table(comparisons: Sequence[Comparison], title: str, metric: str) 
     return _table(['T', 'method', *groups], rows)
 
 
-def reliability_table(comparisons: Sequence[Comparison]) -> str:
+def reliability_table(comparisons: Sequence[BenchmarkComparison]) -> str:
     """Tabulate the calibration of the scores; a row for every T and method."""
     rows = []
     for comparison in comparisons:
@@ -226,7 +229,7 @@ def _lines(lines: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
-def _notes(comparisons: Sequence[Comparison], breakdowns: bool) -> list[str]:
+def _notes(comparisons: Sequence[BenchmarkComparison], breakdowns: bool) -> list[str]:
     first = comparisons[0]
     rows = first.unlabelled.values()
     notes = [

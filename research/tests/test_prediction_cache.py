@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.comparison.prediction_cache import open_prediction_cache
+from research.comparison.prediction_cache import open_prediction_cache
 from stdpose_mm.structures import PersonLabel
 
 PEOPLE = [

@@ -15,6 +15,13 @@ from typing import Any
 import cv2
 import torch
 
+from stdpose_mm.comparison.clip_errors import (
+    ClipErrors,
+    hide_labels,
+    measure,
+    propagate_hidden,
+)
+from stdpose_mm.comparison.compare_propagators import hide_videos
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names, file_name
@@ -31,8 +38,7 @@ from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
-from .clip_errors import ClipErrors, hide_labels, measure, propagate_hidden
-from .compare_propagators import Comparison, hide_videos, summarize
+from .breakdowns import BenchmarkComparison, break_down
 from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]'
@@ -271,7 +277,7 @@ class Conditions:
         image_root: Folder that file names of pictures start from.
         video_root: Folder that the video files named in the labels start from.
         device: Device of the models.
-        use_truth_boxes: See :func:`~.clip_errors.propagate_hidden`.
+        use_truth_boxes: See :func:`~stdpose_mm.comparison.clip_errors.propagate_hidden`.
         out_dir: Folder of predictions and their cache; ``None`` for neither.
     """
 
@@ -320,7 +326,7 @@ def benchmark_propagators(
     jobs: int = 1,
     progress: Callable[[Iterable[Measured], int], Iterable[Measured]] | None = None,
     build: Build = build_run,
-) -> list[Comparison]:
+) -> list[BenchmarkComparison]:
     """Compare propagators at several intervals.
 
     With an ``out_dir``, the predictions are written as PoseTrack18 files to
@@ -337,7 +343,7 @@ def benchmark_propagators(
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         reference: Name of the entry to which the differences of the others are computed.
         fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
-            broken down, see :func:`~.compare_propagators.summarize`.
+            broken down, see :func:`~.breakdowns.break_down`.
         jobs: Number of processes that share the videos.
         progress: Wraps the iteration over the results, given their number; say,
             ``lambda results, total: tqdm(results, total=total)``.
@@ -383,7 +389,7 @@ def benchmark_propagators(
         for interval, errors in by_interval.items():
             results[run, interval][number] = errors
     return [
-        summarize(
+        break_down(
             hidden[interval],
             {name: [results[run, interval] for run in seeds] for name, seeds in runs.items()},
             num_bootstrap,

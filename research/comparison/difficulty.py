@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stdpose_mm.comparison import compare_propagators
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import pose_sizes
 from stdpose_mm.io import write_json
@@ -20,8 +21,6 @@ from stdpose_mm.io.video import UnavailableFrames
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, VideoLabels, given_frames
 from stdpose_mm.text import counted
-
-from .compare_propagators import compare_propagators
 
 DIFFICULTY_FILE = 'difficulty.json'
 DEFAULT_INTERVAL = 7

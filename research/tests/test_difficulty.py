@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.comparison import measure_difficulty, report_difficulty
+from research.comparison.difficulty import measure_difficulty, report_difficulty
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, VideoFrame, VideoLabels

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.comparison.benchmark import BenchmarkEntry, build_run
+from research.comparison.benchmark import BenchmarkEntry, build_run
+from research.tools import benchmark_propagation as tool
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
 from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -22,14 +23,16 @@ from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 from support.paths import ROOT, SHARED_DATA
 from support.pose_network_files import write_dot_network
-from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 
 
-tool = load_tool('analysis_tools/benchmark_propagation')
+@pytest.fixture(autouse=True)
+def nothing_built() -> None:
+    """Tests register methods of their own under known names."""
+    build_run.cache_clear()
 
 
 @pytest.fixture
@@ -403,7 +406,7 @@ def test_no_labels_at_all(run, tmp_path):
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='no shared/data beside the repository')
 def test_motion_agrees_with_that_of_the_jhmdb_clips():
     # The clips' own figure includes joints outside the picture, which are not labelled.
-    from stdpose_mm.comparison import mean_motion
+    from research.comparison.motion import mean_motion
 
     compared = 0
     for path in sorted((SHARED_DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))[:60]:
