@@ -233,7 +233,7 @@ def infer_video(
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels.label_stream import LabelStream
-    from stdpose_mm.io.video import clock_of, write_video_like
+    from stdpose_mm.io.video import clock_of, write_video
     from stdpose_mm.propagation.window import see_every
     from stdpose_mm.tracking.smoothing import build_smoother
 
@@ -277,7 +277,7 @@ def infer_video(
         else:
             # The video gets its final name after the labels are written: both files exist, or none.
             video = outputs.enter_context(atomic_path(options.save_video))
-            write_video_like(video, results.draw(not options.hide_boxes), frames)
+            write_video(video, results.draw(not options.hide_boxes), like=frames)
         seconds = time.monotonic() - began
         is_complete = labels.num_frames == len(frames)
         extra = {

@@ -9,7 +9,7 @@ from os import PathLike
 import cv2
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource, write_video_like
+from stdpose_mm.io.video import FrameSource, write_video
 from stdpose_mm.structures import (
     OCCLUDED,
     PersonLabel,
@@ -105,12 +105,12 @@ def overlay_frames(frames: FrameSource, labels: VideoLabels) -> Iterator[np.ndar
 def write_overlay(path: str | PathLike[str], frames: FrameSource, labels: VideoLabels) -> None:
     """Write a video of all frames with the people of ``labels`` drawn, atomically.
 
-    It has the times and the sound of ``frames``, see :func:`write_video_like`.
+    It has the times and the sound of ``frames``, see :func:`write_video`.
 
     Raises:
         InputError: If a frame cannot be read or the file cannot be written.
     """
-    write_video_like(path, overlay_frames(frames, labels), frames)
+    write_video(path, overlay_frames(frames, labels), like=frames)
 
 
 class _Pose:

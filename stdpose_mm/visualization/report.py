@@ -19,7 +19,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_text
 from stdpose_mm.io.outputs import report_video
-from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
+from stdpose_mm.io.video import FrameSource, presentation_times, write_video
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import SOURCES, PersonLabel, VideoLabels, count_sources, pose_extent
 from stdpose_mm.text import counted, plural, ranges
@@ -164,7 +164,7 @@ def _video(
     with tempfile.TemporaryDirectory() as folder:
         overlay = Path(folder) / beside.name
         pictures = (_shrink(frame, MAX_VIDEO_SIDE) for frame in overlay_frames(frames, labels))
-        write_video_like(overlay, pictures, frames)
+        write_video(overlay, pictures, like=frames)
         source = _embed(overlay)
         if source is None:
             files.enter_context(atomic_path(beside)).write_bytes(overlay.read_bytes())

@@ -19,7 +19,7 @@ from stdpose_mm import detection
 from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import ArrayFrames, open_frames, write_video_like
+from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
@@ -287,7 +287,7 @@ class Uneven(ArrayFrames):
 
 def test_poses_are_smoothed_by_the_times_of_frames(run, pictures, boxes, tmp_path):
     video = tmp_path / 'uneven.mp4'
-    write_video_like(video, pictures, Uneven(pictures))
+    write_video(video, pictures, like=Uneven(pictures))
     plain, out = tmp_path / 'plain.json', tmp_path / 'smooth.json'
     assert run(video, '--out', plain, '--boxes', boxes)[0] == 0
     assert run(video, '--out', out, '--boxes', boxes, '--smooth', 'one-euro')[0] == 0

@@ -4,16 +4,17 @@ import logging
 
 from .frame_source import (
     FrameSource,
+    FrameView,
     UnavailableFrames,
+    cache_frames,
     clock_of,
     known_times,
     presentation_times,
 )
-from .frame_views import FrameView, cache_frames
 from .open_frames import open_frames, read_frame
 from .pictures import ArrayFrames, PictureFrames, read_picture, to_bgr, write_picture
 from .video_frames import VideoFrames
-from .video_writer import require_timing, write_video, write_video_like
+from .video_writer import require_timing, write_video
 
 __all__ = [
     'ArrayFrames',
@@ -33,7 +34,6 @@ __all__ = [
     'to_bgr',
     'write_picture',
     'write_video',
-    'write_video_like',
 ]
 
 # Where torchvision has turned PyAV's log on, FFmpeg's lines would go to stderr beside our sentence

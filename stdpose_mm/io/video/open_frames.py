@@ -64,8 +64,7 @@ def _open_list(pictures: Sequence[Any]) -> FrameSource:
         return ArrayFrames(pictures)
     if pictures and (Path(pictures[0]).is_dir() or kind_of_file(pictures[0]) == 'a video'):
         raise InputError(
-            f'{pictures[0]} in a list of pictures is a video, give one video at a time, and not in '
-            'a list'
+            f'{pictures[0]} in a list of pictures is a video, give one video at a time'
         )
     return PictureFrames(pictures, Path(pictures[0]).parent.name if pictures else 'the list')
 

@@ -47,17 +47,11 @@ class ArrayFrames(FrameSource):
             shape = [*picture.shape]
             fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
             if not fits or picture.dtype != np.uint8 or 0 in shape:
-                raise InputError(
-                    f'picture {index} is {picture.dtype} {shape}, expected uint8 [H, W], [H, W, 3] '
-                    '(BGR) or [H, W, 4]'
-                )
-            if index == 0:
-                self.size = shape[1], shape[0]
-            if (shape[1], shape[0]) != self.size:
-                raise InputError(
-                    f'picture {index} is {shape[1]}x{shape[0]} pixels and picture 0 is '
-                    f'{self.size[0]}x{self.size[1]}: give pictures of one video'
-                )
+                expected = 'uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
+                raise InputError(f'picture {index} is {picture.dtype} {shape}, expected {expected}')
+            if index and (shape[1], shape[0]) != self.size:
+                raise InputError(f'picture {index} is {shape[1]}x{shape[0]} pixels, unlike others')
+            self.size = shape[1], shape[0]
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -20,8 +20,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 
 from .demuxing import announced_end, read_frames, read_packets, warn_if_cut_short
-from .frame_source import FrameSource
-from .frame_views import FrameCache
+from .frame_source import FrameCache, FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg

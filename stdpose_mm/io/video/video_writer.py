@@ -53,76 +53,51 @@ def require_timing(path: PathLike, frames: FrameSource) -> None:
         )
 
 
-def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> None:
+def write_video(
+    path: PathLike,
+    frames: Iterable[np.ndarray],
+    fps: float = DEFAULT_FPS,
+    like: FrameSource | None = None,
+) -> None:
     """Write pictures as an H.264 video (4:2:0), atomically.
 
     Where FFmpeg was built without an H.264 encoder, MPEG-4 part 2 is written. 4:2:0 needs an even
     width and height: odd ones are padded by repeating the last column or row.
 
     Args:
-        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, sets the container.
+        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, sets the container. ``.avi``
+            and ``.h264`` hold a frame rate instead of times.
         frames: BGR uint8 arrays [H, W, 3] of one size; taken one at a time.
         fps: Frames per second.
+        like: A video whose times are taken instead of ``fps``; its first frame is shown at 0. Its
+            sound is copied, or encoded as AAC if the container requires it, and ends with the last
+            picture; ``.h264`` has no sound. The pixel aspect ratio is kept.
 
     Raises:
-        InputError: If ``path`` cannot be written, has no known suffix, or there are no frames.
+        InputError: If ``path`` cannot be written, has no known suffix, or there are no frames; or
+            see :func:`require_timing`.
         ValueError: If a frame has another shape than the first one or is not uint8.
     """
-    if not 0 < fps <= 1000:
-        raise InputError(f'frames per second must be in 0..1000, got {fps}')
-    rate = _as_rate(fps)
-    _write(path, frames, rate, 1 / rate, count())
-
-
-def write_video_like(path: PathLike, pictures: Iterable[np.ndarray], frames: FrameSource) -> None:
-    """Write pictures as :func:`write_video` does, with the times and the sound of a video.
-
-    Args:
-        path: The video file; ``.avi`` and ``.h264`` hold a frame rate instead of times.
-        pictures: A picture for each frame. If there are fewer, the sound ends with the last.
-        frames: The video. Its first frame is shown at 0. Its sound is copied, or encoded as AAC
-            if the container requires it; ``.h264`` has no sound. The pixel aspect ratio is kept.
-
-    Raises:
-        InputError: See :func:`write_video` and :func:`require_timing`.
-        ValueError: See :func:`write_video`.
-    """
-    require_timing(path, frames)
-    times = presentation_times(frames)
-    rate = _mean_rate(times)
-    if _is_untimed(path):
-        base, ticks = 1 / rate, list(range(len(times)))
-    else:
-        base = Fraction(1, min(math.lcm(*(time.denominator for time in times)), _MAX_TICKS))
-        ticks = [round(time / base) for time in times]
-    _write(path, pictures, rate, base, ticks, frames)
-
-
-def _write(
-    path: PathLike,
-    pictures: Iterable[np.ndarray],
-    rate: Fraction,
-    base: Fraction,
-    ticks: Iterable[int],
-    like: FrameSource | None = None,
-) -> None:
-    """Write a video.
-
-    Args:
-        path: The video file.
-        pictures: BGR uint8 arrays [H, W, 3].
-        rate: Frames per second on average, for the encoder's rate control.
-        base: Duration of a tick in seconds.
-        ticks: Time of every picture in ticks.
-        like: The video whose sound and pixel aspect ratio are written, if any.
-    """
     require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
+    clock: Iterator[int] = count()
+    if like is None:
+        if not 0 < fps <= 1000:
+            raise InputError(f'frames per second must be in 0..1000, got {fps}')
+        rate = _as_rate(fps)
+        base = 1 / rate
+    else:
+        require_timing(path, like)
+        times = presentation_times(like)
+        rate = _mean_rate(times)
+        base, clock = 1 / rate, iter(range(len(times)))
+        if not _is_untimed(path):
+            base = Fraction(1, min(math.lcm(*(time.denominator for time in times)), _MAX_TICKS))
+            clock = iter([round(time / base) for time in times])
     shape, sound = None, None
     with atomic_path(path) as temporary, ExitStack() as files:
         # FFmpeg takes a relative name such as 10:30.mp4 for an address.
         container = files.enter_context(av.open(os.path.abspath(temporary), 'w'))
-        clock = iter(ticks)
-        for picture in pictures:
+        for picture in frames:
             if shape is None:
                 shape = picture.shape
                 stream = container.add_stream(_ENCODER, rate=rate)
@@ -133,10 +108,7 @@ def _write(
                     stream.codec_context.sample_aspect_ratio = like.pixel_aspect
                     sound = _open_sound(like, container, files)
             if picture.shape != shape or picture.ndim != 3 or picture.dtype != np.uint8:
-                raise ValueError(
-                    f'a frame must be uint8 with shape {list(shape)}, got {picture.dtype} with '
-                    f'{list(picture.shape)}'
-                )
+                raise ValueError(f'a frame is {picture.dtype} {picture.shape}, expected {shape}')
             padded = np.pad(picture, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode='edge')
             frame = av.VideoFrame.from_ndarray(padded, format='bgr24')
             frame.pts, frame.time_base = next(clock), base

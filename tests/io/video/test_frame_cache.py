@@ -4,7 +4,7 @@ from mmap import mmap
 
 import numpy as np
 
-from stdpose_mm.io.video.frame_views import _SPARE, FrameCache
+from stdpose_mm.io.video.frame_source import _SPARE, FrameCache
 from support.forks import in_fork
 
 

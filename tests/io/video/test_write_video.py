@@ -13,7 +13,6 @@ from stdpose_mm.io.video import (
     open_frames,
     presentation_times,
     write_video,
-    write_video_like,
 )
 from support.video_files import make_packed_avi, make_talkie, make_video, number_of
 
@@ -39,7 +38,7 @@ def test_frames_come_back_with_their_rate(tmp_path: Path):
 def test_names_may_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     make_talkie(tmp_path / 'http:in.mp4', range(6))
-    write_video_like('10:30.mp4', pictures(6, 32, 48), open_frames('http:in.mp4'))
+    write_video('10:30.mp4', pictures(6, 32, 48), like=open_frames('http:in.mp4'))
     assert len(open_frames('10:30.mp4')) == 6
 
 
@@ -52,7 +51,7 @@ def test_pixels_that_are_not_square_stay_so(
         tmp_path / 'in.mp4', range(4), rotation=rotation, sample_aspect_ratio=Fraction(4, 3)
     )
     frames = cache_frames(open_frames(source))
-    write_video_like(tmp_path / f'out{suffix}', frames, frames)
+    write_video(tmp_path / f'out{suffix}', frames, like=frames)
 
     with av.open(str(tmp_path / f'out{suffix}')) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(shown)
@@ -111,7 +110,7 @@ def sound_of(path: Path) -> tuple[str, list[bytes], np.ndarray]:
 @pytest.mark.parametrize('suffix', ['.mp4', '.mov', '.m4v', '.mkv'])
 def test_varying_times_are_kept(tmp_path: Path, suffix: str):
     source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
-    write_video_like(tmp_path / f'out{suffix}', source, source)
+    write_video(tmp_path / f'out{suffix}', source, like=source)
     written = open_frames(tmp_path / f'out{suffix}')
 
     assert presentation_times(written) == [Fraction(time, 1000) for time in VARYING]
@@ -121,7 +120,7 @@ def test_varying_times_are_kept(tmp_path: Path, suffix: str):
 def test_times_of_odd_time_bases_are_exact(tmp_path: Path):
     ticks = [7 * 3003, 8 * 3003, 11 * 3003 + 1, 90000]
     source = open_frames(make_video(tmp_path / 'in.mp4', ticks, time_base=Fraction(1, 90000)))
-    write_video_like(tmp_path / 'out.mp4', source, source)
+    write_video(tmp_path / 'out.mp4', source, like=source)
 
     expected = [Fraction(tick - ticks[0], 90000) for tick in ticks]
     assert presentation_times(open_frames(tmp_path / 'out.mp4')) == expected
@@ -130,8 +129,8 @@ def test_times_of_odd_time_bases_are_exact(tmp_path: Path):
 def test_a_steady_rate_stays_as_it_is(tmp_path: Path):
     write_video(tmp_path / 'in.mp4', pictures(8, 32, 48), fps=29.97)
     source = open_frames(tmp_path / 'in.mp4')
-    write_video_like(tmp_path / 'out.mkv', source, source)
-    write_video_like(tmp_path / 'out.mp4', source, source)
+    write_video(tmp_path / 'out.mkv', source, like=source)
+    write_video(tmp_path / 'out.mp4', source, like=source)
 
     assert open_frames(tmp_path / 'out.mp4').fps == pytest.approx(29.97)
     assert open_frames(tmp_path / 'out.mkv').fps == pytest.approx(29.97)
@@ -142,14 +141,14 @@ def test_varying_times_are_refused_where_they_would_be_lost(tmp_path: Path, suff
     source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
 
     with pytest.raises(InputError, match=r'one frame rate only.*give a name such as out\.mp4'):
-        write_video_like(tmp_path / f'out{suffix}', source, source)
+        write_video(tmp_path / f'out{suffix}', source, like=source)
     assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 
 
 def test_times_rounded_to_milliseconds_are_steady_enough_for_avi(tmp_path: Path):
     write_video(tmp_path / 'in.mkv', pictures(8, 32, 48), fps=30)
     source = open_frames(tmp_path / 'in.mkv')
-    write_video_like(tmp_path / 'out.avi', source, source)
+    write_video(tmp_path / 'out.avi', source, like=source)
 
     written = open_frames(tmp_path / 'out.avi')
     assert len(written) == 8
@@ -172,7 +171,7 @@ def test_pictures_without_a_rate_come_at_25_a_second():
 def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path):
     path = make_talkie(tmp_path / 'in.mp4', VARYING)
     source = open_frames(path)
-    write_video_like(tmp_path / 'out.mp4', source, source)
+    write_video(tmp_path / 'out.mp4', source, like=source)
 
     codec, packets, samples = sound_of(tmp_path / 'out.mp4')
     assert codec == 'aac'
@@ -183,7 +182,7 @@ def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path):
 
 def test_sound_that_the_container_does_not_take_is_encoded_anew(tmp_path: Path):
     source = open_frames(make_talkie(tmp_path / 'in.mov', VARYING, codec='pcm_s16le'))
-    write_video_like(tmp_path / 'out.mp4', source, source)
+    write_video(tmp_path / 'out.mp4', source, like=source)
 
     codec, _, samples = sound_of(tmp_path / 'out.mp4')
     assert codec == 'aac'
@@ -196,7 +195,7 @@ def test_sound_that_the_container_does_not_take_is_encoded_anew(tmp_path: Path):
 def test_sound_moves_with_pictures_that_begin_late(tmp_path: Path):
     late = [time + 200 for time in VARYING]
     source = open_frames(make_talkie(tmp_path / 'in.mp4', late, lasts=1.2))
-    write_video_like(tmp_path / 'out.mp4', source, source)
+    write_video(tmp_path / 'out.mp4', source, like=source)
 
     _, _, samples = sound_of(tmp_path / 'out.mp4')
     assert presentation_times(open_frames(tmp_path / 'out.mp4'))[-1] == Fraction(960, 1000)
@@ -206,7 +205,7 @@ def test_sound_moves_with_pictures_that_begin_late(tmp_path: Path):
 
 def test_sound_ends_with_the_pictures(tmp_path: Path):
     source = open_frames(make_talkie(tmp_path / 'in.mp4', VARYING, begins=0))
-    write_video_like(tmp_path / 'out.mp4', [source[n] for n in range(6)], source)
+    write_video(tmp_path / 'out.mp4', [source[n] for n in range(6)], like=source)
 
     # The sixth picture is shown from 0.3 s until the seventh would come, at 0.7 s.
     _, _, samples = sound_of(tmp_path / 'out.mp4')
@@ -216,7 +215,7 @@ def test_sound_ends_with_the_pictures(tmp_path: Path):
 
 def test_a_bare_stream_has_no_sound(tmp_path: Path):
     source = open_frames(make_talkie(tmp_path / 'in.mp4', range(0, 400, 40)))
-    write_video_like(tmp_path / 'out.h264', source, source)
+    write_video(tmp_path / 'out.h264', source, like=source)
 
     assert len(open_frames(tmp_path / 'out.h264')) == 10
 
