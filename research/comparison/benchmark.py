@@ -24,6 +24,11 @@ from stdpose_mm.comparison.clip_errors import (
 from stdpose_mm.comparison.compare_propagators import hide_videos
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.onnx_window_backend import (
+    FRAMES_FILE,
+    WINDOWS_FILE,
+    OnnxWindowBackend,
+)
 from stdpose_mm.io.file_names import distinct_file_names, file_name
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
@@ -33,7 +38,6 @@ from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
-from stdpose_mm.propagation.auto.trained_stdpose import FRAMES_FILE, WINDOWS_FILE, TrainedSTDPose
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
 from stdpose_mm.structures import PersonLabel, VideoLabels
@@ -306,7 +310,9 @@ def build_run(run: EntryRun, device: str) -> BasePropagator:
         fuser=run.fuser,
         pose_networks=run.pose_networks,
         use_stdpose=run.use_stdpose,
-        stdpose=TrainedSTDPose(Path(run.stdpose)) if run.stdpose is not None else None,
+        stdpose=OnnxWindowBackend.from_stdpose(Path(run.stdpose))
+        if run.stdpose is not None
+        else None,
         matcher=TrainedMatcher(Path(run.matcher)) if run.matcher is not None else None,
     )
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):

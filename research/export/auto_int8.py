@@ -5,22 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.onnx_window_backend import (
+    FRAMES_FILE,
+    WINDOWS_FILE,
+    OnnxWindowBackend,
+)
+from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.auto.trained_stdpose import (
-    FRAMES_FILE,
-    WINDOWS_FILE,
-    EncodedFrames,
-    GivenLabels,
-    TrainedSTDPose,
-)
 from stdpose_mm.structures import VideoLabels
 
 from .static_int8 import quantise_convolutions
@@ -41,16 +41,16 @@ class _RememberingMatcher(TrainedMatcher):
         return super().describe(crops)
 
 
-class _RememberingSTDPose(TrainedSTDPose):
+class _RememberingSTDPose(OnnxWindowBackend):
     """Remember what STDPose sees of windows."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.seen: list[dict[str, np.ndarray]] = []
+    seen: list[dict[str, np.ndarray]]
 
-    def fuse(self, frames: EncodedFrames, rows: np.ndarray, given: GivenLabels) -> np.ndarray:
-        self.seen += self.window_inputs(frames, rows, given)
-        return super().fuse(frames, rows, given)
+    def fuse(
+        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+    ) -> np.ndarray:
+        self.seen += [each for (each,) in self.window_inputs(features, rows, given)]
+        return super().fuse(features, rows, given)
 
 
 def quantise_auto(
@@ -77,7 +77,8 @@ def quantise_auto(
     if folder.resolve() == stdpose.resolve():
         raise InputError(f'{folder} holds the STDPose that is read, give another folder')
     seeing = _RememberingMatcher(matcher)
-    fusing = _RememberingSTDPose(stdpose)
+    fusing: Any = _RememberingSTDPose.from_stdpose(stdpose)
+    fusing.seen = []
     propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
     for frames, labels in videos:
         for interval in INTERVALS:

@@ -11,10 +11,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.export.onnx_export import OPSET, FrameEncoder, halve_weights, quiet_exporter
-from stdpose_mm.inference import WindowModel
-from stdpose_mm.io import atomic_path
-from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.propagation.auto.trained_stdpose import (
+from stdpose_mm.inference.onnx_window_backend import (
     FRAME_OUTPUTS,
     FRAMES_FILE,
     ONNX_RECORD,
@@ -22,11 +19,16 @@ from stdpose_mm.propagation.auto.trained_stdpose import (
     WINDOWS_FILE,
     STDPoseRecord,
 )
+from stdpose_mm.inference.window_model import WindowModel
+from stdpose_mm.io import atomic_path
+from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import NUM_FRAMES
 
 
 def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:
-    """Write a STDPose as the two files that ``TrainedSTDPose`` reads, weights in half precision.
+    """Write a STDPose as two files with weights in half precision.
+
+    ``OnnxWindowBackend.from_stdpose`` reads them.
 
     - ``stdpose_frames.onnx``: ``crops`` [M, 3, H, W] uint8 BGR -> ``features`` [M, D, h', w'] and
       ``frame_heatmaps`` [M, K, h, w].

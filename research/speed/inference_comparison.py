@@ -22,11 +22,8 @@ from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
-from stdpose_mm.inference import (
-    OnnxWindowBackend,
-    TorchWindowBackend,
-    WindowModel,
-)
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_backend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
 from stdpose_mm.onnx_session import available_precisions
@@ -213,8 +210,8 @@ def own_pipelines(
         return ours(video, model, crops, backend, batch, name, precision, every)
 
     def exported(runtime: str, precision: str, every: int) -> Pipeline:
-        backend = OnnxWindowBackend(files.onnx, precision, batch, runtime)
-        model = backend.window_model(files.config)
+        backend = load_backend(files.config, files.onnx, 'cpu', precision, batch, runtime)
+        model: Any = backend.codec
         return ours(video, model, 'frame', backend, batch, f'ours, {runtime}', precision, every)
 
     def bare(precision: str) -> Pipeline:

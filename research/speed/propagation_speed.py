@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_labels, write_posetrack18
 from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
 from stdpose_mm.propagation import (

@@ -11,13 +11,14 @@ import pytest
 
 from research.comparison.benchmark import BenchmarkEntry, build_run
 from research.tools import benchmark_propagation as tool
+from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.auto.trained_stdpose import FRAMES_FILE, SHIPPED_STDPOSE, WINDOWS_FILE
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
@@ -263,8 +264,8 @@ def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
     assert [len(entry.pose_networks) for entry in entries] == [0, 1, 1]
     plain, as_it_comes = entries[0].runs()[0], BenchmarkEntry('auto', 'auto').runs()[0]
     assert plain.fingerprint != as_it_comes.fingerprint
-    assert build_run(plain, 'cpu').stdpose is None
-    assert build_run(as_it_comes, 'cpu').stdpose is not None
+    assert build_run(plain, 'cpu').windows is None
+    assert build_run(as_it_comes, 'cpu').windows is not None
 
 
 def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):

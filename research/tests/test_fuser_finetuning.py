@@ -46,12 +46,12 @@ from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, WINDOW_HEATMAPS
+from stdpose_mm.propagation.auto.network_heatmaps import shipped_stdpose
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
-from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
 from support.tiny_models import window_model
@@ -157,7 +157,7 @@ def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
     source = GapSource(Roots(tmp_path / 'images', None), stdposes=(ExportedSTDPose(),))
     extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
     shown = has_heatmaps(tmp_path, 'people', 'window')
-    np.testing.assert_array_equal(shown, shipped_stdpose().trained)
+    np.testing.assert_array_equal(shown, shipped_stdpose().trained_joints)
     assert not has_heatmaps(tmp_path, 'things', 'window').any()
     assert not has_heatmaps(tmp_path, 'people', 'network').any()
 

@@ -19,17 +19,16 @@ from research.export.static_int8 import quantise_convolutions
 from research.export.stdpose_export import export_stdpose
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.onnx_window_backend import (
+    FRAMES_FILE,
+    WINDOWS_FILE,
+    OnnxWindowBackend,
+)
+from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_matcher import (
     CROP_SIDE,
     SHIPPED_MATCHER,
     TrainedMatcher,
-)
-from stdpose_mm.propagation.auto.trained_stdpose import (
-    FRAMES_FILE,
-    SHIPPED_STDPOSE,
-    WINDOWS_FILE,
-    TrainedSTDPose,
-    shipped_stdpose,
 )
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import moving_pictures, window_model
@@ -122,7 +121,10 @@ def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_pat
     assert (code, said) == (0, [])
     assert f'are in {out}' in printed
     assert sorted(path.name for path in out.iterdir()) == [MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE]
-    assert TrainedSTDPose(out).record == TrainedSTDPose(networks).record
+    assert (
+        OnnxWindowBackend.from_stdpose(out).record
+        == OnnxWindowBackend.from_stdpose(networks).record
+    )
     for name in (MATCHER_FILE, WINDOWS_FILE):
         assert kinds(out / name)['QuantizeLinear'] > 0
 

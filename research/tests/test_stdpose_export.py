@@ -13,15 +13,15 @@ from mmpose.registry import MODELS
 
 from research.export.stdpose_export import export_stdpose
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import TorchWindowBackend, WindowModel
-from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.propagation.auto.trained_stdpose import (
+from stdpose_mm.inference.onnx_window_backend import (
     FRAMES_FILE,
     WINDOWS_FILE,
-    GivenLabels,
-    TrainedSTDPose,
-    shipped_stdpose,
+    OnnxWindowBackend,
 )
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_backend import WindowLabels
+from stdpose_mm.inference.window_model import WindowModel
+from stdpose_mm.propagation.auto.network_heatmaps import shipped_stdpose
 from stdpose_mm.structures import Skeleton
 from support.paths import ROOT
 from support.tiny_models import (
@@ -43,10 +43,10 @@ def model() -> WindowModel:
 
 
 @pytest.fixture(scope='module')
-def exported(model, tmp_path_factory) -> TrainedSTDPose:
+def exported(model, tmp_path_factory) -> OnnxWindowBackend:
     folder = tmp_path_factory.mktemp('stdpose')
     export_stdpose(model, folder, 'nothing')
-    return TrainedSTDPose(folder)
+    return OnnxWindowBackend.from_stdpose(folder)
 
 
 @pytest.fixture(scope='module')
@@ -54,10 +54,10 @@ def crops() -> np.ndarray:
     return moving_pictures(7, 48, 64)
 
 
-def labels_of(seed: int, shape: tuple[int, int, int]) -> GivenLabels:
+def labels_of(seed: int, shape: tuple[int, int, int]) -> WindowLabels:
     """Labels of five windows for maps [K, h, w]."""
     rng = np.random.default_rng(seed)
-    return GivenLabels(
+    return WindowLabels(
         rng.random((5, 2, *shape), np.float32),
         rng.random((5, 2, shape[0])) > 0.5,
         rng.random((5, *shape), np.float32),
@@ -70,15 +70,16 @@ def test_the_files_compute_what_the_model_does(model, exported, crops):
     features, encoded = backend.encode(crops), exported.encode(crops)
     single = backend.frame_heatmaps(features)
     # Weights in half precision have a relative error of 2 ** -11.
-    np.testing.assert_allclose(encoded.heatmaps, single, atol=5e-3 * np.abs(single).max())
+    np.testing.assert_allclose(
+        exported.frame_heatmaps(encoded), single, atol=5e-3 * np.abs(single).max()
+    )
     given = labels_of(0, (3, *CODEC['heatmap_size'][::-1]))
-    tensors = AuxiliaryLabels(*(torch.from_numpy(values) for values in given))
-    expected = backend.fuse(features, ROWS, tensors)
+    expected = backend.fuse(features, ROWS, given)
     found = exported.fuse(encoded, ROWS, given)
     np.testing.assert_allclose(found, expected, atol=5e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize('field', GivenLabels._fields)
+@pytest.mark.parametrize('field', WindowLabels._fields)
 def test_the_shipped_network_reads_every_field_of_the_labels(field):
     network = shipped_stdpose()
     shape = len(network.record.joints), *network.record.heatmap_size[::-1]
@@ -120,7 +121,7 @@ def test_another_model_is_refused(tmp_path, changes):
 
 def test_a_folder_without_the_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r'stdpose_frames.onnx cannot be read'):
-        TrainedSTDPose(tmp_path)
+        OnnxWindowBackend.from_stdpose(tmp_path)
 
 
 @pytest.mark.parametrize('name', [FRAMES_FILE, WINDOWS_FILE])
@@ -130,7 +131,7 @@ def test_a_file_without_a_description_is_refused(tmp_path, model, name):
     del network.metadata_props[:]
     onnx.save(network, tmp_path / name)
     with pytest.raises(InputError, match=f'{name} does not describe its joints'):
-        TrainedSTDPose(tmp_path)
+        OnnxWindowBackend.from_stdpose(tmp_path)
 
 
 def test_files_of_two_networks_are_refused(tmp_path, model):
@@ -138,7 +139,7 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
         export_stdpose(model, tmp_path / folder, trained_on)
     (tmp_path / 'other' / FRAMES_FILE).replace(tmp_path / 'one' / FRAMES_FILE)
     with pytest.raises(InputError, match='are of different networks'):
-        TrainedSTDPose(tmp_path / 'one')
+        OnnxWindowBackend.from_stdpose(tmp_path / 'one')
 
 
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
@@ -153,5 +154,5 @@ def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
     assert (code, said) == (0, [])
     assert f'are in {folder}' in printed
     assert sorted(path.name for path in folder.iterdir()) == [FRAMES_FILE, WINDOWS_FILE]
-    written, shipped = TrainedSTDPose(folder).record, shipped_stdpose().record
+    written, shipped = OnnxWindowBackend.from_stdpose(folder).record, shipped_stdpose().record
     assert written == replace(shipped, trained_on='nothing')

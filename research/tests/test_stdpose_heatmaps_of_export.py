@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from research.export.stdpose_export import export_stdpose
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
-from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
-from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
-from stdpose_mm.propagation.auto.trained_stdpose import TrainedSTDPose
+from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator
 from stdpose_mm.structures import NOT_LABELLED, POSETRACK_SKELETON, VISIBLE, Skeleton
 from support.tiny_models import moving_pictures, window_model
 
@@ -36,10 +36,10 @@ def model():
 
 
 @pytest.fixture(scope='module')
-def estimator(model, tmp_path_factory) -> STDPoseHeatmapEstimator:
+def estimator(model, tmp_path_factory) -> WindowHeatmapEstimator:
     folder = tmp_path_factory.mktemp('stdpose')
     export_stdpose(model, folder, 'nothing')
-    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+    return WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
 
 
 @pytest.mark.parametrize('given', [(0, 11), (2, 9), (5,)], ids=['two ends', 'three gaps', 'one'])
@@ -54,12 +54,14 @@ def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimat
     frames = ArrayFrames(moving_pictures(NUM_FRAMES))
     mapping = estimator.shared_joints(Skeleton(NAMES))
     assert mapping is not None
-    by_pytorch = dict(ModelHeatmapEstimator(model).gap_heatmaps(frames, gaps, mapping))
+    chunks = [(gap, gap.frames) for gap in gaps]
+    of_pytorch = WindowHeatmapEstimator(TorchWindowBackend(model))
+    by_pytorch = dict(of_pytorch.heatmaps(frames, chunks, mapping))
     assert len(by_pytorch) == len(gaps) > 0
-    by_onnx = dict(estimator.gap_heatmaps(frames, gaps, mapping))
+    by_onnx = dict(estimator.heatmaps(frames, chunks, mapping))
     assert len(by_onnx) == len(gaps)
-    for gap in gaps:
-        found, expected = by_onnx[gap], by_pytorch[gap]
+    for number in range(len(gaps)):
+        found, expected = by_onnx[number], by_pytorch[number]
         assert list(found.frames) == list(expected.frames)
         np.testing.assert_array_equal(found.shown, expected.shown)
         np.testing.assert_allclose(found.to_heatmap, expected.to_heatmap, atol=1e-3)

@@ -50,7 +50,7 @@ def export(args: argparse.Namespace) -> None:
     """
     require_packages('the export', 'torch', 'mmpose', 'onnx')
     from research.export.stdpose_export import export_stdpose
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_model import WindowModel
 
     model = WindowModel.from_config(args.config, args.checkpoint)
     export_stdpose(model, args.folder, args.trained_on)

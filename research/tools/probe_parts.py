@@ -122,7 +122,7 @@ def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -
     from mmpose.registry import MODELS
 
     from stdpose_mm.engine.seeding import generators_from
-    from stdpose_mm.inference import read_checkpoint
+    from stdpose_mm.inference.window_model import read_checkpoint
 
     if 'model' not in cfg:
         raise InputError(f'config {config} has no model, expected one as those in configs/')

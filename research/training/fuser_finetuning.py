@@ -17,18 +17,21 @@ import numpy as np
 from research.export.fuser_export import export_fuser, import_fuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, reliability
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.pose_networks import load_pose_network
-from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
-from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import (
+    SHIPPED_STDPOSE,
+    NetworkHeatmapEstimator,
+    WindowHeatmapEstimator,
+)
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
-from stdpose_mm.propagation.auto.trained_stdpose import SHIPPED_STDPOSE, TrainedSTDPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -243,7 +246,7 @@ class FuserFinetuner:
 
 def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:
     """Check that an STDPose can be used, and is for some of the labels if the user chose it."""
-    estimator = STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+    estimator = WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
     if folder != SHIPPED_STDPOSE and all(estimator.shared_joints(s) is None for s in skeletons):
         raise InputError(
             f'the STDPose in {folder} is for labels of people that share seven joints with it, a '

@@ -28,10 +28,10 @@ from stdpose_mm.propagation.auto.fusion_features import (
     HeatmapKind,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
-from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
-from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
-from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import (
+    NetworkHeatmapEstimator,
+    WindowHeatmapEstimator,
+)
 from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
     build_fuser,
@@ -41,6 +41,7 @@ from stdpose_mm.propagation.auto.trained_fuser import (
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
 
@@ -91,7 +92,7 @@ def collect_training_gaps(
     intervals: Sequence[int],
     estimator: FlowEstimator,
     rng: np.random.Generator,
-    heatmap_estimator: ModelHeatmapEstimator | STDPoseHeatmapEstimator | None = None,
+    heatmap_estimator: WindowHeatmapEstimator | None = None,
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
     matcher: TrainedMatcher | None = None,
 ) -> Iterator[TrainingGap]:
@@ -141,13 +142,14 @@ def _window_heatmaps(
     frames: FrameSource,
     gaps: Sequence[Gap],
     skeleton: Skeleton,
-    estimator: ModelHeatmapEstimator | STDPoseHeatmapEstimator | None,
+    estimator: WindowHeatmapEstimator | None,
 ) -> dict[Gap, GapHeatmaps]:
     """Estimate the heatmaps of gaps by a network that sees windows; none without shared joints."""
     mapping = None if estimator is None else estimator.shared_joints(skeleton)
     if estimator is None or mapping is None:
         return {}
-    return dict(estimator.gap_heatmaps(frames, gaps, mapping))
+    chunks = [(gap, gap.frames) for gap in gaps]
+    return {gaps[n]: maps for n, maps in estimator.heatmaps(frames, chunks, mapping)}
 
 
 def _training_gap(

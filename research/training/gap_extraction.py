@@ -17,7 +17,13 @@ import torch
 from tqdm import tqdm
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.onnx_window_backend import (
+    FRAMES_FILE,
+    WINDOWS_FILE,
+    OnnxWindowBackend,
+)
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labelled_videos import open_video
@@ -25,17 +31,13 @@ from stdpose_mm.io.video import FrameView
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.auto_propagator import auto_flow
-from stdpose_mm.propagation.auto.model_heatmaps import ModelHeatmapEstimator
-from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
-from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import (
+    SHIPPED_STDPOSE,
+    NetworkHeatmapEstimator,
+    WindowHeatmapEstimator,
+)
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.auto.trained_stdpose import (
-    FRAMES_FILE,
-    SHIPPED_STDPOSE,
-    WINDOWS_FILE,
-    TrainedSTDPose,
-)
 from stdpose_mm.propagation.crowding import MOST_COVERED
 from stdpose_mm.structures import VideoLabels
 
@@ -238,7 +240,7 @@ def _extract_video(job: _Job) -> None:
 
 def _estimator_of(
     model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
-) -> ModelHeatmapEstimator | STDPoseHeatmapEstimator | None:
+) -> WindowHeatmapEstimator | None:
     if model is None:
         return None
     if isinstance(model, ExportedSTDPose):
@@ -247,17 +249,17 @@ def _estimator_of(
 
 
 @lru_cache(maxsize=1)
-def _window_estimator(pose: TrainedPoseNetwork, device: str) -> ModelHeatmapEstimator:
+def _window_estimator(pose: TrainedPoseNetwork, device: str) -> WindowHeatmapEstimator:
     """Load a pose network, once in a process as long as it is the same."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()
-    return ModelHeatmapEstimator(model)
+    return WindowHeatmapEstimator(TorchWindowBackend(model))
 
 
 @lru_cache(maxsize=1)
-def _stdpose_estimator(folder: Path) -> STDPoseHeatmapEstimator:
+def _stdpose_estimator(folder: Path) -> WindowHeatmapEstimator:
     """Load an exported STDPose, once in a process as long as it is the same."""
-    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+    return WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
 
 
 @lru_cache(maxsize=1)

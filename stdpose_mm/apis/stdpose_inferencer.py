@@ -44,13 +44,11 @@ from stdpose_mm.errors import (
     require_type,
     require_whole,
 )
-from stdpose_mm.inference import (
-    FrameEstimate,
-    VideoPoseEstimator,
-    estimate_video,
-    load_backend,
-    read_checkpoint,
-)
+from stdpose_mm.inference.estimate_video import estimate_video
+from stdpose_mm.inference.frame_estimate import FrameEstimate
+from stdpose_mm.inference.torch_window_backend import load_backend
+from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
+from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
@@ -168,7 +166,7 @@ class STDPoseInferencer(Pose2DInferencer):
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
+        estimator = VideoPoseEstimator(self._backend, crops, crops_at_once)
         self.estimator = see_every(estimator, pose_every)
         require_choice('tracker', tracker, TRACKERS)
         require_whole('det_every', det_every, 1)
@@ -392,12 +390,13 @@ class STDPoseInferencer(Pose2DInferencer):
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')
             cfg.update(read_stored_config(str(text), weights)._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
-        self.window_model, self._backend = load_backend(
+        self._backend = load_backend(
             config, weights, device, self._precision, self._crops_at_once, self._runtime
         )
-        model = self.window_model.model
+        window_model: Any = self._backend.codec
+        model = window_model.model
         model.cfg = cfg
-        model.dataset_meta = self.window_model.metainfo
+        model.dataset_meta = window_model.metainfo
         return model
 
     def _init_collate(self, cfg: Any) -> Any:

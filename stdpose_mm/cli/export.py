@@ -52,7 +52,7 @@ def export(options: ExportOptions) -> None:
     require_config(options.config)
     require_checkpoint(options.checkpoint)
     from stdpose_mm.export.onnx_export import export_onnx
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_model import WindowModel
 
     model = WindowModel.from_config(options.config, options.checkpoint)
     written = export_onnx(model, options.folder, options.int8, options.tolerance)

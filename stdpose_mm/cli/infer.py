@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from stdpose_mm.detection import BoxSource, PersonDetector
-    from stdpose_mm.inference import FrameEstimate, WindowBackend, WindowModel
+    from stdpose_mm.inference.frame_estimate import FrameEstimate
+    from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
@@ -181,9 +182,9 @@ class InferenceModels:
         self._options = options
 
     @cached_property
-    def network(self) -> tuple[WindowModel, WindowBackend]:
-        """The model and the backend that runs it."""
-        from stdpose_mm.inference import load_backend
+    def network(self) -> WindowBackend:
+        """The network that estimates poses."""
+        from stdpose_mm.inference.torch_window_backend import load_backend
 
         options = self._options
         return load_backend(
@@ -230,7 +231,8 @@ def infer_video(
     require_config(options.config)
     from tqdm import tqdm
 
-    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.inference.estimate_video import estimate_video
+    from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, write_video
@@ -242,9 +244,9 @@ def infer_video(
     frames = options.open_video()
     time_of, out = clock_of(frames), Path(options.out)
     box_source = _box_source(options, frames, models.detector)
-    model, backend = models.network
+    model = models.network
     estimator = see_every(
-        VideoPoseEstimator(model, backend, options.crops, options.batch_size), options.pose_every
+        VideoPoseEstimator(model, options.crops, options.batch_size), options.pose_every
     )
     smoother = (
         None if options.smooth is None else build_smoother(options.smooth, frames.fps, time_of)
@@ -329,7 +331,7 @@ class _Results:
     """
 
     frames: FrameSource
-    model: WindowModel
+    model: WindowBackend
     labels: LabelStream
     estimates: Iterable[FrameEstimate]
     track_ids: set[int] = field(default_factory=set)

@@ -18,8 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, one_line, require_packages
-from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
-from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
+from stdpose_mm.inference.onnx_window_backend import (
+    NETWORK_FILE,
+    OnnxWindowBackend,
+    graph_name,
+    network_description,
+)
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import atomic_path, write_json
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 from stdpose_mm.onnx_session import open_network, start_session
@@ -324,9 +330,9 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     rows = np.arange(3 * num_frames).reshape(3, num_frames)
     reference = TorchWindowBackend(window_model)
     expected = reference.fuse(reference.encode(crops), rows)
-    networks = {'split': OnnxWindowBackend(folder)}
+    networks = {'split': OnnxWindowBackend.from_export(folder, window_model)}
     if int8:
-        networks['int8'] = OnnxWindowBackend(folder, 'int8')
+        networks['int8'] = OnnxWindowBackend.from_export(folder, window_model, 'int8')
     differences = {
         'whole': _difference(
             _run_whole(folder, blobs, rows), _run_pytorch(window_model, crops, rows)

@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
-from .window_model import Crop
+from .window_backend import Crop
 
 MAX_INTERPOLATED_FRAMES = 15
 """Longest run of unreadable frames that is interpolated; longer runs stay unknown."""

@@ -1,216 +1,371 @@
-"""Backend of a window model in ONNX files, run by onnxruntime or OpenVINO on the CPU."""
+"""Backend of window networks in ONNX files, run by onnxruntime or OpenVINO on the CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from os import PathLike
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
-import torch
-from mmengine.config import Config
 
 from stdpose_mm.constants import ONNX_RUNTIMES
-from stdpose_mm.errors import InputError, require_choice, require_type, require_whole
+from stdpose_mm.errors import InputError, one_line, require_choice
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
-from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import OnnxSession, open_network, start_session
-from stdpose_mm.structures import NUM_FRAMES, key_place
-from stdpose_mm.structures.slices import equal_slices
+from stdpose_mm.structures import NUM_FRAMES, Skeleton, key_index
+from stdpose_mm.structures.boxes import crop_affine
+from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .window_backend import FrameFeatures, FrameView, average_views
-from .window_model import WindowModel
+from .window_backend import (
+    Crop,
+    CropCodec,
+    FrameFeatures,
+    WindowBackend,
+    WindowLabels,
+    equal_slices,
+)
+
+if TYPE_CHECKING:
+    from .window_model import WindowModel
 
 NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
+
+FRAMES_FILE, WINDOWS_FILE = 'stdpose_frames.onnx', 'stdpose_windows.onnx'
+"""Files of an STDPose that sees labels."""
+
+ONNX_RECORD = 'stdpose_mm.stdpose'
+"""Name of the entry of these files' metadata that holds :class:`STDPoseRecord` as JSON."""
+
+FRAME_OUTPUTS = ('features', 'frame_heatmaps')
+WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
+
+_EXPECTED = 'a folder that `stdpose export` of this version wrote'
+_EXPECTED_STDPOSE = 'the folder of an STDPose that was exported for auto by this version'
 
 _MAX_BATCH = 2
 """Larger batches leave the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
 
 _ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
-_EXPECTED = 'a folder written by tools/export_onnx.py'
 
 
-class OnnxWindowBackend:
-    """Run the two halves of a network from a folder that ``tools/export_onnx.py`` wrote.
-
-    The folder holds all that is needed to run it; crops and decoding are those of a
-    :class:`WindowModel`, which needs the config (:meth:`window_model`).
+class OnnxWindowBackend(WindowBackend):
+    """The two halves of a network in ONNX files.
 
     Args:
-        folder: The folder.
-        precision: One that ``ONNX_RUNTIMES`` lists for the runtime: 'float32'; 'int8' for the
-            graphs in 8 bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
-        batch_size: Crops, and windows, in one pass of the network, at most.
-        runtime: 'onnxruntime' or 'openvino'.
+        encoder: Graph of frames: ``crops`` [M, 3, H', W'] -> fields of :class:`FrameFeatures`.
+        fusion: Graph of windows: these [N, T, ...] and, if it takes labels, the fields of
+            :class:`WindowLabels` -> ``heatmaps`` [N, K, h, w]; None for a network of single frames.
+        codec: See :class:`WindowBackend`, as the next three.
+        skeleton: Its joints.
+        trained_joints: [K] bool.
+        num_frames: T.
+        batch_size: Crops in one pass, at most.
+        windows_at_once: Windows in one pass, at most.
+        flip_indices: Mirror image of each joint, to average in the mirrored view; None for without.
+        shift_heatmap: MMPose's option for the mirrored view.
 
-    Raises:
-        InputError: If there is no such runtime, it or the processor does not have the precision,
-            the batch size is not positive, the runtime is not installed, or a file is missing,
-            damaged, or not from the same export as the others.
+    Attributes:
+        record: What the files of an STDPose say of it.
     """
+
+    single_threaded = True
 
     def __init__(
         self,
-        folder: str | Path,
-        precision: str = 'float32',
-        batch_size: int = 8,
-        runtime: str = 'onnxruntime',
+        encoder: OnnxSession,
+        fusion: OnnxSession | None,
+        codec: CropCodec,
+        skeleton: Skeleton,
+        trained_joints: np.ndarray,
+        num_frames: int = NUM_FRAMES,
+        batch_size: int = _MAX_BATCH,
+        windows_at_once: int = _MAX_BATCH,
+        flip_indices: Sequence[int] | None = None,
+        shift_heatmap: bool = False,
     ) -> None:
-        require_type('folder', folder, (str, PathLike), 'a path')
-        require_choice('runtime', runtime, ONNX_RUNTIMES)
-        require_choice(f'precision of {runtime}', precision, ONNX_RUNTIMES[runtime])
-        require_whole('batch_size', batch_size, 1)
-        self.folder = Path(folder)
-        self._batch_size = min(batch_size, _MAX_BATCH)
-        self._description = _read_description(self.folder)
-        self._outputs: Sequence[str] = self._description['outputs']
-        self._encoder = self._session('encoder', precision, runtime)
-        self._fusion = self._session('fusion', precision, runtime) if self.sees_windows else None
+        self.encoder, self.fusion, self.codec = encoder, fusion, codec
+        self.skeleton, self.trained_joints, self.num_frames = skeleton, trained_joints, num_frames
+        self.batch_size, self._windows_at_once = batch_size, windows_at_once
+        self._flip_indices, self._shift_heatmap = flip_indices, shift_heatmap
+        self.record: STDPoseRecord | None = None
+        # A graph has no inputs that its network does without.
+        self._taken = set() if fusion is None else {port.name for port in fusion.inputs}
+        self.sees_windows = fusion is not None
+        self.takes_labels = not self._taken.isdisjoint(WINDOW_INPUTS[len(FRAME_OUTPUTS) :])
 
-    @property
-    def sees_windows(self) -> bool:
-        """See :class:`~stdpose_mm.inference.WindowBackend`."""
-        return graph_name('fusion') in self._description['files']
-
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Return MMPose's parsed metainfo of the network's joints."""
-        stored = self._description['metainfo']
-        names = {int(index): name for index, name in stored['keypoint_id2name'].items()}
-        arrays = {name: np.array(stored[name]) for name in _ARRAYS if name in stored}
-        return {**stored, 'keypoint_id2name': names, **arrays}
-
-    def window_model(self, config: str | Path | Config) -> WindowModel:
-        """Build the model that crops pictures for this network and decodes its heatmaps.
+    @classmethod
+    def from_export(
+        cls,
+        folder: str | Path,
+        window_model: WindowModel,
+        precision: str = 'float32',
+        batch_size: int = _MAX_BATCH,
+        runtime: str = 'onnxruntime',
+    ) -> OnnxWindowBackend:
+        """Start a network that ``stdpose export`` wrote.
 
         Args:
-            config: The config that the network was trained with. It says how pictures are cropped
-                and heatmaps decoded; the joints are the network's, whatever those of the config.
+            folder: The folder.
+            window_model: Crops pictures and decodes heatmaps by the config that the network was
+                trained with; its joints are those of the network.
+            precision: One that ``ONNX_RUNTIMES`` lists for the runtime: 'float32'; 'int8' for the
+                graphs in 8 bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
+            batch_size: Crops, and windows, in one pass of the network, at most.
+            runtime: 'onnxruntime' or 'openvino'.
 
         Raises:
-            InputError: If the config cannot be used, its crops or heatmaps have another size, its
-                crops another padding, its heatmaps another codec, or its windows another number of
-                frames.
+            InputError: If there is no such runtime, it or the processor does not have the
+                precision, the runtime is not installed, a file is missing, damaged, or not from the
+                same export as the others, or the config is that of another network.
         """
-        model = WindowModel.without_weights(config, self.metainfo, self._description['test_cfg'])
-        for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
-            own, wanted = tuple(self._description[sizes]), getattr(model, sizes)
-            if own != wanted:
+        require_choice('runtime', runtime, ONNX_RUNTIMES)
+        require_choice(f'precision of {runtime}', precision, ONNX_RUNTIMES[runtime])
+        folder = Path(folder)
+        description = read_description(folder)
+        sees_windows = graph_name('fusion') in description['files']
+        # Exports without an entry were written before it was compared, or could vary.
+        stored = {'num_frames': NUM_FRAMES, **description}
+        for name, wanted in _settings(window_model).items():
+            if stored.get(name, wanted) != wanted and (sees_windows or name != 'num_frames'):
                 raise InputError(
-                    f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
-                    f'says {wanted[0]}x{wanted[1]}, give the config it was exported with'
+                    f'the network in {folder} has {name} {stored[name]} but the config says '
+                    f'{wanted}, give the config it was exported with'
                 )
-        # Exports without the entry were written before it was compared.
-        padding = self._description.get('crop_padding', model.crop_padding)
-        if padding != model.crop_padding:
-            raise InputError(
-                f'the network in {self.folder} has crops padded by {padding} but the config says '
-                f'{model.crop_padding}, give the config it was exported with'
-            )
-        # Exports without the entry were written before it was compared.
-        codec, wanted = self._description.get('codec', model.codec), model.codec
-        for name in sorted(codec.keys() | wanted.keys()):
-            if codec.get(name) != wanted.get(name):
-                raise InputError(
-                    f'the heatmaps of the network in {self.folder} are decoded with {name} '
-                    f'{codec.get(name)} but the config says {wanted.get(name)}, give the config it '
-                    'was exported with'
-                )
-        # Exports without the entry were written before windows could have more frames.
-        num_frames = self._description.get('num_frames', NUM_FRAMES)
-        if self.sees_windows and num_frames != model.num_frames:
-            raise InputError(
-                f'the network in {self.folder} has windows of {num_frames} frames but the config '
-                f'says {model.num_frames}, give the config it was exported with'
-            )
-        return model
 
-    def encode(self, crops: np.ndarray) -> FrameFeatures:
-        """See :class:`~stdpose_mm.inference.WindowBackend`."""
-        flips = (False, True) if self._description['test_cfg']['flip_test'] else (False,)
+        def start(half: str) -> OnnxSession:
+            # bfloat16 is a setting of the runtime and uses the float32 graphs.
+            name = graph_name(half, 'int8' if precision == 'int8' else 'float32')
+            path = folder / name
+            if name not in description['files']:
+                raise InputError(
+                    f'{folder} holds no network in {precision}, export it with --int8 or choose '
+                    'float32'
+                )
+            if not path.is_file():
+                raise InputError(f'{path} does not exist, export the network again')
+            with open_network(path) as file:
+                if file.digest != description['files'][name]:
+                    raise InputError(
+                        f'{path} is not the file that {NETWORK_FILE} beside it was written for, '
+                        'export the network again'
+                    )
+                return start_session(file, _EXPECTED, runtime, precision)
+
+        test_cfg = description['test_cfg']
+        batch_size = min(batch_size, _MAX_BATCH)
+        return cls(
+            start('encoder'),
+            start('fusion') if sees_windows else None,
+            window_model,
+            window_model.skeleton,
+            window_model.trained_joints,
+            window_model.num_frames,
+            batch_size,
+            batch_size,
+            description['metainfo']['flip_indices'] if test_cfg['flip_test'] else None,
+            test_cfg['shift_heatmap'],
+        )
+
+    @classmethod
+    def from_stdpose(cls, folder: Path) -> OnnxWindowBackend:
+        """Start an STDPose that sees the labels of its auxiliary frames, by onnxruntime.
+
+        Args:
+            folder: Folder of ``FRAMES_FILE`` and ``WINDOWS_FILE``.
+
+        Raises:
+            InputError: If onnxruntime is missing, a file cannot be read or run, or the two describe
+                different networks.
+        """
+        frames, windows = (_start(folder / name) for name in (FRAMES_FILE, WINDOWS_FILE))
+        record = _read_record(windows, folder / WINDOWS_FILE)
+        if record != _read_record(frames, folder / FRAMES_FILE):
+            raise InputError(
+                f'{FRAMES_FILE} and {WINDOWS_FILE} in {folder} are of different networks, give '
+                f'{_EXPECTED_STDPOSE}'
+            )
+        backend = cls(
+            frames,
+            windows,
+            UdpCropCodec(record.input_size, record.heatmap_size, record.padding, record.sigma),
+            Skeleton(record.joints),
+            np.array(record.trained),
+            # The maps of more windows do not stay in the processor's cache.
+            batch_size=8,
+            windows_at_once=4,
+        )
+        backend.record = record
+        return backend
+
+    def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:
+        """See :class:`WindowBackend`; all frames have heatmaps."""
+        flips = (False,) if self._flip_indices is None else (False, True)
+        outputs = self.encoder.outputs
         batches = []
-        for chunk in equal_slices(len(crops), self._batch_size):
+        for chunk in equal_slices(len(crops), self.batch_size):
             plain = crops[chunk].transpose(0, 3, 1, 2)
-            views = [self._view(plain[..., ::-1] if flip else plain) for flip in flips]
+            views = []
+            for flip in flips:
+                inputs = {'crops': np.ascontiguousarray(plain[..., ::-1] if flip else plain)}
+                found = self.encoder.run(outputs, inputs)
+                views.append(dict(zip(outputs, found, strict=True)))
             batches.append(FrameFeatures(tuple(views)))
         return FrameFeatures.concatenate(batches)
 
+    def frame_heatmaps(self, features: FrameFeatures) -> np.ndarray:
+        """See :class:`WindowBackend`."""
+        return self._average([view['frame_heatmaps'] for view in features.views])
+
     def fuse(
-        self, features: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
     ) -> np.ndarray:
-        """See :class:`~stdpose_mm.inference.WindowBackend`.
+        """See :class:`WindowBackend`.
 
         Raises:
-            InputError: If labels are given.
+            InputError: If labels are given to a network that takes none.
         """
-        if given is not None:
+        if given is not None and not self.takes_labels:
             raise InputError(
-                f'the network in {self.folder} takes no labels, give the checkpoint to propagate '
-                'them'
+                'an exported network takes no labels, give the checkpoint to propagate them'
             )
-        if not self.sees_windows:
-            keys = torch.from_numpy(np.ascontiguousarray(rows[:, key_place(rows.shape[1])]))
-            return self._average([view.features[keys] for view in features.views])
-        batches = [
-            self._average([self._fused(view, rows[chunk]) for view in features.views])
-            for chunk in equal_slices(len(rows), self._batch_size)
-        ]
-        return np.concatenate(batches)
-
-    def _view(self, crops: np.ndarray) -> FrameView:
-        outputs = self._encoder.run(self._outputs, {'crops': np.ascontiguousarray(crops)})
-        named = {
-            name: torch.from_numpy(output)
-            for name, output in zip(self._outputs, outputs, strict=True)
-        }
-        if 'features' not in named:
-            # The encoder of a network of single frames returns their final heatmaps.
-            return FrameView(named['frame_heatmaps'])
-        return FrameView(named['features'], named.get('frame_heatmaps'), named.get('projections'))
-
-    def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
-        assert self._fusion is not None
-        # A neck need not have all inputs.
-        taken = {port.name for port in self._fusion.inputs}
-        named = {
-            'features': view.features,
-            'frame_heatmaps': view.heatmaps,
-            'projections': view.projections,
-        }
-        feed = {
-            name: frames.numpy()[rows]
-            for name, frames in named.items()
-            if name in taken and frames is not None
-        }
-        (heatmaps,) = self._fusion.run(['heatmaps'], feed)
-        return torch.from_numpy(heatmaps)
-
-    def _average(self, heatmaps: Sequence[torch.Tensor]) -> np.ndarray:
-        return average_views(
-            heatmaps, self._description['metainfo']['flip_indices'], self._description['test_cfg']
+        if self.fusion is None:
+            return self.frame_heatmaps(features.take(rows[:, key_index(rows.shape[1])]))
+        return np.concatenate(
+            [
+                self._average([self.fusion.run(['heatmaps'], each)[0] for each in inputs])
+                for inputs in self.window_inputs(features, rows, given)
+            ]
         )
 
-    def _session(self, half: str, precision: str, runtime: str) -> OnnxSession:
-        # bfloat16 is a setting of the runtime and uses the float32 graphs.
-        name = graph_name(half, 'int8' if precision == 'int8' else 'float32')
-        path = self.folder / name
-        if name not in self._description['files']:
-            raise InputError(
-                f'{self.folder} holds no network in {precision}, export it with --int8 or choose '
-                'float32'
-            )
-        if not path.is_file():
-            raise InputError(f'{path} does not exist, export the network again')
+    def window_inputs(
+        self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
+    ) -> Iterator[list[dict[str, np.ndarray]]]:
+        """Yield what the graph of windows reads in each pass of :meth:`fuse`, for each view."""
+        labels = () if given is None else tuple(zip(WINDOW_INPUTS[2:], given, strict=True))
+        for chunk in equal_slices(len(rows), self._windows_at_once):
+            of_labels = {name: values[chunk] for name, values in labels}
+            yield [
+                {
+                    name: values
+                    for name, values in {**frames, **of_labels}.items()
+                    if name in self._taken
+                }
+                for frames in features.take(rows[chunk]).views
+            ]
+
+    def _average(self, heatmaps: Sequence[np.ndarray]) -> np.ndarray:
+        """Average heatmaps [N, K, h, w] of the plain and the mirrored view, if there is one."""
+        mean, *mirrored = heatmaps
+        for maps in mirrored:
+            flipped_back = maps[:, self._flip_indices, :, ::-1]
+            if self._shift_heatmap:
+                flipped_back = np.concatenate([flipped_back[..., :1], flipped_back[..., :-1]], -1)
+            mean = (mean + flipped_back) * 0.5
+        return mean
+
+
+@dataclass(frozen=True)
+class UdpCropCodec:
+    """A :class:`CropCodec` without MMPose: the crops and heatmaps of its UDP codec.
+
+    Args:
+        input_size: Width and height of the crops in pixels.
+        heatmap_size: Width and height of the heatmaps.
+        padding: Factor by which a crop shows more than the person's box.
+        sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
+    """
+
+    input_size: tuple[int, int]
+    heatmap_size: tuple[int, int]
+    padding: float
+    sigma: float
+
+    def crop_at(self, box: np.ndarray) -> Crop:
+        """See :class:`CropCodec`."""
+        return Crop(box, crop_affine(box, self.input_size, self.padding, 'udp'))
+
+    def crop_image(self, picture: np.ndarray, crop: Crop) -> np.ndarray:
+        """See :class:`CropCodec`."""
+        return cv2.warpAffine(picture, crop.to_crop, self.input_size, flags=cv2.INTER_LINEAR)
+
+    def to_heatmap(self, crop: Crop) -> np.ndarray:
+        """See :class:`CropCodec`; a crop and its heatmaps have the same corners."""
+        sizes = np.array([self.heatmap_size, self.input_size], dtype=np.float64) - 1
+        return crop.to_crop * (sizes[0] / sizes[1])[:, None]
+
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """See :class:`CropCodec`."""
+        to_heatmap = self.to_heatmap(crop)
+        points = pose @ to_heatmap[:, :2].T + to_heatmap[:, 2]
+        return draw_gaussians(points, shown.astype(np.float32), self.heatmap_size, self.sigma)[0]
+
+    def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`CropCodec`; 'auto' reads heatmaps only."""
+        raise NotImplementedError('poses need the codec of MMPose, give a WindowModel as codec')
+
+
+@dataclass(frozen=True)
+class STDPoseRecord:
+    """A network's crops, heatmaps and joints, in the metadata of its files.
+
+    Args:
+        joints: Names of its K joints.
+        trained: [K] whether it was trained on the joint.
+        input_size: Width and height of the crops in pixels.
+        heatmap_size: Width and height of the heatmaps.
+        sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
+        padding: Factor by which a crop shows more than the person's box.
+        trained_on: What it was trained on, in a few words.
+    """
+
+    joints: tuple[str, ...]
+    trained: tuple[bool, ...]
+    input_size: tuple[int, int]
+    heatmap_size: tuple[int, int]
+    sigma: float
+    padding: float
+    trained_on: str
+
+    def to_json(self) -> str:
+        """Write the entry of a file's metadata."""
+        return json.dumps({field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> STDPoseRecord:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            LookupError: If an entry is missing.
+            ValueError: If the text is no JSON.
+        """
+        values = json.loads(text)
+        found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+        return cls(**{**found, **lists})
+
+
+def _start(path: Path) -> OnnxSession:
+    try:
         with open_network(path) as file:
-            if file.digest != self._description['files'][name]:
-                raise InputError(
-                    f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
-                    'the network again'
-                )
-            return start_session(file, _EXPECTED, runtime, precision)
+            return start_session(file, _EXPECTED_STDPOSE)
+    except OSError as error:
+        raise InputError(
+            f'{path} cannot be read ({one_line(error)}), give {_EXPECTED_STDPOSE}'
+        ) from error
+
+
+def _read_record(session: OnnxSession, path: Path) -> STDPoseRecord:
+    try:
+        return STDPoseRecord.from_json(session.read_metadata(ONNX_RECORD))
+    except (LookupError, ValueError) as error:
+        raise InputError(
+            f'{path} does not describe its joints ({one_line(error)}), give {_EXPECTED_STDPOSE}'
+        ) from error
 
 
 def graph_name(graph: str, precision: str = 'float32') -> str:
@@ -229,29 +384,40 @@ def network_description(
         files: File name -> content of every graph.
     """
     test_cfg = window_model.model.test_cfg
-    metainfo = {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in window_model.metainfo.items()
-    }
     return {
         'format': FORMAT,
-        'input_size': list(window_model.input_size),
-        'heatmap_size': list(window_model.heatmap_size),
-        'crop_padding': window_model.crop_padding,
-        'codec': window_model.codec,
-        'num_frames': window_model.num_frames,
+        **_settings(window_model),
         'outputs': list(outputs),
         'test_cfg': {
             'flip_test': bool(test_cfg.get('flip_test', False)),
             'flip_mode': test_cfg.get('flip_mode', 'heatmap'),
             'shift_heatmap': bool(test_cfg.get('shift_heatmap', False)),
         },
-        'metainfo': metainfo,
+        'metainfo': {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in window_model.metainfo.items()
+        },
         'files': {name: fingerprint(content) for name, content in files.items()},
     }
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
+def _settings(window_model: WindowModel) -> dict[str, Any]:
+    """List what a config has to agree on with an exported network."""
+    return {
+        'input_size': list(window_model.input_size),
+        'heatmap_size': list(window_model.heatmap_size),
+        'crop_padding': window_model.crop_padding,
+        'codec': window_model.codec,
+        'num_frames': window_model.num_frames,
+    }
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read the ``network.json`` of an exported network.
+
+    Raises:
+        InputError: If it is missing or describes something else.
+    """
     path = folder / NETWORK_FILE
     if not path.is_file():
         raise InputError(f'{folder} holds no {NETWORK_FILE}, give {_EXPECTED}')
@@ -259,3 +425,11 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(f'{path} does not describe a {FORMAT}, export the network again')
     return content
+
+
+def stored_metainfo(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MMPose's parsed metainfo of an exported network's joints."""
+    stored = description['metainfo']
+    names = {int(index): name for index, name in stored['keypoint_id2name'].items()}
+    arrays = {name: np.array(stored[name]) for name in _ARRAYS if name in stored}
+    return {**stored, 'keypoint_id2name': names, **arrays}

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stdpose_mm.constants import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.errors import require_choice, require_whole
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_place
+from stdpose_mm.errors import require_choice
+from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_index
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
-from .prefetch import prefetch
-from .window_backend import FrameFeatures, TorchWindowBackend, WindowBackend
-from .window_model import Crop, WindowModel
+from .threads import prefetch
+from .window_backend import Crop, FrameFeatures, WindowBackend
 
 
 class VideoPoseEstimator:
@@ -39,26 +38,22 @@ class VideoPoseEstimator:
     the last frames are kept.
 
     Args:
-        window_model: The model with its pipeline; it crops and decodes.
-        backend: Runs its network; by default its PyTorch model.
+        backend: The model.
         crops: 'frame' or 'window', see above.
         batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
-        InputError: If the batch size is not positive or ``crops`` is unknown.
+        InputError: If ``crops`` is unknown.
     """
 
     def __init__(
         self,
-        window_model: WindowModel,
-        backend: WindowBackend | None = None,
+        backend: WindowBackend,
         crops: CropPolicy = 'frame',
         batch_size: int = 8,
     ) -> None:
-        require_whole('batch_size', batch_size, 1)
         require_choice('crops', crops, CROP_POLICIES)
-        self.window_model = window_model
-        self.backend = backend or TorchWindowBackend(window_model, batch_size)
+        self.backend = backend
         self.crops = crops
         self.batch_size = batch_size
 
@@ -89,70 +84,70 @@ class VideoPoseEstimator:
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
         if limit < 1:
             raise ValueError(f'max_waiting must be at least 1, got {max_waiting}')
-        return self._estimate(frames, limit, keep_pictures, keep_heatmaps)
-
-    def _estimate(
-        self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
-    ) -> Generator[FrameEstimate, None, None]:
-        crop = self._crop_frames if self._shares_features else self._crop_windows
-        with closing(prefetch(crop(_ascending(frames), keep_pictures))) as cropped:
-            pipeline = _Pipeline(self, limit, keep_heatmaps)
-            yield from interpolate_unreadable(pipeline.run(cropped))
-
-    @property
-    def _shares_features(self) -> bool:
         # Without windows every frame is seen by itself, at its own box.
-        return self.crops == 'frame' or not self.backend.sees_windows
+        is_shared = self.crops == 'frame' or not self.backend.sees_windows
+        crop = self._crop_frames if is_shared else self._crop_windows
+
+        def run() -> Generator[FrameEstimate, None, None]:
+            with closing(prefetch(crop(_ascending(frames), keep_pictures))) as cropped:
+                pipeline = _Pipeline(self.backend, self.batch_size, limit, keep_heatmaps)
+                yield from interpolate_unreadable(pipeline.run(cropped))
+
+        return run()
 
     def _crop_frames(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the people of every frame."""
         for index, picture, people in frames:
-            if picture is None:
-                yield _Frame(index, NO_PEOPLE, is_readable=False)
-                continue
-            crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-            images = [self.window_model.crop_image(picture, crop) for crop in crops]
-            yield _Frame(index, people, crops, images, picture=picture if keep_pictures else None)
+            yield self._crop_people(index, picture, people, keep_pictures)
+
+    def _crop_people(
+        self, index: int, picture: np.ndarray | None, people: FrameBoxes, keep_picture: bool
+    ) -> _Frame:
+        if picture is None:
+            return _Frame(index, NO_PEOPLE, is_readable=False)
+        codec = self.backend.codec
+        crops = tuple(codec.crop_at(box) for box in people.boxes)
+        images = [codec.crop_image(picture, crop) for crop in crops]
+        return _Frame(index, people, crops, images, picture=picture if keep_picture else None)
 
     def _crop_windows(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the windows of the people of every frame, the key frame first."""
-        num_frames = self.window_model.num_frames
-        ahead = key_place(num_frames)
+        num_frames = self.backend.num_frames
+        ahead = key_index(num_frames)
         recent: deque[BoxedFrame] = deque(maxlen=num_frames)
         for frame in frames:
             recent.append(frame)
             if len(recent) > ahead:
-                yield self._crop_window(list(recent), recent[-1 - ahead][0], keep_pictures)
+                yield self._crop_window(recent, recent[-1 - ahead], keep_pictures)
         # Behind the last frame there is nothing to wait for.
-        for index, _, _ in list(recent)[-ahead:]:
-            yield self._crop_window(list(recent), index, keep_pictures)
+        for key in list(recent)[-ahead:]:
+            yield self._crop_window(recent, key, keep_pictures)
 
-    def _crop_window(self, recent: list[BoxedFrame], key: int, keep_picture: bool) -> _Frame:
+    def _crop_window(
+        self, recent: Sequence[BoxedFrame], key: BoxedFrame, keep_picture: bool
+    ) -> _Frame:
+        frame = self._crop_people(*key, keep_picture)
+        if not frame.is_readable:
+            return frame
         pictures = {index: picture for index, picture, _ in recent}
-        people = next(people for index, _, people in recent if index == key)
-        picture = pictures[key]
-        if picture is None:
-            return _Frame(key, NO_PEOPLE, is_readable=False)
-        crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-        images = [self.window_model.crop_image(picture, crop) for crop in crops]
-        own = np.arange(len(crops))
-        num_frames = self.window_model.num_frames
-        rows = np.stack([own] * num_frames, axis=1)
-        window = estimation_window(key, recent[0][0], recent[-1][0], num_frames=num_frames)
+        own = np.arange(len(frame.crops))
+        window = estimation_window(
+            frame.index, min(pictures), max(pictures), num_frames=self.backend.num_frames
+        )
         # At the ends of the video a frame is in a window several times.
-        first_image = {key: 0}
-        for side, index in enumerate(window.frames):
+        first_image = {frame.index: 0}
+        for index in window.frames:
             beside = pictures.get(index)
             if index not in first_image and beside is not None:
-                first_image[index] = len(images)
-                images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
-            rows[:, side] = own + first_image.get(index, 0)
-        return _Frame(key, people, crops, images, rows, picture if keep_picture else None)
+                first_image[index] = len(frame.images)
+                frame.images += [self.backend.codec.crop_image(beside, c) for c in frame.crops]
+        frame.rows = np.stack([own + first_image.get(index, 0) for index in window.frames], axis=1)
+        return frame
 
 
 @dataclass(eq=False)
 class _Frame:
-    """Hold a frame on its way through the network.
+    """A frame on its way through the network.
 
     Args:
         index: 0-based frame.
@@ -182,17 +177,19 @@ class _Pipeline:
     """Turn cropped images into poses, in batches across people and frames.
 
     Args:
-        estimator: The model and its settings.
+        backend: The model.
+        batch_size: Crops, and windows, to collect.
         limit: Frames that may wait for a batch to fill.
         keep_heatmaps: Whether results hold the heatmaps.
     """
 
-    def __init__(self, estimator: VideoPoseEstimator, limit: int, keep_heatmaps: bool) -> None:
-        self._model = estimator.window_model
-        self._backend = estimator.backend
-        self._batch_size = estimator.batch_size
-        self._num_frames = self._model.num_frames
-        self._ahead = key_place(self._num_frames)
+    def __init__(
+        self, backend: WindowBackend, batch_size: int, limit: int, keep_heatmaps: bool
+    ) -> None:
+        self._backend = backend
+        self._batch_size = batch_size
+        self._num_frames = backend.num_frames
+        self._ahead = key_index(self._num_frames)
         # The last window waits for `_ahead` frames, of which the limit does not count the first.
         self._limit = limit + self._ahead - 1
         self._keep_heatmaps = keep_heatmaps
@@ -309,35 +306,29 @@ class _Pipeline:
             ready.append(self._unfinished.popleft())
         heatmaps = [maps for frame in ready for maps in frame.heatmaps]
         crops = [crop for frame in ready for crop in frame.crops]
-        num_joints = self._model.skeleton.num_keypoints
+        num_joints = self._backend.skeleton.num_keypoints
         keypoints, scores = np.zeros((0, num_joints, 2)), np.zeros((0, num_joints))
         if heatmaps:
-            keypoints, scores = self._model.decode(np.stack(heatmaps), crops)
+            keypoints, scores = self._backend.codec.decode(np.stack(heatmaps), crops)
         start = 0
         for frame in ready:
             stop = start + len(frame.people)
             if not frame.is_readable:
                 yield unknown_frame(frame.index, num_joints)
-            else:
-                yield FrameEstimate(
-                    frame.index,
-                    frame.people,
-                    keypoints[start:stop],
-                    scores[start:stop],
-                    picture=frame.picture,
-                    heatmaps=self._heatmaps(frame),
-                    crops=frame.crops if self._keep_heatmaps else (),
-                )
+                continue
+            estimate = FrameEstimate(
+                frame.index,
+                frame.people,
+                keypoints[start:stop],
+                scores[start:stop],
+                picture=frame.picture,
+            )
+            if self._keep_heatmaps:
+                width, height = self._backend.codec.heatmap_size
+                maps = np.array(frame.heatmaps, np.float32).reshape(-1, num_joints, height, width)
+                estimate = replace(estimate, heatmaps=maps, crops=frame.crops)
+            yield estimate
             start = stop
-
-    def _heatmaps(self, frame: _Frame) -> np.ndarray | None:
-        if not self._keep_heatmaps:
-            return None
-        width, height = self._model.heatmap_size
-        num_joints = self._model.skeleton.num_keypoints
-        return np.reshape(
-            np.array(frame.heatmaps, dtype=np.float32), (-1, num_joints, height, width)
-        )
 
 
 def _ascending(frames: Iterable[BoxedFrame]) -> Iterator[BoxedFrame]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -37,26 +36,13 @@ from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu
 from stdpose_mm.structures import Skeleton, to_corners
 
+from .window_backend import Crop
+
 _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
 
-@dataclass(frozen=True)
-class Crop:
-    """Describe the region of a picture that a model sees.
-
-    Args:
-        box: [4] the person box ``[x, y, w, h]`` it was made for, in pixels.
-        to_crop: [2, 3] affine from pixels of the picture to pixels of the crop.
-        metainfo: MMPose's ``input_size``, ``input_center`` and ``input_scale``.
-    """
-
-    box: np.ndarray
-    to_crop: np.ndarray
-    metainfo: Mapping[str, Any]
-
-
 class WindowModel:
-    """Offer the steps of propagation with a pose estimator of windows.
+    """A pose estimator of windows, with its crops and the codec of its heatmaps.
 
     The geometry of crops and the codec of heatmaps are those of the test pipeline, whose
     transforms are applied as they are.

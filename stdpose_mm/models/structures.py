@@ -12,7 +12,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import key_place
+from stdpose_mm.structures import key_index
 
 
 class MaskedFeatures(NamedTuple):
@@ -234,12 +234,12 @@ def append_prior(maps: Tensor, given: AuxiliaryLabels | None) -> Tensor:
 
 def key_of(frames: Tensor) -> Tensor:
     """Take the key frames [N, ...] of windows [N, T, ...]."""
-    return frames[:, key_place(frames.shape[1])]
+    return frames[:, key_index(frames.shape[1])]
 
 
 def auxiliary_of(frames: Tensor) -> Tensor:
     """Take the auxiliary frames [N, T - 1, ...] of windows [N, T, ...], in their order."""
-    key = key_place(frames.shape[1])
+    key = key_index(frames.shape[1])
     return torch.cat((frames[:, :key], frames[:, key + 1 :]), dim=1)
 
 
@@ -280,5 +280,5 @@ def nearness_of(position: Tensor, num_frames: int) -> Tensor:
 
 def _shares(num_frames: int) -> list[float]:
     """List how far from the key to the outermost frame the frames of one side lie, ascending."""
-    side = key_place(num_frames)
+    side = key_index(num_frames)
     return [n / side for n in range(1, side + 1)]

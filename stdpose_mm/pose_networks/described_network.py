@@ -13,12 +13,12 @@ from scipy.special import expit
 from stdpose_mm.errors import InputError
 from stdpose_mm.onnx_session import open_network, run_given, start_session
 from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.boxes import crop_affine
 
 from .network_description import NetworkDescription
 from .pose_network import (
     PoseHeatmaps,
     PoseNetwork,
-    crop_affine,
     finish_heatmaps,
     scaling,
     simcc_heatmaps,

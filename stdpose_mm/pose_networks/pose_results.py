@@ -24,10 +24,10 @@ from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.labels.label_files import listed_files
 from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
-from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
+from stdpose_mm.structures.boxes import box_ioa, crop_affine, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .pose_network import HeatmapSource, PoseHeatmaps, crop_affine
+from .pose_network import HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource

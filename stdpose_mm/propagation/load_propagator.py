@@ -14,10 +14,10 @@ from .base import PROPAGATORS, BasePropagator, require_method
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_backend import WindowBackend
+    from stdpose_mm.inference.window_model import WindowModel
 
     from .auto.trained_matcher import TrainedMatcher
-    from .auto.trained_stdpose import TrainedSTDPose
 
 
 def load_propagator(
@@ -32,7 +32,7 @@ def load_propagator(
     window_model: WindowModel | None = None,
     pose_networks: Sequence[PoseNetworkFiles] = (),
     use_stdpose: bool = True,
-    stdpose: TrainedSTDPose | None = None,
+    stdpose: WindowBackend | None = None,
     matcher: TrainedMatcher | None = None,
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
@@ -108,7 +108,7 @@ def _window_model(
             "choose a method without a model, such as 'flow'"
         )
     require_packages('a pose network', 'torch', 'mmpose')
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_model import WindowModel
 
     test_cfg = {'use_frame_head': propagator_class.uses_frame_head}
     model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)

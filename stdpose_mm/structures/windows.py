@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from stdpose_mm.errors import InputError
 
 NUM_FRAMES = 3
@@ -80,9 +82,25 @@ class Window:
         return (self.key - self.left) / (self.right - self.left)
 
 
-def key_place(num_frames: int) -> int:
+def key_index(num_frames: int) -> int:
     """Return the position of the key frame in a window: the middle."""
     return num_frames // 2
+
+
+def interpolate_pose(
+    labels: np.ndarray, shown: np.ndarray, position: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate the pose of the key frame on the straight line between two given poses.
+
+    Args:
+        labels: [2, ..., K, 2] the left and the right pose.
+        shown: [2, K] bool, which of their joints are given.
+        position: Position of the key frame, 0 at the left frame, 1 at the right one.
+
+    Returns:
+        The pose [..., K, 2], and which of its joints both poses give [K] bool.
+    """
+    return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)
 
 
 def require_num_frames(num_frames: int) -> None:
@@ -190,7 +208,7 @@ def estimation_window(
     require_num_frames(num_frames)
     if step < 1:
         raise ValueError(f'the step of a window must be at least 1, got {step}')
-    steps = range(1, key_place(num_frames) + 1)
+    steps = range(1, key_index(num_frames) + 1)
     *before, left = (max(first, key - n * step) for n in steps)
     *after, right = (min(last, key + n * step) for n in steps)
     return Window(left, key, right, further=(*reversed(before), *after))
@@ -210,7 +228,7 @@ def fill_window(window: Window, num_frames: int) -> Window:
         InputError: If T is even or less than 3.
     """
     require_num_frames(num_frames)
-    sides = key_place(num_frames)
+    sides = key_index(num_frames)
     # Integer division rounds the distance down, towards the key frame.
     before = [window.key - (window.key - window.left) * n // sides for n in range(sides - 1, 0, -1)]
     after = [window.key + (window.right - window.key) * n // sides for n in range(1, sides)]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import read_checkpoint
+from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint

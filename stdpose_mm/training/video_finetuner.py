@@ -29,7 +29,7 @@ from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.engine.samplers import SeededInfiniteSampler
 from stdpose_mm.engine.seeding import derive_seed, seed_generators
 from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy, pose_sizes
-from stdpose_mm.inference import WindowModel, move_to
+from stdpose_mm.inference.window_model import WindowModel, move_to
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import PROPAGATORS

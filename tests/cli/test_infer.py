@@ -185,7 +185,7 @@ def test_options(run, movie, detector, tmp_path, options):
 def exported(model_files, tmp_path_factory):
     """The model as a folder of ONNX files."""
     from stdpose_mm.export.onnx_export import export_onnx
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_model import WindowModel
 
     folder = tmp_path_factory.mktemp('onnx')
     export_onnx(WindowModel.from_config(*model_files), folder)
@@ -212,10 +212,10 @@ def test_an_exported_network_finds_the_same_poses(
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
-        (('--precision', 'bfloat16'), 'in onnxruntime runs in the precisions float32 and int8'),
+        (('--precision', 'bfloat16'), 'precision of onnxruntime must be one of float32, int8'),
         (
             ('--runtime', 'openvino', '--precision', 'int8'),
-            'in openvino runs in the precisions float32 and bfloat16',
+            'precision of openvino must be one of float32, bfloat16',
         ),
     ],
 )
@@ -398,7 +398,10 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),
-        (('--boxes', 'whole-picture', '--precision', 'int8'), 'a checkpoint runs in'),
+        (
+            ('--boxes', 'whole-picture', '--precision', 'int8'),
+            'precision must be one of float32, bfloat16',
+        ),
         (
             ('--boxes', 'whole-picture', '--runtime', 'openvino'),
             'openvino runs exported networks but',
@@ -480,7 +483,7 @@ def test_another_checkpoint_does_several_videos_again(run, several, tmp_path, mo
 
 
 def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, monkeypatch):
-    from stdpose_mm.inference import VideoPoseEstimator
+    from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -15,7 +15,8 @@ from torch import nn
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
-from stdpose_mm.inference import OnnxWindowBackend, WindowModel
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
 from support.small_configs import write_random_weights, write_shallow_config
 

@@ -5,9 +5,8 @@ import pytest
 
 from stdpose_mm.detection import DetectedBoxes, PersonDetector, PrecomputedBoxes, WholePicture
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import FrameEstimate, estimate_video
-from stdpose_mm.inference.estimate_video import identify_by_pose, smooth_poses
-from stdpose_mm.inference.frame_estimate import unknown_frame
+from stdpose_mm.inference.estimate_video import estimate_video, identify_by_pose, smooth_poses
+from stdpose_mm.inference.frame_estimate import FrameEstimate, unknown_frame
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.smoothing import SavitzkyGolay

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.inference import FrameEstimate
 from stdpose_mm.inference.frame_estimate import (
     INTERPOLATED_SCORE_FACTOR,
     MAX_INTERPOLATED_FRAMES,
+    FrameEstimate,
     interpolate_unreadable,
     unknown_frame,
 )

@@ -11,13 +11,10 @@ from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
-from stdpose_mm.inference import (
-    OnnxWindowBackend,
-    TorchWindowBackend,
-    WindowModel,
-    load_backend,
-)
-from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_backend
+from stdpose_mm.inference.window_backend import WindowLabels
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
@@ -123,7 +120,7 @@ def test_both_halves_give_what_pytorch_gives(exported, runtime, batch_size):
     crops = crops_of(5)
     rows = rows_of(model, [0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3])
     reference = TorchWindowBackend(model)
-    backend = OnnxWindowBackend(folder, batch_size=batch_size, runtime=runtime)
+    backend = OnnxWindowBackend.from_export(folder, model, batch_size=batch_size, runtime=runtime)
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     assert backend.sees_windows == reference.sees_windows
@@ -155,7 +152,10 @@ def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
 def test_eight_bits_are_near(exported):
     model, folder = exported
     crops, rows = crops_of(3), rows_of(model, [0, 1, 2])
-    reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
+    reference, backend = (
+        TorchWindowBackend(model),
+        OnnxWindowBackend.from_export(folder, model, 'int8'),
+    )
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     assert 0 < np.abs(found - expected).max() < 0.2 * np.abs(expected).max()
@@ -166,7 +166,7 @@ def test_bfloat16_is_near(exported):
     model, folder = exported
     crops, rows = crops_of(3), rows_of(model, [0, 1, 2])
     reference = TorchWindowBackend(model)
-    backend = OnnxWindowBackend(folder, 'bfloat16', runtime='openvino')
+    backend = OnnxWindowBackend.from_export(folder, model, 'bfloat16', runtime='openvino')
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     difference = np.abs(found - expected).max() / np.abs(expected).max()
@@ -176,12 +176,18 @@ def test_bfloat16_is_near(exported):
     assert 1e-4 < difference < (0.25 if prunes else 0.05)
 
 
+ROW = np.zeros((1, 3), int)
+
+
+def config_of(pipeline=PIPELINE, **changes):
+    cfg = {**model_cfg(3), **changes}
+    return Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
+
+
 def test_the_folder_and_the_config_suffice(plain):
     model, folder = plain
-    cfg = model_cfg(5)
-    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    backend = OnnxWindowBackend(folder)
-    found = backend.window_model(config)
+    config = Config({'model': model_cfg(5), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    found = load_backend(config, folder).codec
     assert isinstance(found, WindowModel)
     assert found.skeleton == SKELETON
     assert found.flip_indices == model.flip_indices
@@ -189,37 +195,28 @@ def test_the_folder_and_the_config_suffice(plain):
     maps = TorchWindowBackend(model).fuse(TorchWindowBackend(model).encode(crops_of(1)), ROW)
     for own, expected in zip(found.decode(maps, [crop]), model.decode(maps, [crop]), strict=True):
         np.testing.assert_array_equal(own, expected)
-    np.testing.assert_array_equal(backend.metainfo['sigmas'], metainfo_of(SKELETON)['sigmas'])
+    np.testing.assert_array_equal(found.metainfo['sigmas'], metainfo_of(SKELETON)['sigmas'])
 
 
-ROW = np.zeros((1, 3), int)
+LARGE = {**PIPELINE[3]['encoder'], 'input_size': (96, 128), 'heatmap_size': (24, 32)}
+BLURRED = {**model_cfg(3)['head']['decoder'], 'blur_kernel_size': 5}
+OTHER_CONFIGS = {
+    'input_size [48, 64]': {
+        'pipeline': [*PIPELINE[:3], {**PIPELINE[3], 'encoder': LARGE}, PIPELINE[4]]
+    },
+    'crop_padding 1.25': {
+        'pipeline': [PIPELINE[0], {**PIPELINE[1], 'padding': 2.0}, *PIPELINE[2:]]
+    },
+    "'blur_kernel_size': 11": {'head': {**model_cfg(3)['head'], 'decoder': BLURRED}},
+    'num_frames 3': window_systems(3, 5)['stdpose'],
+}
 
 
-def test_a_config_of_another_size_is_refused(plain):
-    _, folder = plain
-    codec = {**PIPELINE[3]['encoder'], 'input_size': (96, 128), 'heatmap_size': (24, 32)}
-    pipeline = [*PIPELINE[:3], {**PIPELINE[3], 'encoder': codec}, PIPELINE[4]]
-    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
-    with pytest.raises(InputError, match='has crops of 48x64 but the config says 96x128'):
-        OnnxWindowBackend(folder).window_model(config)
-
-
-def test_a_config_with_another_padding_is_refused(plain):
-    _, folder = plain
-    pipeline = [PIPELINE[0], {**PIPELINE[1], 'padding': 2.0}, *PIPELINE[2:]]
-    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
-    with pytest.raises(InputError, match=r'crops padded by 1\.25 but the config says 2\.0, give'):
-        OnnxWindowBackend(folder).window_model(config)
-
-
-def test_a_config_with_another_codec_is_refused(plain):
-    _, folder = plain
-    cfg = model_cfg(3)
-    cfg['head']['decoder'] = {**cfg['head']['decoder'], 'blur_kernel_size': 5}
-    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    sentence = 'are decoded with blur_kernel_size 11 but the config says 5, give'
-    with pytest.raises(InputError, match=sentence):
-        OnnxWindowBackend(folder).window_model(config)
+@pytest.mark.parametrize('what', OTHER_CONFIGS)
+def test_a_config_of_another_network_is_refused(plain, what):
+    with pytest.raises(InputError, match='give the config it was exported with') as caught:
+        load_backend(config_of(**OTHER_CONFIGS[what]), plain[1])
+    assert what in str(caught.value)
 
 
 def test_an_export_that_says_nothing_of_padding_and_codec_is_read(plain, tmp_path):
@@ -227,24 +224,15 @@ def test_an_export_that_says_nothing_of_padding_and_codec_is_read(plain, tmp_pat
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     description = json.loads((tmp_path / 'network.json').read_text())
-    del description['crop_padding'], description['codec']
+    del description['crop_padding'], description['codec'], description['num_frames']
     (tmp_path / 'network.json').write_text(json.dumps(description))
-    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    assert OnnxWindowBackend(tmp_path).window_model(config).crop_padding == 1.25
-
-
-def test_a_config_with_windows_of_another_length_is_refused(plain):
-    _, folder = plain
-    cfg = {**model_cfg(3), **window_systems(3, 5)['stdpose']}
-    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    with pytest.raises(InputError, match='windows of 3 frames but the config says 5, give'):
-        OnnxWindowBackend(folder).window_model(config)
+    assert load_backend(config_of(), tmp_path).codec.crop_padding == 1.25
 
 
 def test_labels_are_refused(plain):
-    _, folder = plain
-    backend = OnnxWindowBackend(folder)
-    given = AuxiliaryLabels(*(torch.zeros(1),) * 4)
+    model, folder = plain
+    backend = OnnxWindowBackend.from_export(folder, model)
+    given = WindowLabels(*(np.zeros(1),) * 4)
     with pytest.raises(InputError, match='takes no labels, give the checkpoint'):
         backend.fuse(backend.encode(crops_of(1)), ROW, given)
 
@@ -259,62 +247,32 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
             (target / path.name).write_bytes(path.read_bytes())
         return target
 
-    missing, changed, other, damaged = map(copy, ('missing', 'changed', 'other', 'damaged'))
+    missing, changed, other, damaged, nothing = map(
+        copy, ('missing', 'changed', 'other', 'damaged', 'nothing')
+    )
     (missing / 'fusion.onnx').unlink()
     (changed / 'fusion.onnx').write_bytes((folder / 'encoder.onnx').read_bytes())
     (other / 'network.json').write_text('{"format": "something else"}')
     (damaged / 'network.json').write_text('{')
-    for path, precision, message in (
-        (tmp_path / 'nothing', 'float32', r'nothing holds no network\.json, give a folder written'),
-        (missing, 'float32', r'fusion\.onnx does not exist, export the network again'),
-        (changed, 'float32', r'fusion\.onnx is not the file that network\.json beside it'),
-        (other, 'float32', r'network\.json does not describe a stdpose_mm ONNX network'),
-        (damaged, 'float32', r'network\.json is not JSON'),
-        (folder, 'int8', 'holds no network in int8, export it with --int8'),
+    (nothing / 'network.json').unlink()
+    for path, options, words in (
+        (nothing, {}, r'holds no network\.json, give a folder that'),
+        (missing, {}, r'fusion\.onnx does not exist, export the network again'),
+        (changed, {}, r'fusion\.onnx is not the file that network\.json beside it'),
+        (other, {}, r'network\.json does not describe a stdpose_mm ONNX network'),
+        (damaged, {}, r'network\.json is not JSON'),
+        (folder, {'precision': 'int8'}, 'holds no network in int8, export it with --int8'),
+        (folder, {'precision': 'int4'}, "precision of onnxruntime must .* int8, got 'int4'"),
+        (folder, {'precision': 'bfloat16'}, 'precision of onnxruntime must be'),
+        (folder, {'precision': 'int8', 'runtime': 'openvino'}, 'precision of openvino must be'),
+        (folder, {'runtime': 'tensorrt'}, "runtime must be one of .*, got 'tensorrt'"),
     ):
-        with pytest.raises(InputError, match=message) as caught:
-            OnnxWindowBackend(path, precision)
+        with pytest.raises(InputError, match=words) as caught:
+            load_backend(config_of(), path, **options)
         assert '\n' not in str(caught.value)
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(InputError, match='needs onnxruntime, which is not installed'):
-        OnnxWindowBackend(folder)
-
-
-@pytest.mark.parametrize(
-    ('options', 'sentence'),
-    [
-        (
-            {'precision': 'int4'},
-            "precision of onnxruntime must .* float32, int8, got 'int4'",
-        ),
-        ({'precision': 'bfloat16'}, 'precision of onnxruntime must be'),
-        ({'precision': 'int8', 'runtime': 'openvino'}, 'precision of openvino must be one of'),
-        ({'precision': ['int8']}, r"precision .* got \['int8'\]"),
-        ({'runtime': 'tensorrt'}, "runtime must be one of onnxruntime, openvino, got 'tensorrt'"),
-        ({'runtime': ['onnxruntime']}, 'runtime must be one of'),
-        ({'batch_size': 0}, 'batch_size must be a whole number from 1, got 0'),
-        ({'batch_size': 'a'}, "batch_size must be a whole number from 1, got 'a'"),
-        ({'folder': 5}, 'folder must be a path, got 5'),
-    ],
-)
-def test_settings_that_do_not_exist_are_refused(plain, options, sentence):
-    with pytest.raises(InputError, match=sentence):
-        OnnxWindowBackend(**{'folder': plain[1], **options})
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'sentence'),
-    [
-        ({'config': 5}, 'config must be a config file or a loaded Config, got 5'),
-        ({'weights': None}, 'weights must be a path, got None'),
-        ({'runtime': ['onnxruntime']}, 'exported networks are run by onnxruntime and openvino'),
-        ({'batch_size': -1}, 'batch_size must be a whole number from 1, got -1'),
-    ],
-)
-def test_arguments_of_no_use_are_refused(plain, arguments, sentence):
-    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    with pytest.raises(InputError, match=sentence):
-        load_backend(**{'config': config, 'weights': plain[1], **arguments})
+        load_backend(config_of(), folder)
 
 
 def test_the_description_holds_no_paths(plain):

@@ -10,7 +10,8 @@ from mmengine.dataset import Compose, pseudo_collate
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import VideoPoseEstimator
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, Skeleton
 from support.backbone_batches import BackboneBatches
 from support.tiny_models import (
@@ -45,8 +46,13 @@ def video(num_frames, number=1, speed=0.0):
         yield frame, PICTURES[frame], people_at(frame, number, speed)
 
 
+def estimator_of(model, batch_size=8, **options):
+    backend = TorchWindowBackend(model, batch_size)
+    return VideoPoseEstimator(backend, batch_size=batch_size, **options)
+
+
 def estimate(model, frames, max_waiting=None, **options):
-    return list(VideoPoseEstimator(model, **options).estimate(frames, max_waiting))
+    return list(estimator_of(model, **options).estimate(frames, max_waiting))
 
 
 def predicted(model, window, boxes):
@@ -252,14 +258,14 @@ class Alive:
 def test_memory_does_not_grow_with_the_video(crops, number):
     model = window_model(SKELETON)
     pictures, features = Alive(), Alive()
-    estimator = VideoPoseEstimator(model, crops=crops, batch_size=4)
+    estimator = estimator_of(model, crops=crops, batch_size=4)
     encode = estimator.backend.encode
     most_features = 0
 
     def counted_encode(crops):
         nonlocal most_features
         made = encode(crops)
-        features.add(made.views[0].features, len(made))
+        features.add(made.views[0]['features'], len(made))
         most_features = max(most_features, len(features))
         return made
 
@@ -286,7 +292,7 @@ def test_pictures_nobody_asked_for_do_not_wait_with_their_frames(crops, most):
         for frame in range(40):
             yield frame, alive.add(PICTURES[frame % 24].copy()), people_at(frame, 1)
 
-    poses = VideoPoseEstimator(window_model(SKELETON), crops=crops, batch_size=8)
+    poses = estimator_of(window_model(SKELETON), crops=crops, batch_size=8)
     assert max(len(alive) for _ in poses.estimate(long_video())) <= most
 
 
@@ -298,7 +304,7 @@ def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model
             asked.append(frame[0])
             yield frame
 
-    poses = VideoPoseEstimator(model, batch_size=8).estimate(live(), max_waiting=1)
+    poses = estimator_of(model).estimate(live(), max_waiting=1)
     assert next(poses).frame_index == 0
     # One frame for the window; the thread may be some further.
     assert len(asked) <= 2 + 4 + 1
@@ -307,7 +313,7 @@ def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model
 
 
 def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
-    estimator = VideoPoseEstimator(model)
+    estimator = estimator_of(model)
     (frame,) = estimator.estimate(video(1, 2), keep_pictures=True, keep_heatmaps=True)
     np.testing.assert_array_equal(frame.picture, PICTURES[0])
     assert frame.heatmaps.shape == (2, 3, 16, 12)
@@ -320,11 +326,9 @@ def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
 
 
 def test_wrong_settings_are_refused(model):
-    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
-        VideoPoseEstimator(model, batch_size=0)
     with pytest.raises(InputError, match="crops must be one of frame, window, got 'box'"):
-        VideoPoseEstimator(model, crops='box')
+        estimator_of(model, crops='box')
     with pytest.raises(ValueError, match='max_waiting must be at least 1, got 0'):
-        VideoPoseEstimator(model).estimate(video(1), max_waiting=0)
+        estimator_of(model).estimate(video(1), max_waiting=0)
     with pytest.raises(ValueError, match='ascend, got 0 after 0'):
         estimate(model, [next(video(1)), next(video(1))])

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
 from stdpose_mm.models.layers.mkldnn_layers import (
     MkldnnDeconvolution,
     MkldnnLinear,
     MkldnnPatchEmbedding,
 )
-from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.heatmaps import assert_same_maps
 from support.tiny_models import (
@@ -87,7 +86,7 @@ def test_codes_can_be_taken_apart_and_put_together(model):
     place = np.array([2, 4, 3, 0, 1])
     np.testing.assert_array_equal(backend.fuse(parts, place[ROWS]), backend.fuse(whole, ROWS))
     taken = whole.take([1])
-    assert taken.views[0].features.data_ptr() != whole.views[0].features.data_ptr()
+    assert taken.views[0]['features'].data_ptr() != whole.views[0]['features'].data_ptr()
 
 
 def test_keys_and_values_of_a_frame_are_projected_once():
@@ -164,7 +163,7 @@ def test_a_frame_head_that_windows_do_not_need_is_not_run(model, monkeypatch):
     backend.fuse(features, ROWS)
     reads = model.model.neck.tks is not None
     assert bool(runs) == reads
-    assert (features.views[0].heatmaps is not None) == reads
+    assert (features.views[0].get('frame_heatmaps') is not None) == reads
 
 
 def test_the_second_system_by_its_frame_head_alone():
@@ -197,11 +196,11 @@ def test_the_second_system_draws_nothing_and_repeats_itself(precision):
 @pytest.mark.parametrize('labels', [False, True])
 def test_packed_layers_of_the_second_system_compute_the_same(labels):
     model = window_model(SKELETON, **semantic_motion(3, labels))
-    given = AuxiliaryLabels(
-        heatmaps=torch.rand(3, 2, 3, 16, 12),
-        mask=torch.tensor([[[True] * 3, [False, True, True]]]).expand(3, 2, 3),
-        prior=torch.rand(3, 3, 16, 12),
-        position=torch.full((3,), 0.5),
+    given = WindowLabels(
+        heatmaps=torch.rand(3, 2, 3, 16, 12).numpy(),
+        mask=np.tile([[True] * 3, [False, True, True]], (3, 1, 1)),
+        prior=torch.rand(3, 3, 16, 12).numpy(),
+        position=np.full(3, 0.5, np.float32),
     )
     backend = TorchWindowBackend(model)
     plain = [backend.fuse(backend.encode(CROPS), ROWS, labels) for labels in (None, given)]
@@ -215,9 +214,3 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
         assert_same_maps(own, expected)
     assert np.array_equal(plain[0], plain[1]) != labels
     assert not [name for name, _ in model.model.named_parameters() if 'decoder' in name]
-
-
-@pytest.mark.parametrize('batch_size', [0, 1.5, 'a'])
-def test_the_batch_size_is_positive(model, batch_size):
-    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got'):
-        TorchWindowBackend(model, batch_size=batch_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 
 
 class BackboneBatches:

@@ -11,7 +11,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import MODELS
 
 import stdpose_mm  # noqa: F401
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.structures import Skeleton
 
 CODEC = {

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmpose.apis import MMPoseInferencer
 
 from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.mmpose_patches import is_window_model

@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import FrameSource, open_frames, write_video
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, PropagatedPose

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from stdpose_mm.errors import InputError, require_share
-from stdpose_mm.structures.interpolated_pose import interpolated_pose
+from stdpose_mm.structures.windows import interpolate_pose
 
 DRAWS = ('window', 'frame')
 
@@ -97,7 +97,7 @@ class GenerateWindowTarget(BaseTransform):
             labels = self._jitter(labels)
         positions = np.atleast_1d(results['window_position'])
         per_key = labels_in_key_crops(labels, num_keys, results.get('crop_warps'))
-        priors, prior_shown = interpolated_pose(per_key, shown, positions[:, None, None])
+        priors, prior_shown = interpolate_pose(per_key, shown, positions[:, None, None])
 
         # One call of the codec: poses of key and auxiliary frames, given left and right, priors.
         poses = np.concatenate([keys, aux, labels, priors])

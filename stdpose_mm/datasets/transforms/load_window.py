@@ -9,7 +9,7 @@ from mmpose.registry import TRANSFORMS
 from stdpose_mm.constants import ON_ERROR
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import read_frame
-from stdpose_mm.structures import key_place
+from stdpose_mm.structures import key_index
 
 
 @TRANSFORMS.register_module()
@@ -73,7 +73,7 @@ def _read(frames: list) -> list:
     # At the ends of a video and around labelled frames, frames of a window may be the same.
     pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
     images = [pictures[tuple(frame)] for frame in frames]
-    middle = key_place(len(frames))
+    middle = key_index(len(frames))
     key_path, (height, width) = frames[middle][0], images[middle].shape[:2]
     for (path, _), image in zip(frames, images, strict=True):
         if image.shape != images[middle].shape:

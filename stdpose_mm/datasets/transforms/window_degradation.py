@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError, require_share
-from stdpose_mm.structures import key_place
+from stdpose_mm.structures import key_index
 
 
 @TRANSFORMS.register_module()
@@ -61,7 +61,7 @@ class WindowDegradation(BaseTransform):
         if self.prob == 0 or (self.test_mode and 'id' not in results):
             return results
         frames = list(results['img'])
-        chosen = [key_place(len(frames))] if self.test_mode else range(len(frames))
+        chosen = [key_index(len(frames))] if self.test_mode else range(len(frames))
         draws: Any = np.random.default_rng(results['id']) if self.test_mode else np.random
         for index in chosen:
             if draws.uniform() < self.prob:

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NUM_FRAMES, key_place
+from stdpose_mm.structures import NUM_FRAMES, key_index
 from stdpose_mm.structures.windows import require_num_frames
 
 NORMALIZATIONS = ('softmax', 'mean')
@@ -28,7 +28,7 @@ def motion_residuals(frame_heatmaps: Tensor) -> Tensor:
         [N, T - 1, K, h, w] in the order of the auxiliary frames; of three frames H_t - H_l and
         H_r - H_t.
     """
-    place = key_place(frame_heatmaps.shape[1])
+    place = key_index(frame_heatmaps.shape[1])
     key = frame_heatmaps[:, place : place + 1]
     return torch.cat((key - frame_heatmaps[:, :place], frame_heatmaps[:, place + 1 :] - key), dim=1)
 

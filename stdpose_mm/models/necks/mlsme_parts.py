@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.structures import NUM_FRAMES, key_place
+from stdpose_mm.structures import NUM_FRAMES, key_index
 
 
 class SpaceTimeMasks(NamedTuple):
@@ -150,7 +150,7 @@ class GivenPoseEmbedding(BaseModule):
         left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
         empty = torch.zeros_like(left)
         key = empty if self.prior is None else self.prior(given.prior)
-        further = (empty,) * (key_place(num_frames) - 1)
+        further = (empty,) * (key_index(num_frames) - 1)
         tokens = torch.stack((left, *further, key, *further, right), dim=1)
         return tokens.flatten(3).transpose(2, 3)
 

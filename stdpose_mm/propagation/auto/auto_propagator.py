@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stdpose_mm.errors import InputWarning
+from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
@@ -20,25 +21,27 @@ from stdpose_mm.propagation.flow.flow_tracks import (
     split_into_chunks,
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
-from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
+from stdpose_mm.propagation.gap_heatmaps import MAX_KEYS, split_gap
 from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .candidates import Candidates, find_candidates
+from .candidates import find_candidates
+from .evidence_maps import around_nbytes, sample_heatmaps
 from .fusion_features import join_features
-from .gap_heatmaps import GapHeatmaps, HeatmapsAround, around_nbytes
-from .joint_matching import JointMatches, match_joints, matches_nbytes
-from .model_heatmaps import ModelHeatmapEstimator
-from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
-from .stdpose_heatmaps import STDPoseHeatmapEstimator
+from .joint_matching import match_joints, matches_nbytes
+from .network_heatmaps import (
+    NetworkHeatmapEstimator,
+    WindowHeatmapEstimator,
+    gather_heatmaps,
+    shipped_stdpose,
+)
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 from .trained_matcher import TrainedMatcher, shipped_matcher
-from .trained_stdpose import TrainedSTDPose, shipped_stdpose
 
 if TYPE_CHECKING:
-    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.inference.window_model import WindowModel
     from stdpose_mm.pose_networks import HeatmapSource
 
 _BATCH_BYTES = 64 * 2**20
@@ -104,16 +107,18 @@ class AutoPropagator(BasePropagator):
         device: str = 'cpu',
         pose_networks: Sequence[HeatmapSource] = (),
         use_stdpose: bool = True,
-        stdpose: TrainedSTDPose | None = None,
+        stdpose: WindowBackend | None = None,
         matcher: TrainedMatcher | None = None,
     ) -> None:
-        self.heatmap_estimator: ModelHeatmapEstimator | None = None
+        self.windows: WindowHeatmapEstimator | None = None
         if window_model is not None:
-            self.heatmap_estimator = ModelHeatmapEstimator(window_model, batch_size)
+            # PyTorch takes seconds to import, and 'auto' works without it.
+            from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+
+            self.windows = WindowHeatmapEstimator(TorchWindowBackend(window_model, batch_size))
             self.skeleton = window_model.skeleton
-        self.stdpose: STDPoseHeatmapEstimator | None = None
-        if use_stdpose and window_model is None:
-            self.stdpose = STDPoseHeatmapEstimator(stdpose or shipped_stdpose())
+        elif use_stdpose:
+            self.windows = WindowHeatmapEstimator(stdpose or shipped_stdpose(), is_of_people=True)
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
@@ -130,30 +135,14 @@ class AutoPropagator(BasePropagator):
         mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
         networks = [(each, shared) for each, shared in mappings if shared is not None]
         num_networks = len(networks) + (mapping is not None)
-        for chunk in split_into_chunks(gaps):
-            tracks = dict(follow_joints(frames, chunk, self.estimator))
-            with closing(self._chunks(frames, chunk, tracks, mapping)) as chunks:
-                for batch in _batches(chunks, num_networks):
-                    yield from self._fill(frames, batch, mapping, networks)
-
-    def _chunks(
-        self,
-        frames: FrameSource,
-        gaps: Sequence[Gap],
-        tracks: Mapping[Gap, FlowTracks],
-        mapping: JointMapping | None,
-    ) -> Generator[_Chunk, None, None]:
-        """Yield the chunks of gaps in order of time, with heatmaps of the model."""
-        if self.heatmap_estimator is not None and mapping is not None:
-            with closing(self.heatmap_estimator.gap_heatmaps(frames, gaps, mapping)) as estimated:
-                for gap, maps in estimated:
-                    unlabelled = [frame for frame in maps.frames if frame in gap.frames]
-                    yield _Chunk(gap, tracks[gap], unlabelled, (maps,))
-            return
-        parts = [part for gap in gaps for part in gap_parts(gap, MAX_KEYS)]
-        # People with long gaps side by side share the reading of the video.
-        for gap, keys in sorted(parts, key=lambda part: part[1][0]):
-            yield _Chunk(gap, tracks[gap], keys, ())
+        for group in split_into_chunks(gaps):
+            tracks = dict(follow_joints(frames, group, self.estimator))
+            parts = [part for gap in group for part in split_gap(gap, MAX_KEYS)]
+            # People with long gaps side by side share the reading of the video.
+            parts.sort(key=lambda part: part[1][0])
+            chunks = [_Chunk(gap, tracks[gap], keys) for gap, keys in parts]
+            for batch in _batches(chunks, num_networks):
+                yield from self._fill(frames, batch, mapping, networks)
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
         """Warn of networks without joints of the labels."""
@@ -185,8 +174,9 @@ class AutoPropagator(BasePropagator):
         evidence = 'straight lines, optical flow and learned appearance'
         shared = []
         mapping = self.shared_joints(skeleton)
-        if self.heatmap_estimator is not None or mapping is not None:
-            name = '' if self.stdpose is None else " of the package's STDPose"
+        is_of_people = self.windows is not None and self.windows.is_of_people
+        if mapping is not None or (self.windows is not None and not is_of_people):
+            name = " of the package's STDPose" if is_of_people else ''
             shared.append((name, 0 if mapping is None else len(mapping.shared)))
         for each in self.estimators:
             own = each.shared_joints(skeleton)
@@ -202,8 +192,7 @@ class AutoPropagator(BasePropagator):
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
         """Find the joints that STDPose, or the model, shares with labels; None without any."""
-        estimator = self.stdpose or self.heatmap_estimator
-        return None if estimator is None else estimator.shared_joints(skeleton)
+        return None if self.windows is None else self.windows.shared_joints(skeleton)
 
     def _fill(
         self,
@@ -216,28 +205,26 @@ class AutoPropagator(BasePropagator):
         evident = [chunk for chunk in chunks if np.any(labelled_ends(chunk.gap))]
         candidates = [find_candidates(each.gap, each.tracks, each.times) for each in evident]
         matches = match_joints(frames, candidates, self.matcher)
-        found = {
-            chunk: _Evidence(
-                each, likeness, gather_heatmaps(frames, chunk.gap, each, chunk.heatmaps, networks)
-            )
-            for chunk, each, likeness in zip(evident, candidates, matches, strict=True)
-        }
-        self._add_stdpose(frames, found, mapping)
+        heatmaps = [
+            gather_heatmaps(frames, chunk.gap, each, (), networks)
+            for chunk, each in zip(evident, candidates, strict=True)
+        ]
+        if self.windows is not None and mapping is not None:
+            parts = [(chunk.gap, chunk.keys) for chunk in evident]
+            with closing(self.windows.heatmaps(frames, parts, mapping)) as found:
+                for number, maps in found:
+                    heatmaps[number].append(sample_heatmaps(maps, candidates[number]))
+        evidence = dict(zip(evident, zip(candidates, matches, heatmaps, strict=True), strict=True))
         for chunk in chunks:
             gap, keys = chunk.gap, chunk.keys
             keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
             scores = np.stack(
                 [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
             )
-            if chunk in found:
-                evidence = found[chunk]
+            if chunk in evidence:
+                around, likeness, maps_around = evidence.pop(chunk)
                 features = join_features(
-                    gap,
-                    chunk.tracks,
-                    evidence.candidates,
-                    evidence.matches,
-                    frames.size,
-                    evidence.heatmaps,
+                    gap, chunk.tracks, around, likeness, frames.size, maps_around
                 )
                 rows, known = np.searchsorted(chunk.times, keys), features.known
                 positions, certainty = (values[rows] for values in self.fuser(features))
@@ -247,37 +234,20 @@ class AutoPropagator(BasePropagator):
                     gap, frame_index, keypoints[row], scores[row]
                 )
 
-    def _add_stdpose(
-        self,
-        frames: FrameSource,
-        found: Mapping[_Chunk, _Evidence],
-        mapping: JointMapping | None,
-    ) -> None:
-        """Add the heatmaps of the package's STDPose."""
-        if self.stdpose is None or mapping is None:
-            return
-        chunks = [*found]
-        parts = [(chunk.gap, chunk.keys) for chunk in chunks]
-        for number, maps in self.stdpose.heatmaps(frames, parts, mapping):
-            evidence = found[chunks[number]]
-            evidence.heatmaps.append(maps.around(evidence.candidates))
-
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Hold the frames of a gap that are fused at once.
+    """Frames of a gap that are fused at once.
 
     Args:
         gap: The gap.
         tracks: Its flow tracks.
         keys: The frames to fill, ascending.
-        heatmaps: Heatmaps of the model.
     """
 
     gap: Gap
     tracks: FlowTracks
-    keys: Sequence[int]
-    heatmaps: tuple[GapHeatmaps, ...]
+    keys: range
 
     @property
     def times(self) -> np.ndarray:
@@ -287,27 +257,8 @@ class _Chunk:
     def nbytes(self, num_networks: int) -> int:
         """Compute the memory of its evidence, with some pose networks, in bytes."""
         num_frames, num_joints = len(self.keys) + 2, len(self.gap.joints)
-        maps = [m for each in self.heatmaps for m in (each.frame_heatmaps, each.final_heatmaps)]
-        return (
-            matches_nbytes(num_frames, num_joints)
-            + num_networks * around_nbytes(num_frames, num_joints)
-            + sum(values.nbytes for values in maps if values is not None)
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """Hold what the fuser reads of a chunk.
-
-    Args:
-        candidates: Candidates in its frames.
-        matches: Matches with the labelled joints.
-        heatmaps: Heatmaps of each network around the candidates.
-    """
-
-    candidates: Candidates
-    matches: JointMatches
-    heatmaps: list[HeatmapsAround]
+        around = num_networks * around_nbytes(num_frames, num_joints)
+        return matches_nbytes(num_frames, num_joints) + around
 
 
 def _batches(chunks: Iterable[_Chunk], num_networks: int) -> Iterator[list[_Chunk]]:

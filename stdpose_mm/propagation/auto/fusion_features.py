@@ -15,12 +15,12 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.structures import OCCLUDED
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import CANDIDATES, Candidates, find_candidates
-from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide
-from .gap_heatmaps import GapHeatmaps, HeatmapsAround
+from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, HeatmapsAround, near_and_wide
 from .joint_matching import JointMatches, match_joints
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .trained_matcher import TrainedMatcher

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation.ordered_map import map_in_threads
 
 from .candidates import CANDIDATES, Candidates
 from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
@@ -90,7 +90,7 @@ def _share(
             for _, search, row in of_frame:
                 yield search, row, picture
 
-    done = map_in_threads(lambda task: work(*task), read())
+    done = thread_map(lambda task: work(*task), read())
     for (_, search, row), result in zip(in_order, done, strict=True):
         yield search, row, result
 

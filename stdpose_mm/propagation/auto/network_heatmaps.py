@@ -1,28 +1,46 @@
-"""Heatmaps of gaps by pose networks that look at single pictures."""
+"""Heatmaps of pose networks as evidence: networks that see windows, and of single pictures."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
+from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.gap_windows import boxes_with_ends
+from stdpose_mm.propagation.gap_heatmaps import (
+    GapChunk,
+    GapHeatmapEstimator,
+    GapHeatmaps,
+    boxes_with_ends,
+)
 from stdpose_mm.propagation.gaps import GapPlace
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
 from .candidates import Candidates
-from .gap_heatmaps import GapHeatmaps, HeatmapsAround
+from .evidence_maps import HeatmapsAround, sample_heatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.pose_networks import HeatmapSource
 
+SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
+"""Folder of the two files of the STDPose that comes with the package."""
+
+_LEAST_SHARED = 7
+"""Joints that labels must share to be taken for a person's: the upper body has seven."""
+
+_LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
+"""Joints of people that labels of animals with paws, such as AP-10K's, do not have."""
 
 GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
 """What became of a network in a gap: its heatmaps were evidence; they were, and it has none at the
@@ -96,6 +114,56 @@ class NetworkUse:
         return text
 
 
+class WindowHeatmapEstimator:
+    """A network that sees windows, as evidence.
+
+    Args:
+        backend: The network.
+        is_of_people: Whether it serves all labels of people, whose joints have other names, and no
+            others; otherwise it serves all labels that share names of joints with it.
+    """
+
+    def __init__(self, backend: WindowBackend, is_of_people: bool = False) -> None:
+        self.backend = backend
+        self.is_of_people = is_of_people
+        self._estimator = GapHeatmapEstimator(backend)
+
+    def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
+        """Find the trained joints that labels share with it.
+
+        Returns:
+            None without any; with ``is_of_people`` also if there are few, or no wrist and ankle.
+        """
+        own, trained = self.backend.skeleton, self.backend.trained_joints
+        names = np.array(own.keypoint_names)
+        if not self.is_of_people:
+            if set(names[trained]).isdisjoint(skeleton.keypoint_names):
+                return None
+            none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+            return JointMapping.by_name(skeleton, own, none_needed, trained)
+        mapping = JointMapping.by_meaning(skeleton, own, trained)
+        if mapping is None or len(mapping.shared) < _LEAST_SHARED:
+            return None
+        return None if set(names[mapping.in_model]).isdisjoint(_LIMB_ENDS) else mapping
+
+    def heatmaps(
+        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
+    ) -> Generator[tuple[int, GapHeatmaps], None, None]:
+        """Yield the number of each chunk and its maps in the joints of the labels.
+
+        See :meth:`GapHeatmapEstimator.heatmaps`.
+        """
+        with closing(self._estimator.heatmaps(frames, chunks, mapping)) as found:
+            for number, maps in found:
+                yield number, maps.for_labels(mapping)
+
+
+@lru_cache(maxsize=1)
+def shipped_stdpose() -> OnnxWindowBackend:
+    """Load the STDPose that comes with the package, once."""
+    return OnnxWindowBackend.from_stdpose(SHIPPED_STDPOSE)
+
+
 class NetworkHeatmapEstimator:
     """Run a pose network over the frames of gaps and the labels at their ends.
 
@@ -143,7 +211,7 @@ class NetworkHeatmapEstimator:
         if gap.is_crowded(keys):
             self.use.note(frames, gap, 'crowded')
             return None
-        around = self.heatmaps(frames, gap, keys, mapping).around(candidates)
+        around = sample_heatmaps(self.heatmaps(frames, gap, keys, mapping), candidates)
         if not around.shown[np.isin(candidates.times, keys)].any():
             self.use.note(frames, gap, 'finds nothing')
             return None
@@ -203,7 +271,7 @@ def gather_heatmaps(
         heatmaps: Heatmaps of networks that see windows.
         networks: Networks of single frames, with the joints of the gap's labels among theirs.
     """
-    found = [maps.around(candidates) for maps in heatmaps]
+    found = [sample_heatmaps(maps, candidates) for maps in heatmaps]
     for network, mapping in networks:
         around = network.around(frames, gap, candidates, mapping)
         if around is not None:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
+from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.ordered_map import map_in_threads
 from stdpose_mm.structures import PersonLabel, person_box, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN, to_corners
 
@@ -309,7 +309,7 @@ def _flow_of_sweep(
         return start, estimator(start.source.pixels, start.target.pixels)
 
     if estimator.single_threaded:
-        yield from map_in_threads(follow, starts())
+        yield from thread_map(follow, starts())
     else:
         yield from map(follow, starts())
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import require_whole
-from stdpose_mm.inference import FrameEstimate, PoseEstimator
+from stdpose_mm.inference.estimate_video import PoseEstimator
+from stdpose_mm.inference.frame_estimate import FrameEstimate
 from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, region_around
 from stdpose_mm.structures import to_corners

@@ -2,22 +2,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from types import NoneType
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import FrameSource
+from stdpose_mm.models.necks import MLSME, STRE
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmapEstimator, split_gap
 from stdpose_mm.propagation.gaps import visibility_of_estimates
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .gap_heatmap_estimator import GapHeatmapEstimator
-
 
 class WindowPropagator(BasePropagator):
-    """Run a window model on every gap of every person and decode its final heatmaps.
+    """A window model, run on every gap of every person and decode its final heatmaps.
 
     The score of a joint is the peak of its heatmap. A joint without a label in the whole track
     gets the model's estimate like every other; a joint that the model was not trained on stays
@@ -47,7 +49,9 @@ class WindowPropagator(BasePropagator):
                 f'{type(self).__name__} needs a model with neck {expected}, got '
                 f'{type(neck).__name__}, choose the method that the config was made for'
             )
-        self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size, frame_maps=False)
+        backend = TorchWindowBackend(window_model, batch_size)
+        self.heatmap_estimator = GapHeatmapEstimator(backend, frame_maps=False)
+        self.window_model = window_model
         self.skeleton = window_model.skeleton
 
     def propagate(
@@ -61,22 +65,66 @@ class WindowPropagator(BasePropagator):
         if not gaps:
             return
         labelled = np.any([gap.known for gap in gaps], axis=0)
-        model = self.heatmap_estimator.window_model
+        model = self.window_model
         mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
-        with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
-            for gap, maps in estimated:
-                keys = [n for n, frame in enumerate(maps.frames) if frame in gap.frames]
-                poses = model.decode(maps.final_heatmaps[keys], [maps.crops[n] for n in keys])
-                for n, keypoints, scores in zip(keys, *poses, strict=True):
-                    visibility = visibility_of_estimates(gap, maps.frames[n])
+        in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
+        chunks = [chunk for gap in in_order for chunk in split_gap(gap)]
+        with closing(self.heatmap_estimator.heatmaps(frames, chunks, mapping)) as estimated:
+            for number, maps in estimated:
+                gap, keys = chunks[number]
+                rows = [n for n, frame in enumerate(maps.frames) if frame in keys]
+                assert maps.final_heatmaps is not None
+                poses = model.decode(maps.final_heatmaps[rows], [maps.crops[n] for n in rows])
+                for frame, keypoints, scores in zip(keys, *poses, strict=True):
+                    visibility = visibility_of_estimates(gap, frame)
                     yield PropagatedPose(
                         gap,
-                        maps.frames[n],
+                        frame,
                         keypoints=mapping.to_labels(keypoints),
                         # Joints that the model does not know are not labelled.
                         visibility=mapping.to_labels(mapping.to_model(visibility)),
                         scores=mapping.to_labels(scores),
                     )
+
+
+@PROPAGATORS.register_module(name='stdpose')
+class STDPosePropagator(WindowPropagator):
+    """STDPose, whole or in part, with the nearest labels as given auxiliary heatmaps."""
+
+    necks = (STRE, NoneType)
+
+
+@PROPAGATORS.register_module(name='per-frame')
+class PerFramePropagator(WindowPropagator):
+    """The baseline without temporal context: the frame head on the key frame alone.
+
+    It needs a window model built with ``test_cfg.use_frame_head=True``.
+    """
+
+    uses_frame_head = True
+
+    basis = 'a pose network that sees one frame'
+
+
+@PROPAGATORS.register_module(name='semantic-motion')
+class SemanticMotionPropagator(WindowPropagator):
+    """The second system, whose neck reads the nearest labels as it is configured to.
+
+    Raises:
+        InputError: If the model belongs to another method, or was made for pose estimation and
+            takes no labels.
+    """
+
+    necks = (MLSME,)
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        super().__init__(window_model, batch_size)
+        if not window_model.model.takes_labels:
+            raise InputError(
+                'the model takes no labels, its neck has neither tks nor pose_embed: use one of a '
+                'config such as configs/semantic_motion_tiny_propagation_synthetic_appearance.py, '
+                "or the method 'auto'"
+            )
 
 
 def methods_of_windows() -> dict[str, tuple[type, ...]]:

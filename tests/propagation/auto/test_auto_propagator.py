@@ -21,7 +21,7 @@ from stdpose_mm.propagation.auto.trained_fuser import (
     probability_within,
 )
 from stdpose_mm.propagation.flow import FlowPropagator
-from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
+from stdpose_mm.propagation.gap_heatmaps import split_gap
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton
@@ -231,7 +231,7 @@ def test_the_number_of_threads_changes_no_pose(label, video, weights, monkeypatc
     poses = []
     for threads in (1, 4):
         monkeypatch.setattr(
-            'stdpose_mm.propagation.ordered_map.allowed_threads', lambda count=threads: count
+            'stdpose_mm.inference.threads.allowed_threads', lambda count=threads: count
         )
         frames = CountingFrames(moving_texture(ARC))
         dense = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
@@ -305,5 +305,5 @@ def test_a_file_whose_record_is_no_json_is_refused_in_one_sentence(tmp_path):
 
 def test_a_gap_that_is_a_little_too_long_is_divided_in_halves(label, video):
     (gap,) = gaps_of_labels(video([label(n, POINTS) for n in (0, 66)], 67), 67)
-    parts = [keys for _, keys in gap_parts(gap, MAX_KEYS)]
+    parts = [keys for _, keys in split_gap(gap)]
     assert parts == [range(1, 33), range(33, 66)]

@@ -14,9 +14,9 @@ from stdpose_mm.propagation.auto.fusion_features import (
     VECTORS,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.auto.joint_matching import match_joints, matches_nbytes
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from support.plain_matcher import PlainMatcher
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)

@@ -11,9 +11,8 @@ from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
-from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
-from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
 from stdpose_mm.structures import (
     POSETRACK_SKELETON,
     Skeleton,
@@ -46,7 +45,7 @@ def model():
 
 
 def test_pictures_are_read_once_for_all_people(label):
-    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
     gaps = []
     for track_id in range(3):
         labels = {
@@ -76,7 +75,8 @@ def test_pictures_are_read_once_for_all_people(label):
     ],
 )
 def test_it_serves_people_and_nobody_else(joints, is_person):
-    mapping = STDPoseHeatmapEstimator(shipped_stdpose()).shared_joints(Skeleton(JOINT_SETS[joints]))
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
+    mapping = estimator.shared_joints(Skeleton(JOINT_SETS[joints]))
     assert (mapping is not None) == is_person
 
 
@@ -84,11 +84,11 @@ def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
     legs = Skeleton(
         tuple(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hip', 'knee', 'ankle'))
     )
-    assert STDPoseHeatmapEstimator(shipped_stdpose()).shared_joints(legs) is None
+    assert WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True).shared_joints(legs) is None
 
 
 def test_joints_that_it_was_not_trained_on_are_not_shared():
-    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
     mapping = estimator.shared_joints(POSETRACK_SKELETON)
     assert mapping is not None
     untrained = {NAMES.index('left_ear'), NAMES.index('right_ear')}
@@ -175,7 +175,7 @@ def test_leaving_it_out_of_a_method_without_it_is_refused():
 
 
 def test_the_mapping_has_labels_and_model_in_order():
-    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
+    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
     skeleton = Skeleton(JOINT_SETS['coco'])
     mapping = estimator.shared_joints(skeleton)
     assert isinstance(mapping, JointMapping)

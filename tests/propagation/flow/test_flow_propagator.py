@@ -110,7 +110,7 @@ def test_long_gaps_are_read_in_batches_with_the_same_result(label, video, monkey
 def test_flow_that_shares_its_work_by_itself_is_computed_one_by_one(
     label, video, monkeypatch, single_threaded
 ):
-    monkeypatch.setattr('stdpose_mm.propagation.ordered_map.allowed_threads', lambda: 3)
+    monkeypatch.setattr('stdpose_mm.inference.threads.allowed_threads', lambda: 3)
     callers = set()
 
     class Watched(DISFlow):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.inference import FrameEstimate
-from stdpose_mm.inference.frame_estimate import unknown_frame
+from stdpose_mm.inference.frame_estimate import FrameEstimate, unknown_frame
 from stdpose_mm.propagation.window import SparseEstimator
 from stdpose_mm.structures import FrameBoxes
 

@@ -194,8 +194,3 @@ def test_a_model_says_which_method_it_is_of():
     assert method_of(type(None)) == 'stdpose'
     with pytest.raises(InputError, match='no propagation method stands for models with neck int'):
         method_of(int)
-
-
-def test_batch_size_must_be_positive():
-    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
-        STDPosePropagator(model_of(), batch_size=0)

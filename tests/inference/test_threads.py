@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import prefetch
+from stdpose_mm.inference.threads import prefetch
 from support.paths import ROOT
 from support.warm_commands import start_code
 
@@ -85,7 +85,7 @@ def test_a_consumer_that_fails_leaves_no_thread():
 LEFT_OPEN = """
 import cv2
 import numpy as np
-from stdpose_mm.inference import prefetch
+from stdpose_mm.inference.threads import prefetch
 
 def blurred():
     while True:

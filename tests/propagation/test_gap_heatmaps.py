@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ from mmengine.dataset import Compose, pseudo_collate
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
-from stdpose_mm.propagation.gap_windows import MIRROR_REACH
-from stdpose_mm.propagation.window.gap_heatmap_estimator import (
+from stdpose_mm.propagation.gap_heatmaps import (
     MAX_KEYS,
+    MIRROR_REACH,
     GapHeatmapEstimator,
+    boxes_with_ends,
+    gap_window,
+    split_gap,
 )
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, Window
 from stdpose_mm.structures.joint_mapping import JointMapping
 from support.backbone_batches import BackboneBatches
 from support.frame_sources import CountingFrames
@@ -66,9 +71,18 @@ def box_at(frame):
     return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
 
 
+def estimated(model, frames, gaps, batch_size=8, max_keys=MAX_KEYS, **options):
+    estimator = GapHeatmapEstimator(TorchWindowBackend(model, batch_size), **options)
+    in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
+    chunks = [chunk for gap in in_order for chunk in split_gap(gap, max_keys)]
+    with closing(estimator.heatmaps(frames, chunks, MAPPING)) as found:
+        for number, maps in found:
+            yield chunks[number][0], maps
+
+
 def maps_of(model, pictures, gaps, **options):
     frames = pictures if isinstance(pictures, CountingFrames) else ArrayFrames(pictures)
-    return list(GapHeatmapEstimator(model, **options).heatmaps(frames, gaps, MAPPING))
+    return list(estimated(model, frames, gaps, **options))
 
 
 @pytest.mark.parametrize(('visibility', 'seen'), [(None, 3), ([2, 2, 0], 5)])
@@ -436,13 +450,12 @@ def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
 
 
 @pytest.mark.parametrize('system', ['stdpose', 'semantic motion'])
-def test_every_part_of_a_long_gap_has_the_maps_of_both_labels(gaps_of, monkeypatch, system):
+def test_every_part_of_a_long_gap_has_the_maps_of_both_labels(gaps_of, system):
     model = window_model(SKELETON, **window_systems(3, 3)[system])
     pictures = moving_pictures(14)
     (gap,) = gaps_of([0, 13], 14)
     ((_, whole),) = maps_of(model, pictures, [gap])
-    monkeypatch.setattr('stdpose_mm.propagation.window.gap_heatmap_estimator.MAX_KEYS', 4)
-    parts = [maps for _, maps in maps_of(model, pictures, [gap])]
+    parts = [maps for _, maps in maps_of(model, pictures, [gap], max_keys=4)]
     assert [maps.frames for maps in parts] == [
         [0, 1, 2, 3, 4, 13],
         [0, 5, 6, 7, 8, 13],
@@ -475,27 +488,72 @@ def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_
             return super()._read(index)
 
     frames = Broken(moving_pictures(15))
-    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
-        frames, gaps_of([0, 5, 14], 15), MAPPING
-    )
-    assert next(estimated)[1].frames == list(range(6))
+    found = estimated(model, frames, gaps_of([0, 5, 14], 15), batch_size=6)
+    assert next(found)[1].frames == list(range(6))
     with pytest.raises(InputError, match='frame 9 cannot be decoded'):
-        next(estimated)
+        next(found)
 
 
 def test_nothing_is_read_after_an_early_stop(model, gaps_of):
     frames = CountingFrames(moving_pictures(60))
-    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
-        frames, gaps_of([0, 5, 59], 60), MAPPING
-    )
-    next(estimated)
-    estimated.close()
+    found = estimated(model, frames, gaps_of([0, 5, 59], 60), batch_size=6)
+    next(found)
+    found.close()
     reads = len(frames.reads)
     assert 6 <= reads < 15
     time.sleep(0.05)
     assert len(frames.reads) == reads
 
 
-def test_batch_size_must_be_positive(model):
-    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
-        GapHeatmapEstimator(model, batch_size=0)
+NUM_FRAMES = 61
+
+
+@pytest.fixture
+def gap_of(label):
+    """The gap of a track in 61 frames that holds a frame."""
+
+    def make(given: tuple[int, ...], frame: int):
+        labels = {n: label(n, POSE) for n in given}
+        boxes = {n: np.array([10.0, 10, 40, 40]) for n in range(NUM_FRAMES) if n not in labels}
+        gaps = find_gaps(0, labels, boxes, range(NUM_FRAMES))
+        (gap,) = (each for each in gaps if frame in each.frames)
+        return gap
+
+    return make
+
+
+@pytest.mark.parametrize(('bare', 'row'), [(10, 0), (20, -1)])
+def test_a_label_of_a_head_box_alone_has_the_nearest_box_of_its_gap(label, bare, row):
+    labels = {n: label(n, POSE) for n in (10, 20)}
+    head = PersonLabel(bare, np.zeros((3, 2)), np.zeros(3), 0, head_box=np.array([30.0, 10, 9, 9]))
+    labels[bare] = head
+    boxes = {n: np.array([float(n), 10, 40, 40]) for n in range(11, 20)}
+    (gap,) = find_gaps(0, labels, boxes, range(10, 21))
+    found = boxes_with_ends(gap, gap.frames)
+    assert [*found] == [*range(10, 21)]
+    assert found[bare].tolist() == gap.bboxes[row].tolist()
+
+
+@pytest.mark.parametrize(
+    ('given', 'key', 'expected'),
+    [
+        ((10, 20), 13, Window(10, 13, 20, True, True)),
+        # Five frames before the first label, and five after the last one.
+        ((30,), 25, Window(20, 25, 30, False, True)),
+        ((30,), 35, Window(30, 35, 40, True, False)),
+        # The video ends first.
+        ((30,), 3, Window(0, 3, 30, False, True)),
+        ((30,), 58, Window(30, 58, 60, True, False)),
+        # Mirrored further than in training.
+        ((50,), 30, Window(30 - MIRROR_REACH, 30, 50, False, True)),
+        ((10,), 30, Window(10, 30, 30 + MIRROR_REACH, True, False)),
+    ],
+)
+def test_the_window_of_a_frame(gap_of, given, key, expected):
+    gap = gap_of(given, key)
+    assert gap_window(key, gap, gap.frames) == expected
+
+
+def test_a_frame_without_a_label_lies_among_the_frames_of_the_chunk(gap_of):
+    gap = gap_of((50,), 30)
+    assert gap_window(30, gap, range(25, 40)) == Window(25, 30, 50, False, True)

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import cv2
 import pytest
 
-from stdpose_mm.propagation import ordered_map
-from stdpose_mm.propagation.ordered_map import allowed_threads, map_in_threads
+import stdpose_mm.inference.threads as threads_module
+from stdpose_mm.inference.threads import allowed_threads, thread_map
 
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Allow as many threads as the test's parameter says, 3 without one."""
     count = getattr(request, 'param', 3)
-    monkeypatch.setattr(ordered_map, 'allowed_threads', lambda: count)
+    monkeypatch.setattr(threads_module, 'allowed_threads', lambda: count)
 
 
 @pytest.mark.parametrize('threads', [1, 3], indirect=True)
@@ -29,17 +29,17 @@ def test_results_come_in_the_order_of_the_items(threads):
             released.set()
         return item * item
 
-    assert list(map_in_threads(slow_first, range(20))) == [item * item for item in range(20)]
+    assert list(thread_map(slow_first, range(20))) == [item * item for item in range(20)]
 
 
 def test_several_items_are_worked_on_at_once(threads):
     # Nobody passes until three are there.
     together = threading.Barrier(3, timeout=60)
-    assert len(list(map_in_threads(lambda _: together.wait(), range(6)))) == 6
+    assert len(list(thread_map(lambda _: together.wait(), range(6)))) == 6
 
 
 def test_with_one_thread_the_caller_does_the_work_item_by_item(monkeypatch):
-    monkeypatch.setattr(ordered_map, 'allowed_threads', lambda: 1)
+    monkeypatch.setattr(threads_module, 'allowed_threads', lambda: 1)
     seen = []
 
     def items() -> Iterator[int]:
@@ -51,7 +51,7 @@ def test_with_one_thread_the_caller_does_the_work_item_by_item(monkeypatch):
         seen.append(('worked on', item))
         return threading.current_thread()
 
-    assert set(map_in_threads(work, items())) == {threading.main_thread()}
+    assert set(thread_map(work, items())) == {threading.main_thread()}
     assert seen == [(what, item) for item in range(3) for what in ('read', 'worked on')]
 
 
@@ -64,7 +64,7 @@ def test_items_are_read_by_the_caller_and_few_ahead(threads):
             read.append(item)
             yield item
 
-    results = map_in_threads(lambda item: item, items())
+    results = thread_map(lambda item: item, items())
     for consumed in range(100):
         assert next(results) == consumed
         # One for each thread, and the one that was waited for.
@@ -78,7 +78,7 @@ def test_an_exception_comes_in_the_place_of_its_result(threads):
             raise OSError('no four')
         return item
 
-    results = map_in_threads(refuse_four, range(20))
+    results = thread_map(refuse_four, range(20))
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(OSError, match='no four'):
         next(results)
@@ -94,7 +94,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun(threads):
             assert go_on.wait(60)
         return item
 
-    results = map_in_threads(work, range(100))
+    results = thread_map(work, range(100))
     assert next(results) == 0
     threading.Timer(0.05, go_on.set).start()
     results.close()
@@ -108,5 +108,5 @@ def test_what_nobody_waits_for_any_more_is_not_begun(threads):
 def test_no_limit_of_threads_is_exceeded(monkeypatch, of_opencv, of_others, allowed):
     monkeypatch.setattr(cv2, 'getNumThreads', lambda: of_opencv)
     # 0 says that there is no limit.
-    monkeypatch.setattr(ordered_map, 'thread_limit', lambda: of_others)
+    monkeypatch.setattr(threads_module, 'thread_limit', lambda: of_others)
     assert allowed_threads() == allowed

@@ -1,0 +1,340 @@
+"""Heatmaps of gaps by a network that sees windows: every frame is cropped and encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain, count, groupby
+from operator import itemgetter
+
+import numpy as np
+
+from stdpose_mm.inference.threads import prefetch, thread_map
+from stdpose_mm.inference.window_backend import (
+    Crop,
+    FrameFeatures,
+    WindowBackend,
+    WindowLabels,
+    equal_slices,
+)
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import (
+    Window,
+    estimation_window,
+    fill_window,
+    interpolate_pose,
+    person_box,
+    propagation_window,
+    snap_window,
+)
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+from .gaps import Gap
+
+MIRROR_REACH = 15
+"""Largest distance in frames from the key frame to an auxiliary frame that carries no label: the
+largest one in training."""
+
+MAX_KEYS = 64
+"""Frames of a gap that are estimated together; a longer gap comes in chunks."""
+
+GapChunk = tuple[Gap, range]
+"""A gap, and consecutive frames of it to estimate."""
+
+
+@dataclass(frozen=True)
+class GapHeatmaps:
+    """Heatmaps of one network, of any kind, in frames of a gap, each in a crop of its own.
+
+    Args:
+        frames: The F frames of the maps, ascending.
+        frame_heatmaps: [F, K, h, w] float32 of every frame by itself; zeros where not requested.
+        final_heatmaps: [F, K, h, w] float32 of every frame in its window, given labels included;
+            zeros at frames that carry a label. None from a network of single pictures.
+        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
+        shown: [F, K] bool: frames and joints of which there is a heatmap.
+        crops: The crops of the F frames, of a network that sees windows.
+    """
+
+    frames: Sequence[int]
+    frame_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray | None
+    to_heatmap: np.ndarray
+    shown: np.ndarray
+    crops: Sequence[Crop] = ()
+
+    def for_labels(self, mapping: JointMapping) -> GapHeatmaps:
+        """Order the joints of the network as those of labels."""
+
+        def ordered(values: np.ndarray) -> np.ndarray:
+            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
+
+        return replace(
+            self,
+            frame_heatmaps=ordered(self.frame_heatmaps),
+            final_heatmaps=None if self.final_heatmaps is None else ordered(self.final_heatmaps),
+            shown=ordered(self.shown),
+        )
+
+
+def split_gap(gap: Gap, max_keys: int = MAX_KEYS) -> list[GapChunk]:
+    """Divide the frames of a gap into chunks of at most ``max_keys``, of nearly equal length."""
+    return [(gap, gap.frames[keys]) for keys in equal_slices(len(gap.frames), max_keys)]
+
+
+def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
+    """Choose the window of a key frame: the labels at both ends of its gap are auxiliary frames.
+
+    Beyond the first or last label of a track, the other auxiliary frame carries no label and lies
+    at the same distance on the other side, up to ``MIRROR_REACH`` frames, among ``keys``.
+
+    Args:
+        key: The key frame.
+        gap: Its gap.
+        keys: The frames of the gap that are estimated together.
+    """
+    first = keys[0] if gap.left is None else gap.first
+    last = keys[-1] if gap.right is None else gap.last
+    window = propagation_window(key, gap.given, first, last)
+    if not window.left_given:
+        return replace(window, left=max(window.left, key - MIRROR_REACH))
+    if not window.right_given:
+        return replace(window, right=min(window.right, key + MIRROR_REACH))
+    return window
+
+
+def boxes_with_ends(gap: Gap, keys: Sequence[int]) -> dict[int, np.ndarray]:
+    """Return the person boxes [4] in frames of a gap and at its labels, frames ascending.
+
+    A label without a joint and without a box, such as one of the head's box alone, has that of the
+    nearest frame of the gap.
+    """
+    boxes = {key: gap.bbox_of(key) for key in keys}
+    for label, nearest in ((gap.left, gap.bboxes[0]), (gap.right, gap.bboxes[-1])):
+        if label is not None:
+            boxes[label.frame_index] = person_box(label) if label.has_joint_or_box else nearest
+    return {frame: boxes[frame] for frame in sorted(boxes)}
+
+
+class GapHeatmapEstimator:
+    """Run a network that sees windows over gaps, T + 1 passes of its encoder for a gap.
+
+    A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
+    gap share the features of their frames. (In training all frames of a window are cropped at the
+    box of the key frame.) A thread that stays a few pictures ahead decodes and crops frames; every
+    picture is read once for all people.
+
+    Windows of more than three frames have further frames, evenly spaced between the auxiliary
+    frames and the key frame, without labels (:func:`~stdpose_mm.structures.fill_window`), within
+    the chunk. A network that sees single frames does not read the frames of labels, and both kinds
+    of its maps are the same. One that takes no labels sees the direct neighbours of each frame, as
+    in pose estimation.
+
+    Args:
+        backend: The network.
+        frame_maps: Whether to estimate the maps of every frame by itself.
+    """
+
+    def __init__(self, backend: WindowBackend, frame_maps: bool = True) -> None:
+        self.backend = backend
+        self._frame_maps = frame_maps
+
+    def heatmaps(
+        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
+    ) -> Generator[tuple[int, GapHeatmaps], None, None]:
+        """Estimate the heatmaps of some frames of gaps, and of the labels at their ends.
+
+        Args:
+            frames: The video. Another thread reads from it until the iterator ends or is closed.
+            chunks: Gaps, each with frames of it, see :func:`split_gap`.
+            mapping: The joints of the gaps' labels among those of the network.
+
+        Yields:
+            The number of each chunk and its maps in the joints of the network, roughly in the order
+            in which the chunks end.
+
+        Raises:
+            InputError: If a frame cannot be read.
+        """
+        with closing(prefetch(self._crop(frames, chunks, mapping))) as cropped:
+            evaluate = thread_map if self.backend.single_threaded else map
+            for found in evaluate(self._evaluate, self._batches(cropped)):
+                yield from found
+
+    def _batches(self, cropped: Iterable[list[_Chunk]]) -> Iterator[list[_Chunk]]:
+        """Group chunks until their crops fill a batch of the network."""
+        batch: list[_Chunk] = []
+        for chunk in chain.from_iterable(cropped):
+            batch.append(chunk)
+            if sum(len(each.crops) for each in batch) >= self.backend.batch_size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _crop(
+        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
+    ) -> Iterator[list[_Chunk]]:
+        """Yield after every frame the chunks that have all their cropped pictures.
+
+        Frames ascend, with one exception: the far label of a gap in several chunks, which its first
+        chunk needs already, is read early.
+        """
+        wanted = []
+        for number, (gap, keys) in enumerate(chunks):
+            ends = set(gap.given) if self.backend.sees_windows else set()
+            for frame in {*keys, *ends}:
+                is_far = frame > keys[-1] and keys[-1] != gap.frames[-1]
+                wanted.append((gap.first if is_far else frame, frame, number))
+        opened: dict[int, _Chunk] = {}
+        for (_, frame), demands in groupby(sorted(wanted), key=itemgetter(0, 1)):
+            picture = frames[frame]
+            complete = []
+            for *_, number in demands:
+                if number not in opened:
+                    opened[number] = self._open(number, *chunks[number], mapping)
+                chunk = opened[number]
+                chunk.pictures[frame] = self.backend.codec.crop_image(picture, chunk.crops[frame])
+                if len(chunk.pictures) == len(chunk.crops):
+                    complete.append(opened.pop(number))
+            yield complete
+
+    def _open(self, number: int, gap: Gap, keys: range, mapping: JointMapping) -> _Chunk:
+        poses = np.zeros((2, mapping.num_model, 2))
+        shown = np.zeros((2, mapping.num_model), dtype=bool)
+        for side, label in enumerate((gap.left, gap.right)):
+            if label is not None:
+                poses[side] = mapping.to_model(label.keypoints)
+                shown[side] = mapping.to_model(label.labelled)
+        boxes = {key: gap.bbox_of(key) for key in keys}
+        if self.backend.sees_windows:
+            boxes = boxes_with_ends(gap, keys)
+        crops = {frame: self.backend.codec.crop_at(box) for frame, box in boxes.items()}
+        return _Chunk(number, gap, keys, self._windows(gap, keys, [*boxes]), poses, shown, crops)
+
+    def _windows(self, gap: Gap, keys: range, cropped: Sequence[int]) -> list[Window]:
+        """Return the window of every key; none if the network sees single frames."""
+        num_frames = self.backend.num_frames
+        if not self.backend.sees_windows:
+            return []
+        if not self.backend.takes_labels:
+            # A label is a neighbour of the keys only where it is right beside them.
+            first = keys[0] - (keys[0] - 1 in cropped)
+            last = keys[-1] + (keys[-1] + 1 in cropped)
+            return [estimation_window(key, first, last, num_frames=num_frames) for key in keys]
+        windows = (fill_window(gap_window(key, gap, keys), num_frames) for key in keys)
+        # Between the keys of a chunk and a far label there are frames of other chunks.
+        return [snap_window(window, cropped) for window in windows]
+
+    def _evaluate(self, chunks: Sequence[_Chunk]) -> list[tuple[int, GapHeatmaps]]:
+        """Estimate the maps of chunks whose crops are complete; drops the crops."""
+        backend = self.backend
+        pictures = np.stack([c.pictures.pop(frame) for c in chunks for frame in c.crops])
+        rows = count()
+        row_of = [{frame: next(rows) for frame in chunk.crops} for chunk in chunks]
+        maps_of = None
+        if backend.sees_windows and not self._frame_maps:
+            maps_of = np.concatenate([np.isin([*c.crops], [*c.read_maps()]) for c in chunks])
+        features = backend.encode(pictures, maps_of)
+        if self._frame_maps or not backend.sees_windows:
+            final = single = backend.frame_heatmaps(features)
+        if backend.sees_windows:
+            final = self._final_heatmaps(chunks, row_of, features)
+            if not self._frame_maps:
+                single = np.zeros((len(features), *final.shape[1:]), np.float32)
+        found = []
+        start = 0
+        for chunk, row in zip(chunks, row_of, strict=True):
+            frames = [*chunk.crops]
+            frame_maps = final_maps = single[[row[frame] for frame in frames]]
+            if backend.sees_windows:
+                final_maps = np.zeros_like(frame_maps)
+                inner = frames.index(chunk.keys[0])
+                stop = start + len(chunk.keys)
+                final_maps[inner : inner + len(chunk.keys)] = final[start:stop]
+                start = stop
+            crops = [*chunk.crops.values()]
+            to_heatmap = np.stack([backend.codec.to_heatmap(crop) for crop in crops])
+            shown = np.ones(frame_maps.shape[:2], dtype=bool)
+            maps = GapHeatmaps(frames, frame_maps, final_maps, to_heatmap, shown, crops)
+            found.append((chunk.number, maps))
+        return found
+
+    def _final_heatmaps(
+        self, chunks: Sequence[_Chunk], row_of: Sequence[dict[int, int]], features: FrameFeatures
+    ) -> np.ndarray:
+        """Return heatmaps [N, K, h, w] of all windows of all chunks."""
+        label_maps = [self._label_maps(chunk) for chunk in chunks]
+        windows = [(n, window) for n, chunk in enumerate(chunks) for window in chunk.windows]
+        batches = []
+        # The label heatmaps of all windows at once would take more memory than the network.
+        for batch in equal_slices(len(windows), self.backend.batch_size):
+            rows = np.array([[row_of[n][frame] for frame in w.frames] for n, w in windows[batch]])
+            given = self._given([(chunks[n], label_maps[n], w) for n, w in windows[batch]])
+            batches.append(self.backend.fuse(features, rows, given))
+        return np.concatenate(batches)
+
+    def _label_maps(self, chunk: _Chunk) -> np.ndarray:
+        """Encode the labels at both ends [2, K, h, w], each in its frame's crop; else empty."""
+        codec = self.backend.codec
+        width, height = codec.heatmap_size
+        maps = np.zeros((*chunk.shown.shape, height, width), dtype=np.float32)
+        for side, label in enumerate((chunk.gap.left, chunk.gap.right)):
+            if label is not None:
+                crop = chunk.crops[label.frame_index]
+                maps[side] = codec.encode_heatmaps(crop, chunk.poses[side], chunk.shown[side])
+        return maps
+
+    def _given(self, windows: Sequence[tuple[_Chunk, np.ndarray, Window]]) -> WindowLabels:
+        """Stack the labels given in windows, each of a chunk with label maps [2, K, h, w]."""
+        masks, priors = [], []
+        for chunk, _, window in windows:
+            mask = chunk.shown & np.array(window.given)[:, None]
+            pose, shown = interpolate_pose(chunk.poses, mask, window.position)
+            masks.append(mask)
+            crop = chunk.crops[window.key]
+            priors.append(self.backend.codec.encode_heatmaps(crop, pose, shown))
+        return WindowLabels(
+            heatmaps=np.stack([maps for _, maps, _ in windows]),
+            mask=np.stack(masks),
+            prior=np.stack(priors),
+            position=np.array([window.position for *_, window in windows], np.float32),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Frames of a gap that are estimated at once.
+
+    Args:
+        number: The chunk's number.
+        gap: The gap.
+        keys: The frames to estimate.
+        windows: One for every key; empty if the network sees single frames.
+        poses: [2, K, 2] the labels at both ends of the gap in pixels, joints of the network.
+        shown: [2, K] bool: which joints the labels have.
+        crops: Frame index -> crop, ascending: of the keys and the label frames.
+        pictures: Frame index -> cropped picture uint8 [H', W', 3], filled as frames are read.
+    """
+
+    number: int
+    gap: Gap
+    keys: range
+    windows: list[Window]
+    poses: np.ndarray
+    shown: np.ndarray
+    crops: dict[int, Crop]
+    pictures: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def read_maps(self) -> set[int]:
+        """Return frames whose predicted maps are read: not where a label replaces every joint's."""
+        read: set[int] = set()
+        for window in self.windows:
+            read.update(window.frames[1:-1])
+            for frame, is_given, shown in zip(
+                (window.left, window.right), window.given, self.shown, strict=True
+            ):
+                if not (is_given and shown.all()):
+                    read.add(frame)
+        return read
