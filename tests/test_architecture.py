@@ -32,7 +32,7 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # They look at the package from outside: how it is registered, started and installed.
-OUTSIDE = {'__init__', '__main__', 'env', 'mmpose_patches'}
+OUTSIDE = {'__init__', '__main__', 'mmpose_patches'}
 
 LIGHT = (
     'structures',

@@ -23,7 +23,7 @@ VERBS = {
     'convert': 'stdpose_mm.cli.convert',
     'export': 'stdpose_mm.cli.export',
     'cache': 'stdpose_mm.cli.cache',
-    'env': 'stdpose_mm.env',
+    'env': 'stdpose_mm.cli.env',
 }
 """Verb -> module with ``main(arguments, prog)``; the first line of its docstring is its summary."""
 

@@ -22,7 +22,7 @@ TOOLS = {
 WITHOUT_PARSER = {
     # Wrappers of a verb.
     *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx', 'review'),
-    *('dataset_converters/convert_labels', 'misc/check_env'),
+    'dataset_converters/convert_labels',
     # Nothing is given to them.
     *('misc/setup_env', 'study', 'analysis_tools/benchmark_inference'),
 }
@@ -42,7 +42,7 @@ WRITES = (
 
 
 def parsers() -> dict[str, CliParser]:
-    verbs = {verb: load_verb(verb).main.make_parser(verb) for verb in VERBS if verb != 'env'}
+    verbs = {verb: load_verb(verb).main.make_parser(verb) for verb in VERBS}
     return verbs | {name: load_tool(name).main.make_parser() for name in sorted(TOOLS)}
 
 
@@ -54,7 +54,7 @@ def test_every_tool_is_looked_at():
     assert there == TOOLS | WITHOUT_PARSER
 
 
-@pytest.mark.parametrize('name', [*(verb for verb in VERBS if verb != 'env'), *sorted(TOOLS)])
+@pytest.mark.parametrize('name', [*VERBS, *sorted(TOOLS)])
 def test_what_is_written_is_declared_as_an_output(name: str):
     parser = parsers()[name]
     written = {action.dest for action in parser._actions if action.dest in WRITES}

@@ -1,0 +1,34 @@
+"""Print which versions are installed, to report them with a problem."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from importlib.util import find_spec
+
+from .command import Command
+
+PACKAGES = ('av', 'numpy', 'onnxruntime', 'opencv-python', 'scipy', 'shapely', 'stdpose-mm')
+
+
+@dataclass(kw_only=True)
+class EnvOptions:
+    """Options of ``stdpose env``: there are none."""
+
+
+def show(options: EnvOptions) -> None:
+    """Print the versions of Python and of packages; those of OpenMMLab and CUDA by MMPose."""
+    found = {'Python': platform.python_version()}
+    for one in distributions():
+        if one.metadata['Name'] in PACKAGES:
+            found[one.metadata['Name']] = one.version
+    if find_spec('mmpose') is not None:
+        from mmpose.utils import collect_env
+
+        found = {**collect_env(), **found}
+    for name, value in found.items():
+        print(f'{name}: {value}')
+
+
+main = Command(EnvOptions, show, __doc__, 'stdpose env')
