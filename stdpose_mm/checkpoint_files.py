@@ -24,24 +24,16 @@ from .errors import InputError, one_line
 TRUST = 'STDPOSE_TRUST_CHECKPOINT'
 """Environment variable with the paths of checkpoints that may run code, separated as in PATH."""
 
-_STARTS = (b'PK', b'\x80')
-"""First bytes of what ``torch.save`` writes: a zip file, before PyTorch 1.6 a pickle."""
-
-_REFUSED = (
-    re.compile(r'GLOBAL (\S+) (?:was not an allowed|whose module)'),
-    re.compile(r'unrecognized function (?:<\w+ )?(.+?)>?$', re.MULTILINE),
-    re.compile(r'but got <class .([\w.]+).>'),
+_REFUSED = re.compile(
+    r'GLOBAL (\S+) (?:was not an allowed|whose module)'
+    r'|unrecognized function (?:<\w+ )?(.+?)>?$'
+    r'|but got <class .([\w.]+).>',
+    re.MULTILINE,
 )
-"""Patterns of PyTorch's messages that name the function or class that its reader refuses."""
-
-_DTYPES = '?bhilqBHILQefdgFDSU'
-"""Codes of NumPy's types of plain values."""
-
-Place = Any
-"""What ``torch.load`` takes as ``map_location``."""
+"""What PyTorch's messages say about the function or class that its reader refuses."""
 
 
-def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bool = False) -> Any:
+def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
     """Read a file that ``torch.save`` wrote; runs no code from it.
 
     Weights, plain values and NumPy arrays are read, and what MMEngine's message hub and the
@@ -63,7 +55,8 @@ def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bo
 
     file = Path(path).expanduser()
     require_checkpoint_file(file)
-    trusted = _is_trusted(file)
+    named = filter(None, os.environ.get(TRUST, '').split(os.pathsep))
+    trusted = file.resolve() in [Path(name).expanduser().resolve() for name in named]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
             # On a damaged or TorchScript file, for which the error below is raised.
@@ -94,15 +87,15 @@ def require_checkpoint_file(path: str | Path) -> None:
             f'checkpoint {path} is a folder, expected a .pth file: exported networks only estimate '
             'poses in videos without labels (`stdpose infer`)'
         )
-    if not Path(path).is_file():
-        raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
     try:
         with open(path, 'rb') as file:
             start = file.read(2)
+    except FileNotFoundError:
+        raise InputError(f'checkpoint {path} does not exist, expected a .pth file') from None
     except OSError as error:
         raise InputError(f'checkpoint {path} cannot be read ({error.strerror})') from error
-    # PyTorch's reader of tar files (2017) does not distinguish weights from code.
-    if not start.startswith(_STARTS) or tarfile.is_tarfile(path):
+    # A zip file; before PyTorch 1.6 a pickle; and a tar file of 2017, whose reader runs code.
+    if start not in (b'PK', b'\x80\x02') or tarfile.is_tarfile(path):
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
 
 
@@ -117,20 +110,15 @@ def change_mmengine(module: Any) -> None:
     # Model names (`torchvision://`, `open-mmlab://`) become an address or a path in this module.
     module.load_from_http = _load_from_http
     module._safe_torch_load = _load_from_local
-    loaders: dict[str, Callable] = {
-        '': _load_from_local,
-        'http://': _load_from_http,
-        'https://': _load_from_http,
-        'pavi://': _load_from_store,
-        r'(\S+\:)?s3://': _load_from_store,
-        r'(\S+\:)?petrel://': _load_from_store,
-    }
-    for prefix, loader in loaders.items():
-        module.CheckpointLoader.register_scheme(prefix, loader, force=True)
+    register = module.CheckpointLoader.register_scheme
+    register('', _load_from_local, force=True)
+    register(['http://', 'https://'], _load_from_http, force=True)
+    stores = ['pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://']
+    register(stores, _load_from_store, force=True)
 
 
 # MMEngine logs the part of a name after its tenth letter.
-def _load_from_local(filename: str, map_location: Place = None, weights_only: object = None) -> Any:
+def _load_from_local(filename: str, map_location: Any = None, weights_only: object = None) -> Any:
     content = read_checkpoint_file(filename, map_location)
     meta = content.get('meta')
     if isinstance(meta, dict):
@@ -141,7 +129,7 @@ def _load_from_local(filename: str, map_location: Place = None, weights_only: ob
 
 def _load_from_http(
     filename: str,
-    map_location: Place = None,
+    map_location: Any = None,
     model_dir: str | None = None,
     progress: bool = False,
 ) -> Any:
@@ -151,36 +139,24 @@ def _load_from_http(
     folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
     file = folder / Path(urlparse(filename).path).name
     # The first process downloads the file for all; those of other machines do so afterwards.
-    if get_rank() == 0:
-        _fetch(filename, file, progress)
-    barrier()
-    _fetch(filename, file, progress=False)
+    for is_turn in (get_rank() == 0, True):
+        if is_turn and not file.is_file():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(filename, str(file), progress=progress)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f'checkpoint {filename} cannot be fetched ({one_line(error)}), give the path '
+                    'of a file'
+                ) from error
+        barrier()
     return _load_from_local(str(file), map_location)
 
 
-def _load_from_store(filename: str, map_location: Place = None) -> Any:
+def _load_from_store(filename: str, map_location: Any = None) -> Any:
     raise InputError(
         f'checkpoint {filename} lies in a store that is not read, fetch it and give its path'
     )
-
-
-def _fetch(address: str, file: Path, progress: bool) -> None:
-    import torch
-
-    if file.is_file():
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(address, str(file), progress=progress)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f'checkpoint {address} cannot be fetched ({one_line(error)}), give the path of a file'
-        ) from error
-
-
-def _is_trusted(file: Path) -> bool:
-    named = filter(None, os.environ.get(TRUST, '').split(os.pathsep))
-    return file.resolve() in [Path(path).expanduser().resolve() for path in named]
 
 
 def _harmless() -> list[Any]:
@@ -188,16 +164,13 @@ def _harmless() -> list[Any]:
     import numpy as np
 
     # Constructors of arrays and scalars. NumPy 2 renamed them; either version reads files of both.
-    makers: dict[str, Any] = {
-        '_reconstruct': np.zeros(1).__reduce__()[0],
-        'scalar': np.float64().__reduce__()[0],
-    }
+    makers = (('_reconstruct', np.zeros(1)), ('scalar', np.float64()))
     harmless: list[Any] = [
-        _stand_in(maker, f'numpy.{core}.multiarray', name)
-        for name, maker in makers.items()
+        _stand_in(value.__reduce__()[0], f'numpy.{core}.multiarray', name)
+        for name, value in makers
         for core in ('core', '_core')
     ]
-    harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in _DTYPES}]
+    harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bhilqBHILQefdgFDSU'}]
     # Options of the scripts of MAE and DINO; parts of an array without elements.
     harmless += [argparse.Namespace, slice, bytes]
     if importlib.util.find_spec('mmengine'):
@@ -227,13 +200,12 @@ def _statistic(owner: Any, name: str) -> Any:
 
 
 def _sentence(path: str | Path, error: Exception) -> str:
-    found = (pattern.search(str(error)) for pattern in _REFUSED)
-    refused = next((match[1] for match in found if match), None)
-    if isinstance(error, UnpicklingError) and refused:
+    refused = _REFUSED.search(str(error)) if isinstance(error, UnpicklingError) else None
+    if refused:
         return (
-            f'checkpoint {path} holds {refused}, neither weights nor plain values, which is not '
-            f'read as it may run anything: give another file, or, if you trust who wrote this '
-            f'one, set the environment variable {TRUST}={path}'
+            f'checkpoint {path} holds {next(filter(None, refused.groups()))}, neither weights nor '
+            'plain values, which is not read as it may run anything: give another file, or, if you '
+            f'trust who wrote this one, set the environment variable {TRUST}={path}'
         )
     # PyTorch's advice on other ways to read it, around the cause, is not for the user of a command.
     cause = str(error).rpartition('WeightsUnpickler error: ')[2].partition('Check the doc')[0]
