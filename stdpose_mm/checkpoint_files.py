@@ -164,10 +164,13 @@ def _harmless() -> list[Any]:
     import numpy as np
 
     # Constructors of arrays and scalars. NumPy 2 renamed them; either version reads files of both.
-    makers = (('_reconstruct', np.zeros(1)), ('scalar', np.float64()))
+    makers: tuple[tuple[str, Any], ...] = (
+        ('_reconstruct', np.zeros(1).__reduce__()[0]),
+        ('scalar', np.float64().__reduce__()[0]),
+    )
     harmless: list[Any] = [
-        _stand_in(value.__reduce__()[0], f'numpy.{core}.multiarray', name)
-        for name, value in makers
+        _stand_in(maker, f'numpy.{core}.multiarray', name)
+        for name, maker in makers
         for core in ('core', '_core')
     ]
     harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bhilqBHILQefdgFDSU'}]

@@ -20,7 +20,7 @@ here, but changed when other code imports it:
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -94,11 +94,8 @@ def _change_inferencer(module: Any) -> None:
 
     def pose2d_inferencer(model: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Build the inferencer that the model needs, with ``Pose2DInferencer``'s arguments."""
-        if not is_window_model(model):
-            return original(model, *args, **kwargs)
-        from stdpose_mm.apis import STDPoseInferencer
-
-        return STDPoseInferencer(model, *args, **kwargs)
+        ours = _our_inferencer()
+        return (ours if ours.can_run(model) else original)(model, *args, **kwargs)
 
     def split_tracked_instances(instances: Any) -> list[dict[str, Any]]:
         """Split MMPose's instances into dicts, with the ``track_id`` of those that have one."""
@@ -121,7 +118,7 @@ def _change_pose2d(module: Any) -> None:
     def init_model(self: Any, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Load a model, unless it is one that MMPose's own inferencer cannot run."""
         # Models without data_mode fail later, without a reason that a user could understand.
-        if 'data_mode' not in cfg and is_window_model(cfg):
+        if 'data_mode' not in cfg and _our_inferencer().can_run(cfg):
             raise InputError(
                 "MMPose's Pose2DInferencer was given a model of stdpose_mm, which it cannot run, "
                 'import stdpose_mm before you build MMPoseInferencer, or use STDPoseInferencer of '
@@ -130,6 +127,19 @@ def _change_pose2d(module: Any) -> None:
         return load(self, cfg, *args, **kwargs)
 
     original._init_model = init_model
+
+
+def _our_inferencer() -> Any:
+    from mmpose.registry import INFERENCERS
+
+    return INFERENCERS.get('STDPoseInferencer')
+
+
+def config_folder() -> Path:
+    """Return the folder that holds ``configs``: the repository, or ``.mim`` of the package."""
+    package = Path(__file__).parent
+    installed = package / '.mim'
+    return installed if installed.is_dir() else package.parent
 
 
 def _change_config(module: Any) -> None:
@@ -144,8 +154,6 @@ def _change_config(module: Any) -> None:
         if package != 'stdpose_mm':
             found: tuple[str, str | None] = find(cfg_path, filename)
             return found
-        from .engine.model_names import config_folder
-
         # No scope: the classes are in MMPose's registries.
         return str(config_folder() / 'configs' / name), None
 
@@ -159,23 +167,3 @@ _CHANGES = {
     'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,
     'mmpose.apis.inferencers.pose2d_inferencer': _change_pose2d,
 }
-
-
-def is_window_model(model: Any) -> bool:
-    """Return whether a config (a file, a loaded one, or a name) has a model of this package."""
-    from mmengine.config import Config
-    from mmpose.registry import MODELS
-
-    from stdpose_mm.engine.model_names import find_model
-    from stdpose_mm.models.pose_estimators import WindowPoseEstimator
-
-    if isinstance(model, (str, Path)):
-        if Path(model).is_file():
-            model = Config.fromfile(model)
-        else:
-            return find_model(str(model)) is not None
-    if not isinstance(model, (Config, Mapping)):
-        return False
-    kind = model.get('model', {}).get('type')
-    built = MODELS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(built, type) and issubclass(built, WindowPoseEstimator)

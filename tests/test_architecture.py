@@ -18,7 +18,7 @@ PACKAGE = 'stdpose_mm'
 FLOORS = (
     ('constants', 'errors', 'text', 'version'),
     ('structures',),
-    ('checkpoint_files', 'io', 'onnx_session', 'processes'),
+    ('checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
     ('detection', 'inference'),
     ('pose_networks',),
@@ -32,7 +32,7 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # They look at the package from outside: how it is registered, started and installed.
-OUTSIDE = {'__init__', '__main__', 'mmpose_patches'}
+OUTSIDE = {'__init__', '__main__'}
 
 LIGHT = (
     'structures',

@@ -20,7 +20,7 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.evaluation.functional import nearby_joints_nms
-from mmpose.registry import INFERENCERS
+from mmpose.registry import INFERENCERS, MODELS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
@@ -50,6 +50,7 @@ from stdpose_mm.inference.torch_window_backend import load_backend
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
+from stdpose_mm.models.pose_estimators import WindowPoseEstimator
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted
@@ -181,6 +182,19 @@ class STDPoseInferencer(Pose2DInferencer):
         self.detector = _detector(det_model, det_weights, det_cat_ids, device)
         self._whole_image = det_model in WHOLE_IMAGE
         self._video_input = self._is_live = False
+
+    @staticmethod
+    def can_run(model: Any) -> bool:
+        """Tell whether a config (a file, a loaded one, or a name) has a model of this package."""
+        if isinstance(model, (str, Path)):
+            if not Path(model).is_file():
+                return find_model(str(model)) is not None
+            model = Config.fromfile(model)
+        if not isinstance(model, (Config, Mapping)):
+            return False
+        kind = model.get('model', {}).get('type')
+        built = MODELS.get(kind) if isinstance(kind, str) else kind
+        return isinstance(built, type) and issubclass(built, WindowPoseEstimator)
 
     def preprocess(
         self,

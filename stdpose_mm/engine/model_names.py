@@ -7,17 +7,10 @@ from typing import Any
 
 from mmengine.fileio import load
 
-import stdpose_mm
 from stdpose_mm.errors import InputError
+from stdpose_mm.mmpose_patches import config_folder
 
 MODEL_INDEX = 'model-index.yml'
-
-
-def config_folder() -> Path:
-    """Return the folder that holds ``configs``: the repository, or ``.mim`` of the package."""
-    package = Path(stdpose_mm.__file__).parent
-    installed = package / '.mim'
-    return installed if installed.is_dir() else package.parent
 
 
 def find_model(name: str) -> tuple[Path, str | None] | None:

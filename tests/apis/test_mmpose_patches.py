@@ -6,7 +6,8 @@ from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
 
-from stdpose_mm.mmpose_patches import LOCATIONS, install, is_window_model
+from stdpose_mm.apis import STDPoseInferencer
+from stdpose_mm.mmpose_patches import LOCATIONS, install
 from support.paths import ROOT
 from support.warm_commands import run_before_openmmlab
 
@@ -94,7 +95,7 @@ def test_mmposes_own_inferencer_says_that_the_import_in_a_config_is_too_late():
 
 @pytest.mark.parametrize('model', [None, 5, ['a.py'], {'model': dict(type='TopdownPoseEstimator')}])
 def test_what_is_no_model_of_this_package_is_left_to_mmpose(model):
-    assert not is_window_model(model)
+    assert not STDPoseInferencer.can_run(model)
 
 
 def test_mmposes_own_inferencer_is_changed_once():

@@ -22,7 +22,7 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_b
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import write_video
-from stdpose_mm.mmpose_patches import install, is_window_model
+from stdpose_mm.mmpose_patches import install
 from stdpose_mm.structures import FrameBoxes
 from support.paths import CONFIGS
 
@@ -178,9 +178,9 @@ def test_other_models_get_mmposes_own_class(pictures):
     root = Path(mmpose.__file__).parent / '.mim' / 'configs'
     config = root / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
     install()  # A second time, which changes nothing.
-    assert not is_window_model(str(config))
-    assert not is_window_model('human')
-    assert not is_window_model('rtmpose-t_8xb256-420e_coco-256x192')
+    assert not STDPoseInferencer.can_run(str(config))
+    assert not STDPoseInferencer.can_run('human')
+    assert not STDPoseInferencer.can_run('rtmpose-t_8xb256-420e_coco-256x192')
     torch.manual_seed(0)
     unified = MMPoseInferencer(pose2d=str(config), det_model='whole_image', device='cpu')
     assert type(unified.inferencer) is Pose2DInferencer

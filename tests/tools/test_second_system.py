@@ -16,7 +16,6 @@ from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.mmpose_patches import is_window_model
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import adapt
 from support.tools import load_tool
@@ -267,7 +266,7 @@ def test_a_model_without_labels_adapts_as_evidence_for_auto(
 
 def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray) -> None:
     config, weights = map(str, without_labels)
-    assert is_window_model(config)
+    assert STDPoseInferencer.can_run(config)
     unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
     alone = STDPoseInferencer(config, weights, device='cpu')
     assert type(unified.inferencer) is STDPoseInferencer
@@ -284,7 +283,7 @@ def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray
 
 @pytest.mark.parametrize('name', ['estimation', 'propagation'])
 def test_a_name_is_enough(name: str) -> None:
-    assert is_window_model(f'semantic_motion_tiny_{name}_synthetic')
+    assert STDPoseInferencer.can_run(f'semantic_motion_tiny_{name}_synthetic')
 
 
 def test_a_video_by_the_checkpoint_and_by_the_exported_network(
