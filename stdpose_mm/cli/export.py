@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
-from stdpose_mm.io.file_kinds import require_config
+from stdpose_mm.io.file_names import require_config
 
 from .command import Command
 from .parser import argument, option

@@ -32,7 +32,7 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_kinds import require_config, require_video
+from stdpose_mm.io.file_names import require_config, require_video
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_kinds import require_video
+from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.video_list import is_video_list, list_videos
 from stdpose_mm.text import counted, ranges
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_kinds import require_video
+from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.outputs import (
     Output,
     Paths,

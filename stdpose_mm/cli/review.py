@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.file_kinds import require_video, shows_frames
-from stdpose_mm.io.file_names import file_stem
+from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
 from stdpose_mm.io.outputs import (
     Output,
     choose_format,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import require_writable_folder
-from stdpose_mm.io.file_kinds import require_config
+from stdpose_mm.io.file_names import require_config
 
 from .parser import argument, option
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
-from stdpose_mm.io.installed_configs import find_installed_config
+from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import open_network, run_given, start_session
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 

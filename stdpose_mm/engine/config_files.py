@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from stdpose_mm.engine.dataset_configs import nested_datasets
 from stdpose_mm.errors import InputError, one_line, require_whole
-from stdpose_mm.io.file_kinds import require_config
+from stdpose_mm.io.file_names import require_config
 from stdpose_mm.text import listed
 
 _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')

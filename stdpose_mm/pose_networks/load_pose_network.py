@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stdpose_mm.constants import POSE_NETWORK_SUFFIXES
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.installed_configs import find_installed_config
+from stdpose_mm.io.file_names import find_installed_config
 
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource

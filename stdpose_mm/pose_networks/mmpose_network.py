@@ -23,7 +23,7 @@ from stdpose_mm.inference.window_model import (
     read_checkpoint,
     skeleton_from_metainfo,
 )
-from stdpose_mm.io.installed_configs import find_installed_config
+from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.models.pretrained import model_weights
 from stdpose_mm.structures import to_corners
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.installed_configs import find_installed_config
+from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS, PRESETS

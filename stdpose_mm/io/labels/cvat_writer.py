@@ -183,10 +183,8 @@ def _key_frames(
     there = states > NOT_LABELLED
     # Joints missing from a given label were left out by a person.
     sources: list[Source] = [
-        'given'
-        if person.source == 'given' and not person.propagated[joint]
-        else ('propagated' if person.propagated[joint] else 'absent')
-        for person in here
+        'propagated' if p.propagated[joint] else 'given' if p.source == 'given' else 'absent'
+        for p in here
     ]
     is_given = np.asarray(sources) == 'given'
     points = np.stack([person.keypoints[joint] for person in here])
@@ -198,23 +196,18 @@ def _key_frames(
     # The last key frame before the joint goes outside; CVAT would continue or hold its place.
     required |= there & ~np.append(there[1:], False)
     frame_indices = np.asarray([person.frame_index for person in here])
-    for start, stop in _runs(there):
-        run = slice(start, stop)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]))).tolist()
+    for run in map(slice, edges[::2], edges[1::2]):
         required[run] = few_key_frames(
             frame_indices[run], points[run], required[run], (tolerance or 0.0) - _ROUNDING
         )
     # A joint that is outside keeps its last place in CVAT.
     nearest = np.maximum.accumulate(np.where(there, np.arange(len(slots)), -1))
     nearest = np.where(nearest < 0, there.argmax(), nearest)
+    places = [(x, y) for x, y in points[nearest].tolist()]
     return {
-        slot: KeyFrame(
-            int(frame_indices[i]),
-            (float(points[nearest[i], 0]), float(points[nearest[i], 1])),
-            int(states[i]),
-            sources[i],
-        )
-        for i, slot in enumerate(slots)
-        if required[i]
+        slots[i]: KeyFrame(int(frame_indices[i]), places[i], int(states[i]), sources[i])
+        for i in np.flatnonzero(required)
     }
 
 
@@ -240,9 +233,8 @@ def few_key_frames(
     while start < last:
         stop = start + 1
         while not required[stop]:
-            weights = (frame_indices[start + 1 : stop + 1] - frame_indices[start]) / (
-                frame_indices[stop + 1] - frame_indices[start]
-            )
+            past = frame_indices[start + 1 : stop + 2] - frame_indices[start]
+            weights = past[:-1] / past[-1]
             line = points[start] + (points[stop + 1] - points[start]) * weights[:, None]
             if np.linalg.norm(line - points[start + 1 : stop + 1], axis=1).max() > tolerance:
                 break
@@ -252,39 +244,34 @@ def few_key_frames(
     return chosen
 
 
-def _runs(there: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Find the stretches [start, stop) of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
 def _add_shape(
     track: ET.Element, person: PersonLabel, here: dict[int, KeyFrame], skeleton: Skeleton
 ) -> None:
     shape = _add(track, 'skeleton', frame=str(person.frame_index), keyframe='1', z_order='0')
-    for name, text in _texts(person.extra.get('cvat_attributes')).items():
-        _add(shape, 'attribute', text, name=name)
+    _add_attributes(shape, person.extra.get('cvat_attributes'))
     own = person.extra.get('cvat_point_attributes')
     for joint, key_frame in here.items():
         name = skeleton.keypoint_names[joint]
         x, y = key_frame.place
-        flags = {
-            'outside': str(int(key_frame.visibility == NOT_LABELLED)),
-            'occluded': str(int(key_frame.visibility == OCCLUDED)),
-        }
-        point = _add(shape, 'points', label=name, keyframe='1', **flags, points=f'{x!r},{y!r}')
-        attributes = {'source': key_frame.format_mark()}
+        point = _add(
+            shape,
+            'points',
+            label=name,
+            keyframe='1',
+            outside=str(int(key_frame.visibility == NOT_LABELLED)),
+            occluded=str(int(key_frame.visibility == OCCLUDED)),
+            points=f'{x!r},{y!r}',
+        )
+        _add(point, 'attribute', key_frame.format_mark(), name='source')
         if person.scores is not None:
-            attributes['score'] = repr(person.scores[joint].item())
-        if isinstance(own, dict):
-            attributes |= _texts(own.get(name))
-        for attribute, text in attributes.items():
-            _add(point, 'attribute', text, name=attribute)
+            _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
+        _add_attributes(point, own.get(name) if isinstance(own, dict) else None)
 
 
-def _texts(value: Any) -> dict[str, str]:
-    """Convert attributes in ``extra``, which may come from any file, to texts."""
-    return {k: str(v) for k, v in value.items()} if isinstance(value, dict) else {}
+def _add_attributes(parent: ET.Element, attributes: Any) -> None:
+    """Add attributes in ``extra``, which may come from any file."""
+    for name, text in attributes.items() if isinstance(attributes, dict) else ():
+        _add(parent, 'attribute', str(text), name=name)
 
 
 def _add_meta(root: ET.Element, labels: VideoLabels) -> None:
@@ -323,20 +310,24 @@ def _drawing(skeleton: Skeleton) -> str:
     angles = [2 * math.pi * i / count for i in range(count)]
     spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]
     drawing = ET.Element('svg')
+
+    def add(tag: str, **attributes: Any) -> None:
+        ET.SubElement(
+            drawing,
+            tag,
+            {
+                name.replace('_', '-'): f'{value:.2f}' if isinstance(value, float) else str(value)
+                for name, value in attributes.items()
+            },
+        )
+
     for a, b in skeleton.limbs:
         (x1, y1), (x2, y2) = spots[a], spots[b]
-        attributes = {'data-type': 'edge', 'data-node-from': str(a + 1), 'data-node-to': str(b + 1)}
-        ends = {'x1': f'{x1:.2f}', 'y1': f'{y1:.2f}', 'x2': f'{x2:.2f}', 'y2': f'{y2:.2f}'}
-        ET.SubElement(drawing, 'line', {**ends, 'stroke': 'black', **attributes})
+        ends = {'data_node_from': a + 1, 'data_node_to': b + 1}
+        add('line', x1=x1, y1=y1, x2=x2, y2=y2, stroke='black', data_type='edge', **ends)
     for i, ((x, y), name) in enumerate(zip(spots, skeleton.keypoint_names, strict=True), start=1):
-        attributes = {
-            'data-type': 'element node',
-            'data-element-id': str(i),
-            'data-node-id': str(i),
-            'data-label-name': name,
-        }
-        place = {'cx': f'{x:.2f}', 'cy': f'{y:.2f}', 'r': '1.5'}
-        ET.SubElement(drawing, 'circle', {**place, 'fill': '#b3b3b3', **attributes})
+        ids = {'data_element_id': i, 'data_node_id': i, 'data_label_name': name}
+        add('circle', cx=x, cy=y, r='1.5', fill='#b3b3b3', data_type='element node', **ids)
     # Serialised as SVG inside HTML, the way browsers parse it.
     return ''.join(
         ET.tostring(child, encoding='unicode', short_empty_elements=False) for child in drawing

@@ -17,7 +17,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import require_no_stream
+from stdpose_mm.io.file_names import require_no_stream
 
 MAX_COORDINATE = 1e7
 """Largest coordinate in pixels; anything beyond is a mistake in the file."""

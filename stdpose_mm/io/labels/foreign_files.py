@@ -7,7 +7,7 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import kind_of_file
+from stdpose_mm.io.file_names import kind_of_file
 
 from .fields import read_bytes, shown
 

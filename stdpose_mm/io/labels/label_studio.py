@@ -16,7 +16,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_COORDINATE, Record, errors_of, require_distinct

@@ -17,8 +17,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
-from stdpose_mm.io.file_names import is_leftover
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_EXACT, Record, errors_of, read_text, shown

@@ -12,8 +12,12 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES, kind_of_file, require_no_stream
-from stdpose_mm.io.file_names import natural_order
+from stdpose_mm.io.file_names import (
+    PICTURE_SUFFIXES,
+    kind_of_file,
+    natural_order,
+    require_no_stream,
+)
 
 from .frame_source import FrameSource
 from .pictures import ArrayFrames, PictureFrames, read_picture

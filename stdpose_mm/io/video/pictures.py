@@ -13,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.atomic import PathLike, atomic_path
-from stdpose_mm.io.file_kinds import require_no_stream
+from stdpose_mm.io.file_names import require_no_stream
 
 from .frame_source import FrameSource
 
