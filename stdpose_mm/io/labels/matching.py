@@ -153,8 +153,8 @@ class _Matching:
         self.numbering = labels.numbering or FrameNumbering(
             'index', 'the frame numbers of the file'
         )
-        labelled = {*labels.labelled_frame_indices}
-        self.labelled = [frame for frame in labels.frames if frame.index in labelled]
+        self.indices = set(labels.labelled_frame_indices)
+        self.labelled = [frame for frame in labels.frames if frame.index in self.indices]
         # Words for errors.
         self.whose = f'{options.subject} of {labels.name}'
         self.video = 'the video' if source is None else source.name
@@ -301,7 +301,7 @@ class _Matching:
             keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
             if keys:
                 found[frame.index] = known[keys[0]]
-            elif frame in self.labelled:
+            elif frame.index in self.indices:
                 where = shown(name) if name else f'frame {frame.index}, which has no name'
                 remedy = 'add a line for it' if name else f'give {self.options.number_option} N'
                 raise InputError(
@@ -362,13 +362,12 @@ class _Matching:
                 have, or two such frames have the same index.
         """
         end = np.inf if self.source is None else len(self.source)
-        labelled = {frame.index for frame in self.labelled}
         kept: dict[int, VideoFrame] = {}
-        for frame in sorted(self.labels.frames, key=lambda frame: frame.index not in labelled):
+        for frame in sorted(self.labels.frames, key=lambda frame: frame.index not in self.indices):
             index = frame_of.get(frame.index)
             if index is not None and 0 <= index < end and index not in kept:
                 kept[index] = frame
-            elif frame.index in labelled:
+            elif frame.index in self.indices:
                 raise self._misplaced(frame, frame_of, kept)
         new_index = {frame.index: index for index, frame in kept.items()}
         frames = [
@@ -390,9 +389,7 @@ class _Matching:
                 f'{" and ".join(names)} of {self.labels.name} are both frame {index} of the video, '
                 'give each frame one picture'
             )
-        where = name if index is None else f'frame {index}'
-        if index is not None and frame.file_name:
-            where += f' ({name})'
+        where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
         number, first = self.options.number_option, self.options.first_number
         end = None if self.source is None else len(self.source)
         found = [frame_of[one.index] for one in self.labelled if one.index in frame_of]
@@ -459,8 +456,8 @@ def _fit_pictures(
     distances = []
     for expected in (chosen[place] for place in places):
         with suppress(InputError):
-            picture = _grey(read_picture(paths[expected]))
-            if picture.std() >= _MIN_CONTRAST:
+            picture, contrast = _grey(read_picture(paths[expected]))
+            if contrast >= _MIN_CONTRAST:
                 distances.append(_distances(picture, expected, source))
     if not distances:
         return _PictureFit()
@@ -494,19 +491,16 @@ def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.nd
     distances = np.full(2 * REACH + 1, np.inf)
     for place, index in enumerate(range(expected - REACH, expected + REACH + 1)):
         if 0 <= index < len(source):
-            difference = _normalized(picture) - _normalized(_grey(source[index]))
-            distances[place] = np.square(difference).mean()
+            distances[place] = np.square(picture - _grey(source[index])[0]).mean()
     return distances
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
+def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """Make a small grey copy, normalised, and compute its contrast."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    return cv2.resize(grey, _GREY_SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)
-
-
-def _normalized(grey: np.ndarray) -> np.ndarray:
-    normalized: np.ndarray = (grey - grey.mean()) / max(grey.std(), 1.0)
-    return normalized
+    small = cv2.resize(grey, _GREY_SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)
+    contrast = float(small.std())
+    return (small - small.mean()) / max(contrast, 1.0), contrast
 
 
 def fit_size(
