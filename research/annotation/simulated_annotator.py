@@ -19,7 +19,7 @@ from stdpose_mm.io.labelled_videos import shifted
 from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.propagation import (
     BasePropagator,
-    GapMemory,
+    GapPoses,
     dense_labels,
     given_labels,
     propagate_frames,
@@ -164,7 +164,7 @@ class AnnotatedVideo:
         self.num_frames = last + 1 - first
         self._frames = FrameView(frames, range(first, last + 1))
         self._propagator = propagator
-        self._cache = GapMemory()
+        self._cache: dict[str, GapPoses] = {}
 
     def first_frames(self) -> set[int]:
         """Choose the first frames: the middle of everyone's time, as few as possible."""

@@ -12,7 +12,7 @@ from stdpose_mm.structures import PersonLabel
 
 @dataclass(frozen=True)
 class FrameResult:
-    """Hold all people of one frame.
+    """All people of one frame.
 
     Args:
         frame_idx: 0-based frame.

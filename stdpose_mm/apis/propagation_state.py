@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator, Boxes, GapMemory, LifeSpan
+from stdpose_mm.propagation import BasePropagator, Boxes, GapPoses, LifeSpan
 from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 
 
 @dataclass
 class PropagationState:
-    """Hold one video with its given labels.
+    """One video with its given labels.
 
     Made by :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
 
@@ -39,6 +39,6 @@ class PropagationState:
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameBoxes] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
-    cache: GapMemory = field(default_factory=GapMemory)
+    cache: dict[str, GapPoses] = field(default_factory=dict)
     cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None
     folder: Path | None = None

@@ -2,39 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import (
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-    Sequence,
-)
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from os import PathLike
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.constants import LIFE_SPANS
-from stdpose_mm.errors import (
-    InputError,
-    require_choice,
-    require_device,
-    require_paths,
-    require_type,
-    require_whole,
-)
+from stdpose_mm.errors import InputError, require_device
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
-from stdpose_mm.io.labels.fields import MAX_ID
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
     Boxes,
-    GapCache,
-    GapMemory,
+    GapPoses,
     LifeSpan,
     Tracks,
     WorkListener,
@@ -46,7 +28,6 @@ from stdpose_mm.propagation import (
     match_labels,
     propagate_frames,
 )
-from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.propagation.identities import (
     absent_label,
@@ -83,9 +64,6 @@ if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | Sequence[np.ndarray] | FrameSource
-
-
-_A_SKELETON = "a Skeleton, such as Skeleton(('nose', ...))"
 
 _NO_PLACE = (
     'label of person {} in frame {} has neither a joint nor a box, use mark_absent to say that the '
@@ -141,11 +119,7 @@ class VideoPosePropagator:
         pose_networks: Sequence[PoseNetworkFiles] = (),
         use_stdpose: bool = True,
     ) -> None:
-        require_paths(checkpoint=checkpoint, fuser=fuser, flow_weights=flow_weights)
         require_device(device)
-        require_whole('batch_size', batch_size, 1)
-        _require_networks(pose_networks)
-        _require_flag('use_stdpose', use_stdpose)
         self.method = method
         self.propagator = load_propagator(
             method,
@@ -161,38 +135,28 @@ class VideoPosePropagator:
         )
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence that the method has for labels with these joints, in a few words.
-
-        Raises:
-            InputError: If ``skeleton`` is none.
-        """
-        require_type('skeleton', skeleton, Skeleton, _A_SKELETON)
+        """Name the evidence that the method has for labels with these joints, in a few words."""
         return self.propagator.describe(skeleton)
 
-    def describe_use(self, doubted_of: str | None = None) -> list[str]:
+    def describe_use(self, warn_for_video: str | None = None) -> list[str]:
         """Say in a sentence for each pose network in how many of the filled gaps it was used.
 
         Args:
-            doubted_of: Name of a video of which to speak alone, and only of networks that were of
-                no use in most of its gaps.
+            warn_for_video: Name of a video of which to speak alone, and only of networks that were
+                of no use in most of its gaps.
         """
-        return self.propagator.describe_use(doubted_of)
+        return self.propagator.describe_use(warn_for_video)
 
-    def describe_doubts(self, state: PropagationState) -> list[str]:
+    def evidence_warnings(self, state: PropagationState) -> list[str]:
         """Say in a sentence which pose networks were of no use in most gaps of a video.
 
         Only gaps between the labels of now count, and of these only those that this propagator has
         filled: nothing is known of what comes from the disk.
-
-        Raises:
-            InputError: If ``state`` is none.
         """
-        _require_state(state)
-        name = state.frames.name
         if not self.propagator.describe_use():
             return []
-        planner = TrackPlanner(len(state.frames), state.life_span)
-        return self.propagator.describe_use(name, planner.find_places(state.tracks))
+        gaps = TrackPlanner(len(state.frames), state.life_span).find_keys(state.tracks)
+        return self.propagator.describe_use(state.frames.name, gaps)
 
     def init_state(
         self,
@@ -239,34 +203,6 @@ class VideoPosePropagator:
                 that are evidence are not of this video, belong to other frames than ``labels``, or
                 have left and right exchanged.
         """
-        require_type(
-            'video',
-            video,
-            (str, PathLike, Iterable, FrameSource),
-            'a video file, a folder of pictures, a list of pictures, or opened frames',
-        )
-        for name, given in (('labels', labels), ('boxes', boxes)):
-            if not isinstance(given, VideoLabels | None):
-                raise InputError(
-                    f'{name} are a {type(given).__name__}, expected VideoLabels, read files by '
-                    'stdpose_mm.io.labels.read_labels'
-                )
-        require_type(
-            'skeleton',
-            skeleton,
-            (Skeleton, NoneType),
-            _A_SKELETON,
-        )
-        require_choice('life_span', life_span, LIFE_SPANS)
-        _require_flag('fill_left_out', fill_left_out)
-        require_paths(folder=folder)
-        if labels_size is not None:
-            labels_size = _checked_size(labels_size, labels)
-        for name, options in (
-            ('frame_options', frame_options),
-            ('box_frame_options', box_frame_options),
-        ):
-            require_type(name, options, FrameOptions, 'FrameOptions')
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         self.propagator.require_evidence(frames)
         known = skeleton or self.propagator.skeleton
@@ -285,7 +221,7 @@ class VideoPosePropagator:
             self.propagator.warn_of_evidence(labels.skeleton)
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
-                    self._add(state, track_id, open_left_out(label) if fill_left_out else label)
+                    _add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:
             state.boxes = _known_boxes(match_labels(boxes, frames, box_frame_options), state)
         return state
@@ -319,9 +255,7 @@ class VideoPosePropagator:
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
         """
-        self._require_frame(state, frame_idx)
-        _require_id(person_id)
-        _require_flag('replace', replace)
+        _require_frame(state, frame_idx)
         place = f'of person {person_id} in frame {frame_idx}'
         points = _as_numbers(f'keypoints {place}', keypoints, '[K, 2] or [K, 3]')
         box = None if bbox is None else _as_numbers(f'bbox {place}', bbox, '[x, y, w, h]')
@@ -340,7 +274,7 @@ class VideoPosePropagator:
                     f'joints {place} are left out by name, but its keypoints are not those of the '
                     'skeleton, give one for each joint'
                 )
-            named = _joint_indices(state.skeleton, 'left_out', left_out)
+            named = _joint_indices(state.skeleton, left_out)
             is_left_out[named] = True
             visibility = visibility.copy()
             visibility[named] = NOT_LABELLED
@@ -367,7 +301,7 @@ class VideoPosePropagator:
             label = correct_label(earlier, label)
         if label.says_absent:
             raise InputError(_NO_PLACE.format(person_id, frame_idx))
-        self._add(state, person_id, label)
+        _add(state, person_id, label)
 
     def mark_absent(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
         """Mark a person as absent from this frame on, until its next label.
@@ -380,10 +314,10 @@ class VideoPosePropagator:
         Raises:
             InputError: If the frame is not in the video or the person has no label.
         """
-        self._require_person(state, person_id)
+        _require_person(state, person_id)
         assert state.skeleton is not None
         label = absent_label(frame_idx, person_id, state.skeleton.num_keypoints)
-        self._add(state, person_id, label)
+        _add(state, person_id, label)
 
     def remove_labels(
         self,
@@ -404,8 +338,7 @@ class VideoPosePropagator:
         Raises:
             InputError: If there is no such label or joint.
         """
-        self._require_person(state, person_id)
-        require_whole('frame_idx', frame_idx)
+        _require_person(state, person_id)
         track = state.tracks[person_id]
         if frame_idx not in track:
             raise InputError(
@@ -414,9 +347,7 @@ class VideoPosePropagator:
             )
         if joints is not None:
             assert state.skeleton is not None
-            label = forget_joints(
-                track[frame_idx], _joint_indices(state.skeleton, 'joints', joints)
-            )
+            label = forget_joints(track[frame_idx], _joint_indices(state.skeleton, joints))
             if label.has_place or not label.propagated.all():
                 track[frame_idx] = label
                 return
@@ -437,12 +368,11 @@ class VideoPosePropagator:
             state: The video.
             labels: (person id, frame) -> the earlier label of ``state.tracks``; None for no label.
         """
-        _require_state(state)
         for (person_id, frame_idx), label in labels.items():
             if label is not None:
                 if label.track_id != person_id:
                     label = dataclasses.replace(label, track_id=person_id)
-                self._add(state, person_id, label)
+                _add(state, person_id, label)
             elif person_id in state.tracks:
                 state.tracks[person_id].pop(frame_idx, None)
                 if not state.tracks[person_id]:
@@ -461,11 +391,11 @@ class VideoPosePropagator:
         Raises:
             InputError: If the frame is not in the video, or there are no two such people.
         """
-        self._require_frame(state, frame_idx)
+        _require_frame(state, frame_idx)
         if one == other:
             raise InputError(f'person {one} cannot be exchanged with itself, name two people')
         for person_id in (one, other):
-            self._require_person(state, person_id)
+            _require_person(state, person_id)
         _set_boxes(state, swap_tracks(state.tracks, state.boxes, frame_idx, one, other))
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
@@ -483,8 +413,8 @@ class VideoPosePropagator:
         Raises:
             InputError: If there is no such person, or its labels do not lie on both sides.
         """
-        self._require_frame(state, frame_idx)
-        self._require_person(state, person_id)
+        _require_frame(state, frame_idx)
+        _require_person(state, person_id)
         new_id, boxes = split_track(state.tracks, state.boxes, frame_idx, person_id)
         _set_boxes(state, boxes)
         return new_id
@@ -507,7 +437,7 @@ class VideoPosePropagator:
         if person_id == into:
             raise InputError(f'person {into} cannot be merged with itself, name two people')
         for one in (person_id, into):
-            self._require_person(state, one)
+            _require_person(state, one)
         _set_boxes(state, merge_tracks(state.tracks, state.boxes, person_id, into))
 
     def remove_person(self, state: PropagationState, person_id: int) -> None:
@@ -516,7 +446,7 @@ class VideoPosePropagator:
         Raises:
             InputError: If there is no such person.
         """
-        self._require_person(state, person_id)
+        _require_person(state, person_id)
         del state.tracks[person_id]
 
     def affected_frames(self, state: PropagationState, earlier: Tracks) -> dict[int, range]:
@@ -549,15 +479,8 @@ class VideoPosePropagator:
             Each frame in which somebody is not labelled, when it is done.
 
         Raises:
-            InputError: If ``state`` or ``detector`` is none, or a frame cannot be read.
+            InputError: If a frame cannot be read.
         """
-        # Not a generator itself: wrong arguments raise an error at once.
-        _require_state(state)
-        if not callable(detector):
-            raise InputError(f'detector must be a person detector, got {detector!r}')
-        return self._detect(state, detector)
-
-    def _detect(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
         kept: MutableMapping[str, FrameBoxes] = {}
         if state.folder is not None:
             kept = CacheFolder(state.folder).open(
@@ -601,11 +524,9 @@ class VideoPosePropagator:
         """
         # Not a generator itself: missing labels raise an error at once.
         skeleton = self._base_labels(state).skeleton
-        require_type('listener', listener, (WorkListener, NoneType), 'a WorkListener')
         if person_ids is not None:
-            require_type('person_ids', person_ids, Collection, 'a list of person ids')
             for person_id in person_ids:
-                self._require_person(state, person_id)
+                _require_person(state, person_id)
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
         tracks = _copied(state.tracks)
@@ -642,8 +563,6 @@ class VideoPosePropagator:
         """
         # Not a generator itself: wrong arguments raise an error at once.
         skeleton = self._base_labels(state).skeleton
-        require_whole('num_frames', num_frames, 1)
-        require_type('listener', listener, (WorkListener, NoneType), 'a WorkListener')
         tracks = _copied(state.tracks)
         chosen = choose_hidden_labels(tracks, len(state.frames), state.life_span, num_frames)
         return (self._measure(state, tracks, skeleton, hidden, listener) for hidden in chosen)
@@ -696,36 +615,38 @@ class VideoPosePropagator:
         """Convert the results of a run to labels for a file; all frames are listed."""
         persons: list[PersonLabel] = []
         for result in results:
-            require_type('each of results', result, FrameResult, 'a FrameResult')
             persons += result.persons
         return dense_labels(self._base_labels(state), persons, len(state.frames))
 
     def reset_state(self, state: PropagationState) -> None:
         """Forget all given labels and boxes and all results; the video stays open."""
-        _require_state(state)
         state.skeleton = state.initial_skeleton
         state.tracks.clear()
         state.boxes = {}
         state.detections.clear()
-        state.cache = GapMemory()
+        state.cache = {}
 
-    def _open_cache(self, state: PropagationState, skeleton: Skeleton) -> GapCache:
+    def _open_cache(
+        self, state: PropagationState, skeleton: Skeleton
+    ) -> MutableMapping[str, GapPoses]:
         """Return the finished gaps of this propagator."""
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
             video = state.frames.name
-            files = self.propagator.files_of(video)
-            return open_gap_cache(
-                state.folder, video, self.propagator, state.frames, skeleton, files
+            evidence = self.propagator.files_of(video)
+            return CacheFolder(state.folder).open(
+                ('gaps', self.propagator, state.frames, skeleton, evidence),
+                video,
+                vars,
+                lambda arrays: GapPoses(**arrays),
             )
         # A weak reference, so that a state that is kept does not keep a network in memory.
         context = (weakref.ref(self.propagator), skeleton)
         if state.cached_for != context:
-            state.cache, state.cached_for = GapMemory(), context
+            state.cache, state.cached_for = {}, context
         return state.cache
 
     def _base_labels(self, state: PropagationState) -> VideoLabels:
-        _require_state(state)
         if state.skeleton is None or not state.tracks:
             raise InputError(
                 f'{state.frames.name} has no given labels to propagate, label a person in one frame'
@@ -735,36 +656,34 @@ class VideoPosePropagator:
         empty = VideoLabels(state.frames.name, state.skeleton, frames=())
         return list_all_frames(empty, state.frames)
 
-    def _require_person(self, state: PropagationState, person_id: int) -> None:
-        _require_state(state)
-        require_whole('person_id', person_id)
-        if person_id not in state.tracks:
-            known = ', '.join(map(str, sorted(state.tracks))) or 'none'
-            raise InputError(
-                f'there is no person {person_id} in {state.frames.name}, the people with labels '
-                f'are: {known}'
-            )
 
-    def _require_frame(self, state: PropagationState, frame_idx: int) -> None:
-        _require_state(state)
-        require_whole('frame_idx', frame_idx)
-        if not 0 <= frame_idx < len(state.frames):
-            raise InputError(
-                f'a label is on frame {frame_idx}, but {state.frames.name} has '
-                f'{len(state.frames)} frames (0..{len(state.frames) - 1}), give a frame of it'
-            )
+def _require_person(state: PropagationState, person_id: int) -> None:
+    if person_id not in state.tracks:
+        known = ', '.join(map(str, sorted(state.tracks))) or 'none'
+        raise InputError(
+            f'there is no person {person_id} in {state.frames.name}, the people with labels '
+            f'are: {known}'
+        )
 
-    def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
-        assert state.skeleton is not None
-        self._require_frame(state, label.frame_index)
-        _require_id(person_id)
-        if len(label.visibility) != state.skeleton.num_keypoints:
-            raise InputError(
-                f'the label of person {person_id} in frame {label.frame_index} has '
-                f'{len(label.visibility)} keypoints, expected {state.skeleton.num_keypoints} '
-                f'({", ".join(state.skeleton.keypoint_names)})'
-            )
-        state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+def _require_frame(state: PropagationState, frame_idx: int) -> None:
+    if not 0 <= frame_idx < len(state.frames):
+        raise InputError(
+            f'a label is on frame {frame_idx}, but {state.frames.name} has '
+            f'{len(state.frames)} frames (0..{len(state.frames) - 1}), give a frame of it'
+        )
+
+
+def _add(state: PropagationState, person_id: int, label: PersonLabel) -> None:
+    assert state.skeleton is not None
+    _require_frame(state, label.frame_index)
+    if len(label.visibility) != state.skeleton.num_keypoints:
+        raise InputError(
+            f'the label of person {person_id} in frame {label.frame_index} has '
+            f'{len(label.visibility)} keypoints, expected {state.skeleton.num_keypoints} '
+            f'({", ".join(state.skeleton.keypoint_names)})'
+        )
+    state.tracks.setdefault(person_id, {})[label.frame_index] = label
 
 
 def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
@@ -777,65 +696,15 @@ def _copied(tracks: Tracks) -> dict[int, dict[int, PersonLabel]]:
     return {person_id: dict(track) for person_id, track in tracks.items()}
 
 
-def _require_state(state: object) -> None:
-    require_type('state', state, PropagationState, 'what init_state returned')
-
-
-def _require_flag(name: str, value: object) -> None:
-    # Any text would count as True, 'no' included.
-    require_type(name, value, (bool, np.bool_), 'True or False')
-
-
-def _require_id(person_id: int) -> None:
-    require_whole('person_id', person_id)
-    if abs(int(person_id)) > MAX_ID:
-        raise InputError(f'person_id is {person_id}, expected a number up to {MAX_ID}')
-
-
-def _require_networks(pose_networks: Sequence[PoseNetworkFiles]) -> None:
-    if not isinstance(pose_networks, list | tuple) or not all(
-        isinstance(files, PoseNetworkFiles) for files in pose_networks
-    ):
-        raise InputError(
-            f'pose_networks must be a list of PoseNetworkFiles, got {pose_networks!r}, name the '
-            "files by PoseNetworkFiles.parse('network.onnx')"
-        )
-
-
-def _checked_size(size: Sequence[int], labels: VideoLabels | None) -> tuple[int, int]:
-    """Check the size of the pictures that were labelled."""
-    if labels is None:
-        raise InputError(
-            f'labels_size is {size!r}, but there are no labels to rescale, give labels or leave it '
-            'out'
-        )
-    if not isinstance(size, list | tuple) or len(size) != 2:
-        raise InputError(f'labels_size must be (width, height) in pixels, got {size!r}')
-    for side in size:
-        require_whole('each side of labels_size', side, 1)
-    return size[0], size[1]
-
-
 def _as_numbers(what: str, given: object, shape: str) -> np.ndarray:
-    """Convert what the user gives as numbers to an array of float64.
-
-    Raises:
-        InputError: If it is something else. NumPy would convert text that looks like numbers, and
-            drop the imaginary part of complex ones.
-    """
+    """Convert what the user gives as numbers to an array of float64."""
     try:
-        array = np.asarray(given)
-        if array.dtype.kind in 'iufO':
-            return np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f'{what}: no array of numbers, expected {shape}')
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f'{what}: no array of numbers, expected {shape}') from error
 
 
-def _joint_indices(skeleton: Skeleton, name: str, joints: Sequence[str]) -> list[int]:
-    # The letters of a text may be names of joints, too.
-    if isinstance(joints, str) or not isinstance(joints, Iterable):
-        raise InputError(f'{name} must be a list of joint names, got {joints!r}')
+def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
     unknown = [joint for joint in joints if joint not in skeleton.keypoint_names]
     if unknown:
         raise InputError(

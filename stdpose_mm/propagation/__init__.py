@@ -3,12 +3,12 @@
 from .base import (
     PROPAGATORS,
     BasePropagator,
+    GapPoses,
     ModelUse,
     PropagatedPose,
     build_propagator,
     method_reads_pictures,
 )
-from .gap_store import GapCache, GapMemory
 from .gaps import (
     Gap,
     LifeSpan,
@@ -36,8 +36,7 @@ __all__ = [
     'BasePropagator',
     'Boxes',
     'Gap',
-    'GapCache',
-    'GapMemory',
+    'GapPoses',
     'LifeSpan',
     'ModelUse',
     'NearestLabels',

@@ -16,7 +16,7 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
-from .gaps import Gap, GapPlace
+from .gaps import Gap, GapKey
 
 ModelUse = Literal['none', 'optional', 'required']
 
@@ -123,13 +123,13 @@ class BasePropagator(ABC):
         return
 
     def describe_use(
-        self, doubted_of: str | None = None, among: Collection[GapPlace] | None = None
+        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
     ) -> list[str]:
         """Say how far evidence was of use in the gaps filled so far, a sentence each.
 
         Args:
-            doubted_of: Name of a video of which to speak alone, and only of evidence that was of
-                no use in most of its gaps.
+            warn_for_video: Name of a video of which to speak alone, and only of evidence that was
+                of no use in most of its gaps.
             among: The gaps to speak of; by default all.
         """
         return []

@@ -18,7 +18,7 @@ NEVER = -1
 """Frame index in place of a label that does not exist."""
 
 
-GapPlace = tuple[int, range, bytes, bytes]
+GapKey = tuple[int, range, bytes, bytes]
 """What tells a gap from others of a video, before and after corrections: its track, its frames, and
 the poses at its ends."""
 
@@ -92,7 +92,7 @@ class Gap:
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
-    def place(self) -> GapPlace:
+    def place(self) -> GapKey:
         """Return what tells the gap from others of the video."""
         return _place(self.track_id, self.frames, self.left, self.right)
 
@@ -278,9 +278,7 @@ def find_gaps(
     return gaps
 
 
-def find_gap_places(
-    track_id: int, labels: Mapping[int, PersonLabel], frames: range
-) -> set[GapPlace]:
+def find_gap_keys(track_id: int, labels: Mapping[int, PersonLabel], frames: range) -> set[GapKey]:
     """Find what tells the gaps of :func:`find_gaps` from others, for which no boxes are needed.
 
     Args:
@@ -298,7 +296,7 @@ def find_gap_places(
 
 def _place(
     track_id: int, frames: range, left: PersonLabel | None, right: PersonLabel | None
-) -> GapPlace:
+) -> GapKey:
     before, after = (b'' if label is None else label.keypoints.tobytes() for label in (left, right))
     return track_id, frames, before, after
 

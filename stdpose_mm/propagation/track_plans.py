@@ -19,7 +19,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.structures.boxes import enclose
 
 from .crowding import find_crowded_frames
-from .gaps import Gap, GapPlace, find_gap_places, find_gaps, find_presence_intervals
+from .gaps import Gap, GapKey, find_gap_keys, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -123,13 +123,13 @@ class TrackPlanner:
                 )
         return plans
 
-    def find_places(self, tracks: Tracks) -> set[GapPlace]:
+    def find_keys(self, tracks: Tracks) -> set[GapKey]:
         """Find what tells the gaps of all tracks from those of other labels."""
         return {
             place
             for track_id, labels in tracks.items()
             for interval in find_presence_intervals(labels, self.num_frames, self.life_span)
-            for place in find_gap_places(track_id, interval.labels, interval.frames)
+            for place in find_gap_keys(track_id, interval.labels, interval.frames)
         }
 
     def find_affected(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,6 @@ from stdpose_mm.structures import (
 from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, GapPoses, PropagatedPose
-from .gap_store import GapCache, GapMemory
 from .gaps import Gap, LifeSpan
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
@@ -93,7 +92,7 @@ def propagate_frames(
     tracks: Tracks,
     skeleton: Skeleton,
     propagator: BasePropagator,
-    cache: GapCache | None = None,
+    cache: MutableMapping[str, GapPoses] | None = None,
     boxes: Boxes | None = None,
     detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
@@ -137,10 +136,13 @@ def propagate_frames(
     within = range(len(frames)) if within is None else within
     planner = TrackPlanner(len(frames), life_span, boxes or {}, detections or {})
     plans = planner.plan(tracks, track_ids, within, propagator.reads_other_people)
-    cache = GapMemory() if cache is None else cache
+    cache = {} if cache is None else cache
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
-    if everything:
-        cache.keep_only(poses.keys)
+    if everything and isinstance(cache, dict):
+        # It would grow with every correction. A folder has a limit of its own.
+        for key in cache.keys() - poses.keys:
+            # Another run may have forgotten it in the meantime.
+            cache.pop(key, None)
     for frame_index in within:
         people = [
             _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
@@ -196,7 +198,7 @@ class _GapPoses:
         frames: FrameSource,
         skeleton: Skeleton,
         propagator: BasePropagator,
-        cache: GapCache,
+        cache: MutableMapping[str, GapPoses],
         listener: WorkListener | None = None,
     ) -> None:
         self._cache = cache

@@ -212,7 +212,7 @@ class VideoReview:
                 'measured': report.measured,
                 'revision': report.revision,
                 'computing': min(report.revision, self.settled) < self.revision,
-                'evidence': self.propagator.describe_doubts(self.state),
+                'evidence': self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
             }
 

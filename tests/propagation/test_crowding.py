@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import GapMemory, propagate_frames
+from stdpose_mm.propagation import propagate_frames
 from stdpose_mm.propagation.crowding import find_crowded_frames
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.track_plans import TrackPlanner
@@ -109,7 +109,7 @@ def test_a_part_of_the_work_knows_everyone_too():
 
 
 def test_methods_that_look_at_one_person_take_no_notice():
-    alone = poses_of({1: CROSSING[1]}, LinearPropagator(), cache := GapMemory())
+    alone = poses_of({1: CROSSING[1]}, LinearPropagator(), cache := {})
     kept = dict(cache)
     together = poses_of(CROSSING, LinearPropagator(), cache)
     assert kept.keys() < cache.keys()
@@ -118,7 +118,7 @@ def test_methods_that_look_at_one_person_take_no_notice():
 
 
 def test_poses_in_the_cache_are_not_those_of_other_company():
-    cache = GapMemory()
+    cache = {}
     apart = {**CROSSING, 2: walking(2, f0=300, f10=300)}
     assert poses_of(apart, cache=cache)[1, 3][0, 0] == pytest.approx(30)
     assert poses_of(CROSSING, cache=cache)[1, 3][0, 0] == pytest.approx(30 + STEP_ASIDE)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.propagation.gaps import NEVER, find_gap_places, find_gaps, find_presence_intervals
+from stdpose_mm.propagation.gaps import NEVER, find_gap_keys, find_gaps, find_presence_intervals
 from stdpose_mm.structures import PersonLabel
 
 POSE = [[10, 10], [0, 30], [20, 30]]
@@ -56,7 +56,7 @@ def gaps_between(labels):
 def test_the_places_of_gaps_are_known_without_their_boxes(sources):
     labels = {frame: partial(frame, found) for frame, found in sources.items()}
     places = [gap.place for gap in gaps_between(labels)]
-    assert find_gap_places(0, labels, range(NUM_FRAMES)) == {*places}
+    assert find_gap_keys(0, labels, range(NUM_FRAMES)) == {*places}
     assert len({*places}) == len(places)
 
 

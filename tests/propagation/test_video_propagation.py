@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.propagation import (
-    GapMemory,
+    GapPoses,
     PropagatedPose,
     build_propagator,
     propagate_frames,
@@ -18,7 +18,6 @@ from stdpose_mm.propagation import (
     propagate_subsampled,
     subsample_labels,
 )
-from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import find_gaps, visibility_of_estimates
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import boxes_of
@@ -249,7 +248,7 @@ def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skele
             asked.append([gap.frames for gap in gaps])
             return super().propagate(frames, gaps, skeleton)
 
-    cache = GapMemory()
+    cache = {}
     tracks = {0: {n: label(n, POSE) for n in (0, 5, 10, 15)}}
     before = dict(propagate_frames(blank(16), tracks, skeleton, Watching(), cache))
     tracks[0][10] = label(10, **{'keypoints': POSE, **changes})
@@ -267,7 +266,7 @@ def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skele
 def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
     label, video, blank, skeleton
 ):
-    cache = GapMemory()
+    cache = {}
     tracks = {0: {0: label(0, POSE), 4: label(4, POSE, [2, 2, 0]), 8: label(8, POSE)}}
     dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
     moved = [*POSE[:2], [POSE[2][0] + 8, POSE[2][1]]]
@@ -277,7 +276,7 @@ def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
 
 
 def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, skeleton):
-    cache = GapMemory()
+    cache = {}
     for moved in (0, 5):
         tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
         dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
@@ -287,7 +286,7 @@ def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, ske
 def test_a_finished_gap_is_read_once(label, blank, skeleton):
     reads = []
 
-    class Reading(GapMemory):
+    class Reading(dict):
         """Stands for a cache on the disk."""
 
         def __getitem__(self, key):
@@ -312,10 +311,14 @@ def test_boxes_without_a_size_are_none(label, video):
     assert boxes[0][0].tolist() == [1, 2, 30, 40]
 
 
+def disk_cache(folder):
+    return CacheFolder(folder).open((), 'clip', vars, lambda arrays: GapPoses(**arrays))
+
+
 def test_a_cache_on_the_disk_keeps_the_gaps_of_other_labels(label, blank, skeleton, tmp_path):
     """Of another run on the same video, perhaps at the same time."""
     for moved in (0, 5):
-        cache = open_gap_cache(tmp_path, 'clip')
+        cache = disk_cache(tmp_path)
         tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
         dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
     assert sum(usage.entries for usage in CacheFolder(tmp_path).usage()) == 4
@@ -323,7 +326,7 @@ def test_a_cache_on_the_disk_keeps_the_gaps_of_other_labels(label, blank, skelet
 
 def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, skeleton, tmp_path):
     tracks = {0: {n: label(n, np.add(POSE, n)) for n in (0, 4, 8)}}
-    cache = open_gap_cache(tmp_path, 'clip')
+    cache = disk_cache(tmp_path)
     before = dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
     results = propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache)
     # By the first frame it is known which gaps are in the cache.
@@ -336,7 +339,7 @@ def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, sk
 
 @pytest.mark.slow
 def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleton):
-    class Forgetful(GapMemory):
+    class Forgetful(dict):
         """Stands for a cache on the disk."""
 
         def __setitem__(self, key, poses):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stdpose_mm.propagation import GapMemory, build_propagator, propagate_frames
+from stdpose_mm.propagation import build_propagator, propagate_frames
 from stdpose_mm.structures import PersonLabel, Skeleton
 from support.moving_pictures import POINTS, moving_texture
 
@@ -72,7 +72,7 @@ def test_a_long_gap_advances_by_the_frame(method):
 
 
 def test_what_is_known_is_no_work():
-    cache = GapMemory()
+    cache = {}
     run('flow', tracks_on(0, 4, 8), 9, cache)
     listener, _ = run('flow', tracks_on(0, 4, 8), 9, cache)
     assert listener.begun == (9, 0)

@@ -23,7 +23,6 @@ ROOMS = (
 )
 NEED_MORE = (
     'stdpose_mm.pose_networks.mmpose_network',
-    'stdpose_mm.propagation.gap_store',
     'stdpose_mm.propagation.window',
     'stdpose_mm.tracking.person_tracker',
 )

@@ -22,7 +22,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import MAX_KEYS, split_gap
-from stdpose_mm.propagation.gaps import GapPlace
+from stdpose_mm.propagation.gaps import GapKey
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -151,11 +151,11 @@ class AutoPropagator(BasePropagator):
                 warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
 
     def describe_use(
-        self, doubted_of: str | None = None, among: Collection[GapPlace] | None = None
+        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
     ) -> list[str]:
         """Say for each pose network in how many gaps it was used, and why not in the others."""
         lines = (
-            each.use.describe(each.network.name, each.network.doubt, doubted_of, among)
+            each.use.describe(each.network.name, each.network.doubt, warn_for_video, among)
             for each in self.estimators
         )
         return [line for line in lines if line]

@@ -22,7 +22,7 @@ from stdpose_mm.propagation.gap_heatmaps import (
     GapHeatmaps,
     boxes_with_ends,
 )
-from stdpose_mm.propagation.gaps import GapPlace
+from stdpose_mm.propagation.gaps import GapKey
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
@@ -59,7 +59,7 @@ class NetworkUse:
         gaps: Video and place of each gap -> what became of the network there.
     """
 
-    gaps: dict[tuple[str, GapPlace], GapUse] = field(default_factory=dict, compare=False)
+    gaps: dict[tuple[str, GapKey], GapUse] = field(default_factory=dict, compare=False)
 
     def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
         """Note what became of the network in a gap of a video, or in a chunk of it."""
@@ -73,22 +73,22 @@ class NetworkUse:
         self,
         name: str,
         doubt: str,
-        doubted_of: str | None = None,
-        among: Collection[GapPlace] | None = None,
+        warn_for_video: str | None = None,
+        among: Collection[GapKey] | None = None,
     ) -> str:
         """Say in a sentence how the network ``name`` was used; '' before the first gap.
 
         Args:
             name: Name of the network.
             doubt: Question to the user if it is of no use in most gaps.
-            doubted_of: Name of a video of which to speak alone, and only to ask that question.
+            warn_for_video: Name of a video of which to speak alone, and only to ask that question.
             among: The gaps to speak of, for labels that were corrected; by default all.
         """
         # A copy, as another thread may be filling gaps.
         uses = [
             use
             for (video, place), use in self.gaps.copy().items()
-            if doubted_of in (None, video) and (among is None or place in among)
+            if warn_for_video in (None, video) and (among is None or place in among)
         ]
         total = len(uses)
         if not total:
@@ -96,7 +96,7 @@ class NetworkUse:
         count = Counter(uses)
         doubtful = count['misses labels'] + count['finds nothing'] + count['not compared']
         is_doubtful = doubtful > total / 2
-        if doubted_of is not None and not is_doubtful:
+        if warn_for_video is not None and not is_doubtful:
             return ''
         reasons = []
         if count['not compared']:

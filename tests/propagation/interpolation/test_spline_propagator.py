@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
-from stdpose_mm.propagation import GapMemory, propagate_frames, propagate_labels
+from stdpose_mm.propagation import propagate_frames, propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator, SplinePropagator
 
 
@@ -101,7 +101,7 @@ def test_a_correction_redoes_the_gaps_whose_curve_it_bends(
             return super().propagate(frames, gaps, skeleton)
 
     tracks = {0: {f: label(f, np.full((3, 2), f), bbox=[0, 0, 20, 20]) for f in range(0, 14, 2)}}
-    cache = GapMemory()
+    cache = {}
 
     def run():
         list(propagate_frames(blank(13), tracks, skeleton, Watched(), cache))
