@@ -281,11 +281,11 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         path: The ``.csv`` file to write.
     """
     rows = {index: _by_individual(labels[index]) for index in sorted(labels)}
-    project = _project_of(labels, rows)
+    joints_of, key_of = _columns(labels, rows)
+    _warn_of_joints_without_column(path, labels, rows, joints_of, key_of)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
-    _warn_of_joints_without_column(path, labels, rows, project)
-    columns = [(name, joint) for name in project.names for joint in project.joints_of(name)]
+    columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
     header = [
         ['scorer', *[scorer] * 2 * len(columns)],
@@ -293,7 +293,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
         ['coords', *_LABELS * len(columns)],
     ]
-    several = any(project.names)
+    several = any(joints_of)
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
     writer.writerows([row[0], '', '', *row[1:]] for row in header if several or row != header[1])
@@ -302,14 +302,14 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     for index, people in rows.items():
         cells: list[str] = []
         for name, joint in columns:
-            person = people.get(project.keys[name]) if name in project.keys else None
+            person = people.get(key_of[name]) if name in key_of else None
             if person is not None and person.labelled[joint]:
                 cells += map(repr, person.keypoints[joint].tolist())
             else:
                 cells += ['', '']
         if any(cells):
             writer.writerow(['labeled-data', folder, pictures[index], *cells])
-    write_text(project_file(path), _config(labels, scorer, project if several else None))
+    write_text(project_file(path), _config(labels, scorer, joints_of))
     write_text(path, table.getvalue())
 
 
@@ -329,81 +329,64 @@ def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLab
     }
 
 
-@dataclass(frozen=True)
-class _Project:
-    """Individuals and bodyparts as they are written.
+def _columns(
+    labels: VideoLabels, rows: _Rows
+) -> tuple[dict[str, list[int]], dict[str, _Individual]]:
+    """Choose the columns of a file.
 
-    Args:
-        names: Names of the individuals in the order of their columns, ``single`` the last; [''] if
-            there is one animal without a name.
-        keys: Name -> the individual in the rows, for those that are in a row.
-        shared: Joints that all individuals but ``single`` have.
-        unique: Joints of ``single``; empty if there is no such individual.
+    Returns:
+        The joints of every individual, in the order of the columns: the unique bodyparts belong to
+        ``single``, the last, if there are any; the only name is '' for one animal without a name.
+        And the individual in the rows by its name.
     """
-
-    names: Sequence[str]
-    keys: Mapping[str, _Individual]
-    shared: Sequence[int]
-    unique: Sequence[int]
-
-    def joints_of(self, name: str) -> Sequence[int]:
-        return self.unique if self.unique and name == _UNIQUE else self.shared
-
-
-def _project_of(labels: VideoLabels, rows: _Rows) -> _Project:
     own: dict[_Individual, str] = {}
-    joints: dict[bool, set[int]] = {True: set(), False: set()}
     for people in rows.values():
         for key, person in people.items():
             own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
-    for people in rows.values():
-        for key, person in people.items():
-            joints[own[key] == _UNIQUE].update(person.labelled.nonzero()[0].tolist())
     stated, unique = _stated_project(labels)
-    if not unique and joints[False] and not joints[True] & joints[False]:
-        unique = sorted(joints[True])
-    names = _individual_names(own, keep_empty=not unique, keep_single=bool(unique))
-    listed = [*dict.fromkeys([*stated, *(name for name in names.values() if name != _UNIQUE)])]
+    if not unique:
+        of: dict[bool, set[int]] = {True: set(), False: set()}
+        for people in rows.values():
+            for key, person in people.items():
+                of[own[key] == _UNIQUE].update(person.labelled.nonzero()[0].tolist())
+        unique = sorted(of[True]) if of[False] and not of[True] & of[False] else []
+    names = _individual_names(own, bool(unique))
+    shared = [joint for joint in range(labels.skeleton.num_keypoints) if joint not in unique]
+    listed = [*stated, *(name for name in names.values() if name != _UNIQUE)]
+    joints_of = dict.fromkeys(listed, shared)
     if unique:
-        listed.append(_UNIQUE)
-    return _Project(
-        names=listed or [''],
-        keys={name: key for key, name in names.items()},
-        shared=[j for j in range(labels.skeleton.num_keypoints) if j not in unique],
-        unique=unique,
-    )
+        joints_of[_UNIQUE] = unique
+    return joints_of or {'': shared}, {name: key for key, name in names.items()}
 
 
 def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
     """Return the individuals and unique joints of the file that was read, if it has unique ones."""
     fields = labels.extra.get(_PROJECT_FIELDS)
-    if not isinstance(fields, dict):
-        return [], []
     # The fields may have come through a file that somebody has edited.
     individuals, bodyparts = (
         value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
-        for value in (fields.get('individuals'), fields.get('unique_bodyparts'))
+        for value in (
+            fields.get(name) if isinstance(fields, dict) else None
+            for name in ('individuals', 'unique_bodyparts')
+        )
     )
     unique = [j for j, name in enumerate(labels.skeleton.keypoint_names) if name in bodyparts]
     return [name for name in individuals if unique and name not in ('', _UNIQUE)], unique
 
 
-def _individual_names(
-    own: Mapping[_Individual, str], keep_empty: bool, keep_single: bool
-) -> dict[_Individual, str]:
-    """Give every individual a name of its own.
+def _individual_names(own: Mapping[_Individual, str], has_unique: bool) -> dict[_Individual, str]:
+    """Give every individual a name of its own; a single one may have none.
 
     Args:
         own: Individual -> its name so far, or ''.
-        keep_empty: Whether a single individual may have no name.
-        keep_single: Whether an individual may be called ``single``.
+        has_unique: Whether there are unique bodyparts, so that one may be called ``single``.
     """
-    if keep_empty and len(own) <= 1 and _UNIQUE not in own.values():
+    if not has_unique and len(own) <= 1 and _UNIQUE not in own.values():
         return dict(own)
     names: dict[_Individual, str] = {}
     for key in sorted(own):
         name = own[key]
-        if not name or name in names.values() or (name == _UNIQUE and not keep_single):
+        if not name or name in names.values() or (name == _UNIQUE and not has_unique):
             name = f'individual{len(names)}' if key[0] else f'individual{key[1]}'
         while name in names.values():
             name += '_'
@@ -412,23 +395,26 @@ def _individual_names(
 
 
 def _warn_of_joints_without_column(
-    path: PathLike, labels: VideoLabels, rows: _Rows, project: _Project
+    path: PathLike,
+    labels: VideoLabels,
+    rows: _Rows,
+    joints_of: Mapping[str, Sequence[int]],
+    key_of: Mapping[str, _Individual],
 ) -> None:
     """Warn of unique bodyparts of others than ``single``, and of other joints of ``single``."""
     left_out = Counter(
-        (name, int(joint))
+        f'{labels.skeleton.keypoint_names[joint]} of {shown(name)}'
         for people in rows.values()
-        for name, key in project.keys.items()
+        for name, key in key_of.items()
         if key in people
         for joint in people[key].labelled.nonzero()[0]
-        if joint not in project.joints_of(name)
+        if joint not in joints_of[name]
     )
     if left_out:
-        (name, joint), _ = left_out.most_common(1)[0]
         warnings.warn(
             f'{path}: {left_out.total()} joints are left out, such as '
-            f'{labels.skeleton.keypoint_names[joint]} of {shown(name)}: in DeepLabCut the unique '
-            f'bodyparts belong to the individual {_UNIQUE!r} only, and no others do',
+            f'{left_out.most_common(1)[0][0]}: in DeepLabCut the unique bodyparts belong to the '
+            f'individual {_UNIQUE!r} only, and no others do',
             InputWarning,
             stacklevel=3,
         )
@@ -450,26 +436,26 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     return {index: f'img{index:0{digits}d}.png' for index in labels}
 
 
-def _config(labels: VideoLabels, scorer: str, project: _Project | None) -> str:
+def _config(labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[int]]) -> str:
     """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too.
 
     Args:
         labels: The labels.
         scorer: Name of the scorer in the CSV file.
-        project: The individuals and their bodyparts; None for a project of one animal.
+        joints_of: Joints of every individual; its name is '' in a project of one animal.
     """
-    names = list(labels.skeleton.keypoint_names)
-    fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': project is not None}
-    if project is None:
-        fields['bodyparts'] = names
-    else:
-        fields.update(
+    names = labels.skeleton.keypoint_names
+    several = any(joints_of)
+    fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': several}
+    if several:
+        unique = joints_of.get(_UNIQUE, [])
+        fields |= {
             # DeepLabCut adds the individual of the unique bodyparts itself.
-            individuals=[name for name in project.names if not project.unique or name != _UNIQUE],
-            multianimalbodyparts=[names[j] for j in project.shared],
-            uniquebodyparts=[names[j] for j in project.unique],
-            bodyparts='MULTI!',
-        )
+            'individuals': [name for name in joints_of if name != _UNIQUE],
+            'multianimalbodyparts': [n for j, n in enumerate(names) if j not in unique],
+            'uniquebodyparts': [names[joint] for joint in unique],
+        }
+    fields['bodyparts'] = 'MULTI!' if several else names
     fields['skeleton'] = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
     return (

@@ -30,6 +30,7 @@ from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
     Skeleton,
+    Source,
     VideoFrame,
     VideoLabels,
 )
@@ -118,15 +119,15 @@ def _file_names(video: Any) -> str | list[str]:
 
 
 def _video_names(path: PathLike, videos: Sequence[Any]) -> list[str]:
-    places = []
-    for video in videos:
-        files = _file_names(video)
-        place = PurePosixPath(files) if isinstance(files, str) else PurePosixPath(files[0]).parent
-        places.append((place.stem if isinstance(files, str) else place.name, str(place)))
-    names = [short or video_name(path) for short, _ in places]
+    files = [_file_names(video) for video in videos]
+    places = [PurePosixPath(f if isinstance(f, str) else PurePosixPath(f[0]).parent) for f in files]
+    names = [
+        (place.stem if isinstance(of_video, str) else place.name) or video_name(path)
+        for place, of_video in zip(places, files, strict=True)
+    ]
     if len(set(names)) < len(names):
         # Videos such as monday/1.mp4 and tuesday/1.mp4.
-        names = [place for _, place in places]
+        names = [str(place) for place in places]
     require_distinct(path, 'video', names)
     return names
 
@@ -134,75 +135,59 @@ def _video_names(path: PathLike, videos: Sequence[Any]) -> list[str]:
 def _read_video(
     path: PathLike, name: str, video: Any, project: Any, tracks: dict[int, tuple[int, str]]
 ) -> VideoLabels:
+    where = f'{path}: video {name!r}'
     if video.crop_rect is not None:
         raise InputError(
-            f'{path}: video {name!r} is cropped within the project, expected labels on whole '
-            'frames; save the project without the crop'
+            f'{where} is cropped within the project, expected labels on whole frames; save the '
+            'project without the crop'
         )
-    by_index: dict[int, list[Any]] = {}
+    instances: dict[int, list[Any]] = {}
     looked_at = set()
     for labelled in project.labeled_frames:
         if labelled.video is video:
             index = int(labelled.frame_idx)
-            by_index.setdefault(index, []).extend(labelled.instances)
+            instances.setdefault(index, []).extend(labelled.instances)
             if labelled.user_instances or labelled.is_negative:
                 looked_at.add(index)
-    if by_index and max(by_index) > MAX_FRAME_INDEX:
-        raise InputError(f'{path}: frame {max(by_index)} of video {name!r} is beyond 1e7')
-    instances = [instance for group in by_index.values() for instance in group]
-    skeleton = _read_skeleton(path, name, project.skeletons, instances)
+    if max(instances, default=0) > MAX_FRAME_INDEX:
+        raise InputError(f'{where} has labels of frame {max(instances)}, beyond 1e7')
+    used = [one.skeleton for group in instances.values() for one in group] or project.skeletons[:1]
+    joints = [*dict.fromkeys(tuple(skeleton.node_names) for skeleton in used)]
+    if len(joints) != 1:
+        raise InputError(f'{where} has the joints {shown(joints)}, expected one skeleton per video')
     files = _file_names(video)
     numbering = FrameNumbering('index', "SLEAP's frame indices")
     numbers: list[int] = []
     if isinstance(files, list):
         # SLEAP counts the pictures of the list, which may be a selection of the video's frames.
         numbers, numbering = frame_indices(path, files)
-    index_of = {place: numbers[place] if place < len(numbers) else place for place in by_index}
-    require_distinct(path, 'frame', index_of.values())
     height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
-    frames = [
-        VideoFrame(
-            index=index_of[place],
-            file_name=files[place] if place < len(numbers) else '',
+    frames, persons = [], []
+    for place in sorted(instances):
+        is_listed = place < len(numbers)
+        frame = VideoFrame(
+            index=numbers[place] if is_listed else place,
+            file_name=files[place] if is_listed else '',
             width=width,
             height=height,
             is_labeled=True if place in looked_at else None,
         )
-        for place in sorted(by_index)
-    ]
-    persons = [
-        _read_instance(
-            f'{path}: frame {place} of video {name!r}', index_of[place], instance, tracks
-        )
-        for place in sorted(by_index)
-        for instance in _without_corrected(by_index[place])
-    ]
+        frames.append(frame)
+        for instance in _without_corrected(instances[place]):
+            track = tracks.get(id(instance.track), (None, ''))
+            at = f'{where}, frame {place}'
+            persons.append(_read_instance(at, frame.index, instance, *track))
     return VideoLabels(
         name=name,
-        skeleton=skeleton,
+        skeleton=Skeleton(
+            keypoint_names=tuple(used[0].node_names),
+            limbs=tuple((int(a), int(b)) for a, b in used[0].edge_inds),
+            category=used[0].name or 'person',
+        ),
         frames=tuple(frames),
         persons=tuple(persons),
         extra={VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {},
         numbering=numbering,
-    )
-
-
-def _read_skeleton(
-    path: PathLike, video: str, all_skeletons: Sequence[Any], instances: Sequence[Any]
-) -> Skeleton:
-    used = [instance.skeleton for instance in instances] or list(all_skeletons[:1])
-    if not used:
-        raise InputError(f'{path} holds no skeleton, expected a SLEAP project with one')
-    for other in used[1:]:
-        if other.node_names != used[0].node_names:
-            raise InputError(
-                f'{path}: video {video!r} has instances with joints {shown(used[0].node_names)} '
-                f'and with {shown(other.node_names)}, expected one skeleton per video'
-            )
-    return Skeleton(
-        keypoint_names=tuple(used[0].node_names),
-        limbs=tuple((int(a), int(b)) for a, b in used[0].edge_inds),
-        category=used[0].name or 'person',
     )
 
 
@@ -212,42 +197,43 @@ def _is_predicted(instance: Any) -> bool:
 
 def _without_corrected(instances: Sequence[Any]) -> list[Any]:
     given = [instance for instance in instances if not _is_predicted(instance)]
-    corrected = {id(instance.from_predicted) for instance in given}
-    tracks = {id(instance.track) for instance in given if instance.track is not None}
+    originals = {
+        id(part) for one in given for part in (one.from_predicted, one.track) if part is not None
+    }
     return [
         instance
         for instance in instances
-        if not _is_predicted(instance)
-        or (id(instance) not in corrected and id(instance.track) not in tracks)
+        if not _is_predicted(instance) or not {id(instance), id(instance.track)} & originals
     ]
 
 
 def _read_instance(
-    where: str, index: int, instance: Any, tracks: dict[int, tuple[int, str]]
+    where: str, frame_index: int, instance: Any, track_id: int | None, track_name: str
 ) -> PersonLabel:
     points = np.asarray(instance.points['xy'], dtype=np.float64)
     labelled = np.asarray(instance.points['visible']) & ~np.isnan(points).any(axis=1)
     points = np.where(labelled[:, None], points, 0.0)
     if (np.abs(points) > MAX_COORDINATE).any():
         raise InputError(f'{where} has a joint beyond +-1e7 pixels, expected it near the picture')
-    scores, sources = None, np.where(labelled, 'given', 'absent')
+    scores = None
+    source: Source = 'given'
+    sources = np.where(labelled, 'given', 'absent')
     if _is_predicted(instance):
-        scores = np.where(labelled, instance.points['score'], 0.0)
+        scores, source = instance.points['score'], 'propagated'
         sources = np.where(labelled, 'propagated', 'absent')
     elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
-        sources = np.where(_touched(instance), np.where(labelled, 'given', 'absent'), 'propagated')
-        predicted = instance.from_predicted.points['score']
-        scores = np.where(sources == 'given', 1.0, np.where(labelled, predicted, 0.0))
+        sources = np.where(_touched(instance), sources, 'propagated')
+        scores = instance.from_predicted.points['score']
+        scores = np.where(sources == 'given', 1.0, scores)
     if scores is not None:
-        scores = _completed(scores, labelled & (sources == 'propagated'))
-    track_id, track_name = tracks.get(id(instance.track), (None, ''))
+        scores = _completed(np.where(labelled, scores, 0.0), labelled & (sources == 'propagated'))
     return PersonLabel(
-        frame_index=index,
+        frame_index=frame_index,
         keypoints=points,
         visibility=np.where(labelled, VISIBLE, NOT_LABELLED),
         track_id=track_id,
         scores=scores,
-        source='propagated' if _is_predicted(instance) else 'given',
+        source=source,
         extra={TRACK_NAME: track_name} if track_name else {},
         keypoint_sources=sources,
     )
@@ -300,23 +286,20 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         name=labels.skeleton.category,
     )
     video, place_of = _video_to_write(sio, labels)
+    is_labeled = {frame.index: frame.is_labeled for frame in labels.frames}
     tracks = {
         track_id: sio.Track(next(iter(track.values())).extra.get(TRACK_NAME) or str(track_id))
         for track_id, track in labels.tracks().items()
     }
     frames = []
-    for frame in sorted(labels.frames, key=lambda frame: frame.index):
-        instances = [
-            instance
-            for person in labels[frame.index]
-            if person.labelled.any()
-            for instance in _instances(sio, person, skeleton, tracks)
-        ]
-        if instances or frame.is_labeled:
+    for index in sorted(labels):
+        people = [person for person in labels[index] if person.labelled.any()]
+        instances = [one for person in people for one in _instances(sio, person, skeleton, tracks)]
+        if instances or is_labeled[index]:
             frames.append(
                 sio.LabeledFrame(
                     video=video,
-                    frame_idx=place_of[frame.index],
+                    frame_idx=place_of[index],
                     instances=instances,
                     is_negative=not instances,
                 )
@@ -330,42 +313,33 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
 
 def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
     """Make SLEAP's video, and the map from frame indices here to SLEAP's."""
-    frames = sorted(labels.frames, key=lambda frame: frame.index)
+    names = {frame.index: frame.file_name for frame in labels.frames}
     file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
-    if file is None and frames and all(frame.file_name for frame in frames):
-        return _pictures(sio, labels), {frame.index: i for i, frame in enumerate(frames)}
-    video = sio.Video(str(file or f'{labels.name}.mp4'), open_backend=False)
-    return video, {frame.index: frame.index for frame in frames}
-
-
-def _pictures(sio: ModuleType, labels: VideoLabels) -> Any:
-    names = [frame.file_name for frame in sorted(labels.frames, key=lambda frame: frame.index)]
+    if file is not None or not names or not all(names.values()):
+        video = sio.Video(str(file or f'{labels.name}.mp4'), open_backend=False)
+        return video, {index: index for index in names}
+    pictures = [names[index] for index in sorted(names)]
     # sleap-io reads a list of pictures that are not on this machine by these fields alone.
-    fields = {'type': 'ImageVideo', 'filename': names[0], 'filenames': names}
-    return sio.Video(names, backend_metadata=fields, open_backend=False)
+    fields = {'type': 'ImageVideo', 'filename': pictures[0], 'filenames': pictures}
+    video = sio.Video(pictures, backend_metadata=fields, open_backend=False)
+    return video, {index: i for i, index in enumerate(sorted(names))}
 
 
 def _instances(
     sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]
 ) -> list[Any]:
     points = np.where(person.labelled[:, None], person.keypoints, np.nan)
-    track = None if person.track_id is None else tracks[person.track_id]
+    fields = {
+        'skeleton': skeleton,
+        'track': None if person.track_id is None else tracks[person.track_id],
+    }
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
-    predicted = sio.PredictedInstance.from_numpy(
-        points,
-        skeleton=skeleton,
-        point_scores=scores,
-        score=float(scores[person.labelled].mean()),
-        track=track,
-    )
+    mean = float(scores[person.labelled].mean())
+    predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)
     if person.source != 'given':
         return [predicted]
     is_corrected = bool(person.propagated.any())
-    instance = sio.Instance.from_numpy(
-        points,
-        skeleton=skeleton,
-        track=track,
-        from_predicted=predicted if is_corrected else None,
-    )
+    origin = predicted if is_corrected else None
+    instance = sio.Instance.from_numpy(points, from_predicted=origin, **fields)
     instance.points['complete'] = ~person.propagated
     return [predicted, instance] if is_corrected else [instance]

@@ -397,7 +397,7 @@ DARWIN = {'version': '2.0', 'item': {'name': 'a.mp4'}, 'annotations': []}
 SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': [], 'tags': []}
 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
-    ('a.xml', VOC, 'is a Pascal VOC file, which holds boxes .*: label joints, .*export these'),
+    ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses .*: export them as COCO'),
     ('a.xml', VOC.partition('\n')[2], 'is a Pascal VOC file'),
     ('a.xml', CVAT_IMAGES, 'is "CVAT for images", expected an export as "CVAT for video 1.1"'),
     ('a.xml', '<annotations/>', 'holds no skeleton'),
@@ -406,12 +406,12 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.txt', '0 0.5 0.5 0.2 0.3\n0 0.1 0.2 0.3 0.4\n', 'is a YOLO file of boxes without joints'),
     ('a.txt', '0 0.5 0.5 0.2 0.3', 'is a YOLO file of boxes without joints'),
     ('a.txt', '0 0.5 0.5 0.2 0.3\n' * 1000, 'is a YOLO file of boxes without joints'),
-    ('a.json', json.dumps([BOX]), 'is a list of COCO detections, .*: give a file with joints'),
+    ('a.json', json.dumps([BOX]), 'is a list of COCO detections, which `stdpose infer --boxes` takes'),
     ('a.json', json.dumps({'_via_img_metadata': {}}), 'is a project of the VGG Image Annotator'),
     ('a.json', json.dumps({'0.jpg9': VIA_IMAGE}), 'is a project of the VGG Image Annotator'),
     ('a.json', json.dumps({'info': {}, 'categories': {}, 'items': []}), 'is a Datumaro data set'),
     ('a.json', json.dumps(SUPERVISELY), 'is an annotation of Supervisely'),
-    ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7, .*: export the data set as COCO'),
+    ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7'),
     ('a.json', '{"annotations": []}', 'is a COCO-like file without a list of "images"'),
     ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
     ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": [{"x": 1, "y": 2}]}]', 'of a known format'),
@@ -423,10 +423,10 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.pdf', '%PDF-1.7', 'is a PDF document'),
     ('a.pkl', pickle.dumps([1]), "a pickle of Python's, expected poses of a video: export"),
     ('a.npy', b'\x93NUMPY\1\0', 'an array of NumPy, expected poses of a video: export'),
-    ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'semicolons or tabs, .*with commas'),
-    ('a.csv', 'scorer\tAli\tAli\nbodyparts\tnose\tnose\n', 'semicolons or tabs, .*with commas'),
-    ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'stdpose writes .* as .json'),
-    ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file .*: give the labels'),
+    ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of commas'),
+    ('a.csv', 'scorer\tAli\tAli\nbodyparts\tnose\tnose\n', 'saved with semicolons or tabs instead of commas'),
+    ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'is a table .tidy-csv., which is written and not read'),
+    ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
     ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'of a known format, expected JSON'),
     ('a.txt', 'hello', 'no label file of a known format, expected JSON'),
 ]
