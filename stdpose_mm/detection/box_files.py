@@ -180,7 +180,7 @@ def _read_coco_detections(
 ) -> dict[int, _People]:
     if not read_json(path):
         return {}
-    detected = read_detections(path, score_threshold).by_image
+    detected = read_detections(path, score_threshold)
     indices = (
         _told_frames(path, [*detected], frames, options)
         if options

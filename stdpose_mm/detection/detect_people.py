@@ -52,9 +52,7 @@ def detect_people(
     found, failed = work_together(progress(own, len(own)) if progress else own, detect)
     if failed:
         raise InputError(failed[min(failed)])
-    return Detections(
-        {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}
-    )
+    return {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}
 
 
 def _image_ids(video: VideoLabels) -> dict[int, int | str]:

@@ -50,7 +50,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_people_of_labelled_frames_by_the_id_of_the_picture(pictures: Path) -> None:
     found = detect_people([video('a', 100), video('b', 200)], FindsBrightness(), pictures)
-    boxes = {image_id: one.boxes.tolist() for image_id, one in found.by_image.items()}
+    boxes = {image_id: one.boxes.tolist() for image_id, one in found.items()}
     assert boxes == {
         100: [[1, 2, 10, 10]],
         102: [[1, 2, 30, 10]],
@@ -81,4 +81,4 @@ def test_a_written_file_is_read_back_and_in_cocos_form(pictures: Path, tmp_path:
     }  # fmt: skip
     again = read_detections(path)
     assert again.of(102).boxes.tolist() == [[1, 2, 30, 10]]
-    assert read_detections(path, score_thr=0.8).by_image == {}
+    assert read_detections(path, score_thr=0.8) == {}

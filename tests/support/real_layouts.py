@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.io.labels import read_labels, write_label_list, write_labels
-from stdpose_mm.io.labels.detections import Detections, write_detections
+from stdpose_mm.io.labels.detections import write_detections
 from stdpose_mm.io.labels.posetrack17 import JOINTS
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import (
@@ -95,7 +95,7 @@ def _write_detections(folder: Path) -> None:
         assert box is not None
         found[image_id] = FrameBoxes(box[None], np.array([0.9]))
     (folder / 'detections').mkdir()
-    write_detections(Detections(found), folder / 'detections' / 'val.json')
+    write_detections(found, folder / 'detections' / 'val.json')
 
 
 def _write_jhmdb(source: Path, data: Path) -> None:

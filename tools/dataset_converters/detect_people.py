@@ -68,7 +68,7 @@ def run(options: DetectOptions) -> None:
         )
         if is_first_process():
             write_detections(detections, options.out)
-            frames = detections.by_image.values()
+            frames = detections.values()
             print(
                 f'{options.out}: {counted(len(frames), "frame")} of '
                 f'{counted(len(videos), "video")}, '

@@ -29,6 +29,7 @@ from stdpose_mm.io.labels.detections import (
     require_distinct_ids,
 )
 from stdpose_mm.structures import (
+    NO_PEOPLE,
     NUM_FRAMES,
     PersonLabel,
     Skeleton,
@@ -386,7 +387,7 @@ class BaseWindowDataset(BaseDataset):
         if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
                 window = self.selection.window(video, None, key)
-                found = detections.of(video.image_id(key))
+                found = detections.get(video.image_id(key), NO_PEOPLE)
                 for box, score in zip(found.boxes, found.scores, strict=True):
                     person = {'video': index, 'track': None, 'window': window}
                     yield {**person, 'box': box, 'score': score}
@@ -399,7 +400,7 @@ class BaseWindowDataset(BaseDataset):
                     continue
                 item['window'] = window = self.selection.window(video, track, key)
                 if detections is not None:
-                    found = detections.of(video.image_id(key))
+                    found = detections.get(video.image_id(key), NO_PEOPLE)
                     item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 

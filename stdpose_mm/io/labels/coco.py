@@ -7,7 +7,6 @@ keeps neither tracks nor videos and it does not check what it reads.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, pose_extent
 
 from . import coco_records as records
 from .coco_records import CATEGORY_FIELDS, VIDEO_FIELDS, plain, video_name
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct, shown
 
 _FILE_FIELDS = 'file_fields'
 """Field of an entry in ``videos`` for fields of the file in which the videos differ."""
@@ -127,9 +126,9 @@ def _annotations_of_people(record: Record) -> list[Record]:
         'have interpolated their joints; they count as given. Export the task as "CVAT for video '
         '1.1", which tells the key frames of each joint': interpolated,
     }
-    for note, count in notes.items():
+    for text, count in notes.items():
         if count:
-            warnings.warn(f'{record.file}: {note}', InputWarning, stacklevel=2)
+            note(f'{record.file}: {text}')
     return kept
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     SOURCES,
@@ -24,7 +23,7 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .fields import MAX_COORDINATE, Record, errors_of, shown
+from .fields import MAX_COORDINATE, Record, errors_of, note, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 from .poses import posetrack_visibility
 
@@ -195,13 +194,10 @@ def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) ->
     ]
     if ids and unknown:
         given = shown(unknown[0].peek('category_id'))
-        warnings.warn(
+        note(
             f'{record.file}: {len(unknown)} of {len(annotations)} annotations have a category_id '
-            f'that no category has ({unknown[0].where} has {given}, '
-            f'the categories have {", ".join(ids)}); they count as labels of the category with '
-            'joints, remove them if they are not',
-            InputWarning,
-            stacklevel=2,
+            f'that no category has ({unknown[0].where} has {given}, the categories have '
+            f'{", ".join(ids)}); they count as labels of the category with joints'
         )
 
 

@@ -18,7 +18,6 @@ import io
 import json
 import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 
 from .coco_records import TRACK_NAME, video_name
-from .fields import MAX_COORDINATE, errors_of, read_text, require_distinct, shown
+from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
@@ -411,12 +410,10 @@ def _warn_of_joints_without_column(
         if joint not in joints_of[name]
     )
     if left_out:
-        warnings.warn(
+        note(
             f'{path}: {left_out.total()} joints are left out, such as '
             f'{left_out.most_common(1)[0][0]}: in DeepLabCut the unique bodyparts belong to the '
-            f'individual {_UNIQUE!r} only, and no others do',
-            InputWarning,
-            stacklevel=3,
+            f'individual {_UNIQUE!r} only, and no others do'
         )
 
 

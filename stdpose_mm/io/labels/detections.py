@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
+from stdpose_mm.structures import FrameBoxes
 
-from .fields import Record, read_json
+from .fields import Record, note, read_json
 
 PERSON = 1
 """Category of people in COCO, and in the files of :func:`write_detections`."""
 
 
-@dataclass(frozen=True)
-class Detections:
-    """Detections by the picture's id."""
-
-    by_image: dict[int | str, FrameBoxes]
-
-    def of(self, image_id: int | str) -> FrameBoxes:
-        """Look up the detections of one picture."""
-        return self.by_image.get(image_id, NO_PEOPLE)
+Detections = dict[int | str, FrameBoxes]
+"""The detections in each picture by its id."""
 
 
 def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
@@ -43,7 +34,7 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
     Raises:
         InputError: If the file is not as described, or has several classes and no people.
     """
-    found: dict[int | str, list[tuple[np.ndarray, float]]] = {}
+    found: dict[int | str, tuple[list[np.ndarray], list[float]]] = {}
     records = Record(path, '', {'detections': read_json(path)}).records('detections')
     for record in _of_one_class(path, records):
         image_id, box, score = (
@@ -54,15 +45,13 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
         if score >= score_thr:
-            found.setdefault(image_id, []).append((box, score))
-    return Detections(
-        {
-            image_id: FrameBoxes(
-                np.stack([box for box, _ in of_image]), np.array([float(s) for _, s in of_image])
-            )
-            for image_id, of_image in found.items()
-        }
-    )
+            boxes, scores = found.setdefault(image_id, ([], []))
+            boxes.append(box)
+            scores.append(score)
+    return {
+        image_id: FrameBoxes(np.stack(boxes), np.array(scores, dtype=float))
+        for image_id, (boxes, scores) in found.items()
+    }
 
 
 def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]:
@@ -77,8 +66,7 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
             f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
             'one category, leave the others out of the file'
         )
-    note = f'{known}: those of {PERSON}, people in COCO, are taken'
-    warnings.warn(note, InputWarning, stacklevel=3)
+    note(f'{known}: those of {PERSON}, people in COCO, are taken')
     return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
 
 
@@ -113,7 +101,7 @@ def write_detections(detections: Detections, path: PathLike) -> None:
         path,
         [
             {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
-            for image_id, found in detections.by_image.items()
+            for image_id, found in detections.items()
             for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
         ],
     )

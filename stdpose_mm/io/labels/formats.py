@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
 from .label_studio import is_label_studio, parse_label_studio
-from .labelled_pictures import label_files_in
+from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
 from .openpose import is_openpose, parse_openpose
@@ -41,10 +41,6 @@ TimeOf = Callable[[int], float | None]
 """Frame -> seconds from the first frame, None if unknown."""
 
 
-def _cannot(*_: Any) -> Any:
-    raise NotImplementedError('this format is not read, or not written')
-
-
 @dataclass(frozen=True)
 class _Format:
     """The functions of a format; ``LABEL_FORMATS`` has what is known of it without them.
@@ -57,9 +53,9 @@ class _Format:
         read: Reads a path of a format that is no JSON.
     """
 
-    write: Callable[..., None] = _cannot
-    parse: Callable[[PathLike, Any], list[VideoLabels] | VideoLabels] = _cannot
-    recognises: Callable[[Any], bool] = lambda data: False
+    write: Callable[..., None] | None = None
+    parse: Callable[[PathLike, Any], list[VideoLabels] | VideoLabels] | None = None
+    recognises: Callable[[Any], bool] | None = None
     read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
 
 
@@ -144,19 +140,17 @@ def read_all_labels(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
     form = _FORMATS[format]
-    if form.read is not None:
+    if form.parse is None:
+        assert form.read is not None
         options = {'cvat': (loaded_into_cvat,), 'yolo-pose': (size,)}
         found = form.read(path, *options.get(format, ()))
     elif LABEL_FORMATS[format].folder:
-        found = form.parse(path, _json_files(path) if data is None else [(Path(path), data)])
+        files = label_files_in(path, _is_called_json)
+        documents = ((file, read_json(file)) for file in files)
+        found = form.parse(path, documents if data is None else [(Path(path), data)])
     else:
         found = form.parse(path, read_json(path) if data is None else data)
     return [found] if isinstance(found, VideoLabels) else found
-
-
-def _json_files(path: PathLike) -> Iterator[tuple[Path, Any]]:
-    files = label_files_in(path, lambda file: file.suffix.lower() == '.json')
-    return ((file, read_json(file)) for file in files)
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:
@@ -192,12 +186,9 @@ def write_labels(
     format = choose_format(path, format)
     require_readable(labels)
     write = _FORMATS[format].write
-    if format == 'cvat':
-        write(labels, path, cvat_tolerance)
-    elif LABEL_FORMATS[format].times:
-        write(labels, path, time_of)
-    else:
-        write(labels, path)
+    assert write is not None
+    options = (cvat_tolerance,) if format == 'cvat' else ()
+    write(labels, path, *((time_of,) if LABEL_FORMATS[format].times else options))
 
 
 def require_times(format: str, time_of: TimeOf | None) -> None:
@@ -249,7 +240,7 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
     refuse_other_texts(path)
     data = read_json(path)
     for name, form in _FORMATS.items():
-        if form.recognises(data):
+        if form.recognises is not None and form.recognises(data):
             return name, data
     raise foreign_json(path, data)
 
@@ -275,22 +266,24 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None if it has none."""
-    found = None
-    if any(map(_may_be_json, folder.iterdir())):
-        contents = map(read_json, label_files_in(folder, _may_be_json))
+    found = ['yolo-pose'] if is_yolo_folder(folder) else []
+    files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
+    if any(not is_leftover(file) for file in files):
         # A file for a picture in which MMPose found nobody does not show its format.
+        contents = map(read_json, usable_files(folder, files))
         data: Any = next((data for data in contents if data != []), None)
-        of_pictures = [name for name in _FORMATS if LABEL_FORMATS[name].folder]
-        found = next((name for name in of_pictures if _FORMATS[name].recognises(data)), None)
-    if not is_yolo_folder(folder):
-        return found
-    if found is not None:
+        found += [
+            name
+            for name, form in _FORMATS.items()
+            if LABEL_FORMATS[name].folder and form.recognises and form.recognises(data)
+        ][:1]
+    if len(found) > 1:
         raise InputError(
-            f'{folder} holds label files of YOLO-pose and of {found}, say which to read (--from of '
-            'stdpose convert), or give a folder of one kind'
+            f'{folder} holds label files of YOLO-pose and of {found[1]}, say which to read (--from '
+            'of stdpose convert), or give a folder of one kind'
         )
-    return 'yolo-pose'
+    return found[0] if found else None
 
 
-def _may_be_json(file: Path) -> bool:
-    return file.suffix.lower() == '.json' and not is_leftover(file) and file.is_file()
+def _is_called_json(file: Path) -> bool:
+    return file.suffix.lower() == '.json'

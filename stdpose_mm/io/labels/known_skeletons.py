@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
+
+from .fields import note
 
 MAX_JOINTS = 1000
 """Maximum number of joints; whole bodies with hands and faces have 133."""
@@ -116,9 +116,5 @@ def unnamed_skeleton(
     for name, skeleton in family.items():
         if skeleton.num_keypoints == count:
             order, found = f'in the order of {name}', skeleton
-    warnings.warn(
-        f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}',
-        InputWarning,
-        stacklevel=2,
-    )
+    note(f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}')
     return found

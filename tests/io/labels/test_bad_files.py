@@ -397,7 +397,7 @@ DARWIN = {'version': '2.0', 'item': {'name': 'a.mp4'}, 'annotations': []}
 SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': [], 'tags': []}
 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
-    ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses .*: export them as COCO'),
+    ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses'),
     ('a.xml', VOC.partition('\n')[2], 'is a Pascal VOC file'),
     ('a.xml', CVAT_IMAGES, 'is "CVAT for images", expected an export as "CVAT for video 1.1"'),
     ('a.xml', '<annotations/>', 'holds no skeleton'),
@@ -406,7 +406,7 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.txt', '0 0.5 0.5 0.2 0.3\n0 0.1 0.2 0.3 0.4\n', 'is a YOLO file of boxes without joints'),
     ('a.txt', '0 0.5 0.5 0.2 0.3', 'is a YOLO file of boxes without joints'),
     ('a.txt', '0 0.5 0.5 0.2 0.3\n' * 1000, 'is a YOLO file of boxes without joints'),
-    ('a.json', json.dumps([BOX]), 'is a list of COCO detections, which `stdpose infer --boxes` takes'),
+    ('a.json', json.dumps([BOX]), 'is a list of COCO detections, which `stdpose inf'),
     ('a.json', json.dumps({'_via_img_metadata': {}}), 'is a project of the VGG Image Annotator'),
     ('a.json', json.dumps({'0.jpg9': VIA_IMAGE}), 'is a project of the VGG Image Annotator'),
     ('a.json', json.dumps({'info': {}, 'categories': {}, 'items': []}), 'is a Datumaro data set'),
@@ -423,9 +423,21 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.pdf', '%PDF-1.7', 'is a PDF document'),
     ('a.pkl', pickle.dumps([1]), "a pickle of Python's, expected poses of a video: export"),
     ('a.npy', b'\x93NUMPY\1\0', 'an array of NumPy, expected poses of a video: export'),
-    ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of commas'),
-    ('a.csv', 'scorer\tAli\tAli\nbodyparts\tnose\tnose\n', 'saved with semicolons or tabs instead of commas'),
-    ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'is a table .tidy-csv., which is written and not read'),
+    (
+        'a.csv',
+        'scorer;Ali;Ali\nbodyparts;nose;nose\n',
+        'saved with semicolons or tabs instead of commas',
+    ),
+    (
+        'a.csv',
+        'scorer\tAli\tAli\nbodyparts\tnose\tnose\n',
+        'saved with semicolons or tabs instead of commas',
+    ),
+    (
+        'a.csv',
+        'frame,time,person,joint,x,y,score,source\n',
+        'is a table .tidy-csv., which is written and not read',
+    ),
     ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
     ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'of a known format, expected JSON'),
     ('a.txt', 'hello', 'no label file of a known format, expected JSON'),
