@@ -6,8 +6,8 @@ import torch
 from mmengine.model import normal_init
 from torch import Tensor, nn
 
+from stdpose_mm.models.heads.dynamic_aware_mask import motion_residuals
 from stdpose_mm.models.layers.convolutions import ResidualBlock, conv_block
-from stdpose_mm.models.layers.dynamic_aware_mask import motion_residuals
 from stdpose_mm.models.structures import auxiliary_of, key_of
 from stdpose_mm.structures import NUM_FRAMES
 

@@ -19,7 +19,7 @@ import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from stdpose_mm.models.layers.dynamic_aware_mask import DynamicAwareMask
+from stdpose_mm.models.heads.dynamic_aware_mask import DynamicAwareMask
 from stdpose_mm.models.necks import KeyFrameFusion, TemporalFeatureFusion
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from stdpose_mm.models.layers.dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
+from stdpose_mm.models.heads.dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 
 
 @pytest.mark.parametrize(
