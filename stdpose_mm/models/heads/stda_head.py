@@ -8,7 +8,6 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import dynamic_aware_mask  # noqa: F401
 from stdpose_mm.models.layers.blocks import PoseAggregationBlock
 from stdpose_mm.models.layers.position_embedding import (
     fit_position_embedding,

@@ -1,5 +1,1 @@
 """Layers shared by backbones, necks and heads."""
-
-from .dynamic_aware_mask import DynamicAwareMask
-
-__all__ = ['DynamicAwareMask']
