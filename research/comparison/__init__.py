@@ -1,0 +1,1 @@
+"""Comparison of propagators that were trained with several seeds, and what makes clips hard."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.comparison.clip_statistics import MetricSummary
 from stdpose_mm.comparison.compare_propagators import WITH_INTERVAL, title_of
 from stdpose_mm.visualization import curves, save_figure
 from stdpose_mm.visualization.plots import Curve
 
-from .breakdowns import BenchmarkComparison
-from .groupings import CLIP_MOTION, DISTANCES
+from .clip_statistics import CLIP_MOTION, DISTANCES, SeedSummary
+from .seed_comparison import SeedComparison
 
 INTERVAL_AXIS = 'T: every T-th frame is labelled'
 
@@ -19,7 +18,7 @@ LEAST_SHARE = 0.01
 """Share of the joints below which a distance is not plotted: joints that given frames lack."""
 
 
-def plot_comparisons(comparisons: Sequence[BenchmarkComparison], out_dir: Path) -> list[Path]:
+def plot_comparisons(comparisons: Sequence[SeedComparison], out_dir: Path) -> list[Path]:
     """Plot PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
 
     Args:
@@ -63,7 +62,7 @@ def plot_comparisons(comparisons: Sequence[BenchmarkComparison], out_dir: Path) 
     return written
 
 
-def _by_distance(comparison: BenchmarkComparison) -> dict[str, Curve]:
+def _by_distance(comparison: SeedComparison) -> dict[str, Curve]:
     # The last group has no label, and so no distance.
     groups = list(comparison.breakdowns[DISTANCES].values())[:-1]
     return {
@@ -77,6 +76,6 @@ def _by_distance(comparison: BenchmarkComparison) -> dict[str, Curve]:
 
 
 def _point(
-    place: float, row: MetricSummary, metric: str
+    place: float, row: SeedSummary, metric: str
 ) -> tuple[float, float, tuple[float, float] | None]:
     return place, row.values[metric], row.intervals.get(metric)

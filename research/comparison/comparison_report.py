@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stdpose_mm.comparison.clip_errors import FrameGroup
-from stdpose_mm.comparison.clip_statistics import Difference, MetricSummary
-from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, title_of
+from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, FrameGroup, title_of
 from stdpose_mm.evaluation.functional import Reliability
 
-from .breakdowns import BenchmarkComparison
+from .clip_statistics import Difference, SeedSummary
+from .seed_comparison import SeedComparison
 
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
@@ -23,7 +22,7 @@ DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
 
 
 def comparison_report(
-    comparisons: Sequence[BenchmarkComparison], notes: Sequence[str] = (), breakdowns: bool = False
+    comparisons: Sequence[SeedComparison], notes: Sequence[str] = (), breakdowns: bool = False
 ) -> str:
     """Write tables with headings between them, and notes on their metrics.
 
@@ -53,7 +52,7 @@ def comparison_report(
     return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
 
 
-def comparison_csv(comparisons: Sequence[BenchmarkComparison]) -> str:
+def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
     """Write all figures of the tables as CSV, a row for every T, group of joints and method.
 
     ``by`` and ``group`` are empty but in the breakdowns. ``low`` and ``high`` are the ends of the
@@ -86,7 +85,7 @@ def comparison_csv(comparisons: Sequence[BenchmarkComparison]) -> str:
     return text.getvalue()
 
 
-def overview_table(comparisons: Sequence[BenchmarkComparison]) -> str:
+def overview_table(comparisons: Sequence[SeedComparison]) -> str:
     """Tabulate PCK@0.1 and error of unlabelled frames; a row per method, a column per T."""
     rows = [
         [
@@ -108,7 +107,7 @@ def overview_table(comparisons: Sequence[BenchmarkComparison]) -> str:
 
 
 def difference_table(
-    comparisons: Sequence[BenchmarkComparison], frames: FrameGroup = 'unlabelled'
+    comparisons: Sequence[SeedComparison], frames: FrameGroup = 'unlabelled'
 ) -> str:
     """Tabulate the differences to the reference; a row for every T and method."""
     rows = [
@@ -124,7 +123,7 @@ def difference_table(
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)
 
 
-def breakdown_table(comparisons: Sequence[BenchmarkComparison], title: str, metric: str) -> str:
+def breakdown_table(comparisons: Sequence[SeedComparison], title: str, metric: str) -> str:
     """Tabulate a metric in every group of joints; a row per T and method, one for the numbers.
 
     Args:
@@ -149,7 +148,7 @@ def breakdown_table(comparisons: Sequence[BenchmarkComparison], title: str, metr
     return _table(['T', 'method', *groups], rows)
 
 
-def reliability_table(comparisons: Sequence[BenchmarkComparison]) -> str:
+def reliability_table(comparisons: Sequence[SeedComparison]) -> str:
     """Tabulate the calibration of the scores; a row for every T and method."""
     rows = []
     for comparison in comparisons:
@@ -171,7 +170,7 @@ def _score_measures(seeds: Sequence[Reliability]) -> dict[str, list[float]]:
     }
 
 
-def _csv_cells(row: MetricSummary) -> dict[str, float]:
+def _csv_cells(row: SeedSummary) -> dict[str, float]:
     """Return column -> value of one method on one group of joints."""
     cells = {}
     for figure, value in row.values.items():
@@ -201,7 +200,7 @@ def _difference(difference: Difference, metric: str) -> str:
     return text
 
 
-def _value_and_difference(row: MetricSummary, metric: str) -> str:
+def _value_and_difference(row: SeedSummary, metric: str) -> str:
     value = row.values[metric]
     if math.isnan(value):
         return '-'
@@ -229,7 +228,7 @@ def _lines(lines: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 
-def _notes(comparisons: Sequence[BenchmarkComparison], breakdowns: bool) -> list[str]:
+def _notes(comparisons: Sequence[SeedComparison], breakdowns: bool) -> list[str]:
     first = comparisons[0]
     rows = first.unlabelled.values()
     notes = [

@@ -1,6 +1,7 @@
 r"""Hide most labels of labelled videos, propagate the others, and compare methods by their error.
 
-    python -m research.tools.benchmark_propagation data/clips/annotations --video-root data/clips
+    python -m research.tools.benchmark_propagation data/clips/annotations --video-root \
+        data/clips
     python -m research.tools.benchmark_propagation val.txt --video-root data/clips \
         --config C --checkpoint W
     python -m research.tools.benchmark_propagation val.txt --image-root data/clips \
@@ -11,8 +12,7 @@ LABELS is a folder of label files, one file, or a text file with one path a line
 labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
 With ``--out-dir`` the tables (``table.md``, ``table.csv``), everything that was measured
 (``comparison.json``), plots, and the poses of every method are written, the latter as PoseTrack18
-files in ``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes. What is in the
-folder's ``cache/`` is not computed again.
+files in ``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.argument_types import positive, whole
+from stdpose_mm.cli.argument_types import whole
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
@@ -84,7 +84,6 @@ class BenchmarkOptions(LabelledVideoOptions):
         bootstrap: Bootstrap samples of the videos for the 95 % intervals; 0 turns them off.
         boxes: Where people are cropped in unlabelled frames: boxes interpolated between those of
             the given labels, or ground-truth boxes as in the published protocol.
-        jobs: Processes.
         out_dir: Where to write the results.
     """
 
@@ -106,7 +105,6 @@ class BenchmarkOptions(LabelledVideoOptions):
     fast: float | None = option(metavar='X')
     bootstrap: int = option(1000, type=whole, metavar='N')
     boxes: str = option('interpolate', choices=BOXES)
-    jobs: int = option(1, type=positive, metavar='N')
     out_dir: Path | None = option(
         writes=True,
         is_folder=True,
@@ -128,12 +126,12 @@ def benchmark(options: BenchmarkOptions) -> None:
     from tqdm import tqdm
 
     from research.comparison.benchmark import Conditions, benchmark_propagators
-    from research.comparison.breakdowns import FAST_MOTION
     from research.comparison.comparison_plots import plot_comparisons
     from research.comparison.comparison_report import (
         comparison_csv,
         comparison_report,
     )
+    from research.comparison.seed_comparison import FAST_MOTION
     from stdpose_mm.io.labelled_videos import read_videos
 
     entries = find_entries(options)
@@ -154,7 +152,6 @@ def benchmark(options: BenchmarkOptions) -> None:
         options.bootstrap,
         options.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
         fast,
-        options.jobs,
         lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
     )
     notes = [BOXES[options.boxes]]

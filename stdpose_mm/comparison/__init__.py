@@ -1,6 +1,5 @@
 """Comparison of propagation methods on labelled videos."""
 
-from .clip_statistics import MetricSummary
-from .compare_propagators import Comparison, compare_propagators
+from .compare_propagators import Comparison, MetricSummary, comparison_csv, compare_propagators
 
-__all__ = ['Comparison', 'MetricSummary', 'compare_propagators']
+__all__ = ['Comparison', 'MetricSummary', 'compare_propagators', 'comparison_csv']

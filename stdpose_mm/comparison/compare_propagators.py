@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import BasePropagator
-from stdpose_mm.structures import VideoLabels
-from stdpose_mm.text import counted
-
-from .clip_errors import ClipErrors, FrameGroup, HiddenVideo, hide_labels, measure, propagate_hidden
-from .clip_statistics import (
-    GIVEN_OR_NOT,
-    ClipBootstrap,
-    Grouping,
-    GroupTotals,
-    MetricSummary,
-    average_precision_of,
-    compare_totals,
+from stdpose_mm.evaluation.functional import (
+    EVALUATED_JOINTS,
+    ApAccumulator,
+    accumulate_ap,
+    keypoint_accuracy,
+    mean_of_known,
 )
+from stdpose_mm.io.labelled_videos import shifted
+from stdpose_mm.io.video import FrameSource, FrameView
+from stdpose_mm.propagation import (
+    BasePropagator,
+    given_labels,
+    propagate_subsampled,
+    subsample_labels,
+)
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.text import counted
 
 COLUMNS = {
     'AP': ('AP', 1),
@@ -38,6 +44,35 @@ COLUMNS = {
 WITH_INTERVAL = ('PCK@0.1', 'error_percent')
 """Metrics whose bootstrap interval is in the tables."""
 
+FrameGroup = Literal['unlabelled', 'all']
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """Metrics of one method on one group of frames.
+
+    Args:
+        values: Metric -> value. ``AP`` is PoseTrack's mean over its joints; all others are pooled:
+            every labelled joint counts once. NaN where there is nothing to measure.
+        intervals: Metric -> 95 % bootstrap interval (low, high) over the videos.
+        num_joints: Number of labelled joints that PCK was measured on.
+    """
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    num_joints: int
+
+    def cell(self, metric: str) -> str:
+        """Format ``87.0 [83.8, 90.0]``: a value and its interval over the videos."""
+        value, (_, decimals) = self.values[metric], COLUMNS[metric]
+        if math.isnan(value):
+            return '-'
+        text = f'{value:.{decimals}f}'
+        if metric in WITH_INTERVAL and metric in self.intervals:
+            low, high = self.intervals[metric]
+            text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
+        return text
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -50,35 +85,36 @@ class Comparison:
             head boxes.
         unlabelled: Method -> metrics on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
-        reference: Method to which the differences of the others are computed; ``None`` without one.
     """
 
     interval: int
     num_videos: int
     num_ap_videos: int
-    unlabelled: dict[str, MetricSummary]
-    all_frames: dict[str, MetricSummary]
-    reference: str | None = None
+    unlabelled: Mapping[str, MetricSummary]
+    all_frames: Mapping[str, MetricSummary]
 
-    def summaries(self, frames: FrameGroup) -> dict[str, MetricSummary]:
+    def summaries(self, frames: FrameGroup) -> Mapping[str, MetricSummary]:
         """Return the metrics of every method on a group of frames."""
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
     def to_dict(self) -> dict[str, Any]:
         """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
-        groups = {
-            'unlabelled_frames': group_fields(self.unlabelled),
-            'all_frames': group_fields(self.all_frames),
-        }
+        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
         return {
             'interval': self.interval,
             'videos': self.num_videos,
             'videos_of_ap': self.num_ap_videos,
-            'reference': self.reference,
-            **{group: fields['values'] for group, fields in groups.items()},
             **{
-                key: {group: fields[key] for group, fields in groups.items()}
-                for key in ('intervals', 'seeds', 'spread', 'differences', 'joints')
+                group: {method: metric_fields(row.values) for method, row in rows.items()}
+                for group, rows in groups.items()
+            },
+            'intervals': {
+                group: {method: metric_fields(row.intervals) for method, row in rows.items()}
+                for group, rows in groups.items()
+            },
+            'joints': {
+                group: max((row.num_joints for row in rows.values()), default=0)
+                for group, rows in groups.items()
             },
         }
 
@@ -91,24 +127,21 @@ class Comparison:
             names: Method -> its name in the table; by default its own name.
             frames: Group of frames to tabulate.
         """
-        names = names or {}
         rows = self.summaries(frames)
         metrics = [c for c in COLUMNS if any(not math.isnan(r.values[c]) for r in rows.values())]
-        titles = [self._column(metric) for metric in metrics]
+        titles = [title_of(metric) for metric in metrics]
+        if 'AP' in metrics and self.num_ap_videos < self.num_videos:
+            titles[0] = f'AP ({counted(self.num_ap_videos, "video")})'
         lines = [
-            f'| T = {self.interval}, {frames} frames of '
-            f'{counted(self.num_videos, "video")} | ' + ' | '.join(titles) + ' |',
+            f'| T = {self.interval}, {frames} frames of {counted(self.num_videos, "video")} | '
+            + ' | '.join(titles)
+            + ' |',
             '|---|' + '---:|' * len(metrics),
         ]
         for method, row in rows.items():
-            cells = [metric_cell(row, metric) for metric in metrics]
-            lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
+            cells = [row.cell(metric) for metric in metrics]
+            lines.append(f'| {(names or {}).get(method, method)} | ' + ' | '.join(cells) + ' |')
         return '\n'.join(lines)
-
-    def _column(self, metric: str) -> str:
-        if metric == 'AP' and self.num_ap_videos < self.num_videos:
-            return f'{title_of(metric)} ({counted(self.num_ap_videos, "video")})'
-        return title_of(metric)
 
 
 def compare_propagators(
@@ -126,7 +159,7 @@ def compare_propagators(
     Args:
         videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
             need not start at 0, and only the frames from the first to the last one that the labels
-            list are propagated.
+            list are propagated. Labels with ``source`` 'propagated' are left out.
         propagators: Method name -> propagator.
         interval: T.
         progress: Called with the method and its predicted labels after each video, video by video
@@ -139,28 +172,41 @@ def compare_propagators(
         InputError: If there is no video, one has no labels, none is left to hide, or a propagator
             cannot take the labels.
     """
-    hidden = hide_videos([labels for _, labels in videos], interval)
-    clips: dict[str, list[list[ClipErrors]]] = {}
+    truth = [given_labels(labels) for _, labels in videos]
+    hidden = hidden_frames(truth, interval)
+    unlabelled, all_frames = {}, {}
     for method, propagator in propagators.items():
-        clips[method] = [[]]
-        for (frames, _), video in zip(videos, hidden, strict=True):
-            prediction = propagate_hidden(frames, video, propagator, use_truth_boxes)
-            clips[method][0].append(measure(video, prediction))
+        predictions = []
+        for (frames, _), labels in zip(videos, truth, strict=True):
+            predicted = propagate_hidden(frames, labels, interval, propagator, use_truth_boxes)
+            predictions.append(predicted)
             if progress:
-                progress(method, prediction)
-    return summarize(hidden, clips, num_bootstrap)
+                progress(method, predicted)
+        unlabelled[method] = _summarize(truth, predictions, hidden, num_bootstrap)
+        everywhere = [labels.labelled_frame_indices for labels in truth]
+        all_frames[method] = _summarize(truth, predictions, everywhere, num_bootstrap)
+    return Comparison(
+        interval, len(videos), sum(map(has_head_boxes, truth)), unlabelled, all_frames
+    )
 
 
-def hide_videos(videos: Sequence[VideoLabels], interval: int) -> list[HiddenVideo]:
-    """Hide the labels of all but every ``interval``-th frame in several videos.
+def hidden_frames(videos: Sequence[VideoLabels], interval: int) -> list[list[int]]:
+    """List the labelled frames of each video whose labels are hidden, ascending.
 
     Raises:
         InputError: If there is no video, one has no labels, or none is left to hide.
     """
     if not videos:
         raise InputError('there is no video to compare propagators on, expected at least one')
-    hidden = [hide_labels(labels, interval) for labels in videos]
-    if not any(video.hidden_frames for video in hidden):
+    hidden = []
+    for labels in videos:
+        if not labels.persons:
+            raise InputError(
+                f'video {labels.name!r} has no labelled people to compare with, leave it out'
+            )
+        given = subsample_labels(labels, interval).labelled_frame_indices
+        hidden.append(sorted(set(labels.labelled_frame_indices) - set(given)))
+    if not any(hidden):
         raise InputError(
             f'with an interval of {interval} no label is hidden in any of the {len(videos)} '
             'videos, give a larger interval or videos with more labelled frames'
@@ -168,98 +214,129 @@ def hide_videos(videos: Sequence[VideoLabels], interval: int) -> list[HiddenVide
     return hidden
 
 
-def summarize(
-    videos: Sequence[HiddenVideo],
-    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
-    num_bootstrap: int = 1000,
-    reference: str | None = None,
-) -> Comparison:
-    """Summarise the errors of several methods.
+def propagate_hidden(
+    frames: FrameSource,
+    labels: VideoLabels,
+    interval: int,
+    propagator: BasePropagator,
+    use_truth_boxes: bool = False,
+) -> VideoLabels:
+    """Propagate the labels of every ``interval``-th frame to all frames.
 
-    Args:
-        videos: True labels, of one interval.
-        clips: Method -> for each of its seeds the errors in every video.
-        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
-        reference: Method that the differences of the others are to.
+    See :func:`compare_propagators` for the arguments.
+
+    Returns:
+        Labels with the frames of the truth, in its order. A person labelled on no given frame is
+        missing.
     """
-    bootstrap = ClipBootstrap.of(len(videos), num_bootstrap)
-    totals = totals_of(videos, clips, GIVEN_OR_NOT)
-    precision: dict[FrameGroup, dict[str, list[float]]] = {
-        frames: {
-            method: [average_precision_of(seed, frames) for seed in seeds]
-            for method, seeds in clips.items()
-        }
-        for frames in ('unlabelled', 'all')
-    }
-    unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
-    all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
-    return Comparison(
-        interval=videos[0].interval,
-        num_videos=len(videos),
-        num_ap_videos=sum(video.has_head_boxes for video in videos),
-        unlabelled=compare_totals(unlabelled, bootstrap, reference, precision['unlabelled']),
-        all_frames=compare_totals(all_frames, bootstrap, reference, precision['all']),
-        reference=reference,
+    indices = [frame.index for frame in labels.frames]
+    first = min(indices)
+    dense = propagate_subsampled(
+        FrameView(frames, range(first, max(indices) + 1)),
+        shifted(labels, -first),
+        interval,
+        propagator,
+        use_truth_boxes,
+    )
+    return labels.with_persons(shifted(dense, first).persons)
+
+
+def has_head_boxes(labels: VideoLabels) -> bool:
+    """Tell whether PoseTrack's AP applies: all its joints, a head box for everyone."""
+    return labels.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names and all(
+        person.head_box is not None for person in labels.persons
     )
 
 
-def totals_of(
-    videos: Sequence[HiddenVideo],
-    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
-    grouping: Grouping,
-) -> dict[str, list[GroupTotals]]:
-    """Add up the errors of every method and seed by groups of joints."""
-    return {
-        method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
-        for method, seeds in clips.items()
+def _summarize(
+    truth: Sequence[VideoLabels],
+    predictions: Sequence[VideoLabels],
+    frames: Sequence[Collection[int]],
+    num_bootstrap: int,
+) -> MetricSummary:
+    """Pool the metrics of all videos on some of their frames."""
+    clips = [
+        keypoint_accuracy([labels], [predicted], [chosen])
+        for labels, predicted, chosen in zip(truth, predictions, frames, strict=True)
+    ]
+    sums = {
+        name: np.array([np.nansum(c.rows()[name] * c.counts[name]) for c in clips])
+        for name in clips[0].rows()
     }
+    counts = {name: np.array([clip.counts[name].sum() for clip in clips]) for name in sums}
+    precision = ApAccumulator(len(EVALUATED_JOINTS))
+    for labels, predicted, chosen in zip(truth, predictions, frames, strict=True):
+        if has_head_boxes(labels):
+            precision.update(accumulate_ap(labels.keep_frames(chosen), predicted))
+    has_ap = any(map(has_head_boxes, truth))
+    values = {name: float(_means(sums[name].sum(), counts[name].sum())) for name in sums}
+    values['AP'] = mean_of_known(precision.result().ap) if has_ap else math.nan
+    intervals = {}
+    if num_bootstrap and len(clips) > 1:
+        times = bootstrap_draws(len(clips), num_bootstrap)
+        for name in sums:
+            intervals[name] = interval_95(_means(times @ sums[name], times @ counts[name]))
+    return MetricSummary(values, intervals, int(counts['PCK@0.1'].sum()))
+
+
+def bootstrap_draws(num_videos: int, num_draws: int) -> np.ndarray:
+    """Draw V videos with replacement, always alike: how often each is in each draw [D, V]."""
+    drawn = np.random.default_rng(0).integers(0, num_videos, (num_draws, num_videos))
+    return np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
+
+
+def interval_95(samples: np.ndarray) -> tuple[float, float]:
+    """Compute the central interval that holds 95 % of the values [D]; NaN if there is none."""
+    known = samples[~np.isnan(samples)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def title_of(metric: str) -> str:
-    """Return the name of a metric in tables and JSON files."""
+    """Return the name of a metric in tables and files."""
     return COLUMNS[metric][0] if metric in COLUMNS else metric
 
 
-def metric_cell(row: MetricSummary, metric: str) -> str:
-    """Format ``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
-    value, (_, decimals) = row.values[metric], COLUMNS[metric]
-    if math.isnan(value):
-        return '-'
-    text = f'{value:.{decimals}f}'
-    if metric in row.spread:
-        text += f' ± {row.spread[metric]:.{decimals}f}'
-    if metric in WITH_INTERVAL and metric in row.intervals:
-        low, high = row.intervals[metric]
-        text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
-    return text
+def comparison_csv(comparisons: Sequence[Comparison]) -> str:
+    """Write all metrics as CSV, a row for every T, group of frames and method.
+
+    ``low`` and ``high`` are the ends of the 95 % bootstrap interval.
+    """
+    rows = []
+    for comparison in comparisons:
+        for frames in ('unlabelled', 'all'):
+            for method, row in comparison.summaries(frames).items():
+                cells = {'T': comparison.interval, 'frames': frames, 'method': method}
+                cells['joints'] = row.num_joints
+                for name, value in row.values.items():
+                    low, high = row.intervals.get(name, (math.nan, math.nan))
+                    for end, number in (('', value), (' low', low), (' high', high)):
+                        if not math.isnan(number):
+                            cells[title_of(name) + end] = f'{number:.4f}'
+                rows.append(cells)
+    text = io.StringIO()
+    columns = dict.fromkeys(column for cells in rows for column in cells)
+    writer = csv.DictWriter(text, list(columns), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
-def group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:
-    """Make the JSON fields of one group of joints: field -> method -> metric -> value."""
+def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Divide sums by counts; NaN where there is nothing."""
+    return np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
 
-    def per_method(read: Callable[[MetricSummary], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        return {
-            method: {title_of(name): value for name, value in read(row).items()}
-            for method, row in rows.items()
-        }
 
+def metric_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make JSON fields of numbers, or of pairs of them, by metric; null stands for NaN."""
     return {
-        'values': per_method(lambda row: {n: _rounded(v) for n, v in row.values.items()}),
-        'intervals': per_method(lambda row: {n: _pair(i) for n, i in row.intervals.items()}),
-        'seeds': {method: row.num_seeds for method, row in rows.items()},
-        'spread': per_method(lambda row: {n: _rounded(v) for n, v in row.spread.items()}),
-        'differences': per_method(
-            lambda row: {
-                n: {'value': _rounded(d.value), 'interval': d.interval and _pair(d.interval)}
-                for n, d in row.differences.items()
-            }
-        ),
-        'joints': max((row.num_joints for row in rows.values()), default=0),
+        title_of(name): [_rounded(one) for one in value]
+        if isinstance(value, tuple)
+        else _rounded(value)
+        for name, value in values.items()
     }
-
-
-def _pair(interval: tuple[float, float]) -> list[float | None]:
-    return [_rounded(value) for value in interval]
 
 
 def _rounded(value: float) -> float | None:

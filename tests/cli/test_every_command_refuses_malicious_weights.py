@@ -46,6 +46,7 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
     ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""
 
@@ -58,6 +59,9 @@ OPTIONS = {
     '--no-memory': [],
 }
 """What commands are given if they have such an option, so that they soon come to the weights."""
+
+FORMS = {'evidence': 'x=:bad.pth'}
+"""Name of an argument -> its value, where that is more than the name of the file."""
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -77,7 +81,7 @@ def takes_weights(parser: CliParser, action: Action) -> bool:
 def weights_arguments() -> list[tuple[str, str, str]]:
     """Each argument that takes weights: command, name of the argument, value."""
     return [
-        (name, action.dest, 'bad.pth')
+        (name, action.dest, FORMS.get(action.dest, 'bad.pth'))
         for name, parser in parsers().items()
         for action in parser._actions
         if takes_weights(parser, action)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli import evaluate
+from stdpose_mm.io.labels import write_posetrack18
+from support.comparison_videos import posetrack_video
 from support.posetrack_videos import GOLDEN
 from support.tools import load_tool
 
@@ -76,3 +78,24 @@ def test_pseudo_labels(run_main, fill_disk, tmp_path, folder, label_file, full, 
     start = f'make_pseudo_labels.py: {sentence}{out / full} cannot be written: '
     assert line == f'{start}No space left on device, make room and start again'
     assert files(out) == written
+
+
+# In the order of writing.
+WRITTEN = ('linear_T7/fast.json', 'table.md', 'table.csv', 'comparison.json')
+
+
+@pytest.mark.parametrize('full', WRITTEN)
+def test_the_benchmark_of_propagation(run_main, fill_disk, tmp_path, full):
+    write_posetrack18(
+        posetrack_video('fast', range(3, 12), acceleration=4.0), tmp_path / 'fast.json'
+    )
+    out = tmp_path / 'out'
+    tool = load_tool('analysis_tools/benchmark_propagation')
+    options = ('--methods', 'linear', '--interval', 7, '--bootstrap', 0, '--out-dir', out)
+    fill_disk(full)
+    code, _, (line,) = run_main(tool.main, tmp_path / 'fast.json', *options)
+    assert code == 2
+    assert line.startswith(f'benchmark_propagation.py: {out}/')
+    assert line.endswith('cannot be written: No space left on device, make room and start again')
+    assert Path(line.split(' cannot be written')[0].split(': ')[1]).match(full)
+    assert files(out) == set(WRITTEN[: WRITTEN.index(full)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from stdpose_mm.comparison import (
     Comparison,
     MetricSummary,
     compare_propagators,
+    comparison_csv,
 )
-from stdpose_mm.comparison.clip_statistics import ClipBootstrap, interval_95
+from stdpose_mm.comparison.compare_propagators import bootstrap_draws, interval_95
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack
 from stdpose_mm.propagation.flow import FlowPropagator
@@ -187,9 +189,22 @@ def test_the_json_form_has_null_for_what_is_unknown(comparison):
     assert (fields['interval'], fields['videos'], fields['videos_of_ap']) == (2, 2, 0)
 
 
+def test_the_csv_has_a_row_for_every_method_and_group_of_frames(comparison):
+    rows = [*csv.DictReader(comparison_csv([comparison]).splitlines())]
+    assert [(row['frames'], row['method']) for row in rows] == [
+        ('unlabelled', 'linear'),
+        ('unlabelled', 'perfect'),
+        ('all', 'linear'),
+        ('all', 'perfect'),
+    ]
+    assert (rows[0]['T'], rows[0]['joints'], rows[0]['PCK@0.1']) == ('2', '6', '66.6667')
+    assert (rows[0]['PCK@0.1 low'], rows[0]['PCK@0.1 high']) == ('50.0000', '100.0000')
+
+
 def interval(sums: list[float], counts: list[int], num_draws: int) -> tuple[float, float]:
-    bootstrap = ClipBootstrap(len(sums), num_draws)
-    return interval_95(bootstrap.means(np.array(sums), np.array(counts)))
+    draws = bootstrap_draws(len(sums), num_draws)
+    with np.errstate(invalid='ignore'):
+        return interval_95(draws @ np.array(sums) / (draws @ np.array(counts)))
 
 
 def test_the_bootstrap_interval_holds_the_mean_and_is_the_same_each_time():

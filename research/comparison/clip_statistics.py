@@ -5,9 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
+from stdpose_mm.comparison.compare_propagators import (
+    COLUMNS,
+    FrameGroup,
+    MetricSummary,
+    interval_95,
+)
 from stdpose_mm.evaluation.functional import (
     EVALUATED_JOINTS,
     ApAccumulator,
@@ -15,12 +22,12 @@ from stdpose_mm.evaluation.functional import (
     metric_values,
 )
 
-from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
+from .clip_errors import ClipErrors, HiddenVideo
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of a metric between a method and the reference.
+    """Hold the difference of a metric between a method and the reference.
 
     Args:
         value: Difference.
@@ -33,70 +40,30 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class MetricSummary:
-    """Metrics of one method on one group of joints.
+class SeedSummary(MetricSummary):
+    """Metrics of one method on one group of joints, means over its seeds.
 
     Args:
-        values: Metric -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
-            all others are pooled: every labelled joint counts once. NaN where there is nothing to
-            measure.
-        intervals: Metric -> 95 % bootstrap interval (low, high) over the videos.
-        num_joints: Number of labelled joints that PCK was measured on.
-        num_seeds: Number of seeds that the values are the mean of.
+        num_seeds: Number of seeds.
         spread: Metric -> standard deviation over the seeds; empty for a single one.
         differences: Metric -> difference to the reference; empty for the reference itself.
     """
 
-    values: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    num_joints: int
     num_seeds: int = 1
     spread: dict[str, float] = field(default_factory=dict)
     differences: dict[str, Difference] = field(default_factory=dict)
 
-
-class ClipBootstrap:
-    """Draw V videos with replacement (bootstrap), in the same way for all methods and metrics.
-
-    Args:
-        num_videos: Number of videos V.
-        num_draws: Number of draws D.
-    """
-
-    def __init__(self, num_videos: int, num_draws: int) -> None:
-        rng = np.random.default_rng(0)
-        drawn = rng.integers(0, num_videos, (num_draws, num_videos))
-        self.times = np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
-
-    @classmethod
-    def of(cls, num_videos: int, num_draws: int) -> ClipBootstrap | None:
-        """Draw; None without draws, or if there is one video only."""
-        return cls(num_videos, num_draws) if num_draws and num_videos > 1 else None
-
-    def means(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Compute the pooled means [D, ...] of the drawn videos, NaN for a draw without any value.
-
-        Args:
-            sums: Sums of the values of each video [V, ...].
-            counts: Numbers of these values [V, ...].
-        """
-        return _pooled(
-            np.tensordot(self.times, sums, axes=1), np.tensordot(self.times, counts, axes=1)
-        )
-
-
-def interval_95(samples: np.ndarray) -> tuple[float, float]:
-    """Compute the central interval that holds 95 % of the values [D]; NaN if there is none."""
-    known = samples[~np.isnan(samples)]
-    if not len(known):
-        return math.nan, math.nan
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
+    def cell(self, metric: str) -> str:
+        """Format ``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
+        value, left, interval = super().cell(metric).partition(' [')
+        if metric in self.spread and value != '-':
+            value += f' ± {self.spread[metric]:.{COLUMNS[metric][1]}f}'
+        return value + left + interval
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """Division of the joints into groups.
+    """Divide the joints into groups.
 
     Args:
         title: Property by which they are divided.
@@ -110,12 +77,70 @@ class Grouping:
     groups: Callable[[HiddenVideo], np.ndarray]
 
 
+CLIP_MOTION = 'motion of the clip'
+JOINT_SPEED = 'speed of the joint'
+OCCLUSION = 'occlusion'
+DISTANCES = 'frames to the nearest label'
+
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
+
+SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
+"""Upper limits of the bins of joint speed, in pose sizes a frame."""
+
+FARTHEST = 7
+"""Frames to the nearest label up to which every distance is a group of its own."""
+
+
+def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
+    """Group the joints whose labels are hidden by what may make them hard.
+
+    Args:
+        fast: Motion in pose sizes a frame above which a video is fast.
+    """
+
+    def clip_motion(video: HiddenVideo) -> np.ndarray:
+        return np.full(len(video.hidden), 0 if video.motion > fast else 1)
+
+    def joint_speed(video: HiddenVideo) -> np.ndarray:
+        bins = np.digitize(video.speed, SPEED_LIMITS)
+        return np.where(np.isnan(video.speed), len(SPEED_LIMITS) + 1, bins)
+
+    def occlusion(video: HiddenVideo) -> np.ndarray:
+        return 2 - video.visibility
+
+    def position(video: HiddenVideo) -> np.ndarray:
+        near = np.minimum(video.frames_to_label, FARTHEST + 1)
+        return np.where(np.isinf(video.frames_to_label), FARTHEST + 2, near).astype(np.int64) - 1
+
+    limits = [f'{limit:g}' for limit in SPEED_LIMITS]
+    speeds = [
+        f'below {limits[0]}',
+        *(f'{low} to {high}' for low, high in pairwise(limits)),
+        f'{limits[-1]} or more',
+        'unknown',
+    ]
+    distances = [*map(str, range(1, FARTHEST + 1)), f'{FARTHEST + 1} or more', 'no label']
+    divisions = {
+        CLIP_MOTION: ((f'fast (> {fast:g})', 'slow'), clip_motion),
+        JOINT_SPEED: (tuple(speeds), joint_speed),
+        OCCLUSION: (('visible', 'occluded'), occlusion),
+        DISTANCES: (tuple(distances), position),
+    }
+    return tuple(
+        Grouping(title, names, _of_hidden(divide, len(names)))
+        for title, (names, divide) in divisions.items()
+    )
+
+
+def _of_hidden(
+    divide: Callable[[HiddenVideo], np.ndarray], left_out: int
+) -> Callable[[HiddenVideo], np.ndarray]:
+    return lambda video: np.where(video.hidden, divide(video), left_out)
 
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """Sums over the joints of each of V videos and G groups.
+    """Hold sums over the joints of each of V videos and G groups.
 
     Args:
         sums, counts: Metric -> sum and number of its values [V, G].
@@ -159,15 +184,15 @@ class GroupTotals:
 
 def compare_totals(
     totals: Mapping[str, Sequence[GroupTotals]],
-    bootstrap: ClipBootstrap | None,
+    draws_of_videos: np.ndarray | None,
     reference: str | None,
     precision: Mapping[str, Sequence[float]] | None = None,
-) -> dict[str, MetricSummary]:
+) -> dict[str, SeedSummary]:
     """Summarise the metrics of several methods on the same joints.
 
     Args:
         totals: Method -> [V] totals of each of its seeds.
-        bootstrap: Draws of the videos; ``None`` for no intervals.
+        draws_of_videos: How often each video is in each draw [D, V]; ``None`` for no intervals.
         reference: Method that the others are compared with; ``None`` for no differences.
         precision: Method -> PoseTrack's AP of each of its seeds; NaN by default.
     """
@@ -180,9 +205,12 @@ def compare_totals(
             for name in names
         }
         draws[method] = {}
-        if bootstrap is not None:
+        if draws_of_videos is not None:
             for name in names:
-                means = [bootstrap.means(s.sums[name], s.counts[name]) for s in seeds]
+                means = [
+                    _pooled(draws_of_videos @ s.sums[name], draws_of_videos @ s.counts[name])
+                    for s in seeds
+                ]
                 draws[method][name] = np.mean(means, axis=0)
         values[method]['AP'] = np.array(precision[method] if precision else [math.nan])
 
@@ -195,7 +223,7 @@ def compare_totals(
                 drawn = draws[method].get(name)
                 interval = None if drawn is None else interval_95(drawn - draws[reference][name])
                 differences[name] = Difference(change, interval)
-        summaries[method] = MetricSummary(
+        summaries[method] = SeedSummary(
             values={name: float(value.mean()) for name, value in values[method].items()},
             intervals={name: interval_95(drawn) for name, drawn in draws[method].items()},
             num_joints=int(seeds[0].counts['PCK@0.1'].sum()),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,13 +14,19 @@ from research.comparison import benchmark as benchmark_module
 from research.comparison.benchmark import (
     BenchmarkEntry,
     Conditions,
-    EntryRun,
     benchmark_propagators,
 )
+<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
 from research.comparison.breakdowns import BenchmarkComparison
 from research.comparison.comparison_plots import plot_comparisons
 from research.comparison.comparison_report import comparison_csv, comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
+========
+from research.comparison.comparison_plots import plot_comparisons
+from research.comparison.comparison_report import comparison_csv, comparison_report
+from research.comparison.motion import joint_speeds, mean_motion
+from research.comparison.seed_comparison import SeedComparison
+>>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
@@ -42,12 +47,10 @@ class Shifting(KnowingPropagator):
     def __init__(self, shifts: dict[str, float], *truth: VideoLabels) -> None:
         super().__init__(*truth)
         self.shifts = shifts
-        self.calls = 0
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        self.calls += 1
         shift = np.array([0.0, self.shifts[self.truth[len(frames)].name]])
         for pose in super().propagate(frames, gaps, skeleton):
             yield replace(
@@ -66,12 +69,8 @@ class Runs:
         }
         self.made = {name: Shifting(shift, SLOW, FAST) for name, shift in shifts.items()}
 
-    def __call__(self, run: EntryRun, device: str) -> BasePropagator:
-        return self.made['good' if run.checkpoint is None else Path(run.checkpoint).name]
-
-    @property
-    def calls(self) -> int:
-        return sum(propagator.calls for propagator in self.made.values())
+    def build(self, entry: BenchmarkEntry, seed: int, _: str) -> BasePropagator:
+        return self.made[Path(entry.checkpoints[seed]).name if entry.checkpoints else 'good']
 
 
 @pytest.fixture
@@ -86,15 +85,28 @@ def entries(tmp_path: Path) -> list[BenchmarkEntry]:
     ]
 
 
+<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
 def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[BenchmarkComparison]:
+========
+def compare(
+    entries: Sequence[BenchmarkEntry], runs: Runs, videos=(SLOW, FAST), **kwargs
+) -> list[SeedComparison]:
+>>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
-    settings = {'reference': 'good', 'fast': 0.02, 'build': runs, **kwargs}
-    return benchmark_propagators([SLOW, FAST], entries, intervals, conditions, **settings)
+    settings = {'reference': 'good', 'fast': 0.02, **kwargs}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BenchmarkEntry, 'build', lambda *given: runs.build(*given))
+        patch.setattr(benchmark_module, 'method_reads_pictures', lambda _: False)
+        return benchmark_propagators(videos, entries, intervals, conditions, **settings)
 
 
 @pytest.fixture
+<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
 def comparison(entries: list[BenchmarkEntry]) -> BenchmarkComparison:
+========
+def comparison(entries: list[BenchmarkEntry]) -> SeedComparison:
+>>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
     return compare(entries, Runs())[0]
 
 
@@ -172,9 +184,7 @@ def test_breakdown_by_distance_and_occlusion():
     video = SLOW.with_persons(people)
     runs = Runs()
     runs.made['good'] = Shifting({'slow': 2.0}, video)
-    (comparison,) = benchmark_propagators(
-        [video], [BenchmarkEntry('good', 'linear')], [3], Conditions(), fast=0.02, build=runs
-    )
+    (comparison,) = compare([BenchmarkEntry('good', 'linear')], runs, [video])
     by_occlusion = comparison.breakdowns['occlusion']
     assert {g: f['good'].num_joints for g, f in by_occlusion.items()} == {
         'visible': 9,
@@ -204,6 +214,7 @@ def test_scores_are_compared_with_what_came_out(comparison):
         assert seed.auroc == 0.5
 
 
+<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
 def test_a_second_run_propagates_nothing(entries, tmp_path):
     first, second = Runs(), Runs()
     out = tmp_path / 'out'
@@ -284,6 +295,8 @@ def test_an_interrupted_run_goes_on(entries, tmp_path):
     assert runs.calls == 6 - 1
 
 
+========
+>>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
 def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
     class Pictures(Unreadable):
         def _read(self, index: int) -> np.ndarray:
@@ -298,26 +311,12 @@ def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
     assert sorted(read) == list(range(9))
 
 
-def test_several_processes_give_the_same(tmp_path):
-    videos = [posetrack_video('slow', range(7), 0.0), posetrack_video('fast', range(9), 4.0)]
-    entries = [BenchmarkEntry('straight', 'linear')]
-    alone, shared = (
-        benchmark_propagators(
-            videos, entries, [3], Conditions(out_dir=tmp_path / str(jobs)), jobs=jobs
-        )
-        for jobs in (1, 2)
-    )
-    assert shared[0].to_dict() == alone[0].to_dict()
-    names = [path.name for path in (tmp_path / '2' / 'straight_T3').iterdir()]
-    assert sorted(names) == ['fast.json', 'slow.json']
-
-
 def test_ap_of_seeds(tmp_path, entries):
     video = posetrack_video('pt', range(6), acceleration=20.0)
     runs = Runs()
     for name, shift in (('one.pth', 0.0), ('two.pth', 500.0)):
         runs.made[name] = Shifting({'pt': shift}, video)
-    (comparison,) = benchmark_propagators([video], entries[1:], [3], Conditions(), build=runs)
+    (comparison,) = compare(entries[1:], runs, [video], reference=None)
     summary = comparison.unlabelled['seeded']
     assert summary.values['AP'] == 50
     assert summary.spread['AP'] == pytest.approx(100 / np.sqrt(2))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from stdpose_mm.comparison.compare_propagators import FrameGroup, has_head_boxes
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     ApAccumulator,
@@ -16,22 +16,15 @@ from stdpose_mm.evaluation.functional import (
     pair_tracks,
     pose_sizes,
 )
-from stdpose_mm.io.labelled_videos import shifted
-from stdpose_mm.io.video import FrameSource, FrameView
-from stdpose_mm.propagation import (
-    BasePropagator,
-    given_labels,
-    propagate_subsampled,
-    subsample_labels,
-)
-from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.propagation import given_labels, subsample_labels
+from stdpose_mm.structures import VideoLabels
 
-FrameGroup = Literal['unlabelled', 'all']
+from .motion import joint_speeds, mean_motion
 
 
 @dataclass(frozen=True)
 class HiddenVideo:
-    """A densely labelled video, of which the labels of every T-th frame are given.
+    """Hold a densely labelled video, of which the labels of every T-th frame are given.
 
     The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
     joints in the order of the skeleton.
@@ -40,23 +33,24 @@ class HiddenVideo:
         labels: All labels, with track ids.
         interval: T.
         hidden_frames: Labelled frames that are not given, ascending.
+        motion: See :func:`~.motion.mean_motion`.
         hidden: Whether the label is hidden, bool [N].
         sized: Whether the pose has an extent to measure by, bool [N].
+        visibility: 1 (occluded) or 2 (visible) [N].
+        speed: See :func:`~.motion.joint_speeds`, [N].
+        frames_to_label: Frames to the nearest given label of the joint [N], 0 on a given one,
+            infinite if it is given nowhere.
     """
 
     labels: VideoLabels
     interval: int
     hidden_frames: tuple[int, ...]
+    motion: float
     hidden: np.ndarray
     sized: np.ndarray
-
-    @property
-    def has_head_boxes(self) -> bool:
-        """Return whether PoseTrack's AP applies: all its joints, a head box for everyone."""
-        names = self.labels.skeleton.keypoint_names
-        return names == POSETRACK_SKELETON.keypoint_names and all(
-            person.head_box is not None for person in self.labels.persons
-        )
+    visibility: np.ndarray
+    speed: np.ndarray
+    frames_to_label: np.ndarray
 
 
 def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
@@ -75,22 +69,35 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
             f'video {labels.name!r} has no labelled people to compare with, leave it out'
         )
     given_frames = subsample_labels(labels, interval).labelled_frame_indices
-    hidden, sized = [], []
+    by_track: dict[str, list[np.ndarray]] = {}
     for track in labels.tracks().values():
+        frames = np.array(list(track))
         labelled = np.stack([label.labelled for label in track.values()])
         points = np.stack([label.keypoints for label in track.values()])
-        rows, _ = np.nonzero(labelled)
-        hidden.append(~np.isin(list(track), given_frames)[rows])
-        sized.append(pose_sizes(points, labelled)[rows] > 0)
+        given = np.isin(frames, given_frames)
+        columns = {
+            'hidden': ~given[:, None],
+            'sized': pose_sizes(points, labelled)[:, None] > 0,
+            'visibility': np.stack([label.visibility for label in track.values()]),
+            'speed': joint_speeds(track),
+            'frames_to_label': _frames_to_label(frames, labelled & given[:, None]),
+        }
+        for name, column in columns.items():
+            values = np.broadcast_to(column, labelled.shape)[labelled]
+            by_track.setdefault(name, []).append(values)
     hidden_frames = sorted(set(labels.labelled_frame_indices) - set(given_frames))
     return HiddenVideo(
-        labels, interval, tuple(hidden_frames), np.concatenate(hidden), np.concatenate(sized)
+        labels,
+        interval,
+        tuple(hidden_frames),
+        mean_motion(labels),
+        **{name: np.concatenate(columns) for name, columns in by_track.items()},
     )
 
 
 @dataclass(frozen=True)
 class ClipErrors:
-    """Errors of one propagation of a :class:`HiddenVideo`.
+    """Hold the errors of one propagation of a :class:`HiddenVideo`.
 
     Args:
         errors: Errors of its N joints.
@@ -113,7 +120,7 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
     """
     pairs = pair_tracks(video.labels, prediction, video.labels.skeleton.keypoint_names, None)
     precision: dict[FrameGroup, ApAccumulator] = {}
-    if video.has_head_boxes:
+    if has_head_boxes(video.labels):
         hidden = video.labels.keep_frames(video.hidden_frames)
         precision['unlabelled'] = accumulate_ap(hidden, prediction)
         precision['all'] = accumulate_ap(video.labels, prediction)
@@ -124,31 +131,11 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
     )
 
 
-def propagate_hidden(
-    frames: FrameSource,
-    video: HiddenVideo,
-    propagator: BasePropagator,
-    use_truth_boxes: bool = False,
-) -> VideoLabels:
-    """Fill in the hidden labels.
-
-    Args:
-        frames: ``frames[i]`` is the picture of frame index ``i``; indices need not start at 0, and
-            only the frames from the first to the last one that the labels list are propagated.
-        video: Given and hidden labels.
-        propagator: Propagator that fills the gaps.
-        use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
-            does, instead of boxes interpolated between the given ones.
-
-    Returns:
-        Labels with the frames of the truth, in its order. A person labelled on no given frame is
-        missing.
-    """
-    truth = video.labels
-    indices = [frame.index for frame in truth.frames]
-    first = min(indices)
-    labelled = FrameView(frames, range(first, max(indices) + 1))
-    dense = propagate_subsampled(
-        labelled, shifted(truth, -first), video.interval, propagator, use_truth_boxes
-    )
-    return truth.with_persons(shifted(dense, first).persons)
+def _frames_to_label(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Count the frames [F, K] to the nearest row that gives the joint, infinite without any."""
+    distances = np.full(given.shape, np.inf)
+    for joint, rows in enumerate(given.T):
+        labelled = np.concatenate([[-np.inf], frames[rows], [np.inf]])
+        after = np.searchsorted(labelled, frames)
+        distances[:, joint] = np.minimum(labelled[after] - frames, frames - labelled[after - 1])
+    return distances

@@ -1,0 +1,186 @@
+"""Metrics of several propagators, each with its seeds, on frames whose labels were hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.comparison import Comparison
+from stdpose_mm.comparison.compare_propagators import (
+    FrameGroup,
+    bootstrap_draws,
+    has_head_boxes,
+    metric_fields,
+)
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
+
+from .clip_errors import ClipErrors, HiddenVideo
+from .clip_statistics import (
+    GIVEN_OR_NOT,
+    Grouping,
+    GroupTotals,
+    SeedSummary,
+    average_precision_of,
+    compare_totals,
+    difficulty_groupings,
+)
+
+FAST_MOTION = 0.02
+"""Pose sizes a frame above which the motion of a video counts as fast."""
+
+Breakdown = dict[str, dict[str, SeedSummary]]
+"""Group of joints -> method -> metrics."""
+
+
+@dataclass(frozen=True)
+class SeedComparison(Comparison):
+    """Metrics of several propagators on the same videos, each trained with one or several seeds.
+
+    Args:
+        reference: Method to which the differences of the others are computed; ``None`` without one.
+        breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
+            joint is in one group, and groups may be empty.
+        reliability: Method -> reliability of the scores of its propagated joints, of each of its
+            seeds.
+    """
+
+    unlabelled: dict[str, SeedSummary]
+    all_frames: dict[str, SeedSummary]
+    reference: str | None = None
+    breakdowns: dict[str, Breakdown] = field(default_factory=dict)
+    reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
+
+    def summaries(self, frames: FrameGroup) -> dict[str, SeedSummary]:
+        """Return the metrics of every method on a group of frames."""
+        return self.unlabelled if frames == 'unlabelled' else self.all_frames
+
+    def to_dict(self) -> dict[str, Any]:
+        """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
+        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
+        return {
+            **super().to_dict(),
+            'reference': self.reference,
+            'seeds': {
+                group: {method: row.num_seeds for method, row in rows.items()}
+                for group, rows in groups.items()
+            },
+            'spread': {
+                group: {method: metric_fields(row.spread) for method, row in rows.items()}
+                for group, rows in groups.items()
+            },
+            'differences': {
+                group: {method: _differences(row) for method, row in rows.items()}
+                for group, rows in groups.items()
+            },
+            'breakdowns': {
+                title: {
+                    group: {
+                        'values': {m: metric_fields(row.values) for m, row in rows.items()},
+                        'intervals': {m: metric_fields(row.intervals) for m, row in rows.items()},
+                        'differences': {m: _differences(row) for m, row in rows.items()},
+                        'joints': max((row.num_joints for row in rows.values()), default=0),
+                    }
+                    for group, rows in breakdown.items()
+                }
+                for title, breakdown in self.breakdowns.items()
+            },
+            'reliability': {
+                method: [seed.to_dict() for seed in seeds]
+                for method, seeds in self.reliability.items()
+            },
+        }
+
+
+def _differences(row: SeedSummary) -> dict[str, Any]:
+    values = metric_fields({name: one.value for name, one in row.differences.items()})
+    intervals = metric_fields(
+        {name: one.interval for name, one in row.differences.items() if one.interval}
+    )
+    return {
+        name: {'value': value, 'interval': intervals.get(name)} for name, value in values.items()
+    }
+
+
+def summarize(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    num_bootstrap: int = 1000,
+    reference: str | None = None,
+    fast: float | None = None,
+) -> SeedComparison:
+    """Summarise the errors of several methods.
+
+    Args:
+        videos: True labels, of one interval.
+        clips: Method -> for each of its seeds the errors in every video.
+        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
+        reference: Method that the differences of the others are to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
+            broken down by motion, speed, occlusion and distance to the nearest label.
+    """
+    draws = None
+    if num_bootstrap and len(videos) > 1:
+        draws = bootstrap_draws(len(videos), num_bootstrap)
+
+    totals = _totals_of(videos, clips, GIVEN_OR_NOT)
+    precision: dict[FrameGroup, dict[str, list[float]]] = {
+        frames: {
+            method: [average_precision_of(seed, frames) for seed in seeds]
+            for method, seeds in clips.items()
+        }
+        for frames in ('unlabelled', 'all')
+    }
+    unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
+    all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
+    breakdowns: dict[str, Breakdown] = {}
+    for grouping in () if fast is None else difficulty_groupings(fast):
+        totals = _totals_of(videos, clips, grouping)
+        breakdowns[grouping.title] = {
+            name: compare_totals(
+                {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
+                draws,
+                reference,
+            )
+            for group, name in enumerate(grouping.names)
+        }
+    scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
+    return SeedComparison(
+        interval=videos[0].interval,
+        num_videos=len(videos),
+        num_ap_videos=sum(has_head_boxes(video.labels) for video in videos),
+        unlabelled=compare_totals(unlabelled, draws, reference, precision['unlabelled']),
+        all_frames=compare_totals(all_frames, draws, reference, precision['all']),
+        reference=reference,
+        breakdowns=breakdowns,
+        reliability={method: seeds for method, seeds in scores.items() if seeds},
+    )
+
+
+def _totals_of(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    grouping: Grouping,
+) -> dict[str, list[GroupTotals]]:
+    return {
+        method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
+        for method, seeds in clips.items()
+    }
+
+
+def _reliability_of(
+    videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
+) -> tuple[Reliability, ...]:
+    """Measure the scores of propagated joints for each seed; empty if none has a score."""
+    results = []
+    for clips in seeds:
+        scores, correct = [], []
+        for video, clip in zip(videos, clips, strict=True):
+            scored = video.hidden & clip.errors.sized & ~np.isnan(clip.scores)
+            scores.append(clip.scores[scored])
+            correct.append(clip.errors.relative[scored] <= CORRECT_WITHIN)
+        if any(map(len, scores)):
+            results.append(reliability(np.concatenate(scores), np.concatenate(correct)))
+    return tuple(results)
