@@ -141,7 +141,9 @@ class BenchmarkEntry:
             fuser=self.fuser,
             pose_networks=self.pose_networks,
             use_stdpose=self.use_stdpose,
-            stdpose=OnnxWindowBackend.from_stdpose(Path(self.stdpose)) if self.stdpose is not None else None,
+            stdpose=OnnxWindowBackend.from_stdpose(Path(self.stdpose))
+            if self.stdpose is not None
+            else None,
             matcher=TrainedMatcher(Path(self.matcher)) if self.matcher is not None else None,
         )
         if isinstance(propagator, (FlowPropagator, AutoPropagator)):

@@ -16,17 +16,10 @@ from research.comparison.benchmark import (
     Conditions,
     benchmark_propagators,
 )
-<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
-from research.comparison.breakdowns import BenchmarkComparison
-from research.comparison.comparison_plots import plot_comparisons
-from research.comparison.comparison_report import comparison_csv, comparison_report
-from research.comparison.motion import joint_speeds, mean_motion
-========
 from research.comparison.comparison_plots import plot_comparisons
 from research.comparison.comparison_report import comparison_csv, comparison_report
 from research.comparison.motion import joint_speeds, mean_motion
 from research.comparison.seed_comparison import SeedComparison
->>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
@@ -85,13 +78,9 @@ def entries(tmp_path: Path) -> list[BenchmarkEntry]:
     ]
 
 
-<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
-def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[BenchmarkComparison]:
-========
 def compare(
     entries: Sequence[BenchmarkEntry], runs: Runs, videos=(SLOW, FAST), **kwargs
 ) -> list[SeedComparison]:
->>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
     settings = {'reference': 'good', 'fast': 0.02, **kwargs}
@@ -102,11 +91,7 @@ def compare(
 
 
 @pytest.fixture
-<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
-def comparison(entries: list[BenchmarkEntry]) -> BenchmarkComparison:
-========
 def comparison(entries: list[BenchmarkEntry]) -> SeedComparison:
->>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
     return compare(entries, Runs())[0]
 
 
@@ -214,89 +199,6 @@ def test_scores_are_compared_with_what_came_out(comparison):
         assert seed.auroc == 0.5
 
 
-<<<<<<<< HEAD:research/tests/test_benchmark_comparison.py
-def test_a_second_run_propagates_nothing(entries, tmp_path):
-    first, second = Runs(), Runs()
-    out = tmp_path / 'out'
-    before = compare(entries, first, out_dir=out, intervals=[2, 3])
-    assert first.calls == 3 * 2 * 2
-    after = compare(entries, second, out_dir=out, intervals=[2, 3])
-    assert second.calls == 0
-    assert [c.to_dict() for c in after] == [c.to_dict() for c in before]
-
-
-def test_only_what_is_new_is_propagated(entries, tmp_path):
-    out = tmp_path / 'out'
-    compare(entries[:1], Runs(), out_dir=out)
-    runs = Runs()
-    compare(entries, runs, out_dir=out, intervals=[3, 4])
-    # The good one at T = 4, both seeds at 3 and 4; in two videos.
-    assert (runs.made['good'].calls, runs.calls) == (2, 10)
-    Path(entries[1].checkpoints[0]).write_text('trained further')
-    runs = Runs()
-    compare(entries, runs, out_dir=out, intervals=[3, 4])
-    assert (runs.made['one.pth'].calls, runs.calls) == (4, 4)
-
-
-def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatch):
-    def calls(video: VideoLabels = SLOW, use_truth_boxes: bool = False) -> int:
-        runs = Runs()
-        conditions = Conditions(use_truth_boxes=use_truth_boxes, out_dir=tmp_path / 'out')
-        benchmark_propagators([video, FAST], entries[:1], [3], conditions, build=runs)
-        return runs.calls
-
-    assert [calls(), calls()] == [2, 0]
-    assert calls(use_truth_boxes=True) == 2
-    moved = replace(SLOW.persons[0], keypoints=SLOW.persons[0].keypoints + 1)
-    assert calls(SLOW.with_persons([moved, *SLOW.persons[1:]])) == 1
-    monkeypatch.setattr('research.comparison.benchmark.code_fingerprint', lambda: 'other code')
-    assert calls() == 2
-
-
-def test_changed_pictures_are_propagated_anew_if_they_are_read(entries, tmp_path):
-    named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
-    video = replace(SLOW, frames=tuple(named))
-    files = [tmp_path / frame.file_name for frame in named]
-    for file in files:
-        cv2.imwrite(str(file), np.zeros((40, 120, 3), np.uint8))
-
-    def calls(reads_pictures: bool) -> int:
-        runs = Runs()
-        runs.made['good'].reads_pictures = reads_pictures
-        conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
-        benchmark_propagators([video], entries[:1], [3], conditions, build=runs)
-        return runs.calls
-
-    assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
-    cv2.imwrite(str(files[-1]), np.ones((40, 120, 3), np.uint8))
-    assert [calls(True), calls(False)] == [1, 0]
-
-
-def test_a_broken_cache_entry_is_made_again(entries, tmp_path):
-    out = tmp_path / 'out'
-    compare(entries[:1], Runs(), out_dir=out)
-    for path in (out / 'cache').iterdir():
-        path.write_bytes(path.read_bytes()[:100])
-    runs = Runs()
-    compare(entries[:1], runs, out_dir=out)
-    assert runs.calls == 2
-
-
-def test_an_interrupted_run_goes_on(entries, tmp_path):
-    def interrupt(results, total):
-        yield next(iter(results))
-        raise KeyboardInterrupt
-
-    out = tmp_path / 'out'
-    with pytest.raises(KeyboardInterrupt):
-        compare(entries, Runs(), out_dir=out, progress=interrupt)
-    runs = Runs()
-    compare(entries, runs, out_dir=out)
-    assert runs.calls == 6 - 1
-
-
-========
->>>>>>>> 6eccd2dd (Comparison of propagators is one module: metrics, intervals, table, CSV; seeds, differences and breakdowns belong to research):research/tests/test_benchmark.py
 def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
     class Pictures(Unreadable):
         def _read(self, index: int) -> np.ndarray:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from research.comparison.benchmark import BenchmarkEntry
+from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
-from stdpose_mm.propagation.auto.stdpose_heatmaps import SHIPPED_STDPOSE
+from stdpose_mm.structures import POSETRACK_SKELETON
 from support.comparison_videos import posetrack_video
 from support.paths import ROOT, SHARED_DATA
 
@@ -100,8 +101,8 @@ def test_a_model_may_have_networks_beside_it(tmp_path, monkeypatch):
 def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
     plain = BenchmarkEntry.parse_evidence('plain=no-stdpose')
     assert not plain.use_stdpose
-    assert plain.build(0, 'cpu').stdpose is None
-    assert BenchmarkEntry('auto', 'auto').build(0, 'cpu').stdpose is not None
+    assert 'STDPose' not in plain.build(0, 'cpu').describe(POSETRACK_SKELETON)
+    assert 'STDPose' in BenchmarkEntry('auto', 'auto').build(0, 'cpu').describe(POSETRACK_SKELETON)
 
 
 def test_rows_of_auto_may_have_another_stdpose_and_another_matcher(tmp_path):

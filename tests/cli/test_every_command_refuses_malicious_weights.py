@@ -175,9 +175,7 @@ def unpickled(path: Path) -> list[str]:
 def test_one_place_reads_pickles() -> None:
     """That holds for what no argument names, too: caches, and what lies in work folders."""
     files = [
-        path
-        for room in ('stdpose_mm', 'tools', 'demo', 'research')
-        for path in (ROOT / room).rglob('*.py')
+        path for room in ('stdpose_mm', 'tools', 'demo') for path in (ROOT / room).rglob('*.py')
     ]
     places = [place for path in files for place in unpickled(path)]
     assert [place.partition(':')[0] for place in places] == ['stdpose_mm/checkpoint_files.py']
