@@ -5,36 +5,41 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.datasets.synthetic.body import BodyShape, pose_body
+from stdpose_mm.datasets.synthetic.body import ANGLE_INDEX, ANGLES, BodyShape, pose_body
 from stdpose_mm.datasets.synthetic.motion import ACTIONS, FRAMES_PER_SECOND, Action, sample_movement
 
 
+def action(**fields) -> Action:
+    still = {'tempo': 1.0, 'travel': 0.0, 'hop': 0.0, 'flights': 1, 'waves': []}
+    return Action(**{**still, 'mean': np.zeros(len(ANGLES)), **fields})
+
+
 def test_action_is_a_fourier_series_of_its_tempo() -> None:
-    action = Action(tempo=2.0).set('left_knee', 30, (1, 10, 0.25), (2, 4, 0.0))
-    degrees = np.degrees(action.angles(np.array([0.0, 0.125, 0.25])))
-    # 30 + 10 cos(2 pi 2 t) + 4 sin(2 pi 4 t) at t = 0, 1/8, 1/4 s.
-    assert degrees[:, degrees.any(axis=0)][:, 0] == pytest.approx([40, 30, 20])
+    knee = ANGLE_INDEX['left_knee']
+    waves = [(knee, 1, 10, 0.25), (knee, 2, 4, 0.0)]
+    moving = action(tempo=2.0, waves=waves).angles(np.array([0.0, 0.125, 0.25]))
+    # 10 cos(2 pi 2 t) + 4 sin(2 pi 4 t) at t = 0, 1/8, 1/4 s.
+    assert np.degrees(moving[:, knee]) == pytest.approx([10, 0, -10])
 
 
-def test_right_side_lags_by_the_shift() -> None:
-    action = Action(tempo=1.0).both('knee', 0, (1, 10, 0.0), shift=0.5)
-    left, right = np.degrees(action.angles(np.array([0.1, 0.6])))
-    moving = np.flatnonzero(left)
-    assert left[moving[0]] == pytest.approx(-left[moving[1]])
-    assert left[moving[0]] == pytest.approx(right[moving[1]])
+def test_right_side_lags_in_a_walk() -> None:
+    waves = {
+        i: phase for i, order, _, phase in Action.sample(np.random.default_rng(0), 'walk').waves
+    }
+    left, right = (waves[ANGLE_INDEX[f'{side}_hip_flex']] for side in ('left', 'right'))
+    assert right - left == pytest.approx(0.5, abs=0.2)
 
 
 def test_hop_never_goes_below_the_ground() -> None:
-    heights = Action(tempo=1.0, hop=0.3).height(np.linspace(0, 1, 101))
+    heights = action(hop=0.3).height(np.linspace(0, 1, 101))
     assert heights.min() == 0
     assert heights.max() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize('name', ACTIONS)
 def test_every_action_moves_joints(name: str) -> None:
-    action = ACTIONS[name][1](np.random.default_rng(0))
-    angles = np.degrees(action.angles(np.linspace(0, 2, 60)))
-    assert np.ptp(angles, axis=0).max() > 20
+    angles = Action.sample(np.random.default_rng(0), name).angles(np.linspace(0, 2, 60))
+    assert np.ptp(np.degrees(angles), axis=0).max() > 20
 
 
 @pytest.mark.parametrize('seed', range(12))
