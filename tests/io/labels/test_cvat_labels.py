@@ -73,6 +73,7 @@ def export(tmp_path: Path) -> Path:
 
 
 def test_an_export_of_cvat(export: Path):
+    """Key frames are labels, what is between is not; who is outside has no place."""
     labels = read_cvat(export)
 
     assert labels.name == 'street'
@@ -80,21 +81,11 @@ def test_an_export_of_cvat(export: Path):
     assert labels.skeleton.limbs == ((0, 1),)
     assert [frame.index for frame in labels.frames] == [10, 12, 14, 16]
     assert (labels.frames[0].width, labels.frames[0].height) == (640, 480)
-
-
-def test_key_frames_are_labels_and_what_is_between_is_not(export: Path):
-    labels = read_cvat(export)
-
     assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, 3), (14, 3), (16, 3)]
     assert labels.persons[0].keypoints.tolist() == [[10, 20], [30.5, 40.25]]
     assert labels.persons[0].visibility.tolist() == [2, 1]
     assert labels.persons[1].visibility.tolist() == [2, 0]
-
-
-def test_a_skeleton_that_is_outside_is_a_given_label_without_a_place(export: Path):
-    left = read_cvat(export).persons[2]
-
-    assert (left.has_place, left.source) == (False, 'given')
+    assert (labels.persons[2].has_place, labels.persons[2].source) == (False, 'given')
 
 
 @pytest.mark.parametrize(
@@ -324,19 +315,8 @@ def test_a_person_who_is_not_labelled_where_others_are_is_outside(tmp_path: Path
 
     assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True, 2: False}
     assert keyframes(tmp_path / 'a.xml', '1') == {0: False, 1: False, 2: False}
-    assert {
-        p.frame_index: p.source for p in read_cvat(tmp_path / 'a.xml').tracks()[0].values()
-    } == {
-        0: 'given',
-        1: 'absent',
-        2: 'given',
-    }
-
-
-def test_sparse_labels_are_left_to_be_interpolated(tmp_path: Path):
-    write_cvat(sample(persons=(person(0, 0), person(2, 0))), tmp_path / 'a.xml')
-
-    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 2: False}
+    back = read_cvat(tmp_path / 'a.xml').tracks()[0]
+    assert [back[index].source for index in range(3)] == ['given', 'absent', 'given']
 
 
 def test_a_frame_looked_at_without_people_ends_their_stay(tmp_path: Path):
@@ -345,6 +325,9 @@ def test_a_frame_looked_at_without_people_ends_their_stay(tmp_path: Path):
     write_cvat(replace(labels, frames=frames), tmp_path / 'a.xml')
 
     assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True}
+    # Sparse labels are left to be interpolated.
+    write_cvat(sample(persons=(person(0, 0), person(2, 0))), tmp_path / 'a.xml')
+    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 2: False}
 
 
 @pytest.mark.parametrize('name', ['a\x00b', 'a\x1bb', 'a\rb', '\ufffe'])
@@ -391,24 +374,16 @@ class TestTasksOfPictures:
         path.write_text(text)
         return path
 
-    def test_they_are_refused_on_a_video_of_another_length(
-        self, pictures_task: Path, blank: Callable[[int], FrameSource]
-    ):
-        message = r'in a list of 4, but no names, .* which of the 100 frames of .*, give the folder'
-        with pytest.raises(InputError, match=message):
-            match_frames(read_cvat(pictures_task), blank(100))
-
     def test_as_many_frames_are_the_pictures(
         self, pictures_task: Path, blank: Callable[[int], FrameSource]
     ):
-        assert match_frames(read_cvat(pictures_task), blank(4)).labelled_frame_indices == (0, 3)
-
-    def test_the_user_may_say_that_they_are_the_first_frames(
-        self, pictures_task: Path, blank: Callable[[int], FrameSource]
-    ):
-        options = FrameOptions(first_number=0)
-        matched = match_frames(read_cvat(pictures_task), blank(100), options)
-        assert matched.labelled_frame_indices == (0, 3)
+        labels = read_cvat(pictures_task)
+        assert match_frames(labels, blank(4)).labelled_frame_indices == (0, 3)
+        told = match_frames(labels, blank(100), FrameOptions(first_number=0))
+        assert told.labelled_frame_indices == (0, 3)
+        message = r'in a list of 4, but no names, .* which of the 100 frames of .*, give the folder'
+        with pytest.raises(InputError, match=message):
+            match_frames(labels, blank(100))
 
     def test_a_job_of_them_is_refused_whatever_the_length(
         self, pictures_task: Path, blank: Callable[[int], FrameSource]

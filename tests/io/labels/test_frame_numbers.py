@@ -116,17 +116,6 @@ class TestNames:
     def test_the_number_of_a_single_picture_counts_where_the_format_says_so(self) -> None:
         assert indices_of(['clip_3.png'], first_number=0) == [3]
 
-    def test_a_single_picture_without_a_sequence_is_refused(self) -> None:
-        with pytest.raises(InputError, match=r"nothing tells which .*'cam1.png' .*--frame-of FILE"):
-            frames_of(['cam1.png'])
-
-    def test_stated_indices_go_before_names(self) -> None:
-        assert indices_of(['000001.jpg', '000002.jpg'], indices=[8, 9]) == [8, 9]
-
-    def test_a_stated_index_that_comes_twice_is_refused(self) -> None:
-        with pytest.raises(InputError, match='frame_index 8 appears twice'):
-            indices_of(['a', 'b'], indices=[8, 8])
-
     @pytest.mark.parametrize(
         ('names', 'times'),
         [
@@ -178,32 +167,16 @@ class TestFirstFrame:
     )
     def test_names_tell_where_they_start(self, names: list[str], frames: list[int]) -> None:
         assert frames_of(names) == frames
-
-    def test_formats_that_count_from_0_are_believed(self) -> None:
-        assert frames_of(['img0001.png', 'img0008.png'], first_number=0) == [1, 8]
-
-    @pytest.mark.parametrize(
-        'names', [['000007.jpg', '000014.jpg'], ['frame_000001.png', 'frame_000008.png']]
-    )
-    def test_what_may_start_at_0_or_1_is_refused(self, names: list[str]) -> None:
-        with pytest.raises(InputError, match=r"'.*', '.*' .* number 0 or 1, give --first-frame"):
-            frames_of(names)
+        # A format that counts from 0 is believed.
+        numbers = indices_of(names)
+        if max(numbers) < 30:
+            assert frames_of(names, first_number=0) == numbers
 
     @pytest.mark.parametrize(('first', 'frames'), [(0, [7, 14]), (1, [6, 13]), (5, [2, 9])])
     def test_the_user_settles_it(self, first: int, frames: list[int]) -> None:
         labels = labels_on(['000007.jpg', '000014.jpg'])
         matched = match_frames(labels, video_of(30), FrameOptions(first_number=first))
         assert list(matched.labelled_frame_indices) == frames
-
-    def test_a_label_before_the_first_frame_is_refused(self) -> None:
-        labels = labels_on(['000007.jpg', '000014.jpg'])
-        with pytest.raises(InputError, match=r"on frame -1 \('000007.jpg'\), which is not among"):
-            match_frames(labels, video_of(30), FrameOptions(first_number=8))
-
-    def test_a_first_number_that_is_too_high_is_told_from_the_right_ones(self) -> None:
-        labels = labels_on(['000007.jpg', '000014.jpg'])
-        with pytest.raises(InputError, match=r'give --first-frame-number 7 or less$'):
-            match_frames(labels, video_of(30), FrameOptions(first_number=9))
 
     @pytest.mark.parametrize(
         ('stated', 'from_1'),
@@ -221,16 +194,47 @@ class TestFirstFrame:
             matched = match_frames(labels, video_of(30), FrameOptions(first_number=1))
             assert list(matched.labelled_frame_indices) == [0, 7, 29]
 
-    def test_a_first_number_without_numbers_is_refused(self) -> None:
-        labels = labels_on(['shot_a.jpg', 'shot_b.jpg'])
-        with pytest.raises(InputError, match='needs one number in the names'):
-            match_frames(labels, video_of(30), FrameOptions(first_number=1))
 
-    def test_without_a_video_it_must_be_known_too(self) -> None:
-        with pytest.raises(InputError, match='first frame of the video has number 0 or 1'):
-            match_frames(labels_on(['000007.jpg', '000014.jpg']), None)
-        matched = match_frames(labels_on(['000001.jpg', '000014.jpg']), None)
-        assert matched.labelled_frame_indices == (0, 13)
+NUMBERED = ('000007.jpg', '000014.jpg')
+SHOTS = ('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
+SECONDS = ('0.040.jpg', '1.500.jpg')
+
+
+@pytest.mark.parametrize(
+    ('names', 'length', 'options', 'words'),
+    [
+        (['cam1.png'], 30, {}, r"nothing tells which .*'cam1.png' .*--frame-of FILE"),
+        (SHOTS, 30, {}, r"pictures 'shot_a.jpg', 'shot_b.jpg', ... of clip"),
+        (SHOTS, None, {}, 'nothing tells which frames'),
+        (SHOTS, 30, {'first_number': 1}, 'needs one number in the names'),
+        (NUMBERED, 30, {}, r"'.*', '.*' .* number 0 or 1, give --first-frame"),
+        (['frame_000001.png', 'frame_000008.png'], 30, {}, 'number 0 or 1, give --first-frame'),
+        (NUMBERED, None, {}, 'first frame of the video has number 0 or 1'),
+        (NUMBERED, 30, {'first_number': 8}, r"on frame -1 \('000007.jpg'\), which is not among"),
+        (NUMBERED, 30, {'first_number': 9}, r'give --first-frame-number 7 or less$'),
+        (SHOTS, 30, {'frame_of': {'shot_a.jpg': 4}}, r"does not list 'shot_b.jpg'"),
+        (
+            SHOTS,
+            30,
+            {'frame_of': {'shot_a.jpg': 4, 'shot_b.jpg': 5, 'shot_c.jpg': 4}},
+            r"'shot_a.jpg' and 'shot_c.jpg' .* both frame 4",
+        ),
+        (SECONDS, None, {}, r'on times of a video, .* give --frame-of'),
+        (SECONDS, 9, {}, r'on times of a video, .* give --frame-of'),
+        (
+            ['take_2.001.png', 'take_2.101.png'],
+            300,
+            {'subject': 'boxes'},
+            r'--boxes-first-frame-number N.*--boxes-frame-of FILE',
+        ),
+    ],
+)
+def test_what_leaves_frames_open_is_refused(
+    names: Sequence[str], length: int | None, options: dict, words: str
+) -> None:
+    source = None if length is None else video_of(length)
+    with pytest.raises(InputError, match=words):
+        match_frames(labels_on(names), source, FrameOptions(**options))
 
 
 class TestTimesOrNumbers:
@@ -269,13 +273,8 @@ class TestTimesOrNumbers:
     def test_stated_times_and_indices_go_before(self) -> None:
         assert numbering_of(self.names, times=[2.001, 2.101, 2.201]).kind == 'times'
         assert numbering_of(self.names, indices=[1, 2, 3]).kind == 'index'
-
-    def test_boxes_have_options_of_their_own(self) -> None:
-        options = FrameOptions(subject='boxes')
-        with pytest.raises(
-            InputError, match=r'--boxes-first-frame-number N.*--boxes-frame-of FILE'
-        ):
-            match_frames(labels_on(self.names), video_of(300), options)
+        with pytest.raises(InputError, match='frame_index 8 appears twice'):
+            indices_of(['a', 'b'], indices=[8, 8])
 
     def test_the_pictures_of_these_names_settle_it(self, tmp_path: Path) -> None:
         import cv2
@@ -287,13 +286,7 @@ class TestTimesOrNumbers:
 
 
 class TestPositions:
-    names = ('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
-
-    def test_some_pictures_without_numbers_are_refused(self) -> None:
-        with pytest.raises(InputError, match=r"pictures 'shot_a.jpg', 'shot_b.jpg', ... of clip"):
-            frames_of(self.names)
-        with pytest.raises(InputError, match='nothing tells which frames'):
-            match_frames(labels_on(self.names), None)
+    names = SHOTS
 
     def test_all_pictures_of_a_video_are_its_frames(self) -> None:
         assert frames_of(self.names, length=3) == [0, 1, 2]
@@ -312,44 +305,31 @@ class TestPositions:
         assert [frame.index for frame in matched.frames] == [4, 2, 29]
         assert [person.frame_index for person in matched.persons] == [4, 2, 29]
 
-    @pytest.mark.parametrize('word', ['seconds', 'Second', 'time', 'Time (s)', 'timestamp', 'sec'])
-    def test_a_header_tells_that_a_list_is_of_seconds(self, tmp_path: Path, word: str) -> None:
-        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\nshot_b.jpg,12.5\n')
-        options = read_frame_list(tmp_path / 'list.csv')
-        assert options.time_of == {'shot_a.jpg': 4, 'shot_b.jpg': 12.5}
-        assert not options.frame_of
-
-    @pytest.mark.parametrize('word', ['frame', 'Frames', 'frame_index', 'index', 'Number'])
-    def test_a_header_tells_that_a_list_is_of_frames(self, tmp_path: Path, word: str) -> None:
-        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\n')
-        options = read_frame_list(tmp_path / 'list.csv')
-        assert options.frame_of == {'shot_a.jpg': 4}
-        assert not options.time_of
-
-    @pytest.mark.parametrize('word', ['position', 's', 'x', 'milliseconds', 'time_ms', 'msec'])
-    def test_another_header_is_refused(self, tmp_path: Path, word: str) -> None:
-        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\n')
-        with pytest.raises(
-            InputError,
-            match=rf"list.csv has the header '{word}' over .*\"time\", \"sec\".*\"number\"",
-        ) as refused:
-            read_frame_list(tmp_path / 'list.csv')
-        assert '\n' not in str(refused.value)
-
-    def test_a_picture_that_is_not_listed_is_named(self) -> None:
-        options = FrameOptions(frame_of={'shot_a.jpg': 4, 'shot_b.jpg': 5})
-        with pytest.raises(InputError, match=r"does not list 'shot_c.jpg'"):
-            match_frames(labels_on(self.names), video_of(30), options)
+    @pytest.mark.parametrize(
+        ('words', 'option'),
+        [
+            (['seconds', 'Second', 'time', 'Time (s)', 'timestamp', 'sec'], 'time_of'),
+            (['frame', 'Frames', 'frame_index', 'index', 'Number'], 'frame_of'),
+            (['position', 's', 'x', 'milliseconds', 'time_ms', 'msec'], None),
+        ],
+    )
+    def test_a_header_tells_what_a_list_is_of(
+        self, tmp_path: Path, words: list[str], option: str | None
+    ) -> None:
+        for word in words:
+            (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\n')
+            if option is not None:
+                options = read_frame_list(tmp_path / 'list.csv')
+                assert options == FrameOptions(**{option: {'shot_a.jpg': 4}})
+                continue
+            message = rf"list.csv has the header '{word}' over .*\"time\", \"sec\".*\"number\""
+            with pytest.raises(InputError, match=message):
+                read_frame_list(tmp_path / 'list.csv')
 
     def test_pictures_without_labels_need_no_frame(self) -> None:
         labels = labels_on(self.names).keep_frames([0])
         matched = match_frames(labels, video_of(30), FrameOptions(frame_of={'shot_a.jpg': 4}))
         assert list(matched) == [4]
-
-    def test_two_labelled_pictures_of_one_frame_are_refused(self) -> None:
-        options = FrameOptions(frame_of={'shot_a.jpg': 4, 'shot_b.jpg': 5, 'shot_c.jpg': 4})
-        with pytest.raises(InputError, match=r"'shot_a.jpg' and 'shot_c.jpg' .* both frame 4"):
-            match_frames(labels_on(self.names), video_of(30), options)
 
     @pytest.mark.parametrize(
         ('text', 'message'),
@@ -431,6 +411,8 @@ class TestTimes:
         names = ['0.040.jpg', '0.300.jpg', '0.500.jpg', '1.199.jpg', '1.240.jpg']
         matched = match_frames(labels_on(names), variable)
         assert list(matched.labelled_frame_indices) == [1, 2, 3, 5, 6]
+        with pytest.raises(InputError, match=r'on second 9.5, but v ends at 1.2'):
+            match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
 
     def test_times_may_be_cut_by_nearly_their_last_digit(self, tmp_path: Path) -> None:
         write_variable(tmp_path / 'v.mkv', [0, 0.039, 0.079, 0.12])
@@ -455,15 +437,6 @@ class TestTimes:
     def test_stated_times_go_before_names(self, variable: FrameSource) -> None:
         labels = labels_on(['000001.jpg', '000002.jpg'], times=[0.5, 1.24])
         assert list(match_frames(labels, variable).labelled_frame_indices) == [3, 6]
-
-    def test_a_time_after_the_end_is_refused(self, variable: FrameSource) -> None:
-        with pytest.raises(InputError, match=r'on second 9.5, but v ends at 1.2'):
-            match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
-
-    @pytest.mark.parametrize('source', [None, video_of(9)])
-    def test_times_need_a_video_that_has_some(self, source: FrameSource | None) -> None:
-        with pytest.raises(InputError, match=r'on times of a video, .* give --frame-of'):
-            match_frames(labels_on(['0.040.jpg', '1.500.jpg']), source)
 
 
 def moving(length: int = 20) -> np.ndarray:
@@ -608,6 +581,26 @@ class TestPictureSets:
         told = match_frames(labels, open_frames(folder), FrameOptions(first_number=0))
         assert list(told.labelled_frame_indices) == [0, 7]
 
+    @pytest.mark.parametrize('labelled', [(0, 2), (1, 2)])
+    def test_frames_from_0_and_pictures_from_1_are_not_matched_by_name(
+        self, tmp_path: Path, labelled: tuple[int, ...]
+    ) -> None:
+        import cv2
+
+        for number in (1, 2, 3):
+            cv2.imwrite(str(tmp_path / f'{number:06d}.png'), moving(1)[0])
+        labels = labels_on([f'clip/{n:06d}.jpg' for n in labelled], indices=labelled)
+        with pytest.raises(InputError, match=r'counts its pictures from 1 \(000001\.png\), but'):
+            match_frames(labels, open_frames(tmp_path))
+        for first in range(labelled[0] + 1):
+            options = FrameOptions(first_number=first)
+            matched = match_frames(labels, open_frames(tmp_path), options)
+            assert [frame.index for frame in matched.frames] == [n - first for n in labelled]
+        # A selection of pictures is not counted from 1.
+        (tmp_path / '000003.png').rename(tmp_path / '000005.png')
+        if labelled[0]:
+            assert list(match_frames(labels, open_frames(tmp_path))) == [0, 1]
+
     def test_matching_again_changes_nothing(self, pictures: FrameSource) -> None:
         matched = match_frames(
             labels_on(['000012.jpg', '000018.jpg']), pictures, FrameOptions(first_number=12)
@@ -625,10 +618,6 @@ class TestDescription:
             'labels on frames 0, 7, read from the numbers in the names of the pictures '
             '(000001.jpg is frame 0)'
         )
-
-    def test_stated_indices(self) -> None:
-        matched = match_frames(labels_on(['', ''], indices=[4, 9]), video_of(30))
-        assert describe_frames(matched) == 'labels on frames 4, 9, read from frame_index'
 
     def test_many_frames_are_cut_short(self) -> None:
         labels = labels_on([''] * 20, indices=[2 * n for n in range(20)])

@@ -1,5 +1,4 @@
 import pickle
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,9 +6,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import FrameOptions, match_frames
 from stdpose_mm.io.video import open_frames, read_picture, write_picture
-from stdpose_mm.structures import FrameNumbering, PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import Skeleton
 
 SKELETON = Skeleton(('nose', 'tail'))
 
@@ -147,68 +145,6 @@ def test_case_does_not_order_frames(tmp_path: Path):
 
     frames = open_frames(tmp_path)
     assert [int(picture[0, 0, 0]) for picture in frames] == [0, 10, 20]
-
-
-def labels_on(*frames: tuple[int, str]) -> VideoLabels:
-    first = PersonLabel(frames[0][0], np.ones((2, 2)), np.full(2, 2), track_id=0)
-    return VideoLabels(
-        'clip', SKELETON, tuple(VideoFrame(i, file_name=name) for i, name in frames), (first,)
-    )
-
-
-def test_labels_are_matched_to_pictures_by_name(tmp_path: Path):
-    for number in (1, 2, 3):
-        save(tmp_path / f'{number:06d}.png', number)
-    labels = labels_on((2, 'images/clip/000002.png'), (3, 'images/clip/000003.png'))
-    matched = match_frames(labels, open_frames(tmp_path))
-
-    assert [frame.index for frame in matched.frames] == [1, 2]
-    assert [person.frame_index for person in matched.persons] == [1]
-
-
-def test_labels_without_names_are_matched_by_index(tmp_path: Path):
-    for number in (1, 2, 3):
-        save(tmp_path / f'{number:06d}.png', number)
-    matched = match_frames(labels_on((2, ''), (0, ''), (7, '')), open_frames(tmp_path))
-
-    assert [frame.index for frame in matched.frames] == [2, 0]
-
-
-@pytest.mark.parametrize('labelled', [(0, 2), (1, 2)])
-def test_frames_from_0_and_pictures_from_1_are_not_matched_by_name(
-    tmp_path: Path, labelled: tuple[int, ...]
-):
-    for number in (1, 2, 3):
-        save(tmp_path / f'{number:06d}.png', number)
-    labels = labels_on(*((index, f'clip/{index:06d}.jpg') for index in labelled))
-    labels = replace(labels, numbering=FrameNumbering('index', 'frame_index'))
-    frames = open_frames(tmp_path)
-
-    with pytest.raises(InputError, match=r'counts its pictures from 1 \(000001\.png\), but'):
-        match_frames(labels, frames)
-    for first in (0, 1):
-        if labelled[0] >= first:
-            matched = match_frames(labels, frames, FrameOptions(first_number=first))
-            assert [frame.index for frame in matched.frames] == [n - first for n in labelled]
-
-
-def test_a_selection_of_pictures_is_matched_by_name(tmp_path: Path):
-    for number in (1, 2, 5):
-        save(tmp_path / f'{number:06d}.png', number)
-    labels = labels_on((1, '000001.jpg'), (2, '000002.jpg'))
-    labels = replace(labels, numbering=FrameNumbering('index', 'frame_index'))
-    matched = match_frames(labels, open_frames(tmp_path))
-
-    assert [frame.index for frame in matched.frames] == [0, 1]
-
-
-@pytest.mark.parametrize('frame', [(7, ''), (7, 'a/000009.png')])
-def test_a_label_on_a_frame_that_is_not_there_is_refused(tmp_path: Path, frame: tuple[int, str]):
-    save(tmp_path / '000000.png', 0)
-    labels = labels_on(frame, (0, '000000.png') if frame[1] else (0, ''))
-
-    with pytest.raises(InputError, match='which is not among the 1 frames'):
-        match_frames(labels, open_frames(tmp_path))
 
 
 def test_a_picture_comes_back_as_it_was_written(tmp_path):

@@ -78,6 +78,7 @@ def video(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
 @pytest.mark.parametrize('name', VIDEOS)
 def test_every_index_is_the_frame_shown_at_that_place(tmp_path: Path, name: str):
     options = {'times': range(COUNT), **VIDEOS[name]}
@@ -89,6 +90,7 @@ def test_every_index_is_the_frame_shown_at_that_place(tmp_path: Path, name: str)
     assert [number_of(frames[i]) for i in indices] == indices
 
 
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
 def test_packed_b_frames_come_in_order_of_presentation(tmp_path: Path):
     frames = open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
 
@@ -345,7 +347,6 @@ def test_how_far_a_header_may_go_beyond_the_frames(times: list[int], end: str, i
 
 
 WHOLE_VIDEOS: dict[str, dict[str, Any]] = {
-    **VIDEOS,
     'vp9.webm': dict(codec='libvpx-vp9'),
     'hidden_frames.webm': dict(
         codec='libvpx', codec_options={'auto-alt-ref': '1', 'lag-in-frames': '16'}
@@ -380,27 +381,6 @@ def test_a_whole_file_is_not_called_cut_short(tmp_path: Path, name: str):
 @pytest.mark.parametrize('name', ['talk.mp4', 'talk.mkv'])
 def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path, name: str):
     assert len(open_frames(make_talkie(tmp_path / name, range(0, 1000, 40), lasts=3))) == 25
-
-
-def test_packed_b_frames_are_not_called_cut_short(tmp_path: Path, recwarn: Any):
-    open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
-    assert not [one for one in recwarn if issubclass(one.category, InputWarning)]
-
-
-def test_a_damaged_frame_is_named(tmp_path: Path):
-    path = make_video(tmp_path / 'hurt.mp4', range(COUNT), codec='mpeg4', gop_size=10)
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(video=0) if p.size]
-        position, size = packets[22].pos, packets[22].size
-    data = bytearray(path.read_bytes())
-    data[position : position + size] = bytes(size)
-    path.write_bytes(data)
-    frames = open_frames(path)
-
-    assert number_of(frames[21]) == 21
-    with pytest.raises(InputError, match=r'hurt\.mp4: frame 22 '):
-        frames[22]
-    assert number_of(frames[40]) == 40
 
 
 @pytest.mark.parametrize(
@@ -446,18 +426,22 @@ def test_a_size_that_changes_within_a_stream_is_refused(tmp_path: Path):
         frames[4]
 
 
-@pytest.mark.parametrize('content', [b'', b'not a video', b'\x00\x00\x00\x20ftypisom' + bytes(200)])
-def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes):
-    path = tmp_path / 'clip.mp4'
-    path.write_bytes(content)
-
-    with pytest.raises(InputError, match=r'clip\.mp4'):
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'', 'not a video'),
+        (b'not a video', ''),
+        (b'\x00\x00\x00\x20ftypisom' + bytes(200), ''),
+        (b'1,1,10,20,30,40\n' * 50, 'text file, expected a video'),
+        (None, 'does not exist'),
+    ],
+)
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None, words: str):
+    path = tmp_path / 'boxes.txt'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=rf'boxes\.txt .*{words}'):
         open_frames(path)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match=r'nowhere\.mp4 does not exist'):
-        open_frames(tmp_path / 'nowhere.mp4')
 
 
 def test_lines_of_ffmpeg_do_not_reach_the_terminal(tmp_path: Path):
@@ -480,10 +464,3 @@ def test_lines_of_ffmpeg_do_not_reach_the_terminal(tmp_path: Path):
     )
     assert 'cut.mp4' in done.stdout
     assert done.stderr == ''
-
-
-def test_a_text_is_no_video_of_its_letters(tmp_path: Path):
-    path = tmp_path / 'boxes.txt'
-    path.write_text('1,1,10,20,30,40\n' * 50)
-    with pytest.raises(InputError, match=r'boxes\.txt is a text file, expected a video'):
-        open_frames(path)
