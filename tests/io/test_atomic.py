@@ -38,18 +38,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: t
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match='is a folder'), atomic_path(tmp_path):
-        pass
-
-
-def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path):
-    (tmp_path / 'file').write_text('')
-
-    with pytest.raises(InputError, match='cannot be written'):
-        write_json(tmp_path / 'file' / 'out.json', {})
-
-
 def test_an_error_about_the_temporary_file_names_the_finished_one(tmp_path: Path):
     path = tmp_path / 'out.trc'
     with (
@@ -98,9 +86,13 @@ def test_asking_whether_a_file_can_be_written_leaves_none(tmp_path: Path):
     require_writable(tmp_path / 'new' / 'out.json')
     assert not list(tmp_path.rglob('*'))
     (tmp_path / 'file').touch()
-    for path in (tmp_path / 'file' / 'out.json', tmp_path):
-        with pytest.raises(InputError):
-            require_writable(path)
+    for path, words in (
+        (tmp_path / 'file' / 'out.json', 'cannot be written'),
+        (tmp_path, 'folder'),
+    ):
+        for ask in (require_writable, lambda path: write_json(path, {})):
+            with pytest.raises(InputError, match=words):
+                ask(path)
 
 
 @pytest.mark.parametrize('wrapped', [False, True], ids=['write', 'writer of PyTorch'])
@@ -127,16 +119,6 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_left(tmp_path: Path, wrapped
 def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / 'a.json'):
         (tmp_path / 'input').read_bytes()
-
-
-def test_the_error_of_a_writer_within_a_writer_names_the_file(tmp_path: Path):
-    with (
-        pytest.raises(InputError, match=r'/a\.mp4 cannot be written') as caught,
-        atomic_path(tmp_path / 'a.mp4') as outer,
-        atomic_path(outer),
-    ):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert '.partial.' not in str(caught.value)
 
 
 def test_names_that_are_too_long_are_refused(tmp_path: Path):

@@ -9,9 +9,7 @@ import pytest
 
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
 from stdpose_mm.io.outputs import Output, choose_format, guard_outputs
-from support.label_samples import sample
 
 
 @pytest.mark.parametrize(
@@ -33,12 +31,6 @@ def test_every_format_can_be_asked_for_by_a_name_of_its_own(format, monkeypatch)
     monkeypatch.setattr('stdpose_mm.io.outputs.FORMAT_PACKAGES', {})
     for suffix in WRITE_FORMATS[format]:
         assert choose_format(f'a{suffix}', format) == format
-
-
-def test_labels_are_written_as_their_name_says(tmp_path):
-    write_labels(sample(), tmp_path / 'a.xml')
-    assert sniff_format(tmp_path / 'a.xml') == 'cvat'
-    assert len(read_labels(tmp_path / 'a.xml').persons) > 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +105,9 @@ def test_outputs_behind_links_are_one_file(tmp_path, link):
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / 'file').touch()
     for path in (tmp_path / 'file', tmp_path / 'file' / 'inside'):
-        with pytest.raises(InputError, match=r'a file, expected a folder|cannot be written'):
+        with pytest.raises(
+            InputError, match=r'is a file, expected a folder to write|cannot be written'
+        ):
             guard_outputs([Output('--out-dir', path, is_folder=True)])
     assert [path.name for path in Path(tmp_path).iterdir()] == ['file']
 
@@ -131,9 +125,3 @@ def test_a_label_file_that_is_no_list_is_not_read_as_one(tmp_path):
     (tmp_path / 'labels.json').write_bytes(b'\xff')
     guard_outputs([Output('--out', tmp_path / 'o.md')], {}, {'LABELS': tmp_path / 'labels.json'})
     guard_outputs([Output('--out', tmp_path / 'o.md')], {}, {'LABELS': tmp_path / 'none.txt'})
-
-
-def test_a_folder_is_not_written_to_a_file(tmp_path):
-    (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match='file is a file, expected a folder to write to'):
-        guard_outputs([Output('--out-dir', tmp_path / 'file', is_folder=True)])

@@ -30,12 +30,19 @@ def names_of(*given: Path) -> list[str]:
 
 def test_videos_of_a_folder_are_listed_in_natural_order(tmp_path: Path) -> None:
     make(tmp_path, 'b10.mp4', 'b9.MOV', 'a.mkv', 'notes.txt', 'a.json', '.hidden.mp4')
-    assert names_of(tmp_path) == ['a', 'b9', 'b10']
+    make(tmp_path, 'run.1/0.png', 'walk/1.jpg', 'labels/walk.json')
+    assert names_of(tmp_path) == ['a', 'b9', 'b10', 'run.1', 'walk']
+    assert names_of(tmp_path / 'b10.mp4', tmp_path / 'a.mkv') == ['b10', 'a']
 
 
-def test_folders_of_pictures_are_videos(tmp_path: Path) -> None:
-    make(tmp_path, 'run.1/0.png', 'walk/1.jpg', 'labels/walk.json', 'film.avi')
-    assert names_of(tmp_path) == ['film', 'run.1', 'walk']
+def test_what_is_a_list(tmp_path: Path) -> None:
+    make(tmp_path, 'set/a.mp4', 'pictures/0.png', 'pictures/made_of_them.mp4')
+    one, labels = str(tmp_path / 'set' / 'a.mp4'), tmp_path / 'labels.csv'
+    labels.write_text('scorer,anna,anna\nbodyparts,nose,nose\n')
+    for given in (one, str(tmp_path / 'pictures'), str(labels)):
+        assert not is_video_list([given])
+    assert is_video_list([one, one])
+    assert is_video_list([str(tmp_path / 'set')])
 
 
 def test_a_folder_that_cannot_be_read_is_no_video(
@@ -51,25 +58,6 @@ def test_a_folder_that_cannot_be_read_is_no_video(
 
     monkeypatch.setattr(Path, 'iterdir', forbidden)
     assert names_of(tmp_path) == ['a']
-
-
-def test_a_folder_with_pictures_is_one_video(tmp_path: Path) -> None:
-    make(tmp_path, '0.png', '1.png', 'made_of_them.mp4')
-    assert not is_video_list([str(tmp_path)])
-
-
-def test_one_video_is_no_list_and_two_are(tmp_path: Path) -> None:
-    make(tmp_path, 'a.mp4', 'b.mp4')
-    one, other = str(tmp_path / 'a.mp4'), str(tmp_path / 'b.mp4')
-    assert not is_video_list([one])
-    assert is_video_list([one, other])
-    assert is_video_list([str(tmp_path)])
-    assert names_of(tmp_path / 'b.mp4', tmp_path / 'a.mp4') == ['b', 'a']
-
-
-def test_labels_in_csv_are_no_dataset(tmp_path: Path) -> None:
-    (tmp_path / 'labels.csv').write_text('scorer,anna,anna\nbodyparts,nose,nose\n')
-    assert not is_video_list([str(tmp_path / 'labels.csv')])
 
 
 DATASET = [
@@ -131,6 +119,8 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
         ('s.csv', 'video,out\na.mp4,../x.json\n', 'a path below the output folder'),
         ('s.csv', 'video,out\na.mp4,/x.json\n', 'a path below the output folder'),
         ('s.csv', 'video,out\na.mp4,C:\\x.json\n', 'a path below the output folder'),
+        ('s.csv', 'nothing', r's\.csv does not exist'),
+        ('s.csv', 'video\n\xff\xfe\n', 'is not UTF-8 text'),
         ('s.jsonl', '', 'lists no video'),
         ('s.jsonl', '{"video": 3}\n', 'line 1: video is 3, expected a text'),
         ('s.jsonl', '{"video": "a.mp4"\n', 'line 1, is not JSON'),
@@ -141,17 +131,10 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
 def test_a_wrong_dataset_file_is_one_sentence(
     tmp_path: Path, name: str, text: str, sentence: str
 ) -> None:
-    (tmp_path / name).write_text(text)
+    if text != 'nothing':
+        (tmp_path / name).write_bytes(text.encode('latin-1'))
     with pytest.raises(InputError, match=sentence):
         list_videos([str(tmp_path / name)])
-
-
-def test_a_dataset_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'none\.csv does not exist'):
-        list_videos([str(tmp_path / 'none.csv')])
-    (tmp_path / 'set.csv').write_bytes(b'video\n\xff\xfe\n')
-    with pytest.raises(InputError, match='is not UTF-8 text'):
-        list_videos([str(tmp_path / 'set.csv')])
 
 
 @pytest.mark.parametrize('name', ['clip.json', 'clip.json.gz', 'clip.xml', 'clip.h5', 'clip'])
@@ -184,8 +167,6 @@ def test_a_video_without_a_file_or_with_two_is_one_sentence(tmp_path: Path) -> N
         find_file_of(ListedVideo(Path('c.mp4')), tmp_path)
     with pytest.raises(InputError, match=r'b.json and .*b.xml are both of b.mp4'):
         find_file_of(ListedVideo(Path('b.mp4')), tmp_path)
-
-
-def test_labels_of_no_video_are_found(tmp_path: Path) -> None:
-    make(tmp_path, 'a.json', 'b.json', 'c.mp4', '.d.json')
+    make(tmp_path, 'c.mp4', '.d.json')
+    (tmp_path / 'b.xml').unlink()
     assert files_of_none([ListedVideo(Path('a.mp4'))], tmp_path) == [tmp_path / 'b.json']

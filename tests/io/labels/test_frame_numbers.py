@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,7 +69,6 @@ class TestNames:
             (['labeled-data/monday/img0012.png', 'labeled-data/monday/img0003.png'], [12, 3]),
             (['cam2_0007.jpg', 'cam2_0014.jpg'], [7, 14]),
             (['7_left_2.jpg', '14_left_2.jpg'], [7, 14]),
-            (['images\\frame 7.jpg', 'images\\frame 14.jpg'], [7, 14]),
             ([f'clip_mp4-{n:04d}_jpg.rf.{HASH[n:]}.jpg' for n in (7, 14)], [7, 14]),
             ([f'000{n}_png.rf.{h}.jpg' for n, h in ((7, 'Ab3'), (9, 'x1y2'))], [7, 9]),
             (['1a2b3c4d-000007.jpg', '99887766-000014.jpg'], [7, 14]),
@@ -172,12 +170,6 @@ class TestFirstFrame:
         if max(numbers) < 30:
             assert frames_of(names, first_number=0) == numbers
 
-    @pytest.mark.parametrize(('first', 'frames'), [(0, [7, 14]), (1, [6, 13]), (5, [2, 9])])
-    def test_the_user_settles_it(self, first: int, frames: list[int]) -> None:
-        labels = labels_on(['000007.jpg', '000014.jpg'])
-        matched = match_frames(labels, video_of(30), FrameOptions(first_number=first))
-        assert list(matched.labelled_frame_indices) == frames
-
     @pytest.mark.parametrize(
         ('stated', 'from_1'),
         [([1, 8, 30], True), ([0, 8, 30], False), ([1, 8, 31], False)],
@@ -210,6 +202,13 @@ SECONDS = ('0.040.jpg', '1.500.jpg')
         (NUMBERED, 30, {}, r"'.*', '.*' .* number 0 or 1, give --first-frame"),
         (['frame_000001.png', 'frame_000008.png'], 30, {}, 'number 0 or 1, give --first-frame'),
         (NUMBERED, None, {}, 'first frame of the video has number 0 or 1'),
+        (
+            ['take_2.001.png', 'take_2.101.png', 'take_2.201.png'],
+            None,
+            {},
+            r"'take_2.001.png', 'take_2.101.png', ... of clip may end in seconds or.* give "
+            r'--first-frame-number N.*--frame-of FILE',
+        ),
         (NUMBERED, 30, {'first_number': 8}, r"on frame -1 \('000007.jpg'\), which is not among"),
         (NUMBERED, 30, {'first_number': 9}, r'give --first-frame-number 7 or less$'),
         (SHOTS, 30, {'frame_of': {'shot_a.jpg': 4}}, r"does not list 'shot_b.jpg'"),
@@ -241,20 +240,6 @@ class TestTimesOrNumbers:
     """Digits behind a dot are of a second, or the number of a frame."""
 
     names = ('take_2.001.png', 'take_2.101.png', 'take_2.201.png')
-
-    @pytest.mark.parametrize('source', [None, video_of(300)])
-    @pytest.mark.parametrize('first_number', [None, 0])
-    def test_names_that_may_be_either_are_refused(
-        self, source: FrameSource | None, first_number: int | None
-    ) -> None:
-        labels = labels_on(self.names, first_number=first_number)
-        with pytest.raises(
-            InputError,
-            match=r"'take_2.001.png', 'take_2.101.png', ... of clip may end in seconds or.* give "
-            r'--first-frame-number N.*--frame-of FILE',
-        ) as refused:
-            match_frames(labels, source)
-        assert '\n' not in str(refused.value)
 
     @pytest.mark.parametrize(('first', 'frames'), [(0, (1, 101, 201)), (1, (0, 100, 200))])
     def test_a_first_number_makes_them_numbers(self, first: int, frames: tuple[int, ...]) -> None:
@@ -326,11 +311,6 @@ class TestPositions:
             with pytest.raises(InputError, match=message):
                 read_frame_list(tmp_path / 'list.csv')
 
-    def test_pictures_without_labels_need_no_frame(self) -> None:
-        labels = labels_on(self.names).keep_frames([0])
-        matched = match_frames(labels, video_of(30), FrameOptions(frame_of={'shot_a.jpg': 4}))
-        assert list(matched) == [4]
-
     @pytest.mark.parametrize(
         ('text', 'message'),
         [
@@ -383,12 +363,6 @@ class TestTimes:
         write_variable(tmp_path / 'v.mkv', [0, 0.04, 0.08, 0.5, 0.54, 1.2, 1.24])
         return open_frames(tmp_path / 'v.mkv')
 
-    def test_videos_tell_when_frames_begin(
-        self, constant: FrameSource, variable: FrameSource
-    ) -> None:
-        assert seconds(constant) == pytest.approx(np.arange(60) / 30, abs=1e-4)
-        assert seconds(variable) == pytest.approx([0, 0.04, 0.08, 0.5, 0.54, 1.2, 1.24])
-
     @pytest.mark.parametrize(
         ('names', 'frames'),
         [
@@ -411,6 +385,10 @@ class TestTimes:
         names = ['0.040.jpg', '0.300.jpg', '0.500.jpg', '1.199.jpg', '1.240.jpg']
         matched = match_frames(labels_on(names), variable)
         assert list(matched.labelled_frame_indices) == [1, 2, 3, 5, 6]
+        stated = labels_on(['000001.jpg', '000002.jpg'], times=[0.5, 1.24])
+        assert list(match_frames(stated, variable).labelled_frame_indices) == [3, 6]
+        told = FrameOptions(time_of={'000001.jpg': 0.5, '000002': 1.2})
+        assert list(match_frames(stated, variable, told).labelled_frame_indices) == [3, 5]
         with pytest.raises(InputError, match=r'on second 9.5, but v ends at 1.2'):
             match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
 
@@ -427,16 +405,6 @@ class TestTimes:
         matched = match_frames(labels, video_of(9), options)
         assert [(frame.index, frame.file_name) for frame in matched.frames] == [(3, 'b.jpg')]
         assert list(matched.labelled_frame_indices) == [3]
-
-    def test_a_list_may_tell_times(self, variable: FrameSource, tmp_path: Path) -> None:
-        (tmp_path / 'times.csv').write_text('name,time\nshot_a.jpg,0.5\nshot_b.jpg,1.2\n')
-        options = read_frame_list(tmp_path / 'times.csv')
-        matched = match_frames(labels_on(['shot_b.jpg', 'shot_a.jpg']), variable, options)
-        assert [frame.index for frame in matched.frames] == [5, 3]
-
-    def test_stated_times_go_before_names(self, variable: FrameSource) -> None:
-        labels = labels_on(['000001.jpg', '000002.jpg'], times=[0.5, 1.24])
-        assert list(match_frames(labels, variable).labelled_frame_indices) == [3, 6]
 
 
 def moving(length: int = 20) -> np.ndarray:
@@ -529,16 +497,12 @@ class TestPictures:
         for n in (6, 9, 14):
             cv2.imwrite(str(tmp_path / f'{n + 1:06d}.jpg'), foggy[n])
         names = [f'{n + 1:06d}.jpg' for n in (6, 9, 14)]
-        with pytest.raises(InputError, match='number 0 or 1'):
-            match_frames(labels_on(names, tmp_path), ArrayFrames(foggy, name='foggy'))
-
-    def test_pictures_of_a_still_scene_tell_nothing(
-        self, save: SavePictures, tmp_path: Path
-    ) -> None:
-        names = {f'{n + 1:06d}.jpg': 0 for n in (6, 9, 14)}
-        still = ArrayFrames(np.repeat(moving(1), 20, axis=0), name='still')
-        with pytest.raises(InputError, match='number 0 or 1'):
-            match_frames(labels_on(list(names), save(names)), still)
+        still = np.repeat(moving(1), 20, axis=0)
+        of_still = {f'still_{n + 1:06d}.jpg': 0 for n in (6, 9, 14)}
+        save(of_still)
+        for named, pictures in ((names, foggy), ([*of_still], still)):
+            with pytest.raises(InputError, match='number 0 or 1'):
+                match_frames(labels_on(named, tmp_path), ArrayFrames(pictures))
 
 
 class TestPictureSets:
@@ -612,21 +576,17 @@ class TestPictureSets:
 
 
 class TestDescription:
+    def test_stated_indices_of_given_labels(self) -> None:
+        labels = labels_on([''] * 21, indices=[*range(0, 40, 2), 39])
+        made = [*labels.persons[:20], labels.persons[20].with_source('propagated')]
+        assert describe_frames(match_frames(labels.with_persons(made), video_of(40))) == (
+            'labels on frames 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, ..., 38 (20 frames), read '
+            'from frame_index'
+        )
+
     def test_names(self) -> None:
         matched = match_frames(labels_on(['x/000001.jpg', 'x/000008.jpg']), video_of(30))
         assert describe_frames(matched) == (
             'labels on frames 0, 7, read from the numbers in the names of the pictures '
             '(000001.jpg is frame 0)'
         )
-
-    def test_many_frames_are_cut_short(self) -> None:
-        labels = labels_on([''] * 20, indices=[2 * n for n in range(20)])
-        assert describe_frames(match_frames(labels, video_of(40))) == (
-            'labels on frames 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, ..., 38 (20 frames), read '
-            'from frame_index'
-        )
-
-    def test_only_given_labels_count(self) -> None:
-        labels = labels_on(['', ''], indices=[4, 9])
-        made = [labels.persons[0], replace(labels.persons[1].with_source('propagated'))]
-        assert describe_frames(labels.with_persons(made)).startswith('labels on frame 4, read')

@@ -9,65 +9,53 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, write_label_list
 
+ALL = ['a.json', 'b.json', 'c.json.gz']
+
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    labels = tmp_path / 'labels'
-    labels.mkdir()
-    for name in ('b.json', 'a.json', 'c.json.gz', 'notes.md'):
-        (labels / name).touch()
-    return labels
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ('labels/b.json', 'labels/a.json', 'labels/c.json.gz', 'labels/notes.md'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    # What a killed run was writing is no label file.
+    (tmp_path / 'labels' / '.123.partial.d.json').touch()
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'empty.txt').touch()
+    monkeypatch.chdir(tmp_path)
+    write_label_list('splits/train.txt', ['labels/b.json', 'labels/a.json'])
+    return tmp_path
 
 
-def names(files: list[str]) -> list[str]:
-    return [Path(file).name for file in files]
+@pytest.mark.parametrize(
+    ('entry', 'expected'),
+    [
+        (Path('labels'), ALL),
+        ('labels/b.json', ['b.json']),
+        (['labels/b.json', 'labels/a.json'], ['b.json', 'a.json']),
+        ('splits/train.txt', ['b.json', 'a.json']),
+        (['labels', 'splits/train.txt'], [*ALL, 'b.json', 'a.json']),
+    ],
+    ids=str,
+)
+def test_what_stands_for_label_files(here: Path, entry: object, expected: list[str]) -> None:
+    assert [Path(file).name for file in find_label_files(entry)] == expected
+    # A list holds paths from its own folder.
+    listing = '../labels/b.json\n../labels/a.json\n'
+    assert Path('splits/train.txt').read_text() == listing
 
 
-def test_folder_means_its_label_files_by_name(folder: Path) -> None:
-    assert names(find_label_files(folder)) == ['a.json', 'b.json', 'c.json.gz']
-
-
-def test_what_a_killed_run_was_writing_is_no_label_file(folder: Path) -> None:
-    (folder / '.123.partial.d.json').touch()
-    assert names(find_label_files(folder)) == ['a.json', 'b.json', 'c.json.gz']
-
-
-def test_single_file_and_list_mean_themselves_in_their_order(folder: Path) -> None:
-    assert names(find_label_files(str(folder / 'b.json'))) == ['b.json']
-    files = [str(folder / 'b.json'), str(folder / 'a.json')]
-    assert find_label_files(files) == files
-
-
-def test_list_may_hold_folders_and_text_files(folder: Path, tmp_path: Path) -> None:
-    other, listing = tmp_path / 'other', tmp_path / 'train.txt'
-    other.mkdir()
-    (other / 'd.json').touch()
-    write_label_list(listing, [str(folder / 'a.json')])
-    found = find_label_files([str(folder), str(other), str(listing)])
-    assert names(found) == ['a.json', 'b.json', 'c.json.gz', 'd.json', 'a.json']
-
-
-def test_what_holds_no_labels_within_a_list_is_named(folder: Path, tmp_path: Path) -> None:
-    empty = tmp_path / 'empty.txt'
-    empty.touch()
-    with pytest.raises(InputError, match=r'^the list .*empty\.txt holds no label file'):
-        find_label_files([str(folder), str(empty)])
-    with pytest.raises(InputError, match=r'^the list of labels of Y is empty: do Z$'):
-        find_label_files([], owner='Y', hint='do Z')
-
-
-def test_text_file_lists_paths_from_its_own_folder(folder: Path, tmp_path: Path) -> None:
-    listing = tmp_path / 'splits' / 'train.txt'
-    write_label_list(listing, [str(folder / 'b.json'), str(folder / 'a.json')])
-    assert listing.read_text() == '../labels/b.json\n../labels/a.json\n'
-    assert names(find_label_files(listing)) == ['b.json', 'a.json']
-
-
-def test_missing_files_are_named_with_owner_and_hint(folder: Path) -> None:
-    with pytest.raises(InputError, match=r'^the labels .*x\.json of Y do not exist: do Z$'):
-        find_label_files([str(folder / 'x.json')], owner='Y', hint='do Z')
-
-
-def test_folder_without_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='holds no label file'):
-        find_label_files(tmp_path)
+@pytest.mark.parametrize(
+    ('entry', 'sentence'),
+    [
+        (['labels', 'empty.txt'], r'^the list empty\.txt of Y holds no label file .*: do Z$'),
+        ([], r'^the list of labels of Y is empty: do Z$'),
+        (['labels/x.json'], r'^the labels labels/x\.json of Y do not exist: do Z$'),
+        ('other', r'^the folder other of Y holds no label file'),
+    ],
+    ids=str,
+)
+def test_what_holds_no_labels_is_named_with_owner_and_hint(
+    here: Path, entry: object, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        find_label_files(entry, owner='Y', hint='do Z')

@@ -95,10 +95,29 @@ class TestRescaling:
             assert np.array_equal(person.keypoints, expected.keypoints)
 
 
+def beyond(**known: object) -> VideoLabels:
+    return labels_at(((70, 10), (80, 20), (90, 40)), **known)
+
+
 class TestFit:
-    def test_labels_inside_pass(self) -> None:
-        labels = labels_at(INSIDE)
+    @pytest.mark.parametrize(
+        'labels',
+        [
+            labels_at(INSIDE),
+            # A hand beyond the border.
+            labels_at(INSIDE, ((-5.0, 20.0), (10.0, 20.0), (10.0, 30.0))),
+            # A stated size is believed, and what was propagated does not count.
+            beyond(size=SIZE),
+            beyond().with_persons([beyond().persons[0].with_source('propagated')]),
+        ],
+    )
+    def test_labels_that_pass(self, labels: VideoLabels) -> None:
         assert fit_size(labels, SIZE) is labels
+
+    def test_boxes_count_where_there_are_no_joints(self) -> None:
+        person = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), 0, bbox=np.array([90, 20, 9, 9]))
+        with pytest.raises(InputError, match='lie outside'):
+            fit_size(labels_at(INSIDE).with_persons([person]), SIZE)
 
     def test_a_stated_size_must_be_the_videos(self) -> None:
         with pytest.raises(InputError, match=r'made at 128x96 .* 64x48, .* --labels-size 128x96'):
@@ -137,10 +156,6 @@ class TestFit:
         with pytest.raises(InputError, match=message):
             fit_size(labels, SIZE, (128, 96))
 
-    def test_a_hand_beyond_the_border_passes(self) -> None:
-        labels = labels_at(INSIDE, ((-5.0, 20.0), (10.0, 20.0), (10.0, 30.0)))
-        assert fit_size(labels, SIZE) is labels
-
     @pytest.mark.parametrize(
         'people',
         [
@@ -161,21 +176,6 @@ class TestFit:
     def test_twice_the_size_is_proposed(self) -> None:
         with pytest.raises(InputError, match=r'3 of 6 joints .* at 66, 90.*\(128x96, perhaps'):
             fit_size(labels_at(((60, 40), (70, 60), (66, 90)), ((1, 1), (50, 4), (40, 50))), SIZE)
-
-    def test_a_stated_size_that_agrees_is_believed(self) -> None:
-        labels = labels_at(((70, 10), (80, 20), (90, 40)), size=SIZE)
-        assert fit_size(labels, SIZE) is labels
-
-    def test_what_was_propagated_does_not_count(self) -> None:
-        labels = labels_at(INSIDE, ((70, 10), (80, 20), (90, 40)))
-        made = labels.persons[1].with_source('propagated')
-        labels = labels.with_persons([labels.persons[0], made])
-        assert fit_size(labels, SIZE) is labels
-
-    def test_boxes_count_where_there_are_no_joints(self) -> None:
-        person = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), 0, bbox=np.array([90, 20, 9, 9]))
-        with pytest.raises(InputError, match='lie outside'):
-            fit_size(labels_at(INSIDE).with_persons([person]), SIZE)
 
 
 class TestTurnedPictures:

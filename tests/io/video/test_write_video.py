@@ -26,11 +26,12 @@ def pictures(count: int, height: int, width: int) -> list[np.ndarray]:
 
 def test_frames_come_back_with_their_rate(tmp_path: Path):
     path = tmp_path / 'new' / 'out.mp4'
-    write_video(path, iter(pictures(8, 32, 48)), fps=29.97)
+    write_video(path, iter(pictures(8, 31, 47)), fps=29.97)
     frames = open_frames(path)
 
     assert len(frames) == 8
     assert frames.fps == pytest.approx(29.97)
+    # Odd sizes are padded.
     assert frames.size == (48, 32)
     assert [round(frame.mean() / 20) for frame in frames] == list(range(8))
 
@@ -55,12 +56,6 @@ def test_pixels_that_are_not_square_stay_so(
 
     with av.open(str(tmp_path / f'out{suffix}')) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(shown)
-
-
-def test_odd_sizes_are_padded(tmp_path: Path):
-    write_video(tmp_path / 'out.mp4', pictures(2, 31, 47), fps=25)
-
-    assert open_frames(tmp_path / 'out.mp4').size == (48, 32)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +121,6 @@ def test_times_of_odd_time_bases_are_exact(tmp_path: Path):
     assert presentation_times(open_frames(tmp_path / 'out.mp4')) == expected
 
 
-def test_a_steady_rate_stays_as_it_is(tmp_path: Path):
-    write_video(tmp_path / 'in.mp4', pictures(8, 32, 48), fps=29.97)
-    source = open_frames(tmp_path / 'in.mp4')
-    write_video(tmp_path / 'out.mkv', source, like=source)
-    write_video(tmp_path / 'out.mp4', source, like=source)
-
-    assert open_frames(tmp_path / 'out.mp4').fps == pytest.approx(29.97)
-    assert open_frames(tmp_path / 'out.mkv').fps == pytest.approx(29.97)
-
-
 @pytest.mark.parametrize('suffix', ['.avi', '.h264'])
 def test_varying_times_are_refused_where_they_would_be_lost(tmp_path: Path, suffix: str):
     source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
@@ -153,6 +138,8 @@ def test_times_rounded_to_milliseconds_are_steady_enough_for_avi(tmp_path: Path)
     written = open_frames(tmp_path / 'out.avi')
     assert len(written) == 8
     assert written.fps == pytest.approx(30, rel=0.01)
+    write_video(tmp_path / 'out.mp4', source, like=source)
+    assert open_frames(tmp_path / 'out.mp4').fps == pytest.approx(30, rel=0.01)
 
 
 def test_times_that_are_guesses_are_not_taken(tmp_path: Path):
@@ -160,12 +147,7 @@ def test_times_that_are_guesses_are_not_taken(tmp_path: Path):
 
     assert source.time_of(3) is None
     assert presentation_times(source) == [Fraction(n, 25) for n in range(8)]
-
-
-def test_pictures_without_a_rate_come_at_25_a_second():
-    frames = ArrayFrames(pictures(3, 16, 16))
-
-    assert presentation_times(frames) == [0, Fraction(1, 25), Fraction(2, 25)]
+    assert presentation_times(ArrayFrames(pictures(2, 16, 16))) == [0, Fraction(1, 25)]
 
 
 def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path):
@@ -211,13 +193,6 @@ def test_sound_ends_with_the_pictures(tmp_path: Path):
     _, _, samples = sound_of(tmp_path / 'out.mp4')
     assert np.abs(samples[round(0.6 * 48000) : round(0.69 * 48000)]).max() > 0.3
     assert not samples[round(0.75 * 48000) :].any()
-
-
-def test_a_bare_stream_has_no_sound(tmp_path: Path):
-    source = open_frames(make_talkie(tmp_path / 'in.mp4', range(0, 400, 40)))
-    write_video(tmp_path / 'out.h264', source, like=source)
-
-    assert len(open_frames(tmp_path / 'out.h264')) == 10
 
 
 def test_views_of_a_whole_video_have_its_times_and_sound(tmp_path: Path):
