@@ -220,10 +220,10 @@ class Record:
         """Make the error for a field ``name`` that is not ``expected``."""
         if name not in self._data:
             return InputError(f'{self.file}: {self._path(name)} is missing, expected {expected}')
-        return self._wrong(self._path(name), expected, self._data[name])
+        return self._wrong(name, expected, self._data[name])
 
-    def _wrong(self, path: str, expected: str, value: Any) -> InputError:
-        return InputError(f'{self.file}: {path} must be {expected}, got {shown(value)}')
+    def _wrong(self, name: str, expected: str, value: Any) -> InputError:
+        return InputError(f'{self.file}: {self._path(name)} must be {expected}, got {shown(value)}')
 
     def peek(self, name: str) -> Any:
         """Get the field unchecked; :meth:`extra` still counts it as unread."""
@@ -239,46 +239,39 @@ class Record:
             raise self.error(name, expected)
         return default
 
-    def _get(self, name: str, default: Any, expected: str, is_valid: Callable[[Any], bool]) -> Any:
-        value = self.raw(name, default, expected)
+    def _get(self, name: str, default: Any, what: str, is_valid: Callable[[Any], bool]) -> Any:
+        value = self.raw(name, default, what)
         if value is not default and not is_valid(value):
-            raise self.error(name, expected)
+            raise self.error(name, what)
         return value
 
     def text(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get a string."""
         return self._get(name, default, 'a string', lambda value: isinstance(value, str))
 
-    def identifier(self, name: str) -> int | str:
+    def identifier(self, name: str) -> Any:
         """Get a whole number or a string; true does not count as 1."""
-        kinds = (int, str)
-        expected = 'a whole number or a string'
-        found: int | str = self._get(name, _REQUIRED, expected, lambda value: type(value) in kinds)
-        return found
+        what = 'a whole number or a string'
+        return self._get(name, _REQUIRED, what, lambda value: type(value) in (int, str))
 
     def integer(
         self, name: str, default: Any = _REQUIRED, low: int = -MAX_ID, high: int = MAX_ID
     ) -> Any:
         """Get a whole number in ``low..high``; 3.0 counts as 3, true does not count as 1."""
-        expected = (
-            'a whole number'
-            if (low, high) == (-MAX_ID, MAX_ID)
-            else (f'a whole number in {low}..{high}')
-        )
 
         def is_valid(value: Any) -> bool:
             return type(value) in (int, float) and low <= value <= high and value == int(value)
 
-        value = self._get(name, default, expected, is_valid)
+        limits = '' if high == MAX_ID else f' in {low}..{high}'
+        value = self._get(name, default, f'a whole number{limits}', is_valid)
         return value if value is default else int(value)
 
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get true or false; PoseTrack files also write 1 and 0."""
-
-        def is_valid(value: Any) -> bool:
-            return type(value) in (bool, int) and value in (0, 1)
-
-        value = self._get(name, default, 'true or false', is_valid)
+        what = 'true or false'
+        value = self._get(
+            name, default, what, lambda value: type(value) in (bool, int) and value in (0, 1)
+        )
         return value if value is default else bool(value)
 
     def number(self, name: str, default: Any = _REQUIRED) -> Any:
@@ -298,13 +291,12 @@ class Record:
     def _array(
         self, name: str, value: Any, count: int | None, limit: float = MAX_COORDINATE
     ) -> np.ndarray:
-        path = self._path(name)
         if not isinstance(value, list) or count not in (None, len(value)):
             size = '' if count is None else f'{count} '
-            raise self._wrong(path, f'a list of {size}numbers', value)
+            raise self._wrong(name, f'a list of {size}numbers', value)
         for i, item in enumerate(value):
             if not _is_number(item, limit):
-                raise self._wrong(f'{path}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
+                raise self._wrong(f'{name}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
         return np.asarray(value, dtype=np.float64)
 
     def box(self, name: str) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .formats import TimeOf, write_labels
 from .poses import require_readable
-from .posetrack18 import posetrack18_fields, read_posetrack18
+from .posetrack18 import parse_posetrack18, posetrack18_fields
 
 _STREAMED = ('posetrack18', 'posetrack21')
 
@@ -108,19 +109,17 @@ class LabelStream(ExitStack):
         """
         format = choose_format(path, format)
         if format in _STREAMED:
-            self._write_posetrack18(path, extra or {})
+            write_json_object(path, self._pieces(extra or {}))
             return
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix='.partial.') as folder:
-            whole = Path(folder) / 'labels.json'
-            self._write_posetrack18(whole, {})
-            labels = replace(read_posetrack18(whole), name=self._name, extra=dict(extra or {}))
+        data = {name: json.loads(b''.join(pieces)) for name, pieces in self._pieces({}).items()}
+        labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
-    def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
+    def _pieces(self, extra: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
+        """Return the fields of a PoseTrack18 file as pieces of JSON text."""
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
-        pieces = {name: iter([json_bytes(value)]) for name, value in fields.items()}
-        pieces |= {name: _list_in(file) for name, file in self._spooled.items()}
-        write_json_object(path, pieces)
+        own = {name: _list_in(file) for name, file in self._spooled.items()}
+        return {name: own.get(name) or [json_bytes(value)] for name, value in fields.items()}
 
 
 def _list_in(file: IO[bytes]) -> Iterator[bytes]:
