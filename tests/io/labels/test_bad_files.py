@@ -100,6 +100,8 @@ SHORT = {
 """First word of a place in the table -> the whole path."""
 
 JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
+    ('coco', 'info', DEEP, 'info must be JSON nested no more than 100 deep'),
+    ('coco', 'note\ud800', 1, 'which is no character'),
     ('coco', 'images', MISSING, 'images is missing'),
     ('coco', 'images', {}, r'images must be a list of objects, got \{\}'),
     ('coco', 'images.0', 'frame', r"images\[0\] must be an object, got 'frame'"),
@@ -194,6 +196,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('labelme', 'shapes.2.points', [[1, 2]], r'shapes\[2\]\.points must be a list of two corn'),
     ('labelme', 'imagePath', 7, 'imagePath must be a string, got 7'),
     ('labelme', 'imageWidth', 0, r'imageWidth must be a whole number in 1\.\..* got 0'),
+    ('label-studio', '', STUDIO * 2, "picture '/data/upload/1/frame_3.jpg' appears twice"),
     ('label-studio', '0', 'task', r"tasks\[0\] must be an object, got 'task'"),
     ('label-studio', '0.annotations', [], 'holds no key points'),
     ('label-studio', '0.annotations.0.was_cancelled', 'no', "must be true or false, got 'no'"),
@@ -314,6 +317,7 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('individuals,a,a,a,b,b,b', 'individuals' + ',a' * 6, "bodypart of 'a' 'nose' appears twice"),
     ('bodyparts,nose,nose,nose', 'bodyparts,,,', 'non-empty'),
     ('0,1,2,0.5,3', '0,1,2,0.5', 'row 5 must have 7 columns .* got 6'),
+    ('0,1,2', '0,\0001,2', 'line 5 holds a zero byte'),
     ('0,1,2', '0,one,2', "nose of frame 0 must be two numbers .* got 'one,2,0.5'"),
     ('0,1,2', '0,,2', r"nose of frame 0 must be two numbers .* got ',2,0.5'"),
     ('0,1,2', '0,inf,2', 'nose of frame 0 must be two numbers'),
@@ -413,6 +417,7 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.json', json.dumps(SUPERVISELY), 'is an annotation of Supervisely'),
     ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7'),
     ('a.json', '{"annotations": []}', 'is a COCO-like file without a list of "images"'),
+    ('a.json', '{"images": [], "images": []}', "field 'images' of an object is there twice"),
     ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
     ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": [{"x": 1, "y": 2}]}]', 'of a known format'),
     ('a.json', '{}', 'no label file of a known format'),
@@ -467,6 +472,8 @@ def outcome(path: Path, *arguments: Any) -> None:
 
 
 def place_of(text: str) -> Place:
+    if not text:
+        return ()
     first, _, rest = text.partition('.')
     words = f'{SHORT.get(first, first)}.{rest}'.strip('.').split('.')
     return tuple(int(word) if word.isdigit() else word for word in words)

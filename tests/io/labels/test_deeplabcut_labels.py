@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_labels,
@@ -13,7 +13,6 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
-from support.paths import ROOT
 
 # As DeepLabCut's labelling tool writes it: the path over three columns, joints in its own order.
 ONE_ANIMAL = """\
@@ -220,53 +219,6 @@ def test_found_from_the_content(tmp_path: Path, text: str):
 
     assert sniff_format(path) == 'deeplabcut'
     assert read_all_labels(path)[0].persons
-
-
-def test_converted_on_the_command_line(run_tool, collected: Path, tmp_path: Path):
-    tool = ROOT / 'tools/dataset_converters/convert_labels.py'
-    code, said = run_tool(tool, collected, tmp_path / 'out.json')
-
-    assert (code, said) == (0, '')
-    assert read_labels(tmp_path / 'out.json').persons[1].keypoints.tolist() == [
-        [30.5, 40.25],
-        [5, 6],
-    ]
-
-
-@pytest.mark.parametrize(
-    ('old', 'new', 'told'),
-    [
-        ('bodyparts', 'parts', 'expected header rows scorer'),
-        ('x,y,x,y', 'x,y,x,likelihood', 'x, y, likelihood, .*, got .*x,y,x,likelihood'),
-        ('snout,snout', 'snout,nose', 'columns 4 to 5 must be x, y of one bodypart'),
-        ('ear,ear', 'snout,snout', "bodypart of '' 'snout' appears twice"),
-        ('ear,ear', ',', 'non-empty'),
-        (',5,6', ',5', 'row 4 must have 7 columns .* got 6'),
-        (',5,6', ',5,', "ear of labeled-data/monday/img0012.png must be two numbers .* '5,'"),
-        (',5,6', ',5,six', "got '5,six'"),
-        (',5,6', ',5,inf', "got '5,inf'"),
-        (',5,6', ',5,1e9', "got '5,1e9'"),
-        ('img0012', 'img\x00012', 'line 4 holds a zero byte'),
-        ('img0012', 'img0003', "picture 'labeled-data/monday/img0003.png' appears twice"),
-    ],
-)
-def test_mistakes_are_named(collected: Path, old: str, new: str, told: str):
-    assert old in ONE_ANIMAL
-    collected.write_text(ONE_ANIMAL.replace(old, new, 1))
-
-    with pytest.raises(InputError, match=told) as caught:
-        read_all_labels(collected, 'deeplabcut')
-    assert str(collected) in str(caught.value)
-    assert '\n' not in str(caught.value)
-
-
-@pytest.mark.parametrize('data', [b'{}', b'scorer,\xff', b'scorer\n', b'scorer,a\n"'])
-def test_other_files_are_refused(tmp_path: Path, data: bytes):
-    path = tmp_path / 'labels.csv'
-    path.write_bytes(data)
-
-    with pytest.raises(InputError, match=r'labels\.csv'):
-        read_all_labels(path, 'deeplabcut')
 
 
 def test_predictions_of_a_video_are_estimates(tmp_path: Path):

@@ -20,7 +20,6 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from support.label_samples import person, sample, videos
-from support.paths import ROOT
 
 needs_sleap_io = pytest.mark.skipif(
     importlib.util.find_spec('sleap_io') is None,
@@ -187,14 +186,6 @@ def test_converted_and_back(monday: VideoLabels, tmp_path: Path, other: str):
             assert found.source == label.source
 
 
-def test_converted_on_the_command_line(run_tool, project: Path, tmp_path: Path):
-    tool = ROOT / 'tools/dataset_converters/convert_labels.py'
-    code, said = run_tool(tool, project, tmp_path / 'out.json', '--video', 'monday')
-
-    assert (code, said) == (0, '')
-    assert len(read_labels(tmp_path / 'out.json').persons) == 4
-
-
 @needs_sleap_io
 def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
     scores = np.asarray([0.25, 0, 0.5])
@@ -336,15 +327,6 @@ def test_other_hdf5_files_are_refused(tmp_path: Path):
 
     with pytest.raises(InputError, match=r'expected a SLEAP project .*CSV file that DeepLabCut'):
         read_labels(tmp_path / 'CollectedData_ann.h5')
-
-
-def test_files_that_are_not_hdf5_are_refused(tmp_path: Path):
-    (tmp_path / 'a.slp').write_bytes(b'{}')
-
-    with pytest.raises(InputError, match='is not HDF5'):
-        read_all_labels(tmp_path / 'a.slp', 'sleap')
-    with pytest.raises(InputError, match='does not exist'):
-        read_all_labels(tmp_path / 'nowhere.slp', 'sleap')
 
 
 def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
