@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stdpose_mm.constants import (
     BACKEND_PRECISIONS,
@@ -41,6 +41,7 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 from .argument_types import positive
 from .command import Command
+from .options import refuse_idle
 from .parser import REQUIRED, argument, option
 from .videos import (
     VideoOptions,
@@ -111,20 +112,16 @@ class InferOptions(VideoOptions):
             InputError: If there are any.
         """
         has_detector = self.det_config is not None
-        if not has_detector and (
-            self.det_checkpoint or self.det_every > 1 or self.min_track_frames is not None
-        ):
-            raise InputError(
-                '--det-checkpoint, --det-every and --min-track-frames need --det-config, add it'
-            )
+        needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
+        refuse_idle(
+            '--det-checkpoint, --det-every or --min-track-frames',
+            bool(needs_detector) and not has_detector,
+            '--det-config',
+        )
         has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
-        if self.device != 'cpu' and not has_own_detector and Path(self.checkpoint).is_dir():
-            raise InputError(
-                '--device is for PyTorch, but an exported network and an ONNX detector run on the '
-                'CPU, leave it out or give a checkpoint'
-            )
-        if self.hide_boxes and self.save_video is None:
-            raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
+        runs_torch = has_own_detector or not Path(self.checkpoint).is_dir()
+        refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a network of PyTorch')
+        refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
 
     def require_people(self) -> None:
         """Refuse the options of a video without a source of person boxes, or with two."""
@@ -146,21 +143,18 @@ def infer(options: InferOptions) -> None:
         KeyboardInterrupt: If the run was interrupted and OUT is incomplete.
     """
     options.validate()
-    models = InferenceModels(options)
     if is_video_list(options.inputs):
-        _infer_several(options, list_videos(options.inputs), models)
+        _infer_several(options, list_videos(options.inputs))
         return
     own = for_one_video(options, options.inputs[0])
     own.require_people()
-    result = infer_video(own, models)
+    result = infer_video(own, load_models(own))
     print('\n'.join(result.summary))
     if result.incomplete is not None:
         raise KeyboardInterrupt(result.incomplete)
 
 
-def _infer_several(
-    options: InferOptions, videos: Sequence[ListedVideo], models: InferenceModels
-) -> None:
+def _infer_several(options: InferOptions, videos: Sequence[ListedVideo]) -> None:
     if not any(video.boxes for video in videos):
         options.require_people()
     require_folder('--boxes', options.box_file)
@@ -171,44 +165,37 @@ def _infer_several(
         own.require_people()
         return own
 
-    work = partial(infer_video, models=models, several=True)
-    run_several(options, videos, prepare, models.load, work)
+    work = partial(infer_video, several=True)
+    run_several(options, videos, prepare, partial(load_models, options), work)
 
 
-class InferenceModels:
-    """The network and the detector of a command, built once for all videos."""
+class InferenceModels(NamedTuple):
+    """The networks of a command, which serve all videos.
 
-    def __init__(self, options: InferOptions) -> None:
-        self._options = options
+    Attributes:
+        network: The network that estimates poses.
+        detector: The detector; None without one.
+    """
 
-    @cached_property
-    def network(self) -> WindowBackend:
-        """The network that estimates poses."""
-        from stdpose_mm.inference.torch_window_backend import load_backend
+    network: WindowBackend
+    detector: PersonDetector | None
 
-        options = self._options
-        return load_backend(
-            options.config,
-            options.checkpoint,
-            options.device,
-            options.precision,
-            options.batch_size,
-            options.runtime,
-        )
 
-    @cached_property
-    def detector(self) -> PersonDetector | None:
-        """The detector; None without one."""
-        options = self._options
-        if options.det_config is None:
-            return None
-        from stdpose_mm.detection import build_person_detector
+def load_models(options: InferOptions) -> InferenceModels:
+    """Load the networks of a command."""
+    require_packages('a pose network', 'torch', 'mmpose')
+    require_config(options.config)
+    from stdpose_mm.inference.torch_window_backend import load_backend
 
-        return build_person_detector(options.det_config, options.det_checkpoint, options.device)
-
-    def load(self) -> None:
-        """Build both now."""
-        _ = self.detector, self.network
+    network = load_backend(
+        options.config,
+        options.checkpoint,
+        options.device,
+        options.precision,
+        options.batch_size,
+        options.runtime,
+    )
+    return InferenceModels(network, options.build_detector())
 
 
 def infer_video(
@@ -226,9 +213,7 @@ def infer_video(
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
     require_video(options.video)
-    require_config(options.config)
     from tqdm import tqdm
 
     from stdpose_mm.inference.estimate_video import estimate_video
@@ -243,8 +228,8 @@ def infer_video(
 
     frames = options.open_video()
     time_of, out = clock_of(frames), Path(options.out)
-    box_source = _box_source(options, frames, models.detector)
-    model = models.network
+    model, detector = models
+    box_source = _box_source(options, frames, detector)
     estimator = see_every(
         VideoPoseEstimator(model, options.crops, options.batch_size), options.pose_every
     )

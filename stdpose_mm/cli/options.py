@@ -85,11 +85,8 @@ class CvatTolerance:
 
     def require_cvat_output(self, writes_cvat: bool) -> None:
         """Refuse the option if nothing is written for CVAT."""
-        if self.cvat_tolerance != CVAT_TOLERANCE and not writes_cvat:
-            raise InputError(
-                '--cvat-tolerance is about key frames for CVAT, but OUT is written in another '
-                'format, choose cvat or leave it out'
-            )
+        is_given = self.cvat_tolerance != CVAT_TOLERANCE
+        refuse_idle('--cvat-tolerance', is_given and not writes_cvat, 'an OUT in the format cvat')
 
 
 @dataclass(kw_only=True)
@@ -134,11 +131,8 @@ class LabelOptions(LabelFileOptions):
 
     def require_no_labels_video(self) -> None:
         """Refuse the name of one video where there are several."""
-        if self.labels_video is not None:
-            raise InputError(
-                '--labels-video names the one video of LABELS, but there are several, list them in '
-                'a dataset file with the field labels_video'
-            )
+        is_given = self.labels_video is not None
+        refuse_idle('--labels-video', is_given, 'one video (a dataset file names those of several)')
 
 
 @dataclass(kw_only=True)
@@ -178,12 +172,9 @@ class BoxOptions:
         Args:
             is_listed: Whether a dataset file names one.
         """
-        values = (self.boxes_first_frame_number, self.boxes_frame_of)
-        for name, value in zip(FRAME_OPTIONS['boxes'], values, strict=True):
-            if value is not None and self.box_file is None and not is_listed:
-                raise InputError(
-                    f'{name} is about a file of boxes, add --boxes FILE or leave it out'
-                )
+        is_given = self.boxes_first_frame_number is not None or self.boxes_frame_of is not None
+        names = ' and '.join(FRAME_OPTIONS['boxes'])
+        refuse_idle(names, is_given and not (self.box_file or is_listed), '--boxes FILE')
 
 
 def _frame_options(
@@ -303,27 +294,22 @@ class PropagatorOptions(PoseNetworkOptions):
         Raises:
             InputError: If there are any.
         """
-        if not self.uses_model and (self.config or self.checkpoint):
-            raise InputError(
-                f'--config and --checkpoint are of a model, which method {self.method!r} does not '
-                'use, choose auto or stdpose, or leave them out'
-            )
-        if self.precision != 'float32' and self.config is None:
-            raise InputError(
-                '--precision is that of a model, but there is none, add --config and --checkpoint '
-                'or leave it out'
-            )
-        if self.device != 'cpu' and not self.uses_device:
-            raise InputError(
-                f'--device is for networks, but method {self.method!r} uses none, choose auto or '
-                'stdpose, or leave it out'
-            )
-        if self.method != 'auto' and (self.pose_networks or not self.use_stdpose):
-            raise InputError(
-                '--pose-config, --pose-onnx, --pose-tflite, --pose-results and --no-stdpose are '
-                f'about the evidence of auto, which method {self.method!r} does not use, choose '
-                'auto or leave them out'
-            )
+        has_model = self.config is not None or self.checkpoint is not None
+        refuse_idle(
+            '--config and --checkpoint',
+            has_model and not self.uses_model,
+            '--method auto or stdpose',
+        )
+        refuse_idle('--precision', self.precision != 'float32' and not self.config, 'a --config')
+        refuse_idle(
+            '--device', self.device != 'cpu' and not self.uses_device, '--method auto or stdpose'
+        )
+        has_evidence = bool(self.pose_networks) or not self.use_stdpose
+        refuse_idle(
+            '--no-stdpose or a pose network',
+            has_evidence and self.method != 'auto',
+            '--method auto',
+        )
         from stdpose_mm.propagation.base import require_method_packages
 
         require_method_packages(self.method)
@@ -344,3 +330,18 @@ class PropagatorOptions(PoseNetworkOptions):
 def folders(*paths: str | Path | None) -> list[str | Path]:
     """Return those of the paths that are folders, of which all label files are read."""
     return [path for path in paths if path is not None and Path(path).is_dir()]
+
+
+def refuse_idle(name: str, is_idle: bool, needed: str) -> None:
+    """Refuse options without effect.
+
+    Args:
+        name: Their names.
+        is_idle: Whether they are given in vain.
+        needed: What else would have to be given.
+
+    Raises:
+        InputError: If they are.
+    """
+    if is_idle:
+        raise InputError(f'{name} would have no effect: give {needed}, or leave it out')

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
@@ -39,11 +39,11 @@ from stdpose_mm.io.video_list import (
     list_videos,
 )
 from stdpose_mm.processes import is_first_process
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .argument_types import whole
 from .command import Command
-from .options import CacheOptions, LabelOptions, PropagatorOptions, folders
+from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice, list_doubts, print_label_summary
 from .videos import (
@@ -142,22 +142,18 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         }
 
     def validate(self) -> None:
-        if self.adapt and not self.uses_model:
-            raise InputError(
-                f'--adapt trains a network, which method {self.method!r} does not use, choose auto '
-                'or stdpose'
-            )
+        refuse_idle('--adapt', self.adapt and not self.uses_model, '--method auto or stdpose')
+        refuse_idle('--adapt', self.adapt and self.config is None, 'the --config of a model')
+        refuse_idle('--adapt-minutes', self.adapt_minutes is not None and not self.adapt, '--adapt')
+        has_detector = self.det_config is not None or self.det_checkpoint is not None
+        refuse_idle('--det-config', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
+        refuse_idle(
+            f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--det-config'
+        )
         if self.adapt and self.measure:
             raise InputError(
                 '--measure hides labels that --adapt has trained the network on, so that it would '
                 'look better than it is: leave one of them out'
-            )
-        if not self.adapt and self.adapt_minutes is not None:
-            raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
-        if self.adapt and self.config is None:
-            raise InputError(
-                '--adapt needs --config, the config of the model to fine-tune, such as '
-                'configs/stdpose_tiny_synthetic.py'
             )
         super().validate()
 
@@ -170,22 +166,12 @@ def propagate(options: PropagateOptions) -> None:
     """
     videos, options.labels = _split_inputs(options.inputs)
     options.validate()
-    models = PropagationModels(options)
     if is_video_list(videos):
-        _propagate_several(options, list_videos(videos), models)
+        _propagate_several(options, list_videos(videos))
         return
     options.require_box_file()
     own = for_one_video(options, videos[0])
-    try:
-        result = propagate_video(own, models)
-    except KeyboardInterrupt as stop:
-        # A network in training is kept only when it is finished.
-        in_training = own.adapt and not adapted_model(own.out).exists()
-        if str(stop) or (own.cache_folder is not None and not in_training):
-            raise
-        raise KeyboardInterrupt(
-            'interrupted, no output was written; the same command begins anew'
-        ) from None
+    result = propagate_video(own, load_models(own))
     print('\n'.join([*result.summary, *result.advice]))
 
 
@@ -201,9 +187,7 @@ def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
     return list(inputs), None
 
 
-def _propagate_several(
-    options: PropagateOptions, videos: Sequence[ListedVideo], models: PropagationModels
-) -> None:
+def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo]) -> None:
     options.require_no_labels_video()
     require_folder('--boxes', options.box_file)
     require_folder('--loaded-into-cvat', options.loaded_into_cvat)
@@ -238,71 +222,51 @@ def _propagate_several(
         own.require_box_file()
         return own
 
-    def load() -> None:
-        models.load()
+    def load() -> PropagationModels:
+        models = load_models(options)
         if is_first_process() and options.labels is not None and options.labels.is_dir():
-            _print_unused(files_of_none(videos, options.labels))
+            unused = [path.name for path in files_of_none(videos, options.labels)]
+            if unused:
+                names = listed(unused, 5)
+                print(f'of none of the videos: {names} in {options.labels}', file=sys.stderr)
+        return models
 
-    run_several(
-        options, videos, prepare, load, partial(propagate_video, models=models, several=True)
+    run_several(options, videos, prepare, load, partial(propagate_video, several=True))
+
+
+class PropagationModels(NamedTuple):
+    """The networks of a command, which serve all videos.
+
+    Attributes:
+        propagator: The propagator; None if it is first trained on the labels of each video.
+        detector: The detector; None without one.
+    """
+
+    propagator: VideoPosePropagator | None
+    detector: PersonDetector | None
+
+
+def load_models(options: PropagateOptions) -> PropagationModels:
+    """Load the networks of a command."""
+    has_model = not options.adapt or options.checkpoint is not None
+    propagator = None
+    if has_model:
+        propagator = _build_propagator(options, options.config, options.checkpoint)
+    return PropagationModels(propagator, options.build_detector())
+
+
+def _build_propagator(
+    options: PropagateOptions, config: str | Config | None, checkpoint: str | Path | None
+) -> VideoPosePropagator:
+    from stdpose_mm.apis import VideoPosePropagator
+
+    return VideoPosePropagator(
+        config,
+        checkpoint,
+        fuser=options.fuser,
+        flow_weights=options.flow_weights,
+        **options.propagator_arguments,
     )
-
-
-def _print_unused(files: Sequence[Path]) -> None:
-    if files:
-        names = ', '.join(path.name for path in files[:5]) + (', ...' if len(files) > 5 else '')
-        print(f'of none of the videos: {names} in {files[0].parent}', file=sys.stderr)
-
-
-class PropagationModels:
-    """The propagator and the detector of a command, built once for all videos."""
-
-    def __init__(self, options: PropagateOptions) -> None:
-        self._options = options
-
-    @cached_property
-    def propagator(self) -> VideoPosePropagator:
-        """The propagator of the command line."""
-        return self.build_propagator(self._options.config, self._options.checkpoint)
-
-    @cached_property
-    def detector(self) -> PersonDetector | None:
-        """The detector of the command line; None without one."""
-        options = self._options
-        if options.boxes != DETECTOR:
-            if options.det_config is not None or options.det_checkpoint is not None:
-                raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
-            return None
-        if options.det_config is None:
-            raise InputError(
-                '--boxes detector needs --det-config, give an MMDetection config (with '
-                '--det-checkpoint) or an ONNX file'
-            )
-        from stdpose_mm.detection import build_person_detector
-
-        return build_person_detector(options.det_config, options.det_checkpoint, options.device)
-
-    def load(self) -> None:
-        """Build both now."""
-        # Without a checkpoint there is no model before it is adapted.
-        if not self._options.adapt or self._options.checkpoint is not None:
-            _ = self.propagator
-        _ = self.detector
-
-    def build_propagator(
-        self, config: str | Config | None, checkpoint: str | Path | None
-    ) -> VideoPosePropagator:
-        """Build a propagator with this model and the options of the command line."""
-        from stdpose_mm.apis import VideoPosePropagator
-
-        options = self._options
-        return VideoPosePropagator(
-            config,
-            checkpoint,
-            fuser=options.fuser,
-            flow_weights=options.flow_weights,
-            **options.propagator_arguments,
-        )
 
 
 def propagate_video(
@@ -329,17 +293,18 @@ def propagate_video(
     hide_bars = not is_first_process()
     frames = options.open_video()
     labels = _read_labels(options, frames)
-    propagator = _adapt(options, models, frames, labels) if options.adapt else models.propagator
+    propagator = models.propagator
+    if propagator is None or options.adapt:
+        propagator = _adapt(options, frames, labels)
     method = f'{options.method} ({propagator.describe(labels.skeleton)})'
-    detector = models.detector
     state = _init_state(options, propagator, frames, labels)
     if several:
         for note in (describe_frames(labels), *list_doubts(state)):
             print(f'{options.video}: {note}', file=sys.stderr)
     else:
         print_label_summary(state, [describe_frames(labels)])
-    if detector is not None:
-        detected = propagator.detect_in_video(state, detector)
+    if models.detector is not None:
+        detected = propagator.detect_in_video(state, models.detector)
         for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
             pass
     with FrameProgress(len(frames), propagator.method, not hide_bars) as bar:
@@ -388,11 +353,9 @@ def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
 
 
 def _adapt(
-    options: PropagateOptions, models: PropagationModels, frames: FrameSource, labels: VideoLabels
+    options: PropagateOptions, frames: FrameSource, labels: VideoLabels
 ) -> VideoPosePropagator:
     """Fine-tune the model on the labels, and build the propagator that uses it."""
-    # A model that does not suit the method is refused before it is trained.
-    models.load()
     require_packages('--adapt', 'torch', 'mmpose')
     from stdpose_mm.training import adapt
 
@@ -413,7 +376,7 @@ def _adapt(
         announce=print,
     )
     print(adapted)
-    return models.build_propagator(*adapted.files)
+    return _build_propagator(options, *adapted.files)
 
 
 def _init_state(
@@ -559,5 +522,5 @@ main = Command(
     __doc__,
     'propagate.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
-    interrupted='interrupted, no output was written; the same command goes on from here',
+    interrupted='interrupted, no output was written; the same command goes on from the cache',
 )

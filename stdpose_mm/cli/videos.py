@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
@@ -37,8 +37,11 @@ from stdpose_mm.processes import (
 )
 from stdpose_mm.text import counted
 
-from .options import BoxOptions, CvatTolerance
+from .options import BoxOptions, CvatTolerance, refuse_idle
 from .parser import REQUIRED, option
+
+if TYPE_CHECKING:
+    from stdpose_mm.detection import PersonDetector
 
 RECORD_FOLDER = '.stdpose'
 """Hidden folder of the records in the output folder."""
@@ -118,6 +121,14 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """Folders of which all label files are read, by their names on the command line."""
         return {}
 
+    def build_detector(self) -> PersonDetector | None:
+        """Build the person detector; None without one."""
+        if self.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        return build_person_detector(self.det_config, self.det_checkpoint, self.device)
+
     def check_outputs(self) -> None:
         """Refuse outputs of one video that cannot be written, or are an input.
 
@@ -185,6 +196,7 @@ def _content(value: str | Path) -> Any:
 
 
 Options = TypeVar('Options', bound=VideoOptions)
+Models = TypeVar('Models')
 Result = TypeVar('Result')
 
 
@@ -233,10 +245,7 @@ def for_one_video(options: Options, video: str) -> Options:
     Raises:
         InputError: If an output cannot be written, or an option is about several videos.
     """
-    if options.launcher != 'none':
-        raise InputError(
-            '--launcher shares several videos among processes, but there is one, leave it out'
-        )
+    refuse_idle('--launcher', options.launcher != 'none', 'several videos')
     own = place_outputs(options, ListedVideo(Path(video)))
     _require_cvat_output([own])
     own.check_outputs()
@@ -304,8 +313,8 @@ def run_several(
     options: Options,
     videos: Sequence[ListedVideo],
     prepare: Callable[[Options, ListedVideo], Options],
-    load: Callable[[], None],
-    work: Callable[[Options], VideoResult],
+    load: Callable[[], Models],
+    work: Callable[[Options, Models], VideoResult],
 ) -> None:
     """Work on several videos, and print one summary.
 
@@ -350,12 +359,12 @@ def run_several(
         unsure = record.find_unsure_labels()
         with record.begun():
             with keep_edited(unsure, None) as notes:
-                result = work(one.options)
+                result = work(one.options, models)
             result.advice[:0] = notes
             return record.finish(one.inputs, result, time.monotonic() - started)
 
     with joined_processes(options.launcher, options.device):
-        load()
+        models = load()
         try:
             surveys, failed = _survey_all(list(jobs), survey)
             done, failed_at_work = _work_on_all(surveys, do)

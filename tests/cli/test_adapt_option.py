@@ -62,7 +62,7 @@ def test_methods_without_a_network_are_refused(
     options = ['--out', tmp_path / 'o.json', '--adapt', '--config', CONFIG, '--method', 'flow']
     code, printed, said = run_main(propagate.main, folder, label_file, *options)
     assert (code, printed, len(said)) == (2, '', 1)
-    assert "--adapt trains a network, which method 'flow' does not use" in said[0]
+    assert '--adapt would have no effect: give --method auto or stdpose' in said[0]
 
 
 def test_a_time_limit_without_training_is_refused(
@@ -72,14 +72,14 @@ def test_a_time_limit_without_training_is_refused(
     code, printed, said = run_main(propagate.main, folder, label_file, *options)
     assert (code, printed) == (2, '')
     assert said == [
-        'propagate.py: --adapt-minutes is about --adapt, add it or leave the minutes out'
+        'propagate.py: --adapt-minutes would have no effect: give --adapt, or leave it out'
     ]
 
 
 def test_labels_that_a_network_is_trained_on_do_not_measure_it(
     run_main: Any, folder: Path, label_file: Path, tmp_path: Path
 ) -> None:
-    options = ['--out', tmp_path / 'o.json', '--adapt', '--measure', '3']
+    options = ['--out', tmp_path / 'o.json', '--adapt', '--config', CONFIG, '--measure', '3']
     code, printed, said = run_main(propagate.main, folder, label_file, *options)
     assert (code, printed) == (2, '')
     (sentence,) = said

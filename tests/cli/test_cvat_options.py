@@ -105,10 +105,10 @@ def test_a_tolerance_without_key_frames_is_refused(run, run_main, folder, label_
     tolerance = ['--cvat-tolerance', 'all']
     code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.json', *tolerance)
     assert code == 2
-    assert '--cvat-tolerance is about key frames for CVAT, but OUT is written in another' in line
+    assert '--cvat-tolerance would have no effect: give an OUT in the format cvat' in line
     code, _, (line,) = run(folder, label_file, '--out', tmp_path / 'a.json', *tolerance)
     assert code == 2
-    assert 'choose cvat or leave it out' in line
+    assert '--cvat-tolerance would have no effect' in line
 
 
 def test_a_loaded_file_goes_with_an_export_of_cvat(run, folder, label_file, filled, tmp_path):

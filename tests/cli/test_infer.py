@@ -379,17 +379,20 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             ('--boxes', 'BOXES', '--tracker', 'oks'),
             'the boxes have track ids, which the tracker',
         ),
-        (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
-        (('--boxes', 'BOXES', '--min-track-frames', '2'), 'need --det-config'),
+        (('--boxes', 'BOXES', '--det-every', '2'), 'would have no effect: give --det-config'),
+        (
+            ('--boxes', 'BOXES', '--min-track-frames', '2'),
+            'would have no effect: give --det-config',
+        ),
         (('--boxes', 'BOXES', '--hide-boxes'), 'add --save-video'),
         (
             ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
-            '--boxes-first-frame-number is about a file of boxes, add --boxes FILE',
+            '--boxes-frame-of would have no effect: give --boxes FILE',
         ),
-        (('--boxes', 'BOXES', '--cvat-tolerance', '2'), 'but OUT is written in another format'),
+        (('--boxes', 'BOXES', '--cvat-tolerance', '2'), '--cvat-tolerance would have no effect'),
         (
             ('--boxes', 'BOXES', '--checkpoint', 'FOLDER', '--device', 'cuda'),
-            '--device is for PyTorch, but an exported network and an ONNX detector run on the CPU',
+            '--device would have no effect: give a network of PyTorch',
         ),
         (
             ('--det-config', 'rtmdet_nowhere', '--checkpoint', 'FOLDER', '--device', 'cuda'),

@@ -50,7 +50,7 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
             ['propagate', 'v', 'l', '--out', 'o.json', '--method', 'magic'],
             "invalid choice: 'magic'",
         ),
-        (['propagate', 'v', 'l', '--out', 'o.json', '--adapt'], '--adapt needs --config'),
+        (['propagate', 'v', 'l', '--out', 'o.json', '--adapt'], 'give the --config of a model'),
         (['infer', 'v'], '--out, --config, --checkpoint'),
         (
             ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],

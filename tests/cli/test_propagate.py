@@ -286,22 +286,26 @@ def another_joint(fields):
         (
             None,
             ['MODEL', '--method', 'linear'],
-            "--config and --checkpoint are of a model, which method 'linear' does not use",
+            '--config and --checkpoint would have no effect',
         ),
         (
             None,
             ['--method', 'linear', '--device', 'cuda'],
-            "--device is for networks, but method 'linear' uses none",
+            '--device would have no effect',
         ),
-        (None, ['--precision', 'bfloat16'], '--precision is that of a model, but there is none'),
+        (None, ['--precision', 'bfloat16'], '--precision would have no effect: give a --config'),
         (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
-        (None, ['--boxes', 'detector'], '--boxes detector needs --det-config'),
+        (None, ['--boxes', 'detector'], '--boxes detector would have no effect: give --det-config'),
         (None, ['--boxes', 'boxes.json'], 'boxes.json does not exist'),
         (None, ['--boxes', 'labels.json'], 'hold no person box with a track id'),
         (None, ['--boxes', 'detector', '--det-config', 'd.onnx'], 'd.onnx does not exist'),
-        (None, ['--det-config', 'd.py'], 'need --boxes detector, add it'),
+        (
+            None,
+            ['--det-config', 'd.py'],
+            '--det-config would have no effect: give --boxes detector',
+        ),
         (None, ['--life-span', 'magic'], "invalid choice: 'magic'"),
         (None, ['--format', 'magic'], "invalid choice: 'magic'"),
         (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
@@ -558,33 +562,6 @@ def test_an_interrupted_run_leaves_nothing_beside_the_video(
     done = process.wait()
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == (
-        'propagate.py: interrupted, no output was written; the same command goes on from here'
+        'propagate.py: interrupted, no output was written; the same command goes on from the cache'
     )
     assert sorted(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'goes_on'),
-    [
-        ([], True),
-        (['--cache', 'off'], False),
-        (['--adapt', '--config', 'tiny.py'], False),
-    ],
-)
-def test_after_ctrl_c_it_says_whether_finished_work_is_kept(
-    run_main, folder, label_file, tmp_path, monkeypatch, arguments, goes_on
-):
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(propagate, 'propagate_video', interrupted)
-    monkeypatch.chdir(tmp_path)
-    Path('tiny.py').touch()
-    code, _, errors = run_main(
-        propagate.main, folder, label_file, '--out', 'dense.json', *arguments
-    )
-    then = 'goes on from here' if goes_on else 'begins anew'
-    assert (code, errors) == (
-        130,
-        [f'propagate.py: interrupted, no output was written; the same command {then}'],
-    )

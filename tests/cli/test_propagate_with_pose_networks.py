@@ -341,9 +341,9 @@ def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp
         (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
         (['--pose-tflite', 'net.pb'], '--pose-tflite takes files that end in .tflite or .task'),
         (['--pose-onnx', 'net.onnx'], 'pose network net.onnx does not exist'),
-        (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'choose auto'),
+        (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'give --method auto'),
         (['--pose-results', 'none.csv'], 'the poses none.csv do not exist'),
-        (['--pose-results', 'none.csv', '--method', 'flow'], 'choose auto'),
+        (['--pose-results', 'none.csv', '--method', 'flow'], 'give --method auto'),
     ],
 )
 def test_what_cannot_be_used_is_refused(run, movie, label_file, tmp_path, options, sentence):
