@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from research.training.remembered_flow import RememberedFlow
 from stdpose_mm.comparison.compare_propagators import hidden_frames, propagate_hidden
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -27,7 +28,6 @@ from stdpose_mm.propagation import (
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.propagation.flow import FlowPropagator
-from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
 from stdpose_mm.structures import VideoLabels
 
 from .clip_errors import ClipErrors, hide_labels, measure

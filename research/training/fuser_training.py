@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from research.training.remembered_flow import RememberedFlow
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
+from stdpose_mm.propagation.auto.candidates import find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import (
     NETWORK_HEATMAPS,
@@ -28,9 +30,11 @@ from stdpose_mm.propagation.auto.fusion_features import (
     HeatmapKind,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.joint_matching import match_joints
 from stdpose_mm.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
+    gather_heatmaps,
 )
 from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
@@ -40,10 +44,11 @@ from stdpose_mm.propagation.auto.trained_fuser import (
 )
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
-from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
+from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
+from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network
@@ -130,12 +135,40 @@ def collect_training_gaps(
         own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
-            evidence = extract_fusion_features(
+            evidence = features_of_gap(
                 frames, gap, tracks, matcher, heatmaps=heatmaps, networks=networks
             )
             found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():
                 yield found
+
+
+def features_of_gap(
+    frames: FrameSource,
+    gap: Gap,
+    tracks: FlowTracks,
+    matcher: TrainedMatcher,
+    chosen: Sequence[int] | None = None,
+    heatmaps: Sequence[GapHeatmaps] = (),
+    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]] = (),
+) -> FusionFeatures:
+    """Extract the evidence for one gap, or for some of its frames.
+
+    Args:
+        frames: The video.
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        matcher: Compares pictures with the labels.
+        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
+        heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
+        networks: Networks of single frames, with the joints of the labels among theirs; see
+            :func:`gather_heatmaps`.
+    """
+    times = np.array(tracks.frames if chosen is None else chosen)
+    candidates = find_candidates(gap, tracks, times)
+    (matches,) = match_joints(frames, [candidates], matcher)
+    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+    return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)
 
 
 def _window_heatmaps(

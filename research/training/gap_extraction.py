@@ -38,7 +38,7 @@ from stdpose_mm.propagation.auto.network_heatmaps import (
 )
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
-from stdpose_mm.propagation.crowding import MOST_COVERED
+from stdpose_mm.propagation.track_plans import MOST_COVERED
 from stdpose_mm.structures import VideoLabels
 
 from .fuser_training import (

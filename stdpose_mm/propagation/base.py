@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections import UserDict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,7 @@ ModelUse = Literal['none', 'optional', 'required']
 
 @dataclass(frozen=True)
 class PropagatedPose:
-    """Hold the estimated pose of one person in one frame of a gap.
+    """The estimated pose of one person in one frame of a gap.
 
     Args:
         gap: The gap; only the joints that are to be filled in it are used.
@@ -51,7 +52,7 @@ class PropagatedPose:
 
 @dataclass(frozen=True)
 class GapPoses:
-    """Hold the estimated poses of one person in all frames of a gap.
+    """The estimated poses of one person in all frames of a gap.
 
     Args:
         keypoints: [F, K, 2] pixels, frames ascending.
@@ -68,6 +69,22 @@ class GapPoses:
         """Stack the poses of all frames, which ascend."""
         names = ('keypoints', 'visibility', 'scores')
         return cls(*(np.stack([getattr(pose, name) for pose in poses]) for name in names))
+
+
+def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
+    """Return a confidence that halves with every ``half_life`` frames from the nearest label.
+
+    It ranks frames and joints by how far they are from what is known, and is no probability: a
+    joint that stands still is estimated better than its score says.
+
+    Args:
+        distance: [K] frames to the nearest label, infinite without any.
+        half_life: Frames, positive.
+
+    Returns:
+        [K] in 0..1: 1 on a label, 0 without any.
+    """
+    return np.exp2(-np.asarray(distance, dtype=np.float64) / half_life)
 
 
 class BasePropagator(ABC):
@@ -159,16 +176,11 @@ class BasePropagator(ABC):
         """
 
 
-class PropagatorRegistry(MutableMapping[str, type[BasePropagator]]):
+class PropagatorRegistry(UserDict[str, Any]):
     """Propagators by the name that ``--method`` takes; each is imported when it is looked up.
 
-    Args:
-        locations: Name -> module whose import registers the propagator.
+    Values are the classes, or names of modules whose import registers them.
     """
-
-    def __init__(self, locations: Mapping[str, str]) -> None:
-        self._locations = dict(locations)
-        self._classes: dict[str, type[BasePropagator]] = {}
 
     def register_module(self, name: str) -> Callable[[type[BasePropagator]], type[BasePropagator]]:
         """Register the decorated class under ``name``."""
@@ -180,24 +192,10 @@ class PropagatorRegistry(MutableMapping[str, type[BasePropagator]]):
         return register
 
     def __getitem__(self, name: str) -> type[BasePropagator]:
-        if name not in self._classes and name in self._locations:
-            import_module(self._locations[name])
-        return self._classes[name]
-
-    def __setitem__(self, name: str, propagator_class: type[BasePropagator]) -> None:
-        self._classes[name] = propagator_class
-
-    def __delitem__(self, name: str) -> None:
-        del self._classes[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._locations, *self._classes}))
-
-    def __len__(self) -> int:
-        return len({*self._locations, *self._classes})
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._locations or name in self._classes
+        if isinstance(self.data[name], str):
+            import_module(self.data[name])
+        propagator_class: type[BasePropagator] = self.data[name]
+        return propagator_class
 
 
 PROPAGATORS = PropagatorRegistry(
@@ -215,11 +213,9 @@ def require_method(method: str) -> type[BasePropagator]:
     Raises:
         InputError: If there is no such propagator, or a package that it needs is not installed.
     """
-    # A list cannot be looked up.
-    if method not in tuple(PROPAGATORS):
-        raise InputError(
-            f'there is no propagation method {method!r}, choose one of {", ".join(PROPAGATORS)}'
-        )
+    if method not in PROPAGATORS:
+        known = ', '.join(sorted(PROPAGATORS))
+        raise InputError(f'there is no propagation method {method!r}, choose one of {known}')
     require_method_packages(method)
     return PROPAGATORS[method]
 

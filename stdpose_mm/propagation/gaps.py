@@ -65,7 +65,7 @@ class Gap:
             methods that look further than the ends of the gap.
         bboxes: [len(frames), 4] person boxes ``[x, y, w, h]``.
         crowded: [len(frames)] bool: frames in which somebody else's box covers much of this
-            person's, if that was computed (:func:`~.crowding.find_crowded_frames`).
+            person's, if that was computed (:func:`~.track_plans.find_crowded_frames`).
     """
 
     track_id: int

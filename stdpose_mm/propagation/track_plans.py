@@ -16,9 +16,8 @@ from stdpose_mm.structures import (
     label_boxes,
     person_box,
 )
-from stdpose_mm.structures.boxes import enclose
+from stdpose_mm.structures.boxes import box_ioa, enclose
 
-from .crowding import find_crowded_frames
 from .gaps import Gap, GapKey, find_gap_keys, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
@@ -29,6 +28,10 @@ Boxes = Mapping[int, Mapping[int, np.ndarray]]
 
 DetectedPeople = Mapping[int, FrameBoxes]
 """Frame index -> the people that a detector found there."""
+
+MOST_COVERED = 0.8
+"""Share of a person's box that somebody else's may cover. Beyond it a pose network, which sees one
+person at a time, may find the joints of whoever is in front."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,20 @@ def _changed_labels(
     """List the frames whose labels are not the same object."""
     frames = earlier.keys() | later.keys()
     return [frame for frame in frames if earlier.get(frame) is not later.get(frame)]
+
+
+def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Find the frames in which somebody else's box covers much of a person's.
+
+    Args:
+        boxes: [F, 4] of the person; zero width and height where there is none.
+        others: [N, F, 4] of N other people, likewise.
+
+    Returns:
+        [F] bool.
+    """
+    crowded: np.ndarray = (box_ioa(boxes, others) > MOST_COVERED).any(axis=0)
+    return crowded
 
 
 def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:

@@ -15,6 +15,7 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoFrame,
     VideoLabels,
+    given_frames,
     person_box,
 )
 from stdpose_mm.tracking import assign_track_ids
@@ -179,7 +180,7 @@ def gaps_of_labels(
 
 
 class _GapPoses:
-    """Fetch the poses of gaps from the cache or from the propagator.
+    """The poses of gaps, from the cache or from the propagator.
 
     The propagator runs only as far as needed. Poses of a gap are dropped with its last frame.
 
@@ -331,3 +332,50 @@ def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:
         scores=np.zeros(num_keypoints),
         source='absent',
     )
+
+
+def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
+    """Keep the labels on every ``interval``-th frame of the labelled range only.
+
+    The rule is :func:`~stdpose_mm.structures.given_frames`. People keep or get their track ids
+    from all labels, before these are thinned out.
+
+    Raises:
+        InputError: If the interval is not positive.
+    """
+    if interval < 1:
+        raise InputError(f'the interval between given frames must be at least 1, got {interval}')
+    labels = given_labels(labels)
+    return labels.keep_frames(given_frames(labels.labelled_frame_indices, interval))
+
+
+def propagate_subsampled(
+    frames: FrameSource,
+    truth: VideoLabels,
+    interval: int,
+    propagator: BasePropagator,
+    use_truth_boxes: bool = False,
+) -> VideoLabels:
+    """Hide all labels but those of every ``interval``-th frame's, and propagate these.
+
+    Args:
+        frames: The video's pictures.
+        truth: Dense labels.
+        interval: Distance T of the given frames, in frames.
+        propagator: How to fill the gaps.
+        use_truth_boxes: Crop people at their true boxes, as the published protocol does, instead
+            of boxes interpolated between given labels.
+
+    Returns:
+        Labels of the people and frames that ``truth`` has, given ones with ``source`` 'given'.
+        A person who is labelled in no given frame is missing.
+    """
+    truth = given_labels(truth)
+    dense = propagate_labels(
+        frames,
+        subsample_labels(truth, interval),
+        propagator,
+        boxes_of(truth) if use_truth_boxes else None,
+    )
+    present = {(person.track_id, person.frame_index) for person in truth.persons}
+    return dense.with_persons([p for p in dense.persons if (p.track_id, p.frame_index) in present])

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import propagate_frames
-from stdpose_mm.propagation.crowding import find_crowded_frames
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.propagation.track_plans import TrackPlanner
+from stdpose_mm.propagation.track_plans import TrackPlanner, find_crowded_frames
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.structures.boxes import box_ioa
 from support.shy_propagator import STEP_ASIDE, ShyPropagator

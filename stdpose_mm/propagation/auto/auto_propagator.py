@@ -13,7 +13,7 @@ from stdpose_mm.errors import InputWarning
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
-from stdpose_mm.propagation.confidence import decayed_score
+from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
     FlowTracks,
     follow_joints,
@@ -29,7 +29,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import find_candidates
 from .evidence_maps import around_nbytes, sample_heatmaps
-from .fusion_features import join_features
+from .fusion_features import extract_fusion_features
 from .joint_matching import match_joints, matches_nbytes
 from .network_heatmaps import (
     NetworkHeatmapEstimator,
@@ -223,7 +223,7 @@ class AutoPropagator(BasePropagator):
             )
             if chunk in evidence:
                 around, likeness, maps_around = evidence.pop(chunk)
-                features = join_features(
+                features = extract_fusion_features(
                     gap, chunk.tracks, around, likeness, frames.size, maps_around
                 )
                 rows, known = np.searchsorted(chunk.times, keys), features.known

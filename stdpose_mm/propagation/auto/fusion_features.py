@@ -12,18 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
-from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.structures import OCCLUDED
-from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .candidates import CANDIDATES, Candidates, find_candidates
+from .candidates import CANDIDATES, Candidates
 from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, HeatmapsAround, near_and_wide
-from .joint_matching import JointMatches, match_joints
-from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
-from .trained_matcher import TrainedMatcher
+from .joint_matching import JointMatches
 
 VECTORS = (
     *CANDIDATES,
@@ -151,34 +146,6 @@ class FusionFeatures:
 
 
 def extract_fusion_features(
-    frames: FrameSource,
-    gap: Gap,
-    tracks: FlowTracks,
-    matcher: TrainedMatcher,
-    chosen: Sequence[int] | None = None,
-    heatmaps: Sequence[GapHeatmaps] = (),
-    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]] = (),
-) -> FusionFeatures:
-    """Extract the evidence for one gap, or for some of its frames.
-
-    Args:
-        frames: The video.
-        gap: The gap; one of its ends is labelled.
-        tracks: Its flow tracks.
-        matcher: Compares pictures with the labels.
-        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
-        networks: Networks of single frames, with the joints of the labels among theirs; see
-            :func:`gather_heatmaps`.
-    """
-    times = np.array(tracks.frames if chosen is None else chosen)
-    candidates = find_candidates(gap, tracks, times)
-    (matches,) = match_joints(frames, [candidates], matcher)
-    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
-    return join_features(gap, tracks, candidates, matches, frames.size, around)
-
-
-def join_features(
     gap: Gap,
     tracks: FlowTracks,
     candidates: Candidates,
@@ -186,7 +153,7 @@ def join_features(
     picture_size: tuple[int, int],
     heatmaps: Sequence[HeatmapsAround] = (),
 ) -> FusionFeatures:
-    """Join the evidence for some frames of a gap.
+    """Extract the features of some frames of a gap.
 
     Args:
         gap: The gap; one of its ends is labelled.

@@ -1,5 +1,3 @@
 """Joints that follow the optical flow."""
 
 from .flow_propagator import FlowPropagator
-
-__all__ = ['FlowPropagator']

@@ -6,7 +6,7 @@ import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
-from stdpose_mm.propagation.confidence import agreement, decayed_score
+from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
 
@@ -64,3 +64,18 @@ class FlowPropagator(BasePropagator):
             agreed = agreement(tracks.forward[row], tracks.backward[row], size)
             scores = np.where(left & right, scores * agreed, scores)
             yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)
+
+
+def agreement(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:
+    """Score how well two estimates of the same joints agree, relative to the size of the pose.
+
+    Args:
+        forward: [K, 2] pixels.
+        backward: [K, 2] pixels.
+        size: Larger side of the pose in pixels.
+
+    Returns:
+        [K] in 0..1: 1 if equal, 1 / e where they differ by a tenth of the size.
+    """
+    difference = np.linalg.norm(forward - backward, axis=-1)
+    return np.exp(-difference / max(0.1 * size, 1.0))

@@ -2,5 +2,3 @@
 
 from .linear_propagator import LinearPropagator
 from .spline_propagator import SplinePropagator
-
-__all__ = ['LinearPropagator', 'SplinePropagator']

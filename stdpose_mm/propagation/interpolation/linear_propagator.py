@@ -6,7 +6,7 @@ import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
-from stdpose_mm.propagation.confidence import decayed_score
+from stdpose_mm.propagation.base import decayed_score
 from stdpose_mm.structures import Skeleton
 
 

@@ -9,14 +9,3 @@ from .window_propagator import (
     method_of,
     methods_of_windows,
 )
-
-__all__ = [
-    'PerFramePropagator',
-    'STDPosePropagator',
-    'SemanticMotionPropagator',
-    'SparseEstimator',
-    'WindowPropagator',
-    'method_of',
-    'methods_of_windows',
-    'see_every',
-]

@@ -12,11 +12,11 @@ from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
     SCALARS,
     VECTORS,
-    extract_fusion_features,
 )
 from stdpose_mm.propagation.auto.joint_matching import match_joints, matches_nbytes
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
+from support.gap_features import features_of_gap
 from support.plain_matcher import PlainMatcher
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
@@ -61,7 +61,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.array([0, 1, 2, 3, 3])[:, None]
     gap = make_gap(label)
-    evidence = extract_fusion_features(STILL, gap, tracks, MATCHER)
+    evidence = features_of_gap(STILL, gap, tracks, MATCHER)
     assert evidence.size == SIZE
     forward, backward = np.moveaxis(tracks.weights(gap), -1, 0)
     centre = POINTS[:, 0] + forward[2] * 2
@@ -80,7 +80,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
 
 
 def test_time_is_told_by_position_and_distances(label):
-    evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER)
+    evidence = features_of_gap(STILL, make_gap(label), standing(), MATCHER)
     np.testing.assert_allclose(scalar(evidence, 'position')[:, 0], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(scalar(evidence, 'from_left')[:, 0] * 15, [0, 1, 2, 3, 4], rtol=1e-6)
     np.testing.assert_allclose(scalar(evidence, 'to_right')[:, 0] * 15, [4, 3, 2, 1, 0], rtol=1e-6)
@@ -92,7 +92,7 @@ def test_time_is_told_by_position_and_distances(label):
 def test_a_joint_labelled_at_one_end_follows_that_end(label):
     tracks = standing()
     tracks.backward[:] += 50
-    evidence = extract_fusion_features(STILL, make_gap(label, right=(2, 1, 0)), tracks, MATCHER)
+    evidence = features_of_gap(STILL, make_gap(label, right=(2, 1, 0)), tracks, MATCHER)
     np.testing.assert_array_equal(evidence.centre[:, 2], np.tile(POINTS[2], (5, 1)))
     np.testing.assert_array_equal(evidence.base_weights[:, 2], np.tile([0, 1, 0], (5, 1)))
     assert (vector(evidence, 'backward')[:, 2] == 0).all()
@@ -105,7 +105,7 @@ def test_a_joint_labelled_at_one_end_follows_that_end(label):
 def test_a_gap_with_one_label(label, side):
     gap = make_gap(label, **{'right' if side == 'left' else 'left': (0, 0, 0)})
     frames = len(range(gap.first, gap.last + 1))
-    evidence = extract_fusion_features(STILL, gap, standing(frames), MATCHER)
+    evidence = features_of_gap(STILL, gap, standing(frames), MATCHER)
     assert np.isfinite(evidence.vectors).all()
     np.testing.assert_array_equal(evidence.centre, np.tile(POINTS, (frames, 1, 1)))
     there, missing = (0, 1) if side == 'left' else (1, 0)
@@ -119,7 +119,7 @@ def test_looks_match_where_the_joint_has_gone(label):
     shift = 0.06 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
     frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
-    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
+    evidence = features_of_gap(frames, make_gap(label), standing(), MATCHER)
     for joint in range(3):
         for side in ('left_match', 'right_match'):
             scores = evidence.maps[1, joint, 0, MAPS.index(side)]
@@ -132,7 +132,7 @@ def test_looks_match_where_the_joint_has_gone(label):
 
 def test_each_label_looks_as_its_own_frame_does(label):
     frames = ArrayFrames([texture(0)] * 3 + [texture(1)] * 2)
-    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
+    evidence = features_of_gap(frames, make_gap(label), standing(), MATCHER)
     left, right = (
         evidence.maps[:, :, 0, MAPS.index(f'{side}_match'), 4, 4] for side in ('left', 'right')
     )
@@ -167,7 +167,7 @@ def test_looks_that_went_far_are_found_in_the_wide_maps(label):
     shift = 0.18 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
     frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
-    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
+    evidence = features_of_gap(frames, make_gap(label), standing(), MATCHER)
     for joint in range(3):
         near, wide = evidence.maps[1, joint, :, MAPS.index('left_match')]
         assert near.max() < 0.9
@@ -197,8 +197,8 @@ def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
     (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(5))
     tracks = standing()
     large_tracks = FlowTracks(range(5), scaled(tracks.forward), scaled(tracks.backward))
-    one = extract_fusion_features(STILL, make_gap(label), tracks, MATCHER)
-    other = extract_fusion_features(large, gap, large_tracks, MATCHER)
+    one = features_of_gap(STILL, make_gap(label), tracks, MATCHER)
+    other = features_of_gap(large, gap, large_tracks, MATCHER)
     np.testing.assert_allclose(other.vectors, one.vectors, atol=1e-5)
     np.testing.assert_allclose(other.maps[:, :, 0, :2], one.maps[:, :, 0, :2], atol=0.1)
 
@@ -214,9 +214,7 @@ def test_heatmaps_are_read_around_the_centre(label):
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
         shown=np.tile([True, True, False], (5, 1)),
     )
-    evidence = extract_fusion_features(
-        STILL, make_gap(label), standing(), MATCHER, heatmaps=(heatmaps,)
-    )
+    evidence = features_of_gap(STILL, make_gap(label), standing(), MATCHER, heatmaps=(heatmaps,))
     around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
@@ -235,7 +233,7 @@ def test_networks_of_single_frames_have_a_map_of_their_own(label):
         return GapHeatmaps(range(5), maps, final, affine, np.ones((5, 3), dtype=bool))
 
     shown = (heatmaps_of(0.8, sees_windows=True), heatmaps_of(0.3, sees_windows=False))
-    evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER, heatmaps=shown)
+    evidence = features_of_gap(STILL, make_gap(label), standing(), MATCHER, heatmaps=shown)
     middle = dict(zip(MAPS, evidence.maps[2, 0, 0, :, 4, 4], strict=True))
     heights = [middle[name] for name in ('frame_heatmap', 'final_heatmap', 'network_heatmap')]
     np.testing.assert_allclose(heights, [0.8, 0.4, 0.3], atol=1e-6)
@@ -247,8 +245,8 @@ def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.arange(5)[:, None]
     gap, frames = make_gap(label), ArrayFrames([texture(n) for n in range(5)])
-    whole = extract_fusion_features(frames, gap, tracks, MATCHER)
-    part = extract_fusion_features(frames, gap, tracks, MATCHER, [0, 2, 3, 4])
+    whole = features_of_gap(frames, gap, tracks, MATCHER)
+    part = features_of_gap(frames, gap, tracks, MATCHER, [0, 2, 3, 4])
     np.testing.assert_array_equal(part.centre, whole.centre[[0, 2, 3, 4]])
     np.testing.assert_allclose(part.maps, whole.maps[[0, 2, 3, 4]])
     not_velocity = [n for n, name in enumerate(VECTORS) if 'velocity' not in name]
@@ -266,9 +264,7 @@ def test_looks_are_those_of_the_labelled_frames_where_the_joints_were_there(labe
     tracks = standing()
     for track in (tracks.forward, tracks.backward):
         track[:, :, 0] += 3 * np.arange(5)[:, None]
-    evidence = extract_fusion_features(
-        ArrayFrames(views), make_gap(label, moved=12), tracks, MATCHER
-    )
+    evidence = features_of_gap(ArrayFrames(views), make_gap(label, moved=12), tracks, MATCHER)
 
     np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=0.03)
     np.testing.assert_allclose(scalar(evidence, 'forward_match'), 1, atol=0.03)

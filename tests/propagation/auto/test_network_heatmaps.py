@@ -9,10 +9,11 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
-from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, extract_fusion_features
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, NetworkUse
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import Skeleton
+from support.gap_features import features_of_gap
 from support.moving_pictures import POINTS
 from support.peak_network import NAMES, PeakNetwork
 from support.plain_matcher import PlainMatcher
@@ -34,7 +35,7 @@ def evidence_of(gap, *networks):
     estimators = [NetworkHeatmapEstimator(network, batch_size=2) for network in networks]
     used = [(estimator, estimator.shared_joints(LABELS)) for estimator in estimators]
     tracks = FlowTracks(range(5), standing, standing.copy())
-    return extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+    return features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
 
 
 def near(evidence, joint):
@@ -160,7 +161,7 @@ def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
     standing = np.tile(POINTS, (5, 1, 1))
     tracks = FlowTracks(range(5), standing, standing.copy())
     used = [(estimator, estimator.shared_joints(LABELS))]
-    evidence = extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), networks=used)
+    evidence = features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
     shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
     assert shown[1:-1].all()
     assert estimator.use.describe('peaks', 'right?') == (

@@ -1,0 +1,46 @@
+"""The features of one gap, from its pictures and flow tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.auto.candidates import find_candidates
+from stdpose_mm.propagation.auto.fusion_features import FusionFeatures, extract_fusion_features
+from stdpose_mm.propagation.auto.joint_matching import match_joints
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
+from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+
+def features_of_gap(
+    frames: FrameSource,
+    gap: Gap,
+    tracks: FlowTracks,
+    matcher: TrainedMatcher,
+    chosen: Sequence[int] | None = None,
+    heatmaps: Sequence[GapHeatmaps] = (),
+    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]] = (),
+) -> FusionFeatures:
+    """Extract the evidence for one gap, or for some of its frames.
+
+    Args:
+        frames: The video.
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        matcher: Compares pictures with the labels.
+        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
+        heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
+        networks: Networks of single frames, with the joints of the labels among theirs; see
+            :func:`gather_heatmaps`.
+    """
+    times = np.array(tracks.frames if chosen is None else chosen)
+    candidates = find_candidates(gap, tracks, times)
+    (matches,) = match_joints(frames, [candidates], matcher)
+    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+    return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)
