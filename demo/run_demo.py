@@ -240,7 +240,7 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
     """Return the tiny config on the generated data."""
     from mmengine.config import Config
 
-    from stdpose_mm.engine.schedules import set_iterations
+    from stdpose_mm.engine.config_files import set_iterations
 
     config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)

@@ -31,15 +31,15 @@ from .errors import InputError
 
 LOCATIONS = {
     'DATASETS': ('stdpose_mm.datasets',),
-    'DATA_SAMPLERS': ('stdpose_mm.engine.samplers',),
-    'HOOKS': ('stdpose_mm.engine.hooks',),
+    'DATA_SAMPLERS': ('stdpose_mm.engine.seeding',),
+    'HOOKS': ('stdpose_mm.engine',),
     'INFERENCERS': ('stdpose_mm.apis.stdpose_inferencer',),
     'KEYPOINT_CODECS': ('stdpose_mm.codecs',),
     'METRICS': ('stdpose_mm.evaluation.metrics',),
     'MODELS': ('stdpose_mm.models', 'stdpose_mm.models.fusers'),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('stdpose_mm.engine.optim_wrappers',),
     'OPTIM_WRAPPERS': ('stdpose_mm.engine.optim_wrappers',),
-    'TRANSFORMS': ('stdpose_mm.datasets.transforms', 'stdpose_mm.engine.transforms'),
+    'TRANSFORMS': ('stdpose_mm.datasets.transforms', 'stdpose_mm.engine.seeding'),
 }
 """Registry of MMPose -> modules whose import registers classes in it."""
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stdpose_mm.engine.seeding import derive_seed, generators_from
+from research.study.held_out_data import generators_from
+from stdpose_mm.engine.seeding import derive_seed
 from stdpose_mm.models.pose_estimators.window_pose_estimator import WindowPoseEstimator
 from stdpose_mm.models.structures import (
     SpatioTemporalRepresentation,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from stdpose_mm.engine.seeding import generators_from
+from research.study.held_out_data import generators_from
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.pose_estimators.window_pose_estimator import WindowPoseEstimator
 

@@ -15,9 +15,8 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from stdpose_mm.engine.dataset_configs import show_labels
-from stdpose_mm.engine.samplers import EvenlySpacedSampler
-from stdpose_mm.engine.seeding import derive_seed, generators_from
+from research.study.held_out_data import EvenlySpacedSampler, generators_from, show_labels
+from stdpose_mm.engine.seeding import derive_seed
 from stdpose_mm.errors import InputError, require_whole
 
 SEED = 0

@@ -21,8 +21,8 @@ from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 
 from research.study import HeldOutLossHook
+from research.study.held_out_data import EvenlySpacedSampler
 from research.study.held_out_loss_hook import mean_losses
-from stdpose_mm.engine.samplers import EvenlySpacedSampler
 from stdpose_mm.errors import InputError
 from support.toy_training import ITERS_PER_EPOCH, train
 

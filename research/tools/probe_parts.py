@@ -121,7 +121,7 @@ def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -
     """
     from mmpose.registry import MODELS
 
-    from stdpose_mm.engine.seeding import generators_from
+    from research.study.held_out_data import generators_from
     from stdpose_mm.inference.window_model import read_checkpoint
 
     if 'model' not in cfg:
@@ -151,7 +151,7 @@ def read_batches(
     """
     from mmengine.runner import Runner
 
-    from stdpose_mm.engine.dataset_configs import show_labels
+    from research.study.held_out_data import show_labels
 
     if 'dataset' not in (cfg.get('val_dataloader') or {}):
         raise InputError(

@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from research.export.fuser_export import export_fuser
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.engine.checkpoints import last_checkpoint
-from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.engine.schedules import set_iterations
+from stdpose_mm.engine.config_files import read_config, set_iterations
+from stdpose_mm.engine.runner import last_checkpoint
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import atomic_path

@@ -33,8 +33,7 @@ from stdpose_mm.detection import (
     build_person_detector,
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
-from stdpose_mm.engine.config_files import read_stored_config
-from stdpose_mm.engine.model_names import find_model
+from stdpose_mm.engine.config_files import find_model, read_stored_config
 from stdpose_mm.errors import (
     InputError,
     InputWarning,
@@ -100,7 +99,7 @@ class STDPoseInferencer(Pose2DInferencer):
 
     Args:
         model: Config file, loaded config, or a name (see
-            :func:`~stdpose_mm.engine.model_names.find_model`); None for the config inside the
+            :func:`~stdpose_mm.engine.config_files.find_model`); None for the config inside the
             weights.
         weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
         device: Where the networks run; by default the best one available.

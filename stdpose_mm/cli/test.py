@@ -55,8 +55,8 @@ def test(options: TestOptions) -> None:
     cfg = options.load_config()
     from mmengine.dist import is_main_process
 
-    from stdpose_mm.engine.config_files import config_mistakes, require_label_files
-    from stdpose_mm.engine.training_processes import training_processes
+    from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.runner import training_processes
 
     require_checkpoint(options.checkpoint)
     cfg.load_from = options.checkpoint
@@ -76,7 +76,6 @@ def test(options: TestOptions) -> None:
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
     with training_processes(cfg), config_mistakes(options.config):
-        require_label_files(cfg, 'test')
         metrics = measure(cfg, flips, own_flip)
         is_first = is_main_process()
     if not is_first:
@@ -104,9 +103,9 @@ def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, flo
     from mmengine.model import is_model_wrapper
     from mmpose.engine.hooks import PoseVisualizationHook
 
-    from stdpose_mm.engine.whole_model_runner import WholeModelRunner
+    from stdpose_mm.engine.runner import CheckedRunner
 
-    runner = WholeModelRunner.from_cfg(cfg)
+    runner = CheckedRunner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     metrics: dict[str, float] = {}
     drawing = [h for h in runner.hooks if isinstance(h, PoseVisualizationHook) and h.enable]

@@ -48,19 +48,13 @@ def train(options: TrainOptions) -> None:
         InputError: If something that was given cannot be used.
     """
     cfg = options.load_config()
-    from stdpose_mm.engine.config_files import (
-        config_mistakes,
-        require_label_files,
-        require_schedule,
-    )
-    from stdpose_mm.engine.training_processes import training_processes
-    from stdpose_mm.engine.training_runner import TrainingRunner
+    from stdpose_mm.engine.config_files import config_mistakes, require_schedule
+    from stdpose_mm.engine.runner import CheckedRunner, training_processes
 
     apply_options(cfg, options)
     with training_processes(cfg), config_mistakes(options.config):
         require_schedule(cfg)
-        require_label_files(cfg, 'train', 'val')
-        TrainingRunner.from_cfg(cfg).train()
+        CheckedRunner.from_cfg(cfg).train()
 
 
 def apply_options(cfg: Config, options: TrainOptions) -> None:
@@ -91,7 +85,7 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
             # cuBLAS reads this variable when it starts, and is not deterministic without it.
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     if options.resume is not None:
-        from stdpose_mm.engine.checkpoints import last_checkpoint
+        from stdpose_mm.engine.runner import last_checkpoint
 
         checkpoint = last_checkpoint(cfg.work_dir) if options.resume == 'auto' else options.resume
         # A first start under `--resume` keeps the pretrained weights of the config.

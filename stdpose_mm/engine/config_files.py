@@ -1,4 +1,4 @@
-"""Config files, and errors that say what is wrong with them."""
+"""Config files, by path or by name, and errors that say what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,87 +6,46 @@ import ast
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.fileio import load
+from mmengine.runner import Runner
 
-from stdpose_mm.engine.dataset_configs import nested_datasets
 from stdpose_mm.errors import InputError, one_line, require_whole
 from stdpose_mm.io.file_names import require_config
+from stdpose_mm.mmpose_patches import config_folder
 from stdpose_mm.text import listed
+
+MODEL_INDEX = 'model-index.yml'
 
 _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
 """Name of a class, with or without the scope of its registry."""
 
-_BUILDER = re.compile(r'build_\w+|from_cfg')
+_BUILDER = re.compile(r'build_\w+|from_cfg|_maybe_compile')
 """Functions of MMEngine that build objects from a config."""
 
-_LIBRARIES = (
-    'mmengine',
-    'mmcv',
-    'mmdet',
-    'mmpose',
-    'mmpretrain',
-    'numpy',
-    'torch',
-    'torchvision',
-)
+_WRONG_ENTRY = re.compile(r' registry\. |got an unexpected keyword argument|missing \d+ required ')
+"""Messages of registries, and of Python, on an entry that names no class or does not fit it."""
 
 _READ = {
+    *signature(Runner).parameters,
     'activation_checkpointing',
-    'auto_scale_lr',
     'compile',
-    'custom_hooks',
     'custom_imports',
-    'data_preprocessor',
-    'default_hooks',
-    'default_scope',
     'efficient_conv_bn_eval',
-    'env_cfg',
-    'experiment_name',
     'find_unused_parameters',
-    'load_from',
-    'log_level',
-    'log_processor',
-    'model',
     'model_wrapper_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'randomness',
-    'resume',
     'sync_bn',
-    'test_cfg',
-    'test_dataloader',
-    'test_evaluator',
-    'train_cfg',
-    'train_dataloader',
-    'val_cfg',
-    'val_dataloader',
-    'val_evaluator',
-    'visualizer',
-    'work_dir',
 }
 """Entries of a config that MMEngine's runner and the tools here read. All other entries are helper
 variables of config files, without effect once the files have been read."""
-
-_USUAL = ('model.KEY', 'train_dataloader.KEY', 'test_dataloader.KEY')
-"""Examples for the error message if no similar entry is found."""
-
-_WRONG_ENTRY = re.compile(
-    r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
-    r'missing \d+ required '
-)
-"""Messages of registries, and of Python, on an entry that names no class or does not fit it."""
-
-
-_OTHER_KIND = re.compile(r'because (\w+) is a dict in the child config .*\'(\w+)\'> in base')
-"""MMEngine's message on a dictionary that cannot be merged with what the base file has there."""
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -97,61 +56,33 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
             an entry that nothing reads.
     """
     require_config(path)
+    what = f'config {path} cannot be read'
     try:
         cfg = Config.fromfile(path)
+        for option, value in (options or {}).items():
+            what = f'--cfg-options {option}={value} does not fit {path}'
+            _require_read(cfg, option)
+            cfg.merge_from_dict({option: value})
+    except InputError:
+        raise
     # A config is a program that the user wrote: it may fail in every way.
     except Exception as error:
-        _require_same_kind(error, f'config {path} cannot be read')
         raise InputError(
-            f'config {path} cannot be read ({type(error).__name__}: {one_line(error)}), '
-            'correct the file'
+            f'{what} ({type(error).__name__}: {one_line(error)}), correct it'
         ) from error
-    _require_read(cfg, options or {})
-    try:
-        cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, AttributeError) as error:
-        _require_same_kind(error, f'--cfg-options {options} do not fit {path}')
-        raise InputError(f'--cfg-options {options} do not fit {path}: {one_line(error)}') from error
     return cfg
 
 
-def _require_same_kind(error: Exception, what: str) -> None:
-    """Raise InputError with MMEngine's way out, which stands behind all values in its message."""
-    if found := _OTHER_KIND.search(str(error)):
-        raise InputError(
-            f'{what}: {found[1]} is a dictionary and in the base {found[2]}, which cannot be '
-            'merged, add _delete_=True to the dictionary'
-        ) from error
-
-
-def _require_read(cfg: Config, options: Mapping[str, Any]) -> None:
+def _require_read(cfg: Config, option: str) -> None:
     """Raise InputError for an option that would change nothing; suggest similar entries."""
-    for option, value in options.items():
-        name, _, rest = option.partition('.')
-        if name in _READ:
-            continue
+    name, _, rest = option.partition('.')
+    if name not in _READ:
         meant = [f'{read}.{rest}'.rstrip('.') for read in get_close_matches(name, _READ, 1, 0.8)]
-        last = f'.{option.split(".")[-1]}'
-        alike = [entry for entry in _dotted(cfg.to_dict()) if entry.endswith(last)]
-        meant += [entry for entry in alike if entry.split('.')[0] in _READ]
-        meant = list(dict.fromkeys(meant))
+        meant += [f'{part}.{name}' for part in sorted(_READ) if name in (cfg.get(part) or ())]
         raise InputError(
-            f'--cfg-options {option}={value} would change nothing, since no run reads {name!r}, '
-            f'set what a run reads, such as {listed(meant or _USUAL, 4)}'
+            f'--cfg-options {option} would change nothing, since no run reads {name!r}, set what a '
+            f'run reads, such as {listed(meant or ["model.KEY", "train_dataloader.KEY"], 4)}'
         )
-
-
-def _dotted(node: Any, name: str = '') -> Iterator[str]:
-    """List the names of all entries within ``node`` as ``--cfg-options`` takes them."""
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(node, Mapping):
-        items = node.items()
-    elif isinstance(node, list | tuple):
-        items = enumerate(node)
-    for key, inner in items:
-        own = f'{name}.{key}' if name else str(key)
-        yield own
-        yield from _dotted(inner, own)
 
 
 def read_stored_config(text: str, source: str | Path) -> Config:
@@ -167,13 +98,19 @@ def read_stored_config(text: str, source: str | Path) -> Config:
     Raises:
         InputError: If the text is anything else.
     """
-    entries = {}
     try:
-        for line in ast.parse(text).body:
-            if not (isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)):
-                raise ValueError('a statement that sets no name')
-            entries[line.targets[0].id] = ast.literal_eval(_DictCalls().visit(line.value))
-    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
+        lines: Any = _DictCalls().visit(ast.parse(text)).body
+        if not all(isinstance(line, ast.Assign) for line in lines):
+            raise ValueError('a statement that sets no name')
+        entries = {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+    except (
+        AttributeError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise InputError(
             f'the config in checkpoint {source} holds more than plain values and is not run, give '
             'a config as model'
@@ -188,19 +125,20 @@ def read_stored_config(text: str, source: str | Path) -> Config:
 
 
 class _DictCalls(ast.NodeTransformer):
-    """Turn ``dict(a=1)`` into ``{'a': 1}``."""
+    """Turn ``dict({'b': 2}, a=1)`` into a display of a dictionary; other calls stay, as refused."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        name = node.func.id if isinstance(node.func, ast.Name) else None
-        if name != 'dict' or len(node.args) > 1:
-            raise ValueError(f'a call of {name}')
-        positional = node.args[0] if node.args else ast.Dict([], [])
-        if not isinstance(positional, ast.Dict) or any(key.arg is None for key in node.keywords):
-            raise ValueError('a dict of no plain entries')
+        first = node.args[0] if node.args else ast.Dict([], [])
+        if (
+            not (isinstance(node.func, ast.Name) and node.func.id == 'dict')
+            or len(node.args) > 1
+            or not isinstance(first, ast.Dict)
+        ):
+            return node
+        keys = [ast.Constant(key.arg) for key in node.keywords]
         return ast.Dict(
-            [*positional.keys, *(ast.Constant(key.arg) for key in node.keywords)],
-            [*positional.values, *(key.value for key in node.keywords)],
+            [*first.keys, *keys], [*first.values, *(key.value for key in node.keywords)]
         )
 
 
@@ -238,60 +176,38 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
         ValueError,
     ) as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        names = [frame.f_code.co_name for frame in frames]
+        building = [n for n, frame in enumerate(frames) if _BUILDER.match(frame.f_code.co_name)]
+        is_mistake = building and (
+            _WRONG_ENTRY.search(str(error)) or all(map(_of_library, frames[building[-1] :]))
+        )
+        if not is_mistake:
+            raise
+        classes = [frame.f_locals.get('obj_cls') for frame in reversed(frames)]
+        built = next((kind.__name__ for kind in classes if isinstance(kind, type)), 'the runner')
         # KeyError shows its text in quotes.
-        text = str(error.args[0]) if error.args else ''
-        wrong_entry = 'build_from_cfg' in names and _WRONG_ENTRY.search(text)
-        if names[-1] == 'build_from_cfg' and not isinstance(frames[-1].f_locals['cfg'], Mapping):
-            got = frames[-1].f_locals['cfg']
-            sentence = f'{got!r} stands where a dictionary with a type is expected'
-        elif wrong_entry:
-            sentence = text.split('. Please check')[0]
-            scope = text.partition('.')[0]
-            if scope in _LIBRARIES and find_spec(scope) is None:
-                sentence += f' because {scope} is not installed'
-        else:
-            builder = next((n for n, name in enumerate(names) if _BUILDER.match(name)), None)
-            if builder is None or not all(map(_of_library, frames[builder:])):
-                raise
-            sentence = f'{_built(frames)}: {one_line(error).rstrip(".")}'
-        raise InputError(f'config {config}: {sentence}, correct that entry') from error
+        text = error.args[0] if isinstance(error, KeyError) and error.args else one_line(error)
+        sentence = str(text).split('. Please check')[0].rstrip('.')
+        raise InputError(f'config {config}: {built}: {sentence}, correct that entry') from error
+
+
+def _of_library(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get('__name__')).split('.')[0]
+    return package.startswith(('mm', 'torch', 'numpy')) or package in sys.stdlib_module_names
 
 
 def require_schedule(cfg: Config) -> None:
     """Refuse settings whose errors MMEngine finds only during training, or never.
 
     Raises:
-        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, there
-            is no such optimizer, its learning rate is no number, or no metric of ``val_evaluator``
-            fits the name by which the best checkpoint is chosen.
+        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, or no
+            metric of ``val_evaluator`` fits the name by which the best checkpoint is chosen.
     """
-    for name in ('max_epochs', 'max_iters', 'val_interval'):
-        require_whole(f'train_cfg.{name}', (cfg.get('train_cfg') or {}).get(name, 1), 1)
-    from mmpose.registry import OPTIMIZERS
-
-    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
-    kind = optimizer.get('type')
-    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-        raise InputError(
-            f'optim_wrapper.optimizer.type is {kind!r}, expected an optimizer of PyTorch or a '
-            'registered one'
-        )
-    rate = optimizer.get('lr')
-    if isinstance(rate, str | bool | list | tuple | Mapping):
-        raise InputError(
-            f'optim_wrapper.optimizer.lr must be a number, got {rate!r}, set it to one such as 1e-3'
-        )
-    _require_best_metric(cfg)
-
-
-def _require_best_metric(cfg: Config) -> None:
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    chosen, evaluator = checkpoint.get('save_best'), cfg.get('val_evaluator')
-    if not evaluator or not isinstance(chosen, str) or chosen == 'auto':
-        return
     from mmpose.registry import METRICS
 
+    for name in ('max_epochs', 'max_iters', 'val_interval'):
+        require_whole(f'train_cfg.{name}', (cfg.get('train_cfg') or {}).get(name, 1), 1)
+    chosen = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    evaluator = cfg.get('val_evaluator') or []
     metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     prefixes = [
         metric.get('prefix') or getattr(METRICS.get(metric['type']), 'default_prefix', None)
@@ -299,51 +215,95 @@ def _require_best_metric(cfg: Config) -> None:
         if isinstance(metric, Mapping) and isinstance(metric.get('type'), str)
     ]
     # The names of a metric without a prefix are known only to itself.
-    if len(prefixes) == len(metrics) and all(prefixes) and chosen.split('/')[0] not in prefixes:
-        named = listed([metric['type'] for metric in metrics], 4)
+    is_known = metrics and len(prefixes) == len(metrics) and all(prefixes)
+    if is_known and isinstance(chosen, str) and chosen.split('/')[0] not in (*prefixes, 'auto'):
         raise InputError(
-            f'default_hooks.checkpoint.save_best is {chosen!r}, but the metrics of {named} begin '
-            f'with {listed([f"{prefix}/" for prefix in prefixes], 4)}, set it to one of these'
+            f'default_hooks.checkpoint.save_best is {chosen!r}, but the metrics of val_evaluator '
+            f'begin with {listed([f"{prefix}/" for prefix in prefixes], 4)}, set it to one of these'
         )
 
 
-def require_label_files(cfg: Config, *splits: str) -> None:
-    """Refuse missing data before the config is printed and a model is built.
+def set_iterations(config: Config, iterations: int) -> None:
+    """Change the length of a training that counts steps.
 
-    Datasets within others (``ConcatDataset``) are checked, too. Those of other projects look for
-    their data when they are built.
+    A linear warm-up keeps its length, or takes half of the steps if there are fewer; everything
+    after it is stretched or compressed to the remaining steps.
 
     Args:
-        cfg: The config.
-        *splits: Splits whose dataloaders are checked: 'train', 'val', 'test'.
+        config: Config with ``train_cfg.max_iters``; it is changed.
+        iterations: New number of training steps.
 
     Raises:
-        InputError: If a dataset has no label files, or not the detected boxes that it is to read;
-            it says where they should be.
+        InputError: If the config counts epochs, or there is less than one step.
     """
-    from mmpose.registry import DATASETS
+    require_whole('the number of training steps', iterations, 1)
+    before = (config.get('train_cfg') or {}).get('max_iters')
+    schedulers = config.get('param_scheduler') or []
+    if before is None or any(scheduler.get('by_epoch', True) for scheduler in schedulers):
+        raise InputError(
+            'the config counts epochs, expected one that counts steps: train_cfg.max_iters, and '
+            'by_epoch=False in every entry of param_scheduler'
+        )
+    config.train_cfg.max_iters = iterations
+    spans = [(each.get('begin', 0), each.get('end', before)) for each in schedulers]
+    warm_ups = [
+        end
+        for each, (begin, end) in zip(schedulers, spans, strict=True)
+        if each.type == 'LinearLR' and begin == 0 and end < before
+    ]
+    warm_up = max(warm_ups, default=0)
+    kept = min(warm_up, iterations // 2)
 
-    for split in splits:
-        for dataset in nested_datasets((cfg.get(f'{split}_dataloader') or {}).get('dataset')):
-            kind = dataset.get('type')
-            if isinstance(kind, str) and hasattr(DATASETS.get(kind), 'label_files'):
-                built = DATASETS.build({**dataset, 'lazy_init': True, 'pipeline': []})
-                built.label_files()
-                if hasattr(built, 'require_bbox_file'):
-                    built.require_bbox_file()
+    def moved(step: int) -> int:
+        if step < warm_up:
+            return round(step * kept / warm_up)
+        return kept + round((step - warm_up) * (iterations - kept) / (before - warm_up))
+
+    for scheduler, (begin, end) in zip(schedulers, spans, strict=True):
+        scheduler.begin, scheduler.end = moved(begin), moved(end)
+        if 'milestones' in scheduler:
+            scheduler.milestones = [moved(step) for step in scheduler.milestones]
+        if 'T_max' in scheduler:
+            length = scheduler.end - scheduler.begin
+            scheduler.T_max = round(scheduler.T_max * length / (end - begin))
+    if schedulers:
+        # With very few steps the warm-up may be empty.
+        config.param_scheduler = [each for each in schedulers if each.end > each.begin]
 
 
-def _of_library(frame: FrameType) -> bool:
-    package = str(frame.f_globals.get('__name__')).split('.')[0]
-    return package in _LIBRARIES or package in sys.stdlib_module_names
+# The configs of this package by name, as MMPose's inferencers take them
 
 
-def _built(frames: Sequence[FrameType]) -> str:
-    """Name what was being built when an error was raised, innermost first."""
-    for frame in reversed(frames):
-        name = frame.f_code.co_name
-        if name == 'build_from_cfg' and isinstance(frame.f_locals.get('obj_cls'), type):
-            return frame.f_locals['obj_cls'].__name__
-        if name in ('build_dataloader', 'build_train_loop', 'build_logger'):
-            return name.removeprefix('build_').replace('_', ' ')
-    return 'the runner'
+def config_files(folder: Path) -> list[Path]:
+    """List the configs of models below ``configs`` of a folder, without their parts."""
+    root = folder / 'configs'
+    return sorted(path for path in root.rglob('*.py') if '_base_' not in path.parts)
+
+
+def find_model(name: str) -> tuple[Path, str | None] | None:
+    """Find the config of a model of this package.
+
+    Args:
+        name: A name or alias in a metafile of ``configs``, or the name of any config file there
+            without its suffix. Case does not count.
+
+    Returns:
+        The config, and its weights if the metafile has any; None if there is no such model.
+
+    Raises:
+        InputError: If several config files have that name.
+    """
+    folder, wanted = config_folder(), name.lower()
+    index = folder / MODEL_INDEX
+    metafiles = load(index)['Import'] if index.is_file() else []
+    for model in (model for file in metafiles for model in load(folder / file)['Models']):
+        aliases = model.get('Alias', [])
+        aliases = [aliases] if isinstance(aliases, str) else aliases
+        if wanted in (known.lower() for known in (model['Name'], *aliases)):
+            return folder / model['Config'], model.get('Weights')
+    found = [path for path in config_files(folder) if path.stem.lower() == wanted]
+    if len(found) > 1:
+        raise InputError(
+            f'several configs are named {name}: {", ".join(map(str, found))}, give the path of one'
+        )
+    return (found[0], None) if found else None

@@ -1,13 +1,27 @@
-"""Seeds derived from the position of a draw, independent of earlier draws."""
+"""Randomness that depends only on the seed and on the position of a draw, not on earlier draws.
+
+So a stopped and resumed run gives the same losses as an uninterrupted one:
+
+- the order of the samples, and a seed for each: :class:`SeededSampler` and
+  :class:`SeededInfiniteSampler`;
+- the augmentation of a sample from its seed, in any worker: :class:`SeedSample`;
+- the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS
 
 
 class SampleIndex(int):
@@ -65,21 +79,137 @@ def seed_cpu_generators(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
 
 
-@contextmanager
-def generators_from(seed: int) -> Iterator[None]:
-    """Seed the global generators in the context, and restore their states after it.
+@DATA_SAMPLERS.register_module()
+class SeededSampler(DefaultSampler):
+    """Draw as MMEngine's ``DefaultSampler``, with seeded indices; for epoch-based training.
 
-    Of several GPUs only the current one's generator is restored.
+    The seed of a draw follows from the sampler's seed, the epoch and the place in the epoch's
+    global order, and so depends neither on the number of workers nor on earlier draws. Use it with
+    :class:`SeedSample` as the first transform.
 
-    Args:
-        seed: A 32-bit seed.
+    Args: as ``DefaultSampler``.
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    try:
-        with torch.random.fork_rng(devices):
-            seed_generators(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._start = 0
+
+    def start_next_epoch_at(self, num_samples: int) -> None:
+        """Skip the first ``num_samples`` of this rank, in the next epoch only.
+
+        For resuming from a checkpoint that was written in the middle of an epoch.
+        """
+        self._start = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        start, self._start = self._start, 0
+        for draw, index in enumerate(super().__iter__()):
+            if draw >= start:
+                place = self.rank + draw * self.world_size
+                yield SampleIndex(index, derive_seed(self.seed, self.epoch, place))
+
+
+@DATA_SAMPLERS.register_module()
+class SeededInfiniteSampler(InfiniteSampler):
+    """Draw as MMEngine's ``InfiniteSampler``, with seeded indices; for iteration-based training.
+
+    The seed of a draw follows from the sampler's seed and the place in the endless global order.
+    Use it with :class:`SeedSample` as the first transform. Resuming works with
+    MMEngine's own loop, which skips what was already drawn.
+
+    Args: as ``InfiniteSampler``.
+    """
+
+    def _infinite_indices(self) -> Iterator[int]:
+        for place, index in enumerate(super()._infinite_indices()):
+            yield SampleIndex(index, derive_seed(self.seed, place))
+
+
+@TRANSFORMS.register_module()
+class SeedSample(BaseTransform):
+    """Seed the global generators with the seed of this draw; the first transform of a pipeline.
+
+    MMPose's augmentations draw from the global generators of NumPy and Python. Seeded once per
+    worker, what they draw depends on the number of workers and on everything drawn before, and
+    MMEngine gives a worker the same seed again in every epoch. Seeded per draw, it depends on the
+    draw alone.
+
+    Required key: ``sample_idx`` as set by ``BaseDataset``, carrying the seed given by
+    :class:`SeededSampler` or :class:`SeededInfiniteSampler`.
+    An index without a seed (another sampler, ``dataset[0]``) leaves the generators as they are.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Seed ``random``, ``numpy.random`` and ``torch`` on the CPU; return ``results``."""
+        index = results['sample_idx']
+        if isinstance(index, SampleIndex):
+            seed_cpu_generators(index.seed)
+        return results
+
+
+@HOOKS.register_module()
+class RandomStateHook(Hook):
+    """Make the randomness of every training step a function of the seed and the step's number.
+
+    MMEngine restores weights, optimizer, schedulers and the number of the step, but no generator,
+    so what a resumed run draws (dropout, sampled losses) differs from the run it continues.
+    Instead of storing the states of all generators of all ranks, this hook seeds them before every
+    step from (seed, rank, step). It also
+
+    - keeps the sampler's seed in the checkpoint: without a configured seed MMEngine draws a new
+      one and builds the sampler with it before it reads the checkpoint's;
+    - lets an epoch-based run that resumes in the middle of an epoch go on there: MMEngine would
+      begin that epoch again. This needs :class:`SeededSampler`.
+
+    Exact resuming further needs the seeded samplers and :class:`SeedSample`;
+    without them it holds at the end of an epoch only, for data loaders without persistent workers.
+    Accumulated gradients are not part of a checkpoint: save at a multiple of
+    ``accumulative_counts``.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._sampler_seed: int | None = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the sampler's seed."""
+        seed = getattr(runner.train_dataloader.sampler, 'seed', None)
+        if seed is not None:
+            checkpoint['sampler_seed'] = seed
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember the sampler's seed of the run that is resumed."""
+        self._sampler_seed = checkpoint.get('sampler_seed')
+
+    def before_train(self, runner: Runner) -> None:
+        """Continue with the sampler where the resumed run left it."""
+        # A checkpoint also serves as mere pretrained weights (`load_from`): iteration 0.
+        if runner.iter == 0:
+            return
+        sampler = runner.train_dataloader.sampler
+        if not isinstance(sampler, SeededSampler | SeededInfiniteSampler):
+            return
+        if self._sampler_seed is not None:
+            sampler.seed = self._sampler_seed
+        if isinstance(sampler, SeededSampler):
+            # After a checkpoint of the epoch's last iteration no samples remain, but the hooks at
+            # the end of the epoch (schedulers, validation) must still run.
+            done = runner.iter - runner.epoch * len(runner.train_dataloader)
+            if done > 0:
+                runner.logger.info(f'resuming epoch {runner.epoch + 1} after {done} iterations')
+                sampler.start_next_epoch_at(done * runner.train_dataloader.batch_size)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed the draws between two epochs: the data loader's workers and first batches."""
+        self._seed(runner)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | tuple | list | None = None
+    ) -> None:
+        """Seed the model's random draws in this step."""
+        self._seed(runner)
+
+    @staticmethod
+    def _seed(runner: Runner) -> None:
+        seed_generators(derive_seed(runner.seed, get_rank(), runner.iter))

@@ -26,8 +26,7 @@ from torch.utils.data import DataLoader
 
 from stdpose_mm.datasets.body import ClipWindowDataset
 from stdpose_mm.engine.config_files import config_mistakes
-from stdpose_mm.engine.samplers import SeededInfiniteSampler
-from stdpose_mm.engine.seeding import derive_seed, seed_generators
+from stdpose_mm.engine.seeding import SeededInfiniteSampler, derive_seed, seed_generators
 from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy, pose_sizes
 from stdpose_mm.inference.window_model import WindowModel, move_to
 from stdpose_mm.io.video import FrameSource

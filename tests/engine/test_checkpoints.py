@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.engine.checkpoints import last_checkpoint
+from stdpose_mm.engine.runner import last_checkpoint
 
 
 @pytest.mark.parametrize('record', [None, '', 'iter_30.pth'], ids=['none', 'empty', 'removed'])

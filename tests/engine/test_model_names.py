@@ -8,7 +8,7 @@ from mmengine.fileio import load
 
 from stdpose_mm import mmpose_patches
 from stdpose_mm.apis import STDPoseInferencer
-from stdpose_mm.engine.model_names import find_model
+from stdpose_mm.engine.config_files import find_model
 from stdpose_mm.errors import InputError
 from support.paths import ROOT
 

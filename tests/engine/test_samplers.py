@@ -10,9 +10,13 @@ import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmpose.datasets import CombinedDataset
 
-from stdpose_mm.engine.samplers import SeededInfiniteSampler, SeededSampler
-from stdpose_mm.engine.seeding import SampleIndex, derive_seed
-from stdpose_mm.engine.transforms import SeedSample
+from stdpose_mm.engine.seeding import (
+    SampleIndex,
+    SeededInfiniteSampler,
+    SeededSampler,
+    SeedSample,
+    derive_seed,
+)
 
 
 def _draws(sampler: SeededSampler, epoch: int) -> list[tuple[int, int]]:

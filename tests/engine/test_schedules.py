@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from stdpose_mm.engine.schedules import set_iterations
+from stdpose_mm.engine.config_files import set_iterations
 from stdpose_mm.errors import InputError
 
 WARM_UP = dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False)
@@ -68,5 +68,5 @@ def test_epochs_are_refused(cfg: Config) -> None:
 
 
 def test_no_step_is_refused() -> None:
-    with pytest.raises(InputError, match='must be at least 1, got 0'):
+    with pytest.raises(InputError, match='must be a whole number from 1, got 0'):
         set_iterations(schedule(WARM_UP, COSINE), 0)

@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
 
-from stdpose_mm.engine.model_names import config_files
+from stdpose_mm.engine.config_files import config_files
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
 from support.paths import CONFIGS, ROOT
 

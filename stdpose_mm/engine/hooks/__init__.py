@@ -2,12 +2,6 @@
 
 from .checkpoint_report_hook import CheckpointReportHook
 from .heatmap_teacher_hook import HeatmapTeacherHook
-from .random_state_hook import RandomStateHook
 from .window_visualization_hook import WindowVisualizationHook
 
-__all__ = [
-    'CheckpointReportHook',
-    'HeatmapTeacherHook',
-    'RandomStateHook',
-    'WindowVisualizationHook',
-]
+__all__ = ['CheckpointReportHook', 'HeatmapTeacherHook', 'WindowVisualizationHook']

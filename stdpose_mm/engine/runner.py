@@ -1,0 +1,174 @@
+"""Runs of MMEngine that stop where they would go on with a wrong or an incomplete checkpoint."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
+
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.io import atomic_path
+
+_WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""Errors that MMEngine raises on a checkpoint of another layout or model."""
+
+
+class CheckedRunner(Runner):
+    """MMEngine's runner, which refuses a checkpoint that does not fit the run.
+
+    MMEngine only logs missing weights and goes on with random ones, and with a new optimizer if the
+    checkpoint has none. Weights that a training starts from (``load_from``) need not be all of the
+    model's, see :class:`~stdpose_mm.engine.hooks.CheckpointReportHook`.
+    """
+
+    _load_from: str | None
+    _needs_all_weights = False
+
+    def train(self) -> nn.Module:
+        """Train, or go on from the last checkpoint of the work folder that there is."""
+        self._needs_all_weights = bool(self._resume)
+        if self._resume and self._load_from is None:
+            self._load_from = last_checkpoint(self.work_dir)
+        return super().train()
+
+    def test(self) -> dict[str, float]:
+        """Test a checkpoint of this model."""
+        self._needs_all_weights = True
+        return super().test()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Restore the complete state of a run of this config.
+
+        Raises:
+            InputError: If the file cannot be read or is not of such a run.
+        """
+        with _refusing(
+            f'checkpoint {filename} cannot be resumed',
+            'give one of a run with this config, or its weights alone as load_from',
+        ):
+            super().resume(filename, *args, **kwargs)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: Any = ((r'^module.', ''),),
+    ) -> Any:
+        """Load the weights; all of them in a test and in a run that is resumed.
+
+        Raises:
+            InputError: If they cannot be read or are not those of the model.
+        """
+        done = 'resumed' if self._resume else 'loaded into the model'
+        with _refusing(f'checkpoint {filename} cannot be {done}', 'give one of this model'):
+            strict = strict or self._needs_all_weights
+            checkpoint = super().load_checkpoint(filename, map_location, strict, list(revise_keys))
+            if self._resume and 'optimizer' not in checkpoint:
+                raise LookupError('it holds no optimizer')
+        return checkpoint
+
+
+@contextmanager
+def _refusing(what: str, advice: str) -> Iterator[None]:
+    """Turn errors about a checkpoint that does not fit into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _WRONG as error:
+        raise InputError(f'{what} ({one_line(error)}), {advice}') from error
+
+
+def last_checkpoint(work_dir: str) -> str | None:
+    """Find the last checkpoint of the runs in a work folder; None if there is none yet.
+
+    A killed run may leave no record, an empty one, or that of a checkpoint that was removed to make
+    room for the next one: then the existing checkpoint of the highest step is returned.
+    """
+    if not Path(work_dir).is_dir():
+        return None
+    recorded = find_latest_checkpoint(work_dir) or ''
+    # The path recorded is absolute: after the folder was moved the file lies beside the record.
+    moved = Path(work_dir) / Path(recorded).name
+    if moved.is_file():
+        return str(moved)
+    if Path(recorded).is_file() or '://' in recorded:
+        return recorded
+    by_step = {
+        int(step[1]): str(path)
+        for path in Path(work_dir).iterdir()
+        if (step := re.fullmatch(r'(?:iter|epoch)_([0-9]+)\.pth', path.name))
+    }
+    return by_step[max(by_step)] if by_step else None
+
+
+@register_backend('local', force=True, prefixes='')
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's files on the disk, checkpoints above all, under a temporary name until complete.
+
+    So a killed run, or a full disk, leaves no incomplete checkpoint. This backend replaces
+    MMEngine's own in every process that imports this package.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write a file.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        with atomic_path(filepath) as temporary:
+            temporary.write_bytes(obj)
+
+
+@contextmanager
+def training_processes(cfg: Config) -> Iterator[None]:
+    """Join the processes of a launcher for a training or a test, and part from them after it.
+
+    MMEngine joins processes that have a GPU each. On CPUs it would choose a GPU as well, so they
+    are joined here; MMEngine keeps an existing process group, and wraps the model as configured.
+
+    Whatever holds the runner or its model must be gone when the block ends: PyTorch stops the
+    threads of a group with its last reference. A thread that outlives the interpreter aborts the
+    process. Nothing is stopped after an error, since others might be waited for.
+
+    Args:
+        cfg: Config of the runner; on CPUs it gets a ``model_wrapper_cfg`` unless it has one.
+            Nothing is done without a launcher.
+
+    Raises:
+        InputError: If there is no GPU, and another launcher than 'pytorch' started the processes.
+    """
+    launcher = cfg.get('launcher') or 'none'
+    if launcher == 'none':
+        yield
+        return
+    if not torch.cuda.is_available():
+        if launcher != 'pytorch':
+            raise InputError(
+                f'--launcher {launcher} works on GPUs and there is none, start the processes by '
+                'tools/dist_train.sh or tools/dist_test.sh'
+            )
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
+        cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    yield
+    # Runners and their hooks refer to each other.
+    gc.collect()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
