@@ -108,28 +108,26 @@ class CacheUsage(NamedTuple):
 class ResultCache(MutableMapping[str, T]):
     """Results by key, each in a file of named arrays that is either complete or absent.
 
-    Several processes may use it at once. Without an owner, an entry that cannot be written is an
-    error; with one, work goes on without it.
+    Several processes may use it at once. A result that cannot be written is only missing later.
 
     Args:
+        owner: The cache.
         folder: Folder of the files; created when the first result is stored.
+        video: Name of the video, for display.
         encode: Converts a result to named arrays.
         decode: Converts the arrays back to a result.
-        owner: The cache that the folder is a part of.
-        video: Name of the video, for display by the owner.
     """
 
     def __init__(
         self,
-        folder: PathLike,
+        owner: CacheFolder,
+        folder: Path,
+        video: str,
         encode: Callable[[T], Mapping[str, Any]],
         decode: Callable[[dict[str, np.ndarray]], T],
-        owner: CacheFolder | None = None,
-        video: str = '',
     ) -> None:
-        self._folder = Path(folder)
+        self._owner, self._folder, self._video = owner, folder, video
         self._encode, self._decode = encode, decode
-        self._owner, self._video = owner, video
 
     def __getitem__(self, key: str) -> T:
         try:
@@ -149,19 +147,16 @@ class ResultCache(MutableMapping[str, T]):
         np.savez(data, **self._encode(result))
         about = self._folder / DESCRIPTION
         try:
-            if self._owner is not None and not about.exists():
+            if not about.exists():
                 write_json(about, {'video': self._video})
             with atomic_path(self._path(key)) as temporary:
                 temporary.write_bytes(data.getbuffer())
         except (InputError, OSError) as error:
-            if self._owner is None:
-                raise
-            # Another process may just have cleared the folder.
+            # Not if another process has just cleared the folder.
             if not isinstance(error.__cause__ or error, FileNotFoundError):
                 self._owner.note_not_written(error)
         else:
-            if self._owner is not None:
-                self._owner.note_written(_size_on_disk(data.tell()))
+            self._owner.note_written(_size_on_disk(data.tell()))
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
@@ -211,7 +206,7 @@ class CacheFolder:
             decode: See there.
         """
         own = self.folder / fingerprint(code_fingerprint(), context)
-        return ResultCache(own, encode, decode, self, video)
+        return ResultCache(self, own, video, encode, decode)
 
     def usage(self) -> list[CacheUsage]:
         """List the usage of the cache by video, the most recently used first."""
@@ -252,7 +247,7 @@ class CacheFolder:
     def note_not_written(self, error: Exception) -> None:
         """Warn on stderr, once per reason, that nothing can be cached; the work itself goes on."""
         cause = error.__cause__ or error
-        reason = cause.strerror if isinstance(cause, OSError) else str(error)
+        reason = cause.strerror if isinstance(cause, OSError) else error
         _print_once(
             f'finished work cannot be kept in {self.folder} ({reason}), set {FOLDER_VARIABLE} to '
             'another folder'

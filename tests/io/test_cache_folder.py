@@ -44,16 +44,18 @@ def test_results_come_back_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_a_cache_is_a_mapping_on_the_disk(tmp_path: Path) -> None:
-    cache = ResultCache(tmp_path / 'folder', dict, dict)
+    cache = in_context(CacheFolder(tmp_path / 'folder'), 'one')
     assert (list(cache), len(cache), 'a' in cache) == ([], 0, False)
     assert not (tmp_path / 'folder').exists()
     cache['a'] = cache['b'] = ENTRY
     del cache['a']
-    assert list(ResultCache(tmp_path / 'folder', dict, dict)) == ['b']
+    assert list(in_context(CacheFolder(tmp_path / 'folder'), 'one')) == ['b']
     # What cannot be decoded, or lost its content in a power failure, is no entry.
-    assert 'b' not in ResultCache(tmp_path / 'folder', dict, lambda arrays: arrays['y'])
+    other = CacheFolder(tmp_path / 'folder').open(('one',), 'clip', dict, lambda found: found['y'])
+    assert 'b' not in other
+    (path,) = (tmp_path / 'folder').glob('*/b.npz')
     for length in (50, 0):
-        os.truncate(tmp_path / 'folder' / 'b.npz', length)
+        os.truncate(path, length)
         assert 'b' not in cache
 
 

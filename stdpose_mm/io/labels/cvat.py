@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stdpose_mm.errors import InputError, InputWarning, one_line
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     FrameNumbering,
@@ -34,6 +33,7 @@ from stdpose_mm.structures import (
     VideoLabels,
     unused_track_ids,
 )
+from stdpose_mm.text import counted
 
 from .coco_records import video_name
 from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Tag, Track, read_track, whole_number
@@ -41,6 +41,7 @@ from .fields import (
     MAX_COORDINATE,
     MAX_DEPTH,
     errors_of,
+    note,
     read_bytes,
     read_unzipped,
     require_distinct,
@@ -211,7 +212,7 @@ def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
             'those drawn as shapes, and taken for a person of its own; draw it with "Track" if it '
             'is one of the others or stays'
         )
-    warnings.warn(f'{path}: {said}', InputWarning, stacklevel=3)
+    note(f'{path}: {said}')
     return are_all
 
 
@@ -417,10 +418,8 @@ def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:
     """Warn of skeletons of pictures beside tracks, which are not read."""
     count = sum(len(image.findall('skeleton')) for image in root.findall('image'))
     if count:
-        warnings.warn(
-            f'{path}: {count} skeleton{"s" if count > 1 else ""} in <image> beside tracks '
+        note(
+            f'{path}: {counted(count, "skeleton")} in <image> beside tracks '
             f'{"are" if count > 1 else "is"} left out, as in "CVAT for images"; export all of them '
-            'as "CVAT for video 1.1"',
-            InputWarning,
-            stacklevel=3,
+            'as "CVAT for video 1.1"'
         )
