@@ -44,29 +44,11 @@ LIMITS_DEGREES: dict[str, tuple[float, float]] = {
 ANGLES = tuple(LIMITS_DEGREES)
 ANGLE_INDEX = {name: i for i, name in enumerate(ANGLES)}
 
+_ARM = ('shoulder', 'elbow', 'wrist', 'fingers')
+_LEG = ('hip', 'knee', 'ankle', 'heel', 'toes')
 POINTS = (
-    'pelvis',
-    'spine',
-    'head_bottom',
-    'head',
-    'head_top',
-    'nose',
-    'hair',
-    *(
-        f'{side}_{name}'
-        for side in SIDES
-        for name in (
-            'shoulder',
-            'elbow',
-            'wrist',
-            'fingers',
-            'hip',
-            'knee',
-            'ankle',
-            'heel',
-            'toes',
-        )
-    ),
+    *('pelvis', 'spine', 'head_bottom', 'head', 'head_top', 'nose', 'hair'),
+    *(f'{side}_{name}' for side in SIDES for name in (*_ARM, *_LEG)),
 )
 """3-D points of a posed body: the labelled joints and what else is needed to draw it."""
 POINT_INDEX = {name: i for i, name in enumerate(POINTS)}

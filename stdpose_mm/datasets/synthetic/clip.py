@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.constants import FOOTAGE_KINDS, FootageKind
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.structures import (
     NOT_LABELLED,
     POSETRACK_SKELETON,
@@ -21,7 +21,7 @@ from stdpose_mm.structures import (
 
 from .appearance import sample_appearance
 from .body import POINT_INDEX, BodyShape, pose_body, rotate_x
-from .camera import CameraPath, sample_camera
+from .camera import sample_camera
 from .footage import Footage
 from .motion import sample_movement
 from .render import JOINTS, PersonGeometry, build_geometry
@@ -62,13 +62,10 @@ class ClipSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f'{name} must be in {low}..{high}, got {value}')
-        if not 1 <= self.people[0] <= self.people[1] <= 20:
-            raise InputError(
-                'people must be two numbers 1 <= fewest <= most <= 20, '
-                f'got {self.people[0]} and {self.people[1]}'
-            )
-        if self.footage not in FOOTAGE_KINDS:
-            raise InputError(f'footage must be one of {FOOTAGE_KINDS}, got {self.footage!r}')
+        fewest, most = self.people
+        if not 1 <= fewest <= most <= 20:
+            raise InputError(f'people must be 1 <= fewest <= most <= 20, got {fewest} and {most}')
+        require_choice('footage', self.footage, FOOTAGE_KINDS)
 
 
 @dataclass(frozen=True)
@@ -118,30 +115,17 @@ def generate_clip(
     margin = int(_BACKGROUND_MARGIN * max(width, height))
     background = draw_background(rng, height + 2 * margin, width + 2 * margin)
     background = np.clip(background * light, 0, 255).astype(np.uint8)
+    scene = Scene(background, margin, camera, [], [], [], width, height)
 
-    count = _number_of_people(rng, settings.people)
-    people, depths, actions = [], [], []
-    for index in range(count):
-        depth = float(rng.uniform(0, 1))
-        geometry, performed = _sample_person(
-            rng,
-            times,
-            duration,
-            camera,
-            light,
-            width,
-            height,
-            depth,
-            (index + 0.5) / count,
-            footage.bursts,
-            footage.people_scale,
-        )
-        people.append(geometry)
-        depths.append(depth)
-        actions.append(performed)
-    props = _sample_props(rng, times, people, camera, light, width, height, footage.clutter)
+    numbers = np.arange(settings.people[0], settings.people[1] + 1)
+    weights = 0.75 ** np.arange(len(numbers))
+    count = int(rng.choice(numbers, p=weights / weights.sum()))
+    actions = [
+        _add_person(rng, scene, times, duration, light, (index + 0.5) / count, footage)
+        for index in range(count)
+    ]
+    _add_props(rng, scene, times, light, footage.clutter)
 
-    scene = Scene(background, margin, camera, people, depths, props, width, height)
     finish = _Finish.sample(rng, width, height, footage.contrast)
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     persons: list[PersonLabel] = []
@@ -150,58 +134,44 @@ def generate_clip(
         exposures = [scene.expose(first + number) for number in range(per_frame)]
         picture = footage.sense(np.stack([picture for picture, _ in exposures]))
         frames[index] = finish.apply(rng, picture)
-        sample, seen = first * SUBFRAMES + SUBFRAMES // 2, exposures[0][1]
-        persons.extend(
-            label
-            for track, person in enumerate(people)
-            if (label := _label(index, sample, track, person, seen[track], width, height))
-            is not None
-        )
+        sample = first * SUBFRAMES + SUBFRAMES // 2
+        for track, (person, seen) in enumerate(zip(scene.people, exposures[0][1], strict=True)):
+            label = _label(index, sample, track, person, seen, width, height)
+            if label is not None:
+                persons.append(label)
     if footage.coding is not None:
         frames = footage.coding.apply(frames)
-    names = list(file_names) if file_names is not None else [''] * num_frames
-    labels = VideoLabels(
-        name,
-        POSETRACK_SKELETON,
-        tuple(
-            VideoFrame(i, names[i], width=width, height=height, is_labeled=True)
-            for i in range(num_frames)
-        ),
-        tuple(persons),
-    )
+    names = file_names or [''] * num_frames
+    listed = [
+        VideoFrame(i, names[i], width=width, height=height, is_labeled=True)
+        for i in range(num_frames)
+    ]
+    labels = VideoLabels(name, POSETRACK_SKELETON, tuple(listed), tuple(persons))
     lowest, highest = footage.jpeg_quality
     quality = int(rng.integers(lowest, highest + 1))
     return SyntheticClip(frames, labels, quality, tuple(actions))
 
 
-def _number_of_people(rng: np.random.Generator, people: tuple[int, int]) -> int:
-    numbers = np.arange(people[0], people[1] + 1)
-    weights = 0.75 ** np.arange(len(numbers))
-    return int(rng.choice(numbers, p=weights / weights.sum()))
-
-
-def _sample_person(
+def _add_person(
     rng: np.random.Generator,
+    scene: Scene,
     times: np.ndarray,
     duration: float,
-    camera: CameraPath,
     light: np.ndarray,
-    width: int,
-    height: int,
-    depth: float,
     slot: float,
-    bursts: float,
-    people_scale: float,
-) -> tuple[PersonGeometry, tuple[str, ...]]:
-    """Draw a person at ``depth`` (0 near, 1 far) around the share ``slot`` of the width."""
+    footage: Footage,
+) -> tuple[str, ...]:
+    """Draw a person around the ratio ``slot`` of the picture's width; return its actions."""
+    camera, (width, height) = scene.camera, scene.size
+    depth = float(rng.uniform(0, 1))
     shape = BodyShape.sample(rng)
     looks = sample_appearance(rng, light * np.float32(1 - 0.15 * depth))
-    movement = sample_movement(rng, times, duration, bursts)
+    movement = sample_movement(rng, times, duration, footage.bursts)
     body = pose_body(shape, movement.angles)
     tilt = rotate_x(np.array([camera.tilt]))[0]
     # Relative to an adult, so that children stay smaller than adults.
     base_scale = height * (0.64 - 0.24 * depth) * rng.uniform(0.88, 1.08) / 1.72
-    base_scale *= people_scale
+    base_scale *= footage.people_scale
     nearness = np.clip(1 - movement.ground[:, 1] / _CAMERA_DISTANCE, 0.6, 1.7)
     scale = base_scale / nearness
     place_x = width * np.clip(slot + rng.normal(0, 0.1), 0.12, 0.88)
@@ -211,56 +181,39 @@ def _sample_person(
     standing[:, :, 1] += movement.height[:, None]
     view = standing @ tilt.T
     on_ground = movement.ground * base_scale
-    scene = np.stack(
-        [
-            place_x + on_ground[:, :1] + scale[:, None] * view[:, :, 0],
-            place_y + on_ground[:, 1:] * np.sin(camera.tilt) - scale[:, None] * view[:, :, 1],
-        ],
-        axis=-1,
-    )
-    geometry = build_geometry(
-        shape,
-        looks,
-        camera.project(scene),
-        -view[:, :, 2],
-        scale * camera.zoom,
-        tilt @ body.trunk,
-        tilt @ body.head,
-    )
-    return geometry, movement.actions
+    x = place_x + on_ground[:, :1] + scale[:, None] * view[:, :, 0]
+    y = place_y + on_ground[:, 1:] * np.sin(camera.tilt) - scale[:, None] * view[:, :, 1]
+    points = camera.project(np.stack([x, y], axis=-1))
+    axes = tilt @ body.trunk, tilt @ body.head
+    person = build_geometry(shape, looks, points, -view[:, :, 2], scale * camera.zoom, *axes)
+    scene.people.append(person)
+    scene.depths.append(depth)
+    return movement.actions
 
 
-def _sample_props(
-    rng: np.random.Generator,
-    times: np.ndarray,
-    people: list[PersonGeometry],
-    camera: CameraPath,
-    light: np.ndarray,
-    width: int,
-    height: int,
-    clutter: int,
-) -> list[Prop]:
+def _add_props(
+    rng: np.random.Generator, scene: Scene, times: np.ndarray, light: np.ndarray, clutter: int
+) -> None:
     """Draw objects before people, and ``clutter`` more behind them, most of these moving."""
-    props = []
+    width, height = scene.size
     num_props = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.12, 0.3, 0.3, 0.2]))
     for number in range(num_props + clutter):
         texture = draw_object(rng, height * rng.uniform(0.14, 0.36))
         texture[:, :, :3] = np.minimum(texture[:, :, :3] * light, 255 * texture[:, :, 3:])
         rows, columns = texture.shape[:2]
-        target = people[rng.integers(len(people))]
+        target = scene.people[rng.integers(len(scene.people))]
         moment = rng.integers(len(times))
         body = target.points[moment]
         centre = body[rng.integers(len(body))] + rng.normal(0, 0.05 * height, 2)
         if rng.random() < 0.25:
             centre = rng.uniform(0, 1, 2) * (width, height)
-        linear, offset = camera.matrices[moment, :, :2], camera.matrices[moment, :, 2]
-        place = np.linalg.solve(linear, centre - offset) - (columns / 2, rows / 2)
+        matrix = scene.camera.matrices[moment]
+        place = np.linalg.solve(matrix[:, :2], centre - matrix[:, 2]) - (columns / 2, rows / 2)
         moving = rng.random() < (0.25 if number < num_props else 0.75)
         velocity = rng.normal(0, 1, 2) * (0.35, 0.12) * width * moving
         path = place + velocity * (times - times[moment])[:, None]
         nearest, furthest = (-0.6, 0.9) if number < num_props else (0.9, 1.5)
-        props.append(Prop(texture, path, float(rng.uniform(nearest, furthest))))
-    return props
+        scene.props.append(Prop(texture, path, float(rng.uniform(nearest, furthest))))
 
 
 @dataclass(frozen=True)
@@ -314,30 +267,20 @@ def _label(
     visibility = np.full(POSETRACK_SKELETON.num_keypoints, NOT_LABELLED, np.int8)
     keypoints[_CHANNELS] = np.round(places, 2)
     visibility[_CHANNELS] = np.where(inside, seen, NOT_LABELLED)
+    x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
+    # A single joint has no extent, but the body around it has.
+    grow_x, grow_y = (
+        max((BOX_GROWTH - 1) / 2 * side, 0.08 * person.scale[sample]) for side in (w, h)
+    )
+    low = np.maximum((x - grow_x, y - grow_y), 0)
+    high = np.minimum((x + w + grow_x, y + h + grow_y), (width - 1, height - 1))
+    # Upright around the head; it may reach beyond the picture.
+    centre, half = person.points[sample, POINT_INDEX['head']], person.head_size[sample]
     return PersonLabel(
         frame_index=index,
         keypoints=keypoints,
         visibility=visibility,
         track_id=track,
-        bbox=_person_box(keypoints, visibility, person.scale[sample], width, height),
-        head_box=_head_box(person, sample),
+        bbox=np.round(np.concatenate([low, high - low]), 2),
+        head_box=np.round(np.concatenate([centre - half, 2 * half]), 2),
     )
-
-
-def _person_box(
-    keypoints: np.ndarray, visibility: np.ndarray, scale: float, width: int, height: int
-) -> np.ndarray:
-    """Make the person box [4]: the extent of the labelled joints, grown, clipped to the picture."""
-    x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
-    # A single joint has no extent, but the body around it has.
-    grow_x, grow_y = (max((BOX_GROWTH - 1) / 2 * side, 0.08 * scale) for side in (w, h))
-    low = np.maximum((x - grow_x, y - grow_y), 0)
-    high = np.minimum((x + w + grow_x, y + h + grow_y), (width - 1, height - 1))
-    return np.round(np.concatenate([low, high - low]), 2)
-
-
-def _head_box(person: PersonGeometry, sample: int) -> np.ndarray:
-    """Make the upright box [4] around the head; it may reach beyond the picture."""
-    centre = person.points[sample, POINT_INDEX['head']]
-    half = person.head_size[sample]
-    return np.round(np.concatenate([centre - half, 2 * half]), 2)

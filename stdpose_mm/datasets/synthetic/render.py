@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stdpose_mm.structures import POSETRACK_SKELETON
+
 from .appearance import HEAD_TEXTURE_SIZE, LIMB_TEXTURE_SIZE, TRUNK_TEXTURE_SIZE, Appearance
 from .body import POINT_INDEX, SIDES, BodyShape
 
@@ -19,16 +21,7 @@ SUPERSAMPLING = 2
 _SHIFT = 4
 _ARC = 8
 
-JOINTS = (
-    'nose',
-    'head_bottom',
-    'head_top',
-    *(
-        f'{side}_{n}'
-        for n in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
-        for side in SIDES
-    ),
-)
+JOINTS = tuple(name for name in POSETRACK_SKELETON.keypoint_names if not name.endswith('_ear'))
 """The labelled joints, in PoseTrack's order without the ears."""
 
 
@@ -70,24 +63,13 @@ _TRUNK_CORNERS = [
     POINT_INDEX[n] for n in ('left_shoulder', 'right_shoulder', 'right_hip', 'left_hip')
 ]
 
-_OWN_PARTS: dict[str, tuple[str, ...]] = {
-    'nose': ('nose',),
-    'head_bottom': ('neck',),
-    'head_top': (),
-    **{
-        f'{side}_{joint}': tuple(f'{side}_{part}' for part in parts)
-        for side in SIDES
-        for joint, parts in (
-            ('shoulder', ('upper_arm',)),
-            ('elbow', ('upper_arm', 'forearm')),
-            ('wrist', ('forearm', 'hand')),
-            ('hip', ('thigh',)),
-            ('knee', ('thigh', 'shank')),
-            ('ankle', ('shank', 'foot')),
-        )
-    },
+_OWN_PARTS = {
+    (joint.replace('heel', 'ankle'), limb.name)
+    for limb in _LIMBS
+    for joint in (limb.start, limb.end)
+    if limb.name != 'pelvis'
 }
-"""Parts that end at a joint: they show it rather than hide it."""
+"""Joints and the parts that end at them: they show the joint rather than hide it."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +139,7 @@ def build_geometry(
     corners[:, 2] += 0.2 * (corners[:, 1] - corners[:, 2])
     corners[:, 3] += 0.2 * (corners[:, 0] - corners[:, 3])
     trunk_radii = np.array([0.055, 0.055, 0.085, 0.085]) * shape.girth * scale[:, None]
-    angles = np.arange(12) / 12 * 2 * np.pi
-    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    circle = _unit(np.arange(12) / 12 * 2 * np.pi)
     circles = corners[:, :, None] + trunk_radii[:, :, None, None] * circle
     trunk_circles = circles.reshape(len(points), -1, 2)
     trunk_maps = _trunk_maps(corners, trunk_circles, trunk_radii[:, 0])
@@ -171,12 +152,10 @@ def build_geometry(
     tall = np.sqrt(wide**2 + (shape.head_half_height**2 - wide**2) * shown**2)
     half = np.stack([wide * scale, tall * scale], axis=1)
     angles = np.arange(24) / 24 * 2 * np.pi
-    head_outline = (
-        centre[:, None]
-        + np.cos(angles)[:, None] * (across * half[:, :1])[:, None]
-        + np.sin(angles)[:, None] * (up * half[:, 1:])[:, None]
-    )
-    head_maps = _box_maps(centre, across * half[:, :1], -up * half[:, 1:], _HEAD_PATCH, _HEAD_PATCH)
+    across, up = across * half[:, :1], up * half[:, 1:]
+    cosine, sine = _unit(angles).T[:, :, None]
+    head_outline = centre[:, None] + cosine * across[:, None] + sine * up[:, None]
+    head_maps = _box_maps(centre, across, -up, _HEAD_PATCH, _HEAD_PATCH)
 
     bias = np.array([limb.depth_bias for limb in _LIMBS])
     part_depth = np.concatenate(
@@ -252,11 +231,10 @@ def draw_person(
         height: Of the picture.
     """
     bounds = person.bounds[samples]
-    x0, y0 = (int(max(np.floor(v) - 1, 0)) for v in bounds[:, :2].min(axis=0))
-    x1 = int(min(np.ceil(bounds[:, 2].max()) + 2, width))
-    y1 = int(min(np.ceil(bounds[:, 3].max()) + 2, height))
-    if x1 <= x0 or y1 <= y0:
+    window = _window(bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0), width, height)
+    if window is None:
         return None
+    x0, y0, x1, y1 = window
     size = (SUPERSAMPLING * (y1 - y0), SUPERSAMPLING * (x1 - x0))
     # Pixel centres are integers at both resolutions, hence the half pixel.
     offset = (SUPERSAMPLING - 1) / 2 - SUPERSAMPLING * np.array((x0, y0), float)
@@ -297,28 +275,32 @@ def _draw_parts(
         left, top, right, bottom = boxes[part]
         if right <= left or bottom <= top:
             continue
+        if part == _HAIR and not person.looks.long_hair:
+            continue
         if part == _TRUNK:
             texture = _turned_trunk(person, sample)
         elif part == _HEAD:
             texture = _turned_head(person, sample)
-        elif part == _HAIR and not person.looks.long_hair:
-            continue
         else:
             texture = person.looks.limbs[PART_NAMES[part]]
         box = np.s_[top:bottom, left:right]
         mask = np.zeros((bottom - top, right - left), np.uint8)
         local = outlines[part] - low[part].astype(np.int32) * (1 << _SHIFT)
         cv2.fillConvexPoly(mask, local, (255,), cv2.LINE_8, _SHIFT)
-        painted = cv2.warpAffine(
-            texture,
-            maps[part],
-            (right - left, bottom - top),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        size = right - left, bottom - top
+        painted = cv2.warpAffine(texture, maps[part], size, borderMode=cv2.BORDER_REPLICATE)
         cv2.copyTo(painted, mask, canvas[box])
         if ids is not None:
             ids[box][mask > 0] = part + 1
+
+
+def _window(
+    low: np.ndarray, high: np.ndarray, width: int, height: int
+) -> tuple[int, int, int, int] | None:
+    """Find the pixels around two corners [2], x0, y0, x1, y1; None if none is in the picture."""
+    x0, y0 = (int(max(np.floor(v) - 1, 0)) for v in low)
+    x1, y1 = int(min(np.ceil(high[0]) + 2, width)), int(min(np.ceil(high[1]) + 2, height))
+    return None if x1 <= x0 or y1 <= y0 else (x0, y0, x1, y1)
 
 
 def draw_object_layer(
@@ -335,11 +317,10 @@ def draw_object_layer(
     rows, columns = texture.shape[:2]
     corners = np.array([(0, 0, 1), (columns, 0, 1), (0, rows, 1), (columns, rows, 1)], float)
     places = corners @ matrices.transpose(0, 2, 1)
-    x0, y0 = (int(max(np.floor(v) - 1, 0)) for v in places.min(axis=(0, 1)))
-    x1 = int(min(np.ceil(places[..., 0].max()) + 2, width))
-    y1 = int(min(np.ceil(places[..., 1].max()) + 2, height))
-    if x1 <= x0 or y1 <= y0:
+    window = _window(places.min(axis=(0, 1)), places.max(axis=(0, 1)), width, height)
+    if window is None:
         return None
+    x0, y0, x1, y1 = window
     local = matrices.copy()
     local[:, :, 2] -= (x0, y0)
     drawn = [
@@ -362,7 +343,7 @@ def hidden_by_own_body(person: PersonGeometry, sample: int, layer: Layer) -> np.
     for i, joint in enumerate(JOINTS):
         point = POINT_INDEX[joint]
         part = layer.cover_at(*points[point]) - 1
-        if part < 0 or PART_NAMES[part] in _OWN_PARTS[joint]:
+        if part < 0 or (joint, PART_NAMES[part]) in _OWN_PARTS:
             continue
         if part == _TRUNK:
             nearer = depth[point] - depth[_TRUNK_CORNERS].mean()
@@ -437,6 +418,11 @@ def _direction(vectors: np.ndarray) -> np.ndarray:
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), (0.0, 1.0))
 
 
+def _unit(angles: np.ndarray) -> np.ndarray:
+    """Make vectors [..., 2] of length 1 in some directions."""
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+
+
 def _capsules(
     start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
 ) -> np.ndarray:
@@ -451,8 +437,7 @@ def _capsules(
     around_start = heading[..., None] + np.pi + (np.pi - opening)[..., None] * steps
 
     def arc(centre: np.ndarray, radius: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        unit = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-        return centre[..., None, :] + radius[..., None, None] * unit
+        return centre[..., None, :] + radius[..., None, None] * _unit(angles)
 
     return np.concatenate(
         [arc(end, end_radius, around_end), arc(start, start_radius, around_start)], axis=-2
@@ -463,9 +448,8 @@ def _limb_maps(
     start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
 ) -> np.ndarray:
     """Map limb textures to the picture, [..., 2, 3]: rows along the limb from cap to cap."""
-    axis = end - start
-    length = np.linalg.norm(axis, axis=-1, keepdims=True)
-    along = np.where(length > 1e-6, axis / np.maximum(length, 1e-6), (0.0, 1.0))
+    length = np.linalg.norm(end - start, axis=-1, keepdims=True)
+    along = _direction(end - start)
     across = np.stack([along[..., 1], -along[..., 0]], axis=-1)
     half_width = np.maximum(np.maximum(start_radius, end_radius), 0.3)[..., None]
     middle = (start + end) / 2 + along * (end_radius - start_radius)[..., None] / 2

@@ -71,19 +71,22 @@ class Scene:
         self.margin = margin
         self.camera = camera
         self.people = people
+        self.depths = depths
+        self.props = props
         self.size = width, height
-        # Far to near, so that nearer layers are painted over further ones; a person is an index.
-        layers: list[tuple[float, int | Prop]] = [*zip(depths, range(len(people)), strict=True)]
-        layers += [(prop.depth, prop) for prop in props]
-        self.layers = [thing for _, thing in sorted(layers, key=lambda entry: -entry[0])]
 
     def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Take picture [H, W, 3] float32 of frame ``index``, and visibility [people, joints]."""
         frame = self._background(index)
         visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
         middle = index * SUBFRAMES + SUBFRAMES // 2
+        # Far to near, so that nearer layers are painted over further ones; a person is an index.
+        things: list[tuple[float, int | Prop]] = [
+            *zip(self.depths, range(len(self.people)), strict=True)
+        ]
+        things += [(prop.depth, prop) for prop in self.props]
         drawn: list[int] = []
-        for thing in self.layers:
+        for _, thing in sorted(things, key=lambda entry: -entry[0]):
             if isinstance(thing, Prop):
                 layer = self._prop(thing, index)
             else:
@@ -97,9 +100,8 @@ class Scene:
             if not isinstance(thing, Prop):
                 visibility[thing] = VISIBLE
                 if layer is not None:
-                    visibility[thing, hidden_by_own_body(self.people[thing], middle, layer)] = (
-                        OCCLUDED
-                    )
+                    hidden = hidden_by_own_body(self.people[thing], middle, layer)
+                    visibility[thing, hidden] = OCCLUDED
                 drawn.append(thing)
         return frame, visibility
 

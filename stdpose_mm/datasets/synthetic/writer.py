@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.errors import InputError, os_error_text, require_whole
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import left_behind
 from stdpose_mm.io.labels import write_posetrack18
-from stdpose_mm.structures import VideoLabels
 
 from .clip import ClipSettings, SyntheticClip, generate_clip
 
@@ -70,43 +69,30 @@ class VideoTask:
         return self.out / 'annotations' / self.split / f'{self.name}.json'
 
     def generate(self) -> SyntheticClip:
-        """Generate the clip with labels as they are written to the file."""
-        file_names = [
-            f'images/{self.split}/{self.name}/{i:06d}.jpg' for i in range(self.settings.frames)
-        ]
-        clip = generate_clip(
-            [self.seed, SPLITS.index(self.split), self.index],
-            self.settings,
-            self.name,
-            file_names,
-        )
-        return replace(clip, labels=self._with_ids(clip.labels))
-
-    def _with_ids(self, labels: VideoLabels) -> VideoLabels:
-        """Add further fields of PoseTrack18's files: ids and redundant fields."""
+        """Generate the clip with labels as they are written: PoseTrack18's ids and other fields."""
+        split = SPLITS.index(self.split)
+        folder = f'images/{self.split}/{self.name}'
+        file_names = [f'{folder}/{i:06d}.jpg' for i in range(self.settings.frames)]
+        clip = generate_clip([self.seed, split, self.index], self.settings, self.name, file_names)
+        labels = clip.labels
         first_id = _SOURCE_DIGIT * 10**10 + self.sequence * 10**4
-        frames = [
-            replace(
-                frame,
-                image_id=first_id + frame.index,
-                extra={
-                    'frame_id': first_id + frame.index,
-                    'vid_id': f'{self.sequence:06d}',
-                    'nframes': self.settings.frames,
-                    'has_labeled_person': bool(labels[frame.index]),
-                    'ignore_regions_x': [],
-                    'ignore_regions_y': [],
-                },
-            )
-            for frame in labels.frames
-        ]
-        persons = []
-        for frame in frames:
-            for position, person in enumerate(labels[frame.index]):
+        frames, persons = [], []
+        for frame in labels.frames:
+            image_id, people = first_id + frame.index, labels[frame.index]
+            extra = {
+                'frame_id': image_id,
+                'vid_id': f'{self.sequence:06d}',
+                'nframes': self.settings.frames,
+                'has_labeled_person': bool(people),
+                'ignore_regions_x': [],
+                'ignore_regions_y': [],
+            }
+            frames.append(replace(frame, image_id=image_id, extra=extra))
+            for position, person in enumerate(people):
                 assert person.bbox is not None
                 assert person.track_id is not None
                 extra = {
-                    'id': (first_id + frame.index) * 100 + position,
+                    'id': image_id * 100 + position,
                     'person_id': self.sequence * 100 + person.track_id,
                     'category_id': 1,
                     'num_keypoints': int(person.labelled.sum()),
@@ -114,7 +100,7 @@ class VideoTask:
                     'scores': [],
                 }
                 persons.append(replace(person, extra=extra))
-        return replace(labels, frames=tuple(frames), persons=tuple(persons))
+        return replace(clip, labels=replace(labels, frames=tuple(frames), persons=tuple(persons)))
 
 
 def write_dataset(
@@ -150,12 +136,10 @@ def write_dataset(
     for split, count in counts.items():
         if not 0 <= count <= MAX_VIDEOS:
             raise InputError(f'the number of {split} videos must be 0..{MAX_VIDEOS}, got {count}')
-    if train_videos + val_videos == 0:
-        raise InputError('0 training and 0 validation videos were asked for, expected at least one')
-    if seed < 0:
-        raise InputError(f'the seed must not be negative, got {seed}')
-    if workers is not None and workers < 1:
-        raise InputError(f'the number of workers must be at least 1, got {workers}')
+    require_whole('train_videos + val_videos', train_videos + val_videos, 1)
+    require_whole('seed', seed, 0)
+    if workers is not None:
+        require_whole('workers', workers, 1)
     tasks = [
         VideoTask(folder, split, index, seed, settings)
         for split, count in counts.items()
@@ -227,7 +211,11 @@ def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
 
 def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[VideoTask]) -> None:
     """Write the settings into a new folder; refuse one that holds anything else."""
-    wanted = {'format_version': FORMAT_VERSION, 'seed': seed, **_plain(settings)}
+    wanted = {'format_version': FORMAT_VERSION, 'seed': seed, **asdict(settings)}
+    wanted['people'] = list(settings.people)
+    if settings.footage == ClipSettings.footage:
+        # Folders written before this setting existed hold the same videos.
+        del wanted['footage']
     stamp = folder / SETTINGS_FILE
     if not stamp.exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -246,32 +234,20 @@ def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[V
     except ValueError as error:
         raise InputError(f'{stamp} is not valid JSON ({error}); give a new folder') from error
     if found != wanted:
+        known = found if isinstance(found, dict) else {}
         different = ', '.join(
-            f'{name} {found.get(name) if isinstance(found, dict) else None} instead of {value}'
+            f'{name} {known.get(name)} instead of {value}'
             for name, value in wanted.items()
-            if not isinstance(found, dict) or found.get(name) != value
+            if known.get(name) != value
         )
         raise InputError(
             f'{folder} holds videos of other settings ({different}); '
             'give a new folder or the same settings'
         )
     names = {task.label_file.name for task in tasks}
-    extra = sorted(
-        path.name
-        for split in SPLITS
-        for path in (folder / 'annotations' / split).glob('*.json')
-        if path.name not in names
-    )
+    extra = {path.name for path in folder.glob('annotations/*/*.json')} - names
     if extra:
         raise InputError(
-            f'{folder} holds {len(extra)} more videos than asked for ({extra[0]}, ...); '
+            f'{folder} holds {len(extra)} more videos than asked for ({min(extra)}, ...); '
             'ask for at least as many or give a new folder'
         )
-
-
-def _plain(settings: ClipSettings) -> dict[str, Any]:
-    plain = {**asdict(settings), 'people': list(settings.people)}
-    if settings.footage == ClipSettings.footage:
-        # Folders written before this setting existed hold the same videos.
-        del plain['footage']
-    return plain

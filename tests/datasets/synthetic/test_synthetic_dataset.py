@@ -248,12 +248,15 @@ def test_command_writes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('--seed', -1), 'the seed must not be negative, got -1'),
+        (('--seed', -1), 'seed must be a whole number from 0, got -1'),
         (('--frames', 0), 'frames must be in 1..9999, got 0'),
         (('--people', 3, 1), 'got 3 and 1'),
-        (('--workers', 0), 'the number of workers must be at least 1, got 0'),
+        (('--workers', 0), 'workers must be a whole number from 1, got 0'),
         (('--train-videos', -2), 'the number of train videos must be 0..499999, got -2'),
-        (('--train-videos', 0, '--val-videos', 0), 'expected at least one'),
+        (
+            ('--train-videos', 0, '--val-videos', 0),
+            'val_videos must be a whole number from 1, got 0',
+        ),
     ],
 )
 def test_command_answers_wrong_input_with_one_line_and_code_2(
