@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Condition, Thread
 
+from stdpose_mm.apis.frame_result import FrameResult
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
@@ -130,33 +132,57 @@ class BackgroundWorker:
             return False
 
     def _do_some(self, review: VideoReview) -> bool:
-        revision = review.revision
-        return (
-            self._follow(review, revision) or self._fill(review, revision) or self._settle(review)
-        )
+        return self._propagate(review) or self._settle(review)
 
-    def _follow(self, review: VideoReview, revision: int) -> bool:
-        """Compute the poses that depend on the newest correction."""
+    def _propagate(self, review: VideoReview) -> bool:
+        """Compute the poses that depend on the newest correction, else those nobody waits for."""
         with review.lock:
-            task = review.shown.take_urgent()
-        if task is None:
-            return False
-        person, frames = task
-        if not self._propagate(review, revision, [person], frames):
+            urgent = review.shown.take_urgent()
+            if urgent is not None:
+                people, frames = [urgent[0]], urgent[1]
+            else:
+                start = max(0, review.view - BEFORE_VIEW)
+                pending = review.shown.next_pending(start, self._chunk)
+                if pending is None:
+                    return False
+                people, frames = pending
+            if not review.has_start():
+                review.shown.show_nobody()
+                return True
+            people = [person for person in people if person in review.state.tracks]
+            run = _Run(review)
+            results = review.propagator.propagate_in_video(review.state, run, people, frames)
+        is_finished = False
+        with self._running(run):
+            is_finished = self._show(run, people, results)
+        if urgent is not None and not is_finished:
             with review.lock:
-                review.shown.put_back(person, frames)
-        self._chunk = FIRST_CHUNK
-        return True
-
-    def _fill(self, review: VideoReview, revision: int) -> bool:
-        """Compute poses that no page waits for."""
-        with review.lock:
-            task = review.shown.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
-        if task is None:
-            return False
-        if self._propagate(review, revision, *task):
+                review.shown.put_back(*urgent)
+        if urgent is not None:
+            self._chunk = FIRST_CHUNK
+        elif is_finished:
             self._chunk = min(2 * self._chunk, LONGEST_CHUNK)
         return True
+
+    def _show(self, run: _Run, people: list[int], results: Iterator[FrameResult]) -> bool:
+        """Show poses as they are computed; return whether the run came to its end."""
+        review = run.review
+        unsent: list[int] = []
+        sent = time.monotonic()
+        try:
+            for result in results:
+                with review.lock:
+                    if run.outdated:
+                        return False
+                    if review.shown.show_results(result):
+                        unsent.append(result.frame_idx)
+                if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
+                    _send_poses(review, people, unsent)
+                    unsent, sent = [], time.monotonic()
+            return True
+        finally:
+            if unsent:
+                _send_poses(review, people, unsent)
 
     def _settle(self, review: VideoReview) -> bool:
         """Report that all poses are computed, and what to do next."""
@@ -194,64 +220,30 @@ class BackgroundWorker:
                 return False
             run = _Run(review, measures=True)
             measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)
-            with self._woken:
-                self._run = run
+        with self._running(run):
+            review.guidance.set_accuracy(LabelAccuracy.join(measured), revision)
+            self._report(review, revision)
+        return True
+
+    @contextmanager
+    def _running(self, run: _Run) -> Iterator[None]:
+        """Let :meth:`wake` interrupt a run, which then ends early."""
+        with self._woken:
+            self._run = run
         try:
-            accuracy = LabelAccuracy.join(measured)
+            yield
         except _OutdatedError:
-            return True
+            pass
         finally:
             with self._woken:
                 self._run = None
-        review.guidance.set_accuracy(accuracy, revision)
-        self._report(review, revision)
-        return True
 
-    def _propagate(
-        self, review: VideoReview, revision: int, people: Sequence[int], frames: range
-    ) -> bool:
-        """Propagate people in frames; return whether the run came to its end.
 
-        A run stops early if the labels are no longer those of ``revision``.
-        """
-        with review.lock:
-            if review.revision != revision:
-                return False
-            run = _Run(review)
-            if not review.has_start():
-                review.shown.show_nobody()
-                return True
-            people = [person for person in people if person in review.state.tracks]
-            results = review.propagator.propagate_in_video(review.state, run, people, frames)
-            with self._woken:
-                self._run = run
-        unsent: list[int] = []
-        sent = time.monotonic()
-        try:
-            for result in results:
-                with review.lock:
-                    if run.outdated:
-                        return False
-                    if review.shown.show_results(result):
-                        unsent.append(result.frame_idx)
-                if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
-                    self._tell(review, people, unsent)
-                    sent = time.monotonic()
-        except _OutdatedError:
-            return False
-        finally:
-            with self._woken:
-                self._run = None
-            self._tell(review, people, unsent)
-        return True
-
-    def _tell(self, review: VideoReview, people: Sequence[int], frames: list[int]) -> None:
-        if frames:
-            review.events.send(
-                'poses',
-                revision=review.revision,
-                first=min(frames),
-                last=max(frames),
-                persons=list(people),
-            )
-            frames.clear()
+def _send_poses(review: VideoReview, people: list[int], frames: list[int]) -> None:
+    review.events.send(
+        'poses',
+        revision=review.revision,
+        first=min(frames),
+        last=max(frames),
+        persons=people,
+    )

@@ -34,7 +34,7 @@ LabelPair = tuple[PersonLabel | None, PersonLabel | None]
 """A label before and after an edit."""
 
 
-class StaleEditError(Exception):
+class StaleEditError(InputError):
     """An edit of a page that does not know of an edit to the same pose by another page."""
 
 
@@ -68,8 +68,9 @@ def read_request(body: dict[str, Any]) -> EditRequest:
     return cast(EditRequest, body)
 
 
+@dataclass(frozen=True)
 class EditReader:
-    """Check an edit, and convert it to steps.
+    """An edit of a page, which is checked and converted to steps.
 
     Args:
         edit: The edit.
@@ -78,17 +79,10 @@ class EditReader:
         presets: Skeletons by name.
     """
 
-    def __init__(
-        self,
-        edit: Edit,
-        state: PropagationState,
-        shown: Callable[[int, int], PersonLabel | None],
-        presets: Mapping[str, Skeleton],
-    ) -> None:
-        self._edit: Mapping[str, Any] = edit
-        self._state = state
-        self._shown = shown
-        self._presets = presets
+    edit: Edit
+    state: PropagationState
+    shown: Callable[[int, int], PersonLabel | None]
+    presets: Mapping[str, Skeleton]
 
     def steps(self) -> list[Step]:
         """List the steps that change the labels.
@@ -96,18 +90,18 @@ class EditReader:
         Raises:
             InputError: If a field is missing or cannot be used.
         """
-        type_: EditType = self._edit['type']
+        type_: EditType = self.edit['type']
         match type_:
             case 'set_joints':
                 return [self._add(self._joints_as_shown())]
-            case 'accept' if 'joints' in self._edit:
+            case 'accept' if 'joints' in self.edit:
                 return [self._add(self._joints_as_shown(), replace=True)]
             case 'accept':
                 return [self._add(self._shown_joints(self._frame()), replace=True)]
             case 'copy_nearest' | 'mark_present':
                 return [self._add(self._nearest_joints(), replace=True)]
             case 'add_person':
-                person = next(unused_track_ids(self._state.tracks))
+                person = next(unused_track_ids(self.state.tracks))
                 return [self._add(self._joints(), person=person)]
             case 'mark_absent':
                 return [{'do': 'absent', 'person': self._person(), 'frame': self._frame()}]
@@ -127,19 +121,15 @@ class EditReader:
             case 'undo' | 'redo':
                 return [{'do': type_}]
 
-    def clicks(self) -> int:
-        """Count the user's actions: one, or one per joint for ``add_person``."""
-        return len(self._edit['joints']) if self._edit['type'] == 'add_person' else 1
-
     def people(self) -> list[int]:
         """List the people that the edit concerns."""
         names = ('person', 'a', 'b', 'into')
-        return sorted({self._int(name) for name in names if name in self._edit})
+        return sorted({self._int(name) for name in names if name in self.edit})
 
     def frames(self) -> list[int] | None:
         """Return [start, stop] of the frames that the edit concerns; None for all."""
-        of_person = self._edit['type'] in ('swap', 'merge', 'split', 'remove_person')
-        if of_person or 'frame' not in self._edit:
+        of_person = self.edit['type'] in ('swap', 'merge', 'split', 'remove_person')
+        if of_person or 'frame' not in self.edit:
             return None
         return [self._frame(), self._last() + 1]
 
@@ -147,7 +137,7 @@ class EditReader:
         person, frame, last = self._person(), self._frame(), self._last()
         if last < frame:
             raise InputError(f'frames {frame} to {last} are none, name the earlier one first')
-        joints = self._edit.get('joints')
+        joints = self.edit.get('joints')
         if joints is not None and not _is_list_of(joints, str):
             raise InputError('joints to forget must be a list of names of joints')
         return {'do': 'remove', 'person': person, 'frame': frame, 'last': last, 'joints': joints}
@@ -155,22 +145,22 @@ class EditReader:
     def _split(self) -> list[Step]:
         person, frame = self._person(), self._frame()
         steps: list[Step] = [{'do': 'split', 'person': person, 'frame': frame}]
-        if frame not in self._state.tracks[person]:
+        if frame not in self.state.tracks[person]:
             # The new person begins here, so the shown pose becomes its first label.
             steps.insert(0, self._add(self._shown_joints(frame), replace=True))
         return steps
 
     def _set_skeleton(self) -> Step:
-        if self._state.tracks:
+        if self.state.tracks:
             raise InputError('the skeleton is settled by the labels that are there')
-        if 'joints' in self._edit:
-            skeleton = read_skeleton(self._edit)
+        if 'joints' in self.edit:
+            skeleton = read_skeleton(self.edit)
         else:
-            name = self._edit.get('name')
-            if not isinstance(name, str) or name not in self._presets:
-                known = ', '.join(self._presets)
+            name = self.edit.get('name')
+            if not isinstance(name, str) or name not in self.presets:
+                known = ', '.join(self.presets)
                 raise InputError(f'there is no such skeleton, choose one of {known}')
-            skeleton = self._presets[name]
+            skeleton = self.presets[name]
         return {
             'do': 'skeleton',
             'joints': [*skeleton.keypoint_names],
@@ -184,33 +174,33 @@ class EditReader:
         return {'do': 'add', **fields}
 
     def _int(self, name: str) -> int:
-        value = self._edit.get(name)
+        value = self.edit.get(name)
         if not _is_int(value):
-            raise InputError(f'the edit {self._edit["type"]} needs {name}, a whole number')
+            raise InputError(f'the edit {self.edit["type"]} needs {name}, a whole number')
         return value
 
     def _person(self, name: str = 'person') -> int:
         person = self._int(name)
-        if person not in self._state.tracks:
-            known = ', '.join(map(str, sorted(self._state.tracks)[:20])) or 'none'
+        if person not in self.state.tracks:
+            known = ', '.join(map(str, sorted(self.state.tracks)[:20])) or 'none'
             raise InputError(f'there is no person {person}, the people with labels are: {known}')
         return person
 
     def _frame(self, name: str = 'frame') -> int:
-        frame, number = self._int(name), len(self._state.frames)
+        frame, number = self._int(name), len(self.state.frames)
         if not 0 <= frame < number:
             raise InputError(f'there is no frame {frame}, the video has frames 0..{number - 1}')
         return frame
 
     def _last(self) -> int:
-        is_range = self._edit['type'] == 'forget' and 'last' in self._edit
+        is_range = self.edit['type'] == 'forget' and 'last' in self.edit
         return self._frame('last' if is_range else 'frame')
 
     def _joints(self) -> Joints:
-        skeleton = self._state.skeleton
+        skeleton = self.state.skeleton
         if skeleton is None:
             raise InputError('there is no skeleton yet, choose one first')
-        joints = self._edit.get('joints')
+        joints = self.edit.get('joints')
         if not isinstance(joints, dict) or not joints:
             raise InputError('joints must be an object {name: [x, y, v]} with at least one joint')
         for name, value in joints.items():
@@ -227,7 +217,7 @@ class EditReader:
     def _joints_as_shown(self) -> Joints:
         """Restore the digits of coordinates that the page, which gets few, has not changed."""
         joints = self._joints()
-        label = self._shown(self._person(), self._frame())
+        label = self.shown(self._person(), self._frame())
         if label is None:
             return joints
         restored = {}
@@ -239,14 +229,14 @@ class EditReader:
 
     def _shown_joints(self, frame: int) -> Joints:
         person = self._person()
-        label = self._shown(person, frame)
+        label = self.shown(person, frame)
         if label is None or not label.labelled.any():
             raise InputError(f'person {person} has no pose in frame {frame}, place its joints')
         return self._by_name(label)
 
     def _nearest_joints(self) -> Joints:
         person, frame = self._person(), self._frame()
-        track = self._state.tracks[person]
+        track = self.state.tracks[person]
         labelled = [n for n, label in track.items() if n != frame and label.labelled.any()]
         if not labelled:
             raise InputError(f'person {person} has no other label to copy, place its joints')
@@ -264,8 +254,8 @@ class EditReader:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        assert self._state.skeleton is not None
-        return self._state.skeleton.keypoint_names
+        assert self.state.skeleton is not None
+        return self.state.skeleton.keypoint_names
 
 
 def _is_int(value: Any) -> TypeGuard[int]:
@@ -308,36 +298,38 @@ def read_skeleton(data: Mapping[str, Any]) -> Skeleton:
         raise InputError(f'the skeleton cannot be used: {error}') from error
 
 
+STEPS = {
+    'absent': ('mark_absent', ('frame', 'person')),
+    'swap': ('swap_persons', ('frame', 'one', 'other')),
+    'merge': ('merge_persons', ('person', 'into')),
+    'split': ('split_person', ('frame', 'person')),
+    'drop': ('remove_person', ('person',)),
+}
+"""Step -> the method of the propagator that does it, and the fields that this takes."""
+
+
 def perform_step(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
     """Apply a step to the labels.
 
     Raises:
         InputError: If the step cannot be done.
     """
-    person, frame = step.get('person', -1), step.get('frame', -1)
     match step['do']:
         case 'add':
             _add_joints(step, propagator, state)
-        case 'absent':
-            propagator.mark_absent(state, frame, person)
         case 'remove':
-            frames = range(frame, step['last'] + 1)
-            labelled = [n for n in sorted(state.tracks[person]) if n in frames]
+            person, first = step['person'], step['frame']
+            frames = range(first, step['last'] + 1)
             # Without labels in the range, the propagator's error lists the existing ones.
-            for one in labelled or [frame]:
-                propagator.remove_labels(state, one, person, step['joints'])
-        case 'swap':
-            propagator.swap_persons(state, frame, step['one'], step['other'])
-        case 'merge':
-            propagator.merge_persons(state, person, step['into'])
-        case 'split':
-            propagator.split_person(state, frame, person)
-        case 'drop':
-            propagator.remove_person(state, person)
+            for frame in sorted(state.tracks[person].keys() & frames) or [first]:
+                propagator.remove_labels(state, frame, person, step['joints'])
         case 'skeleton':
             state.skeleton = read_skeleton(step)
-        case unknown:
-            raise InputError(f'there is no step {unknown!r}, the project is of another version')
+        case do if do in STEPS:
+            method, fields = STEPS[do]
+            getattr(propagator, method)(state, *(step[field] for field in fields))
+        case do:
+            raise InputError(f'there is no step {do!r}, the project is of another version')
 
 
 def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
@@ -471,7 +463,8 @@ class EditHistory:
             'steps': reader.steps(),
             'people': people,
             'frames': frames,
-            'clicks': reader.clicks(),
+            # The user's actions: each joint of a new person is one.
+            'clicks': len(edit['joints']) if edit['type'] == 'add_person' else 1,
         }
 
     def perform(self, steps: Sequence[Step]) -> Change:

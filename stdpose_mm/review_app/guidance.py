@@ -14,15 +14,14 @@ from stdpose_mm.review import (
     TrackErrors,
     calibrate_scores,
     expect_errors_left,
-    most_doubtful,
     rank_errors,
     rank_gains,
     score_meaning,
 )
-from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, VideoLabels
 from stdpose_mm.visualization.colors import DOUBTFUL
 
-from .messages import Check, Measured, Place, Suggestion
+from .messages import Check, Measured, Place
 from .shown_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
@@ -55,7 +54,7 @@ class GuidanceReport:
     next: Place | None = None
     checks: list[Check] = field(default_factory=list)
     num_doubtful: int = 0
-    suggestions: list[Suggestion] = field(default_factory=list)
+    suggestions: list[int] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
     measured: Measured | None = None
 
@@ -117,7 +116,7 @@ class Guidance:
         revision: int,
         everyone: Mapping[int, PersonPoses],
         labels: VideoLabels,
-        is_outdated: Callable[[], bool] = lambda: False,
+        is_outdated: Callable[[], bool],
     ) -> bool:
         """Make the report of a revision.
 
@@ -135,18 +134,16 @@ class Guidance:
         for person in list(self._errors):
             if person not in everyone or person in outdated:
                 del self._errors[person]
-        tracks: dict[int, list[PersonLabel]] = {}
-        for label in labels.persons:
-            tracks.setdefault(-1 if label.track_id is None else label.track_id, []).append(label)
+        tracks = labels.tracks()
         for person, poses in everyone.items():
             if is_outdated():
                 return False
             if person not in self._errors:
-                track = labels.with_persons(tracks.get(person, []))
+                track = labels.with_persons([*tracks.get(person, {}).values()])
                 self._errors[person] = self._errors_of(person, poses, track)
                 # The gains are kept for the reports after changes of other people.
                 self._errors[person].gains()
-        self.report = self._make_report(revision, everyone, labels.skeleton)
+        self.report = self._make_report(revision, everyone)
         return True
 
     def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
@@ -178,9 +175,7 @@ class Guidance:
             scores = np.stack(found) if len(found) == len(scores) else scores
         return 1.0 - np.clip(scores, 0.0, 1.0)
 
-    def _make_report(
-        self, revision: int, everyone: Mapping[int, PersonPoses], skeleton: Skeleton
-    ) -> GuidanceReport:
+    def _make_report(self, revision: int, everyone: Mapping[int, PersonPoses]) -> GuidanceReport:
         people = sorted(everyone)
         tracks = [self._errors[person] for person in people]
         number = sum(int((everyone[one].visibility > NOT_LABELLED).sum()) for one in people)
@@ -193,9 +188,7 @@ class Guidance:
             for track in tracks
         ]
         frames = {int(f) for one in in_doubt for f in one.times[one.errors.any(axis=1)]}
-        checks = [
-            self._check(frame, everyone, skeleton) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)
-        ]
+        checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
         gains = [track.gains() for track in tracks]
         found = rank_gains(tracks, NUM_SUGGESTIONS)
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
@@ -215,20 +208,18 @@ class Guidance:
             next=best,
             checks=checks,
             num_doubtful=len(frames),
-            suggestions=[{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
+            suggestions=[one.frame_index for one in found],
             wrong_after=wrong_after,
             measured=self._measured,
         )
 
-    def _check(self, frame: int, everyone: Iterable[int], skeleton: Skeleton) -> Check:
+    def _check(self, frame: int, everyone: Iterable[int]) -> Check:
         own = {person: self._errors[person].errors[frame] for person in everyone}
         expected = sum(float(wrong.sum()) for wrong in own.values())
         person = max(own, key=lambda one: (own[one].sum(), -one))
-        joints = [skeleton.keypoint_names[joint] for joint in most_doubtful(own[person])]
         return {
             'frame': frame,
             'person': person,
             'reason': f'about {expected:.1f} wrong joints are expected here',
-            'joints': joints,
             'score': round(1.0 - float(own[person].max()), 3),
         }

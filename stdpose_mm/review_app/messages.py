@@ -49,14 +49,6 @@ class EditRequest(TypedDict):
     edit: Edit
 
 
-class Person(TypedDict):
-    """A person, and the first and last frame in which they are."""
-
-    id: int
-    first: int
-    last: int
-
-
 class Pose(TypedDict):
     """A person in a frame.
 
@@ -68,7 +60,6 @@ class Pose(TypedDict):
     source: Source
     keypoints: list[list[float]] | None
     sources: str | None
-    box: list[float] | None
     pending: bool
     before: list[list[float] | None] | None
 
@@ -94,7 +85,7 @@ class EditAnswer(Counts):
 
     revision: int
     touched: list[list[int]]
-    persons: list[Person]
+    persons: list[int]
     person: int | None
     frames: dict[str, list[Pose]]
 
@@ -106,18 +97,10 @@ class SkeletonData(TypedDict):
     limbs: list[list[int]]
     parents: list[int]
     flip: list[int]
-    category: str
-
-
-class SkeletonChoice(TypedDict):
-    """Joints to choose for an unlabelled video."""
-
-    name: str
-    joints: list[str]
 
 
 class Video(Counts):
-    """A video that is open."""
+    """A video that is open; ``skeletons`` are the choices for an unlabelled one."""
 
     name: str
     frames: int
@@ -125,16 +108,13 @@ class Video(Counts):
     height: int
     fps: float | None
     skeleton: SkeletonData | None
-    skeletons: list[SkeletonChoice]
-    persons: list[Person]
+    skeletons: dict[str, list[str]]
+    persons: list[int]
     revision: int
     settled: int
     saved: int | None
     method: str
     failed: str | None
-    labels_file: str | None
-    project_file: str
-    out_file: str
 
 
 class VideoState(TypedDict):
@@ -154,22 +134,14 @@ class ListedVideo(VideoState):
     name: str
 
 
-class Format(TypedDict):
-    """A format to export to."""
-
-    name: str
-    suffix: str
-
-
 class Project(TypedDict):
-    """The videos of the server."""
+    """The videos of the server, and the formats to export to with their suffixes."""
 
     name: str
     key: str
-    version: str
     target: float
     videos: list[ListedVideo]
-    formats: list[Format]
+    formats: dict[str, str]
 
 
 class Lane(TypedDict):
@@ -190,17 +162,9 @@ class Place(TypedDict):
 
 
 class Check(Place):
-    """A frame in doubt."""
+    """A frame in doubt, and the lowest score in it."""
 
-    joints: list[str]
     score: float
-
-
-class Suggestion(TypedDict):
-    """A frame to label."""
-
-    frame: int
-    gain: float
 
 
 class Measured(TypedDict):
@@ -214,11 +178,10 @@ class Measured(TypedDict):
 class Timeline(TypedDict):
     """The lanes of everyone and the marks of frames."""
 
-    revision: int
     columns: int
     persons: list[Lane]
     checks: list[Check]
-    suggestions: list[Suggestion]
+    suggestions: list[int]
 
 
 class GuidanceAnswer(Counts):
@@ -231,7 +194,6 @@ class GuidanceAnswer(Counts):
     doubtful: list[Check]
     num_doubtful: int
     measured: Measured | None
-    revision: int
     computing: bool
     evidence: list[str]
 

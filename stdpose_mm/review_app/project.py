@@ -20,7 +20,6 @@ from stdpose_mm.propagation import match_labels
 from stdpose_mm.review import summarize_labels
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
-from stdpose_mm.version import __version__
 
 from .background import BackgroundWorker
 from .journal import LABEL_FILE, Journal, same_labels
@@ -117,8 +116,7 @@ def open_review(
             )
             for sentence in summary.warnings:
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
-        name = None if inputs.labels is None else inputs.labels.name
-        review = VideoReview(propagator, state, labels, journal, name, inputs.out, KNOWN_SKELETONS)
+        review = VideoReview(propagator, state, labels, journal, inputs.out, KNOWN_SKELETONS)
         review.require_own_output()
         if labels is not None:
             journal.keep(labels, frames.size)
@@ -207,11 +205,10 @@ class ReviewProject:
         """Return an open video.
 
         Raises:
-            KeyError: If there is no such video.
-            InputError: If it could not be opened, or is not open yet.
+            InputError: If there is no such video, it could not be opened, or is not open yet.
         """
-        if not 0 <= number < len(self._inputs):
-            raise KeyError(number)
+        if number >= len(self._inputs):
+            raise InputError(f'there is no video {number}')
         if number in self._errors:
             raise InputError(self._errors[number])
         if number not in self._reviews:
@@ -240,13 +237,9 @@ class ReviewProject:
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
             # The page keeps unsent edits by it, and must not send them to a project of that name.
             'key': self._key,
-            'version': __version__,
             'target': self.options.target,
             'videos': videos,
-            'formats': [
-                {'name': format, 'suffix': suffixes[0]}
-                for format, suffixes in available_formats().items()
-            ],
+            'formats': {name: suffixes[0] for name, suffixes in available_formats().items()},
         }
 
     @property
@@ -293,7 +286,7 @@ class ReviewProject:
         self.worker.wake()
 
 
-class NotYetOpenError(Exception):
+class NotYetOpenError(InputError):
     """A video that is being opened."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -34,6 +35,9 @@ MEDIA_TYPES = {
     '.svg': 'image/svg+xml',
 }
 
+STATUS = {StaleEditError: 409, NotYetOpenError: 503, InputError: 422, OSError: 422, Exception: 500}
+"""HTTP status of the answer to a request that an error has ended."""
+
 MAX_BODY = 2**20
 """Maximum size of a request in bytes."""
 
@@ -55,14 +59,14 @@ class ReviewServer:
 
     def build_app(self) -> Starlette:
         """Build the application; :class:`LocalAccess` checks access before."""
-        video = '/api/videos/{video}'
+        video = '/api/videos/{video:int}'
         return Starlette(
             routes=[
                 Route('/', self._page),
-                Route('/static/{name}', self._file),
+                Route('/static/{name}', self._page),
                 Route('/api/project', self._describe_project),
                 Route(video, self._describe),
-                Route(video + '/frames/{frame}', self._picture),
+                Route(video + '/frames/{frame:int}', self._picture),
                 Route(video + '/poses', self._poses),
                 Route(video + '/timeline', self._timeline),
                 Route(video + '/guidance', self._guidance),
@@ -71,78 +75,61 @@ class ReviewServer:
                 Route(video + '/export', self._export, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
             ],
-            exception_handlers={
-                HTTPException: _http_error,
-                InputError: _input_error,
-                OSError: _input_error,
-                NotYetOpenError: _not_open,
-                Exception: _bug,
-            },
+            exception_handlers=dict.fromkeys((HTTPException, *STATUS), _refuse),
         )
 
-    async def _page(self, request: Request) -> Response:
-        return self._static_file('index.html')
-
-    async def _file(self, request: Request) -> Response:
-        return self._static_file(request.path_params['name'])
-
-    def _static_file(self, name: str) -> Response:
+    def _page(self, request: Request) -> Response:
         # All files were read at the start, so that no path from a request is opened.
+        name = request.path_params.get('name', 'index.html')
         if name not in self._static:
             raise HTTPException(404, 'there is no such file')
         media_type = MEDIA_TYPES[Path(name).suffix]
         headers = {'Cache-Control': 'no-cache'}
         return Response(self._static[name], media_type=media_type, headers=headers)
 
-    async def _describe_project(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(self._project.describe))
+    def _describe_project(self, request: Request) -> Response:
+        return JSONResponse(self._project.describe())
 
-    async def _describe(self, request: Request) -> Response:
-        number, review = self._video(request)
-        return JSONResponse({'id': number, **await run_in_threadpool(review.describe)})
+    def _describe(self, request: Request) -> Response:
+        return JSONResponse({'id': request.path_params['video'], **self._video(request).describe()})
 
     async def _picture(self, request: Request) -> Response:
-        _, review = self._video(request)
-        frame = _number(request.path_params['frame'], 'the frame')
+        review, frame = self._video(request), request.path_params['frame']
         if frame >= len(review.state.frames):
             raise HTTPException(404, f'there is no frame {frame}')
-        width = request.query_params.get('width')
-        wanted = None if width is None else _number(width, 'width', least=1)
         review.view = frame
-        chosen = review.pictures.width_for(wanted)
-        picture = await asyncio.wrap_future(review.pictures.ask(frame, chosen))
+        width = review.pictures.width_for(_optional(request, 'width', least=1))
+        picture = await asyncio.wrap_future(review.pictures.ask(frame, width))
         # The next server on this port may show another video at the same address.
         headers = {'Cache-Control': 'no-store', 'X-Frame-Index': str(frame)}
         return Response(picture, media_type='image/jpeg', headers=headers)
 
-    async def _poses(self, request: Request) -> Response:
-        _, review = self._video(request)
+    def _poses(self, request: Request) -> Response:
         first = _query(request, 'first')
         last = _query(request, 'last', first)
-        return JSONResponse(await run_in_threadpool(review.describe_poses, first, last))
+        return JSONResponse(self._video(request).describe_poses(first, last))
 
-    async def _timeline(self, request: Request) -> Response:
-        _, review = self._video(request)
+    def _timeline(self, request: Request) -> Response:
+        review = self._video(request)
         columns = _query(request, 'columns', 512, least=1)
         if columns > MAX_COLUMNS:
             raise InputError(f'columns must be at most {MAX_COLUMNS}')
-        person = request.query_params.get('person')
-        arguments = (
-            columns,
-            None if person is None else _number(person, 'person'),
-            _query(request, 'first', 0),
-            _query(request, 'last', len(review.state.frames) - 1),
-        )
-        return JSONResponse(await run_in_threadpool(review.describe_timeline, *arguments))
+        first = _query(request, 'first', 0)
+        last = _query(request, 'last', len(review.state.frames) - 1)
+        person = _optional(request, 'person')
+        return JSONResponse(review.describe_timeline(columns, person, first, last))
 
-    async def _guidance(self, request: Request) -> Response:
-        _, review = self._video(request)
-        text = request.query_params.get('target')
-        target = self._project.options.target if text is None else _share(text)
-        return JSONResponse(await run_in_threadpool(review.describe_guidance, target))
+    def _guidance(self, request: Request) -> Response:
+        try:
+            target = float(request.query_params.get('target', self._project.options.target))
+        except ValueError:
+            target = -1.0
+        if not 0 <= target <= 1:
+            raise InputError('target must be a number in 0..1')
+        return JSONResponse(self._video(request).describe_guidance(target))
 
-    async def _events(self, request: Request) -> Response:
-        _, review = self._video(request)
+    def _events(self, request: Request) -> Response:
+        review = self._video(request)
         return StreamingResponse(
             review.events.listen(revision=review.revision),
             media_type='text/event-stream',
@@ -150,39 +137,25 @@ class ReviewServer:
         )
 
     async def _edit(self, request: Request) -> Response:
-        _, review = self._video(request)
-        body = await _json_body(request)
-        try:
-            return JSONResponse(await run_in_threadpool(review.edit, body))
-        except StaleEditError as error:
-            answer = {'error': str(error), 'revision': review.revision}
-            return JSONResponse(answer, 409)
+        review, body = self._video(request), await _json_body(request)
+        return JSONResponse(await run_in_threadpool(review.edit, body))
 
     async def _export(self, request: Request) -> Response:
-        _, review = self._video(request)
-        format = (await _json_body(request)).get('format')
+        review, format = self._video(request), (await _json_body(request)).get('format')
         formats = available_formats()
         if not isinstance(format, str) or format not in formats:
             raise InputError(f'the format must be one of {", ".join(formats)}')
         name = f'{file_stem(review.out)}{formats[format][0]}'
         content = await run_in_threadpool(_export, review, name, format)
-        return Response(
-            content,
-            media_type='application/octet-stream',
-            headers={'Content-Disposition': _attachment(name)},
-        )
+        headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+        return Response(content, media_type='application/octet-stream', headers=headers)
 
-    async def _save(self, request: Request) -> Response:
-        _, review = self._video(request)
-        revision = await run_in_threadpool(review.save)
-        return JSONResponse({'file': str(review.out), 'revision': revision})
+    def _save(self, request: Request) -> Response:
+        review = self._video(request)
+        return JSONResponse({'revision': review.save(), 'file': str(review.out)})
 
-    def _video(self, request: Request) -> tuple[int, VideoReview]:
-        number = _number(request.path_params['video'], 'the video')
-        try:
-            return number, self._project[number]
-        except KeyError:
-            raise HTTPException(404, f'there is no video {number}') from None
+    def _video(self, request: Request) -> VideoReview:
+        return self._project[request.path_params['video']]
 
 
 def _export(review: VideoReview, name: str, format: str) -> bytes:
@@ -190,14 +163,6 @@ def _export(review: VideoReview, name: str, format: str) -> bytes:
         path = Path(folder) / name
         review.write(path, format)
         return path.read_bytes()
-
-
-def _attachment(name: str) -> str:
-    """Make a Content-Disposition value; characters beyond ASCII are percent-encoded (RFC 6266)."""
-    from urllib.parse import quote
-
-    plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\' else '_' for c in name)
-    return f'attachment; filename="{plain}"; filename*=UTF-8\'\'{quote(name, safe="")}'
 
 
 def _read_static() -> dict[str, bytes]:
@@ -209,34 +174,20 @@ def _read_static() -> dict[str, bytes]:
     }
 
 
-def _number(text: str, what: str, least: int = 0) -> int:
+def _query(request: Request, name: str, default: int | None = None, least: int = 0) -> int:
     """Read a whole number of a request.
 
     Raises:
-        InputError: If ``text`` is no such number, or too long.
+        InputError: If it is missing and there is no default, or is no such number.
     """
+    text = request.query_params.get(name, '' if default is None else str(default))
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) >= least):
-        raise InputError(f'{what} must be a whole number of at least {least}')
+        raise InputError(f'{name} must be a whole number of at least {least}')
     return int(text)
 
 
-def _query(request: Request, name: str, default: int | None = None, least: int = 0) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        if default is None:
-            raise InputError(f'{name} is missing')
-        return default
-    return _number(text, name, least)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise InputError('target must be a number in 0..1')
-    return share
+def _optional(request: Request, name: str, least: int = 0) -> int | None:
+    return _query(request, name, least=least) if name in request.query_params else None
 
 
 async def _json_body(request: Request) -> dict[str, Any]:
@@ -257,21 +208,12 @@ async def _json_body(request: Request) -> dict[str, Any]:
     return body
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({'error': error.detail}, error.status_code)
-
-
-async def _input_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({'error': explain_error(error) or str(error)}, 422)
-
-
-async def _not_open(request: Request, error: Exception) -> Response:
-    return JSONResponse({'error': str(error)}, 503)
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    return JSONResponse({'error': f'{type(error).__name__}, a bug; the server says more'}, 500)
+async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return JSONResponse({'error': error.detail}, error.status_code)
+    status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
+    sentence = explain_error(error) or f'{type(error).__name__}, a bug; the server says more'
+    return JSONResponse({'error': sentence}, status)
 
 
 class ListeningServer:

@@ -12,7 +12,7 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source, VideoLabels
 
 from .edits import Change
-from .messages import SHOWN_DECIMALS, Lane, Person, Pose
+from .messages import SHOWN_DECIMALS, Lane, Pose
 
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """State of a joint or a person in a frame; unknown before it is computed."""
@@ -133,13 +133,11 @@ class PersonPoses:
         ]
         is_there = self.sources[frame] != ABSENT
         letters = [SOURCES[code][0] for code in self.joint_sources[frame]]
-        box = self.boxes[frame].round(SHOWN_DECIMALS)
         return {
             'id': person_id,
             'source': SOURCES[self.sources[frame]],
             'keypoints': np.concatenate(columns, axis=1).tolist() if is_there else None,
             'sources': ''.join(letters) if is_there else None,
-            'box': box.tolist() if is_there and not np.isnan(box).any() else None,
             'pending': bool(self.pending[frame]),
             'before': self._describe_before(frame),
         }
@@ -286,15 +284,6 @@ class ShownPoses:
             ]
             for frame in frames
         }
-
-    def persons(self) -> list[Person]:
-        """List the people with the first and last frame in which they are, as far as is known."""
-        persons: list[Person] = []
-        for person, poses in sorted(self.of.items()):
-            there = np.flatnonzero((poses.sources == GIVEN) | (poses.sources == PROPAGATED))
-            first, last = (int(there[0]), int(there[-1])) if len(there) else (0, 0)
-            persons.append({'id': person, 'first': first, 'last': last})
-        return persons
 
     def take_urgent(self) -> tuple[int, range] | None:
         """Return and remove the newest edit whose poses are not computed yet: person and frames."""

@@ -48,7 +48,6 @@ class VideoReview:
         state: The video with the labels of its file.
         labels: Its labels, whose propagated poses are shown until they are computed; None without.
         journal: The edits.
-        labels_file: Name of the label file; None for an unlabelled video.
         out: Where labels are saved.
         presets: Skeletons to choose from.
 
@@ -62,14 +61,12 @@ class VideoReview:
         state: PropagationState,
         labels: VideoLabels | None,
         journal: Journal,
-        labels_file: str | None,
         out: Path,
         presets: Mapping[str, Skeleton],
     ) -> None:
         self.propagator = propagator
         self.state = state
         self.journal = journal
-        self.labels_file = labels_file
         self.out = out
         self.presets = presets
         self.lock = RLock()
@@ -124,19 +121,15 @@ class VideoReview:
                 'height': height,
                 'fps': frames.fps,
                 'skeleton': None if skeleton is None else _describe_skeleton(skeleton),
-                'skeletons': [
-                    {'name': name, 'joints': [*preset.keypoint_names]}
-                    for name, preset in self.presets.items()
-                ],
-                'persons': self.shown.persons(),
+                'skeletons': {
+                    name: [*preset.keypoint_names] for name, preset in self.presets.items()
+                },
+                'persons': sorted(self.shown.of),
                 'revision': self.revision,
                 'settled': self.settled,
                 'saved': self.saved,
                 'method': self.propagator.method,
                 'failed': self.failed,
-                'labels_file': self.labels_file,
-                'project_file': self.journal.path.name,
-                'out_file': self.out.name,
                 **self._history.counts(),
             }
 
@@ -188,7 +181,6 @@ class VideoReview:
             names = () if self.state.skeleton is None else self.state.skeleton.keypoint_names
             report = self.guidance.report
             return {
-                'revision': self.revision,
                 'columns': columns,
                 'persons': [
                     poses.describe_lane(one, frames, columns, names if one == person else ())
@@ -210,7 +202,6 @@ class VideoReview:
                 'doubtful': report.checks,
                 'num_doubtful': report.num_doubtful,
                 'measured': report.measured,
-                'revision': report.revision,
                 'computing': min(report.revision, self.settled) < self.revision,
                 'evidence': self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
@@ -252,7 +243,7 @@ class VideoReview:
         return {
             'revision': self.revision,
             'touched': [],
-            'persons': self.shown.persons(),
+            'persons': sorted(self.shown.of),
             'person': self._history.new_person_of(edit_id),
             'frames': self.shown.describe([frame]) if is_frame else {},
             **self._history.counts(),
@@ -391,5 +382,4 @@ def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:
         'limbs': [list(limb) for limb in skeleton.limbs],
         'parents': [*skeleton.parents],
         'flip': [*skeleton.flip_indices],
-        'category': skeleton.category,
     }

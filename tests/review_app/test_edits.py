@@ -64,16 +64,18 @@ def test_a_correction_of_a_label_keeps_its_other_joints(page: Page):
 @pytest.mark.parametrize('edit', ['set_joints', 'accept'])
 def test_a_pose_that_is_moved_takes_its_box_along(start: Callable, edit: str):
     labels = labels_of(*(label(frame, 1, bbox=[8, 2, 12, 24]) for frame in (0, 20)))
-    page = Page(access_to(start(labels)))
+    project: ReviewProject = start(labels)
+    page = Page(access_to(project))
     page.settle()
     shown = page.poses(20)[1]['keypoints']
     names = SKELETON.keypoint_names
     joints = {name: [x + 50, y, 2] for name, (x, y, *_) in zip(names, shown, strict=True)}
     page.edit(edit, person=1, frame=20, joints=joints)
     # The extent of the joints, 8 by 20 pixels, and 15 % of it on each side.
-    assert page.poses(20)[1]['box'] == pytest.approx([58.8, 1, 10.4, 26])
-    assert page.poses(10)[1]['box'] == pytest.approx([33.4, 1.5, 11.2, 25])
-    assert page.poses(0)[1]['box'] == [8, 2, 12, 24]
+    boxes = project[0].shown.of[1].boxes
+    assert boxes[20] == pytest.approx([58.8, 1, 10.4, 26])
+    assert boxes[10] == pytest.approx([33.4, 1.5, 11.2, 25])
+    assert boxes[0].tolist() == [8, 2, 12, 24]
 
 
 def test_an_accepted_pose_is_given_as_it_was_shown(page: Page):
@@ -104,11 +106,6 @@ def test_what_the_page_does_not_change_keeps_its_digits(start: Callable, edit: s
     assert review.state.tracks[1][0].keypoints[0].tolist() == [10.123456, 20.987654]
     page.edit(edit, person=1, frame=0, joints={'head': [x + 1, y, 1]})
     assert review.state.tracks[1][0].keypoints[0].tolist() == [x + 1, 20.987654]
-
-
-def test_a_range_to_forget_that_ends_before_it_begins_is_refused(page: Page):
-    assert 'frames 20 to 5 are none' in page.refused('forget', person=1, frame=20, last=5)
-    assert page.poses(20)[1]['sources'] == 'ggg'
 
 
 def test_a_label_is_taken_back_wholly_or_in_joints(page: Page):
@@ -158,7 +155,7 @@ def test_a_new_person_is_everywhere_and_counts_its_joints(page: Page):
     answer = page.edit('add_person', frame=7, joints={'head': [1, 2, 2], 'left_hand': [3, 4, 1]})
     assert answer['person'] == 3
     assert answer['clicks'] == 2
-    assert [person['id'] for person in answer['persons']] == [1, 2, 3]
+    assert answer['persons'] == [1, 2, 3]
     assert page.joint(30, 3) == [1, 2]
     assert page.poses(30)[3]['keypoints'][2][2] == 0
 
@@ -169,11 +166,6 @@ def test_two_people_are_exchanged_from_a_frame_on(page: Page):
     assert page.joint(39, 2) == [10, 4]
     assert page.joint(20, 1) == [10, 4]
     assert page.joint(0, 2) == [50, 4]
-
-
-def test_people_with_a_label_in_one_frame_are_not_merged(page: Page):
-    sentence = page.refused('merge', person=2, into=1)
-    assert 'both labelled in frame 0' in sentence
 
 
 def test_a_split_person_is_two_and_merges_into_one_again(page: Page):
@@ -195,7 +187,7 @@ def test_a_split_person_is_two_and_merges_into_one_again(page: Page):
 
 def test_a_removed_person_is_gone(page: Page):
     answer = page.edit('remove_person', person=2)
-    assert [person['id'] for person in answer['persons']] == [1]
+    assert answer['persons'] == [1]
     assert set(page.poses(5)) == {1}
 
 
@@ -248,85 +240,54 @@ def test_a_person_of_whom_only_absence_is_left_is_absent(page: Page):
     assert 'no pose in frame 4' in page.refused('accept', person=1, frame=4)
 
 
+NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
+
+
 @pytest.mark.parametrize(
-    ('edit', 'part'),
+    ('fields', 'part'),
     [
         ({'type': 'paint'}, 'type'),
         ({'type': ['undo']}, 'type'),
-        (
-            {'type': 'set_joints', 'person': 9, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
-            'no person',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': 40, 'joints': {'head': [1, 1, 2]}},
-            'no frame',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': -1, 'joints': {'head': [1, 1, 2]}},
-            'no frame',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': 10**30, 'joints': {'head': [1, 1, 2]}},
-            'no frame',
-        ),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1.0, 'joints': {'head': [1, 1, 2]}}, 'whole'),
-        (
-            {'type': 'set_joints', 'person': True, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
-            'whole',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'tail': [1, 1, 2]}},
-            'no joint',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 3]}},
-            '[x, y, v]',
-        ),
-        (
-            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1e9, 1, 2]}},
-            '[x, y, v]',
-        ),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1]}}, '[x, y, v]'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {}}, 'at least one'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': None}, 'object'),
-        (
-            {
-                'type': 'set_joints',
-                'person': 1,
-                'frame': 20,
-                'joints': {name: [0, 0, 0] for name in SKELETON.keypoint_names},
-            },
-            'mark_absent',
-        ),
-        ({'type': 'forget', 'person': 1, 'frame': 3}, 'no label in frame 3'),
-        ({'type': 'forget', 'person': 1, 'frame': 0, 'joints': 'head'}, 'list'),
-        ({'type': 'forget', 'person': 1, 'frame': 0, 'joints': ['tail']}, 'no joint'),
-        ({'type': 'swap', 'a': 1, 'b': 1, 'frame': 3}, 'itself'),
-        ({'type': 'merge', 'person': 1, 'into': 1}, 'itself'),
-        ({'type': 'split', 'person': 1, 'frame': 0}, 'before frame 0'),
-        ({'type': 'add_person', 'frame': 3, 'joints': {}}, 'at least one'),
+        ({'person': 9}, 'no person'),
+        ({'person': True}, 'whole'),
+        ({'frame': 40}, 'no frame'),
+        ({'frame': -1}, 'no frame'),
+        ({'frame': 10**30}, 'no frame'),
+        ({'frame': 1.0}, 'whole'),
+        ({'joints': {'tail': [1, 1, 2]}}, 'no joint'),
+        ({'joints': {'head': [1, 1, 3]}}, '[x, y, v]'),
+        ({'joints': {'head': [1e9, 1, 2]}}, '[x, y, v]'),
+        ({'joints': {'head': [1, 1]}}, '[x, y, v]'),
+        ({'joints': {}}, 'at least one'),
+        ({'joints': None}, 'object'),
+        ({'frame': 20, 'joints': NO_JOINT}, 'mark_absent'),
+        ({'type': 'forget', 'joints': None, 'frame': 3}, 'no label in frame 3'),
+        ({'type': 'forget', 'joints': 'head', 'frame': 0}, 'list'),
+        ({'type': 'forget', 'joints': ['tail'], 'frame': 0}, 'no joint'),
+        ({'type': 'forget', 'frame': 20, 'last': 5}, 'frames 20 to 5 are none'),
+        ({'type': 'swap', 'a': 1, 'b': 1}, 'itself'),
+        ({'type': 'merge', 'into': 1}, 'itself'),
+        ({'type': 'merge', 'person': 2, 'into': 1}, 'both labelled in frame 0'),
+        ({'type': 'split', 'frame': 0}, 'before frame 0'),
+        ({'type': 'add_person', 'joints': {}}, 'at least one'),
         ({'type': 'set_skeleton', 'name': 'coco'}, 'settled'),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, edit: dict, part: str):
-    assert part in page.refused(**edit)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, fields: dict, part: str):
+    edit = {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 2]}}
+    assert part in page.refused(**{**edit, **fields})
 
 
 @pytest.mark.parametrize(
-    'body',
+    'fields',
     [
-        {'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
-        {'id': '', 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
-        {'id': 'x' * 101, 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
-        {'id': '1', 'page': 1, 'revision': 0, 'edit': {'type': 'undo'}},
-        {'id': '1', 'page': 'p', 'revision': '0', 'edit': {'type': 'undo'}},
-        {'id': '1', 'page': 'p', 'revision': -1, 'edit': {'type': 'undo'}},
-        {'id': '1', 'page': 'p', 'edit': {'type': 'undo'}},
-        {'id': '1', 'page': 'p', 'revision': 0},
+        *({'id': None}, {'id': ''}, {'id': 'x' * 101}, {'page': 1}),
+        *({'revision': '0'}, {'revision': -1}, {'revision': None}, {'edit': None}),
     ],
 )
-def test_an_edit_names_itself_its_page_and_what_the_page_knows(page: Page, body: dict):
-    assert page.post('/edits', body).status_code == 422
+def test_an_edit_names_itself_its_page_and_what_the_page_knows(page: Page, fields: dict):
+    body = {'id': '1', 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}}
+    assert page.post('/edits', {**body, **fields}).status_code == 422
 
 
 def test_an_edit_that_is_sent_again_is_done_once(page: Page):
@@ -343,7 +304,6 @@ def test_a_page_that_does_not_know_of_an_edit_to_the_same_pose_is_told(page: Pag
     page.edit('mark_absent', person=1, frame=10)
     stale = other.try_edit('set_joints', person=1, frame=10, joints={'head': [1, 1, 2]})
     assert stale.status_code == 409
-    assert stale.json()['revision'] == 1
     assert page.get()['revision'] == 1
     elsewhere = other.try_edit('set_joints', person=1, frame=30, joints={'head': [1, 1, 2]})
     assert elsewhere.status_code == 200

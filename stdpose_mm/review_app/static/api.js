@@ -130,10 +130,8 @@ export const postSave = async (video) =>
 export async function postExport(video, format) {
   const response = await post(`/api/videos/${video}/export`, { format });
   const disposition = response.headers.get('Content-Disposition') ?? '';
-  const encoded = /filename\*=(?:UTF-8|utf-8)''([^;]+)/.exec(disposition);
-  const plain = /filename="?([^";]+)"?/.exec(disposition);
-  const name = encoded ? decodeURIComponent(encoded[1]) : plain ? plain[1] : `labels-${format}`;
-  return { name, blob: await read(response.blob()) };
+  const name = /filename\*=UTF-8''(.+)/.exec(disposition);
+  return { name: name ? decodeURIComponent(name[1]) : `labels-${format}`, blob: await read(response.blob()) };
 }
 
 /** @param {number} video @param {string} page */

@@ -81,7 +81,7 @@ export function showExport(store, queue, onError) {
   const { project, video } = store.state;
   if (!video) return;
   byId('formats').replaceChildren(
-    ...project.formats.map((/** @type {any} */ format) =>
+    ...Object.entries(project.formats).map(([format, suffix]) =>
       make(
         'li',
         {},
@@ -89,17 +89,17 @@ export function showExport(store, queue, onError) {
           'button',
           {
             class: 'format',
-            dataset: { format: format.name },
+            dataset: { format },
             onclick: (/** @type {Event} */ event) => {
               const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
               button.disabled = true;
-              exportAs(video.id, format.name, queue, onError).finally(() => {
+              exportAs(video.id, format, queue, onError).finally(() => {
                 button.disabled = false;
               });
             },
           },
-          make('span', {}, format.name),
-          make('code', {}, format.suffix),
+          make('span', {}, format),
+          make('code', {}, String(suffix)),
         ),
       ),
     ),
@@ -150,7 +150,7 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
  */
 export function askForOther(store, what, submit) {
   const { person, persons, shown } = store.state;
-  const others = persons.filter((/** @type {any} */ one) => one.id !== person);
+  const others = persons.filter((/** @type {number} */ one) => one !== person);
   if (person === null || !others.length) {
     say(`To ${what}, choose a person while there is another one`);
     return;
@@ -159,8 +159,8 @@ export function askForOther(store, what, submit) {
   byId('other-title').textContent = `${title}: person ${person} and …`;
   byId('other-text').textContent = `Frame ${shown}. ${text}`;
   byId('other-choice').replaceChildren(
-    ...others.map((/** @type {any} */ one) =>
-      make('option', { value: String(one.id) }, `Person ${one.id}`),
+    ...others.map((/** @type {number} */ one) =>
+      make('option', { value: String(one) }, `Person ${one}`),
     ),
   );
   const confirm = byId('other-confirm');
@@ -188,9 +188,8 @@ export function askForSkeleton(store, submit) {
   const { video } = store.state;
   const dialog = byId('skeleton');
   byId('skeleton-presets').replaceChildren(
-    ...video.skeletons.map((/** @type {any} */ preset) => {
-      const count = Array.isArray(preset.joints) ? preset.joints.length : preset.joints;
-      return make(
+    ...Object.entries(video.skeletons).map(([name, joints]) =>
+      make(
         'li',
         {},
         make(
@@ -199,14 +198,14 @@ export function askForSkeleton(store, submit) {
             class: 'format',
             onclick: () => {
               dialog.close();
-              submit({ type: 'set_skeleton', name: preset.name });
+              submit({ type: 'set_skeleton', name });
             },
           },
-          make('span', {}, preset.name),
-          make('code', {}, `${count} joints`),
+          make('span', {}, name),
+          make('code', {}, `${joints.length} joints`),
         ),
-      );
-    }),
+      ),
+    ),
   );
   byId('skeleton-file').onchange = async () => {
     const [file] = byId('skeleton-file').files;

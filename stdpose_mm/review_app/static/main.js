@@ -18,10 +18,10 @@ import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
 import {
-  boundsOf, isAbsent, isPlaced, jointsByName, listOrder, readable, SOURCES, VISIBILITY,
+  boundsOf, isAbsent, isPlaced, jointsByName, listOrder, PoseCache, readable, SOURCES, VISIBILITY,
 } from './poses.js';
 import { SkeletonLayer } from './skeleton_layer.js';
-import { PoseCache, Store } from './store.js';
+import { Store } from './store.js';
 import { Timeline } from './timeline.js';
 
 const PAGE = crypto.randomUUID();
@@ -179,7 +179,7 @@ async function openVideo(id, frame = 0) {
     // Nothing is shown before the first picture is here.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
     opened: null, range: null, placing: null, playing: false, joint: null,
-    ...stateOf(video), person: video.persons[0]?.id ?? null,
+    ...stateOf(video), person: video.persons[0] ?? null,
   });
   view.fit();
   needPoses();
@@ -210,9 +210,7 @@ async function reload() {
     const fresh = await getVideo(video.id);
     if (state.video.id !== video.id) return;
     store.update({ video: fresh, ...stateOf(fresh) });
-    if (!fresh.persons.some((/** @type {any} */ one) => one.id === state.person)) {
-      store.update({ person: fresh.persons[0]?.id ?? null });
-    }
+    if (!fresh.persons.includes(state.person)) store.update({ person: fresh.persons[0] ?? null });
     state.poses.expire(0, fresh.frames);
     pictures.forgetFailures();
     needPoses();
@@ -268,18 +266,18 @@ function redo() {
 function onAnswer(answer, edit) {
   store.update({
     revision: answer.revision,
-    persons: answer.persons ?? state.persons,
+    persons: answer.persons,
     canUndo: answer.can_undo,
     canRedo: answer.can_redo,
   });
-  if (state.guidance && answer.labels_made !== undefined) {
+  if (state.guidance) {
     const { labels_made, clicks } = answer;
     store.update({ guidance: { ...state.guidance, labels_made, clicks } });
   }
   for (const [first, last] of answer.touched) state.poses.expire(first, last);
   state.poses.confirm(answer.revision, answer.frames);
-  const persons = state.persons.map((/** @type {any} */ one) => one.id);
-  if (edit.type === 'add_person' && answer.person !== undefined) store.update({ person: answer.person });
+  const { persons } = answer;
+  if (edit.type === 'add_person') store.update({ person: answer.person });
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
   if (edit.type === 'undo' || edit.type === 'redo') {
     announce(edit.type === 'undo' ? 'undone' : 'done again');
@@ -295,7 +293,7 @@ function onAnswer(answer, edit) {
 
 /** The chosen person's pose in the shown frame. */
 function currentPose() {
-  return (state.poses?.at(state.shown) ?? []).find((/** @type {any} */ one) => one.id === state.person);
+  return state.poses?.of(state.shown, state.person);
 }
 
 /** The joint that a key means: the chosen one, else the one under the pointer. */
@@ -336,7 +334,7 @@ function toggleAbsent() {
 function cycleVisibility(name) {
   const meant = name ? { person: state.person, name } : currentJoint();
   if (!meant) return say('Choose a joint first: click it, or press Tab');
-  const pose = (state.poses.at(state.shown) ?? []).find((/** @type {any} */ one) => one.id === meant.person);
+  const pose = state.poses.of(state.shown, meant.person);
   const index = state.video.skeleton.joints.indexOf(meant.name);
   if (!pose || !isPlaced(pose, index)) {
     return say(`${readable(meant.name)} has no place yet: choose it and click on the picture`);
@@ -427,9 +425,9 @@ function goToLabel() {
   if (!next) {
     return say(isAdviceToCome() ? 'Still looking for a frame to label: press N again in a moment' : 'No frame is suggested');
   }
-  if (next.person !== null && next.person !== undefined) store.update({ person: next.person, joint: null });
+  store.update({ person: next.person, joint: null });
   goTo(next.frame);
-  announce(`frame ${next.frame}: ${next.reason ?? 'next to label'}`);
+  announce(`frame ${next.frame}: ${next.reason}`);
 }
 
 /**
@@ -460,7 +458,7 @@ const goToMiddleOfGap = () => goByTimeline(() => middleOfGap(store), 'There is n
 /** @param {number} number */
 function choosePerson(number) {
   const person = state.persons[number - 1];
-  if (person) store.update({ person: person.id, joint: null });
+  if (person !== undefined) store.update({ person, joint: null });
 }
 
 function deleteLabel() {
@@ -710,38 +708,6 @@ function showJointHint() {
 
 function prepareViews() {
   view.layers = [skeletons, placing];
-  view.press = (x, y, event) => {
-    const gesture = placing.press(x, y, event) ?? skeletons.press(view, x, y, event);
-    if (gesture) return gesture;
-    const pose = currentPose();
-    const joint = state.joint;
-    const index = joint === null ? -1 : state.video.skeleton.joints.indexOf(joint);
-    if (joint === null) return null;
-    const isThere = pose && pose.source !== 'absent' && isPlaced(pose, index);
-    let [lastX, lastY] = [x, y];
-    return {
-      move: (nextX, nextY) => {
-        view.pan(nextX - lastX, nextY - lastY);
-        [lastX, lastY] = [nextX, nextY];
-      },
-      end: (moved, up) => {
-        if (moved) return;
-        if (isThere) return store.update({ joint: null });
-        // A chosen joint without a place is placed by a click.
-        const place = [...view.toPicture(x, y), up.shiftKey ? 1 : 2];
-        editPerson('set_joints', { joints: { [joint]: place } });
-      },
-      cancel: () => {},
-    };
-  };
-  view.hover = (x, y, event) => {
-    const found = event ? skeletons.find(view, x, y, event.pointerType === 'touch') : null;
-    const changed = found?.person !== skeletons.hovered?.person || found?.joint !== skeletons.hovered?.joint;
-    skeletons.hovered = found;
-    view.canvas.classList.toggle('on-joint', Boolean(found) && !state.placing);
-    view.canvas.classList.toggle('placing', Boolean(state.placing));
-    if (changed) view.redraw();
-  };
   /** @type {string|null} */
   let lastJoint = null;
   const showSide = oncePerFrame(() => {
@@ -819,7 +785,7 @@ async function start() {
     return;
   }
   store.update({ project });
-  const target = Number(sessionStorage.getItem(targetKey())) || project.target || 0.95;
+  const target = Number(sessionStorage.getItem(targetKey())) || project.target;
   store.update({ target });
   byId('target').value = String(Math.round(1000 * target) / 10);
   const wanted = new URLSearchParams(location.hash.slice(1));

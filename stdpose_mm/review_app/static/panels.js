@@ -37,7 +37,6 @@ function renew(list, children) {
 /** @param {Store} store */
 export function showPeople(store) {
   const { persons, person, poses, shown, opened, guidance } = store.state;
-  const here = poses?.at(shown) ?? [];
   const inDoubt = new Set(
     (guidance?.doubtful ?? [])
       .filter((/** @type {any} */ one) => one.frame === shown)
@@ -46,23 +45,23 @@ export function showPeople(store) {
   byId('people-empty').hidden = persons.length > 0;
   renew(
     byId('people'),
-    persons.map((/** @type {any} */ one, /** @type {number} */ index) => {
-      const pose = here.find((/** @type {any} */ candidate) => candidate.id === one.id);
+    persons.map((/** @type {number} */ one, /** @type {number} */ index) => {
+      const pose = poses?.of(shown, one);
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const doubted = inDoubt.has(one.id) ? ' · in doubt' : '';
+      const doubted = inDoubt.has(one) ? ' · in doubt' : '';
       const redone = pose?.pending ? ', to be redone' : '';
       const choose = make(
         'button',
         {
           class: 'row-main',
-          'aria-pressed': String(one.id === person),
-          dataset: { key: `person ${one.id}` },
-          onclick: () => store.update({ person: one.id, joint: null }),
+          'aria-pressed': String(one === person),
+          dataset: { key: `person ${one}` },
+          onclick: () => store.update({ person: one, joint: null }),
         },
         swatch,
-        make('span', { class: 'row-name' }, `Person ${one.id}`),
+        make('span', { class: 'row-name' }, `Person ${one}`),
         make(
           'span',
           { class: `source ${source}` },
@@ -70,20 +69,20 @@ export function showPeople(store) {
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
-      const isOpen = opened === one.id;
+      const isOpen = opened === one;
       const lane = make(
         'button',
         {
           class: 'quiet',
           'aria-expanded': String(isOpen),
-          'aria-label': `Joints of person ${one.id} in the timeline`,
+          'aria-label': `Joints of person ${one} in the timeline`,
           title: 'Show the joints in the timeline',
-          dataset: { key: `lane ${one.id}` },
-          onclick: () => store.update({ opened: isOpen ? null : one.id }),
+          dataset: { key: `lane ${one}` },
+          onclick: () => store.update({ opened: isOpen ? null : one }),
         },
         isOpen ? '▾' : '▸',
       );
-      return make('li', { class: one.id === person ? 'row chosen' : 'row' }, lane, choose);
+      return make('li', { class: one === person ? 'row chosen' : 'row' }, lane, choose);
     }),
   );
 }
@@ -91,7 +90,7 @@ export function showPeople(store) {
 /** @param {Store} store */
 export function showActions(store) {
   const { person, poses, shown } = store.state;
-  const pose = (poses?.at(shown) ?? []).find((/** @type {any} */ one) => one.id === person);
+  const pose = poses?.of(shown, person);
   byId('actions').hidden = person === null;
   byId('actions-title').textContent =
     person === null ? '' : `Person ${person} in frame ${Math.max(0, shown)}`;
@@ -104,7 +103,7 @@ export function showActions(store) {
 export function showJoints(store, cycle) {
   const { person, joint, poses, shown, video } = store.state;
   const skeleton = video?.skeleton;
-  const pose = (poses?.at(shown) ?? []).find((/** @type {any} */ one) => one.id === person);
+  const pose = poses?.of(shown, person);
   byId('joints-box').hidden = !skeleton || person === null;
   if (!skeleton || person === null) return;
   const middle = skeleton.flip.filter((/** @type {number} */ m, /** @type {number} */ j) => m === j).length;
@@ -192,9 +191,9 @@ export function showGuidance(store, go) {
   const next = guidance?.next;
   byId('go-label').disabled = !next;
   byId('next-what').textContent = next
-    ? `frame ${next.frame}${next.person === null || next.person === undefined ? '' : `, person ${next.person}`}`
+    ? `frame ${next.frame}, person ${next.person}`
     : 'none';
-  byId('go-label').title = next?.reason ? `${next.reason} (N)` : 'Next frame to label (N)';
+  byId('go-label').title = next ? `${next.reason} (N)` : 'Next frame to label (N)';
   const doubtful = guidance?.doubtful ?? [];
   byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
   byId('go-doubt').disabled = !doubtful.length;

@@ -12,6 +12,8 @@ const SHARPEN_MS = 150;
 /**
  * @typedef {object} Layer
  * @property {(context: CanvasRenderingContext2D, view: PictureView) => void} draw
+ * @property {(view: PictureView, x: number, y: number, event: PointerEvent) => Gesture|null} press
+ * @property {(view: PictureView, x: number, y: number, event: PointerEvent|null) => void} [hover]
  */
 
 /**
@@ -27,12 +29,8 @@ export class PictureView {
   top = 0;
   width = 0;
   height = 0;
-  /** @type {Layer[]} */
+  /** @type {Layer[]} from the lowest to the top */
   layers = [];
-  /** @type {(x: number, y: number, event: PointerEvent) => Gesture|null} */
-  press = () => null;
-  /** @type {(x: number, y: number, event: PointerEvent|null) => void} */
-  hover = () => {};
   #fitted = true;
   #direction = 1;
   #lastFrame = 0;
@@ -58,11 +56,11 @@ export class PictureView {
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => {
       this.#pointer = event;
-      if (!event.buttons) this.hover(...this.#place(event), event);
+      if (!event.buttons) this.#hover(...this.#place(event), event);
     });
     canvas.addEventListener('pointerleave', () => {
       this.#pointer = null;
-      this.hover(NaN, NaN, null);
+      this.#hover(NaN, NaN, null);
     });
     canvas.addEventListener('contextmenu', (event) => event.preventDefault());
     store.watch(['frame', 'video'], () => this.look());
@@ -82,7 +80,26 @@ export class PictureView {
   /** Find out anew what is under the pointer, since something else is drawn there. */
   hoverAgain() {
     const event = this.#pointer;
-    if (event) this.hover(...this.#place(event), event);
+    if (event) this.#hover(...this.#place(event), event);
+  }
+
+  /** @param {number} x @param {number} y @param {PointerEvent|null} event */
+  #hover(x, y, event) {
+    for (const layer of this.layers) layer.hover?.(this, x, y, event);
+  }
+
+  /**
+   * Let the top layer that wants a press take it.
+   * @param {number} x
+   * @param {number} y
+   * @param {PointerEvent} event
+   */
+  #press(x, y, event) {
+    for (const layer of [...this.layers].reverse()) {
+      const gesture = layer.press(this, x, y, event);
+      if (gesture) return gesture;
+    }
+    return null;
   }
 
   #resize() {
@@ -250,7 +267,7 @@ export class PictureView {
     event.preventDefault();
     this.canvas.focus();
     const start = this.#place(event);
-    const gesture = (event.button === 0 ? this.press(...start, event) : null) ?? this.#panning(start);
+    const gesture = (event.button === 0 ? this.#press(...start, event) : null) ?? this.panning(start);
     let moved = false;
     const controller = new AbortController();
     const options = { signal: controller.signal };
@@ -284,7 +301,7 @@ export class PictureView {
   }
 
   /** @param {[number, number]} start @returns {Gesture} */
-  #panning(start) {
+  panning(start) {
     let [lastX, lastY] = start;
     this.canvas.classList.add('panning');
     const end = () => this.canvas.classList.remove('panning');

@@ -31,6 +31,7 @@ export class PlacingLayer {
       const { placing, shown, video } = store.state;
       if (placing && !video?.skeleton) return store.update({ placing: null });
       if (placing && placing.frame !== shown) return this.finish();
+      view.canvas.classList.toggle('placing', Boolean(placing));
       this.#sayWhatToDo();
       view.redraw();
     });
@@ -195,9 +196,7 @@ export class PlacingLayer {
   get #canLay() {
     const placing = this.#placing;
     if (!placing || Object.keys(placing.joints).length) return false;
-    const pose = (this.store.state.poses.at(placing.frame) ?? []).find(
-      (/** @type {any} */ one) => one.id === placing.person,
-    );
+    const pose = this.store.state.poses.of(placing.frame, placing.person);
     return !pose?.sources?.includes('g');
   }
 
@@ -219,14 +218,15 @@ export class PlacingLayer {
   }
 
   /**
+   * @param {import('./picture_view.js').PictureView} view
    * @param {number} x
    * @param {number} y
    * @param {PointerEvent} event
    * @returns {import('./picture_view.js').Gesture|null}
    */
-  press(x, y, event) {
+  press(view, x, y, event) {
     if (!this.#placing) return null;
-    const start = this.view.toPicture(x, y);
+    const start = view.toPicture(x, y);
     const withBox = (/** @type {number[]|null} */ box) => {
       if (this.#placing) this.store.update({ placing: { ...this.#placing, box } });
     };
@@ -236,7 +236,7 @@ export class PlacingLayer {
       move: (nextX, nextY) => {
         // After the first joint a hand that slips would replace them all.
         if (!this.#canLay) return;
-        const end = this.view.toPicture(nextX, nextY);
+        const end = view.toPicture(nextX, nextY);
         box = [
           Math.min(start[0], end[0]),
           Math.min(start[1], end[1]),
@@ -246,7 +246,7 @@ export class PlacingLayer {
         withBox(box);
       },
       end: () => {
-        const isBox = box && Math.min(box[2], box[3]) * this.view.scale > 20;
+        const isBox = box && Math.min(box[2], box[3]) * view.scale > 20;
         withBox(null);
         if (isBox) this.#lay(/** @type {number[]} */ (box));
         else this.place(start[0], start[1], event.shiftKey);
@@ -302,7 +302,7 @@ export class PlacingLayer {
     const placing = this.#placing;
     if (!placing) return;
     const { persons, video } = this.store.state;
-    const index = persons.findIndex((/** @type {any} */ one) => one.id === placing.person);
+    const index = persons.indexOf(placing.person);
     const { colour } = styleOf(index < 0 ? persons.length : index);
     const places = new Map(
       Object.entries(placing.joints).map(([name, [x, y]]) => [

@@ -7,7 +7,7 @@ const REACH = 12;
 const TOUCH_REACH = 22;
 const HALO = 'rgb(0 0 0 / 0.65)';
 
-/** @typedef {import('./store.js').Pose} Pose */
+/** @typedef {import('./poses.js').Pose} Pose */
 
 export class SkeletonLayer {
   /** @type {{person: number, joint: number}|null} */
@@ -49,14 +49,13 @@ export class SkeletonLayer {
     context.lineCap = 'round';
     context.lineJoin = 'round';
     const poses = this.poses();
-    const known = state.poses?.at(state.shown) ?? [];
     const order = [...poses].sort((a, b) => Number(a.id === state.person) - Number(b.id === state.person));
     for (const pose of order) {
       if (pose.source === 'absent' || !pose.keypoints) continue;
       if (state.ghosts) {
         const before =
           this.dragged?.person === pose.id
-            ? (known.find((/** @type {Pose} */ one) => one.id === pose.id)?.keypoints ?? null)
+            ? (state.poses.of(state.shown, pose.id)?.keypoints ?? null)
             : pose.before;
         if (before) this.#drawGhost(context, view, skeleton, pose, before);
       }
@@ -71,10 +70,7 @@ export class SkeletonLayer {
 
   /** @param {number} person */
   #styleOf(person) {
-    const index = this.store.state.persons.findIndex(
-      (/** @type {{id: number}} */ one) => one.id === person,
-    );
-    return styleOf(Math.max(0, index));
+    return styleOf(Math.max(0, this.store.state.persons.indexOf(person)));
   }
 
   /** @param {number} person */
@@ -85,7 +81,7 @@ export class SkeletonLayer {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {import('./picture_view.js').PictureView} view
-   * @param {import('./store.js').Skeleton} skeleton
+   * @param {import('./poses.js').Skeleton} skeleton
    * @param {Pose} pose
    */
   #drawPose(context, view, skeleton, pose) {
@@ -195,7 +191,7 @@ export class SkeletonLayer {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {import('./picture_view.js').PictureView} view
-   * @param {import('./store.js').Skeleton} skeleton
+   * @param {import('./poses.js').Skeleton} skeleton
    * @param {Pose} pose
    * @param {(number[]|null)[]} before
    */
@@ -252,7 +248,22 @@ export class SkeletonLayer {
   }
 
   /**
-   * Begin to drag a joint, the limb below it or the whole pose.
+   * Mark the joint under the pointer.
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {number} x
+   * @param {number} y
+   * @param {PointerEvent|null} event null when the pointer has left
+   */
+  hover(view, x, y, event) {
+    const found = event && this.find(view, x, y, event.pointerType === 'touch');
+    const last = this.hovered;
+    this.hovered = found;
+    view.canvas.classList.toggle('on-joint', Boolean(found) && !this.store.state.placing);
+    if (found?.person !== last?.person || found?.joint !== last?.joint) view.redraw();
+  }
+
+  /**
+   * Begin to drag a joint, the limb below it or the whole pose; or to place the chosen joint.
    * @param {import('./picture_view.js').PictureView} view
    * @param {number} x
    * @param {number} y
@@ -261,8 +272,36 @@ export class SkeletonLayer {
    */
   press(view, x, y, event) {
     const found = this.find(view, x, y, event.pointerType === 'touch');
+    if (found) return this.#drag(view, x, y, event, found);
+    const { joint, person, poses, shown, video } = this.store.state;
+    if (joint === null) return null;
+    const pan = view.panning([x, y]);
+    return {
+      ...pan,
+      end: (moved, up) => {
+        pan.end(moved, up);
+        if (moved) return;
+        const pose = poses.of(shown, person);
+        const isThere = pose && pose.source !== 'absent';
+        if (isThere && isPlaced(pose, video.skeleton.joints.indexOf(joint))) {
+          return this.store.update({ joint: null });
+        }
+        const joints = { [joint]: [...view.toPicture(x, y), up.shiftKey ? 1 : 2] };
+        this.onEdit({ type: 'set_joints', person, frame: shown, joints });
+      },
+    };
+  }
+
+  /**
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {number} x
+   * @param {number} y
+   * @param {PointerEvent} event
+   * @param {{person: number, joint: number}} found
+   * @returns {import('./picture_view.js').Gesture|null}
+   */
+  #drag(view, x, y, event, found) {
     const { video, shown, moveMode } = this.store.state;
-    if (!found || !video?.skeleton) return null;
     const pose = this.poses().find((one) => one.id === found.person);
     if (!pose) return null;
     const { skeleton } = video;

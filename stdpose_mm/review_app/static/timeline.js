@@ -72,16 +72,16 @@ export class Timeline {
     this.#draw();
   }
 
-  /** @returns {{person: any, index: number, joint: string|null, top: number, height: number}[]} */
+  /** @returns {{person: number, index: number, joint: string|null, top: number, height: number}[]} */
   #rows() {
     const { persons, opened, video } = this.store.state;
-    /** @type {{person: any, index: number, joint: string|null, top: number, height: number}[]} */
+    /** @type {{person: number, index: number, joint: string|null, top: number, height: number}[]} */
     const rows = [];
     let top = 0;
-    persons.forEach((/** @type {any} */ person, /** @type {number} */ index) => {
+    persons.forEach((/** @type {number} */ person, /** @type {number} */ index) => {
       rows.push({ person, index, joint: null, top, height: LANE });
       top += LANE;
-      if (opened !== person.id) return;
+      if (opened !== person) return;
       for (const joint of video.skeleton?.joints ?? []) {
         rows.push({ person, index, joint, top, height: JOINT_LANE });
         top += JOINT_LANE;
@@ -163,11 +163,11 @@ export class Timeline {
       if (event.button !== 0 || !this.store.state.video) return;
       const [x, y] = place(event);
       const row = rowAt(y);
-      if (row) this.store.update({ person: row.person.id, joint: row.joint });
+      if (row) this.store.update({ person: row.person, joint: row.joint });
       if (x < LABELS) {
         if (row && !row.joint) {
           const { opened } = this.store.state;
-          this.store.update({ opened: opened === row.person.id ? null : row.person.id });
+          this.store.update({ opened: opened === row.person ? null : row.person });
         }
         return;
       }
@@ -231,8 +231,8 @@ export class Timeline {
     const { timeline } = this.store.state;
     if (!timeline) return [];
     return [
-      ...timeline.suggestions.map((/** @type {any} */ one) => ({
-        frame: one.frame,
+      ...timeline.suggestions.map((/** @type {number} */ frame) => ({
+        frame,
         kind: 'suggest',
         text: 'suggested to label',
       })),
@@ -249,14 +249,14 @@ export class Timeline {
     const { timeline, video } = this.store.state;
     if (x < LABELS || !video) {
       this.tip.hidden = x >= LABELS || !row;
-      if (row && !row.joint) this.tip.textContent = `Person ${row.person.id}: click to see the joints`;
+      if (row && !row.joint) this.tip.textContent = `Person ${row.person}: click to see the joints`;
     } else {
       const frame = this.#frameAt(x);
       const parts = [`frame ${frame}`];
-      const lane = row && timeline?.persons.find((/** @type {any} */ one) => one.id === row.person.id);
+      const lane = row && timeline?.persons.find((/** @type {any} */ one) => one.id === row.person);
       if (lane) {
         const run = lane.runs.find((/** @type {any} */ one) => one[0] <= frame && frame <= one[1]);
-        parts.push(`person ${row.person.id} ${run ? run[2] : 'absent'}`);
+        parts.push(`person ${row.person} ${run ? run[2] : 'absent'}`);
         const values = row.joint ? lane.joints?.[row.joint] : lane.heat;
         const score = values?.[this.#column(timeline, frame)];
         const what = row.joint ? readable(row.joint) : 'lowest score';
@@ -344,10 +344,10 @@ export class Timeline {
     for (const row of this.#rows()) {
       const top = row.top - offset;
       if (top + row.height < 0 || top > height) continue;
-      const isChosen = row.person.id === person && (row.joint === null || row.joint === joint);
+      const isChosen = row.person === person && (row.joint === null || row.joint === joint);
       context.fillStyle = isChosen ? colours.raised : colours.panel;
       context.fillRect(0, top, this.width, row.height);
-      const lane = timeline?.persons.find((/** @type {any} */ one) => one.id === row.person.id);
+      const lane = timeline?.persons.find((/** @type {any} */ one) => one.id === row.person);
       const { colour } = styleOf(row.index);
       if (row.joint) {
         context.fillStyle = colours.quiet;
@@ -386,7 +386,7 @@ export class Timeline {
     context.fillStyle = colours.quiet;
     context.beginPath();
     const middle = top + LANE / 2;
-    if (opened === row.person.id) {
+    if (opened === row.person) {
       context.moveTo(5, middle - 2);
       context.lineTo(13, middle - 2);
       context.lineTo(9, middle + 3);
@@ -403,7 +403,7 @@ export class Timeline {
     context.strokeRect(18.5, middle - 4.5, 9, 9);
     context.fillStyle = colours.text;
     context.font = `${isChosen ? '600 ' : ''}12px system-ui, sans-serif`;
-    context.fillText(String(row.person.id), 34, middle + 4, LABELS - 38);
+    context.fillText(String(row.person), 34, middle + 4, LABELS - 38);
   }
 
   /**

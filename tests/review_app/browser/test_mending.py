@@ -258,7 +258,7 @@ def test_a_person_is_added_by_clicking_the_joints_in_order(page):
             asked.append(page.text('#hint-what'))
             page.pointer(place)
     assert ['head' in asked[0], 'neck' in asked[1], 'left hand' in asked[2]] == [True] * 3
-    persons = [one['id'] for one in page.fetch()['persons']]
+    persons = page.fetch()['persons']
     (new,) = set(persons) - {1, 2}
     pose = page.poses()[10][new]
     assert pose['sources'] == 'gggg'

@@ -26,7 +26,7 @@ def asked(page):
 
 
 def new_pose(page, frame=0):
-    (new,) = {one['id'] for one in page.fetch()['persons']} - {1, 2}
+    (new,) = {*page.fetch()['persons']} - {1, 2}
     return page.poses()[frame][new]
 
 
