@@ -131,16 +131,14 @@ class EditReader:
         of_person = self.edit['type'] in ('swap', 'merge', 'split', 'remove_person')
         if of_person or 'frame' not in self.edit:
             return None
-        return [self._frame(), self._last() + 1]
+        return [self._frame(), self._frame() + 1]
 
     def _remove(self) -> Step:
-        person, frame, last = self._person(), self._frame(), self._last()
-        if last < frame:
-            raise InputError(f'frames {frame} to {last} are none, name the earlier one first')
-        joints = self.edit.get('joints')
+        person, frame, joints = self._person(), self._frame(), self.edit.get('joints')
         if joints is not None and not _is_list_of(joints, str):
             raise InputError('joints to forget must be a list of names of joints')
-        return {'do': 'remove', 'person': person, 'frame': frame, 'last': last, 'joints': joints}
+        # The journal has a range of frames, of which pages take back one at a time.
+        return {'do': 'remove', 'person': person, 'frame': frame, 'last': frame, 'joints': joints}
 
     def _split(self) -> list[Step]:
         person, frame = self._person(), self._frame()
@@ -186,15 +184,11 @@ class EditReader:
             raise InputError(f'there is no person {person}, the people with labels are: {known}')
         return person
 
-    def _frame(self, name: str = 'frame') -> int:
-        frame, number = self._int(name), len(self.state.frames)
+    def _frame(self) -> int:
+        frame, number = self._int('frame'), len(self.state.frames)
         if not 0 <= frame < number:
             raise InputError(f'there is no frame {frame}, the video has frames 0..{number - 1}')
         return frame
-
-    def _last(self) -> int:
-        is_range = self.edit['type'] == 'forget' and 'last' in self.edit
-        return self._frame('last' if is_range else 'frame')
 
     def _joints(self) -> Joints:
         skeleton = self.state.skeleton

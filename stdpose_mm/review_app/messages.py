@@ -29,14 +29,12 @@ class Edit(TypedDict, total=False):
     type: EditType
     person: int
     frame: int
-    last: int
     joints: Any
     a: int
     b: int
     into: int
     name: str
     limbs: list[list[int]]
-    category: str
     of: str
 
 

@@ -127,13 +127,6 @@ def test_a_joint_that_is_taken_back_counts_as_propagated_at_once(page: Page):
         page.settle()
 
 
-def test_labels_of_a_stretch_are_taken_back_at_once(page: Page):
-    for frame in (5, 6, 7):
-        page.edit('accept', person=1, frame=frame)
-    page.edit('forget', person=1, frame=5, last=6)
-    assert [page.poses(n)[1]['source'] for n in (5, 6, 7)] == ['propagated', 'propagated', 'given']
-
-
 def test_an_absent_person_is_gone_until_its_next_label(page: Page):
     page.edit('mark_absent', person=1, frame=10)
     sources = [page.poses(n)[1]['source'] for n in (9, 10, 19, 20)]
@@ -264,7 +257,6 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'forget', 'joints': None, 'frame': 3}, 'no label in frame 3'),
         ({'type': 'forget', 'joints': 'head', 'frame': 0}, 'list'),
         ({'type': 'forget', 'joints': ['tail'], 'frame': 0}, 'no joint'),
-        ({'type': 'forget', 'frame': 20, 'last': 5}, 'frames 20 to 5 are none'),
         ({'type': 'swap', 'a': 1, 'b': 1}, 'itself'),
         ({'type': 'merge', 'into': 1}, 'itself'),
         ({'type': 'merge', 'person': 2, 'into': 1}, 'both labelled in frame 0'),
