@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from stdpose_mm.cli import convert
 from stdpose_mm.errors import InputError
@@ -104,127 +102,80 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco', 'note\ud800', 1, 'which is no character'),
     ('coco', 'images', MISSING, 'images is missing'),
     ('coco', 'images', {}, r'images must be a list of objects, got \{\}'),
-    ('coco', 'images.0', 'frame', r"images\[0\] must be an object, got 'frame'"),
     ('coco', 'images.0.id', MISSING, r'images\[0\]\.id is missing'),
     ('coco', 'images.0.id', 1.5, r'images\[0\]\.id must be .* got 1\.5'),
-    ('coco', 'images.0.id', True, r'images\[0\]\.id must be .* got True'),
     ('coco', 'images.0.id', 2, 'image id 2 appears twice'),
     ('coco', 'images.0.frame_index', 1, 'frame_index 1 appears twice'),
     ('coco', 'images.0.frame_index', -1, r'images\[0\]\.frame_index must be .* got -1'),
-    ('coco', 'images.0.frame_index', 0.5, r'frame_index must be .* got 0\.5'),
-    ('coco', 'images.0.frame_index', 10**8, r'frame_index must be .* got 100000000'),
     ('coco', 'images.1.frame_index', None, r'images\[1\]\.frame_index must be'),
     ('coco', 'images.0.file_name', 7, r'images\[0\]\.file_name must be a string, got 7'),
     ('coco', 'images.0.width', 0, r'images\[0\]\.width must be .* got 0'),
-    ('coco', 'images.0.height', '48', r"images\[0\]\.height must be .* got '48'"),
     ('coco', 'images.0.is_labeled', 'yes', r"is_labeled must be .* got 'yes'"),
     ('coco', 'images.0.ignore_regions_x', [[1, 2]], 'ignore_regions_x .* ignore_regions_y'),
     ('coco', 'images.0.ignore_regions_x', [1], r'ignore_regions_x\[0\] must be a list'),
     ('coco', 'images.0.other', NAN, r'images\[0\]\.other must be JSON without NaN'),
-    ('coco', 'annotations', 'none', "annotations must be a list of objects, got 'none'"),
     ('coco', 'annotations.1', None, r'annotations\[1\] must be an object, got None'),
     ('coco', 'annotations.1.id', 1, 'annotation id .*1.* appears twice'),
     ('coco', 'annotations.0.image_id', 9, r'annotations\[0\]\.image_id must be .* got 9'),
-    ('coco', 'annotations.0.image_id', [1], r'image_id must be .* got \[1\]'),
-    ('coco', 'annotations.0.image_id', MISSING, r'annotations\[0\]\.image_id is missing'),
     ('coco', 'annotations.0.track_id', 1, 'track id 1 appears twice in frame 0'),
     ('coco', 'annotations.0.track_id', 'a', r"track_id must be a whole number, got 'a'"),
-    ('coco', 'annotations.0.track_id', True, r'track_id must be .* got True'),
-    ('coco', 'annotations.0.track_id', 2**70, r'annotations\[0\]\.track_id must be'),
     ('coco', 'annotations.0.keypoints', MISSING, r'annotations\[0\]\.keypoints is missing'),
     ('coco', 'annotations.0.keypoints', [1, 2, 1], 'keypoints must be a list of 6'),
-    ('coco', 'annotations.0.keypoints', {'x': 1}, 'keypoints must be a list'),
     ('coco', 'annotations.0.keypoints.0', '1', r"keypoints\[0\] must be a number .* got '1'"),
-    ('coco', 'annotations.0.keypoints.1', None, r'keypoints\[1\] .* got None'),
     ('coco', 'annotations.0.keypoints.1', NAN, r'annotations\[0\]\.keypoints\[1\] .* got nan'),
-    ('coco', 'annotations.0.keypoints.1', INFINITE, r'keypoints\[1\] .* got inf'),
     ('coco', 'annotations.0.keypoints.1', HUGE, r'keypoints\[1\] .* got 100000000'),
-    ('coco', 'annotations.0.keypoints.1', 10**400, r'keypoints\[1\] .* got 1000'),
-    ('coco', 'annotations.0.keypoints.1', False, r'keypoints\[1\] .* got False'),
     ('coco', 'annotations.0.keypoints.5', 3, r'keypoints must be .* v in .* not 3'),
-    ('coco', 'annotations.0.keypoints.2', 0.5, r'keypoints must be .* v in .* not 0\.5'),
     ('coco', 'annotations.0.bbox', [1, 2, -3, 4], r'bbox must be .* got \[1, 2, -3'),
-    ('coco', 'annotations.0.bbox', [1, 2, 3], r'annotations\[0\]\.bbox must be a list of 4'),
-    ('coco', 'annotations.0.bbox_head', '1 2 3 4', r'annotations\[0\]\.bbox_head must be'),
     ('coco', 'annotations.0.bbox_head', [1, 2, 3, NAN], r'bbox_head\[3\] .* got nan'),
     ('coco', 'annotations.0.scores', [1], r'annotations\[0\]\.scores must be a list of 2'),
-    ('coco', 'annotations.0.scores', [1, 'x'], r"scores\[1\] .* got 'x'"),
     ('coco', 'annotations.0.source', 'absent', r'annotations\[0\]: .*absent.* neither a joint'),
     ('coco', 'annotations.0.keypoint_sources', ['given'], 'keypoint_sources must be 2 of'),
     ('coco', 'annotations.0.keypoint_sources', 'given', 'keypoint_sources must be a list of str'),
-    ('coco', 'categories', {}, r'categories must be a list'),
     ('coco', 'categories', [CATEGORY] * 2, 'must hold one category with keypoint names, got 2'),
     ('coco', 'categories.0.keypoints', ['nose', 'nose'], "keypoint name 'nose' appears twice"),
     ('coco', 'categories.0.keypoints', ['nose', ''], 'keypoint names must be non-empty'),
-    ('coco', 'categories.0.keypoints', ['nose', 3], r'keypoints must be .* strings'),
     ('coco', 'categories.0.keypoints', ['nose', 'neck', 'tail'], 'must be a list of 9'),
     ('coco', 'categories.0.skeleton', [[1, 9]], 'limb'),
     ('coco', 'categories.0.skeleton', [[0, 9]], r'skeleton must be pairs of joints in 1\.\.2'),
-    ('coco', 'categories.0.skeleton', [[1]], r'skeleton\[0\] must be a list of 2 numbers'),
-    ('coco', 'categories.0.name', 5, r'categories\[0\]\.name must be a string, got 5'),
-    ('posetrack17', 'annolist', MISSING, 'annolist is missing'),
     ('posetrack17', 'annolist.0.image', [], r'annolist\[0\]\.image must be a list of one'),
     ('posetrack17', 'annolist.0.image.0.name', 'frame.jpg', r'name must be .*frame\.jpg'),
     ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00000000.jpg', 'name must be'),
     ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00010000.jpg', 'name must be'),
-    ('posetrack17', 'annolist.0.annorect', {}, r'annolist\[0\]\.annorect must be a list'),
-    ('posetrack17', 'annolist.0.ignore_regions.0.point', 5, r'ignore_regions\[0\]\.point must'),
     ('posetrack17', 'rect.x2', [0], r'annorect\[0\]\.x2 must be at least x1'),
     ('posetrack17', 'rect.y2', [0], r'annorect\[0\]\.y2 must be at least'),
     ('posetrack17', 'rect.x1', MISSING, r'annorect\[0\]\.x1 is missing'),
-    ('posetrack17', 'rect.x1', 1, r'annorect\[0\]\.x1 must be a list'),
-    ('posetrack17', 'rect.x1', [1, 2], r'annorect\[0\]\.x1 must be a list of 1'),
     ('posetrack17', 'rect.track_id', [0.5], r'annorect\[0\]\.track_id must be a whole number'),
     ('posetrack17', 'point.id', [15], r'point\[0\]\.id must be a joint id in 0\.\.14'),
-    ('posetrack17', 'point.id', [-1], r'point\[0\]\.id must be a joint id'),
     ('posetrack17', 'point.id', [14], r'point\[1\]\.id must be another joint'),
     ('posetrack17', 'point.x', [HUGE], r'point\[0\]\.x\[0\] .* got 100000000'),
-    ('posetrack17', 'point.x', [], r'point\[0\]\.x must be a list of 1'),
     ('posetrack17', 'point.is_visible', [2], r'point\[0\]\.is_visible must be 0 or 1'),
-    ('labelme', 'shapes', MISSING, 'shapes is missing'),
     ('labelme', 'shapes', [], 'holds no shape of the type point'),
     ('labelme', 'shapes.0.label', '', 'keypoint names must be non-empty'),
     ('labelme', 'shapes.0.label', 'hand', r'shapes\[1\]\.label must be another joint'),
     ('labelme', 'shapes.0.points', [], r'shapes\[0\]\.points must be a list of one point'),
     ('labelme', 'shapes.0.points', [[1, 2], [3, 4]], r'points must be a list of one point'),
-    ('labelme', 'shapes.0.points', [[1]], r'points\[0\] must be a list of 2 numbers'),
     ('labelme', 'shapes.0.points', [['1', 2]], r"points\[0\]\[0\] must be a number .* got '1'"),
-    ('labelme', 'shapes.0.points', DEEP, r'points'),
-    ('labelme', 'shapes.0.group_id', 'a', r"group_id must be a whole number, got 'a'"),
     ('labelme', 'shapes.0.flags', [1], r'flags must be an object, got \[1\]'),
-    ('labelme', 'shapes.0.shape_type', 5, r'shape_type must be a string, got 5'),
     ('labelme', 'shapes.2.points', [[1, 2]], r'shapes\[2\]\.points must be a list of two corn'),
-    ('labelme', 'imagePath', 7, 'imagePath must be a string, got 7'),
     ('labelme', 'imageWidth', 0, r'imageWidth must be a whole number in 1\.\..* got 0'),
     ('label-studio', '', STUDIO * 2, "picture '/data/upload/1/frame_3.jpg' appears twice"),
-    ('label-studio', '0', 'task', r"tasks\[0\] must be an object, got 'task'"),
     ('label-studio', '0.annotations', [], 'holds no key points'),
     ('label-studio', '0.annotations.0.was_cancelled', 'no', "must be true or false, got 'no'"),
     ('label-studio', '0.annotations', STUDIO[0]['annotations'] * 2, 'one marked as ground truth'),
-    ('label-studio', '0.annotations.0.result', {}, r'annotations\[0\]\.result must be a list'),
-    ('label-studio', 'region.id', MISSING, r'result\[0\]\.id is missing'),
     ('label-studio', 'region.id', 'b', "region id of .* 'b' appears twice"),
-    ('label-studio', 'region.value', [1], r'result\[0\]\.value must be an object, got \[1\]'),
     ('label-studio', 'region.value.x', '1', r"value\.x must be a number .* got '1'"),
-    ('label-studio', 'region.value.x', NAN, r'value\.x must be a number .* got nan'),
     ('label-studio', 'region.value.keypointlabels', [], r'value must be .* one label'),
-    ('label-studio', 'region.value.keypointlabels', ['a', 'b'], 'must be .* one label'),
     ('label-studio', 'region.value.keypointlabels', ['hand'], r'result\[2\] is a second hand'),
-    ('label-studio', 'region.original_width', MISSING, r'original_width is missing'),
     ('label-studio', 'region.original_height', 0, r'original_height must be .* got 0'),
     ('label-studio', 'region.original_width', 320, r'regions of tasks\[0\] are of pictures of'),
     ('label-studio', 'region.image_rotation', 90, r'image_rotation must be 0; turn .* got 90'),
-    ('label-studio', '0.data', MISSING, r'tasks\[0\]\.data is missing'),
     ('label-studio', '0.data.image', MISSING, r'data must be an object with one picture'),
-    ('label-studio', '0.data.image', 3, r'data\.image must be a string, got 3'),
-    ('openpose', 'people', None, 'people must be a list of objects'),
     ('openpose', 'people', [], 'holds people of 0 numbers of joints'),
     ('openpose', 'pose', MISSING, r'people\[0\]\.pose_keypoints is missing'),
     ('openpose', 'pose', [1, 2], r'pose_keypoints_2d must be a list of x, y, confidence'),
     ('openpose', 'pose', [], 'holds people of 0 numbers of joints'),
     ('openpose', 'pose', [5, 6, 0.5] * 1001, r'1001 keypoints a person, expected 1\.\.1000'),
     ('openpose', 'pose', [0.1, 0.2, 0.5, 0.3, 0.4, 0.25], 'fractions of the picture'),
-    ('openpose', 'people.0.person_id', 'x', r'people\[0\]\.person_id must be a list of numbers'),
     ('openpose', 'people', [openpose_person(1, 2, 0.5, person_id=1)] * 2, '1 appears twice'),
     (
         'openpose',
@@ -232,34 +183,22 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
         [openpose_person(5, 6, 1), openpose_person(*[5, 6, 1] * 2)],
         r'people of 2 numbers of joints \[1, 2\]',
     ),
-    ('mmpose', 'instance_info', 7, 'instance_info must be a list of objects, got 7'),
-    ('mmpose', 'instance_info.0.frame_id', MISSING, r'instance_info\[0\]\.frame_id is missing'),
     ('mmpose', 'instance_info.0.frame_id', -1, r'frame_id must be .* got -1'),
-    ('mmpose', 'instance_info.0.frame_id', 10**9, r'frame_id must be .* got 1000000000'),
     ('mmpose', 'instance_info.0.frame_id', 2, 'frame 1 appears twice'),
-    ('mmpose', 'instance_info.1.instances', 'x', r"\[1\]\.instances must be .* got 'x'"),
     ('mmpose', 'instance.keypoints', [[1, 2]], r'keypoints must be a list of 2 points'),
-    ('mmpose', 'instance.keypoints', [[1, 2, 3]] * 2, r'keypoints\[0\] must be a list of 2'),
-    ('mmpose', 'instance.keypoints', DEEP, 'keypoints'),
     ('mmpose', 'instance.keypoint_scores', [1], 'keypoint_scores must be a list of 2'),
     ('mmpose', 'instance.bbox', [1, 2, 3], r'bbox must be a list of 4 numbers'),
     ('mmpose', 'instance.bbox', [[9, 9, 3, 4]], 'bbox must be corners'),
-    ('mmpose', 'instance.bbox', 'all', 'bbox must be a list of 4 numbers'),
-    ('mmpose', 'meta_info', [], r'meta_info must be an object, got \[\]'),
     ('mmpose', 'meta_info.keypoint_id2name.1', MISSING, r'keypoint_id2name\.1 is missing'),
     ('mmpose', 'meta_info.keypoint_id2name.1', 'nose', "'nose' appears twice"),
     ('mmpose', 'meta_info.num_keypoints', 10**9, r'must be a whole number in 1\.\.1000'),
     ('mmpose', 'meta_info.skeleton_links', [[0, 9]], r'limb \(0, 9\)'),
-    ('coco-results', '1', None, r'results\[1\] must be an object, got None'),
     ('coco-results', '1.image_id', MISSING, r'results\[1\]\.image_id is missing'),
     ('coco-results', '0.image_id', -1, r'results\[0\]\.image_id must be .* got -1'),
-    ('coco-results', '0.image_id', [1], r'results\[0\]\.image_id must be .* got \[1\]'),
     ('coco-results', '0.image_id', '', "image_id must be .* got ''"),
-    ('coco-results', '0.frame_index', -1, 'frame_index must be'),
     ('coco-results', '0.keypoints', [], r'0 keypoints a person, expected 1\.\.1000'),
     ('coco-results', '1.keypoints', [1, 2, 3], r'results\[1\]\.keypoints must be a list of 6'),
     ('coco-results', '0.keypoints', [1, 2, 3, 4], 'keypoints must be a list of 3'),
-    ('coco-results', '0.keypoints', DEEP, r'keypoints'),
 ]
 
 LINE = '0 0.5 0.5 0.2 0.4 0.25 0.5 2 0.75 1.0 1'
@@ -271,7 +210,6 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     (LINE + ' 0.5 3 7', YAML, 'holds 9 numbers for the joints of a person, expected 2 x 3'),
     (LINE + '\n' + LINE + ' 0.5', YAML, 'lines of 6 and of 7 numbers'),
     (LINE.replace('0.25', 'nan'), YAML, 'expected the numbers'),
-    (LINE.replace('0.25', '1e300'), YAML, 'expected the numbers'),
     (LINE.replace('0.25', '0,25'), YAML, 'expected the numbers'),
     (LINE.replace('0.25', '320'), YAML, 'line 1 is not in fractions of the picture'),
     (LINE.replace('0.2 ', '-0.2 '), YAML, 'line 1 is not in fractions of the picture'),
@@ -281,8 +219,6 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     (LINE, 'kpt_shape: [2', 'is not YAML'),
     (LINE, 'kpt_shape: two', r"kpt_shape must be a list of 2 numbers, got 'two'"),
     (LINE, 'kpt_shape: [2, 4]', 'kpt_shape must be the number of joints, and 2 or 3'),
-    (LINE, 'kpt_shape: [0.5, 3]', 'kpt_shape must be the number of joints'),
-    (LINE, 'kpt_shape: [1000000, 3]', 'kpt_shape must be the number of joints'),
     (LINE, 'kpt_shape: [3, 3]', 'holds 6 numbers .* expected 3 x 3'),
     (LINE, '- 1\n- 2', r'must be an object, got \[1, 2\]'),
     (LINE, YAML.replace('hand', 'nose'), "'nose' appears twice"),
@@ -292,8 +228,6 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     (LINE, 'a: &a [1]\nb: [*a, *a]', r'has aliases \(\*name\)'),
     (LINE, '!!python/object/apply:os.system ["true"]', 'is not YAML'),
     (LINE, '[' * 5000, 'more than 32 levels'),
-    (LINE, '- ' * 5000, 'more than 32 levels'),
-    (LINE, '{a: ' * 5000, 'more than 32 levels'),
 ]
 """The label file, data.yaml, and words of the sentence."""
 
@@ -310,7 +244,6 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('bodyparts', 'joints', 'expected header rows scorer'),
     ('coords', 'xy', 'expected header rows scorer'),
     ('coords,x,y,likelihood', 'coords,x,likelihood,y', 'columns of coords must be'),
-    ('coords,x,y,likelihood', 'coords,x,y,z', 'columns of coords must be'),
     (',x,y,likelihood\n', ',x,y\n', 'header rows must have equally many columns'),
     ('individuals,a,a,a', 'individuals,a,a,c', 'columns 2 to 4 must be x, y, likelihood of one'),
     ('bodyparts,nose,nose,nose', 'bodyparts,nose,eye,nose', 'columns 2 to 4'),
@@ -320,9 +253,7 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('0,1,2', '0,\0001,2', 'line 5 holds a zero byte'),
     ('0,1,2', '0,one,2', "nose of frame 0 must be two numbers .* got 'one,2,0.5'"),
     ('0,1,2', '0,,2', r"nose of frame 0 must be two numbers .* got ',2,0.5'"),
-    ('0,1,2', '0,inf,2', 'nose of frame 0 must be two numbers'),
     ('0,1,2', '0,1e9,2', 'nose of frame 0 must be two numbers'),
-    ('0,1,2,0.5', '0,1,2,inf', 'nose of frame 0 must be two numbers'),
     ('0,1,2,0.5', '0,1,2,high', 'nose of frame 0 must be two numbers'),
     ('\n1,', '\n0,', 'frame 0 appears twice'),
     ('\n1,', '\n99999999,', 'frame 99999999 is beyond 1e7'),
@@ -350,8 +281,6 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     ('annotations>', 'notes>', 'must be a CVAT file with <annotations>, got <notes>'),
     ('<annotations>', '<!DOCTYPE a [<!ENTITY b "c">]><annotations>', 'document type definition'),
     ('<size>3</size>', '<size>many</size>', "size must be .* got 'many'"),
-    ('<size>3</size>', '<size>-3</size>', "size must be .* got '-3'"),
-    ('<size>3</size>', '<size>99999999</size>', "size must be .* got '99999999'"),
     ('<size>3</size>', '<size>3</size><frame_filter>x</frame_filter>', "frame_filter .* got 'x'"),
     ('<width>64</width>', '<width>wide</width>', "width must be .* got 'wide'"),
     ('<name>neck</name><type>points</type>', '<name>nose</name>', "'nose' appears twice"),
@@ -363,19 +292,13 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     ('<track id="0" label="person"', '<track id="0"', r'track\[0\] has no label'),
     ('frame="0"', '', r'track\[0\]\.skeleton\[0\] has no frame'),
     ('frame="0"', 'frame="0.5"', r"frame of track\[0\]\.skeleton\[0\] .* got '0\.5'"),
-    ('frame="0"', 'frame="-1"', r"frame of track\[0\]\.skeleton\[0\] .* got '-1'"),
-    ('frame="0"', 'frame="99999999"', "frame of .* got '99999999'"),
     ('keyframe="1"', 'keyframe="yes"', "keyframe of .* must be 0 or 1, got 'yes'"),
     ('label="nose"', 'label="tail"', "frame 0, point must be one of the 2 points .* 'tail'"),
     ('label="nose"', 'label="neck"', 'frame 0, point must be another point'),
     ('label="nose"', '', 'frame 0, point has no label'),
-    ('outside="0"', 'outside="2"', "outside of .* must be 0 or 1, got '2'"),
     ('occluded="0"', 'occluded="true"', "occluded of .* must be 0 or 1, got 'true'"),
-    ('points="1.5,2"', 'points="1.5"', "points of .* got '1.5'"),
     ('points="1.5,2"', 'points="1,2;3,4"', "points of .* got '1,2;3,4'"),
-    ('points="1.5,2"', 'points="nan,2"', "points of .* got 'nan,2'"),
     ('points="1.5,2"', 'points="1e9,2"', "points of .* got '1e9,2'"),
-    ('points="1.5,2"', 'points="a,b"', "points of .* got 'a,b'"),
     ('points="1.5,2"', '', 'has no points'),
     ('>1</attribute>', '>high</attribute>', 'score'),
     ('<attribute name="score">', '<attribute>', 'has no name'),
@@ -458,17 +381,6 @@ def refused(read: Callable[[], Any], path: Path, told: str) -> None:
     assert str(path.parent) in message
     assert '\n' not in message
     assert len(message) < 500 + len(str(path))
-
-
-def outcome(path: Path, *arguments: Any) -> None:
-    """Check that a file is read, or refused in one sentence that names it."""
-    message = f'{path} was read'
-    try:
-        read_all_labels(path, *arguments)
-    except InputError as error:
-        message = str(error)
-    assert str(path) in message
-    assert '\n' not in message
 
 
 def place_of(text: str) -> Place:
@@ -599,17 +511,6 @@ def test_a_zip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(lambda: read_all_labels(path), path, 'larger than')
 
 
-@pytest.mark.parametrize('depth', [100, 400, 900, 5000])
-def test_deep_nesting_in_fields_that_nobody_reads(tmp_path: Path, depth: int) -> None:
-    path = tmp_path / 'labels.json'
-    nested = '[' * depth + ']' * depth
-    path.write_text(json.dumps(STUDIO).replace('"image":', f'"deep": {nested}, "picture":'))
-    outcome(path, 'label-studio')
-
-    path.write_text(json.dumps(COCO).replace('"id": 1,', f'"id": 1, "x": {nested},', 1))
-    outcome(path, 'coco')
-
-
 @pytest.mark.parametrize('format', ['labelme', 'openpose', 'mmpose'])
 def test_a_folder_with_a_foreign_file_names_that_file(tmp_path: Path, format: str) -> None:
     (tmp_path / 'a_1.json').write_text(json.dumps(DOCUMENTS[format]))
@@ -625,40 +526,3 @@ def test_a_folder_of_two_kinds_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match='of YOLO-pose and of labelme, say which'):
         read_labels(tmp_path)
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-
-
-def places(document: Any, so_far: Place = ()) -> list[Place]:
-    """All places of a document."""
-    found = [so_far]
-    if isinstance(document, (dict, list)):
-        keys = document if isinstance(document, dict) else range(len(document))
-        found += [p for key in keys for p in places(document[key], (*so_far, key))]
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('format', DOCUMENTS)
-@given(data=st.data())
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-def test_any_value_anywhere_is_read_or_refused(
-    tmp_path: Path, format: str, data: st.DataObject
-) -> None:
-    document = DOCUMENTS[format]
-    place = data.draw(st.sampled_from(places(document)))
-    path = tmp_path / 'labels.json'
-    path.write_text(json.dumps(changed(document, place, data.draw(values))))
-
-    outcome(path, format)
