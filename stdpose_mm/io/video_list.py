@@ -18,7 +18,7 @@ from typing import Any
 from stdpose_mm.errors import InputError
 
 from .file_names import PICTURE_SUFFIXES, composed, is_leftover, natural_order, require_no_stream
-from .labels.coco_records import video_name
+from .labels.coco import video_name
 from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')

@@ -20,7 +20,7 @@ from stdpose_mm.io.labels import (
     sniff_format,
     stands_for_many,
 )
-from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_files import listed_files
 from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels

@@ -20,7 +20,7 @@ from stdpose_mm.io.labels import (
     read_labels,
     write_posetrack18,
 )
-from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.processes import (
     balanced_share,

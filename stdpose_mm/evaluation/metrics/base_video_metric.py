@@ -19,7 +19,7 @@ from stdpose_mm.io.labels import (
     read_posetrack,
     select_held_out,
 )
-from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,

@@ -14,7 +14,7 @@ from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
-from .coco_records import category_fields, distinct_ids, plain, video_name
+from .coco import category_fields, distinct_ids, plain, video_name
 from .fields import Record
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import unnamed_skeleton

@@ -35,7 +35,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted
 
-from .coco_records import video_name
+from .coco import video_name
 from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Tag, Track, read_track, whole_number
 from .fields import (
     MAX_COORDINATE,

@@ -32,7 +32,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 
-from .coco_records import TRACK_NAME, video_name
+from .coco import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -63,7 +63,6 @@ class _Layout:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
         places: The columns of joints; those before hold the path of a picture.
-        bodyparts: Names of the joints of all columns.
         skeleton: The joints of all individuals, in the order of their first columns.
         individuals: For every individual, its joints and their positions among those in the file.
         kinds: Columns of each joint.
@@ -72,7 +71,6 @@ class _Layout:
     scorer: str
     rows: int
     places: slice
-    bodyparts: Sequence[str]
     skeleton: Skeleton
     individuals: dict[str, tuple[list[int], list[int]]]
     kinds: list[str]
@@ -166,50 +164,34 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
 
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     first = tuple(row[0] for row in rows[:4])
-    if first[:3] != _HEADER and first != _HEADER_OF_SEVERAL:
+    header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
+    columns = [*zip(*header, strict=False)]
+    start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
+    # Lightning Pose adds a column that marks the pictures used in training.
+    stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
+    kinds = _PREDICTIONS if any(column[-1] == 'likelihood' for column in columns) else _LABELS
+    joints = [columns[i : i + len(kinds)] for i in range(start, stop, len(kinds))]
+    if (
+        len({len(row) for row in header}) != 1
+        or any([column[-1] for column in of_joint] != kinds for of_joint in joints)
+        or any(len({column[:-1] for column in of_joint}) > 1 for of_joint in joints)
+    ):
         raise InputError(
             f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
-            f'bodyparts, coords, got {shown(first)}'
+            'bodyparts, coords with x, y, or x, y, likelihood, of one bodypart after the other, '
+            f'got {shown(first)}'
         )
-    header = rows[:3] if first[:3] == _HEADER else rows[:4]
-    coords, bodyparts = header[-1], header[-2]
-    start = next((i for i, cell in enumerate(coords) if i and cell), len(coords))
-    width = len(coords)
-    if any(len(row) != width for row in header):
-        raise InputError(f'{path}: the header rows must have equally many columns')
-    if coords[-1] == '' and header[0][-1] == 'set':
-        # Lightning Pose adds a column that marks the pictures used in training.
-        width -= 1
-    kinds = _PREDICTIONS if 'likelihood' in coords else _LABELS
-    if list(coords[start:width]) != kinds * ((width - start) // len(kinds)):
-        raise InputError(
-            f'{path}: columns of coords must be x, y, x, y, ..., or x, y, likelihood, ..., got '
-            f'{shown(",".join(coords[start:]))}'
-        )
-    joints = list(dict.fromkeys(bodyparts[start:width]))
+    names = [*dict.fromkeys(of_joint[0][-2] for of_joint in joints)]
     individuals: dict[str, tuple[list[int], list[int]]] = {}
-    for position, x in enumerate(range(start, width, len(kinds))):
-        if any(len(set(row[x : x + len(kinds)])) > 1 for row in header[:-1]):
-            raise InputError(
-                f'{path}: columns {x + 1} to {x + len(kinds)} must be {", ".join(kinds)} of one '
-                'bodypart'
-            )
-        individual = individuals.setdefault(header[1][x] if len(header) == 4 else '', ([], []))
-        individual[0].append(joints.index(bodyparts[x]))
+    for position, (column, *_) in enumerate(joints):
+        individual = individuals.setdefault(column[1] if len(header) == 4 else '', ([], []))
+        individual[0].append(names.index(column[-2]))
         individual[1].append(position)
     for name, (places, _) in individuals.items():
-        require_distinct(path, f'a bodypart of {name!r}', [joints[j] for j in places])
+        require_distinct(path, f'a bodypart of {name!r}', [names[j] for j in places])
     with errors_of(path):
-        skeleton = Skeleton(tuple(joints), category='animal')
-    return _Layout(
-        scorer=header[0][start],
-        rows=len(header),
-        places=slice(start, width),
-        bodyparts=bodyparts[start:width],
-        skeleton=skeleton,
-        individuals=individuals,
-        kinds=kinds,
-    )
+        skeleton = Skeleton(tuple(names), category='animal')
+    return _Layout(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds)
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
@@ -247,8 +229,8 @@ def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layou
     if wrong.any():
         start = int(wrong.argmax()) * len(layout.kinds)
         raise InputError(
-            f'{path}: {layout.bodyparts[start]} of {where} must be two numbers within +-1e7, or '
-            f'empty, got {shown(",".join(cells[start : start + len(layout.kinds)]))}'
+            f'{path}: a joint of {where} must be two numbers within +-1e7, or empty, got '
+            f'{shown(",".join(cells[start : start + len(layout.kinds)]))}'
         )
     return values
 

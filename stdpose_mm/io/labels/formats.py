@@ -15,8 +15,7 @@ from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
-from .coco import parse_coco, write_coco
-from .coco_records import is_coco_like
+from .coco import is_coco_like, parse_coco, write_coco
 from .coco_results import is_coco_results, parse_coco_results, write_coco_results
 from .cvat import read_cvat
 from .cvat_writer import write_cvat

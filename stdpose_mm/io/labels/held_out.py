@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stdpose_mm.errors import InputError
 
-from .coco_records import video_name
+from .coco import video_name
 
 HELD_OUT = ('exclude', 'only')
 

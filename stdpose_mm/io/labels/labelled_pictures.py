@@ -12,7 +12,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import is_leftover, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-from .coco_records import video_name
+from .coco import video_name
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
 

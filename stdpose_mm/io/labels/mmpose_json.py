@@ -23,7 +23,7 @@ from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
-from .coco_records import plain, video_name
+from .coco import plain, video_name
 from .fields import Record, errors_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton

@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .coco_records import video_name
+from .coco import video_name
 from .fields import Record, errors_of, read_json
 from .poses import person_of_joints
 

@@ -14,8 +14,8 @@ from typing import Any
 from stdpose_mm.io.atomic import PathLike, json_bytes, json_list, write_json_object
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from . import coco_records as records
-from .coco_records import CATEGORY_FIELDS, Visibility, video_name
+from . import coco
+from .coco import CATEGORY_FIELDS, Visibility, video_name
 from .fields import Record, errors_of, read_json, require_distinct, shown
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
@@ -50,17 +50,17 @@ def parse_posetrack18(
             written by this package, else PoseTrack's.
 
     Returns:
-        For frame indices see :func:`~stdpose_mm.io.labels.coco_records.read_frames`.
+        For frame indices see :func:`~stdpose_mm.io.labels.coco.read_frames`.
 
     Raises:
         InputError: If the file is not as described.
     """
     record = Record(path, '', data)
-    skeleton, category = records.read_categories(record, default=POSETRACK_SKELETON)
+    skeleton, category = coco.read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
     # PoseTrack counts the pictures of a video from 0.
     official = any(_is_posetrack_image(image.peek) for image in images)
-    frames, numbering = records.read_frames(path, images, first_number=0 if official else None)
+    frames, numbering = coco.read_frames(path, images, first_number=0 if official else None)
     lengths = {image.peek('nframes') for image in images if type(image.peek('nframes')) is int}
     if numbering.kind == 'names' and numbering.lowest > 0 and lengths == {numbering.highest}:
         # What PoseTrack's converter made of its files of 2017, whose pictures count from 1.
@@ -68,10 +68,10 @@ def parse_posetrack18(
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
     annotations = record.records('annotations', [])
-    records.warn_of_unknown_categories(record, annotations)
-    visibility = visibility or records.find_visibility(annotations)
+    coco.warn_of_unknown_categories(record, annotations)
+    visibility = visibility or coco.find_visibility(annotations)
     persons = [
-        records.read_person(one, records.image_of(one, frame_of), skeleton, visibility)
+        coco.read_person(one, coco.image_of(one, frame_of), skeleton, visibility)
         for one in annotations
     ]
     ids = [(p.frame_index, p.extra['id']) for p in persons if 'id' in p.extra]
@@ -85,24 +85,24 @@ def parse_posetrack18(
 
 def is_posetrack18(data: Any) -> bool:
     """Tell whether parsed JSON has PoseTrack's form of COCO, which holds one video unnumbered."""
-    if not records.is_coco_like(data) or 'videos' in data:
+    if not coco.is_coco_like(data) or 'videos' in data:
         return False
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
     if any('video_id' in image for image in images):
         return False
-    has_fields = records.fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
+    has_fields = coco.fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
     return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
 
 
 def is_posetrack21(data: Any) -> bool:
     """Tell whether parsed JSON is PoseTrack18's with a number for each person."""
-    return is_posetrack18(data) and 'person_id' in records.fields_of(data.get('annotations'))
+    return is_posetrack18(data) and 'person_id' in coco.fields_of(data.get('annotations'))
 
 
 def _is_posetrack_image(field: Callable[[str], Any]) -> bool:
     """Tell whether an entry of ``images`` has fields that only PoseTrack's own files have."""
     has_field = any(field(name) is not None for name in _POSETRACK_IMAGE_FIELDS)
-    return has_field or records.is_posetrack_frame_id(field('frame_id'))
+    return has_field or coco.is_posetrack_frame_id(field('frame_id'))
 
 
 def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:
@@ -135,32 +135,32 @@ def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:
 
 def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
     """Make the fields of a file; images and annotations are iterators."""
-    category = records.category_fields(labels)
-    image_ids = records.distinct_ids([frame.image_id for frame in labels.frames])
+    category = coco.category_fields(labels)
+    image_ids = coco.distinct_ids([frame.image_id for frame in labels.frames])
     image_id_of = dict(zip(labels, image_ids, strict=True))
     # The official evaluator counts a person without joints as present.
     persons = [p for p in labels.persons if not (official and p.source == 'absent')]
-    ids = records.distinct_ids([person.extra.get('id') for person in persons])
+    ids = coco.distinct_ids([person.extra.get('id') for person in persons])
 
     def images() -> Iterator[dict[str, Any]]:
         for frame in labels.frames:
-            fields = records.frame_fields(frame, image_id_of[frame.index])
+            fields = coco.frame_fields(frame, image_id_of[frame.index])
             yield _selected(fields, _OFFICIAL_IMAGE_FIELDS, official)
 
     def annotations() -> Iterator[dict[str, Any]]:
         for person, annotation_id in zip(persons, ids, strict=True):
-            fields = records.person_fields(person, 'posetrack' if official else 'coco')
+            fields = coco.person_fields(person, 'posetrack' if official else 'coco')
             fields['id'] = annotation_id
             fields['image_id'] = image_id_of[person.frame_index]
             fields.setdefault('category_id', category['id'])
             if official:
                 fields.setdefault('scores', [])
             else:
-                fields.update(records.source_fields(person))
+                fields.update(coco.source_fields(person))
             yield _selected(fields, _OFFICIAL_ANNOTATION_FIELDS, official)
 
     written = {'images': images(), 'annotations': annotations(), 'categories': [category]}
-    return written if official else {**records.top_level_fields(labels), **written}
+    return written if official else {**coco.top_level_fields(labels), **written}
 
 
 def _selected(fields: dict[str, Any], names: tuple[str, ...], official: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import TRACK_NAME, VIDEO_FIELDS, video_name
+from .coco import TRACK_NAME, VIDEO_FIELDS, video_name
 from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_start, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 

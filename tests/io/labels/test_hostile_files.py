@@ -28,7 +28,7 @@ from stdpose_mm.io.labels import (
     read_labels,
     write_labels,
 )
-from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
