@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stdpose_mm.errors import InputError, one_line, require_packages
-from stdpose_mm.export.onnx_export import OPSET, halve_weights
+from stdpose_mm.export.onnx_export import OPSET
 from stdpose_mm.io import atomic_path
+
+from .half_weights import halve_weights
 
 _DTYPES = {'float32': '<f4', 'float16': '<f2', 'int32': '<i4'}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.onnx_export import OPSET, FrameEncoder, halve_weights, quiet_exporter
+from stdpose_mm.export.onnx_export import OPSET, FrameEncoder, quiet_exporter
 from stdpose_mm.inference.onnx_window_backend import (
     FRAME_OUTPUTS,
     FRAMES_FILE,
@@ -23,6 +23,8 @@ from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import atomic_path
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import NUM_FRAMES
+
+from .half_weights import halve_weights
 
 
 def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:

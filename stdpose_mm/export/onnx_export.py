@@ -38,15 +38,12 @@ OPSET = 17
 
 _TRACED_FRAMES = 2
 
-_LEAST_HALVED = 1024
-"""Weights of fewer values stay in single precision: they take no room."""
-
 _KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have them'
 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """Describe the files of an export.
+    """The files of an export.
 
     Args:
         folder: Folder of all files.
@@ -149,7 +146,7 @@ _OPTIONAL_GRAPHS = (
 
 @dataclass(frozen=True)
 class _Graph:
-    """Hold a module to write as one file, its example inputs, and the names of its outputs."""
+    """A module to write as one file, its example inputs, and the names of its outputs."""
 
     name: str
     module: nn.Module
@@ -164,7 +161,7 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     if not model.with_neck or model.test_cfg.get('use_frame_head', False):
         single = _SingleFrames(model)
         return [
-            _Graph('whole', _WholeSingle(single), {'crops': windows}, ['heatmaps']),
+            _Graph('whole', _Whole(single, None), {'crops': windows}, ['heatmaps']),
             _Graph('encoder', single, {'crops': crops}, ['frame_heatmaps']),
         ]
     encoder = FrameEncoder(model)
@@ -242,11 +239,13 @@ class _Fusion(nn.Module):
 
 
 class _Whole(nn.Module):
-    def __init__(self, encoder: nn.Module, fusion: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, fusion: nn.Module | None) -> None:
         super().__init__()
         self.encoder, self.fusion = encoder, fusion
 
     def forward(self, crops: Tensor) -> Tensor:
+        if self.fusion is None:
+            return self.encoder(key_of(crops))
         encoded = self.encoder(crops.flatten(0, 1))
         return self.fusion(*(x.unflatten(0, (-1, crops.shape[1])) for x in encoded))
 
@@ -261,15 +260,6 @@ class _SingleFrames(nn.Module):
         if self.model.frame_head is not None:
             return self.model.frame_head.forward((features,))
         return self.model.head.forward(SpatioTemporalRepresentation(features))
-
-
-class _WholeSingle(nn.Module):
-    def __init__(self, single: nn.Module) -> None:
-        super().__init__()
-        self.single = single
-
-    def forward(self, crops: Tensor) -> Tensor:
-        return self.single(key_of(crops))
 
 
 def _write(
@@ -330,15 +320,10 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     rows = np.arange(3 * num_frames).reshape(3, num_frames)
     reference = TorchWindowBackend(window_model)
     expected = reference.fuse(reference.encode(crops), rows)
-    networks = {'split': OnnxWindowBackend.from_export(folder, window_model)}
-    if int8:
-        networks['int8'] = OnnxWindowBackend.from_export(folder, window_model, 'int8')
-    differences = {
-        'whole': _difference(
-            _run_whole(folder, blobs, rows), _run_pytorch(window_model, crops, rows)
-        )
-    }
-    for name, network in networks.items():
+    whole = _run_whole(folder, blobs, rows), _run_pytorch(window_model, crops, rows)
+    differences = {'whole': _difference(*whole)}
+    for name, precision in {'split': 'float32', **({'int8': 'int8'} if int8 else {})}.items():
+        network = OnnxWindowBackend.from_export(folder, window_model, precision)
         differences[name] = _difference(network.fuse(network.encode(crops), rows), expected)
     return differences
 
@@ -377,27 +362,3 @@ def quiet_exporter() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
-
-
-def halve_weights(network: Any) -> None:
-    """Store an ONNX network's weights in half precision.
-
-    The runtime turns them back once, when it starts.
-
-    Args:
-        network: An ``onnx.ModelProto``, changed in place.
-    """
-    onnx: Any = importlib.import_module('onnx')
-    casts = []
-    for weight in network.graph.initializer:
-        values = onnx.numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < _LEAST_HALVED:
-            continue
-        name = weight.name
-        halved = onnx.numpy_helper.from_array(values.astype(np.float16), f'{name}.half')
-        weight.CopyFrom(halved)
-        casts.append(
-            onnx.helper.make_node('Cast', [halved.name], [name], to=onnx.TensorProto.FLOAT)
-        )
-    for position, cast in enumerate(casts):
-        network.graph.node.insert(position, cast)

@@ -33,19 +33,14 @@ def prepare_for_int8(model: nn.Module) -> None:
         model: A model in evaluation mode.
     """
     fold_normalisation(model)
-    _replace(model)
-
-
-def _replace(model: nn.Module) -> None:
-    for name, module in model.named_children():
-        if isinstance(module, SelfAttention):
-            setattr(model, name, _ExportedSelfAttention(module))
-        elif isinstance(module, CrossAttention):
-            setattr(model, name, _ExportedCrossAttention(module))
-        elif isinstance(module, nn.ConvTranspose2d) and QuantisedDeconvolution.fits(module):
-            setattr(model, name, QuantisedDeconvolution(module))
-        else:
-            _replace(module)
+    for parent in list(model.modules()):
+        for name, module in parent.named_children():
+            if isinstance(module, SelfAttention):
+                setattr(parent, name, _ExportedSelfAttention(module))
+            elif isinstance(module, CrossAttention):
+                setattr(parent, name, _ExportedCrossAttention(module))
+            elif isinstance(module, nn.ConvTranspose2d) and QuantisedDeconvolution.fits(module):
+                setattr(parent, name, QuantisedDeconvolution(module))
 
 
 class QuantisedDeconvolution(nn.Module):

@@ -1,5 +1,5 @@
-"""Training beyond the MMEngine runner: fine-tuning on a video, fuser, pseudo-labels."""
+"""Training beyond the MMEngine runner: fine-tuning on a video, pseudo-labels."""
 
-from .adaptation import AdaptationPlan, AdaptedModel, adapt
+from .adaptation import AdaptedModel, adapt
 
-__all__ = ['AdaptationPlan', 'AdaptedModel', 'adapt']
+__all__ = ['AdaptedModel', 'adapt']

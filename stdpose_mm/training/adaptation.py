@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from stdpose_mm.version import __version__
 
 from .video_finetuner import (
     MIN_FRAMES_TO_HOLD_OUT,
+    FitResult,
     InitialModel,
     VideoFinetuner,
     choose_evenly,
@@ -47,52 +48,9 @@ STEPS_FROM_SCRATCH = 1500
 MAX_PICTURE_BYTES = 2**30
 
 
-@dataclass(frozen=True)
-class AdaptationPlan:
-    """Describe what :func:`adapt` is about to do.
-
-    Args:
-        checkpoint: Weights to start from; None to train from scratch.
-        labels: Number of labelled poses to train on.
-        frames: Frames that these are on.
-        held_out: Frames whose labels are held out together, one set after the other.
-        steps: Largest number of training steps of each training.
-        minutes: Limit of the time for training.
-        method: Method that a network from scratch has to improve; '' if none is compared.
-    """
-
-    checkpoint: str | Path | None
-    labels: int
-    frames: tuple[int, ...]
-    held_out: tuple[tuple[int, ...], ...]
-    steps: int
-    minutes: float
-    method: str
-
-    def __str__(self) -> str:
-        start = f'{self.checkpoint} is trained further'
-        if self.checkpoint is None:
-            start = 'a new network is trained'
-        text = (
-            f'{start} on {self.labels} labelled poses of {list_frames(self.frames)}, in at most '
-            f'{self.steps} steps and {self.minutes:g} minutes'
-        )
-        if not self.held_out:
-            return (
-                f'{text}; with labels on fewer than {MIN_FRAMES_TO_HOLD_OUT} frames, or on none '
-                'between two others, none is held out that could tell whether it helps'
-            )
-        held_out = ' and then '.join(map(list_frames, self.held_out))
-        purpose = 'to tell how many steps help, if any'
-        if self.method:
-            purpose = f'to tell whether the network helps {self.method}'
-        verb = 'is' if len(self.held_out) == len(self.held_out[0]) == 1 else 'are'
-        return f'{text}; before that, {held_out} {verb} held out {purpose}'
-
-
-@dataclass(frozen=True)
-class AdaptedModel:
-    """Describe a model fitted to one video.
+@dataclass(frozen=True, kw_only=True)
+class AdaptedModel(FitResult):
+    """A model fitted to one video, and what the fit brought.
 
     Args:
         checkpoint: Its weights and joints; they also load with the given config.
@@ -102,15 +60,6 @@ class AdaptedModel:
         labels: Number of labelled poses that it was fitted on.
         from_scratch: Whether it began with random weights.
         method: Method that was compared with and without the network; '' if none was.
-        held_out: Frames whose labels were held out; empty with too few labels.
-        error_before: Mean error on these without adapting, a joint counting 20 % of the pose size
-            at most: of the initial weights or, where ``method`` was compared, of that method
-            without a network. None where nothing was held out.
-        error_after: The same after the chosen number of steps, these labels being held out; where
-            ``method`` was compared, of that method with the network.
-        unit: Unit of the errors: per cent of the pose size, or pixels for a single joint.
-        steps: Training steps; 0 if training did not improve on the initial weights.
-        timed_out: Whether the limit of time ended training.
         seconds: Duration of the fit.
         cached: Whether an earlier call with the same inputs had written it.
     """
@@ -122,12 +71,6 @@ class AdaptedModel:
     labels: int
     from_scratch: bool
     method: str
-    held_out: tuple[int, ...]
-    error_before: float | None
-    error_after: float | None
-    unit: str
-    steps: int
-    timed_out: bool
     seconds: float
     cached: bool = False
 
@@ -191,7 +134,7 @@ def adapt(
     progress: bool = True,
     method: str = '',
     options: Mapping[str, Any] | None = None,
-    announce: Callable[[AdaptationPlan], object] | None = None,
+    announce: Callable[[str], object] | None = None,
 ) -> AdaptedModel:
     """Fine-tune a model on the labelled frames of a video.
 
@@ -225,14 +168,14 @@ def adapt(
         progress: Show a progress bar.
         method: Propagation method that the model is for.
         options: Further arguments of :func:`load_propagator` for it, such as ``fuser``.
-        announce: Called with the plan before training, unless nothing has to be trained.
+        announce: Called with what is about to be done, unless nothing has to be trained.
 
     Raises:
         InputError: If nothing is labelled, an argument is out of range, a file cannot be used, or
             the config says nothing about training.
     """
     config = config if isinstance(config, Config) else read_config(config)
-    _check(config, max_minutes, steps)
+    _check(config, max_minutes)
     labels = _keep_poses(given_labels(match_frames(labels, frames)))
     if steps is None:
         steps = STEPS_FROM_SCRATCH if checkpoint is None else STEPS
@@ -240,7 +183,14 @@ def adapt(
     if checkpoint is not None or not method or require_method(method).uses_model != 'optional':
         method = ''
     compare = partial(load_propagator, method, device=str(device), **(options or {}))
-    inputs = _fingerprint_inputs(config, checkpoint, frames, labels, steps, seed)
+    people = [
+        (person.frame_index, person.track_id, person.bbox, person.keypoints, person.visibility)
+        for person in labels.persons
+    ]
+    inputs = fingerprint(
+        (__version__, config.to_dict(), checkpoint and file_fingerprint(checkpoint), steps, seed),
+        (frames, labels.skeleton.keypoint_names, people),
+    )
     if method:
         others = dict(options or {})
         # By the content of their files, which the names do not tell.
@@ -257,17 +207,10 @@ def adapt(
     started = time.monotonic()
     labels = _limit_frames(labels, frames.size)
     held_out = held_out_sets(labels, len(frames), checkpoint is None)
-    plan = AdaptationPlan(
-        checkpoint=checkpoint,
-        labels=len(labels.persons),
-        frames=labels.labelled_frame_indices,
-        held_out=tuple(indices for indices, _ in held_out),
-        steps=most_steps(steps, bool(held_out), checkpoint is None),
-        minutes=max_minutes,
-        method=method,
-    )
     if announce is not None:
-        announce(plan)
+        most = most_steps(steps, bool(held_out), checkpoint is None)
+        limits = f'in at most {most} steps and {max_minutes:g} minutes'
+        announce(_describe_plan(checkpoint, labels, limits, [of for of, _ in held_out], method))
     initial = make_initial_model(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
         pictures = FrameView(frames, kept=labels.labelled_frame_indices)
@@ -295,6 +238,30 @@ def adapt(
     return adapted
 
 
+def _describe_plan(
+    checkpoint: str | Path | None,
+    labels: VideoLabels,
+    limits: str,
+    held_out: Sequence[Sequence[int]],
+    method: str,
+) -> str:
+    """Say what is trained on which labels, and why some are held out before that."""
+    start = 'a new network is trained' if checkpoint is None else f'{checkpoint} is trained further'
+    text = (
+        f'{start} on {len(labels.persons)} labelled poses of '
+        f'{list_frames(labels.labelled_frame_indices)}, {limits}'
+    )
+    if not held_out:
+        return (
+            f'{text}; with labels on fewer than {MIN_FRAMES_TO_HOLD_OUT} frames, or on none '
+            'between two others, none is held out that could tell whether it helps'
+        )
+    verb = 'is' if len(held_out) == len(held_out[0]) == 1 else 'are'
+    purpose = f'whether the network helps {method}' if method else 'how many steps help, if any'
+    frames = ' and then '.join(map(list_frames, held_out))
+    return f'{text}; before that, {frames} {verb} held out to tell {purpose}'
+
+
 def _keep_poses(labels: VideoLabels) -> VideoLabels:
     """Keep the people with a given joint, and their given joints only.
 
@@ -316,25 +283,6 @@ def _limit_frames(labels: VideoLabels, size: tuple[int, int]) -> VideoLabels:
     indices = labels.labelled_frame_indices
     limit = max(MIN_FRAMES_TO_HOLD_OUT, MAX_PICTURE_BYTES // (3 * size[0] * size[1]))
     return labels.keep_frames(choose_evenly(indices, limit))
-
-
-def _fingerprint_inputs(
-    config: Config,
-    checkpoint: str | Path | None,
-    frames: FrameSource,
-    labels: VideoLabels,
-    steps: int,
-    seed: int,
-) -> str:
-    """Compute a text that is equal for calls with the same result."""
-    people = [
-        (person.frame_index, person.track_id, person.bbox, person.keypoints, person.visibility)
-        for person in labels.persons
-    ]
-    return fingerprint(
-        (__version__, config.to_dict(), checkpoint and file_fingerprint(checkpoint), steps, seed),
-        (frames, labels.skeleton.keypoint_names, people),
-    )
 
 
 def _write(adapted: AdaptedModel, initial: InitialModel, inputs: str, max_minutes: float) -> None:
@@ -369,11 +317,9 @@ def _read_cached(
     return AdaptedModel(checkpoint=path, config=config, cached=True, **fields)
 
 
-def _check(config: Config, max_minutes: float, steps: int | None) -> None:
+def _check(config: Config, max_minutes: float) -> None:
     if not max_minutes > 0:
         raise InputError(f'the minutes for adapting must be positive, got {max_minutes}')
-    if steps is not None and steps < 1:
-        raise InputError(f'the steps of adapting must be at least 1, got {steps}')
     pipelines = all(
         'pipeline' in config.get(loader, {}).get('dataset', {})
         for loader in ('train_dataloader', 'test_dataloader')

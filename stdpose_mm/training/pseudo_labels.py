@@ -52,13 +52,10 @@ THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
 Counts = dict[str, int]
 """Numbers of one or several videos, see :func:`count_poses`."""
 
-IdentifyVideo = Callable[[VideoLabels], str | None]
-"""Returns the fingerprint of a labelled video; None if the method reads no pictures."""
-
 
 @dataclass(frozen=True)
 class PseudoLabelSettings:
-    """Hold the settings that decide the pseudo-labels of a video besides its given labels.
+    """Settings that decide the pseudo-labels of a video besides its given labels.
 
     Args:
         method: The propagation method.
@@ -85,10 +82,6 @@ class PseudoLabelSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 1:
             raise InputError(f'the lowest score must be in 0..1, got {self.min_score}')
-        if self.interval is not None and self.interval < 1:
-            raise InputError(
-                f'the interval between given frames must be at least 1, got {self.interval}'
-            )
 
     @classmethod
     def of(
@@ -149,19 +142,15 @@ def make_pseudo_labels(
         InputError: If a label file cannot be read, two belong to one video, the folder holds labels
             that were made otherwise, or, once all others are done, a video cannot be propagated.
     """
-
-    def identify(labels: VideoLabels) -> str | None:
-        if not propagator.reads_pictures:
-            return None
-        return fingerprint(open_labelled_video(labels, image_root, video_root))
-
-    videos = _survey(label_files, Path(out) / LABEL_FOLDER, settings, identify)
+    labeller = _VideoLabeller(
+        Path(out) / LABEL_FOLDER, propagator, settings, image_root, video_root
+    )
+    videos = _survey(label_files, labeller)
     missing = [video for video in videos if video.counts is None]
     share = balanced_share([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
     done, failed = work_together(
-        progress(own, len(own)) if progress else own,
-        lambda name: _make_video(own[name], propagator, settings, identify, image_root, video_root),
+        progress(own, len(own)) if progress else own, lambda name: labeller.make(own[name])
     )
     if failed:
         first = min(failed)
@@ -171,7 +160,13 @@ def make_pseudo_labels(
             f'the first: {first}: {failed[first]}'
         )
     counts = {video.name: video.counts or done[video.name] for video in videos}
-    summary = summarize(settings, counts)
+    names = sorted(counts)
+    summary = {
+        'settings': asdict(settings),
+        'videos': len(names),
+        **{key: sum(counts[name][key] for name in names) for key in counts[names[0]]},
+        'of_each_video': {name: counts[name] for name in names},
+    }
     if is_first_process():
         write_json(Path(out) / SUMMARY_FILE, summary, indent=2)
     return summary
@@ -244,55 +239,36 @@ def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
     }
 
 
-def summarize(settings: PseudoLabelSettings, counts: dict[str, Counts]) -> dict[str, Any]:
-    """Return the settings, and the counts of all videos together and of each."""
-    names = sorted(counts)
-    total = {key: sum(counts[name][key] for name in names) for key in counts[names[0]]}
-    return {
-        'settings': asdict(settings),
-        'videos': len(names),
-        **total,
-        'of_each_video': {name: counts[name] for name in names},
-    }
-
-
 @dataclass(frozen=True)
 class _Video:
-    """Describe a label file of the set.
+    """A label file of the set.
 
     Args:
         name: Name of the video.
         file: The label file.
-        target: Path of the dense labels.
         num_frames: Number of frames that the labels list.
         counts: Counts of the finished dense labels; None if they are to be made.
     """
 
     name: str
     file: str
-    target: Path
     num_frames: int
     counts: Counts | None
 
 
-def _survey(
-    label_files: Sequence[str],
-    folder: Path,
-    settings: PseudoLabelSettings,
-    identify: IdentifyVideo,
-) -> list[_Video]:
+def _survey(label_files: Sequence[str], labeller: _VideoLabeller) -> list[_Video]:
     """Read all label files, shared among the processes, and return them in order."""
     named = files_by_video((video_name(file), file) for file in label_files)
     for file in label_files:
-        if Path(file).resolve().parent == folder.resolve():
+        if Path(file).resolve().parent == labeller.folder.resolve():
             raise InputError(
-                f'the labels {file} lie in {folder}, which is to be written, choose another --out'
+                f'the labels {file} lie in {labeller.folder}, which is to be written, choose '
+                'another --out'
             )
     # All processes stop at the same error: a process that continued would wait for the others.
     rank, num_processes = rank_and_count()
     found, wrong = work_together(
-        list(named)[rank::num_processes],
-        lambda name: _inspect(name, named[name], folder, settings, identify),
+        list(named)[rank::num_processes], lambda name: labeller.inspect(name, named[name])
     )
     for name in named:
         if name in wrong:
@@ -300,69 +276,74 @@ def _survey(
     return [found[name] for name in named]
 
 
-def _inspect(
-    name: str, file: str, folder: Path, settings: PseudoLabelSettings, identify: IdentifyVideo
-) -> _Video:
-    labels = read_labels(file)
-    if not any(person.source == 'given' for person in labels.persons):
-        raise InputError(f'{file} holds no given label to start from, leave it out')
-    target = folder / f'{name}.json'
-    counts = None
-    if target.exists():
-        made_by = _read_made_by(target, settings)
-        # Pictures that cannot be opened are an error of this video once all others are done.
-        with suppress(InputError):
-            inputs = _fingerprint_inputs(file, labels, identify)
-            if all(made_by.get(name) == value for name, value in inputs.items()):
-                counts = made_by['counts']
-    return _Video(name, file, target, len(labels.frames), counts)
+@dataclass(frozen=True)
+class _VideoLabeller:
+    """Makes the dense labels of one video after the other; see :func:`make_pseudo_labels`."""
 
+    folder: Path
+    propagator: BasePropagator
+    settings: PseudoLabelSettings
+    image_root: str | Path
+    video_root: str | Path | None
 
-def _fingerprint_inputs(
-    file: str, labels: VideoLabels, identify: IdentifyVideo
-) -> dict[str, str | None]:
-    return {'labels': file_fingerprint(file), 'video': identify(labels)}
+    def inspect(self, name: str, file: str) -> _Video:
+        """Read a label file, and what was made of it before.
 
+        Raises:
+            InputError: If it has no given label, or dense labels were made otherwise.
+        """
+        labels = read_labels(file)
+        if not any(person.source == 'given' for person in labels.persons):
+            raise InputError(f'{file} holds no given label to start from, leave it out')
+        counts = None
+        if (target := self.folder / f'{name}.json').exists():
+            made_by = self._read_made_by(target)
+            # Pictures that cannot be opened are an error of this video once all others are done.
+            with suppress(InputError):
+                inputs = self._fingerprint_inputs(file, labels)
+                if all(made_by.get(key) == value for key, value in inputs.items()):
+                    counts = made_by['counts']
+        return _Video(name, file, len(labels.frames), counts)
 
-def _read_made_by(target: Path, settings: PseudoLabelSettings) -> dict[str, Any]:
-    """Read the settings, inputs and counts of a finished file.
+    def make(self, video: _Video) -> Counts:
+        """Write the dense labels of a video, and count them."""
+        labels = read_labels(video.file)
+        inputs = self._fingerprint_inputs(video.file, labels)
+        settings = self.settings
+        if settings.interval is not None:
+            labels = subsample_labels(labels, settings.interval)
+        frames = open_labelled_video(labels, self.image_root, self.video_root)
+        labels = list_all_frames(match_labels(labels, frames), frames)
+        dense = propagate_labels(frames, labels, self.propagator, life_span=settings.life_span)
+        kept = keep_certain(dense, settings.min_score)
+        counts = count_poses(dense, kept)
+        made_by = {'settings': asdict(settings), **inputs, 'counts': counts}
+        kept = replace(kept, extra={**kept.extra, MADE_BY: made_by})
+        write_posetrack18(kept, self.folder / f'{video.name}.json')
+        return counts
 
-    Raises:
-        InputError: If the file has none of these, or other settings.
-    """
-    data = read_json(target)
-    made_by = data.get(MADE_BY) if isinstance(data, dict) else None
-    if not isinstance(made_by, dict) or not isinstance(made_by.get('settings'), dict):
-        raise InputError(
-            f'{target} was not written by this command, choose another --out or take it away'
-        )
-    theirs, ours = made_by['settings'], asdict(settings)
-    for key, value in ours.items():
-        if theirs.get(key) != value:
+    def _fingerprint_inputs(self, file: str, labels: VideoLabels) -> dict[str, str | None]:
+        video = None
+        if self.propagator.reads_pictures:
+            video = fingerprint(open_labelled_video(labels, self.image_root, self.video_root))
+        return {'labels': file_fingerprint(file), 'video': video}
+
+    def _read_made_by(self, target: Path) -> dict[str, Any]:
+        """Read the settings, inputs and counts of a finished file.
+
+        Raises:
+            InputError: If the file has none of these, or other settings.
+        """
+        data = read_json(target)
+        made_by = data.get(MADE_BY) if isinstance(data, dict) else None
+        if not isinstance(made_by, dict) or not isinstance(made_by.get('settings'), dict):
             raise InputError(
-                f'{target} was made with {key} {theirs.get(key)!r}, now it is {value!r}: choose '
-                'another --out, or take the folder away'
+                f'{target} was not written by this command, choose another --out or take it away'
             )
-    return made_by
-
-
-def _make_video(
-    video: _Video,
-    propagator: BasePropagator,
-    settings: PseudoLabelSettings,
-    identify: IdentifyVideo,
-    image_root: str | Path,
-    video_root: str | Path | None,
-) -> Counts:
-    labels = read_labels(video.file)
-    inputs = _fingerprint_inputs(video.file, labels, identify)
-    if settings.interval is not None:
-        labels = subsample_labels(labels, settings.interval)
-    frames = open_labelled_video(labels, image_root, video_root)
-    labels = list_all_frames(match_labels(labels, frames), frames)
-    dense = propagate_labels(frames, labels, propagator, life_span=settings.life_span)
-    kept = keep_certain(dense, settings.min_score)
-    counts = count_poses(dense, kept)
-    made_by = {'settings': asdict(settings), **inputs, 'counts': counts}
-    write_posetrack18(replace(kept, extra={**kept.extra, MADE_BY: made_by}), video.target)
-    return counts
+        for key, value in asdict(self.settings).items():
+            if (old := made_by['settings'].get(key)) != value:
+                raise InputError(
+                    f'{target} was made with {key} {old!r}, now it is {value!r}: choose another '
+                    '--out, or take the folder away'
+                )
+        return made_by

@@ -74,7 +74,7 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True)
 class InitialModel:
-    """Hold a model before it is fitted to a video.
+    """A model before it is fitted to a video.
 
     Args:
         config: Config of the model with the joints to fit.
@@ -141,6 +141,7 @@ def make_initial_model(
         )
     origins = _assign_origins(names, source.skeleton.keypoint_names, known)
     kept = np.array([name in known for name in names])
+    new = ', '.join(name for name in names if name not in known)
     config = set_num_joints(config, len(names))
     model = move_to(_build(config), device)
     copy_joints(source.model, model, joint_axes(config.model), origins)
@@ -149,7 +150,8 @@ def make_initial_model(
         model=model,
         skeleton=labels.skeleton,
         metainfo=_metainfo(labels.skeleton, labelled | kept),
-        kept=_describe_kept(names, kept),
+        kept=f'{kept.sum()} of {len(names)} joints kept from the checkpoint by their names, '
+        f'new: {new}',
         from_scratch=False,
     )
 
@@ -166,14 +168,6 @@ def _assign_origins(
     others = [name for name in known if name not in names]
     donors = cycle([*others, *(name for name in known if name in names)])
     return [model_names.index(name if name in known else next(donors)) for name in names]
-
-
-def _describe_kept(names: Sequence[str], kept: np.ndarray) -> str:
-    new = [name for name, known in zip(names, kept, strict=True) if not known]
-    return (
-        f'{int(kept.sum())} of {len(names)} joints kept from the checkpoint by their names, '
-        f'new: {", ".join(new)}'
-    )
 
 
 def set_num_joints(config: Config, num_joints: int) -> Config:
@@ -212,23 +206,6 @@ def _map_joints(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> V
     return replace(labels, skeleton=skeleton, persons=persons)
 
 
-def hold_out(labels: VideoLabels) -> list[tuple[int, ...]]:
-    """Divide the labelled frames between the first and the last into two sets to hold out.
-
-    They alternate between the sets; from a larger set ``MAX_HELD_OUT`` evenly spread frames are
-    chosen.
-
-    Returns:
-        Frame indices of both sets; empty if there are labels on fewer than
-        ``MIN_FRAMES_TO_HOLD_OUT`` frames.
-    """
-    indices = labels.labelled_frame_indices
-    if len(indices) < MIN_FRAMES_TO_HOLD_OUT:
-        return []
-    between = indices[1:-1]
-    return [choose_evenly(frames, MAX_HELD_OUT) for frames in (between[1::2], between[::2])]
-
-
 def choose_evenly(frames: Sequence[int], limit: int) -> tuple[int, ...]:
     """Choose at most ``limit`` evenly spread ones of ``frames``."""
     places = np.linspace(0, len(frames) - 1, min(len(frames), limit)).round().astype(int)
@@ -258,12 +235,20 @@ HeldOut = tuple[tuple[int, ...], list[Gap]]
 
 
 def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> list[HeldOut]:
-    """Find the sets of frames that are held out one after the other.
+    """Find the two sets of frames that are held out one after the other.
 
-    From scratch there is only one set: training takes long. Labels without a size are left out
-    where others have one: their errors would be in pixels.
+    The labelled frames between the first and the last alternate between the sets; from a larger
+    one ``MAX_HELD_OUT`` evenly spread frames are chosen. With labels on fewer than
+    ``MIN_FRAMES_TO_HOLD_OUT`` frames there is none. From scratch there is only one set: training
+    takes long. Labels without a size are left out where others have one: their errors would be in
+    pixels.
     """
-    sets = [(frames, held_out_gaps(labels, frames, num_frames)) for frames in hold_out(labels)]
+    indices = labels.labelled_frame_indices
+    if len(indices) < MIN_FRAMES_TO_HOLD_OUT:
+        return []
+    halves = indices[2:-1:2], indices[1:-1:2]
+    chosen = [choose_evenly(half, MAX_HELD_OUT) for half in halves]
+    sets = [(frames, held_out_gaps(labels, frames, num_frames)) for frames in chosen]
     tracks = labels.tracks()
     sized = [(frames, [gap for gap in gaps if _has_size(tracks, gap)]) for frames, gaps in sets]
     if any(gaps for _, gaps in sized):
@@ -280,7 +265,7 @@ def _has_size(tracks: Tracks, gap: Gap) -> bool:
 
 @dataclass(frozen=True)
 class FitResult:
-    """Hold the result of a fit.
+    """Result of a fit.
 
     Args:
         held_out: Frames whose labels were held out; empty with too few labels.
