@@ -36,7 +36,7 @@ LOCATIONS = {
     'INFERENCERS': ('stdpose_mm.apis.stdpose_inferencer',),
     'KEYPOINT_CODECS': ('stdpose_mm.codecs',),
     'METRICS': ('stdpose_mm.evaluation.metrics',),
-    'MODELS': ('stdpose_mm.models', 'stdpose_mm.models.fusers'),
+    'MODELS': ('stdpose_mm.models',),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('stdpose_mm.engine.optim_wrappers',),
     'OPTIM_WRAPPERS': ('stdpose_mm.engine.optim_wrappers',),
     'TRANSFORMS': ('stdpose_mm.datasets.transforms', 'stdpose_mm.engine.seeding'),

@@ -13,19 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.export.onnx_export import OPSET, quiet_exporter
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser, build_fuser
+from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD
 
 _FRAMES, _JOINTS = 5, 4
 """Sizes that the network is traced with; both are free in the file."""
 
 
-def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
-    """Write a fuser as one ONNX file that :meth:`TrainedFuser.load` reads.
+def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
+    """Write a fuser as one ONNX file that :meth:`CheckpointFuser.load` reads.
 
     Its inputs are those of :meth:`GapFuser.forward` for one gap (``vectors`` [1, F, K, V, 2],
     ``scalars`` [1, F, K, S], ``maps`` [1, F, K, R, M, 9, 9], ``base_weights`` [1, F, K, 3],
@@ -74,19 +75,18 @@ def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
         onnx.save(model, temporary)
 
 
-def import_fuser(path: str | Path) -> TrainedFuser:
+def import_fuser(path: str | Path) -> CheckpointFuser:
     """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to continue its training.
 
     Args:
         path: The file.
 
     Raises:
-        InputError: If onnx is missing, or :meth:`TrainedFuser.load` refuses the file, or it holds
-            another network than this version builds.
+        InputError: If onnx is missing, the file is refused, or is of another network.
     """
     require_packages('going on with the training of a fuser', 'onnx')
     onnx: Any = importlib.import_module('onnx')
-    fuser = TrainedFuser.load(path)
+    fuser = CheckpointFuser.load(path)
     network = build_fuser()
     found = _named_weights(onnx.load(path).graph, onnx.numpy_helper.to_array)
     try:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export.onnx_export import OPSET, quiet_exporter
 from stdpose_mm.io import atomic_path
-from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE
 
 from .half_weights import halve_weights

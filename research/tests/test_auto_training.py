@@ -8,14 +8,14 @@ import pytest
 from research.export.matcher_export import export_matcher
 from research.training.auto_training import AutoTrainer
 from research.training.gap_extraction import Roots
+from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.matchers import JointMatcher
 from support.paths import ROOT
 
 
 @pytest.mark.parametrize('content', [None, b'no archive'], ids=['missing', 'broken'])
 def test_held_out_evidence_is_looked_at_before_anything_is_trained(tmp_path, monkeypatch, content):
-    monkeypatch.setattr('research.training.auto_training.TrainedFuser.load', lambda path: None)
+    monkeypatch.setattr('research.training.auto_training.CheckpointFuser.load', lambda path: None)
     folder = tmp_path / 'start' / 'evidence' / 'val'
     folder.mkdir(parents=True)
     if content is not None:
@@ -66,7 +66,7 @@ def test_a_work_folder_of_an_earlier_version_is_for_the_matcher_of_the_package(
 
 def test_a_run_goes_on_with_the_matcher_that_it_starts_from(tmp_path, monkeypatch, matcher):
     """Scores are calibrated on the evidence of the earlier run."""
-    for name in ('TrainedFuser.load', 'read_held_out'):
+    for name in ('CheckpointFuser.load', 'read_held_out'):
         monkeypatch.setattr(f'research.training.auto_training.{name}', lambda path: None)
     generate_with(monkeypatch, tmp_path / 'start')
     trainer = AutoTrainer(tmp_path / 'run', 'no_config.py', matcher=matcher)
@@ -83,7 +83,7 @@ def test_evidence_is_gathered_with_the_matcher_of_the_run(tmp_path, monkeypatch,
         return []
 
     module = 'research.training.auto_training'
-    for name in ('write_dataset', 'find_label_files', 'read_held_out', 'TrainedFuser.load'):
+    for name in ('write_dataset', 'find_label_files', 'read_held_out', 'CheckpointFuser.load'):
         monkeypatch.setattr(f'{module}.{name}', lambda *_, **__: [])
     monkeypatch.setattr(f'{module}.read_videos', lambda path: [])
     monkeypatch.setattr(f'{module}.extract_training_gaps', gather)

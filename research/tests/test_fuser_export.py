@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from research.export.fuser_export import export_fuser, import_fuser
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.propagation.auto.fusion_features import (
@@ -16,15 +17,11 @@ from stdpose_mm.propagation.auto.fusion_features import (
     VECTORS,
     FusionFeatures,
 )
-from stdpose_mm.propagation.auto.trained_fuser import (
-    SHIPPED_WEIGHTS,
-    TrainedFuser,
-    build_fuser,
-)
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 
 
 @pytest.fixture(scope='module')
-def fuser() -> TrainedFuser:
+def fuser() -> CheckpointFuser:
     """A fuser with an opinion, as if trained: its output layer is not zero, nor is any bias."""
     torch.manual_seed(0)
     network = build_fuser().eval()
@@ -32,14 +29,14 @@ def fuser() -> TrainedFuser:
     with torch.no_grad():
         for value in network.parameters():
             value += 1e-3 * torch.randn_like(value)
-    return TrainedFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
+    return CheckpointFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
 
 
 @pytest.fixture(scope='module')
-def exported(fuser, tmp_path_factory) -> TrainedFuser:
+def exported(fuser, tmp_path_factory) -> CheckpointFuser:
     path = tmp_path_factory.mktemp('fuser') / 'fuser.onnx'
     export_fuser(fuser, path)
-    return TrainedFuser.load(path)
+    return CheckpointFuser.load(path)
 
 
 def evidence_of(num_frames: int, known: list[bool]) -> FusionFeatures:
@@ -94,7 +91,7 @@ def test_a_fuser_comes_back_from_its_file_as_it_was(fuser, tmp_path):
 
 def test_the_fuser_of_the_package_is_the_network_of_the_code():
     """What they were trained as: a change of the code would need another file."""
-    shipped, in_code = TrainedFuser.load(SHIPPED_WEIGHTS), import_fuser(SHIPPED_WEIGHTS)
+    shipped, in_code = CheckpointFuser.load(SHIPPED_WEIGHTS), import_fuser(SHIPPED_WEIGHTS)
     evidence = evidence_of(9, [True] * 17)
     positions, scores = in_code(evidence)
     found_positions, found_scores = shipped(evidence)
@@ -124,7 +121,7 @@ def test_one_file_holds_all_that_belongs_to_a_fuser(fuser, exported):
 
 
 def test_the_fuser_of_the_package_was_trained_on_generated_clips_alone():
-    learned = TrainedFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
+    learned = CheckpointFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
     assert all('generated clips' in each for each in learned)
 
 
@@ -139,4 +136,4 @@ def test_a_network_for_other_inputs_is_refused(tmp_path):
     opsets = [onnx.helper.make_opsetid('', 17)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     with pytest.raises(InputError, match=r'cannot be used \(it does not take 13 vectors\)'):
-        TrainedFuser.load(path)
+        CheckpointFuser.load(path)

@@ -19,6 +19,7 @@ import torch
 from research.export.matcher_export import export_matcher
 from research.export.stdpose_export import export_stdpose
 from research.training import gap_extraction
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from research.training.fuser_finetuning import (
     SHARES,
     SIMULATED_BESIDE_OWN,
@@ -41,17 +42,13 @@ from research.training.gap_extraction import (
     draw_model,
     extract_training_gaps,
 )
+from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import read_videos
-from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, WINDOW_HEATMAPS
 from stdpose_mm.propagation.auto.network_heatmaps import shipped_stdpose
-from stdpose_mm.propagation.auto.trained_fuser import (
-    SHIPPED_WEIGHTS,
-    TrainedFuser,
-    build_fuser,
-)
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
 from support.tiny_models import window_model
@@ -377,8 +374,8 @@ def test_several_processes_gather_what_one_does(tmp_path, monkeypatch):
 
 def test_both_files_hold_the_same_fuser_and_say_what_it_learned_from(finetuned):
     out, _ = finetuned
-    onnx, checkpoint = (TrainedFuser.load(out / f'fuser.{end}') for end in ('onnx', 'pth'))
-    shipped = TrainedFuser.load(SHIPPED_WEIGHTS)
+    onnx, checkpoint = (CheckpointFuser.load(out / f'fuser.{end}') for end in ('onnx', 'pth'))
+    shipped = CheckpointFuser.load(SHIPPED_WEIGHTS)
     learned = f'{shipped.trained_on}, then 1 labelled video'
     assert onnx.trained_on == checkpoint.trained_on == learned
     assert onnx.calibrator == checkpoint.calibrator != shipped.calibrator
@@ -392,7 +389,7 @@ def test_both_files_hold_the_same_fuser_and_say_what_it_learned_from(finetuned):
 def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
     out, _ = finetuned
     (file,) = out.glob('evidence/held_out/*.npz')
-    gaps, fuser = load_training_gaps(file), TrainedFuser.load(out / 'fuser.pth')
+    gaps, fuser = load_training_gaps(file), CheckpointFuser.load(out / 'fuser.pth')
     fitted, with_simulated = (
         calibrate(fuser, gaps, simulated=simulated).calibrator for simulated in (False, True)
     )
@@ -427,7 +424,7 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
 
     np.testing.assert_allclose(heights_of_the_nose(finetuned[0]), NOSE[1], atol=1e-3)
     assert np.abs(heights_of_the_nose(tmp_path / 'out') - NOSE[1]).max() > 0.01
-    fuser = TrainedFuser.load(tmp_path / 'out' / 'fuser.pth')
+    fuser = CheckpointFuser.load(tmp_path / 'out' / 'fuser.pth')
     as_measured = calibrate(fuser, gaps_in(tmp_path / 'out')).calibrator
     assert fuser.calibrator.slope == pytest.approx(SURENESS_OF_GENERATED * as_measured.slope)
     assert fuser.calibrator.offset == pytest.approx(SURENESS_OF_GENERATED * as_measured.offset)
@@ -442,7 +439,7 @@ def test_it_says_what_both_fusers_are_worth_on_the_held_out_videos(finetuned):
         (('PCK@0.1', 'pck'), ('mean error', 'error'), ('calibration error', 'calibration_error'))
     ):
         before, now = (
-            100 * getattr(FuserQuality.measure(TrainedFuser.load(path), gaps), field)
+            100 * getattr(FuserQuality.measure(CheckpointFuser.load(path), gaps), field)
             for path in (SHIPPED_WEIGHTS, out / 'fuser.onnx')
         )
         assert printed[1 + number].startswith(name)
@@ -482,7 +479,7 @@ def test_the_share_of_the_trained_weights_is_the_best_on_held_out_gaps(finetuned
     out, _ = finetuned
     (file,) = out.glob('evidence/held_out/*.npz')
     gaps = load_training_gaps(file)
-    good = TrainedFuser.load(out / 'fuser.pth').network
+    good = CheckpointFuser.load(out / 'fuser.pth').network
     bad = copy.deepcopy(good)
     # The correction of the position.
     with torch.no_grad():

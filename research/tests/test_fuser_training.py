@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from research.training.auto_training import MARGIN_OF_GENERATED
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from research.training.fuser_training import (
     SimilarLengths,
     TrainingGapDataset,
@@ -33,7 +34,6 @@ from stdpose_mm.propagation.auto.fusion_features import (
     WINDOW_HEATMAPS,
     FusionFeatures,
 )
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.paths import ROOT
@@ -248,19 +248,19 @@ def test_training_lowers_the_error_and_calibrates(segments, broken, tmp_path):
     assert fuser.calibrator != ScoreCalibrator()
     assert fuser.trained_on == 'a swinging texture'
 
-    def error(trained: TrainedFuser) -> float:
+    def error(trained: CheckpointFuser) -> float:
         rng = np.random.default_rng(0)
         pairs = [pair for segment in segments for pair in judged_joints(trained, segment, rng)]
         return float(np.concatenate([errors for _, errors in pairs]).mean())
 
     torch.manual_seed(0)
-    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
     assert error(fuser) < 0.5 * error(fresh)
 
 
 def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
     torch.manual_seed(0)
-    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
     fuser = calibrate(fresh, broken)
     rng = np.random.default_rng(0)
     pairs = [pair for segment in broken for pair in judged_joints(fuser, segment, rng)]
@@ -310,7 +310,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
 
     labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
     dense = tmp_path / 'dense.json'
-    fuser = TrainedFuser.load(out / 'fuser.onnx')
+    fuser = CheckpointFuser.load(out / 'fuser.onnx')
     assert fuser.trained_on == 'generated clips'
     gaps = [
         gap
@@ -330,7 +330,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
 
 def test_a_margin_lowers_the_log_odds_of_all_scores(broken):
     torch.manual_seed(0)
-    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
     fitted, careful = (calibrate(fresh, broken, margin).calibrator for margin in (0.0, 0.7))
     assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7, fitted.weight)
 
@@ -350,7 +350,7 @@ def test_calibration_finds_that_slow_joints_are_right(segments):
     targets = np.zeros((*shape, 2), np.float32)
     targets[:, 0] = 1
     torch.manual_seed(0)
-    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fresh = CheckpointFuser(build_fuser().eval(), ScoreCalibrator(), '')
     made = replace(gap, evidence=evidence, targets=targets, weights=np.ones(shape, bool))
     fuser = calibrate(fresh, [made], simulated=False)
     assert fuser.calibrator.weight < 0

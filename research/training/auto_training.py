@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 from research.export.fuser_export import export_fuser
+from research.training.checkpoint_fuser import CheckpointFuser, save_fuser
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config, set_iterations
 from stdpose_mm.engine.runner import last_checkpoint
@@ -25,7 +26,6 @@ from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
-from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
@@ -132,7 +132,7 @@ class AutoTrainer:
         """
         # Read first, though needed last: an error in them must not appear after hours. The gaps,
         # which take much memory, are read again then.
-        fuser = TrainedFuser.load(start / 'fuser.pth')
+        fuser = CheckpointFuser.load(start / 'fuser.pth')
         read_held_out(start)
         self._require_matcher_of(start)
         self._record_matcher()
@@ -193,7 +193,7 @@ class AutoTrainer:
         trained_on: str,
         shrinkage: float = 0.0,
         margin: float = 0.0,
-        start: TrainedFuser | None = None,
+        start: CheckpointFuser | None = None,
     ) -> None:
         fuser = train_fuser(
             examples,
@@ -208,7 +208,7 @@ class AutoTrainer:
             device=self.device,
         )
         checkpoint = self.work_dir / 'fuser.pth'
-        fuser.save(checkpoint)
+        save_fuser(fuser, checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
 
     def _train_pose_network(

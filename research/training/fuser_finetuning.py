@@ -15,22 +15,19 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from research.export.fuser_export import export_fuser, import_fuser
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser, save_fuser
+from research.training.gap_fuser import GapFuser
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, reliability
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
-from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import (
     SHIPPED_STDPOSE,
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
 )
-from stdpose_mm.propagation.auto.trained_fuser import (
-    SHIPPED_WEIGHTS,
-    TrainedFuser,
-    build_fuser,
-)
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -83,7 +80,7 @@ class FuserQuality:
     calibration_error: float
 
     @classmethod
-    def measure(cls, fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
+    def measure(cls, fuser: CheckpointFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
         """Fuse one or more gaps whose truth is known; every hidden label counts once."""
         scores, errors = [], []
         for gap in gaps:
@@ -130,7 +127,7 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
     """
 
     def error(share: float) -> float:
-        fuser = TrainedFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
+        fuser = CheckpointFuser(mix_weights(start, trained, share), ScoreCalibrator(), '')
         rng = np.random.default_rng(0)
         judged = [judged_joints(fuser, gap, rng, simulated=False) for gap in gaps]
         return float(np.concatenate([errors for views in judged for _, errors in views]).mean())
@@ -180,7 +177,7 @@ class FuserFinetuner:
         # An error in a file must appear before hours of work.
         generated = self.source.generated
         path = self.start or SHIPPED_WEIGHTS
-        read = import_fuser if path.suffix == '.onnx' else TrainedFuser.load
+        read = import_fuser if path.suffix == '.onnx' else CheckpointFuser.load
         start = read(path)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
         for model in self.source.models:
@@ -225,11 +222,11 @@ class FuserFinetuner:
         learned = 'generated clip' if generated else 'labelled video'
         trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
         share = SHARE_OF_GENERATED if generated else choose_share(before, network, others)
-        mixed = TrainedFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
+        mixed = CheckpointFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
         sureness = SURENESS_OF_GENERATED if generated else 1.0
         fuser = calibrate(mixed, others, sureness=sureness, simulated=generated)
         checkpoint = self.work_dir / 'fuser.pth'
-        fuser.save(checkpoint)
+        save_fuser(fuser, checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
         old, new = (FuserQuality.measure(each, others) for each in (start, fuser))
         return FinetuningResult(old, new, share)

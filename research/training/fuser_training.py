@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
+from research.training.gap_fuser import GapFuser
 from research.training.remembered_flow import RememberedFlow
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.candidates import find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
@@ -36,12 +37,7 @@ from stdpose_mm.propagation.auto.network_heatmaps import (
     WindowHeatmapEstimator,
     gather_heatmaps,
 )
-from stdpose_mm.propagation.auto.trained_fuser import (
-    TrainedFuser,
-    build_fuser,
-    fuser_inputs,
-    log_joint_speed,
-)
+from stdpose_mm.propagation.auto.trained_fuser import fuser_inputs, log_joint_speed
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
@@ -424,12 +420,12 @@ class SimilarLengths(Sampler[list[int]]):
 
 
 def calibrate(
-    fuser: TrainedFuser,
+    fuser: CheckpointFuser,
     gaps: Sequence[TrainingGap],
     margin: float = 0.0,
     sureness: float = 1.0,
     simulated: bool = True,
-) -> TrainedFuser:
+) -> CheckpointFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
     Each gap is fused with and without its own heatmaps, and those of a simulated network.
@@ -463,7 +459,7 @@ def calibrate(
 
 
 def judged_joints(
-    fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
+    fuser: CheckpointFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
@@ -489,11 +485,11 @@ def train_fuser(
     trained_on: str,
     shrinkage: float = 0.0,
     margin: float = 0.0,
-    start: TrainedFuser | None = None,
+    start: CheckpointFuser | None = None,
     max_iters: int = 3000,
     seed: int = 0,
     device: str = 'cpu',
-) -> TrainedFuser:
+) -> CheckpointFuser:
     """Train a fuser and calibrate it.
 
     Args:
@@ -501,7 +497,7 @@ def train_fuser(
         held_out: Gaps of other videos, for the calibration.
         work_dir: For logs.
         trained_on: What ``gaps`` are, in a few words; stored with the weights.
-        shrinkage: See :class:`TrainedFuser`.
+        shrinkage: See :class:`CheckpointFuser`.
         margin: See :func:`calibrate`.
         start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
@@ -516,7 +512,7 @@ def train_fuser(
     dataset = TrainingGapDataset(gaps, seed)
     network = train_network(dataset, work_dir, before, max_iters, seed=seed, device=device)
     network.load_state_dict(as_stored(network.state_dict()))
-    fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
+    fuser = CheckpointFuser(network, ScoreCalibrator(), trained_on, shrinkage)
     return calibrate(fuser, held_out, margin)
 
 
@@ -577,5 +573,5 @@ def train_network(
 
 
 def as_stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Round weights as :meth:`TrainedFuser.save` does, so that the calibration fits the file."""
+    """Round weights as :func:`save_fuser` does, so that the calibration fits the file."""
     return {name: value.half().float() for name, value in weights.items()}

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import open_video
-from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.propagation.auto.trained_matcher import POSE_SIDE, crop_pose
 from stdpose_mm.structures import VISIBLE, PersonLabel, VideoLabels, pose_extent
 

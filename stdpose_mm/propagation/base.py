@@ -103,7 +103,7 @@ class BasePropagator(ABC):
     """Whether its constructor takes an ``estimator`` of optical flow."""
 
     uses_fuser: bool = False
-    """Whether its constructor takes the ``weights`` of a fuser and the ``device`` it runs on."""
+    """Whether its constructor takes the ``weights`` of a fuser."""
 
     uses_frame_head: bool = False
     """Whether its model is to look at single frames, by its frame head."""

@@ -75,7 +75,7 @@ def load_propagator(
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
-        options.update(device=device, batch_size=batch_size, use_stdpose=use_stdpose)
+        options.update(batch_size=batch_size, use_stdpose=use_stdpose)
         options.update(stdpose=stdpose, matcher=matcher)
     return propagator_class(**options)
 

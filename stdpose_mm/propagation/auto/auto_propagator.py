@@ -62,23 +62,20 @@ class AutoPropagator(BasePropagator):
     """Fuse all the evidence over a whole gap, with a calibrated score.
 
     Linear interpolation, optical flow from both labels, the places that look like the labelled
-    joints (:class:`~stdpose_mm.models.matchers.JointMatcher`) and the heatmaps of a
-    :class:`~stdpose_mm.models.STDPose` and of other pose networks go into a small network
-    (:class:`~stdpose_mm.models.fusers.GapFuser`) that works for any skeleton. The score of a joint
-    is the probability that it lies within a tenth of the pose's size of the truth, as calibrated on
-    held-out clips.
+    joints and the heatmaps of a :class:`~stdpose_mm.models.STDPose` and of other pose networks go
+    into a small network that works for any skeleton. The score of a joint is the probability that
+    it lies within a tenth of the pose's size of the truth, as calibrated on held-out clips.
 
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares with
             the labels by name, in place of the STDPose that comes with the package.
-        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
-            comes with the package, which was trained on generated clips only; its scores are
+        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`; by default the one
+            that comes with the package, which was trained on generated clips only; its scores are
             calibrated on real ones.
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
-        device: Where a fuser in PyTorch runs.
         pose_networks: Pose networks of other projects, or the poses that they found, whose heatmaps
             are evidence, too, for the joints that mean the same places as the labels'. They are
             left out where somebody else covers much of a person.
@@ -101,10 +98,9 @@ class AutoPropagator(BasePropagator):
     def __init__(
         self,
         window_model: WindowModel | None = None,
-        weights: str | Path | None = None,
+        weights: str | Path | TrainedFuser | None = None,
         estimator: FlowEstimator | None = None,
         batch_size: int = 8,
-        device: str = 'cpu',
         pose_networks: Sequence[HeatmapSource] = (),
         use_stdpose: bool = True,
         stdpose: WindowBackend | None = None,
@@ -125,7 +121,11 @@ class AutoPropagator(BasePropagator):
         self.reads_other_people = bool(self.estimators)
         self.estimator = estimator or auto_flow()
         self.matcher = matcher or shipped_matcher()
-        self.fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
+        self.fuser = (
+            weights
+            if isinstance(weights, TrainedFuser)
+            else TrainedFuser.load(weights or SHIPPED_WEIGHTS)
+        )
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton

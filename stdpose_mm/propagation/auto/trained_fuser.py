@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from stdpose_mm.checkpoint_files import read_checkpoint_file
-from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.evaluation.functional.calibration import (
     CORRECT_WITHIN,
     ScoreCalibrator,
     pool_probabilities,
 )
-from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import open_network, start_session
 
-from .candidates import CANDIDATES
-from .evidence_maps import MAP_SIDE, MAP_STEPS
 from .fusion_features import (
-    FLAG_OF_CANDIDATE,
-    MAPS,
     SCALARS,
     VECTORS,
     VELOCITY_FRAMES,
     FusionFeatures,
 )
-
-if TYPE_CHECKING:
-    from stdpose_mm.models.fusers import GapFuser
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
 """The fuser that comes with the package, for gaps with and without heatmaps of any network."""
@@ -47,20 +39,28 @@ _FAST, _STILL = 0.015, 0.001
 """Speeds of a joint in pose sizes a frame: one that is as hard as any faster one, and the noise of
 one that stands still."""
 
-_EXPECTED = 'a file that research/tools/train_auto.py of this version wrote'
+_EXPECTED = 'an .onnx file that the training of the fuser of this version wrote'
 
 
 class FuserNetwork(Protocol):
-    """Run a fuser: a :class:`~stdpose_mm.models.fusers.GapFuser`, or its ONNX file."""
+    """A network that weighs the features of a gap: its ONNX file, or a model in training."""
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""
+        """Fuse one gap.
+
+        Args:
+            inputs: See :func:`fuser_inputs`.
+
+        Returns:
+            Offsets [F, K, 2] from the centre in pose sizes, and the logarithm [F, K] of the scale
+            of a planar Laplace distribution of their error.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class TrainedFuser:
-    """Hold a gap fuser in evaluation mode.
+    """A gap fuser with its calibration.
 
     Args:
         network: The network.
@@ -77,52 +77,28 @@ class TrainedFuser:
     shrinkage: float = 0.0
 
     @classmethod
-    def load(cls, path: str | Path, device: str = 'cpu') -> TrainedFuser:
-        """Read a fuser.
-
-        Args:
-            path: An ``.onnx`` file, which onnxruntime runs on the CPU, or a checkpoint, which
-                PyTorch runs.
-            device: Where PyTorch runs.
+    def load(cls, path: str | Path) -> TrainedFuser:
+        """Read an ``.onnx`` file, which onnxruntime runs on the CPU.
 
         Raises:
             InputError: If the file cannot be read, or belongs to other evidence than this
                 version of the package gathers.
         """
-        path = Path(path)
-        network: FuserNetwork
-        try:
-            if path.suffix == '.onnx':
-                network = OnnxFuser(path)
-                record = network.record()
-            else:
-                network, record = _read_checkpoint(path, device)
-            if record.get('evidence') != EVIDENCE:
-                raise LookupError('it was trained on other evidence')
-            calibrator = ScoreCalibrator.from_dict(record['calibrator'])
-            return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
-        except InputError:
-            raise
-        except (
-            OSError,
-            RuntimeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            raise InputError(
-                f'fuser weights {path} cannot be used ({one_line(error)}), give {_EXPECTED}'
-            ) from error
+        with unusable_weights(path):
+            network = OnnxFuser(Path(path))
+            return cls.from_record(network, network.record())
 
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint of PyTorch that :meth:`load` reads; weights in half precision."""
-        import torch
+    @classmethod
+    def from_record(cls, network: FuserNetwork, record: Mapping[str, Any]) -> TrainedFuser:
+        """Make a fuser of a network and the :meth:`record` of its file.
 
-        network: Any = self.network
-        weights = {name: value.half().cpu() for name, value in network.state_dict().items()}
-        with atomic_path(path) as temporary:
-            torch.save({'state_dict': weights, **self.record()}, temporary)
+        Raises:
+            LookupError: If the record lacks an entry, or is of other evidence.
+        """
+        if record.get('evidence') != EVIDENCE:
+            raise LookupError('it was trained on other evidence')
+        calibrator = ScoreCalibrator.from_dict(record['calibrator'])
+        return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
 
     def record(self) -> dict[str, Any]:
         """Return plain values that a file holds besides the network; 'doubt' is the shrinkage."""
@@ -165,7 +141,7 @@ class TrainedFuser:
 
 
 class OnnxFuser:
-    """Run a gap fuser by onnxruntime.
+    """A gap fuser that onnxruntime runs.
 
     Args:
         path: File that :func:`~research.export.fuser_export.export_fuser` wrote.
@@ -189,38 +165,27 @@ class OnnxFuser:
         return json.loads(self._session.read_metadata(ONNX_RECORD))
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""
+        """See :class:`FuserNetwork`."""
         batch = {name: values[None] for name, values in inputs.items()}
         offsets, log_scale = self._session.run(['offsets', 'log_scale'], batch)
         return offsets[0], log_scale[0]
 
 
-def _read_checkpoint(path: Path, device: str) -> tuple[GapFuser, dict[str, Any]]:
-    require_packages(f'fuser {path}', 'torch', 'mmpose')
-    content = read_checkpoint_file(path)
-    network = build_fuser()
-    network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
-    return network.to(device).eval(), content
-
-
-def build_fuser() -> GapFuser:
-    """Build a network for :class:`FusionFeatures`, with fresh weights."""
-    from stdpose_mm.models.fusers import GapFuser
-
-    flags = [FLAG_OF_CANDIDATE[name] for name in CANDIDATES]
-    return GapFuser(
-        num_vectors=len(VECTORS),
-        num_scalars=len(SCALARS),
-        num_maps=len(MAPS),
-        candidate_flags=[None if flag is None else SCALARS.index(flag) for flag in flags],
-        map_steps=MAP_STEPS,
-        map_side=MAP_SIDE,
-        end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],
-    )
+@contextmanager
+def unusable_weights(path: str | Path) -> Iterator[None]:
+    """Turn whatever reading a file of weights leads to into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f'fuser weights {path} cannot be used ({one_line(error)}), give {_EXPECTED}'
+        ) from error
 
 
 def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
-    """Prepare the arguments of :meth:`GapFuser.forward` for one gap, without the batch axis."""
+    """Prepare what a :class:`FuserNetwork` reads of one gap."""
     return {
         'vectors': evidence.vectors,
         'scalars': evidence.scalars,

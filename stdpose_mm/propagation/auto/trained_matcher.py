@@ -23,7 +23,7 @@ _EXPECTED = 'a file that research/tools/train_matcher.py of this version wrote'
 
 
 class TrainedMatcher:
-    """Run a :class:`~stdpose_mm.models.matchers.JointMatcher` in an ONNX file.
+    """A network that finds joints again in other frames, in an ONNX file.
 
     Args:
         path: File that :func:`~research.export.matcher_export.export_matcher` wrote.

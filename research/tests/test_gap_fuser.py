@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from stdpose_mm.models.fusers import FusedGaps, GapFuser
-from stdpose_mm.models.fusers.gap_fuser import fusion_losses
+from research.training.gap_fuser import FusedGaps, GapFuser, fusion_losses
 
 VECTORS, SCALARS, MAPS = 5, 7, 4
 HAS_LEFT, HAS_RIGHT = 1, 3

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stdpose_mm.models.matchers import JointMatcher
+from research.training.joint_matcher import JointMatcher
 
 SIDE = 32
 

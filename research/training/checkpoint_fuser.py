@@ -1,0 +1,58 @@
+"""Gap fusers in PyTorch: built, written to checkpoints and read from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from research.training.gap_fuser import GapFuser
+from stdpose_mm.checkpoint_files import read_checkpoint_file
+from stdpose_mm.io import atomic_path
+from stdpose_mm.propagation.auto.candidates import CANDIDATES
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.propagation.auto.fusion_features import FLAG_OF_CANDIDATE, MAPS, SCALARS, VECTORS
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, unusable_weights
+
+
+class CheckpointFuser(TrainedFuser):
+    """A fuser whose network may be a :class:`GapFuser`."""
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = 'cpu') -> CheckpointFuser:
+        """Read a checkpoint, which PyTorch runs, or an ``.onnx`` file.
+
+        Raises:
+            InputError: See :meth:`TrainedFuser.load`.
+        """
+        if Path(path).suffix == '.onnx':
+            return cast(CheckpointFuser, super().load(path))
+        with unusable_weights(path):
+            content = read_checkpoint_file(path)
+            network = build_fuser()
+            weights = {name: value.float() for name, value in content['state_dict'].items()}
+            network.load_state_dict(weights)
+            return cast(CheckpointFuser, cls.from_record(network.to(device).eval(), content))
+
+
+def save_fuser(fuser: TrainedFuser, path: str | Path) -> None:
+    """Write a checkpoint that :class:`CheckpointFuser` reads; weights in half precision."""
+    network: Any = fuser.network
+    weights = {name: value.half().cpu() for name, value in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        torch.save({'state_dict': weights, **fuser.record()}, temporary)
+
+
+def build_fuser() -> GapFuser:
+    """Build a network for :class:`FusionFeatures`, with fresh weights."""
+    flags = [FLAG_OF_CANDIDATE[name] for name in CANDIDATES]
+    return GapFuser(
+        num_vectors=len(VECTORS),
+        num_scalars=len(SCALARS),
+        num_maps=len(MAPS),
+        candidate_flags=[None if flag is None else SCALARS.index(flag) for flag in flags],
+        map_steps=MAP_STEPS,
+        map_side=MAP_SIDE,
+        end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],
+    )

@@ -1,5 +1,0 @@
-"""Networks that find corresponding points in two pictures."""
-
-from .joint_matcher import JointMatcher
-
-__all__ = ['JointMatcher']
