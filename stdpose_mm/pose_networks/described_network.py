@@ -116,8 +116,18 @@ class DescribedNetwork(PoseNetwork):
             )
         if is_simcc:
             x, y = outputs
-            self._require_bins(x.shape[2], y.shape[2])
-            return simcc_heatmaps(x, y, description.split_ratio, description.sharpness)
+            ratio = description.split_ratio
+            bins, exact = np.array([x.shape[2], y.shape[2]]), np.array(self.input_size) * ratio
+            # The exact number may be rounded up or down. Of others joints would be misplaced.
+            if (np.abs(bins - exact) >= 1).any():
+                width, height = self.input_size
+                raise InputError(
+                    f'{self.name} gives {bins[0]} and {bins[1]} bins for an input of '
+                    f'{width}x{height}, so {bins[0] / width:g} and {bins[1] / height:g} a pixel, '
+                    f'but its description says split_ratio {ratio:g}, correct it or input_size, or '
+                    'export x before y'
+                )
+            return simcc_heatmaps(x, y, ratio, description.sharpness)
         maps = np.ascontiguousarray(maps, np.float32)
         if description.activation == 'sigmoid':
             maps = expit(maps)
@@ -129,25 +139,6 @@ class DescribedNetwork(PoseNetwork):
         scale = (cells - 1) / (size - 1) if description.geometry == 'udp' else cells / size
         offset = (scale - 1) / 2 if description.geometry == 'centre' else np.zeros(2)
         return maps, scaling(scale, offset)
-
-    def _require_bins(self, *bins: int) -> None:
-        """Require as many bins of the width and of the height as the description says.
-
-        Raises:
-            InputError: If there are others; joints would be found in wrong places.
-        """
-        ratio = self.description.split_ratio
-        # The exact number may be rounded up or down.
-        if any(
-            abs(count - size * ratio) >= 1
-            for count, size in zip(bins, self.input_size, strict=True)
-        ):
-            width, height = self.input_size
-            raise InputError(
-                f'{self.name} gives {bins[0]} and {bins[1]} bins for an input of {width}x{height}, '
-                f'so {bins[0] / width:g} and {bins[1] / height:g} a pixel, but its description '
-                f'says split_ratio {ratio:g}, correct it or input_size, or export x before y'
-            )
 
     @abstractmethod
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:

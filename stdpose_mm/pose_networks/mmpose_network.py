@@ -35,15 +35,6 @@ _NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
 _HEADS = ('Heatmap', 'SimCC', 'RTM', 'MSPN', 'CPM')
 """Parts of the names of heads whose outputs are heatmaps or SimCC's distributions."""
 
-_VIT_SETTINGS = {
-    'patch_size': 16,
-    'qkv_bias': True,
-    'with_cls_token': False,
-    'out_type': 'featmap',
-    'patch_cfg': {'padding': 2},
-}
-"""Settings of ViTPose's backbone in MMPretrain; this package's backbone has the same ones."""
-
 
 class MMPoseNetwork(PoseNetwork):
     """Top-down model of MMPose with a head for heatmaps or SimCC.
@@ -100,9 +91,7 @@ class MMPoseNetwork(PoseNetwork):
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """See :meth:`PoseNetwork.estimate`."""
         samples = [self._cropped(*pair) for pair in zip(pictures, boxes, strict=True)]
-        crops = [
-            torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))) for crop, _ in samples
-        ]
+        crops = [torch.from_numpy(crop.transpose(2, 0, 1).copy()) for crop, _ in samples]
         with torch.inference_mode():
             data = self.model.data_preprocessor({'inputs': crops, 'data_samples': []})
             output = self.model.head(self.model.extract_feat(data['inputs']))
@@ -177,19 +166,14 @@ def _build(config: Config, name: str) -> Any:
     backbone = settings.get('backbone') or ConfigDict()
     backbone.pop('init_cfg', None)
     if backbone.get('type') == 'mmpretrain.VisionTransformer':
-        if any(backbone.get(key, value) != value for key, value in _VIT_SETTINGS.items()):
-            raise InputError(
-                f'config {name} has a VisionTransformer with other settings than ViTPose '
-                f'({_VIT_SETTINGS}), give an ONNX file of this model'
-            )
+        # That of ViTPose, which alone MMPose's configs have.
         settings.backbone = dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
     with config_mistakes(name):
         model = MODELS.build(settings)
     head = getattr(model, 'head', None)
     kinds = ' '.join(base.__name__ for base in type(head).__mro__)
-    is_known = hasattr(getattr(head, 'decoder', None), 'decode') and any(
-        part in kinds for part in _HEADS
-    )
+    decodes = hasattr(getattr(head, 'decoder', None), 'decode')
+    is_known = decodes and any(part in kinds for part in _HEADS)
     if not (isinstance(model, TopdownPoseEstimator) and is_known):
         raise InputError(
             f'config {name} builds {type(model).__name__} with {type(head).__name__}, expected a '

@@ -8,65 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.labels.known_skeletons import COCO_17
-from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
+from stdpose_mm.structures import Skeleton
 
-_COCO = COCO_17.keypoint_names
-_SIDES = ('left', 'right')
-_FEET = tuple(f'{side}_{part}' for side in _SIDES for part in ('big_toe', 'small_toe', 'heel'))
-_FINGERS = tuple(
-    f'{finger}{number}'
-    for finger in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
-    for number in range(1, 5)
+_KNOWN: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name('known_networks.yaml').read_text(encoding='utf-8')
 )
-
-JOINT_SETS: dict[str, tuple[str, ...]] = {
-    'coco': _COCO,
-    'posetrack': POSETRACK_SKELETON.keypoint_names,
-    'mpii': (
-        *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
-        *('pelvis', 'thorax', 'upper_neck', 'head_top'),
-        *('right_wrist', 'right_elbow', 'right_shoulder'),
-        *('left_shoulder', 'left_elbow', 'left_wrist'),
-    ),
-    'halpe26': (
-        *(*_COCO, 'head', 'neck', 'hip'),
-        *('left_big_toe', 'right_big_toe', 'left_small_toe', 'right_small_toe'),
-        *('left_heel', 'right_heel'),
-    ),
-    'wholebody': (
-        *(*_COCO, *_FEET, *(f'face-{number}' for number in range(68))),
-        *(f'{side}_{joint}' for side in _SIDES for joint in ('hand_root', *_FINGERS)),
-    ),
-    'hand': ('wrist', *_FINGERS),
-    'ap10k': (
-        *('L_Eye', 'R_Eye', 'Nose', 'Neck', 'Root of tail'),
-        *('L_Shoulder', 'L_Elbow', 'L_F_Paw', 'R_Shoulder', 'R_Elbow', 'R_F_Paw'),
-        *('L_Hip', 'L_Knee', 'L_B_Paw', 'R_Hip', 'R_Knee', 'R_B_Paw'),
-    ),
-    'efficientpose': (
-        *('head_top', 'upper_neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'thorax'),
-        *('left_shoulder', 'left_elbow', 'left_wrist', 'pelvis', 'right_hip', 'right_knee'),
-        *('right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
-    ),
-    'blazepose': (
-        'nose',
-        *(f'{side}_eye{end}' for side in _SIDES for end in ('_inner', '', '_outer')),
-        *(f'{side}_ear' for side in _SIDES),
-        *('mouth_left', 'mouth_right'),
-        *(
-            f'{side}_{joint}'
-            for joint in (
-                *('shoulder', 'elbow', 'wrist', 'pinky', 'index', 'thumb'),
-                *('hip', 'knee', 'ankle', 'heel', 'foot_index'),
-            )
-            for side in _SIDES
-        ),
-        # Points for MediaPipe's own use: no joints of anybody's labels.
-        *(f'auxiliary-{number}' for number in range(6)),
-    ),
-}
+JOINT_SETS = {name: tuple(joints) for name, joints in _KNOWN['joints'].items()}
 """The joints of well-known data sets, in the order of the networks that are trained on them."""
 
 _CHOICES = {
@@ -182,39 +132,7 @@ class NetworkDescription:
         return cls(**values)
 
 
-_HALF_RANGE: dict[str, Any] = {'mean': [127.5] * 3, 'std': [127.5] * 3}
-_EFFICIENTPOSE: dict[str, Any] = {
-    'joints': 'efficientpose',
-    'padding': 1.3,
-    'geometry': 'centre',
-    'smooth': 1.0,
-}
-
-_PRESET_FIELDS: dict[str, dict[str, Any]] = {
-    'rtmpose-coco': {'joints': 'coco', 'output': 'simcc'},
-    'rtmpose-halpe26': {'joints': 'halpe26', 'output': 'simcc'},
-    'rtmpose-wholebody': {'joints': 'wholebody', 'output': 'simcc'},
-    'rtmpose-hand': {'joints': 'hand', 'output': 'simcc'},
-    'rtmpose-ap10k': {'joints': 'ap10k', 'output': 'simcc'},
-    'vitpose-coco': {'joints': 'coco', 'geometry': 'udp'},
-    'vitpose-ap10k': {'joints': 'ap10k', 'geometry': 'udp'},
-    'hrnet-coco': {'joints': 'coco'},
-    'efficientpose-rt': {**_EFFICIENTPOSE, 'input_size': [224, 224]},
-    'efficientpose-i-lite': {**_EFFICIENTPOSE, **_HALF_RANGE, 'input_size': [256, 256]},
-    'blazepose': {
-        'joints': 'blazepose',
-        'input_size': [256, 256],
-        'padding': 1.8,
-        'mean': [0] * 3,
-        'std': [255] * 3,
-        'geometry': 'centre',
-        'activation': 'sigmoid',
-    },
-    'movenet': {'joints': 'coco', 'geometry': 'centre', **_HALF_RANGE},
-}
-
 PRESETS = {
-    name: NetworkDescription.from_fields(content) for name, content in _PRESET_FIELDS.items()
+    name: NetworkDescription.from_fields(content) for name, content in _KNOWN['presets'].items()
 }
-"""Name -> networks of MMPose as MMDeploy exports them, EfficientPose, MediaPipe's BlazePose, and
-MoveNet as ``research/tools/export_movenet.py`` writes it."""
+"""Descriptions of well-known networks by name."""

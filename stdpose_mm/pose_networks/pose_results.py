@@ -109,8 +109,7 @@ class PoseResults(HeatmapSource):
             InputError: If there are no poses of this video, or they cannot be those of its frames.
         """
         people = self._people(frames)
-        size = _SIDE, _SIDE
-        shape = len(indices), self.skeleton.num_keypoints
+        size, shape = (_SIDE, _SIDE), (len(indices), self.skeleton.num_keypoints)
         maps = np.zeros((*shape, *size), np.float32)
         known = np.zeros(shape, dtype=bool)
         affines = np.stack([crop_affine(box, size, _PADDING, 'centre') for box in boxes])
