@@ -12,11 +12,11 @@ import onnx
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
 
 from research.export.matcher_export import export_matcher
 from research.export.static_int8 import quantise_convolutions
 from research.export.stdpose_export import export_stdpose
+from research.training.joint_matcher import JointMatcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference.onnx_window_backend import (
@@ -44,7 +44,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('networks')
     torch.manual_seed(0)
     init_default_scope('mmpose')
-    export_matcher(MODELS.build({'type': 'JointMatcher'}), folder / MATCHER_FILE)
+    export_matcher(JointMatcher(), folder / MATCHER_FILE)
     export_stdpose(window_model(Skeleton(shipped_stdpose().record.joints)), folder, 'nothing')
     return folder
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -76,43 +76,36 @@ class FillReport:
     """The weights of a model that a checkpoint fills or leaves.
 
     Args:
-        part: Name of the filled part of the model; empty for the whole model, which is reported
-            part by part.
         loaded: Names of the weights that take the stored values.
         resized: Names of the weights that take resized or changed values: position embeddings.
         missing: Names of the weights that keep their initial values, because none are stored.
         other_shape: Names of the weights that keep their initial values, because the stored values
             have another shape.
         unexpected: Names of stored values without a place in the model.
+        part: Name of the filled part of the model; empty for the whole model, which is reported
+            part by part.
     """
 
+    loaded: list[str]
+    resized: list[str]
+    missing: list[str]
+    other_shape: list[str]
+    unexpected: list[str]
     part: str = ''
-    loaded: list[str] = field(default_factory=list)
-    resized: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    other_shape: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-
-    def of(self, part: str) -> tuple[list[str], ...]:
-        """List the names of a part by kind, in the order of the class's arguments."""
-        return tuple([name for name in names if self._part_of(name) == part] for names in self.all)
-
-    @property
-    def all(self) -> tuple[list[str], ...]:
-        """The names of the whole by kind."""
-        return self.loaded, self.resized, self.missing, self.other_shape, self.unexpected
 
     def table(self) -> str:
         """Format the numbers of weights, a row per part, and name some of those that do not fit."""
-        parts = dict.fromkeys(self._part_of(name) for names in self.all for name in names)
+        kinds = [self.loaded, self.resized, self.missing, self.other_shape, self.unexpected]
+        counts = [Counter(map(self._part_of, names)) for names in kinds]
         rows = [['', *_KINDS]]
-        rows += [[part, *(str(len(names)) for names in self.of(part))] for part in parts]
+        for part in dict.fromkeys(part for count in counts for part in count):
+            rows.append([part, *(str(count[part]) for count in counts)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
             for row in rows
         ]
-        named = zip(_KINDS[3:], self.all[3:], strict=True)
+        named = zip(_KINDS[3:], kinds[3:], strict=True)
         lines += [f'{kind}: {listed(names, _NAMED)}' for kind, names in named if names]
         return '\n'.join(lines)
 
@@ -124,16 +117,18 @@ class FillReport:
         Args:
             source: Where the weights come from.
         """
-        loaded, resized, missing, other_shape, _ = self.of(BACKBONE)
-        known = [name for name in missing if not _PRUNING.match(name)]
-        unfilled = [*other_shape, *known]
-        if not unfilled:
-            return
-        filled = len(loaded) + len(resized)
-        raise InputError(
-            f'{source} fills {filled} of the {counted(filled + len(unfilled), "weight")} of the '
-            f'backbone (not {listed(unfilled, _NAMED)}), give weights of its arch and patch_embed'
-        )
+        unfilled = [
+            name
+            for name in (*self.other_shape, *self.missing)
+            if self._part_of(name) == BACKBONE and not _PRUNING.match(name)
+        ]
+        if unfilled:
+            filled = sum(self._part_of(name) == BACKBONE for name in (*self.loaded, *self.resized))
+            raise InputError(
+                f'{source} fills {filled} of the {counted(filled + len(unfilled), "weight")} of '
+                f'the backbone (not {listed(unfilled, _NAMED)}), give weights of its arch and '
+                'patch_embed'
+            )
 
     def require_any(self, source: str) -> None:
         """Raise InputError unless a weight of the model was filled.
@@ -143,10 +138,9 @@ class FillReport:
         """
         if not self.loaded and not self.resized:
             unfilled = counted(len(self.missing) + len(self.other_shape), 'weight')
-            held = listed(self.unexpected, _NAMED) or 'no others'
             raise InputError(
-                f'{source} fills none of the {unfilled} of the model, but holds {held}, give '
-                'weights of this model'
+                f'{source} fills none of the {unfilled} of the model, but holds '
+                f'{listed(self.unexpected, _NAMED) or "no others"}, give weights of this model'
             )
 
     def _part_of(self, name: str) -> str:
@@ -163,51 +157,24 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str =
         weights: Named from ``model``.
         part: Name of that part; empty for the whole.
     """
-    report = FillReport(part)
-    stored = {_memory(value) for value in weights.values()}
-    _compare(model, dict(weights), '', stored, report)
-    return report
+    found = dict(weights)
+    for name, module in model.named_modules():
+        for hook in module._load_state_dict_pre_hooks.values():
+            hook(found, f'{name}.' if name else '', {}, True, [], [], [])
+    stored = {(value.data_ptr(), value.shape) for value in weights.values()}
+    own = model.state_dict()
+    fitting = [name for name, value in own.items() if name in found and _fits(found[name], value)]
+    loaded = [name for name in fitting if (found[name].data_ptr(), found[name].shape) in stored]
+    return FillReport(
+        loaded=loaded,
+        resized=[name for name in fitting if name not in {*loaded}],
+        # Old checkpoints lack a counter that PyTorch and MMEngine do not miss, either.
+        missing=[n for n in own if n not in found and not n.endswith('num_batches_tracked')],
+        other_shape=[name for name in own if name in found and not _fits(found[name], own[name])],
+        unexpected=[name for name in found if name not in own],
+        part=part,
+    )
 
 
-def _compare(
-    module: nn.Module,
-    weights: dict[str, Tensor],
-    prefix: str,
-    stored: set[tuple[int, torch.Size]],
-    report: FillReport,
-) -> None:
-    for hook in module._load_state_dict_pre_hooks.values():
-        hook(weights, prefix, {}, True, [], [], [])
-    for name, value in _own_tensors(module):
-        found = weights.get(prefix + name)
-        if found is None:
-            # A counter that old checkpoints lack; PyTorch and MMEngine do not miss it, either.
-            if name != 'num_batches_tracked':
-                report.missing.append(prefix + name)
-        elif found.shape != value.shape:
-            report.other_shape.append(prefix + name)
-        else:
-            (report.loaded if _memory(found) in stored else report.resized).append(prefix + name)
-    known = {name for name, _ in _own_tensors(module)}
-    children = {name: child for name, child in module._modules.items() if child is not None}
-    for key in weights:
-        first, _, rest = key[len(prefix) :].partition('.')
-        if first not in (children if rest else known):
-            report.unexpected.append(key)
-    for name, child in children.items():
-        start = f'{prefix}{name}.'
-        inside = {key: value for key, value in weights.items() if key.startswith(start)}
-        _compare(child, inside, start, stored, report)
-
-
-def _memory(value: Tensor) -> tuple[int, torch.Size]:
-    """Return a key that identifies a tensor by the memory of its values."""
-    return value.data_ptr(), value.shape
-
-
-def _own_tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    """List the tensors in the state of a module itself, without its submodules."""
-    yield from module.named_parameters(recurse=False)
-    for name, value in module.named_buffers(recurse=False):
-        if name not in module._non_persistent_buffers_set:
-            yield name, value
+def _fits(value: Tensor, own: Tensor) -> bool:
+    return value.shape == own.shape

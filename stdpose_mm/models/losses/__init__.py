@@ -1,7 +1,6 @@
 """Losses."""
 
-from .foreground_kl_loss import ForegroundKLLoss
-from .foreground_mse_loss import ForegroundMSELoss
+from .foreground_losses import ForegroundKLLoss, ForegroundMSELoss
 from .mutual_information_loss import MutualInformationLoss
 
 __all__ = ['ForegroundKLLoss', 'ForegroundMSELoss', 'MutualInformationLoss']
