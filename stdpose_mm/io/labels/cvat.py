@@ -36,10 +36,11 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted
 
 from .coco import video_name
-from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Tag, Track, read_track, whole_number
+from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Track, fields_of, read_track, whole_number
 from .fields import (
     MAX_COORDINATE,
     MAX_DEPTH,
+    Record,
     errors_of,
     note,
     read_bytes,
@@ -152,10 +153,10 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
     skeleton = _read_skeleton(path, root, with_skeleton)
     tracks = []
     for i, element in enumerate(with_skeleton):
-        tag = Tag(path, f'track[{i}]', element)
-        tracks.append(read_track(tag, skeleton))
-        if tag.text('label') != skeleton.category:
-            raise tag.error('label', f'{skeleton.category!r} as for the other skeletons')
+        record = Record(path, f'track[{i}]', fields_of(element))
+        tracks.append(read_track(record, skeleton))
+        if record.text('label') != skeleton.category:
+            raise record.error('label', f'{skeleton.category!r} as for the other skeletons')
     require_distinct(path, 'track id', [track.id for track in tracks])
     return tracks, skeleton
 

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .fields import MAX_COORDINATE, MAX_ID, shown
+from .fields import MAX_COORDINATE, Record
 from .frame_numbers import MAX_FRAME_INDEX
 
 UNMARKED = 'given'
@@ -324,56 +324,101 @@ class Track:
         )
 
 
-class Tag(NamedTuple):
-    """An XML element and its description for error messages; getters check its attributes."""
-
-    file: PathLike
-    where: str
-    element: ET.Element
-
-    def error(self, name: str, expected: str) -> InputError:
-        value = self.element.get(name)
-        if value is None:
-            return InputError(f'{self.file}: {self.where} has no {name}, expected {expected}')
-        return InputError(
-            f'{self.file}: {name} of {self.where} must be {expected}, got {shown(value)}'
-        )
-
-    def text(self, name: str) -> str:
-        value = self.element.get(name)
-        if not value:
-            raise self.error(name, 'a name')
-        return value
-
-    def integer(self, name: str, low: int, high: int) -> int:
-        value = whole_number(self.element.get(name))
-        if value is None or not low <= value <= high:
-            raise self.error(name, f'a whole number in {low}..{high}')
-        return value
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        value = self.element.get(name, str(int(default)))
-        if value not in ('0', '1'):
-            raise self.error(name, '0 or 1')
-        return value == '1'
-
-    def point(self, name: str) -> tuple[float, float]:
-        numbers = [_coordinate(part) for part in self.element.get(name, '').split(',')]
-        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
-            raise self.error(name, 'one point "x,y" of numbers within +-1e7')
-        return numbers[0], numbers[1]
-
-    def attributes(self) -> dict[str, str]:
-        """Read name -> text of its ``attribute`` elements."""
-        return {
-            Tag(self.file, f'an attribute of {self.where}', child).text('name'): child.text or ''
-            for child in self.element.findall('attribute')
-        }
-
-
 def whole_number(text: str | None) -> int | None:
     """Read a whole number; None for any other text."""
     return int(text) if text is not None and re.fullmatch(r'-?[0-9]{1,19}', text) else None
+
+
+def fields_of(element: ET.Element) -> dict[str, Any]:
+    """Collect an element as JSON would hold it: attributes, lists of elements by tag, and its text.
+
+    Attributes that are whole numbers become such, but for names; empty ones are left out.
+    """
+    fields: dict[str, Any] = {'text': element.text or ''}
+    for name, text in element.items():
+        number = None if name in ('label', 'name') else whole_number(text)
+        if text:
+            fields[name] = text if number is None else number
+    for child in element:
+        fields.setdefault(child.tag, []).append(fields_of(child))
+    return fields
+
+
+def read_track(record: Record, skeleton: Skeleton) -> Track:
+    """Read a track; every key frame counts as given.
+
+    Raises:
+        InputError: If something in it is not as CVAT writes it.
+    """
+    track = Track(
+        file=record.file,
+        id=record.integer('id'),
+        group=record.integer('group_id', 0, low=0),
+        skeleton=skeleton,
+        joints=[{} for _ in skeleton.keypoint_names],
+    )
+    for shape in record.records('skeleton'):
+        frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
+        if frame_index in track.attributes:
+            raise InputError(
+                f'{record.file}: track id {track.id} appears twice in frame {frame_index}, remove '
+                'one of the two skeletons'
+            )
+        is_key = shape.flag('keyframe', True)
+        attributes = track.attributes[frame_index] = _attributes(shape)
+        here = dict(_read_points(shape, frame_index, is_key, skeleton))
+        for joint, key_frame in here.items():
+            track.joints[joint][frame_index] = key_frame
+        source = next((one for one in SOURCES if one == attributes.get('source')), None)
+        if source is not None:
+            del attributes['source']
+            is_outside = all(one.visibility == NOT_LABELLED for one in here.values())
+            # A person who is moved in or out of the picture in CVAT keeps the old attribute.
+            if is_key and source != ('propagated' if is_outside else 'absent'):
+                track.sources[frame_index] = source
+    return track
+
+
+def _read_points(
+    shape: Record, frame_index: int, is_key: bool, skeleton: Skeleton
+) -> Iterator[tuple[int, KeyFrame]]:
+    seen: set[str] = set()
+    for point in shape.records('points', []):
+        name = point.text('label')
+        if name not in skeleton.keypoint_names:
+            count = skeleton.num_keypoints
+            raise point.error('label', f'one of the {count} points of {skeleton.category!r}')
+        if name in seen:
+            raise point.error('label', 'another point than those before it')
+        seen.add(name)
+        place = [_coordinate(part) for part in str(point.raw('points')).split(',')]
+        if len(place) != 2 or place[0] is None or place[1] is None:
+            raise point.error('points', 'one point "x,y" of numbers within +-1e7')
+        visibility = OCCLUDED if point.flag('occluded', False) else VISIBLE
+        if point.flag('outside', False):
+            visibility = NOT_LABELLED
+        if not point.flag('keyframe', is_key):
+            continue
+        attributes, mark, score = _attributes(point), None, None
+        text = attributes.get('source', '')
+        if text == UNMARKED or _MARK.fullmatch(text):
+            mark = attributes.pop('source')
+        text = attributes.pop('score', NO_SCORE)
+        if text not in ('', NO_SCORE):
+            score = _coordinate(text)
+            if score is None:
+                raise point.error('attribute', 'a score that is a number within +-1e7')
+        yield (
+            skeleton.index_of(name),
+            KeyFrame(
+                frame_index, (place[0], place[1]), visibility, 'given', mark, score, attributes
+            ),
+        )
+
+
+def _attributes(record: Record) -> dict[str, str]:
+    """Read name -> text of the elements ``attribute``."""
+    return {one.text('name'): one.text('text') for one in record.records('attribute', [])}
 
 
 def _coordinate(text: str) -> float | None:
@@ -382,74 +427,3 @@ def _coordinate(text: str) -> float | None:
     except ValueError:
         return None
     return value if abs(value) <= MAX_COORDINATE else None
-
-
-def read_track(tag: Tag, skeleton: Skeleton) -> Track:
-    """Read a track; every key frame counts as given.
-
-    Raises:
-        InputError: If something in it is not as CVAT writes it.
-    """
-    track = Track(
-        file=tag.file,
-        id=tag.integer('id', -MAX_ID, MAX_ID),
-        group=tag.integer('group_id', 0, MAX_ID) if tag.element.get('group_id') else 0,
-        skeleton=skeleton,
-        joints=[{} for _ in skeleton.keypoint_names],
-    )
-    for number, element in enumerate(tag.element.findall('skeleton')):
-        shape = Tag(tag.file, f'{tag.where}.skeleton[{number}]', element)
-        frame_index = shape.integer('frame', 0, MAX_FRAME_INDEX)
-        if frame_index in track.attributes:
-            raise InputError(
-                f'{tag.file}: track id {track.id} appears twice in frame {frame_index}, remove one '
-                'of the two skeletons'
-            )
-        is_key = shape.flag('keyframe', default=True)
-        attributes = track.attributes[frame_index] = shape.attributes()
-        here = dict(_read_points(shape, frame_index, is_key, skeleton))
-        for joint, key_frame in here.items():
-            track.joints[joint][frame_index] = key_frame
-        for source in SOURCES:
-            if attributes.get('source') == source:
-                del attributes['source']
-                is_outside = all(one.visibility == NOT_LABELLED for one in here.values())
-                # A person who is moved in or out of the picture in CVAT keeps the old attribute.
-                if is_key and source != ('propagated' if is_outside else 'absent'):
-                    track.sources[frame_index] = source
-                break
-    return track
-
-
-def _read_points(
-    shape: Tag, frame_index: int, is_key: bool, skeleton: Skeleton
-) -> Iterator[tuple[int, KeyFrame]]:
-    seen: set[str] = set()
-    for element in shape.element.findall('points'):
-        tag = Tag(shape.file, f'{shape.where}, frame {frame_index}, point', element)
-        name = tag.text('label')
-        if name not in skeleton.keypoint_names:
-            count = skeleton.num_keypoints
-            raise tag.error('label', f'one of the {count} points of {skeleton.category!r}')
-        if name in seen:
-            raise tag.error('label', 'another point than those before it')
-        seen.add(name)
-        place = tag.point('points')
-        visibility = OCCLUDED if tag.flag('occluded') else VISIBLE
-        if tag.flag('outside'):
-            visibility = NOT_LABELLED
-        if not tag.flag('keyframe', default=is_key):
-            continue
-        attributes, mark, score = tag.attributes(), None, None
-        text = attributes.get('source', '')
-        if text == UNMARKED or _MARK.fullmatch(text):
-            mark = attributes.pop('source')
-        text = attributes.pop('score', NO_SCORE)
-        if text not in ('', NO_SCORE):
-            score = _coordinate(text)
-            if score is None:
-                raise tag.error('score', 'a number within +-1e7')
-        yield (
-            skeleton.index_of(name),
-            KeyFrame(frame_index, place, visibility, 'given', mark, score, attributes),
-        )
