@@ -13,7 +13,7 @@ import numpy as np
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
 from stdpose_mm.io.file_names import find_installed_config
-from stdpose_mm.onnx_session import open_network, run_given, start_session
+from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 SCORE_THRESHOLD = 0.2
@@ -193,8 +193,7 @@ class OnnxPersonDetector(PersonDetector):
     def __init__(self, path: Path, **kwargs: float) -> None:
         super().__init__(**kwargs)
         self._path = path
-        with open_network(path) as file:
-            self._session = start_session(file, _EXPECTED)
+        self._session = start_session(path, _EXPECTED)
         inputs, outputs = self._session.inputs, self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
         self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
@@ -236,7 +235,7 @@ class OnnxPersonDetector(PersonDetector):
         """
         batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
         inputs = {self._session.inputs[0].name: batch}
-        found = run_given(self._session, self._outputs, inputs, self._path, _EXPECTED)
+        found = self._session.run(self._outputs, inputs)
         first, last = found[0].shape, found[-1].shape
         rows = len(self._grid)
         if self._is_rtmdet:

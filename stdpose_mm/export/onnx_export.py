@@ -28,7 +28,7 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import atomic_path, write_json
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.onnx_session import start_session
 
 from . import TOLERANCE
 from .onnx_int8_layers import prepare_for_int8
@@ -334,8 +334,7 @@ def _difference(maps: np.ndarray, expected: np.ndarray) -> float:
 
 def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
     """Compute heatmaps by the whole graph, in a batch of one window and one of the others."""
-    with open_network(folder / graph_name('whole')) as file:
-        session = start_session(file, 'an exported network')
+    session = start_session(folder / graph_name('whole'), 'an exported network')
     windows = crops.numpy()[rows]
     maps = [session.run(['heatmaps'], {'crops': batch})[0] for batch in (windows[:1], windows[1:])]
     return np.concatenate(maps)

@@ -15,7 +15,7 @@ from stdpose_mm.constants import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError, one_line, require_choice
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
-from stdpose_mm.onnx_session import OnnxSession, open_network, start_session
+from stdpose_mm.onnx_session import OnnxSession, start_session
 from stdpose_mm.structures import NUM_FRAMES, Skeleton, key_index
 from stdpose_mm.structures.boxes import crop_affine
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
@@ -148,13 +148,13 @@ class OnnxWindowBackend(WindowBackend):
                 )
             if not path.is_file():
                 raise InputError(f'{path} does not exist, export the network again')
-            with open_network(path) as file:
-                if file.digest != description['files'][name]:
-                    raise InputError(
-                        f'{path} is not the file that {NETWORK_FILE} beside it was written for, '
-                        'export the network again'
-                    )
-                return start_session(file, _EXPECTED, runtime, precision)
+            session = start_session(path, _EXPECTED, runtime, precision)
+            if session.file_digest != description['files'][name]:
+                raise InputError(
+                    f'{path} is not the file that {NETWORK_FILE} beside it was written for, '
+                    'export the network again'
+                )
+            return session
 
         test_cfg = description['test_cfg']
         batch_size = min(batch_size, _MAX_BATCH)
@@ -182,7 +182,9 @@ class OnnxWindowBackend(WindowBackend):
             InputError: If onnxruntime is missing, a file cannot be read or run, or the two describe
                 different networks.
         """
-        frames, windows = (_start(folder / name) for name in (FRAMES_FILE, WINDOWS_FILE))
+        frames, windows = (
+            start_session(folder / name, _EXPECTED_STDPOSE) for name in (FRAMES_FILE, WINDOWS_FILE)
+        )
         record = _read_record(windows, folder / WINDOWS_FILE)
         if record != _read_record(frames, folder / FRAMES_FILE):
             raise InputError(
@@ -349,19 +351,9 @@ class STDPoseRecord:
         return cls(**{**found, **lists})
 
 
-def _start(path: Path) -> OnnxSession:
-    try:
-        with open_network(path) as file:
-            return start_session(file, _EXPECTED_STDPOSE)
-    except OSError as error:
-        raise InputError(
-            f'{path} cannot be read ({one_line(error)}), give {_EXPECTED_STDPOSE}'
-        ) from error
-
-
 def _read_record(session: OnnxSession, path: Path) -> STDPoseRecord:
     try:
-        return STDPoseRecord.from_json(session.read_metadata(ONNX_RECORD))
+        return STDPoseRecord.from_json(session.metadata[ONNX_RECORD])
     except (LookupError, ValueError) as error:
         raise InputError(
             f'{path} does not describe its joints ({one_line(error)}), give {_EXPECTED_STDPOSE}'

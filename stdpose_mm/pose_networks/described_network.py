@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import open_network, run_given, start_session
+from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.boxes import crop_affine
 
@@ -157,8 +157,7 @@ class OnnxPoseNetwork(DescribedNetwork):
     """
 
     def __init__(self, path: Path, description: NetworkDescription) -> None:
-        with open_network(path) as file:
-            self._session = start_session(file, 'a pose network')
+        self._session = start_session(path, 'another pose network')
         inputs = self._session.inputs
         super().__init__(path, description, [node.shape for node in inputs])
         if inputs[0].dtype not in ONNX_DTYPES:
@@ -178,13 +177,7 @@ class OnnxPoseNetwork(DescribedNetwork):
         size = self._fixed_batch or len(inputs)
         padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % size, axis=0)])
         runs = [
-            run_given(
-                self._session,
-                self._outputs,
-                {self._input: padded[start : start + size]},
-                self.name,
-                'another network',
-            )
+            self._session.run(self._outputs, {self._input: padded[start : start + size]})
             for start in range(0, len(padded), size)
         ]
         return [

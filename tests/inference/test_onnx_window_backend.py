@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import onnxruntime
@@ -270,9 +269,6 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
         with pytest.raises(InputError, match=words) as caught:
             load_backend(config_of(), path, **options)
         assert '\n' not in str(caught.value)
-    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    with pytest.raises(InputError, match='needs onnxruntime, which is not installed'):
-        load_backend(config_of(), folder)
 
 
 def test_the_description_holds_no_paths(plain):

@@ -17,7 +17,7 @@ from stdpose_mm.evaluation.functional.calibration import (
     ScoreCalibrator,
     pool_probabilities,
 )
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.onnx_session import start_session
 
 from .fusion_features import (
     SCALARS,
@@ -153,8 +153,7 @@ class OnnxFuser:
     """
 
     def __init__(self, path: Path) -> None:
-        with open_network(path) as file:
-            self._session = start_session(file, _EXPECTED)
+        self._session = start_session(path, _EXPECTED)
         sizes = {node.name: node.shape[2:] for node in self._session.inputs}
         for name, kinds in (('vectors', VECTORS), ('scalars', SCALARS)):
             if sizes.get(name, ())[1:2] != (len(kinds),):
@@ -162,7 +161,7 @@ class OnnxFuser:
 
     def record(self) -> dict[str, Any]:
         """See :meth:`TrainedFuser.record`."""
-        return json.loads(self._session.read_metadata(ONNX_RECORD))
+        return json.loads(self._session.metadata[ONNX_RECORD])
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`FuserNetwork`."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.onnx_session import GraphInput, open_network, start_session
+from stdpose_mm.errors import InputError
+from stdpose_mm.onnx_session import GraphInput, start_session
 
 SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
@@ -34,13 +34,7 @@ class TrainedMatcher:
     """
 
     def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
-        try:
-            with open_network(path) as file:
-                self._session = start_session(file, _EXPECTED)
-        except OSError as error:
-            raise InputError(
-                f'{path} cannot be read ({one_line(error)}), give {_EXPECTED}'
-            ) from error
+        self._session = start_session(path, _EXPECTED)
         if self._session.inputs != _INPUTS or 'descriptors' not in self._session.outputs:
             raise InputError(f'{path} is of a network that is no joint matcher, give {_EXPECTED}')
 
