@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 
@@ -34,3 +35,16 @@ def test_the_table_of_a_benchmark_is_that_of_its_csv(name: str) -> None:
         for interval, cell in zip(intervals, cells, strict=True)
     }
     assert shown == figures
+
+
+def test_commands_and_files_that_the_pages_name_exist() -> None:
+    folder = ROOT / 'research'
+    pages = [folder / 'README.md', *(folder / 'docs').rglob('*.md')]
+    text = '\n'.join(page.read_text(encoding='utf-8') for page in pages)
+    tools = set(re.findall(r'research\.tools\.([a-z_]+)', text))
+    assert not {tool for tool in tools if not (folder / 'tools' / f'{tool}.py').is_file()}
+    named = set(re.findall(r'(?:research/)?configs/[\w/]+\.py', text))
+    assert not {name for name in named if not (ROOT / name).is_file()}
+    for page in pages:
+        for target in re.findall(r'\]\(([^)#\s]+)', page.read_text(encoding='utf-8')):
+            assert '://' in target or (page.parent / target).exists(), f'{page.name}: {target}'
