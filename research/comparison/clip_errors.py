@@ -124,8 +124,11 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
         hidden = video.labels.keep_frames(video.hidden_frames)
         precision['unlabelled'] = accumulate_ap(hidden, prediction)
         precision['all'] = accumulate_ap(video.labels, prediction)
+    errors = joint_errors(pairs)
     return ClipErrors(
-        errors=joint_errors(pairs).at(pairs.labelled),
+        errors=JointErrors(
+            **{name: values[pairs.labelled] for name, values in vars(errors).items()}
+        ),
         scores=np.where(pairs.given, np.nan, pairs.scores)[pairs.labelled],
         precision=precision,
     )

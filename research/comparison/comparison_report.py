@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from research.comparison.reliability import Reliability
 from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, FrameGroup, title_of
-from stdpose_mm.evaluation.functional import Reliability
 
 from .clip_statistics import Difference, SeedSummary
 from .seed_comparison import SeedComparison

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from research.comparison.reliability import Reliability, reliability
 from stdpose_mm.comparison import Comparison
 from stdpose_mm.comparison.compare_propagators import (
     FrameGroup,
@@ -15,7 +16,7 @@ from stdpose_mm.comparison.compare_propagators import (
     has_head_boxes,
     metric_fields,
 )
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 
 from .clip_errors import ClipErrors, HiddenVideo
 from .clip_statistics import (

@@ -14,11 +14,12 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from research.comparison.reliability import reliability
 from research.export.fuser_export import export_fuser, import_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser, save_fuser
 from research.training.gap_fuser import GapFuser
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, reliability
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.pose_networks import load_pose_network

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import Reliability
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -184,41 +183,6 @@ def confidence(labels: VideoLabels) -> Figure:
     axis.set_xlabel('frame')
     axis.set_ylabel('score')
     axis.legend(fontsize='small', loc='lower left')
-    return figure
-
-
-def reliability_curves(results: Mapping[str, Reliability]) -> Figure:
-    """Plot the ratio of correct joints against the score, one curve for each set of scores.
-
-    Calibrated scores lie on the diagonal. Bars are 95 % intervals of a ratio (Wilson), as if the
-    joints of a bin were independent of each other; those of one video are not, so that they are a
-    lower bound.
-
-    Args:
-        results: Name of the scores, such as the method's -> their reliability.
-    """
-    from scipy.stats import binomtest
-
-    figure, (axis,) = make_figure(1, width=5.5)
-    figure.set_figheight(5)
-    axis.plot([0, 1], [0, 1], color='grey', linestyle='--', linewidth=1)
-    for name, result in results.items():
-        ratios, counts = result.accuracies, result.counts
-        intervals = [
-            binomtest(round(ratio * count), count).proportion_ci(method='wilson')
-            for ratio, count in zip(ratios.tolist(), counts.tolist(), strict=True)
-        ]
-        low, high = np.array(intervals).T
-        label = (
-            f'{name}: calibration error {result.expected_calibration_error:.3f}, '
-            f'Brier {result.brier:.3f}, AUROC {result.auroc:.3f}'
-        )
-        bars = np.maximum([ratios - low, high - ratios], 0)
-        axis.errorbar(result.mean_scores, ratios, bars, marker='o', markersize=3, label=label)
-    axis.set_aspect('equal')
-    axis.set_xlabel('mean score of a bin')
-    axis.set_ylabel("ratio within a tenth of the pose's size")
-    axis.legend(fontsize='x-small', loc='lower right')
     return figure
 
 

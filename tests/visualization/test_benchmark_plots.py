@@ -4,10 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.evaluation.functional import reliability
-from stdpose_mm.visualization import curves, reliability_curves, save_figure
+from stdpose_mm.visualization import curves, save_figure
 
-SCORES = reliability(np.repeat([0.25, 0.75], 100), np.arange(200) % 4 > 0, num_bins=2)
 PANELS = {
     'PCK': {
         'linear': [(2, 90.0, (88.0, 92.0)), (7, 80.0, None)],
@@ -34,15 +32,3 @@ def test_the_picture_is_written(tmp_path):
     save_figure(curves(PANELS, 'T'), tmp_path / 'plot.png')
     assert np.ptp(cv2.imread(str(tmp_path / 'plot.png'))) > 200
     assert [path.name for path in tmp_path.iterdir()] == ['plot.png']
-
-
-def test_reliability_shows_share_of_right_joints_against_score() -> None:
-    (axis,) = reliability_curves({'flow': SCORES}).axes
-    diagonal, curve = axis.lines[:2]
-    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
-    assert curve.get_xydata().tolist() == [[0.25, 0.75], [0.75, 0.75]]
-    (text,) = axis.get_legend().get_texts()
-    assert text.get_text() == 'flow: calibration error 0.250, Brier 0.312, AUROC 0.500'
-    (low, high) = axis.collections[0].get_segments()[0][:, 1]
-    # Wilson's interval of 75 of 100.
-    assert (low, high) == pytest.approx((0.6569, 0.8245), abs=1e-3)

@@ -3,14 +3,10 @@
 from .average_precision import ApAccumulator
 from .calibration import (
     CORRECT_WITHIN,
-    Reliability,
     ScoreCalibrator,
     pool_probabilities,
-    reliability,
-    scored_joints,
 )
 from .keypoint_accuracy import (
-    ACCURACY_NAMES,
     AUC_LIMIT,
     JointErrors,
     KeypointAccuracy,
@@ -21,7 +17,6 @@ from .keypoint_accuracy import (
     pair_tracks,
     pose_sizes,
 )
-from .padded_poses import require_head_boxes
 from .posetrack import (
     EVALUATED_JOINTS,
     JOINT_GROUPS,
@@ -34,7 +29,6 @@ from .posetrack import (
 )
 
 __all__ = [
-    'ACCURACY_NAMES',
     'AUC_LIMIT',
     'CORRECT_WITHIN',
     'EVALUATED_JOINTS',
@@ -43,7 +37,6 @@ __all__ = [
     'JointErrors',
     'KeypointAccuracy',
     'PoseTrackScores',
-    'Reliability',
     'ScoreCalibrator',
     'accumulate_ap',
     'evaluate_posetrack',
@@ -57,7 +50,4 @@ __all__ = [
     'pair_tracks',
     'pool_probabilities',
     'pose_sizes',
-    'reliability',
-    'require_head_boxes',
-    'scored_joints',
 ]

@@ -6,138 +6,19 @@ counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import VideoLabels
-
-from .keypoint_accuracy import joint_errors, pair_videos
 
 CORRECT_WITHIN = 0.1
 """Largest distance of a right joint, as a share of :func:`~.keypoint_accuracy.pose_sizes`."""
 
 _MARGIN = 1e-3
 """Scores are clipped to this distance from 0 and 1 before their log odds are computed."""
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Reliability of scores as probabilities.
-
-    Args:
-        mean_scores: [B] mean score of every bin, ascending.
-        accuracies: [B] share of right joints per bin; equals ``mean_scores`` if calibrated.
-        counts: [B] joints per bin.
-        expected_calibration_error: Mean over the joints of ``|mean_score - accuracy|``.
-        brier: Mean squared distance between a score and its outcome (0 or 1).
-        auroc: Probability that a right joint scores higher than a wrong one, ties counting half:
-            how well the scores rank, whatever their values. NaN if all joints are right or all
-            are wrong.
-    """
-
-    mean_scores: np.ndarray
-    accuracies: np.ndarray
-    counts: np.ndarray
-    expected_calibration_error: float
-    brier: float
-    auroc: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to JSON values; null stands for NaN."""
-        return {
-            'expected_calibration_error': self.expected_calibration_error,
-            'brier': self.brier,
-            'auroc': None if np.isnan(self.auroc) else self.auroc,
-            'bins': [
-                {'mean_score': score, 'accuracy': accuracy, 'joints': count}
-                for score, accuracy, count in zip(
-                    self.mean_scores.tolist(),
-                    self.accuracies.tolist(),
-                    self.counts.tolist(),
-                    strict=True,
-                )
-            ],
-        }
-
-
-def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> Reliability:
-    """Compare scores with the share of right joints.
-
-    All bins hold about the same number of joints. Most joints score high, so with bins of equal
-    width the last bin would hide the spread of nearly all joints, and the accuracy of the other
-    bins would rest on a few joints. Equal scores share a bin.
-
-    Args:
-        scores: [N] in 0..1.
-        correct: [N] bool, whether the joint is right.
-        num_bins: Largest number of bins.
-
-    Raises:
-        InputError: If there is no joint, or a score is not in 0..1.
-    """
-    scores, correct = _checked(scores, correct)
-    if num_bins < 1:
-        raise ValueError(f'num_bins must be at least 1, got {num_bins}')
-    _, of_value = np.unique(scores, return_inverse=True)
-    # All joints with the same score go to the bin of the middle one.
-    middle = np.cumsum(np.bincount(of_value)) - np.bincount(of_value) / 2
-    bin_of_value = np.floor(middle * num_bins / len(scores)).astype(np.int64)
-    _, bins = np.unique(bin_of_value[of_value], return_inverse=True)
-    counts = np.bincount(bins)
-    mean_scores = np.bincount(bins, weights=scores) / counts
-    accuracies = np.bincount(bins, weights=correct) / counts
-    return Reliability(
-        mean_scores=mean_scores,
-        accuracies=accuracies,
-        counts=counts,
-        expected_calibration_error=float(
-            np.average(np.abs(mean_scores - accuracies), weights=counts)
-        ),
-        brier=float(np.mean((scores - correct) ** 2)),
-        auroc=_auroc(scores, correct),
-    )
-
-
-def scored_joints(
-    truth: Sequence[VideoLabels],
-    predictions: Sequence[VideoLabels],
-    frames: Sequence[Collection[int]] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Collect the scores of the propagated joints, and which of them are right.
-
-    Given labels are left out, as are joints that the truth does not label or that have no
-    prediction: there is no score to judge.
-
-    Args:
-        truth: The annotated videos; people carry track ids.
-        predictions: The predicted videos in the same order, with the same joints and track ids.
-        frames: Per video the frame indices to take, all by default.
-
-    Returns:
-        [N] scores, and [N] bool, whether the joint lies within ``CORRECT_WITHIN`` pose sizes of
-        the truth.
-
-    Raises:
-        InputError: If the videos do not pair, their joints differ, someone has no track id, or a
-            predicted person has no scores.
-    """
-    paired = pair_videos(truth, predictions, frames)
-    scores, correct = [], []
-    for prediction, pairs in zip(predictions, paired, strict=True):
-        errors = joint_errors(pairs)
-        taken = errors.sized & pairs.has_prediction & pairs.scored[:, None] & ~pairs.given
-        if np.isnan(pairs.scores[taken]).any():
-            raise InputError(
-                f'the predicted labels of video {prediction.name!r} have no scores, '
-                'give labels that were written by a propagation'
-            )
-        scores.append(pairs.scores[taken])
-        correct.append(errors.relative[taken] <= CORRECT_WITHIN)
-    return np.concatenate(scores), np.concatenate(correct)
 
 
 @dataclass(frozen=True)
@@ -189,7 +70,7 @@ class ScoreCalibrator:
         from scipy.optimize import minimize
         from scipy.special import expit, logit
 
-        scores, correct = _checked(scores, correct)
+        scores, correct = check_scores(scores, correct)
         right = int(correct.sum())
         wrong = len(correct) - right
         if not right or not wrong:
@@ -253,14 +134,14 @@ def pool_probabilities(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     return expit(np.mean([_log_odds(each) for each in probabilities], axis=0))
 
 
-def _checked(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def check_scores(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Require N scores in 0..1, at least one, and whether each joint is right; return them.
+
+    Raises:
+        InputError: If they are something else.
+    """
     scores = np.asarray(scores, dtype=np.float64)
     correct = np.asarray(correct, dtype=bool)
-    if scores.ndim != 1 or scores.shape != correct.shape:
-        raise ValueError(
-            f'scores and correct must have one shape [N], got {list(scores.shape)} and '
-            f'{list(correct.shape)}'
-        )
     if not len(scores):
         raise InputError('there is no joint to judge scores by, give videos with hidden labels')
     outside = ~((scores >= 0) & (scores <= 1))
@@ -273,15 +154,3 @@ def _log_odds(scores: np.ndarray) -> np.ndarray:
     from scipy.special import logit
 
     return logit(np.clip(scores, _MARGIN, 1 - _MARGIN))
-
-
-def _auroc(scores: np.ndarray, correct: np.ndarray) -> float:
-    """Compute the Mann-Whitney statistic divided by its largest value."""
-    right = int(correct.sum())
-    wrong = len(correct) - right
-    if not right or not wrong:
-        return float('nan')
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores)[correct].sum()
-    return float((ranks - right * (right + 1) / 2) / (right * wrong))

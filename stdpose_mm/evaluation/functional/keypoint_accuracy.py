@@ -10,7 +10,7 @@ the labelled joints of the truth.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,16 +21,6 @@ from stdpose_mm.structures.propagated_labels import require_given
 from .posetrack import mean_of_known
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
-
-ACCURACY_NAMES = (
-    *(f'PCK@{threshold:g}' for threshold in PCK_THRESHOLDS),
-    'AUC',
-    'error_px',
-    'error_percent',
-    'jitter',
-    'predicted',
-)
-"""Names of the metrics of :meth:`KeypointAccuracy.means` with these thresholds."""
 
 AUC_LIMIT = 0.2
 """The PCK curve is integrated from 0 to this share of the pose size."""
@@ -155,10 +145,6 @@ class JointErrors:
     pixels: np.ndarray
     relative: np.ndarray
     jitter: np.ndarray
-
-    def at(self, where: np.ndarray) -> JointErrors:
-        """Select some joints: [N] arrays of the True entries of ``where``."""
-        return JointErrors(*(getattr(self, field.name)[where] for field in fields(self)))
 
 
 def joint_errors(pairs: TrackPairs) -> JointErrors:

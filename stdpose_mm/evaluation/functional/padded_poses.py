@@ -143,15 +143,6 @@ def pair_frames(
     return gt.select(kept), pred.select(kept)
 
 
-def require_head_boxes(truth: VideoLabels, keypoint_names: Sequence[str]) -> None:
-    """Refuse ground truth whose distances PoseTrack cannot measure.
-
-    Raises:
-        InputError: If a joint is missing from the skeleton, or a person has joints but no head box.
-    """
-    _require_head_sizes(truth, pad_poses(truth, keypoint_names))
-
-
 def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
     """Tell which points lie inside at least one polygon; a point on an edge lies outside.
 

@@ -157,17 +157,6 @@ class BaseVideoMetric(BaseMetric):
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
         """Compute the metrics of predictions that pair with ``self.truth``."""
 
-    @abstractmethod
-    def metric_names(self) -> list[str]:
-        """List the names, without prefix, of all metrics that the labels may allow to compute."""
-
-    def require_measurable(self) -> None:
-        """Refuse labels that the metrics cannot be computed on; reads them.
-
-        Raises:
-            InputError: If there are such labels.
-        """
-
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
         """Select the predicted people of one frame that are evaluated."""
         return people

@@ -9,15 +9,11 @@ from mmpose.registry import METRICS
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
-    ACCURACY_NAMES,
-    EVALUATED_JOINTS,
-    JOINT_GROUPS,
     evaluate_posetrack,
     format_table,
     group_means,
     keypoint_accuracy,
     mean_of_known,
-    require_head_boxes,
 )
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 
@@ -47,21 +43,6 @@ class PoseTrackMetric(BaseVideoMetric):
         if oks_nms is not None and not 0 < oks_nms <= 1:
             raise InputError(f'oks_nms must be None or in 0..1, got {oks_nms}')
         self.oks_nms = oks_nms
-
-    def metric_names(self) -> list[str]:
-        """List the names of the class."""
-        both = ['AP', 'precision', 'recall', 'MOTA', 'MOTP', *ACCURACY_NAMES]
-        other = [] if self.other_frames is None else [f'{n}_{self.other_frames}' for n in both]
-        return [*both, *(f'{group} AP' for group in JOINT_GROUPS), *other]
-
-    def require_measurable(self) -> None:
-        """Refuse labels without head boxes, which PoseTrack measures distances by.
-
-        Raises:
-            InputError: If a person has joints but no head box, or a joint is missing.
-        """
-        for video in self.truth:
-            require_head_boxes(video, EVALUATED_JOINTS)
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
         """Select the people that OKS-NMS keeps, in their order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmpose.registry import METRICS
 
-from stdpose_mm.evaluation.functional import ACCURACY_NAMES, format_accuracy, keypoint_accuracy
+from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy
 from stdpose_mm.structures import VideoLabels
 
 from .base_video_metric import BaseVideoMetric
@@ -22,11 +22,6 @@ class VideoPCKMetric(BaseVideoMetric):
     """
 
     default_prefix = 'video'
-
-    def metric_names(self) -> list[str]:
-        """List the names of the class."""
-        suffixes = [''] if self.other_frames is None else ['', f'_{self.other_frames}']
-        return [f'{name}{suffix}' for suffix in suffixes for name in ACCURACY_NAMES]
 
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
         """Compute the metrics of the class."""

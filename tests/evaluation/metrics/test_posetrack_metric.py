@@ -261,13 +261,3 @@ def test_propagated_labels_are_no_truth(walk: VideoLabels, tmp_path: Path) -> No
 def test_a_threshold_that_no_score_can_be_is_refused(walk: VideoLabels, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'keypoint_threshold must be in 0\.\.1, got 7'):
         _metric(tmp_path, keypoint_threshold=7)
-
-
-@pytest.mark.parametrize('interval', [None, 4])
-def test_the_listed_names_are_those_that_are_computed(
-    walk: VideoLabels, tmp_path: Path, interval: int | None
-) -> None:
-    metric = _metric(tmp_path, given_interval=interval)
-    predicted = walk if interval is None else walk.keep_frames([1, 2, 3, 5, 6, 7])
-    computed = _evaluate(metric, samples([predicted]))
-    assert {f'posetrack/{name}' for name in metric.metric_names()} == set(computed)

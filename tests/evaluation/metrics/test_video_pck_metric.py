@@ -107,9 +107,3 @@ def test_two_label_files_of_one_video_are_refused(mouse: VideoLabels, tmp_path: 
     files = [str(tmp_path / 'mouse.json'), str(tmp_path / 'more' / 'mouse.json.gz')]
     with pytest.raises(InputError, match=r"mouse\.json and .* are both of video 'mouse'"):
         VideoPCKMetric(files)
-
-
-def test_the_listed_names_are_those_that_are_computed(mouse: VideoLabels, tmp_path: Path) -> None:
-    metric = VideoPCKMetric(str(tmp_path / 'mouse.json'), given_interval=4)
-    metric.process({}, samples([mouse.keep_frames([1, 2, 3, 5, 6, 7])]))
-    assert {f'video/{name}' for name in metric.metric_names()} == set(metric.evaluate(6))
