@@ -2,7 +2,7 @@
 
 from .expected_errors import TrackErrors
 from .first_labels import UnlabelledVideo, choose_first_labels, measure_motion
-from .frame_checks import FrameCheck, JointCheck, frames_to_check, most_doubtful, rank_errors
+from .frame_checks import FrameCheck, JointCheck, frames_to_check, rank_errors
 from .label_accuracy import (
     HiddenLabel,
     LabelAccuracy,
@@ -41,7 +41,6 @@ __all__ = [
     'format_summary',
     'frames_to_check',
     'measure_motion',
-    'most_doubtful',
     'plan_frames',
     'rank_errors',
     'rank_gains',

@@ -289,7 +289,8 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     path, path_at = motion.paths[known], motion.paths[at - motion.frames.start]
     model = _model_of(motion, method)
     # [E, F] with a label at one of the ends alone.
-    alone = _beyond(model, np.abs(ends[:, None] - at), np.abs(path[:, None] - path_at))
+    distance = np.maximum(np.abs(ends[:, None] - at), 1)
+    alone = _probability(model.beyond, [np.log(distance)], np.abs(path[:, None] - path_at))
     alone[~labelled] = 1.0
     for row, start in enumerate(ends[:-1]):
         after = slice(row + 1, None)
@@ -299,44 +300,32 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
             place = np.clip(done / length, 1e-3, 1 - 1e-3)
             whole = path[after, None] - path[row]
             nearer = np.minimum(np.abs(path_at - path[row]), np.abs(path[after, None] - path_at))
-            both = _between(model, length, place, whole, nearer)
+            terms = [np.log(length), np.log(4 * place * (1 - place))]
+            paths = np.concatenate([np.broadcast_to(whole, nearer.shape), nearer], axis=-1)
+            both = _probability(model.between, terms, paths)
             wrong = np.where(labelled[after, None], both, wrong)
         inside = (at > start) & (at < ends[after, None])
         costs[row, after] = np.where(inside, wrong, 0.0).sum(axis=1)
     return costs
 
 
-def _between(
-    model: _ErrorModel,
-    length: np.ndarray,
-    place: np.ndarray,
-    whole: np.ndarray,
-    nearer: np.ndarray,
+def _probability(
+    coefficients: Sequence[float], terms: Sequence[np.ndarray], paths: np.ndarray
 ) -> np.ndarray:
-    """Compute the probability [E, F] that a joint between two labels is wrong.
+    """Compute the probability that a joint is wrong.
 
     Args:
-        model: The coefficients.
-        length: [E, 1] frames of the gap.
-        place: [E, F] places in the gap, 0..1.
-        whole: [E, 1, M] paths between the labels.
-        nearer: [E, F, M] paths to the nearer label.
+        coefficients: See :class:`_ErrorModel`.
+        terms: All that the model reads but the paths.
+        paths: [E, F, number of paths].
     """
     from scipy.special import expit
 
-    constant, by_length, by_place, *by_paths = model.between
-    odds = constant + by_length * np.log(length) + by_place * np.log(4 * place * (1 - place))
-    paths = np.concatenate([np.broadcast_to(whole, nearer.shape), nearer], axis=-1)
-    return expit(odds + np.log(paths + _LEAST) @ np.array(by_paths))
-
-
-def _beyond(model: _ErrorModel, distance: np.ndarray, paths: np.ndarray) -> np.ndarray:
-    """Compute the probability [E, F] that a joint is wrong from its distance and paths."""
-    from scipy.special import expit
-
-    constant, by_distance, *by_paths = model.beyond
-    odds = constant + by_distance * np.log(np.maximum(distance, 1))
-    return expit(odds + np.log(paths + _LEAST) @ np.array(by_paths))
+    odds: float | np.ndarray = coefficients[0]
+    others = coefficients[1:]
+    for coefficient, term in zip(others, terms, strict=False):
+        odds = odds + coefficient * term
+    return np.asarray(expit(odds + np.log(paths + _LEAST) @ np.array(others[len(terms) :])))
 
 
 def _model_of(motion: TrackMotion, method: str) -> _ErrorModel:

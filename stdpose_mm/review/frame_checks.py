@@ -91,20 +91,8 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
     return ranked
 
 
-def most_doubtful(wrong: np.ndarray) -> list[int]:
-    """Choose the joints to name in a frame: those in about as much doubt as the worst.
-
-    Args:
-        wrong: [K] probability that each joint is wrong.
-
-    Returns:
-        Positions in ``wrong``, worst first; none if nothing is in doubt.
-    """
-    order = np.argsort(-wrong, kind='stable')[:NUM_JOINTS]
-    return [int(joint) for joint in order if 0 < wrong[joint] >= MIN_SHARE * wrong[order[0]]]
-
-
 def _worst_joints(labels: VideoLabels, frame: int) -> tuple[JointCheck, ...]:
+    """Choose the joints to name in a frame: those in about as much doubt as the worst."""
     joints = [
         JointCheck(
             person.track_id, labels.skeleton.keypoint_names[joint], float(person.scores[joint])
@@ -113,5 +101,7 @@ def _worst_joints(labels: VideoLabels, frame: int) -> tuple[JointCheck, ...]:
         if person.frame_index == frame and person.track_id is not None and person.scores is not None
         for joint in np.flatnonzero(person.labelled & person.propagated)
     ]
-    wrong = np.array([1.0 - joint.score for joint in joints])
-    return tuple(joints[place] for place in most_doubtful(wrong))
+    worst = sorted(joints, key=lambda joint: joint.score)[:NUM_JOINTS]
+    return tuple(
+        joint for joint in worst if 0 < 1 - joint.score >= MIN_SHARE * (1 - worst[0].score)
+    )

@@ -58,21 +58,6 @@ class LabelSummary:
     tracks: tuple[TrackSummary, ...]
     warnings: list[str]
 
-    @property
-    def num_gaps(self) -> int:
-        return sum(len(track.gaps) for track in self.tracks)
-
-    @property
-    def num_poses(self) -> int:
-        """Count the poses that are to be computed as a whole."""
-        return sum(len(gap) for track in self.tracks for gap in track.gaps)
-
-    @property
-    def longest(self) -> tuple[TrackSummary, range] | None:
-        """Return the longest gap with its track; None without any."""
-        gaps = [(track, gap) for track in self.tracks for gap in track.gaps]
-        return max(gaps, key=lambda item: len(item[1]), default=None)
-
 
 def summarize_labels(
     tracks: Mapping[int, Mapping[int, PersonLabel]],
@@ -150,16 +135,16 @@ def format_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
     others = len(summary.tracks) - MAX_TRACKS
     if others > 0:
         lines.append(f'  and {counted(others, f"more {who}", f"more {plural(who)}")}')
-    longest = summary.longest
-    if longest is None:
-        lines.append('gaps: none')
-    else:
-        track, gap = longest
+    gaps = [(track, gap) for track in summary.tracks for gap in track.gaps]
+    if gaps:
+        track, longest = max(gaps, key=lambda item: len(item[1]))
         lines.append(
-            f'gaps: {summary.num_gaps}, the longest of {counted(len(gap), "frame")} '
-            f'({who} {track.track_id}, {_frames(gap)}); '
-            f'{counted(summary.num_poses, "pose")} to compute'
+            f'gaps: {len(gaps)}, the longest of {counted(len(longest), "frame")} '
+            f'({who} {track.track_id}, {_frames(longest)}); '
+            f'{counted(sum(len(gap) for _, gap in gaps), "pose")} to compute'
         )
+    else:
+        lines.append('gaps: none')
     if any(track.left_out for track in summary.tracks):
         lines.append(
             'note: joints that a labelled frame leaves out get no place there, unless '
