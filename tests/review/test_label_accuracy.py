@@ -169,12 +169,6 @@ def test_the_shift_balances_what_was_measured_and_what_is_usual() -> None:
     assert result.calibrator.slope == 1
 
 
-def test_the_more_was_hidden_the_larger_the_shift() -> None:
-    few, many = measured(1, 3).calibrator.offset, measured(100, 300).calibrator.offset
-    assert many < few < 0
-    assert measured(1, 3).right.mean() == measured(100, 300).right.mean()
-
-
 def test_many_joints_say_how_it_is() -> None:
     calibrator = measured(6000, 4000, score=0.8).calibrator
     assert calibrator(np.array(0.8)) == pytest.approx(0.6, abs=0.01)

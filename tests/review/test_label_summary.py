@@ -46,14 +46,6 @@ def test_who_is_gone_has_no_gap():
     assert track.gaps == (range(6, 20),)
 
 
-def test_single_joints_are_told_apart():
-    sources = np.array(['given', 'propagated', 'propagated'])
-    one = give(4, visibility=(2, 0, 0), keypoint_sources=sources)
-    summary = summarize(give(0), one, give(8))
-    assert summary.tracks[0].partial == (4,)
-    assert 'of single joints only in frame 4' in format_summary(summary)
-
-
 @pytest.mark.parametrize(
     ('point', 'is_outside'),
     [
@@ -85,23 +77,6 @@ def test_words():
     ]
 
 
-def test_a_label_that_only_leaves_out_a_joint_is_no_absence():
-    """As in CVAT, where a joint is moved outside and no other joint is placed."""
-    sources = np.array(['absent', 'propagated', 'propagated'])
-    hidden = give(4, visibility=(0, 0, 0), keypoint_sources=sources)
-    summary = summarize(give(0), hidden, give(8))
-    assert summary.tracks[0].absent == ()
-    line = '  person 0: frames 0, 8; of single joints only in frame 4'
-    assert line in format_summary(summary).splitlines()
-
-
-def test_absence_that_was_marked_is_said():
-    gone = [give(frame, visibility=(0, 0, 0)) for frame in (7, 21)]
-    summary = summarize(give(0), gone[0], give(14), gone[1])
-    assert summary.tracks[0].absent == (7, 21)
-    assert '  person 0: frames 0, 14; absent from frames 7, 21 on' in format_summary(summary)
-
-
 def test_one_of_each_is_singular():
     text = format_summary(summarize(give(0), num_frames=2, category='rat'))
     assert text.splitlines() == [
@@ -112,47 +87,63 @@ def test_one_of_each_is_singular():
     assert 'gaps: none' in format_summary(summarize(give(0), num_frames=1))
 
 
-def test_a_crowd_is_counted():
-    labels = [give(0, track_id) for track_id in range(200)]
-    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
-    assert lines[0].startswith('labels of 200 mice ')
-    assert len(lines) == 13
-    assert lines[11] == '  and 190 more mice'
-
-
-@pytest.mark.parametrize(
-    ('number', 'last'), [(10, '  mouse 9: frame 0'), (11, '  and 1 more mouse')]
-)
-def test_ten_are_listed_one_by_one(number, last):
-    labels = [give(0, track_id) for track_id in range(number)]
-    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
-    assert lines[-2] == last
-
-
-@pytest.mark.parametrize(
-    ('number', 'said'),
-    [(8, '1, 4, 9, 16, 25, 36, 49, 64'), (9, '1, 4, 9, 16, 25, 36, 49, 64 and 1 more (9 frames)')],
-)
-def test_frames_are_counted_once_they_are_too_many_to_list(number, said):
-    text = format_summary(summarize(*(give((n + 1) ** 2) for n in range(number)), num_frames=90))
-    assert f'  person 0: frames {said}' in text.splitlines()
-
-
 def test_a_propagated_joint_outside_of_the_picture_is_no_mistake_of_the_labels():
     sources = np.array(['propagated', 'given', 'given'])
     outside = give(3, points=[[-9, 0], *HERE[1:]], keypoint_sources=sources)
     assert summarize(outside).warnings == []
 
 
-def test_joints_that_one_label_leaves_out_are_said():
-    labels = [give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 0, 0)), give(14)]
-    summary = summarize(*labels)
-    assert summary.tracks[0].left_out == (0, 7)
-    text = format_summary(summary)
-    assert 'person 0: frames 0, 7, 14; joints are left out in frames 0, 7' in text
-    assert 'unless --fill-left-out is given' in text
+ABSENT, LEFT_OUT = (0, 0, 0), (2, 2, 0)
+FIRST_ALONE = {
+    'visibility': (2, 0, 0),
+    'keypoint_sources': np.array(['given', 'propagated', 'propagated']),
+}
+FIRST_LEFT_OUT = {
+    'visibility': ABSENT,
+    'keypoint_sources': np.array(['absent', 'propagated', 'propagated']),
+}
+SQUARES = [(n + 1) ** 2 for n in range(9)]
 
 
-def test_joints_that_nobody_ever_labels_are_not_called_left_out():
-    text = format_summary(summarize(give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 2, 0))))
-    assert 'left out' not in text
+@pytest.mark.parametrize(
+    ('labels', 'line'),
+    [
+        ([give(0), give(4, **FIRST_ALONE)], 'frames 0, 4; of single joints only in frame 4'),
+        # As in CVAT, where a joint is moved outside and no other joint is placed.
+        ([give(0), give(4, **FIRST_LEFT_OUT)], 'frame 0; of single joints only in frame 4'),
+        (
+            [give(0), give(7, visibility=ABSENT), give(14), give(21, visibility=ABSENT)],
+            'frames 0, 14; absent from frames 7, 21 on',
+        ),
+        (
+            [give(0, visibility=LEFT_OUT), give(7, visibility=(2, 0, 0)), give(14)],
+            'frames 0, 7, 14; joints are left out in frames 0, 7',
+        ),
+        # A joint that nobody ever labels is not left out.
+        ([give(0, visibility=LEFT_OUT), give(7, visibility=LEFT_OUT)], 'frames 0, 7'),
+        ([give(n) for n in SQUARES[:8]], 'frames 1, 4, 9, 16, 25, 36, 49, 64'),
+        (
+            [give(n) for n in SQUARES],
+            'frames 1, 4, 9, 16, 25, 36, 49, 64 and 1 more (9 frames)',
+        ),
+    ],
+)
+def test_frames_of_each_kind_are_said(labels, line):
+    text = format_summary(summarize(*labels, num_frames=90))
+    assert f'  person 0: {line}' in text.splitlines()
+    assert ('unless --fill-left-out is given' in text) == ('left out' in line)
+
+
+@pytest.mark.parametrize(
+    ('number', 'last'),
+    [
+        (10, '  mouse 9: frame 0'),
+        (11, '  and 1 more mouse'),
+        (200, '  and 190 more mice'),
+    ],
+)
+def test_ten_are_listed_and_the_others_counted(number, last):
+    labels = [give(0, track_id) for track_id in range(number)]
+    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
+    assert lines[0].startswith(f'labels of {number} mice ')
+    assert lines[-2] == last

@@ -139,12 +139,6 @@ def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
     assert again.poses(10)[2]['source'] == 'propagated'
 
 
-def test_a_second_server_is_refused(page: Page, start: Callable, tmp_path: Path):
-    page.edit('mark_absent', person=1, frame=10)
-    with pytest.raises(InputError, match='open in another review server'):
-        Journal(journal_of(tmp_path), {})
-
-
 def test_two_servers_that_begin_at_once_do_not_mix(tmp_path: Path):
     one, other = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
     one.append({'id': 'a'})

@@ -54,12 +54,6 @@ def point_of(poses, frame, person, joint):
     return poses[frame][person]['keypoints'][SKELETON.index_of(joint)][:2]
 
 
-def key(name):
-    from selenium.webdriver.common.keys import Keys
-
-    return getattr(Keys, name)
-
-
 def go_to(page, frame):
     page.run(
         'const f = document.getElementById("frame-field"); f.value = arguments[0];'
@@ -95,10 +89,10 @@ def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_take
     assert page.is_joint_at(*(np.array(place_of(1, 6, 'left_hand')) + moved))
 
     with page.one_edit():
-        page.press('z', held=[key('CONTROL')])
+        page.press('z', held=[Keys.CONTROL])
     assert joints_that_differ(before, page.poses()) == set()
     with page.one_edit():
-        page.press('y', held=[key('CONTROL')])
+        page.press('y', held=[Keys.CONTROL])
     assert joints_that_differ(after, page.poses()) == set()
 
 
@@ -117,7 +111,7 @@ def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page, held, joint, 
         moved = moved | {'head'}
     go_to(page, 15)
     with page.one_edit():
-        drag(page, 15, 2, joint, (-5, 2), held=key(held))
+        drag(page, 15, 2, joint, (-5, 2), held=getattr(Keys, held))
     after = page.poses()
     assert {j for f, p, j in joints_that_differ(before, after) if f == 15} == moved
     for name in moved:
@@ -135,16 +129,16 @@ def test_a_hand_that_trembles_moves_nothing(page):
 
 def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
     go_to(page, 25)
-    page.press('2', key('TAB'))
+    page.press('2', Keys.TAB)
     page.wait(lambda: not page.is_hidden('#joint-hint'), 'a joint is chosen')
     name = page.text('#joint-hint').split(':')[0].replace(' ', '_')
     with page.one_edit():
-        page.press(key('ARROW_RIGHT'), key('ARROW_RIGHT'), key('ARROW_DOWN'))
-        page.press(key('ARROW_RIGHT'))
+        page.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+        page.press(Keys.ARROW_RIGHT)
     x, y = place_of(2, 25, name)
     assert point_of(page.poses(), 25, 2, name) == pytest.approx([x + 3, y + 1], abs=0.01)
     assert page.shown == 25
-    page.press(key('ESCAPE'), key('ARROW_RIGHT'))
+    page.press(Keys.ESCAPE, Keys.ARROW_RIGHT)
     page.wait_for_frame(26)
 
 
@@ -192,7 +186,7 @@ def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
     assert joints_that_differ(before, after) == set()
     assert after[5][1]['sources'] == 'gggg'
     with page.one_edit():
-        page.press(key('DELETE'))
+        page.press(Keys.DELETE)
     assert page.poses()[5][1]['sources'] == 'pppp'
 
 
@@ -270,8 +264,8 @@ def test_a_person_is_added_by_clicking_the_joints_in_order(page):
 
 def test_a_person_is_added_by_keyboard_alone(page):
     page.press('i', ' ', ' ')
-    for way in ('ARROW_DOWN', 'ARROW_RIGHT', 'ARROW_DOWN'):
-        page.press(key(way), key(way), key(way), ' ')
+    for way in (Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_DOWN):
+        page.press(way, way, way, ' ')
     page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
 
 
@@ -313,12 +307,12 @@ def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
         go_to(page, frame)
         page.press('2')
         with page.one_edit():
-            page.press(key('DELETE'))
+            page.press(Keys.DELETE)
     page.wait(lambda: page.text('#doubt-count') not in ('', '0'), 'frames are in doubt')
     doubtful = page.fetch('/guidance?target=0.95')['doubtful']
     page.press(' ')
     page.wait_for_frame(doubtful[0]['frame'])
-    page.press('1', key('HOME'))
+    page.press('1', Keys.HOME)
     page.wait_for_frame(0)
     page.press('m')
     page.wait_for_frame(5)
@@ -395,7 +389,7 @@ def test_a_step_along_the_timeline_waits_for_it(page, server, late_answers, pres
 def test_a_step_that_waits_is_dropped_when_one_goes_elsewhere(page, server, late_answers):
     late_answers('/timeline', 800)
     page.open(server, frame=3, video=page.video)
-    page.press(']', key('HOME'))
+    page.press(']', Keys.HOME)
     page.wait_for_frame(0)
     page.press('m')
     page.wait_for_frame(5)
