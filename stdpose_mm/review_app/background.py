@@ -114,7 +114,10 @@ class BackgroundWorker:
                     return
                 self._changed = False
             while not self._closed and (
-                any(self._try(self._do_some, review) for review in self._reviews())
+                any(
+                    self._try(self._propagate, review) or self._try(self._settle, review)
+                    for review in self._reviews()
+                )
                 or any(self._try(self._measure, review) for review in self._reviews())
             ):
                 pass
@@ -130,9 +133,6 @@ class BackgroundWorker:
             review.failed = sentence_of(error)
             review.events.send('failed', error=review.failed)
             return False
-
-    def _do_some(self, review: VideoReview) -> bool:
-        return self._propagate(review) or self._settle(review)
 
     def _propagate(self, review: VideoReview) -> bool:
         """Compute the poses that depend on the newest correction, else those nobody waits for."""

@@ -301,6 +301,9 @@ STEPS = {
 }
 """Step -> the method of the propagator that does it, and the fields that this takes."""
 
+PEOPLE = ('person', 'one', 'other', 'into')
+"""Fields of a step that name a person whose labels it may change."""
+
 
 def perform_step(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
     """Apply a step to the labels.
@@ -477,16 +480,18 @@ class EditHistory:
                 change = change.reversed()
             self._apply(change)
             return change
-        state = self._state
-        before = {person: dict(track) for person, track in state.tracks.items()}
-        skeleton = state.skeleton
+        state, skeleton, known = self._state, self._state.skeleton, set(self._state.tracks)
+        people = {step[name] for step in steps for name in PEOPLE if name in step}
+        before = {person: dict(state.tracks.get(person, {})) for person in sorted(people)}
         try:
             for step in steps:
                 perform_step(step, self._propagator, state)
         except BaseException:
             self.roll_back(Change(self._compare(before), (skeleton, state.skeleton)))
             raise
-        new_person = next(iter(state.tracks.keys() - before.keys()), None)
+        new_person = next(iter(state.tracks.keys() - known), None)
+        if new_person is not None:
+            before[new_person] = {}
         return Change(self._compare(before), (skeleton, state.skeleton), new_person)
 
     def roll_back(self, change: Change) -> None:
@@ -511,12 +516,13 @@ class EditHistory:
     ) -> dict[int, dict[int, LabelPair]]:
         """Pair the labels before with those of now where they differ."""
         changed: dict[int, dict[int, LabelPair]] = {}
-        for person in sorted(before.keys() | self._state.tracks.keys()):
-            earlier, now = before.get(person, {}), self._state.tracks.get(person, {})
-            for frame in sorted(earlier.keys() | now.keys()):
-                pair = earlier.get(frame), now.get(frame)
-                if pair[0] is not pair[1]:
-                    changed.setdefault(person, {})[frame] = pair
+        for person, earlier in before.items():
+            now = self._state.tracks.get(person, {})
+            frames = sorted(earlier.keys() | now.keys())
+            pairs = {frame: (earlier.get(frame), now.get(frame)) for frame in frames}
+            pairs = {frame: (one, two) for frame, (one, two) in pairs.items() if one is not two}
+            if pairs:
+                changed[person] = pairs
         return changed
 
     def _apply(self, change: Change) -> None:

@@ -222,7 +222,8 @@ class Journal:
             else:
                 self.entries.append(line)
         for name, value in self._inputs.items():
-            if first.get(name) != value and not (name == LABEL_FILE and self.labels):
+            is_compared_later = name == LABEL_FILE and self.labels is not None
+            if first.get(name) != value and not is_compared_later:
                 raise self.other_input(name)
 
     def _parse(self, content: bytes) -> list[Any]:
