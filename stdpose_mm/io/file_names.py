@@ -114,6 +114,11 @@ def is_leftover(path: Path) -> bool:
     return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
 
 
+def is_picture(path: Path) -> bool:
+    """Tell by its name whether an entry of a folder is a picture, and none of macOS's metadata."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith('.')
+
+
 def file_stem(path: PathLike) -> str:
     """Return the name of a label file without its suffix, zipped or not; other dots stay."""
     return Path(Path(path).name.removesuffix('.gz')).stem

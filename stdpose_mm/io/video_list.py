@@ -17,9 +17,16 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 
-from .file_names import PICTURE_SUFFIXES, composed, is_leftover, natural_order, require_no_stream
+from .file_names import (
+    PICTURE_SUFFIXES,
+    composed,
+    is_leftover,
+    is_picture,
+    natural_order,
+    require_no_stream,
+)
 from .labels.coco import video_name
-from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
+from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 
@@ -149,7 +156,7 @@ def _videos_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     paths = [path for path in folder.iterdir() if not path.name.startswith('.')]
-    if any(_is_picture(path) for path in paths):
+    if any(map(is_picture, paths)):
         return []
     videos = [
         path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES or _holds_pictures(path)
@@ -160,18 +167,14 @@ def _videos_in(folder: Path) -> list[Path]:
 def _holds_pictures(path: Path) -> bool:
     # No entries for files and for folders without read permission.
     with suppress(OSError):
-        return any(map(_is_picture, path.iterdir()))
+        return any(map(is_picture, path.iterdir()))
     return False
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith('.')
 
 
 def _read_dataset(path: Path) -> list[ListedVideo]:
     text = read_text(path, may_be_empty=True)
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
-    videos = [_listed(path, f'{path}, line {line}', row) for line, row in rows]
+    videos = [_listed(path, Record(path, f'line {line}', row)) for line, row in rows]
     if not videos:
         raise InputError(f'{path} lists no video, expected one in each line')
     return videos
@@ -201,32 +204,27 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             yield number, parse_json(f'{path}, line {number},', line)
 
 
-def _listed(path: Path, where: str, row: Any) -> ListedVideo:
-    if not isinstance(row, dict):
-        raise InputError(f'{where}: got {shown(row)}, expected an object with {", ".join(FIELDS)}')
-    unknown = sorted(set(row) - set(FIELDS))
-    if unknown or 'video' not in row:
-        wrong = f'there is no field {unknown[0]!r}' if unknown else "the field 'video' is missing"
-        raise InputError(f'{where}: {wrong}, expected {", ".join(FIELDS)}')
-    for field, value in row.items():
-        if value is not None and (not isinstance(value, str) or NO_CHARACTER.search(value)):
-            raise InputError(f'{where}: {field} is {shown(value)}, expected a text')
-    given = {field: value.strip() for field, value in row.items() if value and value.strip()}
-    if 'video' not in given:
-        raise InputError(f'{where}: the video is empty, name a video file or a folder of pictures')
-    files = {
-        field: path.parent / given[field]
+def _listed(path: Path, row: Record) -> ListedVideo:
+    given = {field: row.text(field, '').strip() for field in FIELDS}
+    for field in row.extra():
+        raise row.error(field, f'left out, or one of {", ".join(FIELDS)}')
+    for field, value in given.items():
+        if NO_CHARACTER.search(value):
+            raise row.error(field, 'a name')
+    if not given['video']:
+        raise row.error('video', 'a video file or a folder of pictures')
+    video, labels, boxes = (
+        path.parent / given[field] if given[field] else None
         for field in ('video', 'labels', 'boxes')
-        if field in given
-    }
-    out = PureWindowsPath(given['out']) if 'out' in given else None
-    if out is not None and (out.anchor or '..' in out.parts or not out.parts):
-        raise InputError(
-            f'{where}: out is {given["out"]}, expected a path below the output folder such as '
-            'day1/clip.json'
-        )
+    )
+    out = PureWindowsPath(given['out'])
+    if given['out'] and (out.anchor or '..' in out.parts or not out.parts):
+        raise row.error('out', 'a path below the output folder such as day1/clip.json')
+    assert video is not None
     return ListedVideo(
-        **files,
-        labels_video=given.get('labels_video'),
-        out=None if out is None else PurePosixPath(*out.parts),
+        video,
+        labels,
+        labels_video=given['labels_video'] or None,
+        boxes=boxes,
+        out=PurePosixPath(*out.parts) if given['out'] else None,
     )

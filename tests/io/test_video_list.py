@@ -110,9 +110,13 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
 @pytest.mark.parametrize(
     ('name', 'text', 'sentence'),
     [
-        ('s.csv', 'video,label\na.mp4,a.json\n', "line 2: there is no field 'label', expected vid"),
+        (
+            's.csv',
+            'video,label\na.mp4,a.json\n',
+            "line 2.label must be left out, or one of video, .* got 'a.json'",
+        ),
         ('s.csv', 'video,out\n', 'lists no video'),
-        ('s.csv', 'video,out\n,a.json\n', 'line 2: the video is empty'),
+        ('s.csv', 'video,out\n,a.json\n', 'line 2.video must be a video file or a folder'),
         ('s.csv', 'video,out\na, b.mp4,x.json\n', 'line 2: expected 2 values, as many as the h'),
         ('s.csv', 'video,out\na.mp4\n', 'line 2: expected 2 values'),
         ('s.csv', 'video,out\n"a.mp4,x.json\n', 'after line 1: unexpected end of data'),
@@ -122,10 +126,10 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
         ('s.csv', 'nothing', r's\.csv does not exist'),
         ('s.csv', 'video\n\xff\xfe\n', 'is not UTF-8 text'),
         ('s.jsonl', '', 'lists no video'),
-        ('s.jsonl', '{"video": 3}\n', 'line 1: video is 3, expected a text'),
+        ('s.jsonl', '{"video": 3}\n', 'line 1.video must be a string, got 3'),
         ('s.jsonl', '{"video": "a.mp4"\n', 'line 1, is not JSON'),
-        ('s.jsonl', '["a.mp4"]\n', r'line 1: got \[.a.mp4.\], expected an object'),
-        ('s.jsonl', '{"labels": "a.json"}\n', "line 1: the field 'video' is missing"),
+        ('s.jsonl', '["a.mp4"]\n', r'line 1 must be an object, got \[.a.mp4.\]'),
+        ('s.jsonl', '{"labels": "a.json"}\n', 'line 1.video is missing'),
     ],
 )
 def test_a_wrong_dataset_file_is_one_sentence(

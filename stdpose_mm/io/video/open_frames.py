@@ -14,6 +14,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import (
     PICTURE_SUFFIXES,
+    is_picture,
     kind_of_file,
     natural_order,
     require_no_stream,
@@ -42,27 +43,20 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
     require_no_stream(path)
     folder = Path(path)
     if folder.is_dir():
-        files = [
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith('.')
-        ]
+        files = sorted(filter(is_picture, folder.iterdir()), key=natural_order)
         _require_distinct(folder, files)
-        name = folder.resolve().name if files else str(path)
-        return PictureFrames([*sorted(files, key=natural_order)], name)
+        return PictureFrames([*files], folder.resolve().name if files else str(path))
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
-    if folder.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureFrames([folder], folder.stem)
-    return VideoFrames(folder)
+    is_one = folder.suffix.lower() in PICTURE_SUFFIXES
+    return PictureFrames([folder], folder.stem) if is_one else VideoFrames(folder)
 
 
 def _open_list(pictures: Sequence[Any]) -> FrameSource:
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4):
         # Its rows would be grey pictures.
-        raise InputError(
-            f'a video is one array {[*pictures.shape]}, which is a single picture, give a list'
-        )
+        shape = [*pictures.shape]
+        raise InputError(f'a video is one array {shape}, which is a single picture, give a list')
     pictures = list(pictures)
     if pictures and isinstance(pictures[0], np.ndarray):
         return ArrayFrames(pictures)
