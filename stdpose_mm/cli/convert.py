@@ -19,7 +19,7 @@ from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs, r
 
 from .argument_types import fraction, frame_rate
 from .command import Command
-from .options import CvatTolerance, LabelFileOptions
+from .options import CvatTolerance, LabelFileOptions, refuse_idle
 from .parser import argument, option
 
 if TYPE_CHECKING:
@@ -115,14 +115,9 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
     """
     from stdpose_mm.io.labels import sniff_format
 
-    if options.labels_size is not None and (
-        several or (options.source or sniff_format(options.input)) != 'yolo-pose'
-    ):
-        raise InputError(
-            '--labels-size is the size of pictures in fractions of which labels are given, as in '
-            f'YOLO-pose, but those of {options.input} are in pixels, leave it out; stdpose '
-            'propagate and stdpose review rescale labels to the size of a video'
-        )
+    if options.labels_size is not None:
+        in_pixels = several or (options.source or sniff_format(options.input)) != 'yolo-pose'
+        refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
     about_one = {
         '--video': options.video is not None,
         '--loaded-into-cvat': options.loaded_into_cvat is not None,
@@ -143,11 +138,8 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
             f'{options.output}: {target} needs the time of every frame, add --fps, the frames per '
             'second of the video'
         )
-    if options.fps is not None and target not in FORMATS_WITH_TIMES:
-        raise InputError(
-            f'--fps is for the times in {" and ".join(FORMATS_WITH_TIMES)}, but OUT '
-            f'{options.output} is written as {target}, which has none, leave it out'
-        )
+    has_times = target in FORMATS_WITH_TIMES
+    refuse_idle('--fps', options.fps is not None and not has_times, 'a format with times (trc)')
     options.require_cvat_output(target == 'cvat')
 
 

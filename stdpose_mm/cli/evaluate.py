@@ -52,18 +52,11 @@ def evaluate(options: EvaluateOptions) -> None:
     truth, predictions = options.truth, options.predictions
     names = label_files(truth)
     predicted = label_files(predictions)
-    for name in names:
-        if name not in predicted:
-            raise InputError(
-                f'{predictions / name}.json does not exist, expected a prediction file for every '
-                f'video of {truth}'
-            )
-    for name in predicted:
-        if name not in names:
-            raise InputError(
-                f'{predicted[name]} has no ground truth {truth / name}.json; '
-                'take it away or add the ground truth'
-            )
+    if alone := sorted(names.keys() ^ predicted.keys()):
+        raise InputError(
+            f'{alone[0]} is in one of {truth} and {predictions} only, expected a prediction file '
+            'for every file of ground truth, and no other'
+        )
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
     truths = {path: read_labels(path) for path in names.values()}

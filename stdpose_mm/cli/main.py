@@ -12,20 +12,11 @@ from stdpose_mm.cli.command import with_sentences
 from stdpose_mm.errors import InputError
 from stdpose_mm.version import __version__
 
-VERBS = {
-    'propagate': 'stdpose_mm.cli.propagate',
-    'plan': 'stdpose_mm.cli.plan',
-    'infer': 'stdpose_mm.cli.infer',
-    'review': 'stdpose_mm.cli.review',
-    'train': 'stdpose_mm.cli.train',
-    'test': 'stdpose_mm.cli.test',
-    'evaluate': 'stdpose_mm.cli.evaluate',
-    'convert': 'stdpose_mm.cli.convert',
-    'export': 'stdpose_mm.cli.export',
-    'cache': 'stdpose_mm.cli.cache',
-    'env': 'stdpose_mm.cli.env',
-}
-"""Verb -> module with ``main(arguments, prog)``; the first line of its docstring is its summary."""
+VERBS = (
+    *('propagate', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert', 'export'),
+    *('cache', 'env'),
+)
+"""Modules of this package, each with a command ``main``; its docstring begins with a summary."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def load_verb(verb: str) -> ModuleType:
     """Import the module of a verb."""
-    return import_module(VERBS[verb])
+    return import_module(f'stdpose_mm.cli.{verb}')
 
 
 def format_help() -> str:

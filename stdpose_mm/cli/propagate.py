@@ -45,7 +45,7 @@ from .argument_types import whole
 from .command import Command
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
-from .propagation_advice import format_accuracy, list_advice, list_doubts, print_label_summary
+from .propagation_advice import format_accuracy, list_advice
 from .videos import (
     VideoOptions,
     VideoResult,
@@ -285,8 +285,6 @@ def propagate_video(
     """
     from tqdm import tqdm
 
-    from stdpose_mm.io.labels import describe_frames
-
     from .progress import FrameProgress
 
     require_video(options.video, options.labels)
@@ -298,11 +296,7 @@ def propagate_video(
         propagator = _adapt(options, frames, labels)
     method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     state = _init_state(options, propagator, frames, labels)
-    if several:
-        for note in (describe_frames(labels), *list_doubts(state)):
-            print(f'{options.video}: {note}', file=sys.stderr)
-    else:
-        print_label_summary(state, [describe_frames(labels)])
+    _print_label_summary(options, state, labels, several)
     if models.detector is not None:
         detected = propagator.detect_in_video(state, models.detector)
         for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
@@ -330,6 +324,24 @@ def propagate_video(
         # The summary, which says it of every network, is printed for a single video.
         advice=[*warnings, *advice] if several else advice,
     )
+
+
+def _print_label_summary(
+    options: PropagateOptions, state: PropagationState, labels: VideoLabels, several: bool
+) -> None:
+    """Print what is labelled; of one of several videos, only what may be wrong with it."""
+    from stdpose_mm.io.labels import describe_frames
+    from stdpose_mm.review import format_summary, summarize_labels
+
+    summary = summarize_labels(
+        state.tracks, labels.skeleton, len(state.frames), state.frames.size, state.life_span
+    )
+    notes = [describe_frames(labels)]
+    if not several:
+        print(format_summary(summary, notes), flush=True)
+        return
+    for note in (*notes, *summary.warnings):
+        print(f'{options.video}: {note}', file=sys.stderr)
 
 
 def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:

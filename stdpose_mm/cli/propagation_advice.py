@@ -1,4 +1,4 @@
-"""What ``stdpose propagate`` says of labels and poses: doubts, accuracy, what to do next."""
+"""What ``stdpose propagate`` says of poses: accuracy, what to check, what to label next."""
 
 from __future__ import annotations
 
@@ -10,42 +10,11 @@ import numpy as np
 from stdpose_mm.text import counted
 
 if TYPE_CHECKING:
-    from stdpose_mm.apis.propagation_state import PropagationState
-    from stdpose_mm.review import LabelAccuracy, LabelSummary, TrackErrors
+    from stdpose_mm.review import LabelAccuracy, TrackErrors
     from stdpose_mm.structures import VideoLabels
 
 GOOD_ENOUGH = 0.95
 """Share of right joints for which the required number of further labels is printed."""
-
-
-def print_label_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
-    """Print what is labelled in a video, before poses are computed.
-
-    Args:
-        state: The video with its labels.
-        notes: Further remarks on the labels, one sentence each.
-    """
-    from stdpose_mm.review import format_summary
-
-    summary = _summarize(state)
-    if summary is not None and any(track.given for track in summary.tracks):
-        print(format_summary(summary, notes), flush=True)
-
-
-def list_doubts(state: PropagationState) -> list[str]:
-    """List one sentence for each kind of labels that may be wrong."""
-    summary = _summarize(state)
-    return [] if summary is None else summary.warnings
-
-
-def _summarize(state: PropagationState) -> LabelSummary | None:
-    from stdpose_mm.review import summarize_labels
-
-    if state.skeleton is None:
-        return None
-    return summarize_labels(
-        state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
-    )
 
 
 def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list[str]:

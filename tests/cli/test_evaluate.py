@@ -118,12 +118,12 @@ def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
 
 def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:
     (folders[1] / '020002_mpii_test.json').unlink()
-    _assert_refused(folders, capsys, '020002_mpii_test.json does not exist')
+    _assert_refused(folders, capsys, '020002_mpii_test is in one of')
 
 
 def test_an_extra_prediction_file_is_refused(folders, capsys) -> None:
     shutil.copy(folders[1] / '020002_mpii_test.json', folders[1] / 'extra.json')
-    _assert_refused(folders, capsys, 'extra.json has no ground truth')
+    _assert_refused(folders, capsys, 'extra is in one of')
 
 
 def test_another_number_of_frames_is_refused(folders, capsys) -> None:
