@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Iterator
 from numbers import Integral, Real
 from textwrap import shorten
-from types import NoneType
 
 PACKAGES = {
     'torch': ('PyTorch', 'train'),
@@ -44,19 +43,6 @@ class InputWarning(UserWarning):
     """
 
 
-WHAT_TO_DO = {
-    errno.ENOSPC: 'make room and start again',
-    errno.EDQUOT: 'make room and start again',
-    errno.EACCES: 'give a path with other permissions, or change them',
-    errno.EPERM: 'give a path with other permissions, or change them',
-    errno.EROFS: 'give a path on another disk',
-    errno.ENAMETOOLONG: 'give a shorter name',
-    errno.ELOOP: 'mend the symbolic links',
-    errno.EMFILE: 'raise the limit of open files (`ulimit -n`)',
-    errno.ENOMEM: 'close other programs or give less at once',
-}
-"""Error number of the operating system -> the end of a sentence."""
-
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 """Error numbers that occur in writing only; Python names no file with them."""
 
@@ -87,7 +73,7 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
         what: Subject of the error; by default the file that it names.
 
     Returns:
-        A sentence such as ``a.json: Permission denied, ...``, on one line.
+        A sentence such as ``a.json: Permission denied``, on one line.
     """
     if what is None and isinstance(error.filename, (str, bytes)):
         what = os.fsdecode(error.filename)
@@ -95,9 +81,7 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
         what = 'what is printed, or a file, cannot be written'
     # Errors of libraries may have a text and no number.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
-    advice = WHAT_TO_DO.get(error.errno or 0)
-    sentence = f'{reason}{f", {advice}" if advice else ""}'
-    return sentence if what is None else f'{what}: {sentence}'
+    return reason if what is None else f'{what}: {reason}'
 
 
 def cut_long(text: str) -> str:
@@ -119,8 +103,7 @@ def _find_refusal(error: BaseException) -> str | None:
         return None
     for link in _links(error):
         if isinstance(link, MemoryError) or type(link).__name__ == 'OutOfMemoryError':
-            told = f' ({one_line(link)})' if str(link) else ''
-            return f'there is not enough memory{told}, {WHAT_TO_DO[errno.ENOMEM]}'
+            return f'there is not enough memory ({one_line(link)}), give less at once'
         if isinstance(link, OSError):
             return ' '.join(os_error_text(link).split())
     return None
@@ -189,25 +172,6 @@ def require_choice(name: str, value: object, choices: Collection[str]) -> None:
         raise InputError(f'{name} must be one of {", ".join(choices)}, got {value!r}')
 
 
-def require_type(name: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:
-    """Raise :class:`InputError` unless an argument is of a type.
-
-    Args:
-        name: The argument's name, the subject of the sentence.
-        value: What was given.
-        kinds: The types allowed.
-        expected: What they are, in words.
-    """
-    if not isinstance(value, kinds):
-        raise InputError(f'{name} must be {expected}, got {_shown(value)}')
-
-
-def require_paths(**paths: object) -> None:
-    """Raise :class:`InputError` unless arguments, given by their names, are paths or None."""
-    for name, path in paths.items():
-        require_type(name, path, (str, os.PathLike, NoneType), 'a path')
-
-
 def require_device(device: object) -> None:
     """Raise :class:`InputError` unless PyTorch can use a device.
 
@@ -246,10 +210,6 @@ def missing_packages(*modules: str) -> str:
     verb = 'is' if len(modules) == 1 else 'are'
     more = " and OpenMMLab's packages, or run `make setup`" if extra == 'train' else ''
     return f'{names}, which {verb} not installed: install stdpose-mm[{extra}]{more}'
-
-
-def _shown(value: object) -> str:
-    return shorten(repr(value), width=80, placeholder=' ...')
 
 
 def one_line(error: BaseException) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import cv2
@@ -38,9 +37,7 @@ from stdpose_mm.errors import (
     InputError,
     InputWarning,
     require_choice,
-    require_paths,
     require_share,
-    require_type,
     require_whole,
 )
 from stdpose_mm.inference.estimate_video import estimate_video
@@ -147,14 +144,6 @@ class STDPoseInferencer(Pose2DInferencer):
         runtime: str | None = None,
         pose_every: int = 1,
     ) -> None:
-        require_type(
-            'model',
-            model,
-            (str, os.PathLike, Config, Mapping, NoneType),
-            'a config (a file, a loaded one, or a name)',
-        )
-        require_paths(weights=weights, det_model=det_model, det_weights=det_weights)
-        require_type('scope', scope, (str, NoneType), "a registry's name")
         require_whole('crops_at_once', crops_at_once, 1)
         if isinstance(model, os.PathLike):
             model = os.fspath(model)
@@ -226,9 +215,6 @@ class STDPoseInferencer(Pose2DInferencer):
                 positive.
         """
         require_whole('batch_size', batch_size, 1)
-        require_type(
-            'bboxes', bboxes, (Collection, NoneType), 'a list of boxes, or a dict of frame -> boxes'
-        )
         fps = self.video_info['fps'] if self._video_input else None
         time_of = clock_of(inputs) if isinstance(inputs, FrameSource) else None
         if isinstance(inputs, FrameSource) and not isinstance(bboxes, Mapping | None):

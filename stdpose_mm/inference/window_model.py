@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from stdpose_mm.errors import (
     one_line,
     require_choice,
     require_device,
-    require_type,
 )
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu
@@ -307,7 +305,6 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
     """Return the config, read from its file if necessary, and its test data set."""
-    require_type('config', config, (str, PathLike, Config), 'a config file or a loaded Config')
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
