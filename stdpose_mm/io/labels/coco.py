@@ -511,10 +511,7 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
         raise InputError('a COCO file needs at least one video, got none')
     for video in videos:
         if video.skeleton != videos[0].skeleton:
-            raise InputError(
-                f'video {video.name!r} has another skeleton than {videos[0].name!r}, expected one '
-                'skeleton for all videos of a COCO file'
-            )
+            raise InputError(f'{video.name!r} has another skeleton than {videos[0].name!r}')
     category = category_fields(videos[0])
     image_ids = iter(distinct_ids([f.image_id for v in videos for f in v.frames]))
     ids = iter(distinct_ids([p.extra.get('id') for v in videos for p in v.persons]))

@@ -128,10 +128,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     body = rows[layout.rows :]
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise InputError(
-                f'{path}: row {number} must have {len(rows[0])} columns as the first, got '
-                f'{len(row)}'
-            )
+            raise InputError(f'{path}: row {number} has {len(row)} columns, not {len(rows[0])}')
     if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
         return [_read_frames(path, layout, body)]
     pictures = []
@@ -147,11 +144,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
     """Read the predictions of a video, whose rows are frames."""
     if not layout.scorer:
-        raise InputError(
-            f'{path} has predictions with an empty scorer, expected the name of the network in the '
-            'first row, as in the name of the file <video><scorer>.csv; write it into every column '
-            'of that row'
-        )
+        raise InputError(f'{path} has an empty scorer, expected the name of the network in row 1')
     indices = [int(row[0][:18]) for row in rows]
     if indices and max(indices) > MAX_FRAME_INDEX:
         raise InputError(f'{path}: row of frame {max(indices)} is beyond 1e7')

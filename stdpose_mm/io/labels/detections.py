@@ -84,10 +84,7 @@ def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
         for image_id in of_video:
             other = video_of.setdefault(image_id, name)
             if other != name:
-                raise InputError(
-                    f'the videos {other!r} and {name!r} both have a picture of id {image_id}, give '
-                    'label files with ids that are distinct in the whole set'
-                )
+                raise InputError(f'{other!r} and {name!r} both have a picture of id {image_id}')
 
 
 def write_detections(detections: Detections, path: PathLike) -> None:

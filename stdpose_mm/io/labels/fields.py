@@ -113,10 +113,7 @@ def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> by
     limit = min(MAX_UNZIPPED, max(MAX_UNZIPPED_UNSEEN, MAX_RATIO * size))
     data = read(limit + 1)
     if len(data) > limit:
-        raise InputError(
-            f'{path} is larger than {limit / 2**20:.0f} MiB when unzipped, expected labels: '
-            'unzip it, if that is what it holds'
-        )
+        raise InputError(f'{path} is larger than {limit >> 20} MiB when unzipped, expected labels')
     return data
 
 

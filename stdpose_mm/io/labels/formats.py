@@ -109,10 +109,8 @@ def read_labels(
         videos = named
     if len(videos) != 1:
         raise InputError(
-            f'{path} holds {len(videos)} videos ({_names(videos)}), expected one; name the one to '
-            'read with --labels-video NAME (stdpose propagate, stdpose review), --video NAME '
-            '(stdpose convert, which can also write it to a file of its own) or the argument video '
-            'of read_labels'
+            f'{path} holds {len(videos)} videos ({_names(videos)}), expected one, give its name '
+            '(--labels-video of propagate and review, --video of convert, video in Python)'
         )
     return videos[0]
 
@@ -232,10 +230,7 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
     if format is not None:
         return format, None
     if Path(path).is_dir():
-        raise InputError(
-            f'{path} is a folder, expected a label file, or a folder with a file for each picture '
-            'of YOLO-pose, LabelMe, OpenPose or MMPose'
-        )
+        raise InputError(f'{path} is a folder, expected label files of one format in it')
     refuse_other_texts(path)
     data = read_json(path)
     for name, form in _FORMATS.items():
@@ -248,10 +243,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
     """Find the format of a file that is not JSON; None for possible JSON."""
     if is_hdf5(path):
         if Path(path).suffix != '.slp':
-            raise InputError(
-                f'{path} is an HDF5 file, expected a SLEAP project (.slp), or the CSV file that '
-                'DeepLabCut writes beside its .h5'
-            )
+            raise InputError(f'{path} is HDF5, expected SLEAP (.slp) or the CSV file of DeepLabCut')
         return 'sleap'
     refuse_foreign_bytes(path)
     head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
@@ -278,8 +270,7 @@ def _sniff_folder(folder: Path) -> str | None:
         ][:1]
     if len(found) > 1:
         raise InputError(
-            f'{folder} holds label files of YOLO-pose and of {found[1]}, say which to read (--from '
-            'of stdpose convert), or give a folder of one kind'
+            f'{folder} holds {" and ".join(found)}, give one kind or its format (--from)'
         )
     return found[0] if found else None
 

@@ -43,8 +43,7 @@ def select_held_out(
     if not selected:
         raise InputError(
             f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {len(files)} '
-            f'videos{f" of {owner}" if owner else ""}, give more videos or another share, or set '
-            'held_out_share=0 everywhere and give validation an ann_file of its own'
+            f'videos{f" of {owner}" if owner else ""}, give more videos or another share'
         )
     return selected
 

@@ -51,16 +51,10 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
-        raise InputError(
-            f'{path} holds people of {len(counts)} numbers of joints {sorted(counts)[:5]}, '
-            'expected one; give the files of one model'
-        )
+        raise InputError(f'{path} holds people of {len(counts)} numbers of joints, expected one')
     points = np.concatenate([person['keypoints'][person['scores'] > 0] for person in everybody])
     if len(points) and np.abs(points).max() <= 1:
-        raise InputError(
-            f'{path} holds fractions of the picture, expected pixels; run OpenPose with '
-            '--keypoint_scale 0'
-        )
+        raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
     remedy = 'convert them and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     return videos_of_pictures(path, pictures, skeleton, first_number=0)

@@ -126,8 +126,7 @@ def require_readable(labels: VideoLabels) -> None:
         if furthest > MAX_COORDINATE + 1e-6:
             raise InputError(
                 f'labels of frame {frame_index} of {labels.name} lie {furthest:.6g} pixels away, '
-                'beyond the 1e7 that can be read again: check where the given labels lie, and '
-                '--labels-size if that is given'
+                'beyond the 1e7 that can be read again: check the given labels and --labels-size'
             )
 
 

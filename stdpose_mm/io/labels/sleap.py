@@ -82,8 +82,7 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is no SLEAP project that sleap-io {sleap_io.__version__} can read: '
-            f'{type(error).__name__} {shown(str(error))}'
+            f'{path} is no SLEAP project: {type(error).__name__} {shown(str(error))}'
         ) from error
     tracks = _track_ids(project.tracks)
     names = _video_names(path, project.videos)
@@ -137,10 +136,7 @@ def _read_video(
 ) -> VideoLabels:
     where = f'{path}: video {name!r}'
     if video.crop_rect is not None:
-        raise InputError(
-            f'{where} is cropped within the project, expected labels on whole frames; save the '
-            'project without the crop'
-        )
+        raise InputError(f'{where} is cropped within the project, expected whole frames')
     instances: dict[int, list[Any]] = {}
     looked_at = set()
     for labelled in project.labeled_frames:

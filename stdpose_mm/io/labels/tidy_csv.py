@@ -34,17 +34,16 @@ def write_tidy_csv(
     writer = csv.writer(table, lineterminator='\n')
     writer.writerow(COLUMNS)
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
-        assert person.keypoint_sources is not None
         time = None if time_of is None else time_of(person.frame_index)
         for joint in person.labelled.nonzero()[0]:
             writer.writerow(
                 [
                     person.frame_index,
-                    '' if time is None else round(time, 6),
-                    '' if person.track_id is None else person.track_id,
+                    None if time is None else round(time, 6),
+                    person.track_id,
                     labels.skeleton.keypoint_names[joint],
                     *person.keypoints[joint].tolist(),
-                    '' if person.scores is None else float(person.scores[joint]),
+                    None if person.scores is None else float(person.scores[joint]),
                     person.keypoint_sources[joint],
                 ]
             )

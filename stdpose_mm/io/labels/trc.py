@@ -53,17 +53,13 @@ def write_trc(
     """
     placed = [person for person in labels.persons if person.labelled.any()]
     if any(person.track_id is None for person in placed):
-        raise InputError(
-            f'{path}: markers of TRC need identities, but {labels.name} has people without a track '
-            'id; write tidy-csv, or propagate the labels, which gives them ids'
-        )
+        raise InputError(f'{path}: TRC needs identities, {labels.name} has people without track id')
     people = sorted({person.track_id for person in placed if person.track_id is not None})
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
     if not 2 <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
         raise InputError(
-            f'{path}: TRC has a row for every frame and needs two or more, but from the first to '
-            f'the last of the {len(labels)} frames that {labels.name} lists there are '
-            f'{len(frames)}, propagate the labels first or correct the frame numbers'
+            f'{path}: TRC has a row for every frame and needs two or more, but {labels.name} lists '
+            f'{len(labels)} of {len(frames)}, propagate the labels first'
         )
     times = [None if time_of is None else time_of(frame) for frame in frames]
     if None in times:

@@ -148,10 +148,7 @@ def _parse_yaml(file: Path) -> Any:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             # No data.yaml needs aliases, which let a small file expand to a huge value.
             if isinstance(event, yaml.AliasEvent) or depth > _MAX_NESTING:
-                raise InputError(
-                    f'{file} has aliases (*name) or more than {_MAX_NESTING} levels, expected '
-                    'plain YAML'
-                )
+                raise InputError(f'{file} is not plain YAML of at most {_MAX_NESTING} levels')
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, InputError):
@@ -170,10 +167,7 @@ def _read_lines(file: Path) -> list[_Line]:
         if not len(values):
             continue
         if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
-            raise InputError(
-                f'{where} is {shown(text)}, expected the numbers class, x, y, width, height and '
-                'those of the joints'
-            )
+            raise InputError(f'{where} is {shown(text)}, expected class, box and joints as numbers')
         if len(values) <= 1 + _BOX:
             raise InputError(
                 f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'
@@ -192,8 +186,7 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
     more = widths[0] - count * dimensions
     if not 0 <= more <= 2:
         raise InputError(
-            f'{path} holds {widths[0]} numbers for the joints of a person, expected '
-            f'{count} x {dimensions} as kpt_shape says'
+            f'{path} holds {widths[0]} numbers, expected {count} x {dimensions} (kpt_shape)'
         )
     last = joints[:, -1]
     is_id = more == 1 and bool(((last == np.round(last)) & (last >= 1)).all())
@@ -291,10 +284,7 @@ def _picture(
     if size is None and picture is not None:
         size = _picture_size(picture)
     if size is None and lines:
-        raise InputError(
-            f'{file} holds fractions of a picture that is not beside it, say how large the '
-            'pictures are with --labels-size (size=(width, height) in Python)'
-        )
+        raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
     return LabelledPicture(
         name=file.stem if picture is None else picture.name,
         people=[_person(line, layout, np.array(size, dtype=float)) for line in lines],

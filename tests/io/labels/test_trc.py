@@ -75,7 +75,7 @@ def test_numbers_keep_their_digits(tmp_path: Path):
     [
         (video(pose(4)), None, 'needs the time of every frame'),
         (video(pose(4)), lambda frame: None, 'needs the time of every frame'),
-        (video(pose(4, None)), at_25, 'people without a track id'),
+        (video(pose(4, None)), at_25, 'people without track id'),
         (video(pose(4), frames=(4,)), at_25, 'needs two or more'),
         (video(frames=()), at_25, 'needs two or more'),
     ],
