@@ -80,5 +80,5 @@ def test_a_written_file_is_read_back_and_in_cocos_form(pictures: Path, tmp_path:
         'image_id': 100, 'category_id': 1, 'bbox': [1, 2, 10, 10], 'score': 0.75,
     }  # fmt: skip
     again = read_detections(path)
-    assert again.of(102).boxes.tolist() == [[1, 2, 30, 10]]
+    assert again[102].boxes.tolist() == [[1, 2, 30, 10]]
     assert read_detections(path, score_thr=0.8) == {}
