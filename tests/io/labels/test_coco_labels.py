@@ -134,7 +134,9 @@ def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
 
     with pytest.raises(InputError, match=r"holds 2 videos \('a', 'b'\), expected one"):
         read_labels(tmp_path / 'all.json')
-    with pytest.raises(InputError, match=r'give its name \(--labels-video of .*, --video of convert'):
+    with pytest.raises(
+        InputError, match=r'give its name \(--labels-video of .*, --video of convert'
+    ):
         read_labels(tmp_path / 'all.json')
     with pytest.raises(InputError, match=r"holds no video named 'c', only 'a', 'b'$"):
         read_labels(tmp_path / 'all.json', video='c')

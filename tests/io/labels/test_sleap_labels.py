@@ -325,7 +325,7 @@ def test_without_sleap_io_the_user_is_told_what_to_install(
 def test_other_hdf5_files_are_refused(tmp_path: Path):
     (tmp_path / 'CollectedData_ann.h5').write_bytes(HDF5)
 
-    with pytest.raises(InputError, match='is HDF5, expected SLEAP .*CSV file of DeepLabCut'):
+    with pytest.raises(InputError, match=r'is HDF5, expected SLEAP .*CSV file of DeepLabCut'):
         read_labels(tmp_path / 'CollectedData_ann.h5')
 
 
