@@ -16,7 +16,7 @@ MAX_UNREADABLE = 64
 
 
 class BoxedFrame(NamedTuple):
-    """Hold a frame and the boxes of the people in it.
+    """A frame and the boxes of the people in it.
 
     Args:
         frame_index: 0-based.
@@ -31,7 +31,7 @@ class BoxedFrame(NamedTuple):
 
 
 class BoxInterpolator:
-    """Fill in the people of the frames between detections.
+    """Filler of the people of the frames between detections.
 
     Frames wait until no later detections can change their people. A person is interpolated between
     two detected frames that are at most ``MAX_STEPS`` steps of the detector apart.
@@ -68,39 +68,33 @@ class BoxInterpolator:
             start = self._tracks.get(track_id)
             if start is None:
                 # The first box is held for half of the frames before it.
-                held = (frame - before) // 2
-                step = self._num_steps
-                start = _Track(step, step, frame - held - 1, box, score, np.zeros(4))
-            velocity = np.zeros(4)
-            velocity[:2] = (_centre(box) - _centre(start.box)) / (frame - start.frame)
+                first = frame - (frame - before) // 2 - 1
+                start = _Track(self._num_steps, self._num_steps, first, box, score, np.zeros(4))
+            steps = frame - start.frame
             for between in range(start.frame + 1, frame):
-                share = (between - start.frame) / (frame - start.frame)
+                ratio = (between - start.frame) / steps
+                between_box = start.box + ratio * (box - start.box)
                 self._put(
-                    track_id,
-                    between,
-                    start.box + share * (box - start.box),
-                    start.score + share * (score - start.score),
+                    track_id, between, between_box, start.score + ratio * (score - start.score)
                 )
             self._put(track_id, frame, box, score)
+            velocity = np.zeros(4)
+            velocity[:2] = (_centre(box) - _centre(start.box)) / steps
             self._tracks[track_id] = _Track(
                 start.first_step, self._num_steps, frame, box, score, velocity
             )
         self._drop_detected_once()
-        oldest = self._num_steps - self.MAX_STEPS
-        lost = [track_id for track_id, track in self._tracks.items() if track.step <= oldest]
-        for track_id in lost:
-            self._extrapolate(track_id, self._tracks.pop(track_id))
+        for track_id, track in list(self._tracks.items()):
+            if track.step <= self._num_steps - self.MAX_STEPS:
+                self._extrapolate(track_id, self._tracks.pop(track_id))
 
     def pop_finished(self) -> Iterator[BoxedFrame]:
         """Yield the frames whose people no later detections change."""
         if len(self._detected_frames) == self.MAX_STEPS:
             while self._pending and self._pending[0].frame_index <= self._detected_frames[0]:
                 yield self._pending.popleft().boxed()
-        unreadable = sum(frame.picture is None for frame in self._pending)
-        while unreadable > MAX_UNREADABLE:
-            first = self._pending.popleft()
-            unreadable -= first.picture is None
-            yield first.boxed()
+        while sum(frame.picture is None for frame in self._pending) > MAX_UNREADABLE:
+            yield self._pending.popleft().boxed()
 
     def pop_rest(self) -> Iterator[BoxedFrame]:
         """Yield the frames that wait at the end of the video."""
@@ -120,13 +114,11 @@ class BoxInterpolator:
         The tracker forgets them too, except people detected in the first step.
         """
         step = self._num_steps - 1
-        once = [
-            t for t, track in self._tracks.items() if track.first_step == track.step == step > 1
-        ]
-        for track_id in once:
-            del self._tracks[track_id]
-            for frame in self._pending:
-                frame.people.pop(track_id, None)
+        for track_id, track in list(self._tracks.items()):
+            if track.first_step == track.step == step > 1:
+                del self._tracks[track_id]
+                for frame in self._pending:
+                    frame.people.pop(track_id, None)
 
     def _extrapolate(self, track_id: int, track: _Track) -> None:
         """Move a person on for half of the frames before the detections that missed him."""
@@ -144,23 +136,23 @@ class BoxInterpolator:
 
 @dataclass
 class _PendingFrame:
-    """Hold a frame whose people are not all known yet."""
+    """A frame whose people are not all known yet: track id -> box and score."""
 
     frame_index: int
     picture: np.ndarray | None
     people: dict[int, tuple[np.ndarray, float]] = field(default_factory=dict)
 
     def boxed(self) -> BoxedFrame:
-        if not self.people:
-            return BoxedFrame(self.frame_index, self.picture, NO_PEOPLE)
-        boxes, scores = zip(*self.people.values(), strict=True)
-        people = FrameBoxes(np.stack(boxes), np.array(scores), np.array(list(self.people)))
+        people = NO_PEOPLE
+        if self.people:
+            boxes, scores = zip(*self.people.values(), strict=True)
+            people = FrameBoxes(np.stack(boxes), np.array(scores), np.array([*self.people]))
         return BoxedFrame(self.frame_index, self.picture, people)
 
 
 @dataclass
 class _Track:
-    """Hold the last detection of a person, its step, and the step of the first detection."""
+    """The last detection of a person, its step, and the step of the first detection."""
 
     first_step: int
     step: int
@@ -171,5 +163,4 @@ class _Track:
 
 
 def _centre(box: np.ndarray) -> np.ndarray:
-    centre: np.ndarray = box[:2] + box[2:] / 2
-    return centre
+    return box[:2] + box[2:] / 2

@@ -23,7 +23,7 @@ otherwise (buffered IoU, Yang et al., WACV 2023)."""
 
 
 class PersonTracker:
-    """Assign track ids to detections, frame by frame.
+    """Tracker that assigns track ids to detections, frame by frame.
 
     ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: every track is predicted by a Kalman
     filter of its box; detections of high score are matched with the predicted boxes first, those of

@@ -71,16 +71,15 @@ class PoseIdentities:
 
         self._forget(frame_index)
         sure = scores >= SURE_JOINT
-        known_ids = list(self._known)
+        known_ids = np.array([*self._known], dtype=np.int64)
         similarity = self._similarity(frame_index, people.boxes, keypoints, sure)
-        allowed = np.where(similarity >= MIN_SIMILARITY, similarity, 0.0)
-        proposed = [self._own_id.get(t, (-1, -1))[0] for t in people.track_ids.tolist()]
-        same = np.array(proposed)[:, None] == np.array(known_ids, dtype=np.int64)[None]
-        gain = allowed + LOYALTY * same
+        proposed = np.array([self._own_id.get(t, (-1, -1))[0] for t in people.track_ids.tolist()])
+        gain = np.where(similarity >= MIN_SIMILARITY, similarity, 0.0)
+        gain += LOYALTY * (proposed[:, None] == known_ids)
         own = np.full(len(people), -1)
-        for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
-            if gain[row, column] > 0:
-                own[row] = known_ids[column]
+        rows, columns = linear_sum_assignment(gain, maximize=True)
+        matched = gain[rows, columns] > 0
+        own[rows[matched]] = known_ids[columns[matched]]
         for row in np.flatnonzero(own < 0):
             if proposed[row] not in own:
                 own[row] = proposed[row]
@@ -120,11 +119,9 @@ class PoseIdentities:
     ) -> None:
         before = self._known.get(number)
         velocity = np.zeros(2)
-        if before is not None:
-            both = before.sure & sure
-            if both.any():
-                motion = (keypoints[both] - before.keypoints[both]).mean(axis=0)
-                velocity = motion / (frame - before.frame)
+        if before is not None and (both := before.sure & sure).any():
+            motion = (keypoints[both] - before.keypoints[both]).mean(axis=0)
+            velocity = motion / (frame - before.frame)
         self._known[number] = _Known(frame, box, keypoints, sure, velocity)
 
     def _forget(self, frame_index: int) -> None:
