@@ -24,7 +24,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import MODELS
 from torch.utils.data import DataLoader
 
-from stdpose_mm.datasets.body import ClipWindowDataset
+from stdpose_mm.datasets.clip_window_dataset import ClipWindowDataset
 from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.engine.seeding import SeededInfiniteSampler, derive_seed, seed_generators
 from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy, pose_sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def browse() -> Callable[[Sequence[str]], int]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Dataclasses look for the module that they are in.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module.main
 

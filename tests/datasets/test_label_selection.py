@@ -80,7 +80,7 @@ def test_frames_in_which_a_person_is_not_labelled_are_asked_for_in_testing() -> 
 def test_drawn_window_never_shows_the_key() -> None:
     selection = LabelSelection(intervals=(3,), random_offset=True)
     video = select(selection, EVERY_FRAME)
-    windows = {selection.draw_window(video, video.tracks[0], 4, seed) for seed in range(50)}
+    windows = {selection.sample_window(video, video.tracks[0], 4, seed) for seed in range(50)}
     # Patterns 0, 3, 6, 9 and 2, 5, 8 (with the first frame); 1, 4, 7 holds the key.
     assert windows == {Window(3, 4, 6, True, True), Window(2, 4, 5, True, True)}
 
@@ -88,7 +88,7 @@ def test_drawn_window_never_shows_the_key() -> None:
 def test_drawn_window_repeats_with_its_seed() -> None:
     selection = LabelSelection(intervals=(3, 7), random_offset=True)
     video = select(selection, EVERY_FRAME)
-    first, again = (selection.draw_window(video, video.tracks[0], 4, 11) for _ in range(2))
+    first, again = (selection.sample_window(video, video.tracks[0], 4, 11) for _ in range(2))
     assert first == again
 
 

@@ -177,7 +177,7 @@ def test_testing_refuses_propagated_labels(filled: TinySet, task: str) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ({'propagated_weight': -1}, 'propagated_weight must not be negative, got -1'),
+        ({'propagated_weight': -1}, 'propagated_weight must not be negative'),
         ({'propagated_min_score': 2}, 'propagated_min_score must be in 0..1, got 2'),
         ({'label_interval': 3}, 'a.json holds propagated labels, which label_interval=3 does not'),
     ],

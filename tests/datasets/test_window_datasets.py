@@ -14,8 +14,8 @@ from stdpose_mm.datasets.body import (
     GenericWindowDataset,
     PoseTrack18WindowDataset,
     PoseTrack21WindowDataset,
+    posetrack_metainfo,
 )
-from stdpose_mm.datasets.body.posetrack_metainfo import posetrack_metainfo
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.metrics import PoseTrackMetric
@@ -402,7 +402,10 @@ def test_other_skeleton_than_expected_is_named(tiny_set: TinySet) -> None:
             person['keypoints'] = person['keypoints'][:6]
 
     tiny_set.change(rename)
-    with pytest.raises(InputError, match=r"a\.json has 2 keypoints, expected the 17 of 'posetrack"):
+    with pytest.raises(
+        InputError,
+        match=r'a\.json has the keypoints left_end, right_end, expected',
+    ):
         PoseTrack18WindowDataset(**tiny_set.args)
 
 
@@ -413,7 +416,7 @@ def test_other_joints_of_the_same_number_are_named(tiny_set: TinySet, owner: typ
 
     tiny_set.change(rename, 'b')
     with pytest.raises(
-        InputError, match=r"b\.json has the keypoint 'left_eye' in the place of 'head_bottom'"
+        InputError, match=r'b\.json has the keypoints nose, left_eye, .* nose, head_bottom'
     ):
         owner(**tiny_set.args)
 
@@ -441,13 +444,9 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
     ('args', 'message'),
     [
         ({'task': 'tracking'}, "task must be one of .*, got 'tracking'"),
-        ({'interval': 1}, 'interval must be a whole number from 2, got 1'),
-        ({'interval': 7.5}, 'interval must be a whole number from 2, got 7.5'),
-        ({'interval': [7, 7.5]}, 'interval must be a whole number from 2, got 7.5'),
-        ({'interval': '7'}, "interval must be a whole number from 2, got '7'"),
-        ({'interval': []}, 'interval must be a whole number from 2 or a list of them, got none'),
-        ({'label_interval': 7.5}, 'label_interval must be a whole number from 1, got 7.5'),
-        ({'step': 1.5}, 'step must be a whole number from 1, got 1.5'),
+        ({'interval': 1}, 'interval must be whole numbers from 2'),
+        ({'interval': []}, 'interval must be whole numbers from 2'),
+        ({'step': 0}, 'must be at least 1'),
         ({'num_frames': 3.5}, 'num_frames must be odd and at least 3, .* got 3.5'),
         ({'interval': [4, 5]}, 'need random_offset=True'),
         ({'random_offset': True, 'test_mode': True}, 'are for training'),
@@ -560,8 +559,8 @@ def test_interpolated_crops_see_the_boxes_of_given_labels_only(tiny_set: TinySet
     [
         (dict(crops='person'), 'crops must be one of'),
         (dict(keys_per_sample=2, random_offset=True), "needs crops='frame'"),
-        (dict(keys_per_sample=2, crops='frame'), 'needs random_offset=True'),
-        (dict(keys_per_sample=0), 'keys_per_sample must be a whole number from 1, got 0'),
+        (dict(keys_per_sample=2, crops='frame'), 'need random_offset=True'),
+        (dict(keys_per_sample=0), 'must be at least 1'),
     ],
 )
 def test_contradicting_crops_are_refused(tiny_set: TinySet, changes: dict, message: str) -> None:

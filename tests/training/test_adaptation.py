@@ -474,7 +474,7 @@ def test_a_step_that_is_halted_beyond_the_deadline_is_the_last(
 def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource) -> None:
     from mmengine.registry import init_default_scope
 
-    from stdpose_mm.datasets.body import ClipWindowDataset
+    from stdpose_mm.datasets.clip_window_dataset import ClipWindowDataset
     from stdpose_mm.engine.seeding import SampleIndex
 
     init_default_scope('mmpose')
@@ -526,7 +526,7 @@ def test_a_window_of_five_frames_also_shows_frames_between(
 ) -> None:
     from mmengine.registry import init_default_scope
 
-    from stdpose_mm.datasets.body import ClipWindowDataset
+    from stdpose_mm.datasets.clip_window_dataset import ClipWindowDataset
     from stdpose_mm.engine.seeding import SampleIndex
 
     init_default_scope('mmpose')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from mmpose.registry import DATASETS
 
 from stdpose_mm.constants import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,
@@ -30,7 +30,6 @@ from stdpose_mm.io.labels.detections import (
 )
 from stdpose_mm.structures import (
     NO_PEOPLE,
-    NUM_FRAMES,
     PersonLabel,
     Skeleton,
     VideoFrame,
@@ -134,7 +133,8 @@ class BaseWindowDataset(BaseDataset):
             logs their number; in testing, frames without a picture count as missed. An unreadable
             label file always raises.
         pipeline, test_mode: As in BaseDataset.
-        **kwargs: As in BaseDataset: ``metainfo``, ``indices``, ``serialize_data``, ...
+        **kwargs: Those of the arguments above that :class:`LabelSelection` takes, and as in
+            BaseDataset ``metainfo``, ``indices``, ``serialize_data``, ...
 
     Raises:
         InputError: If the data are missing or not as described, or the arguments contradict each
@@ -152,14 +152,7 @@ class BaseWindowDataset(BaseDataset):
         data_prefix: Mapping[str, str] | None = None,
         task: str = 'propagation',
         interval: int | Sequence[int] = 7,
-        random_offset: bool = False,
-        keys_per_sample: int = 1,
         crops: CropPolicy = 'window',
-        label_interval: int | None = None,
-        step: int = 1,
-        num_frames: int = NUM_FRAMES,
-        propagated_weight: float = 1.0,
-        propagated_min_score: float = 0.0,
         boxes: str | None = None,
         bbox_file: str | None = None,
         bbox_score_thr: float = 0.2,
@@ -170,26 +163,15 @@ class BaseWindowDataset(BaseDataset):
         test_mode: bool = False,
         **kwargs: Any,
     ) -> None:
-        if on_error not in ON_ERROR:
-            raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
-        if crops not in CROP_POLICIES:
-            raise InputError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
+        require_choice('on_error', on_error, ON_ERROR)
+        require_choice('crops', crops, CROP_POLICIES)
         self.crops = crops
         intervals: Any = interval if isinstance(interval, list | tuple) else (interval,)
-        self.selection = LabelSelection(
-            task=task,
-            intervals=tuple(intervals),
-            random_offset=random_offset,
-            keys_per_sample=keys_per_sample,
-            label_interval=label_interval,
-            step=step,
-            num_frames=num_frames,
-            propagated_weight=propagated_weight,
-            propagated_min_score=propagated_min_score,
-            test_mode=test_mode,
-        )
-        if keys_per_sample > 1 and crops == 'window':
-            raise InputError(f"keys_per_sample={keys_per_sample} needs crops='frame'")
+        names = {field.name for field in fields(LabelSelection)}
+        selection = {name: kwargs.pop(name) for name in names & {*kwargs}}
+        self.selection = LabelSelection(task, tuple(intervals), test_mode=test_mode, **selection)
+        if self.selection.keys_per_sample > 1 and crops == 'window':
+            raise InputError("keys_per_sample above 1 needs crops='frame'")
         self.box_policy = BoxPolicy(boxes, task, test_mode, bbox_file is not None)
         if crops == 'frame' and bbox_file is not None and task == 'estimation':
             raise InputError("crops='frame' needs to know who is who, detections do not say it")
@@ -204,7 +186,7 @@ class BaseWindowDataset(BaseDataset):
         super().__init__(
             ann_file=ann_file if isinstance(ann_file, str) else '',
             data_root=data_root,
-            data_prefix=dict(data_prefix) if data_prefix is not None else {'img': ''},
+            data_prefix=dict(data_prefix or {'img': ''}),
             pipeline=list(pipeline),
             test_mode=test_mode,
             **kwargs,
@@ -239,23 +221,15 @@ class BaseWindowDataset(BaseDataset):
         found = find_label_files(files, owner=owner, hint=self.DATA_HINT)
         return select_held_out(found, self.held_out_share, self.held_out, owner)
 
-    def require_bbox_file(self) -> None:
-        """Refuse a ``bbox_file`` that does not exist.
-
-        Raises:
-            InputError: If there is no such file; it says how to make one.
-        """
-        if self.bbox_file is not None and not os.path.isfile(self.bbox_file):
-            raise InputError(
-                f'{self.bbox_file} does not exist, expected detected boxes (bbox_file), write them '
-                'with tools/dataset_converters/detect_people.py'
-            )
-
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
         detections = None
         if self.bbox_file:
-            self.require_bbox_file()
+            if not os.path.isfile(self.bbox_file):
+                raise InputError(
+                    f'{self.bbox_file} does not exist, expected detected boxes (bbox_file), write '
+                    'them with tools/dataset_converters/detect_people.py'
+                )
             detections = read_detections(self.bbox_file, self.bbox_score_thr)
         self.left_out.clear()
         self.videos = []
@@ -320,21 +294,16 @@ class BaseWindowDataset(BaseDataset):
 
     def _require_joints(self, file: str, skeleton: Skeleton) -> None:
         """Refuse other joints, or another order of the joints, than those of the metainfo."""
-        of_index = self.metainfo['keypoint_id2name']
-        expected = tuple(of_index[index] for index in range(len(of_index)))
-        dataset_name = self.metainfo['dataset_name']
-        if skeleton.num_keypoints != len(expected):
+        expected = [name for _, name in sorted(self.metainfo['keypoint_id2name'].items())]
+        found = skeleton.keypoint_names
+        # Other spellings, and other names of about the same place, are no other joint.
+        if len(found) != len(expected) or any(
+            name_distance(own, wanted) is None for own, wanted in zip(found, expected, strict=True)
+        ):
             raise InputError(
-                f'{file} has {skeleton.num_keypoints} keypoints, expected the {len(expected)} '
-                f'of {dataset_name!r}'
+                f'{file} has the keypoints {", ".join(found)}, expected those of '
+                f'{self.metainfo["dataset_name"]!r} in their order: {", ".join(expected)}'
             )
-        for found, wanted in zip(skeleton.keypoint_names, expected, strict=True):
-            # Other spellings, and other names of about the same place, are no other joint.
-            if name_distance(found, wanted) is None:
-                raise InputError(
-                    f'{file} has the keypoint {found!r} in the place of {wanted!r}, expected the '
-                    f'keypoints of {dataset_name!r} in their order: {", ".join(expected)}'
-                )
 
     def _existing_frames(
         self, file: str, labels: VideoLabels, listings: dict[str, set[str]]
@@ -404,9 +373,9 @@ class BaseWindowDataset(BaseDataset):
                     item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 
-    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
-        """Draw the window of one training sample, see :meth:`LabelSelection.draw_window`."""
-        return self.selection.draw_window(video, track, key, seed)
+    def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+        """Draw the window of one training sample, see :meth:`LabelSelection.sample_window`."""
+        return self.selection.sample_window(video, track, key, seed)
 
     # One sample
 
@@ -423,12 +392,12 @@ class BaseWindowDataset(BaseDataset):
         window = item['window']
         if window is None:
             assert track is not None
-            window = self.draw_window(video, track, item['key'], seed)
+            window = self.sample_window(video, track, item['key'], seed)
         windows = [window]
         if self.selection.keys_per_sample > 1:
             assert track is not None
             windows = [
-                replace(window, key=key) for key in self.selection.draw_keys(track, window, seed)
+                replace(window, key=key) for key in self.selection.sample_keys(track, window, seed)
             ]
         window, keys = windows[0], [one.key for one in windows]
         frames = (*window.before, *keys, *window.after)

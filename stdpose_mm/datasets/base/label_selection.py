@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_share, require_whole
+from stdpose_mm.errors import InputError, require_share
 from stdpose_mm.structures import (
     VideoLabels,
     Window,
@@ -51,40 +51,41 @@ class LabelSelection:
     test_mode: bool = False
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise InputError(f'task must be one of {TASKS}, got {self.task!r}')
-        if not self.intervals:
-            raise InputError('interval must be a whole number from 2 or a list of them, got none')
-        for interval in self.intervals:
-            require_whole('interval', interval, 2)
-        if self.label_interval is not None:
-            require_whole('label_interval', self.label_interval, 1)
-        require_whole('step', self.step, 1)
-        require_whole('keys_per_sample', self.keys_per_sample, 1)
-        require_num_frames(self.num_frames)
-        if self.num_frames > NUM_FRAMES and self.keys_per_sample > 1:
-            raise InputError(
-                f'keys_per_sample={self.keys_per_sample} needs num_frames={NUM_FRAMES}, because '
-                f'each key frame has further auxiliary frames of its own, got {self.num_frames}'
-            )
-        if self.propagated_weight < 0:
-            raise InputError(
-                f'propagated_weight must not be negative, got {self.propagated_weight}'
-            )
         require_share(propagated_min_score=self.propagated_min_score)
-        if self.keys_per_sample > 1 and not self.random_offset:
-            raise InputError(
-                f'keys_per_sample={self.keys_per_sample} needs random_offset=True, which draws them'
-            )
-        if len(self.intervals) > 1 and not self.random_offset:
-            raise InputError(f'the intervals {self.intervals} need random_offset=True')
-        if self.test_mode and (self.random_offset or self.label_interval is not None):
-            raise InputError('random_offset and label_interval are for training, not test_mode')
-        if self.random_offset and (self.task != 'propagation' or self.label_interval is not None):
-            raise InputError(
+        require_num_frames(self.num_frames)
+        is_random, thinned = self.random_offset, self.label_interval is not None
+        for is_wrong, sentence in (
+            (self.task not in TASKS, f'task must be one of {TASKS}, got {self.task!r}'),
+            (
+                not self.intervals or min(self.intervals) < 2,
+                f'interval must be whole numbers from 2, got {list(self.intervals)}',
+            ),
+            (
+                min(self.step, self.keys_per_sample, self.label_interval or 1) < 1,
+                'step, keys_per_sample and label_interval must be at least 1',
+            ),
+            (self.propagated_weight < 0, 'propagated_weight must not be negative'),
+            (
+                self.keys_per_sample > 1 and self.num_frames > NUM_FRAMES,
+                f'keys_per_sample={self.keys_per_sample} needs num_frames={NUM_FRAMES}, because '
+                f'each key frame has further auxiliary frames, got {self.num_frames}',
+            ),
+            (
+                not is_random and (self.keys_per_sample > 1 or len(self.intervals) > 1),
+                'keys_per_sample above 1, and several intervals, need random_offset=True',
+            ),
+            (
+                self.test_mode and (is_random or thinned),
+                'random_offset and label_interval are for training, not test_mode',
+            ),
+            (
+                is_random and (self.task != 'propagation' or thinned),
                 "random_offset needs task='propagation' and the labels of all frames "
-                '(label_interval=None)'
-            )
+                '(label_interval=None)',
+            ),
+        ):
+            if is_wrong:
+                raise InputError(sentence)
 
     # The labels of a video
 
@@ -184,7 +185,7 @@ class LabelSelection:
         own = track.among(given)
         return person_window(key, own, given, video.known, self.step, self.num_frames)
 
-    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+    def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw a pattern of given frames in which ``key`` is not given, and make the window.
 
         Args:
@@ -203,13 +204,13 @@ class LabelSelection:
                 break
         return self.window(video, track, key, given)
 
-    def draw_keys(self, track: Track, window: Window, seed: int | None) -> tuple[int, ...]:
+    def sample_keys(self, track: Track, window: Window, seed: int | None) -> tuple[int, ...]:
         """Draw further key frames between the auxiliary frames of a window.
 
         Args:
             track: The person; every key frame is one of its labelled frames.
             window: The window of the first key frame.
-            seed: As in :meth:`draw_window`.
+            seed: As in :meth:`sample_window`.
 
         Returns:
             ``keys_per_sample`` frames, ascending, including the window's own key frame; repeated

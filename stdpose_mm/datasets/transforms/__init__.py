@@ -3,12 +3,13 @@
 from .generate_window_target import GenerateWindowTarget
 from .load_window import LoadWindow
 from .pack_window_inputs import PackWindowInputs
-from .window_degradation import WindowDegradation
-from .window_photometric import WindowPhotometric
-from .window_random_bbox_transform import WindowRandomBBoxTransform
-from .window_random_flip import WindowRandomFlip
-from .window_random_half_body import WindowRandomHalfBody
-from .window_topdown_affine import WindowTopdownAffine
+from .window_colours import WindowDegradation, WindowPhotometric
+from .window_geometry import (
+    WindowRandomBBoxTransform,
+    WindowRandomFlip,
+    WindowRandomHalfBody,
+    WindowTopdownAffine,
+)
 
 __all__ = [
     'GenerateWindowTarget',

@@ -8,10 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
-from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.errors import InputError, require_choice, require_share
 from stdpose_mm.structures.windows import interpolate_pose
-
-DRAWS = ('window', 'frame')
 
 
 @TRANSFORMS.register_module()
@@ -70,11 +68,10 @@ class GenerateWindowTarget(BaseTransform):
     ) -> None:
         super().__init__()
         require_share(aux_label_prob=aux_label_prob, label_dropout=label_dropout)
-        if aux_label_draw not in DRAWS:
-            raise InputError(f'aux_label_draw must be one of {DRAWS}, got {aux_label_draw!r}')
         if label_jitter < 0:
             raise InputError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)
+        require_choice('aux_label_draw', aux_label_draw, ('window', 'frame'))
         self.aux_label_prob = aux_label_prob
         self.aux_label_draw = aux_label_draw
         self.label_jitter = label_jitter
@@ -133,14 +130,6 @@ class GenerateWindowTarget(BaseTransform):
     def _jitter(self, keypoints: np.ndarray) -> np.ndarray:
         noise = np.random.standard_normal(keypoints.shape) * self.label_jitter
         return (keypoints + noise * self.encoder.scale_factor).astype(keypoints.dtype)
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(encoder={self.encoder}, '
-            f'aux_label_prob={self.aux_label_prob}, aux_label_draw={self.aux_label_draw!r}, '
-            f'label_jitter={self.label_jitter}, label_dropout={self.label_dropout}, '
-            f'test_mode={self.test_mode})'
-        )
 
 
 def labels_in_key_crops(

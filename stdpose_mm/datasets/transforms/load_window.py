@@ -65,9 +65,6 @@ class LoadWindow(BaseTransform):
         results['img_shape'] = results['ori_shape'] = results['img'][0].shape[:2]
         return results
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(on_error={self.on_error!r})'
-
 
 def _read(frames: list) -> list:
     # At the ends of a video and around labelled frames, frames of a window may be the same.

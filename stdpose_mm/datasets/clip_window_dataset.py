@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.datasets.base import BaseWindowDataset
-from stdpose_mm.datasets.base.video_tracks import Track, VideoTracks, tracks_of
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NUM_FRAMES, VideoLabels, Window
+
+from .base import BaseWindowDataset
+from .base.video_tracks import Track, VideoTracks, tracks_of
 
 
 class ClipWindowDataset(BaseWindowDataset):
@@ -74,7 +75,7 @@ class ClipWindowDataset(BaseWindowDataset):
         self.videos = [video]
         return list(self._windows(0, video, None))
 
-    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+    def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw which labels on either side of ``key`` are shown, if any."""
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         place = track.frames.index(key)

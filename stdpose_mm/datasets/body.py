@@ -1,0 +1,119 @@
+"""Datasets of windows of people, and of any other subject.
+
+MMPose's inferencers choose a detector by the name of this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
+
+from stdpose_mm.io.labels import read_posetrack
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+
+from .base import BaseWindowDataset
+
+_LOWER = ('hip', 'knee', 'ankle')
+
+# COCO's OKS sigmas; the points of the head have those of COCO's facial keypoints.
+_SIGMAS = {
+    'nose': 0.026,
+    'head_bottom': 0.025,
+    'head_top': 0.025,
+    'ear': 0.035,
+    'shoulder': 0.079,
+    'elbow': 0.072,
+    'wrist': 0.062,
+    'hip': 0.107,
+    'knee': 0.087,
+    'ankle': 0.089,
+}
+
+
+def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
+    """Make the metainfo under a dataset's name, with upper and lower body for RandomHalfBody."""
+    metainfo = POSETRACK_SKELETON.to_metainfo(dataset_name)
+    names = POSETRACK_SKELETON.keypoint_names
+    parts = [name.removeprefix('left_').removeprefix('right_') for name in names]
+    for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):
+        info['type'] = 'lower' if part in _LOWER else 'upper'
+    metainfo['sigmas'] = [_SIGMAS[part] for part in parts]
+    # The ears are never annotated, so a model's predictions for them have no meaning.
+    metainfo['joint_weights'] = [0.0 if part == 'ear' else 1.0 for part in parts]
+    return metainfo
+
+
+@DATASETS.register_module()
+class PoseTrack17WindowDataset(BaseWindowDataset):
+    """Windows of PoseTrack17: annolist JSONs as distributed, or converted to PoseTrack18's form.
+
+    Args and samples: see :class:`BaseWindowDataset`.
+    """
+
+    METAINFO = posetrack_metainfo('posetrack17')
+    DATA_HINT = (
+        'get PoseTrack17 from https://posetrack.net and lay it out '
+        'as docs/guide/data.md says, or set data_root'
+    )
+
+    def read_labels(self, path: str) -> VideoLabels:
+        """Read the labels of one file of either form."""
+        return read_posetrack(path)
+
+
+@DATASETS.register_module()
+class PoseTrack18WindowDataset(BaseWindowDataset):
+    """Windows of PoseTrack18: one COCO-like JSON per video, pictures by ``file_name``.
+
+    Args and samples: see :class:`BaseWindowDataset`.
+    """
+
+    METAINFO = posetrack_metainfo('posetrack18')
+    DATA_HINT = (
+        'get PoseTrack18 from https://posetrack.net, or generate videos of its form with '
+        'tools/dataset_converters/make_synthetic_posetrack.py, and lay them out as '
+        'docs/guide/data.md says, or set data_root'
+    )
+
+
+@DATASETS.register_module()
+class PoseTrack21WindowDataset(BaseWindowDataset):
+    """Windows of PoseTrack21: one COCO-like JSON per video, pictures by ``file_name``.
+
+    Args and samples: see :class:`BaseWindowDataset`.
+    """
+
+    METAINFO = posetrack_metainfo('posetrack21')
+    DATA_HINT = (
+        'get the annotations from https://github.com/anDoer/PoseTrack21 and the pictures '
+        '(those of PoseTrack18) from https://posetrack.net, and lay them out as '
+        'docs/guide/data.md says, or set data_root'
+    )
+
+
+@DATASETS.register_module()
+class GenericWindowDataset(BaseWindowDataset):
+    """Windows of videos with any skeleton: people, hands, animals.
+
+    Args:
+        dataset_name: Name of the data set in the metainfo.
+        *args: See :class:`BaseWindowDataset`, also for the samples.
+        **kwargs: See there; ``metainfo`` by default is that of the skeleton in the first label
+            file's ``categories``, left and right told apart by the joints' names.
+
+    Raises:
+        InputError: If a label file has other keypoints than the metainfo.
+    """
+
+    def __init__(self, *args: Any, dataset_name: str = 'generic', **kwargs: Any) -> None:
+        self._dataset_name = dataset_name
+        super().__init__(*args, **kwargs)
+
+    def _join_prefix(self) -> None:
+        # The first step of BaseDataset's construction after which the label files are known.
+        super()._join_prefix()
+        if not self._metainfo:
+            skeleton = self.read_labels(self.label_files()[0]).skeleton
+            self._metainfo = parse_pose_metainfo(skeleton.to_metainfo(self._dataset_name))
