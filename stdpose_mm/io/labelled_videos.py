@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import files_by_video, find_label_files, frame_sources, read_labels
-from stdpose_mm.io.video import FrameSource, FrameView, UnavailableFrames, open_frames
+from stdpose_mm.io.video import FrameSource, FrameView, PooledFrames, UnavailableFrames, open_frames
 from stdpose_mm.structures import VideoLabels
 
 MAX_FRAMES = 5_000_000
@@ -76,13 +76,14 @@ def open_video(
     elif in_video is None:
         return FrameView(open_frames(paths), nearest)
     else:
-        video = open_frames(path)
-        if len(video) <= indices[-1]:
+        frames = PooledFrames(path, [indices[row] for row in nearest])
+        length = len(frames.source)
+        if length <= indices[-1]:
             raise InputError(
-                f'{path} has {len(video)} frames, but the labels of video {labels.name!r} list '
-                f'frame {indices[-1]}, give the video that was labelled'
+                f'{path} has {length} frames, but the labels of video {labels.name!r} list frame '
+                f'{indices[-1]}, give the video that was labelled'
             )
-        return FrameView(video, [indices[row] for row in nearest])
+        return frames
     sentence = (
         f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
         f'as --image-root (pictures) or --video-root (video files){way_out}'

@@ -11,7 +11,7 @@ from .frame_source import (
     known_times,
     presentation_times,
 )
-from .open_frames import open_frames, read_frame
+from .open_frames import PooledFrames, open_frames, read_frame
 from .pictures import ArrayFrames, PictureFrames, read_picture, to_bgr, write_picture
 from .video_frames import VideoFrames
 from .video_writer import require_timing, write_video
@@ -21,6 +21,7 @@ __all__ = [
     'FrameSource',
     'FrameView',
     'PictureFrames',
+    'PooledFrames',
     'UnavailableFrames',
     'VideoFrames',
     'cache_frames',

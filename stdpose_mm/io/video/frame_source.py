@@ -189,13 +189,20 @@ class FrameView(FrameSource):
         kept: Iterable[int] = (),
         cache_bytes: int = 0,
     ) -> None:
-        self.source, self.indices = source, indices
+        self._source: FrameSource | None = source
+        self.indices = indices
         self.name, self.fps, self.size = source.name, source.fps, source.size
         self.audio_path = source.audio_path if indices is None else None
         self.pixel_aspect = source.pixel_aspect
         self.has_picture_files = source.has_picture_files
         self._kept = {index: source[index] for index in kept}
         self._cache = FrameCache(cache_bytes) if cache_bytes else None
+
+    @property
+    def source(self) -> FrameSource:
+        """The video."""
+        assert self._source is not None
+        return self._source
 
     def __len__(self) -> int:
         return len(self.source if self.indices is None else self.indices)

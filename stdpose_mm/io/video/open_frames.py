@@ -20,7 +20,7 @@ from stdpose_mm.io.file_names import (
     require_no_stream,
 )
 
-from .frame_source import FrameSource
+from .frame_source import FrameSource, FrameView
 from .pictures import ArrayFrames, PictureFrames, read_picture
 from .video_frames import VideoFrames
 
@@ -94,9 +94,30 @@ def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
     """
     if index is None:
         return read_picture(path)
+    return np.asarray(_open_pooled(os.fspath(path))[index])
+
+
+class PooledFrames(FrameView):
+    """Frames of a video file that is closed while many others are read.
+
+    Args:
+        path: The video file.
+        indices: See :class:`FrameView`.
+    """
+
+    def __init__(self, path: str, indices: Sequence[int]) -> None:
+        super().__init__(_open_pooled(path), indices)
+        self._path, self._source = path, None
+
+    @property
+    def source(self) -> FrameSource:
+        """The video, opened again if need be."""
+        return _open_pooled(self._path)
+
+
+def _open_pooled(path: str) -> FrameSource:
     # A rewritten file counts as another video.
-    modified = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
-    return np.asarray(_open_version(os.fspath(path), modified)[index])
+    return _open_version(path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
 
 
 @lru_cache(maxsize=_OPEN_VIDEOS)
