@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from stdpose_mm.inference.onnx_window_backend import (
     ONNX_RECORD,
     WINDOW_INPUTS,
     WINDOWS_FILE,
-    STDPoseRecord,
 )
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import atomic_path
@@ -77,9 +77,9 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
         torch.zeros(2, num_joints, *size),
         torch.full((2,), 0.5),
     )
-    record = STDPoseRecord(
+    record = dict(
         joints=window_model.skeleton.keypoint_names,
-        trained=tuple(window_model.trained_joints.tolist()),
+        trained=window_model.trained_joints.tolist(),
         input_size=window_model.input_size,
         heatmap_size=window_model.heatmap_size,
         sigma=window_model.label_sigma,
@@ -109,7 +109,7 @@ def _write(
     module: nn.Module,
     inputs: dict[str, Tensor],
     outputs: tuple[str, ...],
-    record: STDPoseRecord,
+    record: dict[str, Any],
 ) -> None:
     onnx: Any = importlib.import_module('onnx')
     with atomic_path(path) as temporary:
@@ -126,5 +126,5 @@ def _write(
             )
         network = onnx.load(temporary)
         halve_weights(network)
-        onnx.helper.set_model_props(network, {ONNX_RECORD: record.to_json()})
+        onnx.helper.set_model_props(network, {ONNX_RECORD: json.dumps(record)})
         onnx.save(network, temporary)

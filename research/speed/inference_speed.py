@@ -18,12 +18,13 @@ from mmpose.apis.inferencers import Pose2DInferencer
 
 from stdpose_mm.constants import CropPolicy
 from stdpose_mm.detection import BoxedFrame
+from stdpose_mm.inference.estimate_video import PoseEstimator
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.propagation.window import see_every
+from stdpose_mm.propagation.window import SparseEstimator
 from stdpose_mm.structures import FrameBoxes, to_corners
 
 from .complexity import per_frame_model
@@ -85,9 +86,11 @@ def ours(
         batch_size: Crops, and windows, in one pass of the network.
         name: See :class:`Pipeline`.
         precision: See :class:`Pipeline`.
-        every: See :func:`~stdpose_mm.propagation.window.see_every`.
+        every: See :class:`SparseEstimator`.
     """
-    estimator = see_every(VideoPoseEstimator(backend, crops, batch_size), every)
+    estimator: PoseEstimator = VideoPoseEstimator(backend, crops, batch_size)
+    if every > 1:
+        estimator = SparseEstimator(estimator, every)
     if every > 1:
         name = f'{name}, every {every}'
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'

@@ -320,7 +320,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
     without_margin = calibrate(fuser, gaps).calibrator
     lowered = without_margin.offset - fuser.calibrator.offset
     assert lowered == pytest.approx(MARGIN_OF_GENERATED, abs=0.01)
-    model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
+    model = ['--fuser', out / 'fuser.onnx', '--config', out / 'pose.py']
     model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
     frames = out / 'generated' / 'images' / 'val' / labels.stem
     done = run('tools/propagate.py', frames, labels, '--out', dense, *model, cwd=ROOT)

@@ -30,7 +30,6 @@ from stdpose_mm.propagation.auto.trained_matcher import (
     SHIPPED_MATCHER,
     TrainedMatcher,
 )
-from stdpose_mm.structures import Skeleton
 from support.tiny_models import moving_pictures, window_model
 
 pytestmark = pytest.mark.slow
@@ -45,7 +44,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     init_default_scope('mmpose')
     export_matcher(JointMatcher(), folder / MATCHER_FILE)
-    export_stdpose(window_model(Skeleton(shipped_stdpose().record.joints)), folder, 'nothing')
+    export_stdpose(window_model(shipped_stdpose().skeleton), folder, 'nothing')
     return folder
 
 

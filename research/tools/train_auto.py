@@ -12,7 +12,7 @@ labelled videos of your own in two sets without a common source (``split_videos.
 that the fuser learns from heatmaps of videos which the network had not seen, and then on both.
 
 What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
-end ``fuser.pth``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
+end ``fuser.onnx``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
 ``--fuser``, ``--config`` and ``--checkpoint``; ``fuser.onnx`` is the fuser for use without PyTorch.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
@@ -47,7 +47,7 @@ def make_parser() -> CliParser:
     parser.add_output(
         '--work-dir',
         is_folder=True,
-        files=('fuser.pth', 'pose.py', 'pose.pth'),
+        files=('fuser.onnx', 'fuser.pth', 'pose.py', 'pose.pth'),
         required=True,
         help='folder for everything that is written',
     )
@@ -121,7 +121,7 @@ def train(args: argparse.Namespace) -> None:
         roots = Roots(args.image_root, args.video_root)
         trainer.train_on_labels(args.labels, args.start, roots)
     minutes = (time.monotonic() - begin) / 60
-    print(f'{minutes:.0f} minutes; fuser.pth, pose.py and pose.pth are in {args.work_dir}')
+    print(f'{minutes:.0f} minutes; fuser.onnx, pose.py and pose.pth are in {args.work_dir}')
 
 
 if __name__ == '__main__':

@@ -38,16 +38,15 @@ from stdpose_mm.errors import (
     InputWarning,
     require_choice,
     require_share,
-    require_whole,
 )
-from stdpose_mm.inference.estimate_video import estimate_video
+from stdpose_mm.inference.estimate_video import PoseEstimator, estimate_video
 from stdpose_mm.inference.frame_estimate import FrameEstimate
 from stdpose_mm.inference.torch_window_backend import load_backend
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.models.pose_estimators import WindowPoseEstimator
-from stdpose_mm.propagation.window import see_every
+from stdpose_mm.propagation.window import SparseEstimator
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR
@@ -144,7 +143,6 @@ class STDPoseInferencer(Pose2DInferencer):
         runtime: str | None = None,
         pose_every: int = 1,
     ) -> None:
-        require_whole('crops_at_once', crops_at_once, 1)
         if isinstance(model, os.PathLike):
             model = os.fspath(model)
         init_default_scope(scope)
@@ -155,11 +153,10 @@ class STDPoseInferencer(Pose2DInferencer):
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        estimator = VideoPoseEstimator(self._backend, crops, crops_at_once)
-        self.estimator = see_every(estimator, pose_every)
+        self.estimator: PoseEstimator = VideoPoseEstimator(self._backend, crops, crops_at_once)
+        if pose_every > 1:
+            self.estimator = SparseEstimator(self.estimator, pose_every)
         require_choice('tracker', tracker, TRACKERS)
-        require_whole('det_every', det_every, 1)
-        require_whole('min_track_frames', min_track_frames, 1)
         if smooth is not None:
             # Each video has a filter of its own, by its frame rate.
             build_smoother(smooth)
@@ -211,10 +208,8 @@ class STDPoseInferencer(Pose2DInferencer):
             The data sample of every frame and its picture.
 
         Raises:
-            InputError: If there are no boxes, they do not fit the video, or ``batch_size`` is not
-                positive.
+            InputError: If there are no boxes, or they do not fit the video.
         """
-        require_whole('batch_size', batch_size, 1)
         fps = self.video_info['fps'] if self._video_input else None
         time_of = clock_of(inputs) if isinstance(inputs, FrameSource) else None
         if isinstance(inputs, FrameSource) and not isinstance(bboxes, Mapping | None):

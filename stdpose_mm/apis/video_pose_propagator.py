@@ -155,7 +155,8 @@ class VideoPosePropagator:
         """
         if not self.propagator.describe_use():
             return []
-        gaps = TrackPlanner(len(state.frames), state.life_span).find_keys(state.tracks)
+        plans = TrackPlanner(len(state.frames), state.life_span).plan(state.tracks).values()
+        gaps = {gap.key for plan in plans for gap in plan.gaps}
         return self.propagator.describe_use(state.frames.name, gaps)
 
     def init_state(

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from stdpose_mm.detection import BoxSource, PersonDetector
+    from stdpose_mm.inference.estimate_video import PoseEstimator
     from stdpose_mm.inference.frame_estimate import FrameEstimate
     from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.io.labels.label_stream import LabelStream
@@ -221,7 +222,7 @@ def infer_video(
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, write_video
-    from stdpose_mm.propagation.window import see_every
+    from stdpose_mm.propagation.window import SparseEstimator
     from stdpose_mm.tracking.smoothing import build_smoother
 
     from .progress import describe_time
@@ -230,9 +231,9 @@ def infer_video(
     time_of, out = clock_of(frames), Path(options.out)
     model, detector = models
     box_source = _box_source(options, frames, detector)
-    estimator = see_every(
-        VideoPoseEstimator(model, options.crops, options.batch_size), options.pose_every
-    )
+    estimator: PoseEstimator = VideoPoseEstimator(model, options.crops, options.batch_size)
+    if options.pose_every > 1:
+        estimator = SparseEstimator(estimator, options.pose_every)
     smoother = (
         None if options.smooth is None else build_smoother(options.smooth, frames.fps, time_of)
     )

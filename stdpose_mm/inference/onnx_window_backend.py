@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,12 @@ FRAMES_FILE, WINDOWS_FILE = 'stdpose_frames.onnx', 'stdpose_windows.onnx'
 """Files of an STDPose that sees labels."""
 
 ONNX_RECORD = 'stdpose_mm.stdpose'
-"""Name of the entry of these files' metadata that holds :class:`STDPoseRecord` as JSON."""
+"""Name of the entry of these files' metadata that holds ``STDPOSE_RECORD`` as JSON."""
+
+STDPOSE_RECORD = ('joints', 'trained', 'input_size', 'heatmap_size', 'sigma', 'padding')
+"""Names of the joints, and which were trained; sizes in pixels, width first; standard deviation of
+a label's Gaussian in pixels of the heatmaps; factor by which a crop shows more than the person's
+box. 'trained_on' says in a few words what the network was trained on."""
 
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
@@ -92,7 +97,7 @@ class OnnxWindowBackend(WindowBackend):
         self.skeleton, self.trained_joints, self.num_frames = skeleton, trained_joints, num_frames
         self.batch_size, self._windows_at_once = batch_size, windows_at_once
         self._flip_indices, self._shift_heatmap = flip_indices, shift_heatmap
-        self.record: STDPoseRecord | None = None
+        self.record: dict[str, Any] = {}
         # A graph has no inputs that its network does without.
         self._taken = set() if fusion is None else {port.name for port in fusion.inputs}
         self.sees_windows = fusion is not None
@@ -141,13 +146,10 @@ class OnnxWindowBackend(WindowBackend):
             # bfloat16 is a setting of the runtime and uses the float32 graphs.
             name = graph_name(half, 'int8' if precision == 'int8' else 'float32')
             path = folder / name
-            if name not in description['files']:
+            if name not in description['files'] or not path.is_file():
                 raise InputError(
-                    f'{folder} holds no network in {precision}, export it with --int8 or choose '
-                    'float32'
+                    f'{folder} holds no {name}, export the network again, for int8 with --int8'
                 )
-            if not path.is_file():
-                raise InputError(f'{path} does not exist, export the network again')
             session = start_session(path, _EXPECTED, runtime, precision)
             if session.file_digest != description['files'][name]:
                 raise InputError(
@@ -182,11 +184,9 @@ class OnnxWindowBackend(WindowBackend):
             InputError: If onnxruntime is missing, a file cannot be read or run, or the two describe
                 different networks.
         """
-        frames, windows = (
-            start_session(folder / name, _EXPECTED_STDPOSE) for name in (FRAMES_FILE, WINDOWS_FILE)
-        )
-        record = _read_record(windows, folder / WINDOWS_FILE)
-        if record != _read_record(frames, folder / FRAMES_FILE):
+        frames, of_frames = _open_stdpose(folder / FRAMES_FILE)
+        windows, record = _open_stdpose(folder / WINDOWS_FILE)
+        if record != of_frames:
             raise InputError(
                 f'{FRAMES_FILE} and {WINDOWS_FILE} in {folder} are of different networks, give '
                 f'{_EXPECTED_STDPOSE}'
@@ -194,9 +194,14 @@ class OnnxWindowBackend(WindowBackend):
         backend = cls(
             frames,
             windows,
-            UdpCropCodec(record.input_size, record.heatmap_size, record.padding, record.sigma),
-            Skeleton(record.joints),
-            np.array(record.trained),
+            UdpCropCodec(
+                tuple(record['input_size']),
+                tuple(record['heatmap_size']),
+                record['padding'],
+                record['sigma'],
+            ),
+            Skeleton(tuple(record['joints'])),
+            np.array(record['trained']),
             # The maps of more windows do not stay in the processor's cache.
             batch_size=8,
             windows_at_once=4,
@@ -311,49 +316,12 @@ class UdpCropCodec:
         raise NotImplementedError('poses need the codec of MMPose, give a WindowModel as codec')
 
 
-@dataclass(frozen=True)
-class STDPoseRecord:
-    """A network's crops, heatmaps and joints, in the metadata of its files.
-
-    Args:
-        joints: Names of its K joints.
-        trained: [K] whether it was trained on the joint.
-        input_size: Width and height of the crops in pixels.
-        heatmap_size: Width and height of the heatmaps.
-        sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
-        padding: Factor by which a crop shows more than the person's box.
-        trained_on: What it was trained on, in a few words.
-    """
-
-    joints: tuple[str, ...]
-    trained: tuple[bool, ...]
-    input_size: tuple[int, int]
-    heatmap_size: tuple[int, int]
-    sigma: float
-    padding: float
-    trained_on: str
-
-    def to_json(self) -> str:
-        """Write the entry of a file's metadata."""
-        return json.dumps({field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> STDPoseRecord:
-        """Read what :meth:`to_json` wrote.
-
-        Raises:
-            LookupError: If an entry is missing.
-            ValueError: If the text is no JSON.
-        """
-        values = json.loads(text)
-        found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
-        lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
-        return cls(**{**found, **lists})
-
-
-def _read_record(session: OnnxSession, path: Path) -> STDPoseRecord:
+def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
+    """Start one of the graphs of an STDPose, and read what it says of the network."""
+    session = start_session(path, _EXPECTED_STDPOSE)
     try:
-        return STDPoseRecord.from_json(session.metadata[ONNX_RECORD])
+        record = json.loads(session.metadata[ONNX_RECORD])
+        return session, {name: record[name] for name in (*STDPOSE_RECORD, 'trained_on')}
     except (LookupError, ValueError) as error:
         raise InputError(
             f'{path} does not describe its joints ({one_line(error)}), give {_EXPECTED_STDPOSE}'

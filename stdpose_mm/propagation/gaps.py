@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 
 from stdpose_mm.constants import LifeSpan
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
@@ -19,13 +18,12 @@ NEVER = -1
 
 
 GapKey = tuple[int, range, bytes, bytes]
-"""What tells a gap from others of a video, before and after corrections: its track, its frames, and
-the poses at its ends."""
+"""Identity of a gap across edits: its track, its frames, and the poses at its ends."""
 
 
 @dataclass(frozen=True)
 class NearestLabels:
-    """Hold the nearest label of every joint of a track on one side of a gap.
+    """The nearest label of every joint of a track on one side of a gap.
 
     Args:
         frames: [K] frame indices, ``NEVER`` where the joint has no label on this side.
@@ -45,7 +43,7 @@ class NearestLabels:
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Describe consecutive frames without a label of some joints of a track, and the labels around.
+    """Consecutive frames without a label of some joints of a track, and the labels around.
 
     If every label determines the whole pose, all joints of a track share its gaps. If a label
     determines some joints only, the others have a longer gap across it, see :func:`find_gaps`.
@@ -92,9 +90,12 @@ class Gap:
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
-    def place(self) -> GapKey:
-        """Return what tells the gap from others of the video."""
-        return _place(self.track_id, self.frames, self.left, self.right)
+    def key(self) -> GapKey:
+        """Return the identity of the gap across edits."""
+        left, right = (
+            b'' if label is None else label.keypoints.tobytes() for label in (self.left, self.right)
+        )
+        return self.track_id, self.frames, left, right
 
     @property
     def given(self) -> list[int]:
@@ -183,7 +184,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class PresenceInterval:
-    """Describe consecutive frames in which a person is in the picture, according to the labels.
+    """Consecutive frames in which a person is in the picture, according to the labels.
 
     Args:
         frames: The frames, at least one.
@@ -278,29 +279,6 @@ def find_gaps(
     return gaps
 
 
-def find_gap_keys(track_id: int, labels: Mapping[int, PersonLabel], frames: range) -> set[GapKey]:
-    """Find what tells the gaps of :func:`find_gaps` from others, for which no boxes are needed.
-
-    Args:
-        track_id: The track.
-        labels: Frame index -> label; at least one.
-        frames: The frames of the interval.
-    """
-    in_order = [labels[time] for time in sorted(labels)]
-    ends = [None, *in_order, None]
-    return {
-        _place(track_id, between, ends[start + 1], ends[stop + 1])
-        for start, stop, between, _ in _runs_between_labels(in_order, frames)
-    }
-
-
-def _place(
-    track_id: int, frames: range, left: PersonLabel | None, right: PersonLabel | None
-) -> GapKey:
-    before, after = (b'' if label is None else label.keypoints.tobytes() for label in (left, right))
-    return track_id, frames, before, after
-
-
 def _runs_between_labels(
     labels: Sequence[PersonLabel], frames: range
 ) -> Iterator[tuple[int, int, range, np.ndarray]]:
@@ -322,17 +300,7 @@ def _runs_between_labels(
 
 
 def shared_frames(frames: range, others: range) -> range:
-    """Return the frames that two runs of frames share; empty if none.
-
-    Raises:
-        InputError: If one of them is no range, or leaves frames out.
-    """
-    for given in (frames, others):
-        if not isinstance(given, range) or given.step != 1:
-            raise InputError(
-                f'frames are {given!r}, expected a range without a step, give one such as '
-                'range(5, 8)'
-            )
+    """Return the frames that two runs of frames share; empty if none."""
     return range(max(frames.start, others.start), min(frames.stop, others.stop))
 
 
@@ -359,7 +327,7 @@ def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int
 
 
 class _NearestAlong:
-    """Hold the nearest and second nearest labels of each joint, from every place along a track.
+    """The nearest and second nearest labels of each joint, from every place along a track.
 
     Args:
         labels: L labels in order of time, at least one.

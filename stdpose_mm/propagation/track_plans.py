@@ -1,4 +1,4 @@
-"""Plans of the work on the tracks of a video: which gaps there are, and who is where in them."""
+"""Plans of the work on the tracks of a video: the gaps and boxes of each track."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.structures.boxes import box_ioa, enclose
 
-from .gaps import Gap, GapKey, find_gap_keys, find_gaps, find_presence_intervals
+from .gaps import Gap, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -36,7 +36,7 @@ person at a time, may find the joints of whoever is in front."""
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """Hold the labels of one track, and its ``gaps`` in order of time."""
+    """The labels of one track, and its ``gaps`` in order of time."""
 
     labels: Mapping[int, PersonLabel]
     gaps: Sequence[Gap]
@@ -125,15 +125,6 @@ class TrackPlanner:
                     plan, gaps=[_with_crowded(gap, frames, crowded) for gap in plan.gaps]
                 )
         return plans
-
-    def find_keys(self, tracks: Tracks) -> set[GapKey]:
-        """Find what tells the gaps of all tracks from those of other labels."""
-        return {
-            place
-            for track_id, labels in tracks.items()
-            for interval in find_presence_intervals(labels, self.num_frames, self.life_span)
-            for place in find_gap_keys(track_id, interval.labels, interval.frames)
-        }
 
     def find_affected(
         self, earlier: Tracks, later: Tracks, with_second_labels: bool, with_others: bool
@@ -240,7 +231,7 @@ def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:
 
 
 class _FoundBoxes(dict[int, np.ndarray]):
-    """Hold the boxes of a track by frame, each computed when it is first read."""
+    """The boxes of a track by frame, each computed when it is first read."""
 
     def __init__(self, track: TrackBoxes) -> None:
         super().__init__()

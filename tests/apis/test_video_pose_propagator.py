@@ -202,14 +202,6 @@ def test_a_person_may_be_marked_absent_and_come_back(linear, folder):
     assert results[4].bboxes[0].tolist() == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize('within', [range(0, 8, 2), [1, 2]])
-def test_frames_to_yield_that_are_no_run_are_refused(linear, folder, within):
-    state = linear.init_state(folder)
-    linear.add_labels(state, 0, 1, POSE)
-    with pytest.raises(InputError, match='expected a range without a step'):
-        linear.propagate_in_video(state, within=within)
-
-
 def test_messages_about_pictures_in_memory_read_well(linear, pictures):
     state = linear.init_state(list(pictures))
     with pytest.raises(InputError, match='but the list of pictures has 9 frames'):

@@ -48,6 +48,14 @@ labels; it finds something else than the labelled joints; somebody else covers t
 finds no joint between the labels."""
 
 
+_SENTENCES: dict[GapUse, str] = {
+    'not compared': 'in {} of these it has nothing at the labels',
+    'misses labels': 'in {} it misses the labels',
+    'crowded': 'in {} somebody else covers the person',
+    'finds nothing': 'in {} it finds nothing',
+}
+
+
 @dataclass
 class NetworkUse:
     """Note the gaps in which a network was used, and those in which it was not.
@@ -63,7 +71,7 @@ class NetworkUse:
 
     def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
         """Note what became of the network in a gap of a video, or in a chunk of it."""
-        key = frames.name, gap.place
+        key = frames.name, gap.key
         if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
         else:
@@ -98,15 +106,9 @@ class NetworkUse:
         is_doubtful = doubtful > total / 2
         if warn_for_video is not None and not is_doubtful:
             return ''
-        reasons = []
-        if count['not compared']:
-            reasons.append(f'in {count["not compared"]} of these it has nothing at the labels')
-        if count['misses labels']:
-            reasons.append(f'in {count["misses labels"]} it misses the labels')
-        if count['crowded']:
-            reasons.append(f'in {count["crowded"]} somebody else covers the person')
-        if count['finds nothing']:
-            reasons.append(f'in {count["finds nothing"]} it finds nothing')
+        reasons = [
+            sentence.format(count[use]) for use, sentence in _SENTENCES.items() if count[use]
+        ]
         used = count['used'] + count['not compared']
         text = '; '.join([f'{name}: used in {used} of {counted(total, "gap")}', *reasons])
         if is_doubtful:

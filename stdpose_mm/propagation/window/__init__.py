@@ -1,6 +1,6 @@
 """Pose networks that see the labelled frames around a frame."""
 
-from .sparse_estimator import SparseEstimator, see_every
+from .sparse_estimator import SparseEstimator
 from .window_propagator import (
     PerFramePropagator,
     SemanticMotionPropagator,

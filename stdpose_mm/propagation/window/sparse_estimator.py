@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.errors import require_whole
 from stdpose_mm.inference.estimate_video import PoseEstimator
 from stdpose_mm.inference.frame_estimate import FrameEstimate
 from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
@@ -48,12 +47,9 @@ class SparseEstimator:
 
     Args:
         estimator: Runs the network.
-        every: n, at least 1.
+        every: n, at least 1; for 1 the network estimates all frames.
         flow: Optical flow; a coarse DIS by default.
         max_miss: Share of the larger side of a box.
-
-    Raises:
-        ValueError: If ``every`` or ``max_miss`` is not positive.
     """
 
     def __init__(
@@ -63,10 +59,6 @@ class SparseEstimator:
         flow: FlowEstimator | None = None,
         max_miss: float = MAX_MISS,
     ) -> None:
-        if every < 1:
-            raise ValueError(f'every must be at least 1, got {every}')
-        if max_miss <= 0:
-            raise ValueError(f'max_miss must be positive, got {max_miss}')
         self.estimator = estimator
         self.every = every
         self.flow = flow or DISFlow(max_side=320, finest_scale=2)
@@ -85,47 +77,47 @@ class SparseEstimator:
         the network have the origin 'carried' and no heatmaps. ``max_waiting`` counts the frames
         that the network sees.
         """
-        stretches: deque[_Stretch] = deque()
+        gaps: deque[_Gap] = deque()
 
         def seen_by_network() -> Iterator[BoxedFrame]:
-            for number, (end, stretch) in enumerate(self._split(frames, keep_pictures)):
-                stretches.append(stretch)
+            for number, (end, gap) in enumerate(self._split(frames, keep_pictures)):
+                gaps.append(gap)
                 yield end._replace(frame_index=number)
 
         estimates = self.estimator.estimate(
             seen_by_network(), max_waiting, keep_pictures, keep_heatmaps
         )
-        return _fill(estimates, stretches)
+        return _fill(estimates, gaps)
 
     def _split(
         self, frames: Iterable[BoxedFrame], keep_pictures: bool
-    ) -> Iterator[tuple[BoxedFrame, _Stretch]]:
-        """Yield the frames for the network, and for each the stretch that ends with it."""
+    ) -> Iterator[tuple[BoxedFrame, _Gap]]:
+        """Yield the frames for the network, and for each the gap that ends with it."""
         before: BoxedFrame | None = None
         waiting: list[BoxedFrame] = []
         for frame in frames:
             waiting.append(frame)
             if frame.picture is None or before is None or len(waiting) == self.every:
-                yield from self._end_stretch(before, waiting, keep_pictures)
+                yield from self._end_gap(before, waiting, keep_pictures)
                 before = None if frame.picture is None else frame
                 waiting = []
         if waiting:
-            yield from self._end_stretch(before, waiting, keep_pictures)
+            yield from self._end_gap(before, waiting, keep_pictures)
 
-    def _end_stretch(
+    def _end_gap(
         self, before: BoxedFrame | None, frames: Sequence[BoxedFrame], keep_pictures: bool
-    ) -> Iterator[tuple[BoxedFrame, _Stretch]]:
+    ) -> Iterator[tuple[BoxedFrame, _Gap]]:
         """Carry poses to all frames but the last if that can be done, otherwise to none."""
         *between, end = frames
         flow = self._flow([before, *frames]) if before is not None and between else None
         if flow is None:
-            yield from ((frame, _Stretch(frame.frame_index)) for frame in frames)
+            yield from ((frame, _Gap(frame.frame_index)) for frame in frames)
             return
         if not keep_pictures:
             between = [frame._replace(picture=None) for frame in between]
-        yield end, _Stretch(end.frame_index, tuple(between), flow)
+        yield end, _Gap(end.frame_index, tuple(between), flow)
 
-    def _flow(self, frames: Sequence[BoxedFrame]) -> _StretchFlow | None:
+    def _flow(self, frames: Sequence[BoxedFrame]) -> _GapFlow | None:
         """Compute the flow around the people between the first and the last frame.
 
         Returns:
@@ -140,12 +132,13 @@ class SparseEstimator:
             return None
         if not len(carried):
             still = [np.zeros((1, 1, 2), np.float16)] * (len(frames) - 1)
-            return _StretchFlow(still, still)
+            return _GapFlow(still, still)
         region = _region(frames, pictures[0].shape)
         prepared = [self.flow.prepare(picture[region]) for picture in pictures]
-        flow = _StretchFlow(
-            [_half(self.flow(a, b)) for a, b in pairwise(prepared)],
-            [_half(self.flow(b, a)) for a, b in pairwise(prepared)],
+        # Half precision has a relative error of a thousandth.
+        flow = _GapFlow(
+            [self.flow(a, b).astype(np.float16) for a, b in pairwise(prepared)],
+            [self.flow(b, a).astype(np.float16) for a, b in pairwise(prepared)],
             np.array([region[1].start, region[0].start], float),
             np.divide(prepared[0].shape[1::-1], pictures[0][region].shape[1::-1]),
         )
@@ -154,8 +147,8 @@ class SparseEstimator:
 
 
 @dataclass(frozen=True)
-class _StretchFlow:
-    """Hold the flow from frame to frame in a region of the pictures.
+class _GapFlow:
+    """The flow from frame to frame in a region of the pictures.
 
     Args:
         forward: From each frame to the next, [h, w, 2] in pixels of the reduced region.
@@ -185,8 +178,8 @@ class _StretchFlow:
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """Hold the frames between two that the network sees.
+class _Gap:
+    """The frames between two that the network sees.
 
     Args:
         end: Index of the later one of these two.
@@ -196,7 +189,7 @@ class _Stretch:
 
     end: int
     between: Sequence[BoxedFrame] = ()
-    flow: _StretchFlow = field(default_factory=_StretchFlow)
+    flow: _GapFlow = field(default_factory=_GapFlow)
 
     def carry(self, before: FrameEstimate, after: FrameEstimate) -> Iterator[FrameEstimate]:
         """Carry the poses of both estimates to the frames between."""
@@ -225,31 +218,21 @@ class _Stretch:
             )
 
 
-def see_every(estimator: PoseEstimator, every: int) -> PoseEstimator:
-    """Let a network see every n-th frame only; for 1 return the estimator itself.
-
-    Raises:
-        InputError: If ``every`` is no whole number from 1.
-    """
-    require_whole('pose_every', every, 1)
-    return estimator if every == 1 else SparseEstimator(estimator, every)
-
-
 def _fill(
-    estimates: Generator[FrameEstimate, None, None], stretches: deque[_Stretch]
+    estimates: Generator[FrameEstimate, None, None], gaps: deque[_Gap]
 ) -> Generator[FrameEstimate, None, None]:
-    """Insert the frames between the estimates of the network, each of which ends a stretch."""
+    """Insert the frames between the estimates of the network, each of which ends a gap."""
     with closing(estimates):
         before: FrameEstimate | None = None
         for estimate in estimates:
-            stretch = stretches.popleft()
-            if before is not None and stretch.between:
-                yield from stretch.carry(before, estimate)
-            yield replace(estimate, frame_index=stretch.end)
+            gap = gaps.popleft()
+            if before is not None and gap.between:
+                yield from gap.carry(before, estimate)
+            yield replace(estimate, frame_index=gap.end)
             before = estimate
 
 
-def _missed(flow: _StretchFlow, boxes: np.ndarray) -> np.ndarray:
+def _missed(flow: _GapFlow, boxes: np.ndarray) -> np.ndarray:
     """Measure the forward-backward error of the flow for points in boxes [N, 4].
 
     Returns:
@@ -268,8 +251,3 @@ def _region(frames: Sequence[BoxedFrame], shape: tuple[int, ...]) -> tuple[slice
     corners = np.concatenate([to_corners(frame.people.boxes) for frame in frames])
     low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
     return region_around(low, high, _MARGIN * (high - low).max(), shape[1::-1])
-
-
-def _half(flow: np.ndarray) -> np.ndarray:
-    """Store flow in half precision: its relative error is a thousandth."""
-    return flow.astype(np.float16)

@@ -114,8 +114,8 @@ def test_gaps_between_labels_that_were_corrected_do_not_count(gap):
     use.note(FRAMES, gap, 'misses labels')
     use.note(FRAMES, moved, 'used')
     now = 'peaks: used in 0 of 1 gap; in 1 it misses the labels (right?)'
-    assert use.describe('peaks', 'right?', FRAMES.name, {gap.place}) == now
-    assert use.describe('peaks', 'right?', FRAMES.name, {moved.place}) == ''
+    assert use.describe('peaks', 'right?', FRAMES.name, {gap.key}) == now
+    assert use.describe('peaks', 'right?', FRAMES.name, {moved.key}) == ''
 
 
 class AmongAll(set):

@@ -219,9 +219,3 @@ def test_closing_it_closes_the_network():
     assert not network.is_closed
     estimates.close()
     assert network.is_closed
-
-
-@pytest.mark.parametrize(('every', 'max_miss'), [(0, 0.05), (3, 0)])
-def test_settings_must_be_positive(every, max_miss):
-    with pytest.raises(ValueError, match='got 0'):
-        SparseEstimator(ExactEstimator(), every, max_miss=max_miss)
