@@ -148,7 +148,7 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
 
 def size(person: PersonLabel) -> float:
     """Return the size of a person in pixels."""
-    return float(np.sqrt(person_box(person)[2:].prod())) if person.has_place else 1.0
+    return float(np.sqrt(person_box(person)[2:].prod())) if person.is_located else 1.0
 
 
 def add(total: Motion, truth: VideoLabels, poses: VideoLabels) -> None:

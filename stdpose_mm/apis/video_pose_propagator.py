@@ -293,14 +293,14 @@ class VideoPosePropagator:
             )
         except ValueError as error:
             raise InputError(f'label {place}: {error}') from error
-        if not label.has_place and not left_out:
+        if not label.is_located and not left_out:
             raise InputError(_NO_PLACE.format(person_id, frame_idx))
         if state.skeleton is None:
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         earlier = state.tracks.get(person_id, {}).get(frame_idx)
         if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
             label = correct_label(earlier, label)
-        if label.says_absent:
+        if label.is_absent:
             raise InputError(_NO_PLACE.format(person_id, frame_idx))
         _add(state, person_id, label)
 
@@ -349,7 +349,7 @@ class VideoPosePropagator:
         if joints is not None:
             assert state.skeleton is not None
             label = forget_joints(track[frame_idx], _joint_indices(state.skeleton, joints))
-            if label.has_place or not label.propagated.all():
+            if label.is_located or not label.propagated.all():
                 track[frame_idx] = label
                 return
         del track[frame_idx]

@@ -73,7 +73,7 @@ def convert(options: ConvertOptions) -> None:
         write_cvat_labels,
         write_labels,
     )
-    from stdpose_mm.structures.propagated_labels import take_as_given
+    from stdpose_mm.structures.propagated_labels import accept_predictions
 
     target = options.target or choose_format(options.output, name='OUT')
     guard_outputs(
@@ -88,7 +88,7 @@ def convert(options: ConvertOptions) -> None:
         for labels in _read_videos(options, several, target)
     ]
     if options.as_given is not None:
-        videos = [take_as_given(labels, options.as_given) for labels in videos]
+        videos = [accept_predictions(labels, options.as_given) for labels in videos]
     if target == MANY_VIDEOS_FORMAT:
         write_coco(videos, options.output)
     elif target == CVAT_LABELS:

@@ -216,7 +216,7 @@ def find_presence_intervals(
     current: dict[int, PersonLabel] = {}
     start: int | None = 0 if life_span == 'video' else None
     for frame in given:
-        if not labels[frame].says_absent:
+        if not labels[frame].is_absent:
             start = frame if start is None else start
             current[frame] = labels[frame]
             continue

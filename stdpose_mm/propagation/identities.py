@@ -74,7 +74,7 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
     """
     kept, moved = _split_at(tracks[person_id], frame_idx)
     for labels, where in ((kept, 'before'), (moved, 'from')):
-        if not any(label.has_place for label in labels.values()):
+        if not any(label.is_located for label in labels.values()):
             raise InputError(
                 f'person {person_id} has no label {where} frame {frame_idx}'
                 f'{" on" if where == "from" else ""}, label it there first'
@@ -109,14 +109,14 @@ def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Box
         InputError: If both have a position in one frame.
     """
     ending, staying = tracks[person_id], tracks[into]
-    both = [n for n in ending if n in staying and ending[n].has_place and staying[n].has_place]
+    both = [n for n in ending if n in staying and ending[n].is_located and staying[n].is_located]
     if both:
         raise InputError(
             f'persons {person_id} and {into} are both labelled in frame {min(both)}, take one '
             'of the labels back first'
         )
     first = {
-        one: min((n for n, p in track.items() if not p.says_absent), default=-1)
+        one: min((n for n, p in track.items() if not p.is_absent), default=-1)
         for one, track in ((person_id, ending), (into, staying))
     }
     name = _track_name(staying) or _track_name(ending)
@@ -124,8 +124,8 @@ def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Box
     for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
         for frame_idx, label in track.items():
             # A mark of absence before a person's first label says nothing of the other person.
-            is_before = label.says_absent and first[other] <= frame_idx < first[one]
-            if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
+            is_before = label.is_absent and first[other] <= frame_idx < first[one]
+            if not is_before and (frame_idx not in merged or merged[frame_idx].is_absent):
                 merged[frame_idx] = _of_person(label, into, name)
     del tracks[person_id]
     tracks[into] = merged
@@ -166,7 +166,7 @@ def _merge_boxes(
     """Merge the boxes of people, each given by its labels and boxes; the first has precedence."""
 
     def remoteness(track: Mapping[int, PersonLabel], frame_idx: int) -> tuple[bool, float]:
-        distances = (abs(n - frame_idx) for n, label in track.items() if label.has_place)
+        distances = (abs(n - frame_idx) for n, label in track.items() if label.is_located)
         return _is_gone(track, frame_idx + 1), min(distances, default=np.inf)
 
     merged = {}
@@ -182,4 +182,4 @@ def _merge_boxes(
 def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
     """Return whether the last label before a frame marks the person as absent."""
     before = [n for n in track if n < frame_idx]
-    return bool(before) and track[max(before)].says_absent
+    return bool(before) and track[max(before)].is_absent

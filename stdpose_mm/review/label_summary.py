@@ -90,7 +90,7 @@ def summarize_labels(
 def _summarize_track(
     track_id: int, labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan
 ) -> TrackSummary:
-    given = [frame for frame in sorted(labels) if labels[frame].has_place]
+    given = [frame for frame in sorted(labels) if labels[frame].is_located]
     used = np.any([labels[frame].labelled for frame in given], axis=0) if given else False
     gaps = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
@@ -100,7 +100,7 @@ def _summarize_track(
     return TrackSummary(
         track_id,
         tuple(given),
-        tuple(frame for frame in sorted(labels) if labels[frame].says_absent),
+        tuple(frame for frame in sorted(labels) if labels[frame].is_absent),
         tuple(frame for frame in sorted(labels) if labels[frame].propagated.any()),
         tuple(
             frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()

@@ -19,7 +19,7 @@ from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
 from stdpose_mm.review import summarize_labels
 from stdpose_mm.structures import Skeleton, VideoLabels
-from stdpose_mm.structures.propagated_labels import take_as_given
+from stdpose_mm.structures.propagated_labels import accept_predictions
 
 from .background import BackgroundWorker
 from .journal import LABEL_FILE, Journal, same_labels
@@ -141,7 +141,7 @@ def _starting_labels(
             loaded_into_cvat=inputs.loaded_into_cvat,
         )
         if labels.persons and all(person.source != 'given' for person in labels.persons):
-            labels = take_as_given(labels, options.as_given)
+            labels = accept_predictions(labels, options.as_given)
             options.say(
                 f'{inputs.labels} holds poses that were estimated: joints that score at least '
                 f'{options.as_given} are taken for labels to correct, all others are propagated '

@@ -72,7 +72,7 @@ class PersonPoses:
             if self.sources[frame] == GIVEN:
                 self.sources[frame] = PROPAGATED
             return
-        if label.says_absent:
+        if label.is_absent:
             self.show_absent(frame)
             return
         said = ~label.propagated
@@ -92,7 +92,7 @@ class PersonPoses:
         frame = person.frame_index
         scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
         # A label may say that the person is absent.
-        source = ABSENT if person.says_absent else SOURCES.index(person.source, GIVEN)
+        source = ABSENT if person.is_absent else SOURCES.index(person.source, GIVEN)
         changed = bool(
             self.sources[frame] != source
             or (self.visibility[frame] != person.visibility).any()

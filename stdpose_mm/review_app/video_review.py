@@ -137,7 +137,7 @@ class VideoReview:
         """Describe the video for the list of videos."""
         with self.lock:
             number = sum(
-                label.has_place for track in self.state.tracks.values() for label in track.values()
+                label.is_located for track in self.state.tracks.values() for label in track.values()
             )
             is_good = number and self._is_good(target)
             return {

@@ -28,7 +28,7 @@ def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
     return labels.with_persons([p for p in persons if p.source == 'given' or p.labelled.any()])
 
 
-def take_as_given(labels: VideoLabels, min_score: float) -> VideoLabels:
+def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     """Turn estimates into given labels: every joint that scores at least ``min_score`` is given.
 
     Any other joint loses its place and has to be propagated. People without any remaining joint,

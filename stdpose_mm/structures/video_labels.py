@@ -144,7 +144,7 @@ class PersonLabel:
                 object.__setattr__(self, name, box)
         if self.source not in SOURCES:
             raise ValueError(f'source must be one of {SOURCES}, got {self.source!r}')
-        if self.source == 'absent' and self.has_place:
+        if self.source == 'absent' and self.is_located:
             raise ValueError("a label with source 'absent' must have neither a joint nor a box")
         object.__setattr__(self, 'keypoint_sources', self._checked_sources())
 
@@ -189,12 +189,12 @@ class PersonLabel:
         return self.keypoint_sources == 'propagated'
 
     @property
-    def says_absent(self) -> bool:
+    def is_absent(self) -> bool:
         """Whether the label says that the person is absent: no joint or box, now or later.
 
         If given, the label holds from its frame until the next label that has a joint or a box.
         """
-        return not self.has_place and not self.propagated.any()
+        return not self.is_located and not self.propagated.any()
 
     def only_given(self) -> PersonLabel:
         """Remove the coordinates of propagated joints; they stay marked as propagated."""
@@ -217,7 +217,7 @@ class PersonLabel:
         return bool(self.labelled.any()) or self.has_box
 
     @property
-    def has_place(self) -> bool:
+    def is_located(self) -> bool:
         """Whether the label says where the person is, by a joint or a box, be it of the head."""
         return self.has_joint_or_box or self.head_box is not None
 
@@ -360,7 +360,7 @@ class VideoLabels:
 
 def count_sources(persons: Iterable[PersonLabel]) -> Counter[Source]:
     """Count poses by their source; a label without any place counts as absent."""
-    return Counter(person.source if person.has_place else 'absent' for person in persons)
+    return Counter(person.source if person.is_located else 'absent' for person in persons)
 
 
 def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
@@ -382,7 +382,7 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
         correction: The correction; its box, if it has one, replaces the earlier one. Without one,
             the earlier one stays as far as :func:`kept_box` says.
     """
-    if earlier.says_absent:
+    if earlier.is_absent:
         return correction
     said = ~correction.propagated
     scores = earlier.scores
@@ -431,7 +431,7 @@ def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
 
 def open_left_out(label: PersonLabel) -> PersonLabel:
     """Mark the joints that a label leaves out as to be propagated, unless the person is absent."""
-    if label.says_absent:
+    if label.is_absent:
         return label
     return forget_joints(label, np.flatnonzero(label.keypoint_sources == 'absent').tolist())
 

@@ -73,7 +73,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
             persons[position] = replace(persons[position], track_id=track_id)
         for person in (persons[position] for position in present):
             # A label without a place does not move the track.
-            if person.has_place and person.track_id is not None:
+            if person.is_located and person.track_id is not None:
                 before = tracks.get(person.track_id)
                 velocity = np.zeros(2) if before is None else _velocity(before.label, person)
                 tracks[person.track_id] = _Track(person, velocity)

@@ -55,8 +55,8 @@ def is_present(labels, frame, life_span):
     if life_span == 'labels' and not (earlier and later):
         return False
     if earlier:
-        return labels[max(earlier)].has_place
-    return labels[min(later)].has_place
+        return labels[max(earlier)].is_located
+    return labels[min(later)].is_located
 
 
 def same_bits(first, second):
@@ -74,7 +74,7 @@ def test_everyone_is_in_every_frame_once_and_given_labels_are_unchanged(
     video, blank, sparse, life_span, method
 ):
     num_frames, persons = sparse
-    assume(any(person.has_place for person in persons))
+    assume(any(person.is_located for person in persons))
     propagator = build_propagator(method)
     dense = propagate_labels(
         blank(num_frames), video(persons, num_frames), propagator, life_span=life_span
@@ -100,7 +100,7 @@ def test_everyone_is_in_every_frame_once_and_given_labels_are_unchanged(
             assert (person.scores <= 1).all()
         else:
             assert person.source == 'absent'
-            assert not person.has_place
+            assert not person.is_located
 
 
 POSE = [[10, 10], [20, 10], [10, 30]]

@@ -6,11 +6,11 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.structures.propagated_labels import (
+    accept_predictions,
     keep_certain,
     require_given,
     require_some_given,
     require_some_joint,
-    take_as_given,
 )
 
 POSE = np.array([[1.5, 2.0], [3.0, 4.0]])
@@ -74,7 +74,7 @@ def test_propagated_labels_are_no_truth():
 
 
 def test_estimates_that_are_certain_become_given():
-    (taken,) = take_as_given(video(label(0, 'propagated', [0.5, 0.49])), 0.5).persons
+    (taken,) = accept_predictions(video(label(0, 'propagated', [0.5, 0.49])), 0.5).persons
 
     assert taken.source == 'given'
     assert taken.keypoint_sources.tolist() == ['given', 'propagated']
@@ -84,7 +84,7 @@ def test_estimates_that_are_certain_become_given():
 
 def test_estimates_without_scores_are_certain_beside_others_that_have_scores():
     persons = (label(0, 'propagated', None), label(1, 'propagated', [0.5, 0.5]))
-    (taken,) = take_as_given(video(*persons), 1).persons
+    (taken,) = accept_predictions(video(*persons), 1).persons
     assert taken.frame_index == 0
     assert taken.given.all()
 
@@ -93,7 +93,7 @@ def test_given_joints_stay_given_whatever_their_scores():
     mixed = PersonLabel(
         0, POSE, [2, 2], 1, scores=[0.1, 0.9], keypoint_sources=['given', 'propagated']
     )
-    (taken,) = take_as_given(video(mixed), 0.5).persons
+    (taken,) = accept_predictions(video(mixed), 0.5).persons
     assert taken.given.all()
 
 
@@ -102,7 +102,7 @@ def test_whoever_nobody_gave_is_left_out():
     absent = PersonLabel(1, np.zeros((2, 2)), [0, 0], 1, source='absent')
     gone = PersonLabel(2, np.zeros((2, 2)), [0, 0], 1)
 
-    assert take_as_given(video(uncertain, absent, gone), 0.5).persons == (gone,)
+    assert accept_predictions(video(uncertain, absent, gone), 0.5).persons == (gone,)
 
 
 def test_estimates_alone_are_nothing_to_start_from():
@@ -123,13 +123,13 @@ def test_one_given_pose_is_something_to_start_from():
 
 def test_estimates_without_scores_are_not_taken_as_given():
     with pytest.raises(InputError, match=r'have no scores, by which those .* at least 0\.8'):
-        take_as_given(video(label(0, 'propagated', None)), 0.8)
+        accept_predictions(video(label(0, 'propagated', None)), 0.8)
 
 
 def test_scores_of_given_labels_judge_no_estimate():
     persons = label(0, 'given', [0.9, 0.9]), label(1, 'propagated', None)
     with pytest.raises(InputError, match='have no scores'):
-        take_as_given(video(*persons), 0.8)
+        accept_predictions(video(*persons), 0.8)
 
 
 def test_scores_are_not_advised_for_a_file_without_them():

@@ -257,7 +257,7 @@ def test_places_of_propagated_joints_can_be_taken_away():
 )
 def test_a_label_without_a_place_means_absence_unless_a_joint_is_to_come(sources, says):
     label = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), keypoint_sources=sources)
-    assert label.says_absent == says
+    assert label.is_absent == says
 
 
 def test_a_correction_changes_its_joints_only():
@@ -307,4 +307,4 @@ def test_a_correction_of_an_absent_person_brings_it_back():
 def test_joints_that_are_left_out_can_be_opened_but_not_absent_people():
     assert open_left_out(mixed()).keypoint_sources.tolist() == ['given', 'propagated', 'propagated']
     absent = PersonLabel(3, np.zeros((3, 2)), np.zeros(3))
-    assert open_left_out(absent).says_absent
+    assert open_left_out(absent).is_absent

@@ -401,7 +401,7 @@ def _read_person(annotation: Record, frame_index: int, skeleton: Skeleton) -> Pe
         # The writer computes the area again from the label's box.
         person.extra.pop('area', None)
     # COCO requires a box even for an absent person.
-    return person if person.has_place else replace(person, bbox=None)
+    return person if person.is_located else replace(person, bbox=None)
 
 
 def _annotations_of_people(record: Record) -> list[Record]:

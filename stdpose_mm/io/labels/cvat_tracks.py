@@ -281,7 +281,7 @@ class Track:
                 is_held = key_frame.visibility != NOT_LABELLED or key_frame.source == 'propagated'
                 held[joint] = 'propagated' if is_held else 'absent'
             label = self._label(frame_index, here, held, track_id)
-            if label.source != 'propagated' or label.has_place:
+            if label.source != 'propagated' or label.is_located:
                 yield label
 
     def _label(

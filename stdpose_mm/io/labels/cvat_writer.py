@@ -131,7 +131,7 @@ def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
     tracks: dict[int, list[PersonLabel]] = {}
     new_ids = unused_track_ids(set(labels.track_ids))
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
-        if not person.labelled.any() and (person.has_place or person.source == 'propagated'):
+        if not person.labelled.any() and (person.is_located or person.source == 'propagated'):
             continue
         track_id = next(new_ids) if person.track_id is None else person.track_id
         tracks.setdefault(track_id, []).append(person)

@@ -85,7 +85,7 @@ def test_an_export_of_cvat(export: Path):
     assert labels.persons[0].keypoints.tolist() == [[10, 20], [30.5, 40.25]]
     assert labels.persons[0].visibility.tolist() == [2, 1]
     assert labels.persons[1].visibility.tolist() == [2, 0]
-    assert (labels.persons[2].has_place, labels.persons[2].source) == (False, 'given')
+    assert (labels.persons[2].is_located, labels.persons[2].source) == (False, 'given')
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_point_is_left_out_where_it_was_made_outside(tmp_path: Path):
 
     assert labels[12].source == 'given'
     assert labels[12].keypoint_sources.tolist() == ['propagated', 'absent']
-    assert not labels[12].says_absent
+    assert not labels[12].is_absent
     assert labels[14].keypoint_sources.tolist() == ['given', 'absent']
     assert labels[16].keypoint_sources.tolist() == ['propagated', 'given']
 
@@ -201,7 +201,7 @@ def test_a_person_is_absent_when_the_last_point_is_outside(tmp_path: Path):
     second = skeleton_of(14, 0, point_of('nose', 1, outside=1))
     labels = read(tmp_path, xml_of(drawn(10), first, second))
 
-    assert (labels[12].says_absent, labels[14].says_absent) == (False, True)
+    assert (labels[12].is_absent, labels[14].is_absent) == (False, True)
 
 
 def test_a_point_that_was_made_occluded_is_given_as_that(tmp_path: Path):
@@ -266,7 +266,7 @@ def test_a_single_track_keeps_its_identity(tmp_path: Path):
     with pytest.warns(InputWarning, match='track 0 in frame 10 is a skeleton of one frame only'):
         labels = read(tmp_path, xml_of(drawn(10), finish(12)))
 
-    assert [(p.track_id, p.says_absent) for p in labels.values()] == [(0, False), (0, True)]
+    assert [(p.track_id, p.is_absent) for p in labels.values()] == [(0, False), (0, True)]
 
 
 def test_the_points_of_a_shape_may_be_outside(tmp_path: Path):

@@ -116,7 +116,7 @@ def test_all_corrections_at_once(through: Callable):
     hidden = at(back, 14, 3)
     assert hidden.source == 'given'
     assert hidden.keypoint_sources.tolist() == ['absent', 'propagated', 'propagated']
-    assert not hidden.says_absent
+    assert not hidden.is_absent
 
 
 def test_a_propagated_joint_that_is_moved_at_its_own_key_frame_is_given(through: Callable):
@@ -131,7 +131,7 @@ def test_who_leaves_in_cvat_is_absent_from_there_on(through: Callable):
     back = through(dense(given_frames=(0, 20)), lambda task: task.leave(0, 25))
 
     gone = at(back, 25, 3)
-    assert (gone.source, gone.says_absent) == ('given', True)
+    assert (gone.source, gone.is_absent) == ('given', True)
 
 
 def test_another_person_drawn_in_cvat_is_given_and_keeps_apart(through: Callable):
@@ -219,7 +219,7 @@ def test_shapes_beside_tracks_stay_people_of_their_own(empty_task: CvatTask, tmp
     with pytest.warns(InputWarning, match=message):
         labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
 
-    assert [(p.frame_index, p.track_id, p.says_absent) for p in labels.persons] == [
+    assert [(p.frame_index, p.track_id, p.is_absent) for p in labels.persons] == [
         (0, 0, False),
         (7, 1, False),
         (8, 1, True),

@@ -12,7 +12,7 @@ from stdpose_mm.io.labels import (
     write_labels,
 )
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.structures.propagated_labels import take_as_given
+from stdpose_mm.structures.propagated_labels import accept_predictions
 
 # As DeepLabCut's labelling tool writes it: the path over three columns, joints in its own order.
 ONE_ANIMAL = """\
@@ -272,7 +272,7 @@ def test_of_a_corrected_prediction_only_the_joint_without_a_likelihood_is_certai
 
     assert labels.persons[0].visibility.tolist() == [2, 2, 0]
     assert labels.persons[0].scores.tolist() == [0.01, 1, 0]
-    assert take_as_given(labels, 0.8).persons[0].given.tolist() == [False, True, False]
+    assert accept_predictions(labels, 0.8).persons[0].given.tolist() == [False, True, False]
 
 
 def test_one_animal_is_written_as_deeplabcut_writes_it(tmp_path: Path):

@@ -35,7 +35,7 @@ def test_the_format_of_a_written_file_is_found(tmp_path: Path, target: str, foun
     write_labels(sample(), tmp_path / 'labels', target)
 
     assert sniff_format(tmp_path / 'labels') == found
-    assert sum(p.has_place for p in read_labels(tmp_path / 'labels').persons) == 3
+    assert sum(p.is_located for p in read_labels(tmp_path / 'labels').persons) == 3
 
 
 @pytest.mark.parametrize(

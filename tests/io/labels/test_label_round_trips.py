@@ -65,7 +65,7 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
         replace(p, bbox=pose_extent(p.keypoints, p.labelled)) if p.bbox is None else p
         for p in labels.persons
     ]
-    with_boxes = [p if p.has_place else replace(p, bbox=None) for p in with_boxes]
+    with_boxes = [p if p.is_located else replace(p, bbox=None) for p in with_boxes]
     assert people_of(back) == people_of(labels.with_persons(with_boxes))
     assert frames_of(back) == frames_of(labels)
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
@@ -100,7 +100,7 @@ def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: 
     held = [
         p
         for p in labels.persons
-        if p.labelled.any() or not (p.has_place or p.source == 'propagated')
+        if p.labelled.any() or not (p.is_located or p.source == 'propagated')
     ]
     # Given joints keep all their digits, propagated ones two decimals.
     held = [
@@ -147,7 +147,7 @@ def test_a_person_who_leaves_and_returns_is_not_there_in_between(tmp_path: Path,
     persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
     back = through(sample(persons=persons), tmp_path, target)
 
-    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.is_located]
     assert sorted(present) == [(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)]
 
 
@@ -160,7 +160,7 @@ def test_an_absence_comes_back_as_it_was(tmp_path: Path, target: str, source: st
     back = through(sample(persons=(person(0, 4), gone, person(2, 4))), tmp_path, target)
 
     assert [p.source for p in back.persons] == ['given', source, 'given']
-    assert [p.has_place for p in back.persons] == [True, False, True]
+    assert [p.is_located for p in back.persons] == [True, False, True]
     assert content(back.persons[1].scores) == [0, 0, 0]
 
 
@@ -182,7 +182,7 @@ def test_cvat_gives_people_without_track_ids_tracks_of_their_own(tmp_path: Path)
     persons = (person(0, None), person(0, 4), person(1, None))
     back = through(sample(persons=persons), tmp_path, 'cvat')
 
-    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.is_located]
     assert sorted(present) == [(0, 4), (0, 5), (1, 6)]
 
 

@@ -54,7 +54,7 @@ def test_the_posetrack_pilot_round_trips(tmp_path: Path, target: str):
                 sorted(with_joints, key=lambda p: (p.frame_index, p.track_id))
             )
             # Where somebody is missing between two labels CVAT has to say "outside".
-            there = [person for person in back.persons if person.has_place]
+            there = [person for person in back.persons if person.is_located]
             back = back.with_persons(sorted(there, key=lambda p: (p.frame_index, p.track_id)))
         assert_same(labels, back)
 
