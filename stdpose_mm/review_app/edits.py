@@ -384,13 +384,16 @@ class EditHistory:
     Args:
         propagator: The API that changes labels.
         state: The video with its labels.
+
+    Attributes:
+        new_persons: Identifier of each edit -> the person that it has created, if any.
     """
 
     def __init__(self, propagator: VideoPosePropagator, state: PropagationState) -> None:
         self._propagator = propagator
         self._state = state
         self._entries: list[JournalEntry] = []
-        self._new_persons: dict[str, int | None] = {}
+        self.new_persons: dict[str, int | None] = {}
         self._done: list[tuple[JournalEntry, Change]] = []
         self._undone: list[tuple[JournalEntry, Change]] = []
 
@@ -398,13 +401,6 @@ class EditHistory:
     def revision(self) -> int:
         """Return the number of edits."""
         return len(self._entries)
-
-    def __contains__(self, edit_id: str) -> bool:
-        return edit_id in self._new_persons
-
-    def new_person_of(self, edit_id: str) -> int | None:
-        """Return the person that an edit has created; None if it has created none."""
-        return self._new_persons[edit_id]
 
     def counts(self) -> Counts:
         """Count labels, one per person and frame, that edits made and that exist, and actions."""
@@ -509,7 +505,7 @@ class EditHistory:
                 self._done.append((entry, change))
                 self._undone.clear()
         self._entries.append(entry)
-        self._new_persons[entry['id']] = change.new_person
+        self.new_persons[entry['id']] = change.new_person
 
     def _compare(
         self, before: Mapping[int, Mapping[int, PersonLabel]]

@@ -115,12 +115,12 @@ class Video(Counts):
     failed: str | None
 
 
-class VideoState(TypedDict):
-    """The row of a video in the list of the project."""
+class VideoState(TypedDict, total=False):
+    """The row of a video in the list of the project; without numbers until it is open."""
 
-    frames: int | None
-    people: int | None
-    labels: int | None
+    frames: int
+    people: int
+    labels: int
     state: Literal['loading', 'unavailable', 'unlabelled', 'in work', 'good enough']
     error: str | None
 

@@ -221,17 +221,9 @@ class ReviewProject:
         videos: list[ListedVideo] = []
         for number, inputs in enumerate(self._inputs):
             review, error = self._reviews.get(number), self._errors.get(number)
-            state: VideoState
+            state: VideoState = {'state': 'unavailable' if error else 'loading', 'error': error}
             if review is not None:
                 state = review.describe_state(self.options.target)
-            else:
-                state = {
-                    'frames': None,
-                    'people': None,
-                    'labels': None,
-                    'state': 'loading' if error is None else 'unavailable',
-                    'error': error,
-                }
             videos.append({'id': number, 'name': inputs.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',

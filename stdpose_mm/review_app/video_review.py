@@ -172,11 +172,9 @@ class VideoReview:
             last: The last of them.
 
         Raises:
-            InputError: If there are no such frames or person.
+            InputError: If there are no such frames.
         """
         frames = self._frames(first, last)
-        if person is not None and person not in self.shown.of:
-            raise InputError(f'there is no person {person}')
         with self.lock:
             names = () if self.state.skeleton is None else self.state.skeleton.keypoint_names
             report = self.guidance.report
@@ -217,7 +215,7 @@ class VideoReview:
         request = read_request(body)
         edit_id = request['id']
         with self.lock:
-            if edit_id in self._history:
+            if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
             reader = EditReader(request['edit'], self.state, self.shown.label, self.presets)
             entry = self._history.read(request, reader)
@@ -244,7 +242,7 @@ class VideoReview:
             'revision': self.revision,
             'touched': [],
             'persons': sorted(self.shown.of),
-            'person': self._history.new_person_of(edit_id),
+            'person': self._history.new_persons[edit_id],
             'frames': self.shown.describe([frame]) if is_frame else {},
             **self._history.counts(),
         }

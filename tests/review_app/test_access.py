@@ -135,7 +135,6 @@ def test_no_path_of_a_request_is_opened(page: Page, path: str):
         '/api/videos/0/poses?first=0&last=999999999',
         '/api/videos/0/timeline?columns=999999',
         '/api/videos/0/timeline?columns=0',
-        '/api/videos/0/timeline?person=77',
         '/api/videos/0/timeline?first=30&last=20',
         '/api/videos/0/guidance?target=nan',
         '/api/videos/0/guidance?target=2',
