@@ -134,7 +134,7 @@ class TrackErrors:
             cls(
                 np.array(list(track)),
                 np.array([_is_whole(person) for person in track.values()]),
-                np.stack([_expected_errors(person) for person in track.values()]),
+                np.stack([_probably_wrong(person) for person in track.values()]),
             )
             for track in labels.tracks().values()
         ]
@@ -242,7 +242,7 @@ def sum_by_frame(tracks: Sequence[TrackErrors], values: Sequence[np.ndarray]) ->
     return sums
 
 
-def _expected_errors(person: PersonLabel) -> np.ndarray:
+def _probably_wrong(person: PersonLabel) -> np.ndarray:
     if person.scores is None:
         return np.zeros(len(person.visibility))
     wrong = 1.0 - np.clip(person.scores, 0.0, 1.0)

@@ -84,7 +84,7 @@ class LabelAccuracy:
         return self.errors <= CORRECT_WITHIN
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval_95(self) -> tuple[float, float]:
         """Compute the 95 % interval of the share of right joints, for Jeffreys' prior."""
         from scipy.stats import beta
 
@@ -113,7 +113,7 @@ class LabelAccuracy:
         """Say how many joints were right, how many were expected to be, and which were not."""
         frames = sorted({label.frame_index for label in self.labels})
         span = np.median([label.after - label.before for label in self.labels])
-        low, high = (100 * limit for limit in self.interval)
+        low, high = (100 * limit for limit in self.interval_95)
         right, number = int(self.right.sum()), len(self.errors)
         text = (
             f'of the labels in {counted(len(frames), "frame")} ({ranges(frames)}), each hidden and '

@@ -149,13 +149,13 @@ def test_labels_of_which_no_joint_could_be_filled_in_count_for_nothing() -> None
 
 @pytest.mark.parametrize(('right', 'wrong'), [(3, 1), (40, 0), (0, 5)])
 def test_the_interval_holds_the_share_and_is_mirrored_for_errors(right: int, wrong: int) -> None:
-    low, high = measured(right, wrong).interval
+    low, high = measured(right, wrong).interval_95
     assert low - 0.05 < right / (right + wrong) < high + 0.05
-    assert measured(wrong, right).interval == pytest.approx((1 - high, 1 - low))
+    assert measured(wrong, right).interval_95 == pytest.approx((1 - high, 1 - low))
 
 
 def test_the_interval_of_many_joints_is_that_of_half_as_many_independent_ones() -> None:
-    low, high = measured(9000, 1000).interval
+    low, high = measured(9000, 1000).interval_95
     half = 1.96 * np.sqrt(0.9 * 0.1 / (0.5 * 10_000))
     assert (low, high) == pytest.approx((0.9 - half, 0.9 + half), abs=5e-4)
 

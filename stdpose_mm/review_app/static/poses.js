@@ -6,7 +6,6 @@
  * @property {'given'|'propagated'|'absent'} source
  * @property {number[][]|null} keypoints per joint x, y, visibility, score
  * @property {string|null} sources one letter a joint: g(iven), p(ropagated), a(bsent)
- * @property {number[]|null} box x, y, width, height
  * @property {boolean} pending its gap is not redone yet
  * @property {(number[]|null)[]|null} before its joints before the latest redo
  */
