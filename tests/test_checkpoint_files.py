@@ -227,38 +227,6 @@ def test_a_config_of_mmcv_does_not_reach_the_runner(tmp_path: Path) -> None:
 Run = Callable[..., tuple[int, str, list[str]]]
 
 
-@pytest.fixture
-def refuses(run_main: Run, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Check that a command refuses the malicious file ``bad.pth`` in one sentence."""
-    monkeypatch.chdir(tmp_path)
-    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
-
-    def check(main: Callable[[list[str]], int], *arguments: object) -> None:
-        code, _, errors = run_main(main, *arguments)
-        assert not marker.exists()
-        assert code == 2, errors
-        assert len(errors) == 1, errors
-        assert 'bad.pth holds shutil.copyfile' in errors[0]
-
-    return check
-
-
-@pytest.mark.parametrize('adapt', [[], ['--adapt']], ids=['as it is', 'adapted'])
-def test_the_model_of_a_method(
-    adapt: list[str],
-    refuses: Any,
-    movie: Path,
-    label_file: Path,
-    model_files: tuple[Path, Path],
-    tmp_path: Path,
-) -> None:
-    from stdpose_mm.cli.propagate import main
-
-    model = ['--config', model_files[0], '--checkpoint', 'bad.pth', '--method', 'stdpose']
-    refuses(main, movie, label_file, '--out', 'out.json', *model, *adapt)
-    assert not (tmp_path / 'out.json').exists()
-
-
 @pytest.mark.parametrize('name', ['labels.pkl', 'labels.npy', 'labels.pth', 'labels.json'])
 def test_a_pickle_as_a_label_file(
     name: str, run_main: Run, movie: Path, label_file: Path, tmp_path: Path, marker: Path

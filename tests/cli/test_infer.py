@@ -13,13 +13,12 @@ from functools import partial
 import av
 import numpy as np
 import pytest
-import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
+from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
@@ -146,23 +145,6 @@ def test_boxes_are_drawn_unless_hidden(run, movie, boxes, tmp_path):
     assert np.median(difference[y + height - 6]) < 10
 
 
-def test_a_blip_of_the_detector_is_nobody(run, movie, tmp_path, monkeypatch):
-    class Blip(PersonDetector):
-        asked = 0
-
-        def _detect(self, picture):
-            x, y, w, h = np.stack([box_at(person, self.asked) for person in range(2)]).T
-            there = np.array([2 <= self.asked < 6, True])
-            self.asked += 1
-            return np.stack([x, y, x + w, y + h], axis=1)[there], np.array([0.9, 0.8])[there]
-
-    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: Blip())
-    for options, ids in (((), (1,)), (('--min-track-frames', 4), (1, 2))):
-        out = tmp_path / 'poses.json'
-        assert run(movie, '--out', out, '--det-config', 'x.onnx', *options)[0] == 0
-        assert read_labels(out).track_ids == ids
-
-
 @pytest.mark.parametrize(
     'options',
     [('--crops', 'window'), ('--batch-size', 1), ('--precision', 'bfloat16'), ('--tracker', 'oks')],
@@ -209,45 +191,6 @@ def test_an_exported_network_finds_the_same_poses(
     np.testing.assert_allclose(found[1], found[0], atol=0.01)
 
 
-@pytest.mark.parametrize(
-    ('options', 'sentence'),
-    [
-        (('--precision', 'bfloat16'), 'precision of onnxruntime must be one of float32, int8'),
-        (
-            ('--runtime', 'openvino', '--precision', 'int8'),
-            'precision of openvino must be one of float32, bfloat16',
-        ),
-    ],
-)
-def test_a_precision_that_a_runtime_does_not_have_is_one_line(
-    run, movie, exported, tmp_path, options, sentence
-):
-    out = tmp_path / 'poses.json'
-    arguments = ('--out', out, '--boxes', 'whole-picture', '--checkpoint', exported)
-    code, _, errors = run(movie, *arguments, *options)
-    assert code == 2
-    assert len(errors) == 1
-    assert sentence in errors[0]
-    assert not out.exists()
-
-
-def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_path, monkeypatch):
-    class Walkers(PersonDetector):
-        frames = iter((0, 3, 6, 8))
-
-        def _detect(self, picture):
-            frame = next(self.frames)
-            x, y, w, h = np.stack([box_at(person, frame) for person in range(2)]).T
-            return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
-
-    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: Walkers())
-    out = tmp_path / 'poses.json'
-    assert run(movie, '--out', out, '--det-config', 'x.onnx', '--det-every', 3)[0] == 0
-    for person in read_labels(out).persons:
-        expected = box_at(person.track_id - 1, person.frame_index)
-        np.testing.assert_allclose(person.bbox, expected, atol=1e-6)
-
-
 def smoothed(labels, smoother):
     """The keypoints of every person, frame by frame."""
     frames = [
@@ -285,35 +228,6 @@ class Uneven(ArrayFrames):
         return Fraction(index**2, 20)
 
 
-def test_poses_are_smoothed_by_the_times_of_frames(run, pictures, boxes, tmp_path):
-    video = tmp_path / 'uneven.mp4'
-    write_video(video, pictures, like=Uneven(pictures))
-    plain, out = tmp_path / 'plain.json', tmp_path / 'smooth.json'
-    assert run(video, '--out', plain, '--boxes', boxes)[0] == 0
-    assert run(video, '--out', out, '--boxes', boxes, '--smooth', 'one-euro')[0] == 0
-    smoother = build_smoother('one-euro', time_of=lambda index: index**2 / 20)
-    expected = smoothed(read_labels(plain), smoother)
-    for person, keypoints in zip(read_labels(out).persons, expected, strict=True):
-        np.testing.assert_allclose(person.keypoints, keypoints, atol=1e-3)
-
-
-def test_smoothing_that_changes_nothing_says_so(run, model_files, movie, boxes, tmp_path):
-    weights = torch.load(model_files[1], weights_only=False)
-    for name, values in weights['state_dict'].items():
-        if 'final_layer' in name:
-            values *= 0.01
-    torch.save(weights, tmp_path / 'unsure.pth')
-    options = ['--checkpoint', tmp_path / 'unsure.pth', '--boxes', boxes]
-    plain, out = tmp_path / 'plain.json', tmp_path / 'smooth.json'
-    assert run(movie, '--out', plain, *options)[2] == []
-    code, _, said = run(movie, '--out', out, *options, '--smooth', 'one-euro')
-    assert code == 0
-    assert len(said) == 1
-    assert 'changed nothing: all joints of 18 poses score less than 0.2, but' in said[0]
-    for one, other in zip(read_labels(out).persons, read_labels(plain).persons, strict=True):
-        np.testing.assert_array_equal(one.keypoints, other.keypoints)
-
-
 def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
     (folder / '000005.jpg').write_bytes(b'')
     out = tmp_path / 'poses.json'
@@ -331,19 +245,6 @@ def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
     np.testing.assert_allclose(
         track[4].keypoints, (track[3].keypoints + track[5].keypoints) / 2, atol=1e-9
     )
-
-
-@pytest.mark.parametrize(
-    ('format', 'name'),
-    [('coco', 'poses.json'), ('cvat', 'poses.xml'), ('posetrack18-official', 'poses.json.gz')],
-)
-def test_other_formats(run, movie, boxes, tmp_path, format, name):
-    out = tmp_path / name
-    options = ['--cvat-tolerance', 'all'] if format == 'cvat' else []
-    assert run(movie, '--out', out, '--boxes', boxes, '--format', format, *options)[0] == 0
-    labels = read_labels(out)
-    assert len(labels.persons) == 18
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith('.')) == []
 
 
 def test_times_come_from_the_video(run, movie, boxes, tmp_path):
@@ -445,24 +346,6 @@ def several(movie, boxes, tmp_path):
     return tmp_path / 'videos'
 
 
-def test_several_videos_become_what_each_becomes_alone(run, several, boxes, tmp_path):
-    out, alone = tmp_path / 'out', tmp_path / 'a.json'
-    arguments = [several, '--out', out, '--boxes', tmp_path / 'boxes', '--save-video', out]
-    code, printed, _ = run(*arguments)
-    assert code == 0
-    header, a, _, last = printed.splitlines()
-    assert header.split() == ['video', 'frames', 'people', 'poses', 'seconds']
-    assert a.split()[:-1] == ['a.json', '9', '2', '18']
-    assert last == '2 videos: 2 done, 0 done before, 0 failed'
-    assert run(several / 'a.mp4', '--out', alone, '--boxes', boxes)[0] == 0
-    one, other = (json.loads(path.read_text()) for path in (out / 'a.json', alone))
-    for dense in (one, other):
-        del dense['inference']['frames_per_second']
-    assert one == other
-    assert {path.name for path in out.glob('[!.]*')} == {'a.json', 'a.mp4', 'b.json', 'b.mp4'}
-    assert run(*arguments)[1].splitlines()[-1] == '2 videos: 0 done, 2 done before, 0 failed'
-
-
 def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp_path, monkeypatch):
     build, built = detection.build_person_detector, []
     monkeypatch.setattr(
@@ -470,19 +353,6 @@ def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp
     )
     assert run(several, '--out', tmp_path / 'out', '--det-config', 'x.onnx')[0] == 0
     assert len(built) == 1
-
-
-def test_another_checkpoint_does_several_videos_again(run, several, tmp_path, model_files):
-    arguments = [several, '--out', tmp_path / 'out', '--boxes', 'whole-picture']
-    assert run(*arguments)[0] == 0
-    import torch
-
-    other = torch.load(model_files[1], weights_only=False)
-    first = next(iter(other['state_dict'].values()))
-    first.add_(1)
-    torch.save(other, tmp_path / 'other.pth')
-    _, printed, _ = run(*arguments, '--checkpoint', tmp_path / 'other.pth')
-    assert printed.splitlines()[-1] == '2 videos: 2 done, 0 done before, 0 failed'
 
 
 def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, monkeypatch):

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.cli import convert, evaluate, propagate, review
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path
 
 
 @pytest.mark.parametrize(
@@ -53,25 +51,6 @@ def test_a_file_is_not_converted_into_itself(run_main, label_file):
     assert label_file.read_bytes() == before
 
 
-def test_a_pipe_is_no_target(tmp_path):
-    os.mkfifo(tmp_path / 'pipe')
-    with (
-        pytest.raises(InputError, match=r'pipe is no regular file, expected'),
-        atomic_path(tmp_path / 'pipe'),
-    ):
-        pass
-    assert (tmp_path / 'pipe').is_fifo()
-
-
-def test_a_symbolic_link_is_written_through(tmp_path):
-    (tmp_path / 'folder').mkdir()
-    (tmp_path / 'link.json').symlink_to(tmp_path / 'folder' / 'real.json')
-    with atomic_path(tmp_path / 'link.json') as temporary:
-        temporary.write_text('new')
-    assert (tmp_path / 'link.json').is_symlink()
-    assert (tmp_path / 'folder' / 'real.json').read_text() == 'new'
-
-
 def test_propagate_writes_the_format_of_the_name(run_main, tmp_path, movie, label_file):
     out = tmp_path / 'dense.xml'
     code, _, errors = run_main(
@@ -79,11 +58,6 @@ def test_propagate_writes_the_format_of_the_name(run_main, tmp_path, movie, labe
     )
     assert (code, errors) == (0, [])
     assert '<annotations>' in out.read_text()
-
-
-def test_convert_writes_the_format_of_the_name(run_main, tmp_path, label_file):
-    assert run_main(convert.main, label_file, tmp_path / 'b.xml')[0] == 0
-    assert '<annotations>' in (tmp_path / 'b.xml').read_text()
 
 
 @pytest.mark.parametrize(

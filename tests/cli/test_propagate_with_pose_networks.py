@@ -104,31 +104,6 @@ def test_another_description_is_another_network(
     assert found[0] == found[2]
 
 
-def test_several_videos_are_done_again_with_another_description(
-    run, movie, label_file, tmp_path, network
-):
-    videos, labels, out = (tmp_path / name for name in ('videos', 'labels', 'out'))
-    for folder in (videos, labels):
-        folder.mkdir()
-    for name in 'ab':
-        os.link(movie, videos / f'{name}.mp4')
-        os.link(label_file, labels / f'{name}.json')
-
-    def done() -> str:
-        code, printed, said = run(videos, labels, '--out', out, '--pose-onnx', network)
-        assert code == 0, said
-        return printed
-
-    first = done()
-    before = (out / 'a.json').stat().st_mtime_ns
-    done()
-    assert (out / 'a.json').stat().st_mtime_ns == before, first
-    content = json.loads(network.with_suffix('.json').read_text()) | {'padding': 2.0}
-    network.with_suffix('.json').write_text(json.dumps(content))
-    done()
-    assert (out / 'a.json').stat().st_mtime_ns > before
-
-
 @pytest.fixture
 def results(tmp_path, label_fields):
     """Estimates on every frame: at the labels, and 2 pixels off between them."""
@@ -223,21 +198,6 @@ def test_poses_of_one_more_video_leave_the_others_done(run, tmp_path, results, t
     assert '0 done, 2 done before' in printed
 
 
-def test_poses_that_are_exchanged_are_noticed(run, tmp_path, results, two_videos):
-    videos, labels, estimates = two_videos
-    move_poses(estimates / 'b.json', 3)
-    out = tmp_path / 'out'
-    options = [videos, labels, '--out', out, '--pose-results', estimates]
-    assert run(*options)[0] == 0
-    before = poses(out / 'a.json')
-    (estimates / 'a.json').rename(estimates / 'x.json')
-    (estimates / 'b.json').rename(estimates / 'a.json')
-    (estimates / 'x.json').rename(estimates / 'b.json')
-    code, printed, _ = run(*options)
-    assert (code, '2 done, 0 done before' in printed) == (0, True)
-    assert poses(out / 'b.json') == before != poses(out / 'a.json')
-
-
 @pytest.mark.parametrize('command', ['propagate', 'review'])
 def test_poses_of_videos_with_the_same_name_are_refused(
     run, run_main, movie, label_file, tmp_path, two_videos, command
@@ -254,13 +214,6 @@ def test_poses_of_videos_with_the_same_name_are_refused(
     code, _, said = start(tmp_path / 'set.csv', *options, '--pose-results', estimates)
     assert (code, len(said)) == (2, 1)
     assert 'have the same name, by which --pose-results' in said[0]
-
-
-def test_results_in_a_folder_below_the_poses_may_be_written_again(run, two_videos):
-    videos, labels, estimates = two_videos
-    options = [videos, labels, '--out', estimates / 'out', '--pose-results', estimates]
-    for _ in range(2):
-        assert run(*options)[0] == 0
 
 
 def test_poses_that_fit_no_labels_are_doubted_for_each_video(run, tmp_path, two_videos):
@@ -308,20 +261,6 @@ def test_poses_of_a_longer_video_are_refused_before_work_begins(
     assert (code, len(said)) == (2, 1)
     assert 'the estimates of estimates are on frame 9' in said[0]
     assert 'labels on frames' not in printed
-
-
-@pytest.mark.parametrize('command', ['propagate', 'review'])
-def test_poses_that_were_propagated_are_no_evidence(
-    run, run_main, movie, label_file, tmp_path, command
-):
-    dense = tmp_path / 'dense.json'
-    assert run(movie, label_file, '--out', dense)[0] == 0
-    start = run if command == 'propagate' else partial(run_main, review.main)
-    options = ['--out', tmp_path / 'again.json', '--pose-results', dense]
-    code, _, said = start(movie, label_file, *options)
-    assert (code, len(said)) == (2, 1)
-    assert 'dense.json holds labels, and poses that were propagated from them' in said[0]
-    assert not (tmp_path / 'again.json').exists()
 
 
 def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp_path, results):

@@ -132,14 +132,6 @@ def test_what_has_changed_is_done_again_and_nothing_else(run, data, tmp_path, pi
     assert (contents(out)['b.json'] == old['b.json']) == ('output' in change)
 
 
-def test_other_options_do_all_again(run, tmp_path):
-    out = tmp_path / 'out'
-    run(out)
-    before = times(out)
-    assert run(out, '--life-span', 'labels')[1].endswith('3 done, 0 done before, 0 failed\n')
-    assert all(after > before[name] for name, after in times(out).items())
-
-
 def test_other_code_does_all_again(run, tmp_path, monkeypatch):
     run(tmp_path / 'out')
     monkeypatch.setattr('stdpose_mm.cli.videos.code_fingerprint', lambda left_out: 'other code')
@@ -322,11 +314,6 @@ def test_folders_of_pages_and_overlays(run, tmp_path):
     printed = run(tmp_path / 'out', '--report', pages, '--save-video', overlays)[1]
     assert printed.endswith('3 videos: 1 done, 2 done before, 0 failed\n')
     assert (pages / 'b.html').exists()
-
-
-def test_a_slash_says_that_a_name_with_a_suffix_is_a_folder(run, tmp_path):
-    assert run(f'{tmp_path}/dense.json/')[0] == 0
-    assert set(contents(tmp_path / 'dense.json')) == {'a.json', 'b.json', 'c.json'}
 
 
 def test_advice_is_given_by_video(run, tmp_path):

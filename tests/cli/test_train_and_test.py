@@ -19,9 +19,6 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
-from stdpose_mm.models.layers.mkldnn_layers import has_bfloat16
-from support.malicious_files import MALICIOUS
-
 TOY_PARTS = """
 import torch
 from mmengine.dataset import BaseDataset
@@ -208,14 +205,6 @@ def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) ->
     assert (first['meta']['iter'], second['meta']['iter']) == (2, 4)
 
 
-def test_first_start_with_resume_keeps_the_pretrained_weights(
-    config: str, tmp_path: Path, final_config: Callable[..., Config]
-) -> None:
-    torch.save({}, tmp_path / 'coco.pth')
-    cfg = final_config(config, '--resume', '--cfg-options', 'load_from=coco.pth')
-    assert (cfg.get('resume', False), cfg.load_from) == (False, 'coco.pth')
-
-
 def test_resume_from_a_given_checkpoint(
     config: str, tmp_path: Path, final_config: Callable[..., Config]
 ) -> None:
@@ -243,15 +232,6 @@ def test_amp_without_a_gpu_trains_in_bfloat16(
     cfg = final_config(config, '--amp', '--cfg-options', *options)
     assert cfg.optim_wrapper.type == 'AutocastOptimWrapper'
     assert 'loss_scale' not in cfg.optim_wrapper
-
-
-def test_amp_on_a_cpu_trains(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    assert run_train([config, '--amp', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
-    seen = sys.modules['command_toy_parts'].CommandToyModel.dtypes
-    # The model is validated as it will be used.
-    trained_in = torch.bfloat16 if has_bfloat16('cpu') else torch.float32
-    assert seen == {('loss', trained_in), ('predict', torch.float32)}
 
 
 def test_amp_with_a_gpu_scales_the_loss(
@@ -465,17 +445,6 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_checkpoint_at_an_address_is_fetched_after_the_data_and_refused_too(
-    config: str, tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_other_model(tmp_path / 'other.pth')
-    options = [config, '--cfg-options', f'load_from={address}/other.pth']
-    missing = 'train_dataloader.dataset.broken=file'
-    assert 'other.pth' not in error_line(run_train([*options, missing]), capsys)
-    assert not (tmp_path / 'fetched').exists()
-    assert 'other.pth fills none of the 2 weights' in error_line(run_train(options), capsys)
-
-
 def test_a_damaged_last_checkpoint_is_refused(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -497,22 +466,6 @@ def test_weights_that_fill_nothing_start_no_training(
     torch.save({'state_dict': weights}, 'other.pth')
     code = run_train([config, '--cfg-options', 'load_from=other.pth'])
     assert 'other.pth fills none of the 2 weights of the model' in error_line(code, capsys)
-
-
-@pytest.mark.parametrize('kind', ['state_dict', 'meta', 'optimizer', 'before PyTorch 1.6', 'tar'])
-def test_nothing_of_a_malicious_checkpoint_is_run(
-    config: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    marker = tmp_path / 'payload_was_here'
-    MALICIOUS[kind](tmp_path / 'bad.pth', marker)
-    for command, options in (
-        (run_train, ['--resume', 'bad.pth']),
-        (run_train, ['--cfg-options', 'load_from=bad.pth']),
-        (run_test, ['bad.pth']),
-    ):
-        sentence = error_line(command([config, *options]), capsys)
-        assert 'bad.pth' in sentence
-        assert not marker.exists()
 
 
 def test_resuming_does_not_run_the_config_inside_a_checkpoint(
@@ -609,24 +562,6 @@ def test_a_model_without_test_settings_cannot_flip(
     torch.save({}, 'toy.pth')
     sentence = error_line(run_test([config, 'toy.pth', '--flip', 'on']), capsys)
     assert 'the model of toy.py has no test_cfg' in sentence
-
-
-@pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])
-def test_a_seed_is_a_number_that_numpy_takes(
-    config: str, seed: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run_train([config, '--seed', seed])
-    assert 'expected a whole number' in error_line(int(caught.value.code or 0), capsys)
-
-
-@pytest.mark.parametrize('command', [run_train, run_test])
-def test_usage_errors_are_one_line(
-    command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        command([])
-    assert 'required: CONFIG' in error_line(int(caught.value.code or 0), capsys)
 
 
 def test_malformed_option_is_a_usage_error(config: str, capsys: pytest.CaptureFixture[str]) -> None:

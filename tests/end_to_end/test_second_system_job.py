@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from test_main_job import (
     INTERVAL,
     NUM_FRAMES,
     keep_given_frames,
-    losses,
     people,
 )
 
 from support.paths import ROOT
-from support.warm_commands import kill_training, run
+from support.warm_commands import run
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +65,6 @@ class Job:
     config: Path
     data: Path
     training: Path
-    metrics: Path
     labels: Path
     dense: Path
     boxes: Path
@@ -106,7 +103,6 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         config=config,
         data=data,
         training=folder / 'training',
-        metrics=folder / 'metrics.json',
         labels=folder / 'labels' / truth.name,
         dense=folder / 'dense.json',
         boxes=truth,
@@ -117,11 +113,6 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     model = ('--config', config, '--checkpoint', job.checkpoint)
     for name, script, arguments in (
         ('train', 'tools/train.py', (config, '--work-dir', job.training, '--seed', 3)),
-        (
-            'test',
-            'tools/test.py',
-            (config, job.checkpoint, '--work-dir', folder / 'test', '--out', job.metrics),
-        ),
         (
             'propagate',
             'tools/propagate.py',
@@ -143,31 +134,6 @@ def test_every_part_of_the_loss_is_logged(job: Job) -> None:
     assert [record['step'] for record in steps] == list(range(1, MAX_ITERS + 1))
     for record in steps:
         assert all(np.isfinite(record[part]) and record[part] > 0 for part in PARTS)
-
-
-def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> None:
-    """So the masks of every step are those of the run that nobody killed."""
-    work_dir = tmp_path / 'killed'
-    arguments = (job.config, '--work-dir', work_dir, '--seed', 3, '--no-validate')
-    saved = CHECKPOINT_INTERVAL
-    kill_training(*arguments, cwd=tmp_path, steps=saved + 1)
-
-    run('tools/train.py', *arguments, '--resume', cwd=tmp_path)
-    latest = max(work_dir.glob('*/vis_data/scalars.json'))
-    steps = [json.loads(line)['step'] for line in latest.read_text().splitlines()]
-    assert steps == list(range(saved + 1, MAX_ITERS + 1))
-    assert losses(work_dir) == losses(job.training)
-    ended, whole = (
-        torch.load(path / f'iter_{MAX_ITERS}.pth', weights_only=False)['state_dict']
-        for path in (work_dir, job.training)
-    )
-    assert all(torch.equal(ended[name], whole[name]) for name in whole)
-
-
-def test_testing_repeats_the_validation(job: Job) -> None:
-    metrics = json.loads(job.metrics.read_text())
-    (validated,) = (record for record in records(job.training) if 'posetrack/AP' in record)
-    assert metrics == pytest.approx({name: validated[name] for name in metrics}, abs=1e-4)
 
 
 def test_labels_are_propagated_to_everyone_in_every_frame(job: Job) -> None:
