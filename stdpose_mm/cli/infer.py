@@ -188,6 +188,7 @@ def load_models(options: InferOptions) -> InferenceModels:
     require_config(options.config)
     from stdpose_mm.inference.torch_window_backend import load_backend
 
+    detector = options.build_detector()
     network = load_backend(
         options.config,
         options.checkpoint,
@@ -196,7 +197,7 @@ def load_models(options: InferOptions) -> InferenceModels:
         options.batch_size,
         options.runtime,
     )
-    return InferenceModels(network, options.build_detector())
+    return InferenceModels(network, detector)
 
 
 def infer_video(

@@ -285,7 +285,10 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             ('--boxes', 'BOXES', '--min-track-frames', '2'),
             'would have no effect: give --det-config',
         ),
-        (('--boxes', 'BOXES', '--hide-boxes'), 'add --save-video'),
+        (
+            ('--boxes', 'BOXES', '--hide-boxes'),
+            '--hide-boxes would have no effect: give --save-video',
+        ),
         (
             ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
             '--boxes-frame-of would have no effect: give --boxes FILE',
