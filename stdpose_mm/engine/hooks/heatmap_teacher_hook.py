@@ -83,19 +83,19 @@ class HeatmapTeacherHook(Hook):
         num_keys = len(windows) // len(data_samples)
         given = AuxiliaryLabels.from_data_samples(windows)
         encoded = model.encode_samples(inputs, given, num_keys, model.fuse)
-        final = model.head.forward(encoded.representation)
+        final = model.head.forward(encoded.representation).unflatten(0, (-1, num_keys))
         for index, sample in enumerate(data_samples):
             fields = sample.gt_fields
-            own = final[index * num_keys : (index + 1) * num_keys].flatten(0, 1)
-            fields.heatmaps = self._blend(fields.heatmaps, own)
-            if encoded.frame_heatmaps is None or 'aux_heatmaps' not in fields:
-                continue
-            of_frames = encoded.frame_heatmaps[index]
-            side = (len(of_frames) - num_keys) // 2
-            auxiliary = torch.cat((of_frames[:side], of_frames[side + num_keys :])).flatten(0, 1)
-            fields.aux_heatmaps = self._blend(fields.aux_heatmaps, auxiliary)
+            fields.heatmaps = self._blend(fields.heatmaps, final[index])
+            if encoded.frame_heatmaps is not None and 'aux_heatmaps' in fields:
+                of_frames = encoded.frame_heatmaps[index]
+                side = (len(of_frames) - num_keys) // 2
+                auxiliary = torch.cat((of_frames[:side], of_frames[side + num_keys :]))
+                fields.aux_heatmaps = self._blend(fields.aux_heatmaps, auxiliary)
 
     def _blend(self, target: Tensor, predicted: Tensor) -> Tensor:
+        """Blend targets [M * K, h, w] with the teacher's maps [M, K, h, w]."""
+        predicted = predicted.flatten(0, 1)
         if predicted.shape != target.shape:
             raise InputError(
                 f'the heatmaps of the teacher have the shape {tuple(predicted.shape)}, the targets '

@@ -23,11 +23,7 @@ class WindowVisualizationHook(PoseVisualizationHook):
     """
 
     def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict,
-        outputs: Sequence[PoseDataSample],
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[PoseDataSample]
     ) -> None:
         """Draw the first prediction of every ``interval``-th batch."""
         if self.enable:
@@ -36,11 +32,7 @@ class WindowVisualizationHook(PoseVisualizationHook):
                 super().after_val_iter(runner, batch_idx, data_batch, drawn)
 
     def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict,
-        outputs: Sequence[PoseDataSample],
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[PoseDataSample]
     ) -> None:
         """Draw all predictions."""
         if self.enable:
@@ -51,24 +43,16 @@ class WindowVisualizationHook(PoseVisualizationHook):
 @contextmanager
 def _with_pictures(samples: Sequence[PoseDataSample]) -> Iterator[list[PoseDataSample]]:
     """Copy samples, those of videos with a picture of the key frame that exists in the context."""
+    drawn = []
     with TemporaryDirectory() as folder:
-        pictures: dict[tuple[str, int], Path] = {}
-        yield [_with_picture(sample, Path(folder), pictures) for sample in samples]
-
-
-def _with_picture(
-    sample: PoseDataSample, folder: Path, pictures: dict[tuple[str, int], Path]
-) -> PoseDataSample:
-    video, index = sample.img_path, sample.get('img_index')
-    if index is None:
-        return sample
-    picture = pictures.get((video, index))
-    if picture is None:
-        # Videos in different folders may have the same name.
-        own = folder / str(len(pictures))
-        own.mkdir()
-        picture = pictures[video, index] = own / f'{Path(video).stem}_{index:06d}.png'
-        write_picture(picture, read_frame(video, index))
-    sample = copy.copy(sample)
-    sample.set_metainfo({'img_path': str(picture)})
-    return sample
+        for number, sample in enumerate(samples):
+            video, index = sample.img_path, sample.get('img_index')
+            if index is not None:
+                # Videos in different folders may have the same name.
+                picture = Path(folder, str(number), f'{Path(video).stem}_{index:06d}.png')
+                picture.parent.mkdir()
+                write_picture(picture, read_frame(video, index))
+                sample = copy.copy(sample)
+                sample.set_metainfo({'img_path': str(picture)})
+            drawn.append(sample)
+        yield drawn
