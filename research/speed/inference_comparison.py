@@ -204,7 +204,7 @@ def own_pipelines(
 
     def pytorch(precision: str, crops: CropPolicy, every: int = 1) -> Pipeline:
         model = load(args, files, precision)
-        model.pack()
+        model.optimize_for_cpu()
         name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
         backend = TorchWindowBackend(model, batch)
         return ours(video, model, crops, backend, batch, name, precision, every)

@@ -110,7 +110,7 @@ def add_works(
 ) -> tuple[int, int]:
     """Add the functions to time for one model; return the numbers of poses and of crops."""
     plain = deepcopy(packed.model)
-    packed.pack()
+    packed.optimize_for_cpu()
     propagator = propagator_of(packed, args.batch_size)
     batches: list[tuple[int, ...]] = []
     hook = packed.model.backbone.register_forward_hook(
@@ -190,7 +190,7 @@ def print_ratios(
 def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path) -> None:
     """Load the model and propagate the labels of a clip."""
     model = load(args, files)
-    model.pack()
+    model.optimize_for_cpu()
     propagator = propagator_of(model, args.batch_size)
     propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip)
 

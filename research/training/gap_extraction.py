@@ -252,7 +252,7 @@ def _estimator_of(
 def _window_estimator(pose: TrainedPoseNetwork, device: str) -> WindowHeatmapEstimator:
     """Load a pose network, once in a process as long as it is the same."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
-    model.pack()
+    model.optimize_for_cpu()
     return WindowHeatmapEstimator(TorchWindowBackend(model))
 
 

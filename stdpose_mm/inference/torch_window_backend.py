@@ -171,5 +171,5 @@ def load_backend(
             'by `stdpose export` or leave the runtime out'
         )
     model = WindowModel.from_config(config, weights, device, precision=precision)
-    model.pack()
+    model.optimize_for_cpu()
     return TorchWindowBackend(model, batch_size)

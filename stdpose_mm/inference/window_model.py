@@ -177,7 +177,7 @@ class WindowModel:
         }
         return {'type': type(decoder).__name__, **plain}
 
-    def pack(self) -> None:
+    def optimize_for_cpu(self) -> None:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""
         self.model.drop_training_parts()
         if next(self.model.parameters()).device.type == 'cpu':

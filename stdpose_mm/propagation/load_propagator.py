@@ -112,5 +112,5 @@ def _window_model(
 
     test_cfg = {'use_frame_head': propagator_class.uses_frame_head}
     model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)
-    model.pack()
+    model.optimize_for_cpu()
     return model

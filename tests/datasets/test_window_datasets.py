@@ -619,5 +619,5 @@ def test_a_frame_without_a_file_name_is_named_when_the_set_is_built(tiny_set: Ti
         data['images'][3]['file_name'] = None
 
     tiny_set.change(forget)
-    with pytest.raises(InputError, match=r'\.json: frame 3 has no file_name, expected the name'):
+    with pytest.raises(InputError, match=r'\.json: frame 3 has no file_name, add the name'):
         PoseTrack18WindowDataset(**tiny_set.args, interval=4)

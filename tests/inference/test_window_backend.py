@@ -107,7 +107,7 @@ def test_packed_layers_of_the_light_form_compute_the_same(form, precision):
     model.precision = precision
     backend = TorchWindowBackend(model)
     plain = backend.fuse(backend.encode(CROPS), ROWS)
-    model.pack()
+    model.optimize_for_cpu()
     packed = backend.fuse(backend.encode(CROPS), ROWS)
     tolerance = (1e-5 if precision == 'float32' else 0.05) * np.abs(plain).max()
     np.testing.assert_allclose(packed, plain, atol=tolerance)
@@ -204,7 +204,7 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
     )
     backend = TorchWindowBackend(model)
     plain = [backend.fuse(backend.encode(CROPS), ROWS, labels) for labels in (None, given)]
-    model.pack()
+    model.optimize_for_cpu()
     parts = (*model.model.neck.modules(), *model.model.head.modules())
     kinds = {type(module) for module in parts}
     assert not kinds & {torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d}

@@ -315,19 +315,13 @@ class BaseWindowDataset(BaseDataset):
         unnamed = {frame.index for frame in labels.frames if not frame.file_name}
         for frame, (path, index) in list(sources.items()):
             if index is None and frame in unnamed:
-                self._problem(
-                    'missing frames',
-                    f'{file}: frame {frame} has no file_name, expected the name of its picture, '
-                    'add it to the label file',
-                )
-                del sources[frame]
+                problem = 'has no file_name, add the name of its picture to the label file'
             elif not _exists(path, listings):
-                self._problem(
-                    'missing frames',
-                    f'{file}: frame {frame} should be {path}, which does not exist: '
-                    f'{self.DATA_HINT}',
-                )
-                del sources[frame]
+                problem = f'should be {path}, which does not exist: {self.DATA_HINT}'
+            else:
+                continue
+            self._problem('missing frames', f'{file}: frame {frame} {problem}')
+            del sources[frame]
         return sources
 
     def _usable(self, file: str, frame: VideoFrame | None, person: PersonLabel) -> bool:

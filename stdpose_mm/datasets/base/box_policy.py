@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, TrackBoxes, Window
 
 from .video_tracks import Track
@@ -14,7 +12,6 @@ from .video_tracks import Track
 BOXES = ('gt', 'interpolated', 'detected')
 
 
-@dataclass(frozen=True)
 class BoxPolicy:
     """Choose the person box in a key frame: the label's, an interpolated or a detected one.
 
@@ -30,23 +27,23 @@ class BoxPolicy:
         InputError: If ``boxes`` is unknown or contradicts the other arguments.
     """
 
-    boxes: str | None = None
-    task: str = 'propagation'
-    test_mode: bool = False
-    has_detections: bool = False
-
-    def __post_init__(self) -> None:
-        if self.boxes is None:
-            interpolated = self.test_mode and self.task == 'propagation'
-            object.__setattr__(self, 'boxes', 'interpolated' if interpolated else 'gt')
-        if self.boxes not in BOXES:
-            raise InputError(f'boxes must be one of {BOXES}, got {self.boxes!r}')
-        if self.boxes == 'interpolated' and self.task != 'propagation':
+    def __init__(
+        self,
+        boxes: str | None = None,
+        task: str = 'propagation',
+        test_mode: bool = False,
+        has_detections: bool = False,
+    ) -> None:
+        if boxes is None:
+            boxes = 'interpolated' if test_mode and task == 'propagation' else 'gt'
+        require_choice('boxes', boxes, BOXES)
+        if boxes == 'interpolated' and task != 'propagation':
             raise InputError("boxes='interpolated' needs task='propagation'")
-        if (self.boxes == 'detected') != self.has_detections:
+        if (boxes == 'detected') != has_detections:
             raise InputError("boxes='detected' and bbox_file need each other")
-        if self.boxes == 'detected' and not self.test_mode:
+        if boxes == 'detected' and not test_mode:
             raise InputError("boxes='detected' is for test_mode only")
+        self.boxes = boxes
 
     @property
     def covers_unlabelled(self) -> bool:
