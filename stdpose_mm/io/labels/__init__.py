@@ -22,8 +22,13 @@ from .frame_numbers import (
     list_frames,
     read_frame_list,
 )
-from .held_out import select_held_out
-from .label_files import files_by_video, find_label_files, frame_sources, write_label_list
+from .label_files import (
+    files_by_video,
+    find_label_files,
+    frame_sources,
+    select_held_out,
+    write_label_list,
+)
 from .matching import fit_size, match_frames, numbers_with_gaps, rescale_labels
 from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18

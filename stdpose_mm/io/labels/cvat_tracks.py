@@ -339,9 +339,10 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
         number = None if name in ('label', 'name') else whole_number(text)
         if text:
             fields[name] = text if number is None else number
+    children: dict[str, list[dict[str, Any]]] = {}
     for child in element:
-        fields.setdefault(child.tag, []).append(fields_of(child))
-    return fields
+        children.setdefault(child.tag, []).append(fields_of(child))
+    return {**fields, **children}
 
 
 def read_track(record: Record, skeleton: Skeleton) -> Track:

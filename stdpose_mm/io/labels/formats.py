@@ -32,12 +32,8 @@ from .poses import require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
-from .tidy_csv import write_tidy_csv
-from .trc import TIMES_NEEDED, write_trc
+from .tables import TIMES_NEEDED, TimeOf, write_tidy_csv, write_trc
 from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose
-
-TimeOf = Callable[[int], float | None]
-"""Frame -> seconds from the first frame, None if unknown."""
 
 
 @dataclass(frozen=True)

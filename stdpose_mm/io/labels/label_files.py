@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import is_leftover, path_below
 from stdpose_mm.structures import VideoLabels
 
+from .coco import video_name
 from .fields import shown
 
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
+HELD_OUT = ('exclude', 'only')
 
 _File = TypeVar('_File', bound=str | os.PathLike[str])
 
@@ -124,3 +127,44 @@ def frame_sources(
     return {
         frame.index: (str(path_below(image_root, frame.file_name, whose)), None) for frame in frames
     }
+
+
+def select_held_out(
+    files: Sequence[str], share: float, held_out: str, owner: str = ''
+) -> list[str]:
+    """Select the label files of the videos that are held out, or of all others.
+
+    A video is held out if a hash of its name, uniform in 0..1, lies below the share. So added or
+    removed videos change nothing for the others, the order of the files does not matter, and a
+    larger share includes all videos of a smaller one.
+
+    Args:
+        files: Label files, one per video, named after it.
+        share: Share of the videos to hold out, 0 <= share < 1; with 0 all videos are selected.
+        held_out: ``'exclude'``: select all but the held-out videos; ``'only'``: only these.
+        owner: Who needs the labels, to name in an error.
+
+    Returns:
+        The selected files in their order.
+
+    Raises:
+        InputError: If an argument is not as described, or no video is left.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f'held_out_share must be at least 0 and less than 1, got {share}')
+    if held_out not in HELD_OUT:
+        raise InputError(f'held_out must be one of {HELD_OUT}, got {held_out!r}')
+    if share == 0:
+        return list(files)
+    selected = [f for f in files if (_place(video_name(f)) < share) == (held_out == 'only')]
+    if not selected:
+        raise InputError(
+            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {len(files)} '
+            f'videos{f" of {owner}" if owner else ""}, give more videos or another share'
+        )
+    return selected
+
+
+def _place(name: str) -> float:
+    """Hash a name to a number in 0..1."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big') / 2**64

@@ -412,3 +412,11 @@ class TestTasksOfPictures:
         pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
         with pytest.warns(InputWarning, match='1 skeleton in <image> beside tracks is left out'):
             read_cvat(pictures_task)
+
+
+def test_an_attribute_called_as_the_elements_within_is_no_element(tmp_path: Path):
+    write_cvat(sample(), tmp_path / 'a.xml')
+    text = (tmp_path / 'a.xml').read_text()
+    (tmp_path / 'b.xml').write_text(text.replace('<skeleton ', '<skeleton points="1,2" '))
+
+    assert len(read_cvat(tmp_path / 'b.xml').persons) == len(read_cvat(tmp_path / 'a.xml').persons)

@@ -1,31 +1,36 @@
-"""TRC, the marker files of OpenSim, Pose2Sim and Sports2D.
+"""Tables of joints over time that are written only: tidy CSV, and TRC.
 
-Written with the standard library; the libraries for these files only read them. Video labels are
-two-dimensional and not in metres, so the files follow Sports2D's pixel form: x to the right and y
-down in pixels, z = 0. Sports2D converts such a file to metres by the height of the person.
+Written with the standard library: pandas would write the same CSV file, and the libraries for TRC
+only read it.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike, finished_name
-from stdpose_mm.structures import PersonLabel, VideoLabels
+from stdpose_mm.structures import VideoLabels
 
 from .fields import shown
+
+TimeOf = Callable[[int], float | None]
+"""Frame -> seconds from the first frame, None if unknown."""
+
+COLUMNS = ('frame', 'time', 'person', 'joint', 'x', 'y', 'score', 'source')
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
 """Above the first number of rows, there may be at most the second number of rows per listed
 frame."""
 
 _UNIT = 'px'
-_FIELDS = (
+_TRC_FIELDS = (
     *('DataRate', 'CameraRate', 'NumFrames', 'NumMarkers', 'Units'),
     *('OrigDataRate', 'OrigDataStartFrame', 'OrigNumFrames'),
 )
-
 
 TIMES_NEEDED = (
     'TRC needs the time of every frame, but the frame rate is not known; give a video file, or '
@@ -33,11 +38,43 @@ TIMES_NEEDED = (
 )
 
 
-def write_trc(
-    labels: VideoLabels, path: PathLike, time_of: Callable[[int], float | None] | None = None
-) -> None:
-    """Write the joints of a video as markers, atomically.
+def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
+    """Write every joint that has a place as a row, for R, pandas or a spreadsheet, atomically.
 
+    ``frame`` counts from 0, ``time`` is in seconds, ``person`` is the track id, x and y are pixels,
+    ``source`` is 'given' or 'propagated'. Unknown values are left empty. Occlusion, boxes, and
+    frames and people without joints are not written.
+
+    Args:
+        labels: The labels.
+        path: The ``.csv`` file to write; gzipped if it ends in ``.gz``.
+        time_of: Seconds of a frame from the first one, None if unknown.
+    """
+    table = io.StringIO(newline='')
+    writer = csv.writer(table, lineterminator='\n')
+    writer.writerow(COLUMNS)
+    for person in sorted(labels.persons, key=lambda person: person.frame_index):
+        time = None if time_of is None else time_of(person.frame_index)
+        for joint in person.labelled.nonzero()[0]:
+            writer.writerow(
+                [
+                    person.frame_index,
+                    None if time is None else round(time, 6),
+                    person.track_id,
+                    labels.skeleton.keypoint_names[joint],
+                    *person.keypoints[joint].tolist(),
+                    None if person.scores is None else float(person.scores[joint]),
+                    person.keypoint_sources[joint],
+                ]
+            )
+    write_text(path, table.getvalue())
+
+
+def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
+    """Write the joints of a video as markers of OpenSim, Pose2Sim and Sports2D, atomically.
+
+    Video labels are two-dimensional and not in metres, so the file follows Sports2D's pixel form: x
+    to the right and y down in pixels, z = 0. Sports2D converts it to metres by the person's height.
     There is a row for every frame from the first to the last of the labels, counted from 1 as the
     format requires. With several people markers are called ``<track id>_<joint>``. A joint without
     a place is empty. Scores, sources, boxes and occlusion are not written.
@@ -77,25 +114,20 @@ def write_trc(
     values = (rate, rate, len(frames), len(markers), _UNIT, rate, frames[0] + 1, len(frames))
     lines = [
         f'PathFileType\t4\t(X/Y/Z)\t{finished_name(path)}',
-        '\t'.join(_FIELDS),
+        '\t'.join(_TRC_FIELDS),
         '\t'.join(map(str, values)),
         'Frame#\tTime\t' + '\t\t\t'.join(markers) + '\t\t',
         '\t\t' + '\t'.join(f'X{i}\tY{i}\tZ{i}' for i in range(1, len(markers) + 1)),
     ]
     place = {(person.frame_index, person.track_id): person for person in placed}
-    count = labels.skeleton.num_keypoints
     for frame, time in zip(frames, seconds, strict=True):
         cells = [str(frame + 1), repr(round(time, 6))]
         for track_id in people:
-            cells += _cells(place.get((frame, track_id)), count)
+            person = place.get((frame, track_id))
+            for joint in range(labels.skeleton.num_keypoints):
+                if person is not None and person.labelled[joint]:
+                    cells += [*map(repr, person.keypoints[joint].tolist()), '0.0']
+                else:
+                    cells += ['', '', '']
         lines.append('\t'.join(cells))
     write_text(path, '\n'.join(lines) + '\n')
-
-
-def _cells(person: PersonLabel | None, count: int) -> list[str]:
-    if person is None:
-        return [''] * (3 * count)
-    cells = []
-    for (x, y), labelled in zip(person.keypoints.tolist(), person.labelled, strict=True):
-        cells += [repr(x), repr(y), '0.0'] if labelled else ['', '', '']
-    return cells
