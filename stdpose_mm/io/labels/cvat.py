@@ -33,7 +33,7 @@ from stdpose_mm.structures import (
     VideoLabels,
     unused_track_ids,
 )
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .coco import video_name
 from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Track, fields_of, read_track, whole_number
@@ -136,10 +136,9 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
     names = [shown(task.findtext('name')) for task in root.findall('meta/project/tasks/task')]
     count = max(len(names), len({element.get('task_id') for element in root} - {None}))
     if count > 1:
-        listed = f' ({", ".join(names[:5])}{", ..." if names[5:] else ""})' if names else ''
         raise InputError(
-            f'{path} is the export of a CVAT project with {count} tasks{listed}, expected the '
-            'labels of one video; open the task of this video in CVAT, and export that task'
+            f'{path} is the export of a CVAT project with {count} tasks ({listed(names, 5)}), '
+            'expected one video; open its task in CVAT, and export that'
         )
 
 
@@ -147,8 +146,8 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
     if root.find('image') is not None and not with_skeleton:
         raise InputError(
-            f'{path} is "CVAT for images", expected an export as "CVAT for video 1.1"; export it '
-            'as that, or a task of chosen pictures as "COCO Keypoints 1.0", which names them'
+            f'{path} is "CVAT for images", export it as "CVAT for video 1.1", or a task of chosen '
+            'pictures as "COCO Keypoints 1.0", which names them'
         )
     skeleton = _read_skeleton(path, root, with_skeleton)
     tracks = []
@@ -199,22 +198,19 @@ def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
     # Those who are in a single frame, such as the last one, may all be tracks.
     if not alone or all(len(track.frame_indices) == 1 for track in tracks):
         return False
-    are_all = len(alone) == len(tracks) > 1
-    if are_all:
-        said = (
-            f'the {len(tracks)} skeletons were drawn as shapes, which have no identities, so that '
-            'people are matched by place; draw them with "Track", which keeps identities'
+    if len(alone) == len(tracks) > 1:
+        note(
+            f'{path}: the {len(tracks)} skeletons were drawn as shapes, which have no identities, '
+            'so that people are matched by place; draw them with "Track", which keeps identities'
         )
-    else:
-        places = ', '.join(f'track {t.id} in frame {t.frame_indices[0]}' for t in alone[:5])
-        said = (
-            f'{places}{", ..." if alone[5:] else ""} '
-            f'{"is a skeleton" if len(alone) == 1 else "are skeletons"} of one frame only, like '
-            'those drawn as shapes, and taken for a person of its own; draw it with "Track" if it '
-            'is one of the others or stays'
-        )
-    note(f'{path}: {said}')
-    return are_all
+        return True
+    places = listed([f'track {track.id} in frame {track.frame_indices[0]}' for track in alone], 5)
+    note(
+        f'{path}: {places} {"is a skeleton" if len(alone) == 1 else "are skeletons"} of one frame '
+        'only, like those drawn as shapes, and taken for a person of its own; draw it with "Track" '
+        'if it is one of the others or stays'
+    )
+    return False
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
@@ -242,8 +238,7 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
     if len(meta.findall('task/segments/segment')) > 1:
         raise InputError(
             f'{path} is a task of several jobs, into which CVAT has cut the tracks that were '
-            'loaded: export its jobs one by one, or load them into a task of one job (without a '
-            'segment size)'
+            'loaded: export its jobs one by one, or load them into a task without a segment size'
         )
     ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
     return {end for end in ends if end is not None}
@@ -272,10 +267,8 @@ def _unzip(path: PathLike, data: bytes) -> bytes:
         raise
     except Exception as error:
         # zipfile and its decompressors raise various errors for damaged or encrypted files.
-        raise InputError(
-            f'{path} is not a zip file with annotations.xml in it that can be unzipped: '
-            f'{one_line(error)}'
-        ) from error
+        what = 'is not a zip file with annotations.xml in it that can be unzipped'
+        raise InputError(f'{path} {what}: {one_line(error)}') from error
 
 
 class _PlainTreeBuilder(ET.TreeBuilder):
@@ -315,10 +308,8 @@ def _read_skeleton(path: PathLike, root: ET.Element, tracks: Sequence[ET.Element
         used = {track.get('label') for track in tracks}
         kinds = [label for label in kinds if label.findtext('name') in used]
     if len(kinds) > 1:
-        names = ', '.join(shown(kind.findtext('name')) for kind in kinds)
-        raise InputError(
-            f'{path} holds skeletons of {len(kinds)} labels ({names}), expected one label'
-        )
+        names = listed([shown(kind.findtext('name')) for kind in kinds], 5)
+        raise InputError(f'{path} holds skeletons of several labels ({names}), expected one')
     limbs: tuple[tuple[int, int], ...] = ()
     if kinds:
         category = kinds[0].findtext('name') or ''
@@ -372,10 +363,10 @@ def _read_frames(
 
     start = field('start_frame', 0, MAX_FRAME_INDEX)
     last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
-    listed = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
+    of_task = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
     width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
     height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
-    indices = sorted({*(listed if len(listed) <= _MAX_LISTED else ()), *labelled})
+    indices = sorted({*(of_task if len(of_task) <= _MAX_LISTED else ()), *labelled})
     return [VideoFrame(index, width=width, height=height) for index in indices]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,51 +64,30 @@ def videos_of_pictures(
     for picture in pictures:
         folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
-    names = [_folder_name(folder) or video_name(path) for folder in folders]
+    names = [
+        folder.name if folder.name not in ('', '..') else video_name(path) for folder in folders
+    ]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     # The pictures may lie in the same folder.
     file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
-    return [
-        _video(file, name, group, skeleton, first_number)
-        for name, group in zip(names, folders.values(), strict=True)
-    ]
-
-
-def _folder_name(folder: PurePosixPath) -> str:
-    return '' if folder.name in ('', '.', '..') else folder.name
-
-
-def _video(
-    file: Path,
-    name: str,
-    pictures: Sequence[LabelledPicture],
-    skeleton: Skeleton,
-    first_number: int | None,
-) -> VideoLabels:
-    names = [picture.name for picture in pictures]
-    indices, numbering = frame_indices(file, names, first_number=first_number)
-    frames, persons = [], []
-    for index, picture in sorted(zip(indices, pictures, strict=True), key=lambda pair: pair[0]):
-        width, height = picture.size or (None, None)
-        frames.append(
-            VideoFrame(
-                index,
-                picture.name,
-                width=width,
-                height=height,
-                is_labeled=picture.is_labeled,
-            )
+    videos = []
+    for name, group in zip(names, folders.values(), strict=True):
+        indices, numbering = frame_indices(file, [p.name for p in group], first_number=first_number)
+        frames, persons = [], []
+        for index, picture in sorted(zip(indices, group, strict=True), key=lambda pair: pair[0]):
+            width, height = picture.size or (None, None)
+            frame = VideoFrame(index, picture.name, width=width, height=height)
+            frames.append(replace(frame, is_labeled=picture.is_labeled))
+            with errors_of(picture.where):
+                people = [PersonLabel(frame_index=index, **fields) for fields in picture.people]
+                ids = [person.track_id for person in people if person.track_id is not None]
+                require_distinct(picture.where, 'person', ids)
+            persons += people
+        videos.append(
+            VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
         )
-        with errors_of(picture.where):
-            people = [PersonLabel(frame_index=index, **fields) for fields in picture.people]
-            require_distinct(
-                picture.where,
-                'person',
-                [person.track_id for person in people if person.track_id is not None],
-            )
-        persons += people
-    return VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
+    return videos
 
 
 def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:
