@@ -326,11 +326,9 @@ class _Results:
     seen: int = 0
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
-        from stdpose_mm.inference.pose_labels import frame_of, labels_of
-
         for estimate in self.estimates:
-            persons = labels_of(estimate, self.model.trained_joints)
-            self.labels.add(frame_of(estimate, self.frames), persons)
+            persons = estimate.to_labels(self.model.trained_joints)
+            self.labels.add(estimate.to_frame(self.frames), persons)
             self.track_ids.update(estimate.people.track_ids.tolist())
             self.seen += estimate.origin == 'seen'
             if not estimate.is_readable:

@@ -348,7 +348,7 @@ def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
     """Read the labels to propagate, on the frames of the video."""
     from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import match_labels, subsample_labels
-    from stdpose_mm.structures.propagated_labels import require_some_given, require_some_joint
+    from stdpose_mm.structures.propagated_labels import require_start
 
     assert options.labels is not None
     labels = read_labels(
@@ -357,8 +357,7 @@ def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
         size=frames.size,
         loaded_into_cvat=options.loaded_into_cvat,
     )
-    require_some_given(labels, str(options.labels))
-    require_some_joint(labels, str(options.labels))
+    require_start(labels, str(options.labels))
     # Before, the numbers of frames may be those of a list of pictures.
     labels = match_labels(labels, frames, options.label_frames, options.labels_size)
     return labels if options.keep_every is None else subsample_labels(labels, options.keep_every)

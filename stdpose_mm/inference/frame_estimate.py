@@ -1,15 +1,24 @@
-"""The estimate of one frame, and the interpolation of frames that cannot be read."""
+"""The estimate of one frame, its labels, and the interpolation of frames that cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 import numpy as np
 
-from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import (
+    NO_PEOPLE,
+    NOT_LABELLED,
+    VISIBLE,
+    FrameBoxes,
+    PersonLabel,
+    VideoFrame,
+)
 
 from .window_backend import Crop
 
@@ -22,7 +31,7 @@ INTERPOLATED_SCORE_FACTOR = 0.5
 
 @dataclass(frozen=True)
 class FrameEstimate:
-    """Hold the estimated poses of one frame.
+    """The estimated poses of one frame.
 
     Args:
         frame_index: 0-based.
@@ -70,6 +79,39 @@ class FrameEstimate:
             heatmaps=None if self.heatmaps is None else self.heatmaps[kept],
             crops=tuple(compress(self.crops, kept)),
         )
+
+    def to_frame(self, frames: FrameSource) -> VideoFrame:
+        """Describe the frame; ``extra`` says if it is 'unreadable'."""
+        name = ''
+        if frames.has_picture_files:
+            name = str(PurePosixPath(frames.name) / Path(frames.path_of(self.frame_index)).name)
+        width, height = frames.size
+        extra = {} if self.is_readable else {'unreadable': True}
+        return VideoFrame(self.frame_index, name, width=width, height=height, extra=extra)
+
+    def to_labels(self, trained_joints: np.ndarray) -> list[PersonLabel]:
+        """Convert to labels of source 'propagated'.
+
+        ``extra`` has the scores of boxes, and marks people who are 'bridged' or 'carried'.
+
+        Args:
+            trained_joints: [K] bool; joints that the model was not trained on are not labelled.
+        """
+        visibility = np.where(trained_joints, VISIBLE, NOT_LABELLED)
+        marks: dict[str, Any] = {self.origin: True} if self.origin in ('bridged', 'carried') else {}
+        return [
+            PersonLabel(
+                frame_index=self.frame_index,
+                keypoints=self.keypoints[n],
+                visibility=visibility,
+                track_id=track_id,
+                scores=np.where(trained_joints, self.scores[n], 0.0),
+                bbox=self.people.boxes[n],
+                source='propagated',
+                extra={**marks, 'bbox_score': float(self.people.scores[n])},
+            )
+            for n, track_id in enumerate(self.people.track_ids.tolist())
+        ]
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:

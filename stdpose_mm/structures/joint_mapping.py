@@ -57,12 +57,9 @@ class JointMapping:
                 f'does not know (its joints: {", ".join(position)}), rename the '
                 'joints or give a model trained on these'
             )
-        return cls(
-            shared=np.array(shared),
-            in_model=np.array([position[labels.keypoint_names[n]] for n in shared]),
-            num_labels=labels.num_keypoints,
-            num_model=model.num_keypoints,
-        )
+        in_model = [position[labels.keypoint_names[n]] for n in shared]
+        sizes = labels.num_keypoints, model.num_keypoints
+        return cls(np.array(shared), np.array(in_model), *sizes)
 
     @classmethod
     def by_meaning(
@@ -94,13 +91,9 @@ class JointMapping:
                 found[joint] = other
         if not found:
             return None
-        shared = sorted(found)
-        return cls(
-            shared=np.array(shared),
-            in_model=np.array([found[joint] for joint in shared]),
-            num_labels=labels.num_keypoints,
-            num_model=model.num_keypoints,
-        )
+        shared, in_model = zip(*sorted(found.items()), strict=True)
+        sizes = labels.num_keypoints, model.num_keypoints
+        return cls(np.array(shared), np.array(in_model), *sizes)
 
     def to_model(self, values: np.ndarray) -> np.ndarray:
         """Reorder values [K_labels, ...] as the model's; zeros for joints without a label."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.text import counted
 
 from .video_labels import NOT_LABELLED, PersonLabel, VideoLabels
 
@@ -41,7 +42,8 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     Raises:
         InputError: If joints were estimated, but none of them has a score to judge it by.
     """
-    if _has_estimates(labels) and not _has_scores(labels):
+    predicted = any((person.labelled & person.propagated).any() for person in labels.persons)
+    if predicted and not _has_scores(labels):
         raise InputError(
             f'the estimated poses of video {labels.name!r} have no scores, by which those that '
             f'score at least {min_score:g} could be taken as given; label some frames by hand'
@@ -64,45 +66,34 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     return labels.with_persons(persons)
 
 
-def require_some_given(labels: VideoLabels, file: str) -> None:
-    """Refuse start labels that are all estimates of a network or propagated.
+def require_start(labels: VideoLabels, file: str) -> None:
+    """Refuse start labels that are all predictions, or that give no joint.
+
+    A joint that no label gives is never propagated.
 
     Args:
         labels: The labels.
         file: The file, for the message.
 
     Raises:
-        InputError: If there are people, but none is given.
+        InputError: If there are people, but none is given, or none of their joints is labelled.
     """
-    count = len(labels.persons)
-    if count and not any(person.source == 'given' for person in labels.persons):
+    given = [person for person in labels.persons if person.source == 'given']
+    if labels.persons and not given:
         advice = (
             ', or make labels of those that are certain with '
             f'`stdpose convert {shlex.quote(file)} labels.json --as-given 0.8`'
         )
         raise InputError(
-            f'{file} holds {count} {"pose" if count == 1 else "poses"} that a network or this '
+            f'{file} holds {counted(len(labels.persons), "pose")} that a network or this '
             'package estimated, and none that a person gave, label some frames'
             f'{advice if _has_scores(labels) else ""}'
         )
-
-
-def require_some_joint(labels: VideoLabels, file: str) -> None:
-    """Refuse start labels that give no joint: a joint that no label gives is never propagated.
-
-    Args:
-        labels: The labels.
-        file: The file, for the message.
-
-    Raises:
-        InputError: If people are given, but none of their joints is labelled.
-    """
-    count = sum(person.source == 'given' for person in labels.persons)
-    if count and not any(person.given.any() for person in labels.persons):
-        what = 'the only given label' if count == 1 else f'none of the {count} given labels'
+    if given and not any(person.given.any() for person in given):
         raise InputError(
-            f'{what} of {file} has {"no" if count == 1 else "a"} labelled joint, expected at least '
-            'one joint with a place and visibility 1 or 2, label the joints of a person in a frame'
+            f'of {counted(len(given), "given label")} of {file} none has a labelled joint, '
+            'expected at least one joint with a place and visibility 1 or 2, label the joints of a '
+            'person in a frame'
         )
 
 
@@ -125,10 +116,6 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
                 'propagator, wholly or in some joints; take the original label file, or mark the '
                 "joints that were checked with the source 'given'"
             )
-
-
-def _has_estimates(labels: VideoLabels) -> bool:
-    return any((person.labelled & person.propagated).any() for person in labels.persons)
 
 
 def _has_scores(labels: VideoLabels) -> bool:

@@ -121,23 +121,19 @@ class Skeleton:
         the middle of COCO's range.
         """
         names = self.keypoint_names
-        mirror = self.flip_indices
+        joints = {}
+        for i, (name, mirror) in enumerate(zip(names, self.flip_indices, strict=True)):
+            color = [255, 128, 0] if mirror > i else [0, 128, 255]
+            swap = names[mirror] if mirror != i else ''
+            joints[i] = dict(name=name, id=i, color=color, type='', swap=swap)
+        limbs = {
+            i: dict(link=(names[a], names[b]), id=i, color=[0, 200, 80])
+            for i, (a, b) in enumerate(self.limbs)
+        }
         return dict(
             dataset_name=dataset_name,
-            keypoint_info={
-                i: dict(
-                    name=name,
-                    id=i,
-                    color=[255, 128, 0] if mirror[i] > i else [0, 128, 255],
-                    type='',
-                    swap=names[mirror[i]] if mirror[i] != i else '',
-                )
-                for i, name in enumerate(names)
-            },
-            skeleton_info={
-                i: dict(link=(names[a], names[b]), id=i, color=[0, 200, 80])
-                for i, (a, b) in enumerate(self.limbs)
-            },
+            keypoint_info=joints,
+            skeleton_info=limbs,
             joint_weights=[1.0] * len(names),
             sigmas=[0.05] * len(names),
         )
@@ -195,23 +191,12 @@ POSETRACK_SKELETON = Skeleton(
         'left_ankle',
         'right_ankle',
     ),
-    limbs=limbs_from_coco(
-        [
-            (16, 14),
-            (14, 12),
-            (17, 15),
-            (15, 13),
-            (12, 13),
-            (6, 12),
-            (7, 13),
-            (6, 7),
-            (6, 8),
-            (7, 9),
-            (8, 10),
-            (9, 11),
-            (2, 3),
-            (1, 2),
-        ]
+    limbs=tuple(
+        zip(
+            (15, 13, 16, 14, 11, 5, 6, 5, 5, 6, 7, 8, 1, 0),
+            (13, 11, 14, 12, 12, 11, 12, 6, 7, 8, 9, 10, 2, 1),
+            strict=True,
+        )
     ),
 )
 """PoseTrack's 17 channels; the ears are never annotated."""

@@ -150,7 +150,7 @@ class PersonLabel:
 
     def _checked_sources(self) -> np.ndarray:
         if self.keypoint_sources is None:
-            return _shared_sources(np.where(self.labelled, self.source, 'absent'))
+            return _shared_sources(tuple(np.where(self.labelled, self.source, 'absent').tolist()))
         sources = np.asarray(self.keypoint_sources)
         if sources.shape != self.visibility.shape or not {*sources.tolist()} <= {*SOURCES}:
             raise ValueError(
@@ -165,7 +165,7 @@ class PersonLabel:
             raise ValueError(f'a label with a given joint must be given, got {self.source!r}')
         if self.source == 'given' and self.labelled.any() and not given.any():
             raise ValueError('a given label must have a given joint, got propagated ones only')
-        return _shared_sources(sources)
+        return _shared_sources(tuple(sources.tolist()))
 
     def __repr__(self) -> str:
         return (
@@ -453,13 +453,9 @@ def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     return np.where(labelled.any(axis=-1)[..., None], box, 0.0)
 
 
-def _shared_sources(sources: np.ndarray) -> np.ndarray:
-    """Return a read-only array [K] of ``sources``, shared by all labels with equal sources."""
-    return _sources_of(tuple(sources.tolist()))
-
-
 @lru_cache(maxsize=4096)
-def _sources_of(sources: tuple[str, ...]) -> np.ndarray:
+def _shared_sources(sources: tuple[str, ...]) -> np.ndarray:
+    """Return a read-only array [K] of ``sources``, shared by all labels with equal sources."""
     # A long video has many labels but only a few distinct arrays of sources; separate arrays would
     # take most of a label's memory.
     array = np.array(sources, dtype=_SOURCE_TYPE)

@@ -272,7 +272,7 @@ def another_joint(fields):
     ('change', 'arguments', 'message'),
     [
         (without_labels, [], 'no given labels to propagate'),
-        (nobody_there, [], 'none of the 6 given labels of labels.json has a labelled joint'),
+        (nobody_there, [], 'of 6 given labels of labels.json none has a labelled joint'),
         (boxes_without_a_labelled_joint, [], 'visibility 1 or 2, label the joints of a person'),
         (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),

@@ -9,8 +9,7 @@ from stdpose_mm.structures.propagated_labels import (
     accept_predictions,
     keep_certain,
     require_given,
-    require_some_given,
-    require_some_joint,
+    require_start,
 )
 
 POSE = np.array([[1.5, 2.0], [3.0, 4.0]])
@@ -107,18 +106,18 @@ def test_whoever_nobody_gave_is_left_out():
 
 def test_estimates_alone_are_nothing_to_start_from():
     with pytest.raises(InputError, match=r'poses\.csv holds 1 pose that a network'):
-        require_some_given(video(label(0, 'propagated', None)), 'poses.csv')
+        require_start(video(label(0, 'propagated', None)), 'poses.csv')
 
 
 def test_the_command_can_be_copied_if_the_file_has_a_blank_in_its_name():
     scored = label(0, 'propagated', [0.5, 0.5])
     with pytest.raises(InputError, match=r"`stdpose convert 'my poses\.csv' labels\.json"):
-        require_some_given(video(scored), 'my poses.csv')
+        require_start(video(scored), 'my poses.csv')
 
 
 def test_one_given_pose_is_something_to_start_from():
-    require_some_given(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
-    require_some_given(video(), 'poses.csv')
+    require_start(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
+    require_start(video(), 'poses.csv')
 
 
 def test_estimates_without_scores_are_not_taken_as_given():
@@ -134,22 +133,22 @@ def test_scores_of_given_labels_judge_no_estimate():
 
 def test_scores_are_not_advised_for_a_file_without_them():
     with pytest.raises(InputError, match=r'label some frames$'):
-        require_some_given(video(label(0, 'propagated', None)), 'dense.csv')
+        require_start(video(label(0, 'propagated', None)), 'dense.csv')
 
 
 @pytest.mark.parametrize(
     ('count', 'said'),
     [
-        (1, 'the only given label of a.json has no'),
-        (2, 'none of the 2 given labels of a.json has a'),
+        (1, 'of 1 given label of a.json none has a'),
+        (2, 'of 2 given labels of a.json none has a'),
     ],
 )
 def test_given_labels_without_any_joint_are_refused(count: int, said: str):
     nobody = [label(frame, 'given', None, (0, 0)) for frame in range(count)]
     with pytest.raises(InputError, match=f'^{said} labelled joint, .*, label the joints'):
-        require_some_joint(video(*nobody, label(3, 'propagated', None)), 'a.json')
+        require_start(video(*nobody, label(3, 'propagated', None)), 'a.json')
 
 
 def test_a_given_label_without_a_joint_may_stand_beside_others():
-    require_some_joint(video(label(0, 'given', None, (0, 0)), label(1, 'given', None)), 'a.json')
-    require_some_joint(video(), 'a.json')
+    require_start(video(label(0, 'given', None, (0, 0)), label(1, 'given', None)), 'a.json')
+    require_start(video(), 'a.json')
