@@ -99,16 +99,6 @@ def test_runtimes_agree_and_outputs_come_in_the_order_that_is_asked_for():
 
 
 @runtimes
-def test_results_stay_when_the_network_runs_again(runtime):
-    session = start(runtime)
-    inputs = inputs_of(session)
-    (first,) = session.run(['offsets'], inputs)
-    kept = first.copy()
-    session.run(['offsets'], {name: np.zeros_like(value) for name, value in inputs.items()})
-    np.testing.assert_array_equal(first, kept)
-
-
-@runtimes
 def test_several_threads_may_run_a_network_at_once(runtime):
     session = start(runtime)
     plain = inputs_of(session, frames=16)
@@ -243,13 +233,6 @@ def test_weights_in_another_file_are_refused(runtime, tmp_path, monkeypatch):
         monkeypatch.chdir(place)
         with pytest.raises(InputError, match='is no network that'):
             start(runtime, path=tmp_path / 'net.onnx')
-
-
-@runtimes
-def test_where_descriptors_have_no_names_the_content_is_passed(runtime, tmp_path, monkeypatch):
-    without_descriptor_names(monkeypatch)
-    write_product(tmp_path / 'net.onnx', 1)
-    assert product(start(runtime, path=tmp_path / 'net.onnx')) == 8
 
 
 def without_descriptor_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,20 +51,6 @@ def test_a_folder_of_pictures_is_one_video(run, labelme_folder: Path, tmp_path: 
     assert [p.frame_index for p in read_labels(tmp_path / 'out.json').persons] == [0, 8]
 
 
-def test_a_text_file_of_yolo_is_no_list_of_files(run, tmp_path: Path):
-    (tmp_path / 'f_0.txt').write_text('0 0.5 0.5 1 1 0.5 0.25 2 0 0 0 0.75 1 1')
-    code, _, errors = run(tmp_path / 'f_0.txt', tmp_path / 'o.json', '--labels-size', '64x48')
-
-    assert code == 0
-    (said,) = errors
-    assert 'does not name its 3 keypoints' in said
-    assert read_labels(tmp_path / 'o.json').persons[0].keypoints.tolist() == [
-        [32, 12],
-        [0, 0],
-        [48, 48],
-    ]
-
-
 @pytest.mark.parametrize('several', [False, True])
 def test_a_size_for_labels_in_pixels_is_refused(
     run, estimates: Path, tmp_path: Path, several: bool
@@ -161,28 +147,3 @@ def test_fractions_are_those_of_the_video(run_main, movie: Path, tmp_path: Path)
     assert len(labels.persons) == 9
     # The video of the fixture is 96x80.
     assert labels.persons[4].keypoints.tolist() == [[24, 40], [48, 20]]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(('format', 'name'), [('tidy-csv', 'd.csv'), ('trc', 'd.trc')])
-def test_times_come_from_the_video(run_main, movie: Path, label_file: Path, tmp_path, format, name):
-    out = tmp_path / name
-    code, _, errors = run_main(
-        propagate.main, movie, label_file, '--method', 'linear', '--out', out, '--format', format
-    )
-    assert code == 0, errors
-    last = out.read_text().splitlines()[-1].replace('\t', ',').split(',')
-    from stdpose_mm.io.video import open_frames
-
-    assert float(last[1]) == pytest.approx(8 / open_frames(movie).fps, abs=1e-6)
-
-
-@pytest.mark.slow
-def test_markers_of_pictures_are_refused_before_work(run_main, folder: Path, label_file, tmp_path):
-    out = tmp_path / 'd.trc'
-    code, _, errors = run_main(
-        propagate.main, folder, label_file, '--method', 'linear', '--out', out, '--format', 'trc'
-    )
-    assert code == 2
-    assert len(errors) == 1
-    assert 'the frame rate is not known' in errors[0]

@@ -1,6 +1,5 @@
 """The way to CVAT and back on the command line."""
 
-import json
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -71,24 +70,6 @@ def test_without_the_attribute_one_sentence_asks(run, folder, filled, tmp_path):
     (sentence,) = errors
     assert '--loaded-into-cvat' in sentence
     assert not (tmp_path / 'again.json').exists()
-
-
-def test_the_label_of_a_task(run_main, label_file, tmp_path):
-    out = tmp_path / 'label.json'
-    assert run_main(convert.main, label_file, out, '--to', 'cvat-labels')[0] == 0
-    (label,) = json.loads(out.read_text())
-    assert label['type'] == 'skeleton'
-
-
-@pytest.mark.parametrize(('tolerance', 'key_frames'), [('all', 9), ('1e6', 3)])
-def test_how_many_key_frames(run, run_main, folder, label_file, tmp_path, tolerance, key_frames):
-    dense, out = tmp_path / 'dense.json', tmp_path / 'out.xml'
-    assert run(folder, label_file, '--out', dense, '--method', 'linear')[0] == 0
-    options = ['--to', 'cvat', '--cvat-tolerance', tolerance]
-    assert run_main(convert.main, dense, out, *options)[0] == 0
-    points = CvatTask(out, FRAMES).tracks[0].points
-
-    assert {len(keys) for keys in points.values()} == {key_frames}
 
 
 @pytest.mark.parametrize('tolerance', ['0', '-1', 'nan', 'inf', 'some'])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import time
-from fractions import Fraction
 from functools import partial
 
 import av
@@ -18,7 +17,7 @@ from stdpose_mm import detection
 from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import ArrayFrames, open_frames
+from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import TrackedPoses, build_smoother
 from support.paths import ROOT
@@ -219,13 +218,6 @@ def test_poses_are_smoothed(run, movie, boxes, tmp_path):
         expected = smoothed(read_labels(plain), smoother)
         for person, keypoints in zip(labels.persons, expected, strict=True):
             np.testing.assert_allclose(person.keypoints, keypoints, atol=1e-6)
-
-
-class Uneven(ArrayFrames):
-    fps = 10.0
-
-    def time_of(self, index):
-        return Fraction(index**2, 20)
 
 
 def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stdpose_mm.cli import convert, propagate
+from stdpose_mm.cli import propagate
 from stdpose_mm.io.labels import read_labels
 from support.video_files import cut_off, make_video
 
@@ -119,27 +119,6 @@ def test_a_bad_size_is_refused(
     labels = write('000001.jpg', '000005.jpg', '000009.jpg')
     arguments = [movie, labels, '--out', tmp_path / 'o.json', f'--labels-size={size}']
     assert 'such as 1280x720' in refused(run_main, propagate.main, *arguments)
-
-
-class TestConvert:
-    def test_frames_are_said(self, write: Write, run_main: Any, tmp_path: Path) -> None:
-        labels = write('000001.jpg', '000005.jpg', '000009.jpg')
-        code, printed, _ = run_main(convert.main, labels, tmp_path / 'out.json')
-        assert code == 0
-        assert printed.startswith('labels: labels on frames 0, 4, 8, read from the numbers in')
-        assert read_labels(tmp_path / 'out.json').labelled_frame_indices == FRAMES
-
-    def test_what_is_open_is_refused(self, write: Write, run_main: Any, tmp_path: Path) -> None:
-        labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
-        said = refused(run_main, convert.main, labels, tmp_path / 'out.json')
-        assert '--frame-of FILE' in said
-        assert not (tmp_path / 'out.json').exists()
-
-    def test_the_user_settles_it(self, write: Write, run_main: Any, tmp_path: Path) -> None:
-        labels = write('000003.jpg', '000005.jpg', '000007.jpg')
-        out = tmp_path / 'out.json'
-        assert run_main(convert.main, labels, out, '--first-frame-number', 1)[0] == 0
-        assert read_labels(out).labelled_frame_indices == (2, 4, 6)
 
 
 class TestBoxes:

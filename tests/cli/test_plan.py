@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from stdpose_mm.cli import plan
-from stdpose_mm.io.labels import FrameOptions
-from stdpose_mm.io.video import open_frames
 
 
 @pytest.fixture
@@ -103,70 +99,3 @@ def test_a_mistake_is_one_line(run, tmp_path, monkeypatch, options, message):
     code, printed, errors = run('clip', *options)
     assert (code, printed, len(errors)) == (2, '', 1), errors
     assert message in errors[0]
-
-
-def labelled_pictures(path: Path, names: list[str]) -> Path:
-    """COCO labels of one person who jumps from picture to picture."""
-    numbers = range(1, len(names) + 1)
-    data = {
-        'images': [{'id': n, 'file_name': name} for n, name in zip(numbers, names, strict=True)],
-        'annotations': [
-            {
-                'id': n,
-                'image_id': n,
-                'category_id': 1,
-                'track_id': 1,
-                'keypoints': [9 + 9 * (n % 2), 9, 2],
-                'bbox': [9 * (n % 2), 5, 20, 40],
-            }
-            for n in numbers
-        ],
-        'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
-    }
-    path.write_text(json.dumps(data))
-    return path
-
-
-class TestFramesOfBoxes:
-    """On which frames the boxes of a file are, in a folder whose pictures count from 1."""
-
-    @pytest.fixture
-    def clip(self, tmp_path: Path) -> Path:
-        folder = write_video(tmp_path / 'clip', 9)
-        (folder / '000000.png').unlink()
-        return folder
-
-    @pytest.fixture
-    def tracks(self, clip: Path) -> Callable[..., list[int]]:
-        """Read the frames of the boxes that the command gives to the choice of frames."""
-
-        def read(boxes: Path, **options: Any) -> list[int]:
-            told = FrameOptions(**options, subject='boxes')
-            return sorted(plan.read_tracks(boxes, open_frames(clip), told)[1])
-
-        return read
-
-    def test_names_of_pictures_decide(self, tracks, tmp_path):
-        names = ['clip/000003.png', 'clip/000005.png']
-        assert tracks(labelled_pictures(tmp_path / 'boxes.json', names)) == [2, 4]
-
-    def test_the_option_settles_what_names_leave_open(self, run, clip, tracks, tmp_path):
-        names = ['shot_000003.png', 'shot_000005.png']
-        boxes = labelled_pictures(tmp_path / 'boxes.json', names)
-        code, printed, errors = run(clip, '--boxes', boxes)
-        assert (code, printed, len(errors)) == (2, '', 1)
-        assert '--boxes-first-frame-number' in errors[0]
-        assert run(clip, '--boxes', boxes, '--boxes-first-frame-number', 1)[0] == 0
-        assert [tracks(boxes, first_number=n) for n in (1, 2)] == [[2, 4], [1, 3]]
-
-    def test_boxes_behind_the_end_are_refused(self, run, clip, tmp_path):
-        boxes = write_boxes(tmp_path / 'boxes.txt', [0.0] * 10)
-        code, printed, errors = run(clip, '--boxes', boxes)
-        assert (code, printed, len(errors)) == (2, '', 1)
-        assert 'boxes on frame 8 (counted from 0), which is not among the 8 frames' in errors[0]
-
-    @pytest.mark.parametrize('option', ['--boxes-first-frame-number', '--boxes-frame-of'])
-    def test_the_options_need_a_file_of_boxes(self, run, clip, option):
-        code, _, errors = run(clip, option, 1)
-        assert (code, len(errors)) == (2, 1)
-        assert f'{option}' in errors[0]

@@ -209,34 +209,6 @@ def test_keep_every_takes_a_part_of_full_labels(run, folder, label_file, tmp_pat
     assert '8 given and 10 propagated' in printed
 
 
-def test_keep_every_counts_frames_of_the_video_where_names_tell_times(
-    run, movie, label_fields, tmp_path
-):
-    """Every second frame is labelled; of these, those of every third frame of the video stay."""
-    fields = json.loads(json.dumps(label_fields))
-    person = fields['annotations'][0]
-    fps = open_frames(movie).fps
-    frames = range(0, 9, 2)
-    fields['images'] = [
-        {'id': n, 'file_name': f'clip_{n / fps:.3f}s.jpg', 'width': 96, 'height': 80}
-        for n in frames
-    ]
-    fields['annotations'] = [{**person, 'id': n, 'image_id': n} for n in frames]
-    labels, out = tmp_path / 'times.json', tmp_path / 'dense.json'
-    labels.write_text(json.dumps(fields))
-    code, _, said = run(movie, labels, '--out', out, '--method', 'linear', '--keep-every', 3)
-    assert code == 0, said
-    given = {p.frame_index for p in read_labels(out).persons if p.given.any()}
-    assert given == {0, 4, 8}
-
-
-def test_another_format(run, folder, label_file, tmp_path):
-    out = tmp_path / 'dense.xml'
-    arguments = ['--method', 'linear', '--format', 'cvat']
-    assert run(folder, label_file, '--out', out, *arguments)[0] == 0
-    assert out.read_text().startswith('<?xml')
-
-
 def without_labels(fields):
     fields['annotations'] = []
 
@@ -338,19 +310,6 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_boxes_of_an_unknown_track_are_one_line(run, folder, label_file, label_fields, tmp_path):
-    for annotation in label_fields['annotations']:
-        annotation.update(bbox=[1, 2, 30, 40], track_id=annotation['track_id'] + 6)
-    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
-    boxes = ['--boxes', tmp_path / 'boxes.json']
-    code, _, errors = run(folder, label_file, '--out', tmp_path / 'dense.json', *boxes)
-    assert code == 2
-    assert errors == [
-        'propagate.py: the boxes given for clip are of track 6, which the labels do not have, '
-        'give boxes of their tracks (0, 1)'
-    ]
-
-
 def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
     dense = json.loads(path.read_text())
     frame_of = {image['id']: image['frame_index'] for image in dense['images']}
@@ -434,16 +393,6 @@ def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures,
     assert not out.exists()
 
 
-def test_a_corrupt_frame_is_named(run, folder, label_file, tmp_path):
-    picture = folder / '000006.jpg'
-    picture.write_bytes(picture.read_bytes()[:200])
-    out = tmp_path / 'dense.json'
-    code, _, errors = run(folder, label_file, '--out', out, '--method', 'flow')
-    assert code == 2
-    assert '000006.jpg' in errors[0]
-    assert not out.exists()
-
-
 @pytest.mark.parametrize('max_bytes', [10**7, 100], ids=['video in the page', 'video beside it'])
 def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
     run, folder, label_file, tmp_path, monkeypatch, max_bytes
@@ -477,14 +426,6 @@ def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_
     assert not movie.exists()
 
 
-def test_a_missing_video_is_named(run, label_file, tmp_path):
-    code, _, errors = run('no.mp4', label_file, '--out', tmp_path / 'dense.json')
-    assert code == 2
-    assert errors == [
-        'propagate.py: no.mp4 does not exist, expected a video file or a folder of pictures'
-    ]
-
-
 def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tmp_path):
     """A slash at the end, or a folder that is there, means a folder, as with several videos."""
     (tmp_path / 'pages').mkdir()
@@ -501,13 +442,6 @@ def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_fi
     code, _, _ = run(movie, label_file, '--out', f'{tmp_path}/dense/', '--format', 'cvat')
     assert code == 0
     assert [path.name for path in (tmp_path / 'dense').iterdir()] == ['clip.xml']
-
-
-@pytest.mark.parametrize('format', [(), ('--format', 'cvat')])
-def test_an_output_without_a_suffix_is_written(run, movie, label_file, tmp_path, format):
-    code, _, _ = run(movie, label_file, '--out', tmp_path / 'dense', *format)
-    assert code == 0
-    assert len(read_labels(tmp_path / 'dense').frames) == 9
 
 
 def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):

@@ -87,28 +87,6 @@ def test_options_that_do_not_fit_are_refused(
     assert sentence in said[0]
 
 
-def test_labels_of_another_size_are_refused_or_rescaled(
-    run, movie, label_fields, label_file, tmp_path, shown
-):
-    assert run(movie, label_file, '--no-browser', '--method', 'linear')[0] == 0
-    for image in label_fields['images']:
-        image.update(width=192, height=160)
-    for annotation in label_fields['annotations']:
-        points = np.array(annotation['keypoints'], float).reshape(-1, 3)
-        points[:, :2] = (points[:, :2] + 0.5) * 2 - 0.5
-        annotation['keypoints'] = points.ravel().tolist()
-    doubled = tmp_path / 'doubled.json'
-    doubled.write_text(json.dumps(label_fields))
-    arguments = [movie, doubled, '--no-browser', '--method', 'linear']
-
-    code, _, said = run(*arguments)
-    assert code == 2
-    assert 'or --labels-size 192x160 to rescale the labels' in said[0]
-
-    assert run(*arguments, '--labels-size', '192x160')[0] == 0
-    assert places(shown[1]) == pytest.approx(places(shown[0]))
-
-
 def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     run, run_main, movie, label_file, tmp_path, shown
 ):
