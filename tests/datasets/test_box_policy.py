@@ -21,11 +21,6 @@ NEAR = FrameBoxes(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7,
 FAR = FrameBoxes(np.array([[200, 0, 40, 80]]), np.array([0.9]))
 
 
-def test_ground_truth_box_is_the_labels_own() -> None:
-    box, score = BoxPolicy('gt').find_box(TRACK, Window(0, 1, 4, True, True))
-    assert (box.tolist(), score) == (BOXES[1], 1.0)
-
-
 def test_interpolated_box_comes_from_the_given_labels_alone() -> None:
     box, score = BoxPolicy('interpolated').find_box(TRACK, Window(0, 1, 4, True, True))
     assert (box.tolist(), score) == ([15, 15, 40, 80], 1.0)

@@ -595,17 +595,6 @@ def test_testing_shows_no_label_of_further_frames(tiny_set: TinySet) -> None:
     assert not info['aux_keypoints'][1:3].any()
 
 
-def test_five_frames_are_cropped_each_at_its_own_box(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(
-        **tiny_set.args, interval=8, num_frames=5, crops='frame', boxes='interpolated'
-    )
-    info = info_of(dataset, key=4, track=1)
-    frames = (0, 2, 4, 6, 8)
-    expected = [[*(pose(f, 1).min(0) - 5), *(pose(f, 1).max(0) + 5)] for f in frames]
-    # The person moves evenly, so that boxes between the given ones are the labels' own.
-    np.testing.assert_allclose(info['bbox'], expected)
-
-
 def test_estimation_of_five_frames_takes_two_neighbours_on_either_side(tiny_set: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', num_frames=5)
     assert info_of(dataset, key=5)['frame_indices'] == (3, 4, 5, 6, 7)

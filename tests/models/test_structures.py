@@ -101,12 +101,6 @@ def test_flip_mirrors_space_and_swaps_sides():
     )
 
 
-def test_flipping_twice_changes_nothing():
-    given = labels()
-    for once, twice in zip(given, given.flip(FLIP_INDICES).flip(FLIP_INDICES), strict=True):
-        torch.testing.assert_close(once, twice)
-
-
 def test_sample_of_several_key_frames_splits_into_their_windows():
     sample = segment_batch(1, num_keys=3)['data_samples'][0]
     windows = split_windows(sample)

@@ -204,12 +204,6 @@ def test_crop_is_the_enlarged_box_at_the_crops_aspect_ratio() -> None:
     np.testing.assert_allclose(results['transformed_keypoints'][0, 0], [95 / 2, 127 / 4], atol=1e-4)
 
 
-def test_original_labels_stay_as_they_are_without_flip() -> None:
-    results = plain(sample(), test_mode=True)
-    np.testing.assert_array_equal(results['aux_keypoints'], sample()['aux_keypoints'])
-    np.testing.assert_array_equal(results['keypoints'], sample()['keypoints'])
-
-
 def test_prior_is_the_pose_interpolated_at_the_window_position() -> None:
     results = plain(sample(), test_mode=True)
     left, right = results['transformed_aux_keypoints']
@@ -250,13 +244,6 @@ def test_testing_ignores_the_training_options_and_draws_nothing() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], state)
     np.testing.assert_array_equal(results['given_heatmaps'], results['aux_heatmaps'])
     assert results['given_mask'].all()
-
-
-def test_no_label_is_shown_with_probability_zero() -> None:
-    results = plain(sample(), aux_label_prob=0.0)
-    assert not results['given_mask'].any()
-    assert not results['given_heatmaps'].any()
-    assert results['aux_heatmaps'].any()
 
 
 @pytest.mark.parametrize(('draw', 'one_sided'), [('window', False), ('frame', True)])
@@ -352,12 +339,6 @@ def test_photometric_saturation_leaves_grey_alone() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
     out = WindowPhotometric(0, 0, saturation=0.9)({'img': [grey] * 3})['img']
     np.testing.assert_allclose(np.stack(out).astype(int), 100, atol=1)
-
-
-def test_photometric_of_nothing_is_the_identity() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    out = WindowPhotometric(0, 0, 0)({'img': [noise] * 3})['img']
-    np.testing.assert_array_equal(out[0], noise)
 
 
 def full_pipeline() -> list[dict[str, Any]]:

@@ -263,9 +263,3 @@ def test_single_source_head_names_a_missing_source():
         head(representation()._replace(fused_feature=None))
     with pytest.raises(ValueError, match=r"source must be one of .* got 'fused'"):
         build(dict(type='SingleSourceHead', source='fused', **HEATMAP_HEAD))
-
-
-def test_frame_head_gives_float32_under_autocast():
-    head = build(dict(type='FrameHead', **HEATMAP_HEAD))
-    with torch.autocast('cpu', torch.bfloat16):
-        assert head((torch.randn(2, DIMS, 4, 3),)).dtype == torch.float32
