@@ -136,8 +136,9 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
     names = [shown(task.findtext('name')) for task in root.findall('meta/project/tasks/task')]
     count = max(len(names), len({element.get('task_id') for element in root} - {None}))
     if count > 1:
+        of = f' ({listed(names, 5)})' if names else ''
         raise InputError(
-            f'{path} is the export of a CVAT project with {count} tasks ({listed(names, 5)}), '
+            f'{path} is the export of a CVAT project with {count} tasks{of}, '
             'expected one video; open its task in CVAT, and export that'
         )
 

@@ -326,7 +326,7 @@ SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses'),
     ('a.xml', VOC.partition('\n')[2], 'is a Pascal VOC file'),
-    ('a.xml', CVAT_IMAGES, 'is "CVAT for images", expected an export as "CVAT for video 1.1"'),
+    ('a.xml', CVAT_IMAGES, 'is "CVAT for images", export it as "CVAT for video 1.1"'),
     ('a.xml', '<annotations/>', 'holds no skeleton'),
     ('a.xml', '<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not XML'),
     ('a.xml', b'PK\x03\x04broken', 'zip file'),
