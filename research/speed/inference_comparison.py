@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import tempfile
 import time
@@ -60,7 +59,7 @@ WANTED_SPREAD = 0.05
 RATIOS = ('time to the first', 'memory to the first')
 
 
-def compare_inference(args: argparse.Namespace) -> None:
+def compare_inference(args: Any) -> None:
     """Measure, print and write, as ``research/tools/benchmark_inference.py`` is asked to.
 
     Raises:
@@ -86,7 +85,7 @@ def compare_inference(args: argparse.Namespace) -> None:
     num_people = sum(map(len, video.people))
     work = pose_work({model.name: read_config(model.config) for model in models})
     report = {
-        'machine': asdict(machine),
+        'machine': machine,
         'frames': len(video.people),
         'people': num_people,
         'size': list(args.size),
@@ -123,7 +122,7 @@ class Model:
         return Path(self.config).stem
 
 
-def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
+def find_models(args: Any, folder: Path) -> list[Model]:
     """Find the models; random weights are written to the folder.
 
     Raises:
@@ -140,7 +139,7 @@ def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
     ]
 
 
-def make_video(args: argparse.Namespace, path: Path) -> Video:
+def make_video(args: Any, path: Path) -> Video:
     """Generate the clip; boxes are those of its people."""
     width, height = args.size
     settings = ClipSettings(args.frames, width, height, (args.people, args.people))
@@ -154,7 +153,7 @@ def make_video(args: argparse.Namespace, path: Path) -> Video:
     return Video(path, people)
 
 
-def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
+def load(args: Any, model: Model, precision: str) -> WindowModel:
     """Load a model in PyTorch, not packed."""
     test_cfg = {'flip_test': False} if args.no_flip else None
     return WindowModel.from_config(
@@ -163,7 +162,7 @@ def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
 
 
 def make_pipelines(
-    args: argparse.Namespace, video: Video, models: Sequence[Model]
+    args: Any, video: Video, models: Sequence[Model]
 ) -> list[tuple[Model, Callable[[], Pipeline]]]:
     """List the pipelines to compare, not loaded yet; the first is the reference.
 
@@ -183,9 +182,7 @@ def make_pipelines(
     ]
 
 
-def mmpose_pipelines(
-    args: argparse.Namespace, video: Video, files: Model
-) -> list[Callable[[], Pipeline]]:
+def mmpose_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[], Pipeline]]:
     """List MMPose's pipelines on a model's backbone and frame head, float32 and as requested."""
 
     def per_frame(precision: str) -> Pipeline:
@@ -196,9 +193,7 @@ def mmpose_pipelines(
     return [partial(per_frame, precision) for precision in ('float32', *others)]
 
 
-def own_pipelines(
-    args: argparse.Namespace, video: Video, files: Model
-) -> list[Callable[[], Pipeline]]:
+def own_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[], Pipeline]]:
     """List our pipelines to run a model, and its backbone alone."""
     batch = args.batch_size
 
@@ -233,7 +228,7 @@ def own_pipelines(
     ]
 
 
-def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
+def measure(args: Any, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
     """Measure one row for each pipeline."""
     stages = [Stages() for _ in pipelines]
     works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
@@ -315,7 +310,7 @@ def _percent(spread: float | None) -> str:
     return 'unknown' if spread is None or math.isnan(spread) else f'{spread:.0%}'
 
 
-def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], number: int) -> None:
+def run_alone(args: Any, video: Video, models: Sequence[Model], number: int) -> None:
     """Load one pipeline and run it once."""
     torch.set_num_threads(args.threads)
     _, make = make_pipelines(args, video, models)[number]

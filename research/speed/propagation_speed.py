@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from .timing import Seconds, least_seconds, model_files, peak_memory
 SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
 
-def time_propagation(args: argparse.Namespace) -> None:
+def time_propagation(args: Any) -> None:
     """Measure and print, as ``research/tools/benchmark_speed.py`` is asked to.
 
     Raises:
@@ -74,7 +74,7 @@ class Measured:
     seconds: Sequence[Seconds]
 
 
-def load(args: argparse.Namespace, files: tuple[str, str]) -> WindowModel:
+def load(args: Any, files: tuple[str, str]) -> WindowModel:
     """Load a model, not packed."""
     return WindowModel.from_config(*files, args.device, precision=args.precision)
 
@@ -86,7 +86,7 @@ def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
 
 
 def measure(
-    args: argparse.Namespace,
+    args: Any,
     models: Sequence[tuple[str, str]],
     clip: Path,
     pictures: np.ndarray,
@@ -103,7 +103,7 @@ def measure(
 
 def add_works(
     works: list[Callable[[], object]],
-    args: argparse.Namespace,
+    args: Any,
     packed: WindowModel,
     clip: Path,
     pictures: FrameSource,
@@ -135,7 +135,7 @@ def add_works(
     return num_poses, sum(shape[0] for shape in batches)
 
 
-def print_times(args: argparse.Namespace, own: Measured) -> None:
+def print_times(args: Any, own: Measured) -> None:
     """Print how long propagation takes, with and without decoding, and the backbone alone."""
     end_to_end, decoded, bare, bare_plain = (
         getattr(seconds, args.clock) for seconds in own.seconds
@@ -157,7 +157,7 @@ def print_times(args: argparse.Namespace, own: Measured) -> None:
     )
 
 
-def print_memory(args: argparse.Namespace, files: tuple[str, str], clips: Sequence[Path]) -> int:
+def print_memory(args: Any, files: tuple[str, str], clips: Sequence[Path]) -> int:
     """Print the peak memory of processes that propagate a short and a long clip.
 
     Returns:
@@ -172,7 +172,7 @@ def print_memory(args: argparse.Namespace, files: tuple[str, str], clips: Sequen
 
 
 def print_ratios(
-    args: argparse.Namespace,
+    args: Any,
     files: tuple[str, str],
     first: tuple[Measured, int | None],
     own: tuple[Measured, int | None],
@@ -187,7 +187,7 @@ def print_ratios(
     )
 
 
-def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path) -> None:
+def propagate_once(args: Any, files: tuple[str, str], clip: Path) -> None:
     """Load the model and propagate the labels of a clip."""
     model = load(args, files)
     model.optimize_for_cpu()

@@ -13,7 +13,6 @@ import pytest
 
 from research.speed import inference_comparison as comparison
 from research.speed import timing
-from research.speed.machine import describe_machine
 from research.speed.timing import Stages, take_turns
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.onnx_session import available_precisions
@@ -75,7 +74,7 @@ def test_one_row_for_every_way(tool, short, tiny, tmp_path, capsys):
         assert row['share']['backbone'] > 0
     printed = capsys.readouterr().out
     assert f'onnxruntime {onnxruntime.__version__}' in printed.splitlines()[0]
-    assert report['machine']['versions']['onnxruntime'] == onnxruntime.__version__
+    assert f'onnxruntime {onnxruntime.__version__}' in report['machine']
     assert 'NOT KNOWN to 5% after 1 turn are the speed-ups of MMPose, per frame in' in printed
     speed, work = tables(printed)
     assert len(speed) == 2 + len(ways)
@@ -139,14 +138,14 @@ def no_frame_head(folder):
 @pytest.fixture(scope='module')
 def models(tool, short, tmp_path_factory):
     """The tiny model alone, exported."""
-    args = tool.make_parser().parse_args(short)
+    args = tool.main.parse(short)
     (model,) = comparison.find_models(args, tmp_path_factory.mktemp('exported'))
     comparison.export_onnx(comparison.load(args, model, 'float32'), model.onnx)
     return [model]
 
 
 def test_all_ways_find_a_pose_for_every_person(tool, short, models, tmp_path):
-    args = tool.make_parser().parse_args([*short, '--precision', 'float32'])
+    args = tool.main.parse([*short, '--precision', 'float32'])
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
     makers = comparison.make_pipelines(args, video, models)
     found = [make().run(Stages()) for _, make in makers]
@@ -169,7 +168,7 @@ def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, short, tmp_path, 
 
     monkeypatch.setattr(TransformerBlock, 'forward', recorded)
     options = ['--config', PRUNED, '--precision', 'float32', '--reuse-only']
-    args = tool.make_parser().parse_args([*short, *options])
+    args = tool.main.parse([*short, *options])
     models = comparison.find_models(args, tmp_path)
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
     layers = {}
@@ -200,7 +199,7 @@ def test_ours_also_run_with_the_network_on_some_frames_only(
 
     monkeypatch.setattr(SparseEstimator, 'estimate', recorded)
     options = ['--precision', 'float32', '--pose-every', '2', '--reuse-only']
-    args = tool.make_parser().parse_args([*short, *options])
+    args = tool.main.parse([*short, *options])
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
     made = [make() for _, make in comparison.make_pipelines(args, video, models)]
     assert not any('no reuse' in pipeline.name for pipeline in made)
@@ -335,14 +334,3 @@ def test_what_is_not_known_well_or_missing_is_said(monkeypatch):
         'Without rows of openvino in bfloat16: it is not installed, or this processor does not '
         'compute in that.',
     ]
-
-
-def test_the_processor_is_named(tmp_path):
-    path = tmp_path / 'cpuinfo'
-    processor = 'processor\t: 0\nmodel name\t: Some CPU 9\nflags\t\t: fpu avx512f sse avx2\n\n'
-    path.write_text(processor * 2)
-    machine = describe_machine(path)
-    assert machine.processor == 'Some CPU 9'
-    assert machine.features == ('avx2', 'avx512f')
-    assert str(machine).startswith('Some CPU 9 (avx2, avx512f), ')
-    assert describe_machine(tmp_path / 'nowhere').features == ()

@@ -20,14 +20,13 @@ pipeline with the same one of the first model.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import add_speed_arguments
+from research.arguments import SpeedOptions
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import BACKEND_PRECISIONS
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
@@ -36,57 +35,37 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class BenchmarkInferenceOptions(SpeedOptions):
+    """Options of ``benchmark_inference.py``.
+
+    Args:
+        config: Configs of models; the others are compared with the first.
+        frames: Length of the video.
+        precision: Number formats; each network runs in those that it supports (default: all).
+        threads: Threads of PyTorch, onnxruntime and OpenVINO.
+        pose_every: Also run this package with the network on every N-th frame and optical flow
+            between (none).
+        reuse_only: Leave out this package with all crops of every window encoded anew.
+        repeat: Largest number of rounds; fewer once all speed-ups are known to 5 %.
+        no_flip: Turn flipping (averaging with mirrored crops) off everywhere.
+        no_memory: Do not measure peak memory.
+        out: JSON file for the figures.
+    """
+
+    config: list[str] = option((str(CONFIG),), nargs='+')
+    frames: int = option(24, type=positive)
+    precision: list[str] = option(BACKEND_PRECISIONS, choices=BACKEND_PRECISIONS, nargs='+')
+    threads: int = option(1, type=positive)
+    pose_every: int = option(1, type=positive, metavar='N')
+    reuse_only: bool = option(False)
+    repeat: int = option(20, type=positive)
+    no_flip: bool = option(False)
+    no_memory: bool = option(False)
+    out: Path | None = option(writes=True, what='figures', suffixes=JSON_SUFFIXES)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_inference.py', __doc__)
-    add_speed_arguments(parser, CONFIG, frames=24)
-    parser.add_argument(
-        '--precision',
-        choices=BACKEND_PRECISIONS,
-        nargs='+',
-        default=list(BACKEND_PRECISIONS),
-        help='number formats; each network runs in those that it supports (default: all)',
-    )
-    parser.add_argument(
-        '--threads', type=positive, default=1, help='threads of PyTorch, onnxruntime and OpenVINO'
-    )
-    parser.add_argument(
-        '--pose-every',
-        type=positive,
-        default=1,
-        metavar='N',
-        help='also run this package with the network on every N-th frame and optical flow between '
-        '(none)',
-    )
-    parser.add_argument(
-        '--reuse-only',
-        action='store_true',
-        help='leave out this package with all crops of every window encoded anew',
-    )
-    parser.add_argument(
-        '--repeat',
-        type=positive,
-        default=20,
-        help='largest number of rounds; fewer once all speed-ups are known to 5 %% (%(default)s)',
-    )
-    parser.add_argument(
-        '--no-flip',
-        action='store_true',
-        help='turn flipping (averaging with mirrored crops) off everywhere',
-    )
-    parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
-    parser.add_output(
-        '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'
-    )
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: BenchmarkInferenceOptions) -> None:
     """Measure, print and write.
 
     Raises:
@@ -97,6 +76,8 @@ def run(args: argparse.Namespace) -> None:
 
     compare_inference(args)
 
+
+main = Command(BenchmarkInferenceOptions, run, __doc__, 'benchmark_inference.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""Measure how fast the review page is served: pictures, edits, opening, memory.
+"""Measure how fast the review page is served: pictures, edits, opening.
 
     python -m research.tools.benchmark_review
     python -m research.tools.benchmark_review --clips data/jhmdb_clips --num-clips 20
@@ -15,22 +15,21 @@ when the poses around it are there.
 
 from __future__ import annotations
 
-import argparse
 import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from research.arguments import propagator_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PropagatorOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,55 +46,30 @@ EDITS = 10
 """Edits in the long video, each in a gap of its own from the middle on."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), benchmark, arguments)
+@dataclass(kw_only=True)
+class BenchmarkReviewOptions(PropagatorOptions):
+    """Options of ``benchmark_review.py``.
+
+    Args:
+        size: Size of the generated videos (1920x1080).
+        frames: Frames in each of these videos.
+        requests: Number of pictures of each kind to request.
+        people: People in the long video.
+        long_frames: Frames in the long video.
+        clips: Real clips: videos/NAME.* and annotations/NAME.json.
+        num_clips: Number of real clips to use.
+    """
+
+    size: list[int] = option((1920, 1080), type=positive, nargs=2, metavar=('W', 'H'))
+    frames: int = option(400, type=positive)
+    requests: int = option(100, type=positive)
+    people: int = option(20, type=positive)
+    long_frames: int = option(10000, type=positive, metavar='N')
+    clips: Path | None = option(metavar='FOLDER')
+    num_clips: int = option(20, type=positive)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_review.py', __doc__)
-    parser.add_argument(
-        '--size',
-        type=positive,
-        nargs=2,
-        default=(1920, 1080),
-        metavar=('W', 'H'),
-        help='size of the generated videos (1920x1080)',
-    )
-    parser.add_argument(
-        '--frames', type=positive, default=400, help='frames in each of these videos (%(default)s)'
-    )
-    parser.add_argument(
-        '--requests',
-        type=positive,
-        default=100,
-        help='number of pictures of each kind to request (%(default)s)',
-    )
-    parser.add_argument(
-        '--people', type=positive, default=20, help='people in the long video (%(default)s)'
-    )
-    parser.add_argument(
-        '--long-frames',
-        type=positive,
-        default=10_000,
-        metavar='N',
-        help='frames in the long video (%(default)s)',
-    )
-    parser.add_argument(
-        '--clips',
-        type=Path,
-        metavar='FOLDER',
-        help='real clips: videos/NAME.* and annotations/NAME.json',
-    )
-    parser.add_argument(
-        '--num-clips', type=positive, default=20, help='number of real clips to use (%(default)s)'
-    )
-    parser.add_options(PropagatorOptions)
-    return parser
-
-
-def benchmark(args: argparse.Namespace) -> None:
+def benchmark(args: BenchmarkReviewOptions) -> None:
     """Measure, and print the figures.
 
     Raises:
@@ -108,13 +82,14 @@ def benchmark(args: argparse.Namespace) -> None:
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
     # Loaded first, so that a wrong file is found at once and not after minutes.
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagator_arguments(args))
+    args.validate()
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     with tempfile.TemporaryDirectory() as folder:
         for key_interval in KEY_INTERVALS:
             measure_pictures(args, Path(folder), key_interval)
         measure_opening(args, Path(folder))
         if args.clips is not None:
-            measure_edits(args, Path(folder), propagator)
+            measure_edits(args, args.clips, Path(folder), propagator)
 
 
 class Clock:
@@ -163,8 +138,8 @@ def serve(
         yield client
 
 
-def measure_pictures(args: argparse.Namespace, folder: Path, key_interval: int) -> None:
-    """Measure steps, jumps and memory on a generated video."""
+def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: int) -> None:
+    """Measure steps and jumps in a generated video."""
     from stdpose_mm.apis import VideoPosePropagator
 
     width, height = args.size
@@ -190,22 +165,9 @@ def measure_pictures(args: argparse.Namespace, folder: Path, key_interval: int) 
         print(f'  step back, seen before: {back}')
         print(f'  step back from the end, not seen before: {fresh}')
         print(f'  random jump: {jumps}')
-        if key_interval == min(KEY_INTERVALS):
-            measure_memory(client, args.frames, randomly)
 
 
-def measure_memory(client: ReviewClient, num_frames: int, randomly: random.Random) -> None:
-    """Measure the memory of the server while random frames are requested."""
-    memory = [_memory()]
-    for _ in range(2):
-        for _ in range(500):
-            client.picture(randomly.randrange(num_frames))
-        memory.append(_memory())
-    sizes = ', '.join(f'{size:.0f}' for size in memory)
-    print(f'  memory before, after 500 and after 1,000 random pictures: {sizes} MB')
-
-
-def measure_opening(args: argparse.Namespace, folder: Path) -> None:
+def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
     """Measure how long a long video with many people takes to open, and to answer."""
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.video import write_video
@@ -239,16 +201,18 @@ def measure_opening(args: argparse.Namespace, folder: Path) -> None:
         print(f'  timeline: {lanes}')
 
 
-def measure_edits(args: argparse.Namespace, folder: Path, propagator: VideoPosePropagator) -> None:
+def measure_edits(
+    args: BenchmarkReviewOptions, clips: Path, folder: Path, propagator: VideoPosePropagator
+) -> None:
     """Measure edits on real clips."""
     from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import subsample_labels
 
     clock = Clock()
-    files = sorted((args.clips / 'annotations').glob('*.json'))
+    files = sorted((clips / 'annotations').glob('*.json'))
     for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
         labels = subsample_labels(read_labels(file), LABEL_INTERVAL)
-        (video,) = (args.clips / 'videos').glob(f'{file.stem}.*')
+        (video,) = (clips / 'videos').glob(f'{file.stem}.*')
         person = labels.track_ids[0]
         given = sorted({label.frame_index for label in labels.persons})
         if len(given) < 2:
@@ -271,17 +235,12 @@ def measure_edits(args: argparse.Namespace, folder: Path, propagator: VideoPoseP
 def _wait_for_poses(client: ReviewClient, frame: int, person: int) -> None:
     first = max(0, frame - LABEL_INTERVAL // 2)
     while True:
-        last = min(frame + LABEL_INTERVAL // 2, client_frames(client) - 1)
+        last = min(frame + LABEL_INTERVAL // 2, int(client.get()['frames']) - 1)
         poses = client.get('/poses', first=first, last=last)['frames'].values()
         own = [one for people in poses for one in people if one['id'] == person]
         if not any(one['pending'] for one in own):
             return
         time.sleep(0.002)
-
-
-def client_frames(client: ReviewClient) -> int:
-    """Return the number of frames of the video."""
-    return int(client.get()['frames'])
 
 
 def _ask(client: ReviewClient, frames: Sequence[int], pause: float) -> Clock:
@@ -334,11 +293,7 @@ def _labels(name: str, people: int, frames: Sequence[int], size: tuple[int, int]
     return VideoLabels(name, COCO_17, tuple(VideoFrame(n) for n in frames), tuple(persons))
 
 
-def _memory() -> float:
-    """Return the megabytes of this process in memory."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * 4096 / 2**20
-
+main = Command(BenchmarkReviewOptions, benchmark, __doc__, 'benchmark_review.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -16,8 +16,6 @@ cent of the person's size (square root of the area of the true box):
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,8 +23,8 @@ import numpy as np
 
 from research.tracking.smooth_labels import smooth_labels
 from stdpose_mm.cli.argument_types import seed
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
@@ -59,31 +57,27 @@ class Motion:
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class BenchmarkSmoothingOptions:
+    """Options of ``benchmark_smoothing.py``.
+
+    Args:
+        truth: Folder of label files, or one.
+        predictions: Predictions of a model for the same videos.
+        noise: Without --predictions: standard deviation of the simulated noise along x and y, in
+            person sizes.
+        seed: Seed of the noise.
+        fps: Frames per second.
+    """
+
+    truth: Path = argument('truth')
+    predictions: Path | None = option()
+    noise: float = option(0.02)
+    seed: int = option(0, type=seed)
+    fps: float = option(FPS)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_smoothing.py', __doc__)
-    parser.add_argument('truth', type=Path, help='folder of label files, or one')
-    parser.add_argument(
-        '--predictions', type=Path, help='predictions of a model for the same videos'
-    )
-    parser.add_argument(
-        '--noise',
-        type=float,
-        default=0.02,
-        help='without --predictions: standard deviation of the simulated noise along x and y, in '
-        'person sizes (%(default)s)',
-    )
-    parser.add_argument('--seed', type=seed, default=0, help='seed of the noise (%(default)s)')
-    parser.add_argument('--fps', type=float, default=FPS, help='frames per second (%(default)s)')
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: BenchmarkSmoothingOptions) -> None:
     """Measure and print.
 
     Raises:
@@ -197,6 +191,8 @@ def add_track(total: Motion, truth: np.ndarray, points: np.ndarray) -> None:
     if moved > 0:
         total.lags.append(float(-np.nansum(ahead) / moved))
 
+
+main = Command(BenchmarkSmoothingOptions, run, __doc__, 'benchmark_smoothing.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -15,14 +15,13 @@ their own.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import add_speed_arguments
+from research.arguments import SpeedOptions
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import PRECISIONS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
@@ -31,39 +30,32 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_synthet
 CLOCKS = ('wall', 'cpu')
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class BenchmarkSpeedOptions(SpeedOptions):
+    """Options of ``benchmark_speed.py``.
+
+    Args:
+        config: Configs of models; the others are compared with the first.
+        frames: Length of the video.
+        interval: Interval T between given frames.
+        precision: Precision.
+        device: Device.
+        clock: Wall time, or CPU time of all threads, for a machine that does other work.
+        repeats: Repeats.
+        longer: How many times longer the clip for peak memory is; 0 does not measure memory.
+    """
+
+    config: list[str] = option((str(CONFIG),), nargs='+')
+    frames: int = option(29, type=positive)
+    interval: int = option(7, type=positive)
+    precision: str = option('float32', choices=PRECISIONS)
+    device: str = option('cpu')
+    clock: str = option('wall', choices=CLOCKS)
+    repeats: int = option(3, type=positive)
+    longer: int = option(10)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_speed.py', __doc__)
-    add_speed_arguments(parser, CONFIG, frames=29)
-    parser.add_argument(
-        '--interval', type=positive, default=7, help='interval T between given frames (%(default)s)'
-    )
-    parser.add_argument('--precision', choices=PRECISIONS, default='float32')
-    parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    parser.add_argument(
-        '--clock',
-        choices=CLOCKS,
-        default='wall',
-        help='wall time, or CPU time of all threads, for a machine that does other work '
-        '(%(default)s)',
-    )
-    parser.add_argument('--repeats', type=positive, default=3, help='(%(default)s)')
-    parser.add_argument(
-        '--longer',
-        type=int,
-        default=10,
-        help='how many times longer the clip for peak memory is; 0 does not measure memory '
-        '(%(default)s)',
-    )
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: BenchmarkSpeedOptions) -> None:
     """Measure and print.
 
     Raises:
@@ -80,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
 
     time_propagation(args)
 
+
+main = Command(BenchmarkSpeedOptions, run, __doc__, 'benchmark_speed.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

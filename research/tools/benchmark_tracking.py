@@ -16,15 +16,15 @@ The detector runs on every n-th frame, for every n asked for, and tracks are con
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from research.tracking.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import REQUIRED, argument, option
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
@@ -40,61 +40,44 @@ from stdpose_mm.tracking.track_confirmation import (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class BenchmarkTrackingOptions:
+    """Options of ``benchmark_tracking.py``.
+
+    Args:
+        video: A video file or folder of pictures, or a folder of several.
+        labels: Label file with boxes and track ids; for several videos, a folder.
+        det_config: MMDetection config, or ONNX file.
+        det_checkpoint: Weights of the detector.
+        device: Where the detector runs.
+        every: (1 2 5).
+        score: Score.
+        nms: Nms.
+        high_score_thr: High score thr.
+        kept_frames: Kept frames.
+        min_track_frames: Frames that confirm a track.
+        max_contained: Share of a box inside another one from which on both are on one person.
+    """
+
+    video: str = argument('VIDEO_OR_FRAMES')
+    labels: Path = argument('labels')
+    det_config: str = option(REQUIRED)
+    det_checkpoint: str | None = option()
+    device: str = option('cpu')
+    every: list[int] = option((1, 2, 5), type=positive, nargs='+', metavar='N')
+    score: float = option(SCORE_THRESHOLD)
+    nms: float = option(NMS_IOU)
+    high_score_thr: float = option(HIGH_SCORE_THR, '--sure-score')
+    kept_frames: int = option(KEPT_FRAMES, type=positive)
+    min_track_frames: list[int] = option(
+        (1, MIN_TRACK_FRAMES), type=positive, nargs='+', metavar='N'
+    )
+    max_contained: list[float] = option(
+        (1.0, MAX_CONTAINED), type=float, nargs='+', metavar='SHARE'
+    )
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_tracking.py', __doc__)
-    parser.add_argument(
-        'video',
-        metavar='VIDEO_OR_FRAMES',
-        help='a video file or folder of pictures, or a folder of several',
-    )
-    parser.add_argument(
-        'labels',
-        type=Path,
-        help='label file with boxes and track ids; for several videos, a folder',
-    )
-    parser.add_argument('--det-config', required=True, help='MMDetection config, or ONNX file')
-    parser.add_argument('--det-checkpoint', help='weights of the detector')
-    parser.add_argument('--device', default='cpu', help='where the detector runs (%(default)s)')
-    parser.add_argument(
-        '--every', type=positive, nargs='+', default=[1, 2, 5], metavar='N', help='(1 2 5)'
-    )
-    parser.add_argument('--score', type=float, default=SCORE_THRESHOLD, help='(%(default)s)')
-    parser.add_argument('--nms', type=float, default=NMS_IOU, help='(%(default)s)')
-    parser.add_argument(
-        '--sure-score',
-        dest='high_score_thr',
-        type=float,
-        default=HIGH_SCORE_THR,
-        help='(%(default)s)',
-    )
-    parser.add_argument('--kept-frames', type=positive, default=KEPT_FRAMES, help='(%(default)s)')
-    parser.add_argument(
-        '--min-track-frames',
-        type=positive,
-        nargs='+',
-        default=[1, MIN_TRACK_FRAMES],
-        metavar='N',
-        help=f'frames that confirm a track (1 {MIN_TRACK_FRAMES})',
-    )
-    parser.add_argument(
-        '--max-contained',
-        type=float,
-        nargs='+',
-        default=[1.0, MAX_CONTAINED],
-        metavar='SHARE',
-        help='share of a box inside another one from which on both are on one person '
-        f'(1 {MAX_CONTAINED})',
-    )
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: BenchmarkTrackingOptions) -> None:
     """Measure and print.
 
     Raises:
@@ -147,6 +130,8 @@ def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[Frame
         raise InputError(f'{path} has no people with track ids, give labels that do')
     return truth
 
+
+main = Command(BenchmarkTrackingOptions, run, __doc__, 'benchmark_tracking.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -11,34 +11,31 @@ give it more workers, where there are processors left.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class BenchmarkTrainingOptions(ConfigOptions):
+    """Options of ``benchmark_training.py``.
+
+    Args:
+        config: Config file.
+        batches: Number of batches to measure.
+        device: Device.
+    """
+
+    config: str = argument('CONFIG')
+    batches: int = option(20, type=positive)
+    device: str = option('cpu')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('benchmark_training.py', __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file')
-    parser.add_argument(
-        '--batches', type=positive, default=20, help='number of batches to measure (%(default)s)'
-    )
-    parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    parser.add_options(ConfigOptions)
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: BenchmarkTrainingOptions) -> None:
     """Measure and print.
 
     Raises:
@@ -53,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
         speed = measure_training(cfg, args.batches, args.device)
     print(speed.summary())
 
+
+main = Command(BenchmarkTrainingOptions, run, __doc__, 'benchmark_training.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

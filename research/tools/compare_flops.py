@@ -11,36 +11,31 @@ same backbone with ViTPose's classic decoder.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class CompareFlopsOptions(ConfigOptions):
+    """Options of ``compare_flops.py``.
+
+    Args:
+        config: Config files.
+        out: JSON file for the figures.
+    """
+
+    config: list[str] = argument('CONFIG', nargs='+')
+    out: Path | None = option(writes=True, what='figures', suffixes=JSON_SUFFIXES)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('compare_flops.py', __doc__)
-    parser.add_argument('config', nargs='+', metavar='CONFIG', help='config files')
-    parser.add_output(
-        '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'
-    )
-    parser.add_options(ConfigOptions)
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: CompareFlopsOptions) -> None:
     """Count, print and write.
 
     Raises:
@@ -59,6 +54,8 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         write_json(args.out, [asdict(row) for row in rows], indent=1)
 
+
+main = Command(CompareFlopsOptions, run, __doc__, 'compare_flops.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -10,35 +10,29 @@ MoveNet itself gives one position for each joint; the file written gives its hea
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), export, arguments)
+@dataclass(kw_only=True)
+class ExportMovenetOptions:
+    """Options of ``export_movenet.py``.
+
+    Args:
+        model: .json file of MoveNet for TensorFlow.js, Thunder or Lightning, with its weights
+            beside it.
+        out: ONNX file to write.
+    """
+
+    model: Path = argument('MODEL')
+    out: Path = argument('OUT', writes=True)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('export_movenet.py', __doc__)
-    parser.add_argument(
-        'model',
-        type=Path,
-        metavar='MODEL',
-        help='.json file of MoveNet for TensorFlow.js, Thunder or Lightning, with its weights '
-        'beside it',
-    )
-    parser.add_output('out', metavar='OUT', help='ONNX file to write')
-    return parser
-
-
-def export(args: argparse.Namespace) -> None:
+def export(args: ExportMovenetOptions) -> None:
     """Write the file.
 
     Raises:
@@ -50,6 +44,8 @@ def export(args: argparse.Namespace) -> None:
     width, height = export_movenet(args.model, args.out)
     print(f'{args.out} takes crops of {width}x{height} pixels; use --pose-onnx {args.out}=movenet')
 
+
+main = Command(ExportMovenetOptions, export, __doc__, 'export_movenet.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

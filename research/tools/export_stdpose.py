@@ -8,41 +8,34 @@ command of their training is in research/docs/auto_parts.md.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import REQUIRED, argument, option
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), export, arguments)
+@dataclass(kw_only=True)
+class ExportStdposeOptions:
+    """Options of ``export_stdpose.py``.
 
+    Args:
+        config: Config of the model.
+        checkpoint: Weights of the model.
+        folder: Folder to write the files to.
+        trained_on: What the model was trained on, in a few words.
+    """
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('export_stdpose.py', __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config of the model')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights of the model')
-    parser.add_output(
-        'folder',
-        is_folder=True,
-        files=('stdpose_frames.onnx', 'stdpose_windows.onnx'),
-        metavar='FOLDER',
-        help='folder to write the files to',
+    config: str = argument('CONFIG')
+    checkpoint: str = argument('CHECKPOINT')
+    folder: Path = argument(
+        'FOLDER', writes=True, is_folder=True, files=('stdpose_frames.onnx', 'stdpose_windows.onnx')
     )
-    parser.add_argument(
-        '--trained-on',
-        required=True,
-        metavar='TEXT',
-        help='what the model was trained on, in a few words',
-    )
-    return parser
+    trained_on: str = option(REQUIRED, metavar='TEXT')
 
 
-def export(args: argparse.Namespace) -> None:
+def export(args: ExportStdposeOptions) -> None:
     """Write the files.
 
     Raises:
@@ -56,6 +49,8 @@ def export(args: argparse.Namespace) -> None:
     export_stdpose(model, args.folder, args.trained_on)
     print(f'stdpose_frames.onnx and stdpose_windows.onnx are in {args.folder}')
 
+
+main = Command(ExportStdposeOptions, export, __doc__, 'export_stdpose.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -32,102 +32,65 @@ one that has not seen it:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import (
-    add_matcher_argument,
-    add_training_resources,
-    paired_models,
-    read_options,
-)
+from research.arguments import MatcherOption, TrainingResources, paired_models
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import counted
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), train, arguments)
+@dataclass(kw_only=True)
+class FinetuneFuserOptions(RootOptions, MatcherOption, PoseNetworkOptions, TrainingResources):
+    """Options of ``finetune_fuser.py``.
+
+    Args:
+        work_dir: Folder for everything that is written.
+        labels: Two sets of densely labelled videos without a common source.
+        fuser: Fuser to start from (default: the one that comes with the package).
+        config: Model of this package whose heatmaps are evidence for auto: its config; this and the
+            next option may be repeated, each video is then shown with one of the models.
+        checkpoint: Weights of --config.
+        stdpose: Use the STDPose of the package, or of --stdpose-folder, beside --config for every
+            second video (default: without --config, or with --stdpose-folder).
+        stdpose_folder: STDPose to use in place of the package's, a folder that export_stdpose.py
+            wrote, and the labels of the videos that it was trained on, if any of them are in
+            --labels; may be repeated, each video is then shown with the first one that has not seen
+            it.
+        generated: The videos are generated clips, exactly labelled and unlike the footage that the
+            fuser is for: labels are moved as if a person had set them, models are shown with the
+            errors of unknown footage, and scores are less sure.
+        iters: Steps.
+    """
+
+    work_dir: Path = option(
+        REQUIRED, writes=True, is_folder=True, files=('fuser.pth', 'fuser.onnx')
+    )
+    labels: list[Path] = option(
+        REQUIRED, reads_folder=True, type=Path, nargs=2, metavar=('TRAIN', 'HELD_OUT')
+    )
+    fuser: Path | None = option(metavar='FILE')
+    config: list[str] = option([], metavar='CONFIG')
+    checkpoint: list[str] = option([], metavar='FILE')
+    stdpose: bool | None = option(action=argparse.BooleanOptionalAction)
+    stdpose_folder: list[list[Path]] = option(
+        [], reads_folder=True, type=Path, nargs='+', action='append', metavar=('FOLDER', 'LABELS')
+    )
+    generated: bool = option(False)
+    iters: int = option(2000, type=positive)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('finetune_fuser.py', __doc__)
-    parser.add_output(
-        '--work-dir',
-        is_folder=True,
-        files=('fuser.pth', 'fuser.onnx'),
-        required=True,
-        help='folder for everything that is written',
-    )
-    parser.add_labels(
-        '--labels',
-        type=Path,
-        nargs=2,
-        required=True,
-        metavar=('TRAIN', 'HELD_OUT'),
-        help='two sets of densely labelled videos without a common source',
-    )
-    parser.add_options(RootOptions)
-    parser.add_argument(
-        '--fuser',
-        type=Path,
-        metavar='FILE',
-        help='fuser to start from (default: the one that comes with the package)',
-    )
-    parser.add_argument(
-        '--config',
-        action='append',
-        default=[],
-        metavar='CONFIG',
-        help='model of this package whose heatmaps are evidence for auto: its config; this and the '
-        'next option may be repeated, each video is then shown with one of the models',
-    )
-    parser.add_argument(
-        '--checkpoint', action='append', default=[], metavar='FILE', help='weights of --config'
-    )
-    parser.add_argument(
-        '--stdpose',
-        action=argparse.BooleanOptionalAction,
-        help='use the STDPose of the package, or of --stdpose-folder, beside --config for every '
-        'second video (default: without --config, or with --stdpose-folder)',
-    )
-    parser.add_labels(
-        '--stdpose-folder',
-        type=Path,
-        nargs='+',
-        action='append',
-        default=[],
-        metavar=('FOLDER', 'LABELS'),
-        help="STDPose to use in place of the package's, a folder that export_stdpose.py wrote, and "
-        'the labels of the videos that it was trained on, if any of them are in --labels; may be '
-        'repeated, each video is then shown with the first one that has not seen it',
-    )
-    add_matcher_argument(parser)
-    parser.add_options(PoseNetworkOptions)
-    parser.add_argument(
-        '--generated',
-        action='store_true',
-        help='the videos are generated clips, exactly labelled and unlike the footage that the '
-        'fuser is for: labels are moved as if a person had set them, models are shown with the '
-        'errors of unknown footage, and scores are less sure',
-    )
-    parser.add_argument('--iters', type=positive, default=2000, help='steps (%(default)s)')
-    add_training_resources(parser)
-    return parser
-
-
-def train(args: argparse.Namespace) -> None:
+def train(args: FinetuneFuserOptions) -> None:
     """Train, and print the quality before and after.
 
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    networks = read_options(PoseNetworkOptions, args).pose_networks
+    networks = args.pose_networks
     models = paired_models(args.config, args.checkpoint)
     uses_stdpose = bool(args.stdpose_folder) or not models
     if args.stdpose is not None:
@@ -198,6 +161,8 @@ def train(args: argparse.Namespace) -> None:
     if after.pck < before.pck:
         print('fewer joints are right than before: more labels would be needed, keep the old fuser')
 
+
+main = Command(FinetuneFuserOptions, train, __doc__, 'finetune_fuser.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

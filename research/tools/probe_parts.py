@@ -12,13 +12,14 @@ Without a checkpoint the weights are those that training starts from, without ``
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import (
     ConfigOptions,
     parse_config_options,
@@ -33,45 +34,28 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), probe, arguments)
+@dataclass(kw_only=True)
+class ProbePartsOptions(ConfigOptions):
+    """Options of ``probe_parts.py``.
+
+    Args:
+        config: Config file of a window model.
+        checkpoint: .pth file of a training run.
+        batches: Batches of windows.
+        batch_size: Windows in a batch (default: as in training).
+        seed: Seed of the weights, and of the masks that training draws.
+        out: JSON file for the figures.
+    """
+
+    config: str = argument('CONFIG')
+    checkpoint: str | None = argument('CHECKPOINT', nargs='?')
+    batches: int = option(4, type=positive, metavar='N')
+    batch_size: int | None = option(type=positive, metavar='N')
+    seed: int = option(0, type=seed)
+    out: Path | None = option(writes=True, what='figures', suffixes=JSON_SUFFIXES, metavar='JSON')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('probe_parts.py', __doc__)
-    parser.add_argument('config', metavar='CONFIG', help='config file of a window model')
-    parser.add_argument(
-        'checkpoint', metavar='CHECKPOINT', nargs='?', help='.pth file of a training run'
-    )
-    parser.add_argument(
-        '--batches', type=positive, default=4, metavar='N', help='batches of windows (%(default)s)'
-    )
-    parser.add_argument(
-        '--batch-size',
-        type=positive,
-        metavar='N',
-        help='windows in a batch (default: as in training)',
-    )
-    parser.add_argument(
-        '--seed',
-        type=seed,
-        default=0,
-        help='seed of the weights, and of the masks that training draws',
-    )
-    parser.add_output(
-        '--out',
-        what='figures',
-        suffixes=JSON_SUFFIXES,
-        metavar='JSON',
-        help='JSON file for the figures',
-    )
-    parser.add_options(ConfigOptions)
-    return parser
-
-
-def probe(args: argparse.Namespace) -> None:
+def probe(args: ProbePartsOptions) -> None:
     """Measure, print and write.
 
     Raises:
@@ -168,6 +152,8 @@ def read_batches(
     )
     return iter(Runner.build_dataloader(loader))
 
+
+main = Command(ProbePartsOptions, probe, __doc__, 'probe_parts.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

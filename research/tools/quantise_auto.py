@@ -13,47 +13,37 @@ the networks compute; see research/docs/auto_parts.md.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), quantise, arguments)
+@dataclass(kw_only=True)
+class QuantiseAutoOptions(LabelledVideoOptions):
+    """Options of ``quantise_auto.py``.
 
+    Args:
+        matcher: Joint_matcher.onnx of train_matcher.py.
+        stdpose: Folder of export_stdpose.py.
+        out: Folder to write the three files to.
+    """
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('quantise_auto.py', __doc__)
-    parser.add_options(LabelledVideoOptions)
-    parser.add_argument(
-        '--matcher',
-        type=Path,
-        required=True,
-        metavar='FILE',
-        help='joint_matcher.onnx of train_matcher.py',
-    )
-    parser.add_argument(
-        '--stdpose', type=Path, required=True, metavar='FOLDER', help='folder of export_stdpose.py'
-    )
-    parser.add_output(
-        '--out',
+    matcher: Path = option(REQUIRED, metavar='FILE')
+    stdpose: Path = option(REQUIRED, metavar='FOLDER')
+    out: Path = option(
+        REQUIRED,
+        writes=True,
         is_folder=True,
         files=('joint_matcher.onnx', 'stdpose_frames.onnx', 'stdpose_windows.onnx'),
-        required=True,
         metavar='FOLDER',
-        help='folder to write the three files to',
     )
-    return parser
 
 
-def quantise(args: argparse.Namespace) -> None:
+def quantise(args: QuantiseAutoOptions) -> None:
     """Write the files.
 
     Raises:
@@ -70,6 +60,8 @@ def quantise(args: argparse.Namespace) -> None:
     quantise_auto(videos, args.matcher, args.stdpose, args.out)
     print(f'the networks in 8 bits are in {args.out}')
 
+
+main = Command(QuantiseAutoOptions, quantise, __doc__, 'quantise_auto.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

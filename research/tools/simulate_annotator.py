@@ -19,15 +19,16 @@ and a plot (``effort.png``) are written.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from research.arguments import add_model_arguments
+from research.arguments import ModelOptions
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
@@ -40,66 +41,33 @@ if TYPE_CHECKING:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), simulate, arguments)
+@dataclass(kw_only=True)
+class SimulateAnnotatorOptions(LabelledVideoOptions, ModelOptions):
+    """Options of ``simulate_annotator.py``.
+
+    Args:
+        method: How to propagate.
+        target_pck: PCK to reach, in per cent.
+        step: Number of suggested frames to label between two propagations.
+        max_interval: Largest interval, with which uniform labelling starts.
+        plan: Also label frames that are planned before anything is labelled: by the motion in the
+            pictures, by the boxes of LABELS, or by both (several values: each in turn).
+        hindsight: Also choose frames in hindsight, by the true errors of every possible gap.
+        out_dir: Where to write the results.
+    """
+
+    method: str = option('auto', choices=PROPAGATION_METHODS)
+    target_pck: float = option(95.0, metavar='P')
+    step: int = option(10, type=positive, metavar='N')
+    max_interval: int = option(30, type=positive, metavar='T')
+    plan: list[Measurement] = option([], nargs='+', choices=MEASUREMENTS)
+    hindsight: bool = option(False)
+    out_dir: Path | None = option(
+        writes=True, is_folder=True, files=('effort.json', 'effort.png', 'table.md'), metavar='DIR'
+    )
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('simulate_annotator.py', __doc__)
-    parser.add_options(LabelledVideoOptions)
-    parser.add_argument(
-        '--method',
-        choices=PROPAGATION_METHODS,
-        help='how to propagate (default: as in propagate.py)',
-    )
-    add_model_arguments(parser)
-    parser.add_argument(
-        '--target-pck',
-        type=float,
-        default=95.0,
-        metavar='P',
-        help='PCK to reach, in per cent (%(default)g)',
-    )
-    parser.add_argument(
-        '--step',
-        type=positive,
-        default=10,
-        metavar='N',
-        help='number of suggested frames to label between two propagations (%(default)s)',
-    )
-    parser.add_argument(
-        '--max-interval',
-        type=positive,
-        default=30,
-        metavar='T',
-        help='largest interval, with which uniform labelling starts (%(default)s)',
-    )
-    parser.add_argument(
-        '--plan',
-        nargs='+',
-        choices=MEASUREMENTS,
-        default=[],
-        help='also label frames that are planned before anything is labelled: by the motion in '
-        'the pictures, by the boxes of LABELS, or by both (several values: each in turn)',
-    )
-    parser.add_argument(
-        '--hindsight',
-        action='store_true',
-        help='also choose frames in hindsight, by the true errors of every possible gap',
-    )
-    parser.add_output(
-        '--out-dir',
-        is_folder=True,
-        files=('effort.json', 'effort.png', 'table.md'),
-        metavar='DIR',
-        help='where to write the results',
-    )
-    return parser
-
-
-def simulate(args: argparse.Namespace) -> None:
+def simulate(args: SimulateAnnotatorOptions) -> None:
     """Label both ways, print the table and write what the command line asks for.
 
     Raises:
@@ -152,7 +120,7 @@ def simulate(args: argparse.Namespace) -> None:
     print(report)
     if args.out_dir is not None:
         efforts = {'uniform': uniform, 'suggested': suggested}
-        write_results(args, efforts, num_frames, report)
+        write_results(args, args.out_dir, efforts, num_frames, report)
 
 
 def plan_report(
@@ -230,7 +198,8 @@ def until(states: Iterator[LabellingState], target: float) -> list[LabellingStat
 
 
 def write_results(
-    args: argparse.Namespace,
+    args: SimulateAnnotatorOptions,
+    out_dir: Path,
     efforts: Mapping[str, Sequence[LabellingState]],
     num_frames: int,
     report: str,
@@ -247,16 +216,18 @@ def write_results(
         }
         for measured in MEASURED
     }
-    save_figure(labelling_effort(panels, args.target_pck), args.out_dir / 'effort.png')
-    write_text(args.out_dir / 'table.md', f'{report}\n')
+    save_figure(labelling_effort(panels, args.target_pck), out_dir / 'effort.png')
+    write_text(out_dir / 'table.md', f'{report}\n')
     fields = {
         'target_pck': args.target_pck,
         'step': args.step,
         'frames': num_frames,
         **{name: [state.to_dict() for state in states] for name, states in efforts.items()},
     }
-    write_json(args.out_dir / 'effort.json', fields, indent=2)
+    write_json(out_dir / 'effort.json', fields, indent=2)
 
+
+main = Command(SimulateAnnotatorOptions, simulate, __doc__, 'simulate_annotator.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -14,8 +14,7 @@ target. Joint-clicks are joints that were placed; a whole pose of K joints costs
 from __future__ import annotations
 
 import tempfile
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from research.arguments import propagator_arguments
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import option
 
 if TYPE_CHECKING:
     from research.annotation.review_client import ReviewClient
@@ -53,29 +51,25 @@ class Effort:
     clicks: int
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), simulate, arguments)
+@dataclass(kw_only=True)
+class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
+    """Options of ``simulate_review.py``.
+
+    Args:
+        limit: Of the fastest videos, by motion in pose sizes.
+    """
+
+    limit: int | None = option(type=positive, metavar='N')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('simulate_review.py', __doc__)
-    parser.add_options(LabelledVideoOptions)
-    parser.add_options(PropagatorOptions)
-    parser.add_argument(
-        '--limit', type=positive, metavar='N', help='of the fastest videos, by motion in pose sizes'
-    )
-    return parser
-
-
-def simulate(args: Namespace) -> None:
+def simulate(args: SimulateReviewOptions) -> None:
     """Simulate both annotators on every video, and print the efforts."""
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels import frame_sources
 
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagator_arguments(args))
+    args.validate()
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}
@@ -214,6 +208,8 @@ def shown_points(client: ReviewClient, num_frames: int) -> np.ndarray:
     poses = np.array(shown, dtype=float)
     return np.where(poses[..., 2:3] > 0, poses[..., :2], np.inf)
 
+
+main = Command(SimulateReviewOptions, simulate, __doc__, 'simulate_review.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

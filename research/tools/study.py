@@ -11,17 +11,16 @@ on where it was; entries, seeds and tests may be added. See research/docs/studie
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.argument_types import positive, seed
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
@@ -31,80 +30,60 @@ if TYPE_CHECKING:
     from research.study.study import Study
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    # So that the processes started here are ended, too.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    return run_command(make_parser(), run_study_file, arguments)
+@dataclass(kw_only=True)
+class StudyOptions(ConfigOptions):
+    """Options of ``study.py``.
 
+    Args:
+        study: Study file, see configs/studies.
+        seeds: Seeds (default: those of the study, mostly 0 1 2).
+        out_dir: Folder to write to (work_dirs/<name of the study>).
+        entries: Run these entries only.
+        steps: Train all entries for N steps.
+        seconds: Train every entry for as many steps as fit into S seconds, measured for each
+            beforehand.
+        jobs: Runs at the same time.
+        launcher: Start every run in several processes, with torchrun or Slurm.
+        gpus: Processes per run.
+        partition: Partition of the Slurm cluster.
+        amp: Train in mixed precision, as in train.py.
+        auto_scale_lr: Scale learning rates by the batch size, as in train.py.
+        also_test: Test every checkpoint again with these config entries overridden; may be
+            repeated.
+    """
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('study.py', __doc__)
-    parser.add_argument('study', metavar='STUDY', help='study file, see configs/studies')
-    parser.add_argument(
-        '--seeds',
-        nargs='+',
-        type=seed,
-        metavar='N',
-        help='seeds (default: those of the study, mostly 0 1 2)',
-    )
-    parser.add_output(
-        '--out-dir',
+    study: str = argument('STUDY')
+    seeds: list[int] | None = option(nargs='+', type=seed, metavar='N')
+    out_dir: Path | None = option(
+        writes=True,
         is_folder=True,
         files=('study.json', 'table.md', 'plot.png', 'runs/*/*.json'),
         metavar='DIR',
-        help='folder to write to (work_dirs/<name of the study>)',
     )
-    parser.add_argument('--entries', nargs='+', metavar='NAME', help='run these entries only')
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument('--steps', type=positive, metavar='N', help='train all entries for N steps')
-    budget.add_argument(
-        '--seconds',
-        type=positive,
-        metavar='S',
-        help='train every entry for as many steps as fit into S seconds, measured for each '
-        'beforehand',
+    entries: list[str] | None = option(nargs='+', metavar='NAME')
+    steps: int | None = option(type=positive, metavar='N')
+    seconds: int | None = option(type=positive, metavar='S')
+    jobs: int = option(1, type=positive, metavar='N')
+    launcher: str = option('none', choices=['none', 'pytorch', 'slurm'])
+    gpus: int = option(1, type=positive, metavar='N')
+    partition: str | None = option(metavar='NAME')
+    amp: bool = option(False)
+    auto_scale_lr: bool = option(False)
+    also_test: list[list[str]] = option(
+        [], nargs='+', action='append', metavar=('NAME', 'KEY=VALUE')
     )
-    parser.add_argument(
-        '--jobs', type=positive, default=1, metavar='N', help='runs at the same time (%(default)s)'
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='start every run in several processes, with torchrun or Slurm',
-    )
-    parser.add_argument(
-        '--gpus', type=positive, default=1, metavar='N', help='processes per run (%(default)s)'
-    )
-    parser.add_argument('--partition', metavar='NAME', help='partition of the Slurm cluster')
-    parser.add_argument(
-        '--amp', action='store_true', help='train in mixed precision, as in train.py'
-    )
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale learning rates by the batch size, as in train.py',
-    )
-    parser.add_argument(
-        '--also-test',
-        nargs='+',
-        action='append',
-        default=[],
-        metavar=('NAME', 'KEY=VALUE'),
-        help='test every checkpoint again with these config entries overridden; may be repeated',
-    )
-    parser.add_options(ConfigOptions)
-    return parser
 
 
-def run_study_file(args: argparse.Namespace) -> None:
+def run_study_file(args: StudyOptions) -> None:
     """Do all unfinished runs, print the tables and write the measurements.
 
     Raises:
         InputError: If an option or a file cannot be used, or a run fails.
     """
+    # So that the processes started here are ended, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    if args.steps is not None and args.seconds is not None:
+        raise InputError('--steps and --seconds are two budgets, give one of them')
     out_dir = args.out_dir or Path('work_dirs') / Path(args.study).stem
     guard_outputs([Output('--out-dir', out_dir, is_folder=True)], {'STUDY': args.study})
     require_packages('training', 'torch', 'mmpose')
@@ -134,7 +113,7 @@ def run_study_file(args: argparse.Namespace) -> None:
     print(report)
 
 
-def apply_arguments(study: Study, args: argparse.Namespace) -> Study:
+def apply_arguments(study: Study, args: StudyOptions) -> Study:
     """Apply the options of the command line to a study.
 
     Raises:
@@ -183,6 +162,8 @@ def announce(what: str) -> None:
     """Print what begins."""
     print(what, file=sys.stderr, flush=True)
 
+
+main = Command(StudyOptions, run_study_file, __doc__, 'study.py')
 
 if __name__ == '__main__':
     sys.exit(main())

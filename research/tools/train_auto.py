@@ -13,78 +13,58 @@ that the fuser learns from heatmaps of videos which the network had not seen, an
 
 What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
 end ``fuser.onnx``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
-``--fuser``, ``--config`` and ``--checkpoint``; ``fuser.onnx`` is the fuser for use without PyTorch.
+``--fuser``, ``--config`` and ``--checkpoint``; training goes on from ``fuser.pth``.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import add_matcher_argument, add_training_resources
+from research.arguments import MatcherOption, TrainingResources
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
+from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import RootOptions
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 
 CONFIG = 'research/configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), train, arguments)
+@dataclass(kw_only=True)
+class TrainAutoOptions(RootOptions, MatcherOption, TrainingResources):
+    """Options of ``train_auto.py``.
+
+    Args:
+        work_dir: Folder for everything that is written.
+        config: Of the pose network.
+        clips: Clips to generate.
+        held_out: Clips for the calibration.
+        evidence_clips: Clips that the fuser sees; the pose network sees all.
+        labels: Two sets of densely labelled videos without a common source.
+        start: Work folder of an earlier run to continue.
+        pose_iters: Steps of the pose network (the config).
+        fuser_iters: Steps of the fuser.
+    """
+
+    work_dir: Path = option(
+        REQUIRED, writes=True, is_folder=True, files=('fuser.onnx', 'fuser.pth', 'pose.py', 'pose.pth')
+    )
+    config: str = option(CONFIG)
+    clips: int = option(800, type=positive)
+    held_out: int = option(40, type=positive)
+    evidence_clips: int = option(160, type=positive)
+    labels: list[Path] | None = option(type=Path, nargs=2, metavar=('HALF', 'OTHER'))
+    start: Path | None = option()
+    pose_iters: int | None = option(type=positive)
+    fuser_iters: int = option(3000, type=positive)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('train_auto.py', __doc__)
-    parser.add_output(
-        '--work-dir',
-        is_folder=True,
-        files=('fuser.onnx', 'fuser.pth', 'pose.py', 'pose.pth'),
-        required=True,
-        help='folder for everything that is written',
-    )
-    parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
-    parser.add_argument(
-        '--clips', type=positive, default=800, help='clips to generate (%(default)s)'
-    )
-    parser.add_argument(
-        '--held-out', type=positive, default=40, help='clips for the calibration (%(default)s)'
-    )
-    parser.add_argument(
-        '--evidence-clips',
-        type=positive,
-        default=160,
-        help='clips that the fuser sees; the pose network sees all (%(default)s)',
-    )
-    parser.add_argument(
-        '--labels',
-        type=Path,
-        nargs=2,
-        metavar=('HALF', 'OTHER'),
-        help='two sets of densely labelled videos without a common source',
-    )
-    parser.add_options(RootOptions)
-    parser.add_argument('--start', type=Path, help='work folder of an earlier run to continue')
-    parser.add_argument(
-        '--pose-iters', type=positive, help='steps of the pose network (the config)'
-    )
-    parser.add_argument(
-        '--fuser-iters', type=positive, default=3000, help='steps of the fuser (%(default)s)'
-    )
-    add_matcher_argument(parser)
-    add_training_resources(parser)
-    return parser
-
-
-def train(args: argparse.Namespace) -> None:
+def train(args: TrainAutoOptions) -> None:
     """Train what is not trained yet.
 
     Raises:
@@ -115,7 +95,7 @@ def train(args: argparse.Namespace) -> None:
         args.seed,
         args.matcher or SHIPPED_MATCHER,
     )
-    if args.labels is None:
+    if args.labels is None or args.start is None:
         trainer.train_on_generated(args.clips, args.held_out, args.evidence_clips)
     else:
         roots = Roots(args.image_root, args.video_root)
@@ -123,6 +103,8 @@ def train(args: argparse.Namespace) -> None:
     minutes = (time.monotonic() - begin) / 60
     print(f'{minutes:.0f} minutes; fuser.onnx, pose.py and pose.pth are in {args.work_dir}')
 
+
+main = Command(TrainAutoOptions, train, __doc__, 'train_auto.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -10,47 +10,34 @@ takes minutes, on two cores hours.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from research.arguments import add_training_resources
+from research.arguments import TrainingResources
 from stdpose_mm.cli.argument_types import positive
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import require_packages
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    return run_command(make_parser(), train, arguments)
+@dataclass(kw_only=True)
+class TrainMatcherOptions(TrainingResources):
+    """Options of ``train_matcher.py``.
+
+    Args:
+        work_dir: Folder for everything that is written.
+        clips: Clips to generate.
+        iters: Steps.
+        batch_size: Pairs of frames per step.
+    """
+
+    work_dir: Path = option(REQUIRED, writes=True, is_folder=True, files=('joint_matcher.onnx',))
+    clips: int = option(800, type=positive)
+    iters: int = option(2200, type=positive)
+    batch_size: int = option(96, type=positive, metavar='N')
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('train_matcher.py', __doc__)
-    parser.add_output(
-        '--work-dir',
-        is_folder=True,
-        files=('joint_matcher.onnx',),
-        required=True,
-        help='folder for everything that is written',
-    )
-    parser.add_argument(
-        '--clips', type=positive, default=800, help='clips to generate (%(default)s)'
-    )
-    parser.add_argument('--iters', type=positive, default=2200, help='steps (%(default)s)')
-    parser.add_argument(
-        '--batch-size',
-        type=positive,
-        default=96,
-        metavar='N',
-        help='pairs of frames per step (%(default)s)',
-    )
-    add_training_resources(parser)
-    return parser
-
-
-def train(args: argparse.Namespace) -> None:
+def train(args: TrainMatcherOptions) -> None:
     """Generate the clips and train.
 
     Raises:
@@ -89,6 +76,8 @@ def train(args: argparse.Namespace) -> None:
     export_matcher(matcher, path)
     print(f'{path} is the matcher')
 
+
+main = Command(TrainMatcherOptions, train, __doc__, 'train_matcher.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -67,8 +67,6 @@ class PseudoLabelSettings:
         checkpoint: Fingerprint of its checkpoint, or the checkpoint's URL; None without a model.
         version: Version of this package.
 
-    Raises:
-        InputError: If a number is out of range.
     """
 
     method: str
@@ -78,10 +76,6 @@ class PseudoLabelSettings:
     config: str | None = None
     checkpoint: str | None = None
     version: str = __version__
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
-            raise InputError(f'the lowest score must be in 0..1, got {self.min_score}')
 
     @classmethod
     def of(
@@ -96,7 +90,7 @@ class PseudoLabelSettings:
         """Build settings with the fingerprints of a config file and of a checkpoint file.
 
         Raises:
-            InputError: If a number is out of range or a file cannot be read.
+            InputError: If a file cannot be read.
         """
         if config is not None:
             config = fingerprint(read_config(config).to_dict())

@@ -109,50 +109,36 @@ def make_initial_model(
     init_default_scope(config.get('default_scope', 'mmpose'))
     labelled = np.any([person.labelled for person in labels.persons], axis=0)
     names = labels.skeleton.keypoint_names
+    skeleton = labels.skeleton
     if checkpoint is None:
         config = set_num_joints(config, len(names))
         seed_generators(seed)
         model = _build(config)
         with _quiet():
             model.init_weights()
-        return InitialModel(
-            config=config,
-            model=move_to(model, device),
-            skeleton=labels.skeleton,
-            metainfo=_metainfo(labels.skeleton, labelled),
-            kept=f'a new model of {len(names)} joints',
-            from_scratch=True,
-        )
-    source = WindowModel.from_config(config, checkpoint, device)
-    known = [
-        name
-        for name, trained in zip(source.skeleton.keypoint_names, source.trained_joints, strict=True)
-        if trained
-    ]
-    if all(name in known for name, used in zip(names, labelled, strict=True) if used):
-        config = set_num_joints(config, source.skeleton.num_keypoints)
-        return InitialModel(
-            config=config,
-            model=source.model,
-            skeleton=source.skeleton,
-            metainfo=_metainfo(source.skeleton, source.trained_joints),
-            kept=f'all {len(known)} joints of the checkpoint kept',
-            from_scratch=False,
-        )
-    origins = _assign_origins(names, source.skeleton.keypoint_names, known)
-    kept = np.array([name in known for name in names])
-    new = ', '.join(name for name in names if name not in known)
-    config = set_num_joints(config, len(names))
-    model = move_to(_build(config), device)
-    copy_joints(source.model, model, joint_axes(config.model), origins)
+        trained, kept = labelled, f'a new model of {len(names)} joints'
+    else:
+        source = WindowModel.from_config(config, checkpoint, device)
+        known = list(np.array(source.skeleton.keypoint_names)[source.trained_joints])
+        if {name for name, used in zip(names, labelled, strict=True) if used} <= {*known}:
+            config = set_num_joints(config, source.skeleton.num_keypoints)
+            model, skeleton, trained = source.model, source.skeleton, source.trained_joints
+            kept = f'all {len(known)} joints of the checkpoint kept'
+        else:
+            origins = _assign_origins(names, source.skeleton.keypoint_names, known)
+            config = set_num_joints(config, len(names))
+            model = move_to(_build(config), device)
+            copy_joints(source.model, model, joint_axes(config.model), origins)
+            trained = labelled | np.isin(names, known)
+            new = [name for name in names if name not in known]
+            kept = (
+                f'{len(names) - len(new)} of {len(names)} joints kept from the checkpoint by their '
+                f'names, new: {", ".join(new)}'
+            )
+    metainfo = skeleton.to_metainfo('adapted')
+    metainfo['joint_weights'] = trained.astype(float).tolist()
     return InitialModel(
-        config=config,
-        model=model,
-        skeleton=labels.skeleton,
-        metainfo=_metainfo(labels.skeleton, labelled | kept),
-        kept=f'{kept.sum()} of {len(names)} joints kept from the checkpoint by their names, '
-        f'new: {new}',
-        from_scratch=False,
+        config, move_to(model, device), skeleton, metainfo, kept, checkpoint is None
     )
 
 
@@ -180,12 +166,6 @@ def set_num_joints(config: Config, num_joints: int) -> Config:
 def _build(config: Config) -> Any:
     with config_mistakes(config.filename or '(in memory)'):
         return MODELS.build(config.model)
-
-
-def _metainfo(skeleton: Skeleton, known: np.ndarray) -> dict[str, Any]:
-    metainfo = skeleton.to_metainfo('adapted')
-    metainfo['joint_weights'] = known.astype(float).tolist()
-    return metainfo
 
 
 def _map_joints(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> VideoLabels:
@@ -365,7 +345,7 @@ class VideoFinetuner:
             helped = after < before
         done = chosen
         if helped:
-            self._restore()
+            self.initial.model.load_state_dict(self._initial_weights)
             self.bar.set_description('adapt to all labels')
             self.bar.reset(chosen)
             done = max(islice(self._train(self.labels, steps, deadline), chosen), default=0)
@@ -383,9 +363,6 @@ class VideoFinetuner:
     def _copy_weights(self) -> dict[str, torch.Tensor]:
         weights = self.initial.model.state_dict()
         return {name: weight.detach().clone() for name, weight in weights.items()}
-
-    def _restore(self) -> None:
-        self.initial.model.load_state_dict(self._initial_weights)
 
     def _affordable_steps(self, passes: int, deadline: float) -> int:
         """Estimate how many steps of each pass the deadline allows, by timing a few."""
@@ -409,7 +386,7 @@ class VideoFinetuner:
         deadline: float,
     ) -> list[float]:
         """Measure the error on held-out labels before training and after every interval of it."""
-        self._restore()
+        self.initial.model.load_state_dict(self._initial_weights)
         others = self.labels.keep_frames(set(self.labels.labelled_frame_indices) - set(held_out))
         errors = [self._measure_error(gaps)]
         for done in self._train(others, steps, deadline):

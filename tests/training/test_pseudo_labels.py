@@ -328,7 +328,7 @@ def test_a_bad_label_file_is_one_sentence_before_any_work(run, data, tmp_path, c
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (['--min-score', '1.5'], 'the lowest score must be in 0..1, got 1.5'),
+        (['--min-score', '1.5'], '--min-score: expected a number in 0..1'),
         (['--launcher', 'pytorch'], 'needs a process that torchrun started'),
         (['--method', 'stdpose'], 'needs a config and a checkpoint'),
     ],

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.cli.argument_types import positive
+from stdpose_mm.cli.argument_types import fraction, positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
@@ -47,7 +47,7 @@ class PseudoLabelOptions(LabelledVideoOptions):
         REQUIRED, writes=True, is_folder=True, files=('summary.json', 'annotations/*.json')
     )
     interval: int | None = option(type=positive, metavar='T')
-    min_score: float = option(0.5, metavar='S')
+    min_score: float = option(0.5, type=fraction, metavar='S')
     life_span: LifeSpan = option('labels', choices=LIFE_SPANS)
     config: str | None = option()
     checkpoint: str | None = option()
