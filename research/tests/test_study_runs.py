@@ -201,7 +201,7 @@ def test_options_of_a_test_that_change_nothing_are_refused_before_any_training(
     tools: Tools, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = tools.run('--seeds', '0', '--also-test', 'hard', 'modell.prob=1')
-    assert re.search('modell.prob=1 would change nothing, .* model.prob', error_line(code, capsys))
+    assert 'modell.prob would change nothing' in error_line(code, capsys)
     assert tools.calls() == []
 
 
