@@ -487,7 +487,7 @@ def test_a_time_without_a_step_is_refused(tools: Tools, capsys: pytest.CaptureFi
             "dict(name='a', config='a.py'), dict(name='long', config='long.py')",
             r'a: 2 max_iters of batch_size 4; long: 9 max_iters of batch_size 4',
         ),
-        ("dict(name='x', config='typo.py')", r'of x: Typo is not in the \S+model'),
+        ("dict(name='x', config='typo.py')", r'of x: the runner: Typo is not in the \S+model'),
         ("dict(name='x', config='empty.py')", r'config of x has no model'),
     ],
 )

@@ -52,7 +52,10 @@ class TrainAutoOptions(RootOptions, MatcherOption, TrainingResources):
     """
 
     work_dir: Path = option(
-        REQUIRED, writes=True, is_folder=True, files=('fuser.onnx', 'fuser.pth', 'pose.py', 'pose.pth')
+        REQUIRED,
+        writes=True,
+        is_folder=True,
+        files=('fuser.onnx', 'fuser.pth', 'pose.py', 'pose.pth'),
     )
     config: str = option(CONFIG)
     clips: int = option(800, type=positive)
