@@ -68,6 +68,17 @@ def test_journals_of_version_1_are_written_and_read_as_ever(
     assert without_progress(reopen()) == before
 
 
+def test_a_range_of_labels_that_a_journal_takes_back_is_taken_back(
+    page: Page, reopen: Callable[[], Page], tmp_path: Path
+):
+    """Pages take back one frame at a time, other programs took back several."""
+    page.edit('forget', person=1, frame=20)
+    whole = journal_of(tmp_path).read_bytes()
+    journal_of(tmp_path).write_bytes(whole.replace(b'"last": 20', b'"last": 39'))
+    again = reopen()
+    assert [again.poses(n)[1]['source'] for n in (0, 20, 39)] == ['given', *['propagated'] * 2]
+
+
 def test_an_edit_can_be_undone_by_its_name_after_a_restart(page: Page, reopen: Callable[[], Page]):
     before = page.joint(10, 1)
     page.edit('set_joints', id='mine', person=1, frame=10, joints={'head': [1, 1, 2]})

@@ -8,12 +8,34 @@ const LONGEST_WAIT_MS = 3000;
 const NUDGE_MS = 350;
 
 /**
+ * @typedef {object} Edit as `Edit` of messages.py
+ * @property {string} type
+ * @property {number} [person]
+ * @property {number} [frame]
+ * @property {any} [joints]
+ */
+
+/**
+ * What types of edits do at once to the pose that they name; all others wait for the server.
+ * @type {Record<string, (pose: import('./poses.js').Pose, edit: Edit, skeleton: any) => object>}
+ */
+const SHOWN_AT_ONCE = {
+  set_joints: (pose, edit, skeleton) => withJoints(pose, skeleton, edit.joints),
+  accept: (pose) => ({
+    ...pose,
+    source: 'given',
+    sources: (pose.sources ?? '').replaceAll('p', 'g'),
+  }),
+  mark_absent: (pose) => ({ ...pose, source: 'absent' }),
+};
+
+/**
  * @typedef {object} Waiting
  * @property {string} id the server applies an id once
  * @property {number} video
  * @property {string} page the page that made it, which may have been loaded anew since
  * @property {number} revision of the video, as that page knew it
- * @property {any} edit
+ * @property {Edit} edit
  * @property {boolean} held whether it is shown already
  */
 
@@ -24,7 +46,7 @@ export class EditQueue {
   #sending = null;
   #wait = FIRST_WAIT_MS;
   #retry = 0;
-  /** @type {{edit: any, timer: number}|null} */
+  /** @type {{edit: Edit, timer: number}|null} */
   #nudge = null;
   /** @type {Set<string>} this page, and those before it in this tab */
   #pages = new Set();
@@ -33,7 +55,7 @@ export class EditQueue {
    * @param {import('./store.js').Store} store
    * @param {string} page
    * @param {object} on
-   * @param {(answer: any, edit: any) => void} on.answer
+   * @param {(answer: any, edit: Edit) => void} on.answer
    * @param {(sentence: string) => void} on.refused
    * @param {() => void} on.stale another page was faster
    * @param {(error: unknown) => void} on.gone
@@ -80,7 +102,7 @@ export class EditQueue {
   }
 
   /**
-   * @param {any} edit with `type` and the fields of the server's edits
+   * @param {Edit} edit
    * @returns {string} its identifier
    */
   submit(edit) {
@@ -90,7 +112,7 @@ export class EditQueue {
 
   /**
    * Move a joint step by step; what follows quickly is one edit, and one undo.
-   * @param {any} edit of `set_joints`
+   * @param {Edit} edit of `set_joints`
    */
   nudge(edit) {
     const last = this.#nudge;
@@ -118,7 +140,7 @@ export class EditQueue {
     this.#add(edit, true);
   }
 
-  /** @param {any} edit @param {boolean} held */
+  /** @param {Edit} edit @param {boolean} held */
   #add(edit, held) {
     const { video, revision } = this.store.state;
     const id = crypto.randomUUID();
@@ -138,23 +160,19 @@ export class EditQueue {
 
   /**
    * Show what the edit does to its own frame.
-   * @param {any} edit
+   * @param {Edit} edit
    * @returns {boolean} whether the frame is held until the answer
    */
   #show(edit) {
     const { poses, video } = this.store.state;
     const known = edit.frame === undefined ? null : poses.at(edit.frame);
-    if (!known || !['set_joints', 'accept', 'mark_absent'].includes(edit.type)) return false;
+    const change = SHOWN_AT_ONCE[edit.type];
+    if (!known || !change) return false;
     poses.hold(
       edit.frame,
-      known.map((/** @type {any} */ pose) => {
-        if (pose.id !== edit.person) return pose;
-        if (edit.type === 'mark_absent') return { ...pose, source: 'absent' };
-        if (edit.type === 'accept') {
-          return { ...pose, source: 'given', sources: (pose.sources ?? '').replaceAll('p', 'g') };
-        }
-        return withJoints(pose, video.skeleton, edit.joints);
-      }),
+      known.map((/** @type {any} */ pose) =>
+        pose.id === edit.person ? change(pose, edit, video.skeleton) : pose,
+      ),
     );
     return true;
   }
