@@ -80,21 +80,20 @@ class LocalAccess:
         """Return the response to a request that is not passed on; None if the request is."""
         headers = Headers(scope=scope)
         if [value.lower() for value in headers.getlist('host')] not in [[h] for h in self._hosts]:
-            return _refuse(403, 'the address must begin with 127.0.0.1 and the port of the server')
+            return _refuse('the address must begin with 127.0.0.1 and the port of the server')
         origin = headers.get('origin')
         if origin is None and scope['method'] not in ('GET', 'HEAD'):
-            return _refuse(403, 'a request that changes something must name its origin')
+            return _refuse('a request that changes something must name its origin')
         if origin is not None and origin.lower() not in self._origins:
-            return _refuse(403, 'requests of other pages are refused')
+            return _refuse('requests of other pages are refused')
         if scope['path'] == '/':
             given = QueryParams(scope['query_string']).get('token')
             if given is not None and scope['method'] == 'GET':
                 return self._sign_in(given)
         if not self._has_cookie(headers):
             sentence = 'open the address that stdpose review has printed, with its token'
-            return (
-                PlainTextResponse(sentence, 403) if scope['path'] == '/' else _refuse(403, sentence)
-            )
+            is_page = scope['path'] == '/'
+            return PlainTextResponse(sentence, 403) if is_page else _refuse(sentence)
         return None
 
     def _sign_in(self, given: str) -> Response:
@@ -118,5 +117,5 @@ def _same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode('utf-8', 'replace'), token.encode())
 
 
-def _refuse(status: int, sentence: str) -> Response:
-    return JSONResponse({'error': sentence}, status)
+def _refuse(sentence: str) -> Response:
+    return JSONResponse({'error': sentence}, 403)

@@ -16,6 +16,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
 from .messages import SHOWN_DECIMALS, Counts, Edit, EditRequest, EditType
@@ -76,13 +77,11 @@ class EditReader:
         edit: The edit.
         state: The video with its labels.
         shown: Gives the shown pose of a person in a frame as a label; None if there is none.
-        presets: Skeletons by name.
     """
 
     edit: Edit
     state: PropagationState
     shown: Callable[[int, int], PersonLabel | None]
-    presets: Mapping[str, Skeleton]
 
     def steps(self) -> list[Step]:
         """List the steps that change the labels.
@@ -155,10 +154,10 @@ class EditReader:
             skeleton = read_skeleton(self.edit)
         else:
             name = self.edit.get('name')
-            if not isinstance(name, str) or name not in self.presets:
-                known = ', '.join(self.presets)
+            if not isinstance(name, str) or name not in KNOWN_SKELETONS:
+                known = ', '.join(KNOWN_SKELETONS)
                 raise InputError(f'there is no such skeleton, choose one of {known}')
-            skeleton = self.presets[name]
+            skeleton = KNOWN_SKELETONS[name]
         return {
             'do': 'skeleton',
             'joints': [*skeleton.keypoint_names],

@@ -14,7 +14,6 @@ from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
-from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
 from stdpose_mm.review import summarize_labels
@@ -116,7 +115,7 @@ def open_review(
             )
             for sentence in summary.warnings:
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
-        review = VideoReview(propagator, state, labels, journal, inputs.out, KNOWN_SKELETONS)
+        review = VideoReview(propagator, state, labels, journal, inputs.out)
         review.require_own_output()
         if labels is not None:
             journal.keep(labels, frames.size)

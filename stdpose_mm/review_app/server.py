@@ -222,27 +222,22 @@ class ListeningServer:
     Args:
         project: The videos.
         port: The port; 0 for a free one.
-        token: The secret of the address; a random one by default.
 
     Raises:
         InputError: If the port is taken.
     """
 
-    def __init__(self, project: ReviewProject, port: int = 0, token: str | None = None) -> None:
+    def __init__(self, project: ReviewProject, port: int = 0) -> None:
         self._project = project
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(('127.0.0.1', port))
             # From here on the address may be opened: requests wait until the server answers.
-            self._socket.listen(128)
+            self._socket = socket.create_server(('127.0.0.1', port), backlog=128)
         except OSError as error:
-            self._socket.close()
             raise InputError(
                 os_error_text(error, f'port {port} cannot be used, give another --port')
             ) from error
         app = ReviewServer(project).build_app()
-        self.access = LocalAccess(app, self._socket.getsockname()[1], token)
+        self.access = LocalAccess(app, self._socket.getsockname()[1])
         config = uvicorn.Config(
             self.access,
             # uvicorn's own config would close the log handlers of all modules imported before.

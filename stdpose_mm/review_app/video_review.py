@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -14,6 +14,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.fingerprint import path_fingerprint
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
@@ -49,7 +50,6 @@ class VideoReview:
         labels: Its labels, whose propagated poses are shown until they are computed; None without.
         journal: The edits.
         out: Where labels are saved.
-        presets: Skeletons to choose from.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -62,13 +62,11 @@ class VideoReview:
         labels: VideoLabels | None,
         journal: Journal,
         out: Path,
-        presets: Mapping[str, Skeleton],
     ) -> None:
         self.propagator = propagator
         self.state = state
         self.journal = journal
         self.out = out
-        self.presets = presets
         self.lock = RLock()
         self._writing = Lock()
         self.events = EventStream()
@@ -122,7 +120,7 @@ class VideoReview:
                 'fps': frames.fps,
                 'skeleton': None if skeleton is None else _describe_skeleton(skeleton),
                 'skeletons': {
-                    name: [*preset.keypoint_names] for name, preset in self.presets.items()
+                    name: [*preset.keypoint_names] for name, preset in KNOWN_SKELETONS.items()
                 },
                 'persons': sorted(self.shown.of),
                 'revision': self.revision,
@@ -217,7 +215,7 @@ class VideoReview:
         with self.lock:
             if edit_id in self._history.new_persons:
                 return self._answer(edit_id, request['edit'].get('frame'))
-            reader = EditReader(request['edit'], self.state, self.shown.label, self.presets)
+            reader = EditReader(request['edit'], self.state, self.shown.label)
             entry = self._history.read(request, reader)
             change = self._history.perform(entry['steps'])
             try:

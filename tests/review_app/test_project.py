@@ -265,7 +265,7 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
     moved = label(10, 1, 7.0, source='propagated', scores=np.full(3, 0.5))
     propagator = VideoPosePropagator(method='linear')
     review = start(labels_of(*two_people.persons, moved), propagator=propagator)[0]
-    fresh = VideoReview(propagator, review.state, labels_of(moved), review.journal, review.out, {})
+    fresh = VideoReview(propagator, review.state, labels_of(moved), review.journal, review.out)
     shown = fresh.describe_poses(10, 10)['frames']['10']
     assert [(person['id'], person['keypoints'][0][0], person['pending']) for person in shown] == [
         (1, 17, True)
