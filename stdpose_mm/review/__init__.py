@@ -21,6 +21,7 @@ from .suggestions import (
     rank_gains,
     rank_suggestions,
 )
+from .suspicious_labels import label_warnings
 
 __all__ = [
     'FrameCheck',
@@ -40,6 +41,7 @@ __all__ = [
     'expected_errors',
     'format_summary',
     'frames_to_check',
+    'label_warnings',
     'measure_motion',
     'plan_frames',
     'rank_errors',

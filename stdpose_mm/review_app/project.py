@@ -16,7 +16,7 @@ from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
-from stdpose_mm.review import summarize_labels
+from stdpose_mm.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 
@@ -110,10 +110,7 @@ def open_review(
             # Edits name joints, so the joints that they begin with are kept as labels are.
             labels = VideoLabels(frames.name, state.skeleton, (), ())
         if labels is not None:
-            summary = summarize_labels(
-                state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
-            )
-            for sentence in summary.warnings:
+            for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
                 options.say(f'{inputs.labels or journal.path}: {sentence}')
         review = VideoReview(propagator, state, labels, journal, inputs.out)
         review.require_own_output()
