@@ -157,22 +157,19 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
         values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
     except ValueError:
         values = []
-    if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values):
+    fits = len(values) >= 6 and all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values)
+    if fits:
+        frame, track, *box = values[:6]
+        fits = frame % 1 == track % 1 == 0 and frame >= 0 and track >= -1
+        fits = fits and max(map(abs, box)) <= MAX_COORDINATE
+    if not fits:
         raise InputError(
             f'{where} is {line[:60]!r}, expected the numbers frame, id, x, y, width, height and a '
-            'score'
+            'score: whole frames from 1, whole ids from 0 or -1 for none, boxes in pixels'
         )
-    frame, track = values[:2]
-    if frame != int(frame) or frame < 0 or track != int(track) or track < -1:
-        raise InputError(
-            f'{where} has frame {frame:g} and id {track:g}, expected whole numbers, frames from 1 '
-            'and ids from 0 (-1 for none)'
-        )
-    if max(map(abs, values[2:6])) > MAX_COORDINATE:
-        raise InputError(f'{where} has the box {values[2:6]}, expected pixels')
     # Ground truth and many trackers write a flag of 1 or -1 in place of a score.
     score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
-    return int(frame), (values[2:6], score, int(track))
+    return int(frame), (box, score, int(track))
 
 
 def _read_coco_detections(

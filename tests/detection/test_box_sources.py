@@ -219,11 +219,6 @@ def test_all_frames_come_out_once_in_order(length, every, broken, seed):
         assert set(frame.people.boxes[:, 0].round(6)) <= {0.0, 200.0, 400.0}
 
 
-def test_a_source_is_used_again_for_another_video():
-    source = DetectedBoxes(Places(lambda frame: (10.0, 300.0)))
-    assert run(source, Video(3)) == run(source, Video(3))
-
-
 def test_given_identities_come_out_as_they_are():
     boxes = {
         1: FrameBoxes([[5, 6, 7, 8], [50, 6, 7, 8]], [0.1, 0.2], [9, 4]),
@@ -326,20 +321,6 @@ def test_the_whole_picture_is_one_person():
     assert out[1].people.track_ids.tolist() == [0]
 
 
-@pytest.mark.parametrize(
-    ('shown', 'message'),
-    [
-        (np.zeros((4, 4), np.uint8), 'frame 0 is no BGR picture'),
-        (np.zeros((4, 4, 4), np.uint8), 'frame 0 is no BGR picture'),
-        (np.zeros((4, 4, 3)), 'frame 0 is no BGR picture'),
-        ('a.jpg', 'frame 0 is no BGR picture'),
-    ],
-)
-def test_other_pictures_are_refused(shown, message):
-    with pytest.raises(InputError, match=message):
-        list(WholePicture()([shown]))
-
-
 def test_what_is_known_of_the_people_decides_on_the_source():
     detector = Places({})
     boxes = {0: FrameBoxes(np.array([[0.0, 0, 5, 5]]), np.ones(1))}
@@ -355,3 +336,9 @@ def test_track_ids_that_are_given_are_not_corrected_by_poses():
     assert isinstance(build_box_source(boxes), PrecomputedBoxes)
     with pytest.raises(InputError, match="have track ids, which the tracker 'oks' would change"):
         build_box_source(boxes, tracker='oks')
+
+
+@pytest.mark.parametrize('shown', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), 'a.jpg'])
+def test_other_pictures_are_refused(shown):
+    with pytest.raises(InputError, match='frame 0 is no BGR picture'):
+        list(WholePicture()([shown]))
