@@ -109,12 +109,12 @@ class STDPoseInferencer(Pose2DInferencer):
         tracker: 'bytetrack': track ids by boxes; 'oks': these, corrected by poses.
         smooth: None, or a filter of the joints, see
             :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
-        crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
-        precision: See :func:`~stdpose_mm.inference.load_backend`.
+        crops: 'frame' or 'window', see :class:`VideoPoseEstimator`.
+        precision: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
         crops_at_once: Crops, and windows, in one pass of the network.
         min_track_frames: People whom the detector finds in fewer frames are left out; results of a
             camera come at once, with everyone.
-        runtime: See :func:`~stdpose_mm.inference.load_backend`.
+        runtime: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
         pose_every: The model looks at every n-th frame, and optical flow carries the poses to the
             frames between, see :class:`~stdpose_mm.propagation.window.SparseEstimator`. The frames
             between have no heatmaps, and results of a camera are n frames late.

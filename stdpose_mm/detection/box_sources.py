@@ -196,7 +196,7 @@ def build_box_source(
             or ``WHOLE_PICTURE``.
         detect_interval: The detector runs on every n-th frame.
         tracker: Method that assigns the final track ids: 'bytetrack' or 'oks', see
-            :func:`~stdpose_mm.inference.estimate_video`.
+            :func:`~stdpose_mm.inference.estimate_video.estimate_video`.
         high_score_thr: Score above which a detection starts a track.
 
     Raises:

@@ -31,7 +31,7 @@ class PoseEstimator(Protocol):
         keep_pictures: bool = False,
         keep_heatmaps: bool = False,
     ) -> Generator[FrameEstimate, None, None]:
-        """See :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`."""
+        """See :meth:`~stdpose_mm.inference.video_pose_estimator.VideoPoseEstimator.estimate`."""
         ...
 
 

@@ -76,7 +76,7 @@ class VideoPoseEstimator:
 
         Yields:
             Every frame, ascending, none left out. Those that cannot be read are interpolated, see
-            :func:`~stdpose_mm.inference.interpolate_unreadable`.
+            :func:`~stdpose_mm.inference.frame_estimate.interpolate_unreadable`.
 
         Raises:
             ValueError: If the indices do not ascend or ``max_waiting`` is not positive.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from .base import BasePropagator, PropagatedPose
 from .gaps import Gap
 
 
-@runtime_checkable
 class WorkListener(Protocol):
     """Receive the progress of the work on a video; calls may come from the propagator's threads."""
 
@@ -56,16 +55,10 @@ def propagate_with_progress(
     """
     if listener is None:
         return propagator.propagate(frames, gaps, skeleton)
-    # Not a generator itself: the listener hears of no work at once, too.
     work = _Work(len(frames), gaps, listener)
-    watched = _WatchedFrames(frames, work.look)
-    return _finished(propagator.propagate(watched, gaps, skeleton), work)
-
-
-def _finished(poses: Iterator[PropagatedPose], work: _Work) -> Iterator[PropagatedPose]:
-    for pose in poses:
-        work.finish(pose.frame_index)
-        yield pose
+    poses = propagator.propagate(_WatchedFrames(frames, work.look), gaps, skeleton)
+    # A generator of this function would let the listener hear of no work too late.
+    return map(work.finish, poses)
 
 
 class _Work:
@@ -91,8 +84,9 @@ class _Work:
             with self._lock:
                 self._listener.advance(self._done)
 
-    def finish(self, frame: int) -> None:
-        self._count(frame, self._poses)
+    def finish(self, pose: PropagatedPose) -> PropagatedPose:
+        self._count(pose.frame_index, self._poses)
+        return pose
 
     def _count(self, frame: int, events: list[int]) -> None:
         with self._lock:

@@ -438,26 +438,6 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
         VideoPosePropagator(method='linear', flow_weights=weights)
 
 
-@pytest.mark.parametrize(
-    ('model', 'sentence'),
-    [
-        (
-            {'config': 'nowhere.py', 'checkpoint': 'nowhere.pth'},
-            "config or checkpoint .* method 'linear' does not use",
-        ),
-        ({'precision': 'bfloat16'}, "precision 'bfloat16' is that of a model, but none was given"),
-    ],
-)
-def test_what_is_of_a_model_is_refused_by_a_method_without_one(model, sentence):
-    with pytest.raises(InputError, match=sentence):
-        VideoPosePropagator(method='linear', **model)
-
-
-def test_a_fuser_is_for_auto_only(tmp_path):
-    with pytest.raises(InputError, match="method 'flow' does not use, choose 'auto'"):
-        VideoPosePropagator(method='flow', fuser=tmp_path / 'fuser.pth')
-
-
 def test_a_custom_propagator_can_be_registered(folder):
     class Mine(PROPAGATORS['linear']):
         pass

@@ -38,8 +38,6 @@ class FlowPropagator(BasePropagator):
     basis = 'optical flow from the labels on both sides'
 
     def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
-        if half_life <= 0:
-            raise ValueError(f'half_life must be a positive number of frames, got {half_life}')
         self.estimator = estimator or DISFlow()
         self.half_life = half_life
 

@@ -67,8 +67,6 @@ class DISFlow:
     single_threaded = True
 
     def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
-        if max_side < 32:
-            raise ValueError(f'max_side must be at least 32 pixels, got {max_side}')
         self.max_side = max_side
         self.finest_scale = finest_scale
 

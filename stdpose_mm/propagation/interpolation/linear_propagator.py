@@ -34,8 +34,6 @@ class LinearPropagator(BasePropagator):
     reads_pictures = False
 
     def __init__(self, half_life: float = 7.0) -> None:
-        if half_life <= 0:
-            raise ValueError(f'half_life must be a positive number of frames, got {half_life}')
         self.half_life = half_life
 
     def curves(self, gap: Gap) -> np.ndarray:

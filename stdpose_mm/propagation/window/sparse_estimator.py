@@ -73,9 +73,8 @@ class SparseEstimator:
     ) -> Generator[FrameEstimate, None, None]:
         """Estimate the poses of everyone in every frame.
 
-        As :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`. The estimates between those of
-        the network have the origin 'carried' and no heatmaps. ``max_waiting`` counts the frames
-        that the network sees.
+        As :meth:`PoseEstimator.estimate`. The estimates between those of the network have the
+        origin 'carried' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
         """
         gaps: deque[_Gap] = deque()
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
 from stdpose_mm.pose_networks.network_description import JOINT_SETS
-from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
+from stdpose_mm.propagation import find_gaps, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator, shipped_stdpose
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
@@ -19,7 +18,6 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.structures.joint_mapping import JointMapping
 from support.frame_sources import CountingFrames
 from support.tiny_models import moving_pictures, window_model
 
@@ -167,17 +165,3 @@ def test_labels_of_an_animal_are_propagated_as_without_it(sparse):
     propagator = AutoPropagator()
     assert 'without a pose network' in propagator.describe(animal)
     assert "the package's STDPose for 15 of 17 joints" in propagator.describe(POSETRACK_SKELETON)
-
-
-def test_leaving_it_out_of_a_method_without_it_is_refused():
-    with pytest.raises(InputError, match=r"package's STDPose was left out, .* 'flow' does not use"):
-        load_propagator('flow', use_stdpose=False)
-
-
-def test_the_mapping_has_labels_and_model_in_order():
-    estimator = WindowHeatmapEstimator(shipped_stdpose(), is_of_people=True)
-    skeleton = Skeleton(JOINT_SETS['coco'])
-    mapping = estimator.shared_joints(skeleton)
-    assert isinstance(mapping, JointMapping)
-    for joint, other in zip(mapping.shared, mapping.in_model, strict=True):
-        assert skeleton.keypoint_names[joint] == NAMES[other]

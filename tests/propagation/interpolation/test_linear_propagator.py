@@ -68,8 +68,3 @@ def test_score_halves_with_every_half_life(propagated, label):
     poses = propagated([label(0, [[1, 1], [2, 2], [3, 3]])], 9, half_life=4)
     np.testing.assert_allclose(poses[0, 4].scores, 0.5)
     np.testing.assert_allclose(poses[0, 8].scores, 0.25)
-
-
-def test_half_life_must_be_positive():
-    with pytest.raises(ValueError, match='half_life must be a positive number of frames, got 0'):
-        LinearPropagator(half_life=0)

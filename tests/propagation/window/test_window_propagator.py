@@ -119,14 +119,6 @@ def test_an_unlabelled_joint_that_the_model_cannot_estimate_stays_not_labelled(l
     assert dense[1, 0].scores[2] == 0
 
 
-@pytest.mark.parametrize(
-    'model', [model_of('head', 'left_hand'), model_of(untrained=['right_hand'])]
-)
-def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(label, model):
-    with pytest.raises(InputError, match='the labels use right_hand, which the model does not'):
-        propagate([label(0, POSE)], 2, model)
-
-
 def baseline_model(propagator_class):
     if propagator_class is SemanticMotionPropagator:
         return model_of(**semantic_motion(3, labels=True))
