@@ -70,20 +70,6 @@ def test_what_can_be_written_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_name_of_another_kind_is_refused(tmp_path):
-    output = Output('--report', tmp_path / 'x.pdf', 'a report', ('.html', '.htm'))
-    with pytest.raises(
-        InputError, match=r'--report .*x\.pdf is no name for a report, give .* \.html or \.htm'
-    ):
-        guard_outputs([output])
-
-
-def test_one_of_several_inputs_is_kept(tmp_path):
-    inputs = {'LABELS': [tmp_path / 'a.json', tmp_path / 'b.json']}
-    with pytest.raises(InputError, match='is given as LABELS too, which would be overwritten'):
-        guard_outputs([Output('--out', tmp_path / 'b.json')], inputs)
-
-
 def test_no_other_file_goes_among_label_files(tmp_path):
     (tmp_path / 'labels').mkdir()
     folders = {'GT_DIR': tmp_path / 'labels'}

@@ -143,14 +143,6 @@ def test_another_person_drawn_in_cvat_is_given_and_keeps_apart(through: Callable
     assert new[0].given.all()
 
 
-def test_two_people_are_corrected_apart(through: Callable):
-    labels = dense(track_ids=(1, 4))
-    back = through(labels, lambda task: task.drag(1, 'nose', 10, 1, 2))
-
-    added = {key for key in given_joints(back) if key not in given_joints(labels)}
-    assert added == {(10, 4, 'nose')}
-
-
 def test_scores_of_corrected_joints_are_not_those_of_before(tmp_path: Path):
     write_cvat(dense(), tmp_path / 'a.xml')
     task = CvatTask(tmp_path / 'a.xml', FRAMES, WITH)
