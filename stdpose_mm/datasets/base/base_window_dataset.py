@@ -43,7 +43,7 @@ from stdpose_mm.structures.joint_names import name_distance
 
 from .box_policy import BoxPolicy
 from .label_selection import LabelSelection
-from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
+from .video_tracks import NO_TRACK, Track, VideoTracks, tracks_of
 
 
 @DATASETS.register_module()
@@ -349,7 +349,7 @@ class BaseWindowDataset(BaseDataset):
     ) -> Iterator[dict]:
         if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
-                window = self.selection.window(video, None, key)
+                window = self.selection.window(video, NO_TRACK, key)
                 found = detections.get(video.image_id(key), NO_PEOPLE)
                 for box, score in zip(found.boxes, found.scores, strict=True):
                     person = {'video': index, 'track': None, 'window': window}
@@ -381,19 +381,14 @@ class BaseWindowDataset(BaseDataset):
         """
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
-        track = video.tracks[item['track']] if item['track'] is not None else None
+        track = NO_TRACK if item['track'] is None else video.tracks[item['track']]
         seed = getattr(idx, 'seed', None)
         window = item['window']
         if window is None:
-            assert track is not None
             window = self.sample_window(video, track, item['key'], seed)
-        windows = [window]
-        if self.selection.keys_per_sample > 1:
-            assert track is not None
-            windows = [
-                replace(window, key=key) for key in self.selection.sample_keys(track, window, seed)
-            ]
-        window, keys = windows[0], [one.key for one in windows]
+        keys = self.selection.sample_keys(track, window, seed)
+        windows = [replace(window, key=key) for key in keys]
+        window = windows[0]
         frames = (*window.before, *keys, *window.after)
         detection = (item['box'], item['score']) if 'box' in item else None
         boxes, scores = self._boxes_of(track, windows, detection)
@@ -409,7 +404,7 @@ class BaseWindowDataset(BaseDataset):
             'video_name': video.name,
             'frame_index': keys[0],
             'frame_indices': frames,
-            'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
+            'track_id': track.track_id,
             'id': int(item['sample_idx']),
             'img_id': video.image_id(keys[0]),
             'img_path': img_path,
@@ -420,43 +415,37 @@ class BaseWindowDataset(BaseDataset):
         }
 
     def _boxes_of(
-        self,
-        track: Track | None,
-        windows: Sequence[Window],
-        detection: tuple[np.ndarray, float] | None,
+        self, track: Track, windows: Sequence[Window], detection: tuple[np.ndarray, float] | None
     ) -> tuple[list[np.ndarray], list[float]]:
         """Find the boxes [4] that the frames are cropped at, and their scores."""
-        found: list[Any] = [detection]
         if detection is None:
-            assert track is not None
             found = [self.box_policy.find_box(track, window) for window in windows]
+        else:
+            found = [detection]
         if self.crops == 'frame':
-            assert track is not None
             beside = [(box, 1.0) for box in self.box_policy.find_aux_boxes(track, windows[0])]
             side = len(windows[0].before)
             found = [*beside[:side], *found, *beside[side:]]
         return [box for box, _ in found], [score for _, score in found]
 
-    def _labels_of(
-        self, track: Track | None, window: Window, keys: Sequence[int]
-    ) -> dict[str, Any]:
+    def _labels_of(self, track: Track, window: Window, keys: Sequence[int]) -> dict[str, Any]:
         frames = (*window.before, *keys, *window.after)
         num_keypoints = len(self._metainfo['keypoint_id2name'])
         keypoints = np.zeros((len(frames), num_keypoints, 2), dtype=np.float32)
         visible = np.zeros((len(frames), num_keypoints), dtype=np.float32)
-        propagated = np.zeros((len(frames), num_keypoints), dtype=bool)
+        weights = np.ones((len(frames), num_keypoints), dtype=np.float32)
         sources: list[str | None] = [None] * len(frames)
         side = len(window.before)
         is_given = (window.left_given, *(False for _ in frames[1:-1]), window.right_given)
         aux_shown = self.selection.shows_labels(window)
         shown = (*aux_shown[:side], *(True for _ in keys), *aux_shown[side:])
         for i, frame in enumerate(frames):
-            row = track.row(frame) if track is not None and shown[i] else None
-            if track is not None and row is not None:
+            row = track.row(frame) if shown[i] else None
+            if row is not None:
                 # A propagated joint in a given label must not be shown as given.
                 known = track.given[row] if is_given[i] else track.visible[row]
                 keypoints[i], visible[i] = track.keypoints[row] * known[:, None], known
-                propagated[i] = known & ~track.given[row]
+                weights[i, known & ~track.given[row]] = self.selection.propagated_weight
                 sources[i] = track.sources[row]
         is_key = np.zeros(len(frames), dtype=bool)
         is_key[side:-side] = True
@@ -467,7 +456,7 @@ class BaseWindowDataset(BaseDataset):
             'aux_keypoints_visible': visible[~is_key],
             'aux_given': np.array(window.given),
             'label_sources': tuple(sources),
-            'label_weights': self.selection.weights(propagated),
+            'label_weights': weights,
         }
 
 

@@ -166,17 +166,17 @@ class LabelSelection:
         return sorted(set(track.frames) - set(video.given))
 
     def window(
-        self, video: VideoTracks, track: Track | None, key: int, given: Sequence[int] | None = None
+        self, video: VideoTracks, track: Track, key: int, given: Sequence[int] | None = None
     ) -> Window:
         """Make the window of one person around a key frame.
 
         Args:
             video: The person's video.
-            track: The person; None for a person without labels.
+            track: The person.
             key: The key frame.
             given: Frames whose labels may be shown; by default those of the video.
         """
-        if self.task == 'estimation' or track is None:
+        if self.task == 'estimation':
             window = estimation_window(
                 key, video.known[0], video.known[-1], self.step, self.num_frames
             )
@@ -233,7 +233,3 @@ class LabelSelection:
         # In testing a label that is not given must never reach the model.
         left, right = window.given if self.test_mode else (True, True)
         return left, *(not self.test_mode for _ in window.further), right
-
-    def weights(self, propagated: np.ndarray) -> np.ndarray:
-        """Weigh joints for the loss, float32 of the shape of ``propagated`` (bool)."""
-        return np.where(propagated, self.propagated_weight, 1.0).astype(np.float32)

@@ -59,6 +59,18 @@ class Track:
         return [f for f, row in rows if row is not None and self.sources[row] == 'given']
 
 
+NO_TRACK = Track(
+    track_id=UNKNOWN_TRACK,
+    frames=(),
+    keypoints=np.zeros((0, 0, 2), np.float32),
+    visible=np.zeros((0, 0), bool),
+    sources=(),
+    given=np.zeros((0, 0), bool),
+    boxes=np.zeros((0, 4), np.float32),
+)
+"""A person without labels, who was only detected."""
+
+
 @dataclass(frozen=True)
 class VideoTracks:
     """One video: the places of its frames, and its people.
