@@ -34,7 +34,7 @@ def run_python(*arguments: str, **environment: str) -> str:
 
 COMPUTING = {
     *FORBIDDEN,
-    *('scipy', 'av', 'matplotlib', 'onnxruntime', 'ai_edge_litert', 'jinja2', 'sleap_io', 'numba'),
+    *('scipy', 'matplotlib', 'onnxruntime', 'ai_edge_litert', 'jinja2', 'sleap_io', 'numba'),
 }
 """What takes long to import, and is of no use for reading a command line."""
 
@@ -42,6 +42,7 @@ SCRIPTS = sorted(
     str(path.relative_to(ROOT))
     for folder in ('tools', 'demo')
     for path in (ROOT / folder).rglob('*.py')
+    if 'moved, run' not in path.read_text()
 )
 
 STARTER = f"""

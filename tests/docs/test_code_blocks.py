@@ -106,13 +106,13 @@ def link_or_copy(source: str, target: str) -> None:
 
 @pytest.fixture
 def sandbox(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from stdpose_mm.engine import model_names
+    from stdpose_mm.engine import config_files
     from stdpose_mm.training import adaptation
 
     folder = tmp_path / 'clone'
     shutil.copytree(template, folder, symlinks=True, copy_function=link_or_copy)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(model_names, 'config_folder', lambda: folder)
+    monkeypatch.setattr(config_files, 'config_folder', lambda: folder)
     monkeypatch.setattr(adaptation, 'STEPS', 2)
     return folder
 

@@ -41,7 +41,7 @@ def test_wheel_holds_the_mim_extension(tree: Path) -> None:
     assert 'stdpose_mm/.mim/tools/train.py' in names
     assert 'stdpose_mm/.mim/model-index.yml' in names
     assert 'stdpose_mm/.mim/configs/metafile.yml' in names
-    assert 'stdpose_mm/engine/hooks/random_state_hook.py' in names
+    assert 'stdpose_mm/engine/config_files.py' in names
     assert not any(name.startswith(('tests/', 'research/')) for name in names)
 
 

@@ -90,7 +90,6 @@ def arrange(moment: str) -> None:
 
 
 def main() -> None:
-    propagate.PROPAGATION_METHODS = (*propagate.PROPAGATION_METHODS, 'slow')
     print('ready', flush=True)
     for line in sys.stdin:
         job = json.loads(line)
