@@ -342,7 +342,7 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
     children: dict[str, list[dict[str, Any]]] = {}
     for child in element:
         children.setdefault(child.tag, []).append(fields_of(child))
-    return {**fields, **children}
+    return {**children, **fields}
 
 
 def read_track(record: Record, skeleton: Skeleton) -> Track:
