@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.plots import Curve, curves
 from stdpose_mm.comparison.compare_propagators import WITH_INTERVAL, title_of
-from stdpose_mm.visualization import curves, save_figure
-from stdpose_mm.visualization.plots import Curve
+from stdpose_mm.visualization import save_figure
 
 from .clip_statistics import CLIP_MOTION, DISTANCES, SeedSummary
 from .seed_comparison import SeedComparison

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from research.plots import Curve, curves, dots
 from stdpose_mm.errors import InputError
-from stdpose_mm.visualization.plots import VALIDATION_METRICS, Curve, curves, save_figure
+from stdpose_mm.visualization.plots import VALIDATION_METRICS, save_figure
 
 from .study import Study
-from .study_plots import dots
 from .study_runs import EntryResult, RunResult
 
 LOSSES = ('losses_before', 'losses_after')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from research.annotation.effort_plot import labelling_effort
-from research.study.study_plots import dots
+from research.plots import dots
 
 EFFORT = {
     'all frames': {'uniform': [(5.0, 80.0), (10.0, 96.0)], 'suggested': [(5.0, 95.5)]},

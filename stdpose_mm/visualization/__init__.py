@@ -2,11 +2,10 @@
 
 from .colors import track_color
 from .overlay import draw_people, overlay_frames, write_overlay
-from .plots import curves, save_figure, training_curves, trajectories
+from .plots import save_figure, training_curves, trajectories
 from .report import write_report
 
 __all__ = [
-    'curves',
     'draw_people',
     'overlay_frames',
     'save_figure',

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.visualization import curves, save_figure
+from research.plots import curves
+from stdpose_mm.visualization import save_figure
 
 PANELS = {
     'PCK': {
