@@ -11,7 +11,13 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, require_device
 from stdpose_mm.io.cache_folder import CacheFolder
-from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
+from stdpose_mm.io.labels import (
+    NO_BOX_FRAME_OPTIONS,
+    NO_FRAME_OPTIONS,
+    FrameOptions,
+    list_all_frames,
+    match_labels,
+)
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
@@ -23,9 +29,7 @@ from stdpose_mm.propagation import (
     boxes_of,
     dense_labels,
     given_labels,
-    list_all_frames,
     load_propagator,
-    match_labels,
     propagate_frames,
 )
 from stdpose_mm.propagation.gaps import shared_frames

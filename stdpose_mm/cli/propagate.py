@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_names import require_video
+from stdpose_mm.io.labels import match_labels
 from stdpose_mm.io.outputs import (
     Output,
     Paths,
@@ -347,7 +348,7 @@ def _print_label_summary(
 def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
     """Read the labels to propagate, on the frames of the video."""
     from stdpose_mm.io.labels import read_labels
-    from stdpose_mm.propagation import match_labels, subsample_labels
+    from stdpose_mm.propagation import subsample_labels
     from stdpose_mm.structures.propagated_labels import require_start
 
     assert options.labels is not None

@@ -18,7 +18,6 @@ from .gaps import (
     find_presence_intervals,
 )
 from .load_propagator import load_propagator
-from .match_labels import list_all_frames, match_labels
 from .track_plans import Tracks
 from .video_propagation import (
     Boxes,

@@ -13,9 +13,8 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
-from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
+from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
 from stdpose_mm.io.video import FrameSource, open_frames
-from stdpose_mm.propagation import match_labels
 from stdpose_mm.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions

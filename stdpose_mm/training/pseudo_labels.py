@@ -16,6 +16,8 @@ from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import (
     files_by_video,
     frame_sources,
+    list_all_frames,
+    match_labels,
     read_json,
     read_labels,
     write_posetrack18,
@@ -31,8 +33,6 @@ from stdpose_mm.processes import (
 from stdpose_mm.propagation import (
     BasePropagator,
     LifeSpan,
-    list_all_frames,
-    match_labels,
     propagate_labels,
     subsample_labels,
 )

@@ -29,7 +29,14 @@ from .label_files import (
     select_held_out,
     write_label_list,
 )
-from .matching import fit_size, match_frames, numbers_with_gaps, rescale_labels
+from .matching import (
+    fit_size,
+    list_all_frames,
+    match_frames,
+    match_labels,
+    numbers_with_gaps,
+    rescale_labels,
+)
 from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
 
@@ -43,8 +50,10 @@ __all__ = [
     'fit_size',
     'frame_indices',
     'frame_sources',
+    'list_all_frames',
     'list_frames',
     'match_frames',
+    'match_labels',
     'numbers_with_gaps',
     'read_all_labels',
     'read_cvat',
