@@ -237,7 +237,7 @@ export function askForSkeleton(store, submit) {
  * @param {any} data
  * @returns {{joints: string[], limbs: number[][]}}
  */
-export function skeletonOfJson(data) {
+function skeletonOfJson(data) {
   // CVAT gives categories without joints an empty list.
   const category = (Array.isArray(data?.categories) ? data.categories : [data]).find(
     (/** @type {any} */ one) => Array.isArray(one?.keypoints) && one.keypoints.length > 0,
@@ -260,7 +260,7 @@ export function skeletonOfJson(data) {
  * @param {string} text
  * @returns {{joints: string[], limbs: number[][]}}
  */
-export function skeletonOfText(text) {
+function skeletonOfText(text) {
   const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
   const pairs = lines.filter((line) => / - /.test(line)).map((line) => line.split(/ - /));
   const joints = lines.filter((line) => !/ - /.test(line));

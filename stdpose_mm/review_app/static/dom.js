@@ -34,22 +34,6 @@ export function byId(id) {
 }
 
 /**
- * Make an icon of the sprite in index.html.
- * @param {string} name
- * @returns {SVGElement}
- */
-export function icon(name) {
-  const space = 'http://www.w3.org/2000/svg';
-  const svg = document.createElementNS(space, 'svg');
-  svg.setAttribute('class', 'icon');
-  svg.setAttribute('aria-hidden', 'true');
-  const use = document.createElementNS(space, 'use');
-  use.setAttribute('href', `#icon-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-/**
  * Call a function once for many calls in a row.
  * @param {() => void} action
  * @param {number} quiet milliseconds without a call before it acts

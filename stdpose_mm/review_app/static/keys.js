@@ -15,7 +15,7 @@ import { byId, make } from './dom.js';
  * Name a key press: modifiers in a fixed order, then the key; Shift only where it is no character.
  * @param {KeyboardEvent} event
  */
-export function describe(event) {
+function describe(event) {
   const isCharacter = event.key.length === 1;
   const key = isCharacter ? event.key.toLowerCase() : event.key;
   const isLetter = /^[a-z]$/.test(key);

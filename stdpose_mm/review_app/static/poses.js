@@ -159,7 +159,7 @@ export function layInBox(skeleton, [x, y, width, height], model) {
   return joints;
 }
 
-export const CHUNK = 60;
+const CHUNK = 60;
 const MOST_CHUNKS = 40;
 const AGAIN_MS = 50;
 

@@ -5,7 +5,7 @@ import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
 import { readable } from './poses.js';
 
-export const LABELS = 88;
+const LABELS = 88;
 const RULER = 36;
 const LANE = 24;
 const JOINT_LANE = 14;
