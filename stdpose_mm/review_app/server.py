@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,6 @@ MAX_BODY = 2**20
 """Maximum size of a request in bytes."""
 
 MAX_COLUMNS = 4096
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class ReviewServer:
