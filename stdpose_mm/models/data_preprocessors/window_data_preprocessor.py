@@ -32,20 +32,10 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
 
         Returns:
             The same keys; ``inputs`` is float32 [N, T, 3, H, W].
-
-        Raises:
-            ValueError: If the inputs are not windows of one common shape.
         """
         inputs = data['inputs']
         if is_seq_of(inputs, Tensor):
-            shapes = {tuple(window.shape) for window in inputs}
-            if len(shapes) != 1:
-                raise ValueError(
-                    f'expected windows [T, 3, H, W] of one shape, got {sorted(shapes)}'
-                )
             inputs = torch.stack(list(inputs))
-        if inputs.ndim != 5 or inputs.shape[2] != 3:
-            raise ValueError(f'expected windows [N, T, 3, H, W], got {list(inputs.shape)}')
         folded = super().forward({**data, 'inputs': inputs.flatten(0, 1)}, training)
         folded['inputs'] = folded['inputs'].unflatten(0, inputs.shape[:2])
         return folded

@@ -52,17 +52,6 @@ def test_the_given_batch_is_not_changed():
     torch.testing.assert_close(torch.stack(batch['inputs']), windows())
 
 
-def test_windows_must_share_one_shape():
-    first, second = windows()
-    with pytest.raises(ValueError, match=r'windows .* of one shape'):
-        run([first, second[..., :3]])
-
-
-def test_single_images_are_rejected():
-    with pytest.raises(ValueError, match=r'expected windows \[N, T, 3, H, W\], got \[2, 3, 4, 5\]'):
-        run(windows()[:, 0])
-
-
 def labelled_sample(seed: int) -> PoseDataSample:
     """Build a sample with tensors of two types, in elements within it, of values of its own."""
     heatmaps = torch.arange(12.0).view(3, 2, 2) + 100 * seed
