@@ -20,6 +20,9 @@ OPENCV_AXES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
 
 _PAIRS = (('keypoints', 'aux_keypoints'), ('keypoints_visible', 'aux_keypoints_visible'))
 _TRANSFORMED = ('transformed_keypoints', 'transformed_aux_keypoints')
+_OF_BOXES = ('bbox', 'bbox_score', 'bbox_center', 'bbox_scale', 'bbox_rotation')
+_OF_KEY_FRAME = ('input_size', 'input_center', 'input_scale')
+_CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 
 
 def stack_frames(results: dict) -> dict:
@@ -38,11 +41,6 @@ def unstack_frames(results: dict, num_keys: int) -> dict:
         before, results[key], after = np.split(results[key], [side, side + num_keys])
         results[aux] = np.concatenate([before, after])
     return results
-
-
-_OF_BOXES = ('bbox', 'bbox_score', 'bbox_center', 'bbox_scale', 'bbox_rotation')
-_OF_KEY_FRAME = ('input_size', 'input_center', 'input_scale')
-_CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 
 
 @TRANSFORMS.register_module()
