@@ -93,12 +93,6 @@ def test_object_is_painted_at_its_place_and_the_person_behind_it_is_gone() -> No
     assert picture[1:-1, 1:-1].min() == pytest.approx(255)
 
 
-def test_background_is_shown_where_nobody_stands() -> None:
-    picture, _ = expose([person()], [0.5], [])
-    assert picture[:20, :20].max() == 0
-    assert picture.max() > 50
-
-
 def test_camera_maps_scene_points_by_its_matrix() -> None:
     matrices = np.array([[[2.0, 0, 5], [0, 2, -3]]])
     camera = CameraPath(matrices, np.full(1, 2.0), 0.0)
