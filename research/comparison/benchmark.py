@@ -26,6 +26,7 @@ from stdpose_mm.propagation import (
     method_reads_pictures,
 )
 from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.network_heatmaps import WindowHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.structures import VideoLabels
@@ -141,11 +142,13 @@ class BenchmarkEntry:
             fuser=self.fuser,
             pose_networks=self.pose_networks,
             use_stdpose=self.use_stdpose,
-            stdpose=OnnxWindowBackend.from_stdpose(Path(self.stdpose))
-            if self.stdpose is not None
-            else None,
-            matcher=TrainedMatcher(Path(self.matcher)) if self.matcher is not None else None,
         )
+        if isinstance(propagator, AutoPropagator):
+            if self.stdpose is not None:
+                backend = OnnxWindowBackend.from_stdpose(Path(self.stdpose))
+                propagator.windows = WindowHeatmapEstimator(backend, is_of_people=True)
+            if self.matcher is not None:
+                propagator.matcher = TrainedMatcher(Path(self.matcher))
         if isinstance(propagator, (FlowPropagator, AutoPropagator)):
             # All intervals of a video follow the same flow.
             propagator.estimator = RememberedFlow(propagator.estimator)

@@ -14,10 +14,7 @@ from .base import PROPAGATORS, BasePropagator, require_method
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.inference.window_model import WindowModel
-
-    from .auto.trained_matcher import TrainedMatcher
 
 
 def load_propagator(
@@ -32,14 +29,11 @@ def load_propagator(
     window_model: WindowModel | None = None,
     pose_networks: Sequence[PoseNetworkFiles] = (),
     use_stdpose: bool = True,
-    stdpose: WindowBackend | None = None,
-    matcher: TrainedMatcher | None = None,
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
 
-    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments, and
-    :class:`~stdpose_mm.propagation.auto.AutoPropagator` for ``stdpose`` and ``matcher``. A
-    ``window_model`` takes the place of ``config`` and ``checkpoint``.
+    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments. A ``window_model`` takes
+    the place of ``config`` and ``checkpoint``.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, does not use something
@@ -51,8 +45,6 @@ def load_propagator(
             (fuser is not None, 'a fuser was given'),
             (not use_stdpose, "the package's STDPose was left out"),
             (bool(pose_networks), 'a pose network was given as evidence'),
-            (stdpose is not None, 'an STDPose was given as evidence'),
-            (matcher is not None, 'a joint matcher was given'),
         ):
             if given:
                 raise InputError(f"{what}, which method {method!r} does not use, choose 'auto'")
@@ -76,7 +68,6 @@ def load_propagator(
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
         options.update(batch_size=batch_size, use_stdpose=use_stdpose)
-        options.update(stdpose=stdpose, matcher=matcher)
     return propagator_class(**options)
 
 

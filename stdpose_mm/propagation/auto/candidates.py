@@ -15,7 +15,7 @@ CANDIDATES = ('linear', 'forward', 'backward')
 
 @dataclass(frozen=True)
 class Candidates:
-    """Hold the candidate positions of K joints in F frames of a gap, and their blend.
+    """The candidate positions of K joints in F frames of a gap, and their blend.
 
     Args:
         times: [F] frame indices, the gap's first and last among them.

@@ -102,7 +102,7 @@ _LENGTH_UNIT = 15.0
 
 @dataclass(frozen=True)
 class FusionFeatures:
-    """Hold the evidence for K joints in F frames of a gap, labelled ends included.
+    """The evidence for K joints in F frames of a gap, labelled ends included.
 
     Args:
         centre: [F, K, 2] pixels that offsets start from, the blend of both flow tracks.

@@ -20,7 +20,7 @@ Result = TypeVar('Result')
 
 
 class JointMatches(NamedTuple):
-    """Hold the similarity of places to the joints of both labels, from -1 to 1.
+    """The similarity of places to the joints of both labels, from -1 to 1.
 
     Args:
         maps: [F, K, len(MAP_STEPS), 2, 9, 9] of places around the centre to the joint of the left
@@ -96,7 +96,7 @@ def _share(
 
 
 class _Described(NamedTuple):
-    """Hold the descriptors of a crop.
+    """The descriptors of a crop.
 
     Args:
         descriptors: [D, h, w].

@@ -41,7 +41,7 @@ _KEPT_PICTURES = 64
 
 @dataclass(frozen=True)
 class FlowTracks:
-    """Hold the positions of the joints of a gap's labels, tracked by flow.
+    """The positions of the joints of a gap's labels, tracked by flow.
 
     Args:
         frames: First to last frame of the gap, labelled ends included.
@@ -177,7 +177,7 @@ class _View:
 
 
 class _Path(NamedTuple):
-    """Hold the path of a person's joints.
+    """The path of a person's joints.
 
     Args:
         frames: Frames, ascending.
@@ -193,7 +193,7 @@ class _Path(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """Hold paths that continue from a frame in one view, and its and the next prepared picture."""
+    """Paths that continue from a frame in one view, and its and the next prepared picture."""
 
     frame: int
     paths: Sequence[_Path]
@@ -202,7 +202,7 @@ class _Start(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """Hold a picture that is prepared for flow.
+    """A picture that is prepared for flow.
 
     Args:
         pixels: In the format of the estimator.
@@ -327,7 +327,7 @@ def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.
 
 
 class _PreparedPictures:
-    """Hold the prepared pictures of a chunk, read forward, then backward; few at a time.
+    """The prepared pictures of a chunk, read forward, then backward; few at a time.
 
     Args:
         frames: The video.

@@ -81,7 +81,7 @@ class DISFlow:
 
 
 class _DISEstimators(local):
-    """Hold OpenCV's estimators of one thread, each for pictures of one shape.
+    """OpenCV's estimators of one thread, each for pictures of one shape.
 
     An estimator that two threads share, or that has seen pictures of another size, may crash.
     """
