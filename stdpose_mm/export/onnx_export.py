@@ -116,7 +116,8 @@ def export_onnx(
         indent=1,
     )
     # Graphs of an earlier export with --int8, or of a model that looks at windows.
-    for name in {*_OPTIONAL_GRAPHS} - contents.keys():
+    halves = graph_name('fusion'), graph_name('fusion', 'int8'), graph_name('encoder', 'int8')
+    for name in {*halves} - contents.keys():
         (folder / name).unlink(missing_ok=True)
     try:
         differences = _differences(window_model, folder, int8)
@@ -136,12 +137,6 @@ def export_onnx(
         )
     sizes = {name: len(content) for name, content in contents.items()}
     return OnnxExport(folder, sizes, differences)
-
-
-_OPTIONAL_GRAPHS = (
-    graph_name('fusion'),
-    *(graph_name(half, 'int8') for half in ('encoder', 'fusion')),
-)
 
 
 @dataclass(frozen=True)
