@@ -338,6 +338,8 @@ def _print_label_summary(
         state.tracks, labels.skeleton, len(state.frames), state.frames.size, state.life_span
     )
     notes = [describe_frames(labels)]
+    if not any(track.given for track in summary.tracks):
+        return
     if not several:
         print(format_summary(summary, notes), flush=True)
         return
