@@ -13,6 +13,7 @@ from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.fusion_features import NETWORK_HEATMAPS
 from stdpose_mm.propagation.auto.trained_fuser import (
     ONNX_RECORD,
     SHIPPED_WEIGHTS,
@@ -31,15 +32,20 @@ from support.peak_network import NAMES, PeakNetwork
 pytestmark = pytest.mark.slow
 
 
+SCALE = 0.035
+"""Of the errors that the network below expects, in pose sizes."""
+
+
 class PushingNetwork:
-    """Move every joint by the same offset in pose sizes, and be as sure of each."""
+    """Move every joint by the same offset in pose sizes, further with heatmaps of a network."""
 
     def __init__(self, offset: float = 0.0) -> None:
         self.offset = offset
 
     def fuse_gap(self, inputs):
-        shape = inputs['scalars'].shape[:2]
-        return np.full((*shape, 2), self.offset), np.full(shape, math.log(0.05))
+        has_network = inputs['scalars'][..., NETWORK_HEATMAPS.flag, None]
+        offsets = self.offset + 0.01 * has_network * np.ones(2)
+        return offsets, np.full(has_network.shape[:2], math.log(SCALE))
 
 
 @pytest.fixture(scope='module')
@@ -240,8 +246,7 @@ def test_scores_are_the_calibrated_probability_of_a_small_error(label, video, we
     frames = moving_texture(np.zeros((5, 2)))
     sparse = video([label(0, POINTS), label(4, POINTS)], 5)
     person = propagate_labels(frames, sparse, AutoPropagator(weights=weights)).persons[2]
-    scale = 0.005 + math.log(1 + math.exp(-3.5))
-    ratio = 0.1 / scale
+    ratio = 0.1 / SCALE
     within = 1 - (1 + ratio) * math.exp(-ratio)
     odds = within / (1 - within) / 2
     np.testing.assert_allclose(person.scores, odds / (1 + odds), rtol=1e-3)
@@ -260,7 +265,7 @@ def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
     path = tmp_path / 'fuser.onnx'
     if content is not None:
         path.write_bytes(content)
-    words = r'fuser(\.onnx is no network| weights .* cannot be used)'
+    words = r'fuser(\.onnx (is no network|cannot be read)| weights .* cannot be used)'
     with pytest.raises(InputError, match=words) as error:
         AutoPropagator(weights=path)
     assert '\n' not in str(error.value)
