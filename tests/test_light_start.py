@@ -34,7 +34,7 @@ def run_python(*arguments: str, **environment: str) -> str:
 
 COMPUTING = {
     *FORBIDDEN,
-    *('scipy', 'matplotlib', 'onnxruntime', 'ai_edge_litert', 'jinja2', 'sleap_io', 'numba'),
+    *('scipy', 'av', 'matplotlib', 'onnxruntime', 'ai_edge_litert', 'jinja2', 'sleap_io', 'numba'),
 }
 """What takes long to import, and is of no use for reading a command line."""
 

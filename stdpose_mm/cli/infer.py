@@ -32,7 +32,7 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_names import require_config, require_video
+from stdpose_mm.io.file_names import require_config
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process
@@ -215,7 +215,6 @@ def infer_video(
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    require_video(options.video)
     from tqdm import tqdm
 
     from stdpose_mm.inference.estimate_video import estimate_video

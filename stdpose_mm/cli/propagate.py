@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.labels import match_labels
 from stdpose_mm.io.outputs import (
     Output,
@@ -288,9 +287,8 @@ def propagate_video(
 
     from .progress import FrameProgress
 
-    require_video(options.video, options.labels)
     hide_bars = not is_first_process()
-    frames = options.open_video()
+    frames = options.open_video(options.labels)
     labels = _read_labels(options, frames)
     propagator = models.propagator
     if propagator is None or options.adapt:
@@ -536,5 +534,5 @@ main = Command(
     __doc__,
     'propagate.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
-    interrupted='interrupted, no output was written; the same command goes on from the cache',
+    interrupted='interrupted, no output was written; the same command goes on from what the cache holds',
 )

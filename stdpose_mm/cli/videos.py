@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
-from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
+from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.outputs import (
     Output,
     Paths,
@@ -26,7 +26,6 @@ from stdpose_mm.io.outputs import (
     label_outputs,
     means_folder,
 )
-from stdpose_mm.io.video import FrameSource
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import (
     balanced_share,
@@ -42,6 +41,7 @@ from .parser import REQUIRED, option
 
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.io.video import FrameSource
 
 RECORD_FOLDER = '.stdpose'
 """Hidden folder of the records in the output folder."""
@@ -138,15 +138,19 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """
         guard_outputs(self.file_outputs, {**self.file_inputs, **self.evidence}, self.label_folders)
 
-    def open_video(self) -> FrameSource:
+    def open_video(self, labels: Path | None = None) -> FrameSource:
         """Open the video, and refuse outputs that need times that it does not have.
 
+        Args:
+            labels: The file of its labels, if the command reads one.
+
         Raises:
-            InputError: If it cannot be opened, or lacks them.
+            InputError: If it cannot be opened, is no video, or lacks times.
         """
         from stdpose_mm.io.labels import require_times
         from stdpose_mm.io.video import clock_of, open_frames, require_timing
 
+        require_video(self.video, labels)
         frames = open_frames(self.video)
         require_times(choose_format(self.out, self.format), clock_of(frames))
         if self.save_video is not None:
@@ -161,6 +165,8 @@ class VideoOptions(CvatTolerance, BoxOptions):
         Raises:
             InputError: If a file cannot be read.
         """
+        from stdpose_mm.io.fingerprint import code_fingerprint, fingerprint
+
         ignored = {*self.outputs, 'inputs', 'video', 'cache', 'launcher'}
         options = {
             one.name: getattr(self, one.name) for one in fields(self) if one.name not in ignored
@@ -483,6 +489,8 @@ class VideoRecord:
         labels = self._files['out']
         if self.read() is not None or not labels.is_file():
             return None
+        from stdpose_mm.io.fingerprint import file_fingerprint
+
         return None if file_fingerprint(labels) == self._known_outputs().get('out') else labels
 
     @contextmanager
@@ -524,6 +532,8 @@ class VideoRecord:
         return (self._content() or {}).get('outputs', {})
 
     def _written(self) -> dict[str, str]:
+        from stdpose_mm.io.fingerprint import file_fingerprint
+
         return {name: file_fingerprint(path) for name, path in self._files.items() if path.exists()}
 
 

@@ -16,7 +16,7 @@ from support.warm_commands import run_light
 
 pytestmark = pytest.mark.slow
 
-HEAVY = {'torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'scipy', 'matplotlib'}
+HEAVY = {'torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'scipy', 'av', 'matplotlib'}
 
 # Prints the modules of HEAVY that a call of the command has imported, after its exit code.
 SPY = f"""

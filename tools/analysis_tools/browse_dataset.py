@@ -24,7 +24,6 @@ from stdpose_mm.cli.parser import REQUIRED, argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_name
-from stdpose_mm.io.video import write_picture
 
 TILE_HEIGHT = 320
 CAPTION_HEIGHT = 44
@@ -60,6 +59,8 @@ def browse(options: BrowseOptions) -> None:
         InputError: If the config or a file that it names cannot be used.
     """
     require_packages('a data set', 'torch', 'mmpose')
+    from stdpose_mm.io.video import write_picture
+
     changes = parse_config_options(options.cfg_options)
     dataset = build_unpacked_dataset(options.config, options.split, changes)
     np.random.seed(options.seed)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ import numpy as np
 from stdpose_mm.constants import FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import leaves_folder
-from stdpose_mm.io.video import FrameSource, known_times, read_picture
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
@@ -39,6 +38,9 @@ from .frame_numbers import (
     picture_stem,
 )
 from .poses import require_readable
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.video import FrameSource
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -320,6 +322,8 @@ class _Matching:
         Raises:
             InputError: If the video is not available, has no times, or ends before one of these.
         """
+        from stdpose_mm.io.video import known_times
+
         known = None if self.source is None else known_times(self.source)
         if known is None:
             what = 'which is not at hand here' if self.source is None else 'but it has none'
@@ -445,6 +449,8 @@ def _fit_pictures(
         frame_of: Index in ``labels`` -> expected frame of the video.
         source: The video.
     """
+    from stdpose_mm.io.video import read_picture
+
     labelled = set(labels.labelled_frame_indices)
     paths = {
         frame_of[frame.index]: path
