@@ -534,5 +534,5 @@ main = Command(
     __doc__,
     'propagate.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
-    interrupted='interrupted, no output was written; the same command goes on from what the cache holds',
+    interrupted='interrupted, no output was written; what the cache holds is not computed again',
 )

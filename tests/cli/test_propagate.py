@@ -496,6 +496,7 @@ def test_an_interrupted_run_leaves_nothing_beside_the_video(
     done = process.wait()
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == (
-        'propagate.py: interrupted, no output was written; the same command goes on from the cache'
+        'propagate.py: interrupted, no output was written; '
+        'what the cache holds is not computed again'
     )
     assert sorted(tmp_path.iterdir()) == before
