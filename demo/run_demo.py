@@ -43,7 +43,7 @@ CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthet
 
 
 class Row(NamedTuple):
-    """Describe a row of the table.
+    """A row of the table.
 
     Args:
         title: Name in the table.

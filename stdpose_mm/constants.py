@@ -38,7 +38,7 @@ MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
 
 
 class LabelFormat(NamedTuple):
-    """Describe a format of label files.
+    """A format of label files.
 
     Args:
         suffixes: Suffixes of a written file, the usual one first.

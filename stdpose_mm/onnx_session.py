@@ -31,7 +31,7 @@ _ELEMENT_TYPES = {
 
 
 class GraphInput(NamedTuple):
-    """Describe an input of a network.
+    """An input of a network.
 
     Attributes:
         name: Its name.

@@ -50,7 +50,7 @@ COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 
 @dataclass(frozen=True)
 class LabellingState:
-    """Hold the state of a set of videos after some frames were labelled, the rest propagated.
+    """State of a set of videos after some frames were labelled, the rest propagated.
 
     Args:
         labelled: Number of labelled frames of all videos.
@@ -138,7 +138,7 @@ def effort_table(
 
 
 class AnnotatedVideo:
-    """Hold a video with full labels, of which a simulated annotator gives some.
+    """A video with full labels, of which a simulated annotator gives some.
 
     Args:
         frames: Frames of the video by frame index.

@@ -24,7 +24,7 @@ from .motion import joint_speeds, mean_motion
 
 @dataclass(frozen=True)
 class HiddenVideo:
-    """Hold a densely labelled video, of which the labels of every T-th frame are given.
+    """A densely labelled video, of which the labels of every T-th frame are given.
 
     The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
     joints in the order of the skeleton.
@@ -97,7 +97,7 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
 
 @dataclass(frozen=True)
 class ClipErrors:
-    """Hold the errors of one propagation of a :class:`HiddenVideo`.
+    """Errors of one propagation of a :class:`HiddenVideo`.
 
     Args:
         errors: Errors of its N joints.

@@ -27,7 +27,7 @@ from .clip_errors import ClipErrors, HiddenVideo
 
 @dataclass(frozen=True)
 class Difference:
-    """Hold the difference of a metric between a method and the reference.
+    """Difference of a metric between a method and the reference.
 
     Args:
         value: Difference.
@@ -140,7 +140,7 @@ def _of_hidden(
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """Hold sums over the joints of each of V videos and G groups.
+    """Sums over the joints of each of V videos and G groups.
 
     Args:
         sums, counts: Metric -> sum and number of its values [V, G].

@@ -24,7 +24,7 @@ PCK_THRESHOLDS = (0.05, 0.1)
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Hold the accuracy of predicted joints that are labelled, each counted once.
+    """Accuracy of predicted joints that are labelled, each counted once.
 
     Args:
         pck: Threshold -> per cent of the joints within that share of the pose size.
@@ -37,7 +37,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Effect:
-    """Hold the effect on predictions of neutralising a part.
+    """Effect on predictions of neutralising a part.
 
     Args:
         neutralisation: How it was neutralised.
@@ -56,7 +56,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold the predictions of M windows.
+    """Predictions of M windows.
 
     Args:
         heatmaps: Final heatmaps [M, K, h, w].

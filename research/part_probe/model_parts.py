@@ -68,7 +68,7 @@ class GradientPlace:
 
 @dataclass(frozen=True)
 class Neutralisation:
-    """Describe one way to take a part out of a prediction.
+    """One way to take a part out of a prediction.
 
     Args:
         name: What is done, such as 'zeroed'.
@@ -87,7 +87,7 @@ class Neutralisation:
 
 @dataclass(frozen=True)
 class Part:
-    """Describe a part of a model.
+    """A part of a model.
 
     Args:
         name: Its name in the report.

@@ -42,7 +42,7 @@ DEAD, WEAK, ACTS = 'dead', 'weak', 'acts'
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Hold the settings of the optimizer that gradients are compared with.
+    """Settings of the optimizer that gradients are compared with.
 
     Args:
         adam_eps: Adam's eps: a gradient of that size makes half a step, a smaller one less.
@@ -57,7 +57,7 @@ class StepSettings:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """Describe the gradient of a loss at a place, as root mean squares over the batches.
+    """The gradient of a loss at a place, as root mean squares over the batches.
 
     Args:
         place: Name of the place.
@@ -83,7 +83,7 @@ class GradientReport:
 
 @dataclass(frozen=True)
 class PartReport:
-    """Hold the measurements of a part of the model, or of a term of the loss.
+    """Measurements of a part of the model, or of a term of the loss.
 
     Args:
         name: Its name.
@@ -102,7 +102,7 @@ class PartReport:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """Hold the result of a probe.
+    """Result of a probe.
 
     Args:
         windows: Number of windows.

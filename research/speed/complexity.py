@@ -35,7 +35,7 @@ _CLASSIC = dict(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
 
 @dataclass(frozen=True)
 class Complexity:
-    """Hold the size and the work of a window model.
+    """Size and the work of a window model.
 
     Args:
         parameters: Number of parameters that prediction needs.
@@ -200,7 +200,7 @@ def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str
 
 @dataclass(frozen=True)
 class PoseWork:
-    """Hold the multiply-adds of one pose of a person in every frame of a video.
+    """Multiply-adds of one pose of a person in every frame of a video.
 
     Args:
         model: Name of the model.

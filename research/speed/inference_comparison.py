@@ -105,7 +105,7 @@ def compare_inference(args: Any) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """Describe one of the models.
+    """One of the models.
 
     Args:
         config, checkpoint: Its files.

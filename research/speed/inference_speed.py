@@ -38,7 +38,7 @@ STAGES = ('decode video', 'crop', 'backbone', 'neck and heads', 'decode heatmaps
 
 @dataclass(frozen=True)
 class Video:
-    """Hold the input of all pipelines.
+    """Input of all pipelines.
 
     Args:
         path: The video file.
@@ -51,7 +51,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Describe one pipeline.
+    """One pipeline.
 
     Args:
         name: Its name in the results.

@@ -60,7 +60,7 @@ def time_propagation(args: Any) -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """Hold the measurements of one model.
+    """Measurements of one model.
 
     Args:
         num_poses: Poses that were propagated.

@@ -34,7 +34,7 @@ Result = TypeVar('Result')
 
 @dataclass(frozen=True)
 class Seconds:
-    """Hold a duration.
+    """A duration.
 
     Args:
         wall: Wall-clock time in seconds.
@@ -61,7 +61,7 @@ class SpeedUp(NamedTuple):
 
 @dataclass(frozen=True)
 class Turns:
-    """Hold the times of N functions that took T turns.
+    """Times of N functions that took T turns.
 
     Args:
         wall: [T, N] wall-clock time in seconds.

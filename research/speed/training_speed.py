@@ -23,7 +23,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """Hold what was measured.
+    """What was measured of a training.
 
     Args:
         batch_size: Samples in a batch.

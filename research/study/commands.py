@@ -28,7 +28,7 @@ their process is gone.
 
 @dataclass(frozen=True)
 class Command:
-    """Describe the command line of the training or a test of a run.
+    """The command line of the training or a test of a run.
 
     Args:
         name: Description for messages.

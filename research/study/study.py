@@ -22,7 +22,7 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StudyTest:
-    """Describe a test of every checkpoint.
+    """A test of every checkpoint.
 
     Args:
         name: Name in the tables; the test of a study that lists none has the name ''.
@@ -37,7 +37,7 @@ class StudyTest:
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """Describe pseudo-labels to train an entry on, see ``tools/misc/make_pseudo_labels.py``.
+    """Pseudo-labels to train an entry on, see ``tools/misc/make_pseudo_labels.py``.
 
     Args:
         of: Entry whose network fills in the labels.
@@ -52,7 +52,7 @@ class PseudoLabels:
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """Describe a config of a study: a row of its table.
+    """A config of a study: a row of its table.
 
     Args:
         name: Name in the table.
@@ -96,7 +96,7 @@ class StudyEntry:
 
 @dataclass(frozen=True)
 class Study:
-    """Describe configs that are trained with several seeds, tested and compared.
+    """Configs that are trained with several seeds, tested and compared.
 
     Args:
         name: Name of the file without its suffix.

@@ -20,7 +20,7 @@ LOSSES = ('losses_before', 'losses_after')
 
 @dataclass(frozen=True)
 class Spread:
-    """Hold the mean and spread of a metric over several runs.
+    """Mean and spread of a metric over several runs.
 
     Args:
         mean: Mean over the runs.

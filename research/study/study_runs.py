@@ -57,7 +57,7 @@ class Training:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Hold a training and its metrics: test -> metric -> value, ``None`` if undefined."""
+    """A training and its metrics: test -> metric -> value, ``None`` if undefined."""
 
     training: Training
     metrics: dict[str, dict[str, float | None]]
@@ -65,7 +65,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class EntryResult:
-    """Hold the results of one entry.
+    """Results of one entry.
 
     Args:
         entry: The entry.
@@ -83,7 +83,7 @@ class EntryResult:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Hold what all trainings of a study share beside their configs.
+    """What all trainings of a study share beside their configs.
 
     Args:
         launcher: How commands are started.

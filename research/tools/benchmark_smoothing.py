@@ -34,7 +34,7 @@ from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGo
 
 @dataclass
 class Motion:
-    """Hold sums over joints and frames; lengths in person sizes.
+    """Sums over joints and frames; lengths in person sizes.
 
     Args:
         error, poses: Sum of distances from the truth, and their number.

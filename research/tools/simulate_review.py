@@ -40,7 +40,7 @@ CLIP_LENGTH = 84
 
 @dataclass(frozen=True)
 class Effort:
-    """Hold the effort of reaching a target.
+    """Effort of reaching a target.
 
     Args:
         labels: Person-frames with a label.
@@ -94,7 +94,7 @@ def simulate(args: SimulateReviewOptions) -> None:
 
 
 class Truth:
-    """Hold the labels of a video with one person, as arrays.
+    """Labels of a video with one person, as arrays.
 
     Args:
         labels: The labels; every frame has one.

@@ -108,7 +108,7 @@ def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
 
 
 class FinetuningResult(NamedTuple):
-    """Describe a fuser that was trained further.
+    """A fuser that was trained further.
 
     Attributes:
         before: Quality of the initial fuser on the held-out videos.

@@ -72,7 +72,7 @@ INTERVALS = (*range(2, 17), 20)
 
 @dataclass(frozen=True)
 class TrainingGap:
-    """Hold the evidence for a gap whose true poses are known.
+    """Evidence for a gap whose true poses are known.
 
     Args:
         evidence: Input of the fuser.

@@ -54,21 +54,21 @@ INTERVALS_PER_VIDEO = 4
 
 
 class Roots(NamedTuple):
-    """Hold the folders that paths of pictures, and of video files, in labels start from."""
+    """Folders that paths of pictures, and of video files, in labels start from."""
 
     images: Path | None
     videos: Path | None
 
 
 class TrainedPoseNetwork(NamedTuple):
-    """Hold the files of a pose network of this package."""
+    """Files of a pose network of this package."""
 
     config: Path
     checkpoint: Path
 
 
 class ExportedSTDPose(NamedTuple):
-    """Hold the folder of an STDPose that runs without PyTorch, by default that of the package.
+    """Folder of an STDPose that runs without PyTorch, by default that of the package.
 
     Args:
         folder: Folder that ``research/tools/export_stdpose.py`` wrote.
@@ -85,7 +85,7 @@ class ExportedSTDPose(NamedTuple):
 
 
 class GapSource(NamedTuple):
-    """Describe the source of training gaps, the same for all videos.
+    """The source of training gaps, the same for all videos.
 
     Args:
         roots: Where the videos lie.
@@ -205,7 +205,7 @@ def draw_model(
 
 
 class _Job(NamedTuple):
-    """Hold what a process needs to extract the fusion features of a video."""
+    """What a process needs to extract the fusion features of a video."""
 
     labels: VideoLabels
     path: Path

@@ -53,7 +53,7 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """Describe what mmcv's binary depends on, as seen by the virtual environment's Python."""
+    """What mmcv's binary depends on, as seen by the virtual environment's Python."""
 
     torch: str
     cuda: str | None
@@ -62,7 +62,7 @@ class TorchBuild:
 
 @dataclass(frozen=True)
 class CudaToolkit:
-    """Describe a CUDA compiler."""
+    """A CUDA compiler."""
 
     home: Path
     version: str

@@ -153,7 +153,7 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
 
 @dataclass(frozen=True)
 class _View:
-    """Describe the part of the pictures in which a person is tracked.
+    """The part of the pictures in which a person is tracked.
 
     Args:
         left, top, right, bottom: Pixels; ``right`` and ``bottom`` are exclusive.
