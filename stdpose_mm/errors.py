@@ -158,7 +158,7 @@ def require_whole(name: str, value: object, least: int | None = None) -> None:
         raise InputError(f'{name} must be a whole number{limit}, got {value!r}')
 
 
-def require_share(**settings: float) -> None:
+def require_ratio(**settings: float) -> None:
     """Raise :class:`InputError` unless settings, given by their names, are in 0..1."""
     for name, value in settings.items():
         if not isinstance(value, Real) or not 0 <= value <= 1:

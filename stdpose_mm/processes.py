@@ -109,7 +109,7 @@ def work_together(
     return done, failed
 
 
-def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> list[int]:
+def tasks_of_process(costs: Sequence[float], rank: int, num_processes: int) -> list[int]:
     """Choose the tasks of one process, so that all processes have similar costs.
 
     The costliest task that is left goes to the process with the least cost so far; every process
@@ -124,13 +124,13 @@ def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> lis
         Indices of ``costs``, costliest first.
     """
     loads = [0.0] * num_processes
-    share = []
+    tasks = []
     for task in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
         least = loads.index(min(loads))
         loads[least] += costs[task]
         if least == rank:
-            share.append(task)
-    return share
+            tasks.append(task)
+    return tasks
 
 
 def _are_joined() -> bool:

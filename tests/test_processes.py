@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.processes import balanced_share, joined_processes
+from stdpose_mm.processes import joined_processes, tasks_of_process
 
 
 def test_the_costliest_task_goes_to_whoever_has_least_to_do():
     costs = [3, 5, 4, 3, 1]
     # 5 -> first, 4 -> second, 3 -> second (4 < 5), 3 -> first (5 < 7), 1 -> second (7 < 8).
-    assert balanced_share(costs, 0, 2) == [1, 3]
-    assert balanced_share(costs, 1, 2) == [2, 0, 4]
+    assert tasks_of_process(costs, 0, 2) == [1, 3]
+    assert tasks_of_process(costs, 1, 2) == [2, 0, 4]
 
 
 @given(st.lists(st.integers(1, 1000), max_size=30), st.integers(1, 8))
 def test_shares_are_disjoint_complete_and_balanced(costs, num_processes):
-    shares = [balanced_share(costs, rank, num_processes) for rank in range(num_processes)]
+    shares = [tasks_of_process(costs, rank, num_processes) for rank in range(num_processes)]
     assert sorted(task for share in shares for task in share) == list(range(len(costs)))
     loads = [sum(costs[i] for i in share) for share in shares]
     assert max(loads) - min(loads) <= max(costs, default=0)

@@ -127,9 +127,10 @@ def effort_table(
         between = labels_at(uniform, target, measured)
         spaced, chosen = (labels_needed(s, target, measured) for s in (uniform, suggested))
         cells = [
-            _share(spaced, num_frames) + (f', T = {spaced.interval}' if spaced is not None else ''),
-            _share(between, num_frames),
-            _share(chosen, num_frames),
+            _format_ratio(spaced, num_frames)
+            + (f', T = {spaced.interval}' if spaced is not None else ''),
+            _format_ratio(between, num_frames),
+            _format_ratio(chosen, num_frames),
             _saved(chosen, spaced),
             _saved(chosen, between),
         ]
@@ -371,7 +372,7 @@ def _state(
     return LabellingState(sum(map(len, given)), pck_all, pck_unlabelled, interval)
 
 
-def _share(state: LabellingState | float | None, num_frames: int) -> str:
+def _format_ratio(state: LabellingState | float | None, num_frames: int) -> str:
     if state is None:
         return 'never'
     labelled = _labelled(state)

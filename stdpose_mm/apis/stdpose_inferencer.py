@@ -37,7 +37,7 @@ from stdpose_mm.errors import (
     InputError,
     InputWarning,
     require_choice,
-    require_share,
+    require_ratio,
 )
 from stdpose_mm.inference.estimate_video import PoseEstimator, estimate_video
 from stdpose_mm.inference.frame_estimate import FrameEstimate
@@ -315,7 +315,7 @@ class STDPoseInferencer(Pose2DInferencer):
         return _camera_pictures(camera)
 
     def _set_video(self, name: str, fps: float | None, size: tuple[int, int]) -> None:
-        """Let MMPose write one video and one label file."""
+        """Make MMPose write one video and one label file."""
         self._video_input = True
         self.video_info: dict[str, Any] = {
             'fps': fps or 25,
@@ -347,7 +347,7 @@ class STDPoseInferencer(Pose2DInferencer):
         else:
             nms_thr = NMS_IOU if nms_thr is None else nms_thr
             least = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
-            require_share(bbox_thr=least, nms_thr=nms_thr)
+            require_ratio(bbox_thr=least, nms_thr=nms_thr)
             if bbox_thr is not None:
                 high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
             self.detector.score_threshold, self.detector.nms_iou = least, nms_thr

@@ -474,7 +474,7 @@ class VideoPosePropagator:
         )
 
     def detect_in_video(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
-        """Let detected boxes take the place of interpolated ones where they overlap.
+        """Replace interpolated boxes by detected ones where they overlap.
 
         Args:
             state: The video; its ``detections`` are filled.

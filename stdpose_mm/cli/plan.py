@@ -93,7 +93,7 @@ def plan(options: PlanOptions) -> None:
         f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected '
         f'right with {options.method}'
     )
-    print('; '.join(_format_share(planned, share) for share in SHARES))
+    print('; '.join(_format_ratio(planned, share) for share in SHARES))
 
 
 def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes:
@@ -117,7 +117,7 @@ def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes
     return tracks
 
 
-def _format_share(planned: Sequence[UnlabelledVideo], share: float) -> str:
+def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:
     from stdpose_mm.review import choose_first_labels
 
     found = choose_first_labels(planned, share)

@@ -136,7 +136,7 @@ def choose_flips(option: str | None, own: bool) -> list[bool]:
 
 
 def draw_predictions(cfg: Config, folder: Path) -> None:
-    """Let a test draw all predictions into a folder.
+    """Make a test draw all predictions into a folder.
 
     MMPose's hook numbers the pictures of a frame by the files that are there, so that those of
     another test would be taken for other people.

@@ -28,10 +28,10 @@ from stdpose_mm.io.outputs import (
 )
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import (
-    balanced_share,
     is_first_process,
     joined_processes,
     rank_and_count,
+    tasks_of_process,
     work_together,
 )
 from stdpose_mm.text import counted
@@ -576,7 +576,7 @@ def _work_on_all(
 ) -> tuple[dict[str, FinishedVideo], dict[str, str]]:
     missing = [name for name, one in surveys.items() if one.finished is None]
     costs = [surveys[name].num_frames for name in missing]
-    share = [missing[n] for n in balanced_share(costs, *rank_and_count())]
+    share = [missing[n] for n in tasks_of_process(costs, *rank_and_count())]
 
     def do_and_tell(name: str) -> FinishedVideo:
         place = f'[{share.index(name) + 1}/{len(share)}] {name}'

@@ -8,7 +8,7 @@ from pathlib import Path
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.labels.detections import Detections, require_distinct_ids
-from stdpose_mm.processes import balanced_share, rank_and_count, work_together
+from stdpose_mm.processes import rank_and_count, tasks_of_process, work_together
 from stdpose_mm.structures import FrameBoxes, VideoLabels
 
 from .person_detector import PersonDetector
@@ -42,7 +42,7 @@ def detect_people(
     """
     ids = {video.name: _image_ids(video) for video in videos}
     require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
-    share = balanced_share([len(ids[video.name]) for video in videos], *rank_and_count())
+    share = tasks_of_process([len(ids[video.name]) for video in videos], *rank_and_count())
     own = {videos[number].name: videos[number] for number in share}
 
     def detect(name: str) -> dict[int | str, FrameBoxes]:

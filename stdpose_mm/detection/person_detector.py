@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
-from stdpose_mm.errors import InputError, one_line, require_share
+from stdpose_mm.errors import InputError, one_line, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
@@ -49,7 +49,7 @@ class PersonDetector(ABC):
     """
 
     def __init__(self, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU) -> None:
-        require_share(score_threshold=score_threshold, nms_iou=nms_iou)
+        require_ratio(score_threshold=score_threshold, nms_iou=nms_iou)
         self.score_threshold = score_threshold
         self.nms_iou = nms_iou
 

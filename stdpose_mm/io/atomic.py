@@ -194,7 +194,7 @@ def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> 
 
     Args:
         path: Output file; gzipped if it ends in ``.gz``.
-        fields: Name -> pieces of the value's JSON text, see :func:`json_bytes` and
+        fields: Name -> chunks of the value's JSON text, see :func:`json_bytes` and
             :func:`json_list`; read one after the other.
 
     Raises:
@@ -206,9 +206,9 @@ def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> 
         if _is_zipped(path):
             out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
         with _unicode_errors_of(path):
-            for number, (name, pieces) in enumerate(fields.items()):
+            for number, (name, chunks) in enumerate(fields.items()):
                 out.write((b', ' if number else b'{') + json_bytes(name) + b': ')
-                out.writelines(pieces)
+                out.writelines(chunks)
         out.write(b'}\n')
 
 

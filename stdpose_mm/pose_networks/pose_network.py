@@ -52,7 +52,7 @@ class HeatmapSource(ABC):
         skeleton: Its K joints.
     """
 
-    doubt = 'are its preset and its joints right?'
+    question = 'are its preset and its joints right?'
     """Question to the user where the heatmaps do not fit the labels."""
 
     def __init__(self, name: str, skeleton: Skeleton) -> None:

@@ -81,7 +81,7 @@ class PoseResults(HeatmapSource):
         InputError: If a file cannot be read.
     """
 
-    doubt = 'are they poses of this video, in its size?'
+    question = 'are they poses of this video, in its size?'
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.name, _any_labels(path).skeleton)

@@ -57,7 +57,7 @@ def swap_tracks(tracks: Tracks, boxes: Boxes, frame_idx: int, one: int, other: i
 
 
 def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) -> tuple[int, Boxes]:
-    """Let the labels of a person, and its boxes, be those of a new person from a frame on.
+    """Reassign the labels and boxes of a person from a frame on to a new person.
 
     Args:
         tracks: The labels, which are changed: the earlier person is marked absent in the frame,
@@ -92,7 +92,7 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
 
 
 def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Boxes:
-    """Let the labels and boxes of a person be those of another one.
+    """Reassign the labels and boxes of a person to another one.
 
     Args:
         tracks: The labels, which are changed. A mark of absence of one of them is replaced by a
@@ -143,7 +143,7 @@ def _track_name(track: Mapping[int, PersonLabel]) -> str:
 
 
 def _of_person(label: PersonLabel, person_id: int, name: str) -> PersonLabel:
-    """Let a label of another person be one of this person, whose name may be ''."""
+    """Reassign a label to this person, whose name may be ''."""
     if label.track_id == person_id:
         return label
     extra = {key: value for key, value in label.extra.items() if key != TRACK_NAME}

@@ -247,7 +247,7 @@ class _GapPoses:
         )
 
     def _advance(self, awaited: Gap) -> None:
-        """Let the propagator estimate one more pose."""
+        """Take the next pose of the propagator."""
         pose = next(self._propagated, None)
         if pose is None:
             missing = len(awaited.frames) - len(self._unfinished[awaited])

@@ -90,12 +90,12 @@ class _Work:
 
     def _count(self, frame: int, events: list[int]) -> None:
         with self._lock:
-            before = self._share(frame)
+            before = self._progress(frame)
             events[frame] += 1
-            self._done += self._share(frame) - before
+            self._done += self._progress(frame) - before
             self._listener.advance(self._done)
 
-    def _share(self, frame: int) -> float:
+    def _progress(self, frame: int) -> float:
         poses = self._poses[frame] / self._due[frame]
         return 1.0 if poses == 1 else (self._looks[frame] + poses) / _STEPS
 

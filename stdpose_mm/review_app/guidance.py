@@ -95,7 +95,7 @@ class Guidance:
             self._outdated.add(person)
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
-        """Let the next update go by what was measured; None if no label could be hidden."""
+        """Use a measured accuracy from the next update on; None if no label could be hidden."""
         calibrator: ScoreCalibrator | None = None
         measured: Measured | None = None
         if accuracy is not None:

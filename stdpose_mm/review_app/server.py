@@ -255,7 +255,7 @@ class ListeningServer:
             self._project.close()
 
     def stop(self) -> None:
-        """Let :meth:`run` end."""
+        """End :meth:`run`."""
         self._server.should_exit = True
 
 

@@ -27,7 +27,7 @@ class FrameNumbering:
             where its numbers start.
         times: Position -> seconds from the first frame on, for 'times'. Number -> seconds, for
             'names' whose numbers may also be the digits of seconds.
-        doubt: How the file contradicts itself about the frames, for 'names'; '' if it does not.
+        conflict: How the file contradicts itself about the frames, for 'names'; '' if it does not.
         folder: Folder of the label file; the pictures may lie beside it.
     """
 
@@ -39,4 +39,4 @@ class FrameNumbering:
     first_number: int | None = 0
     times: Mapping[int, float] = field(default_factory=dict)
     folder: Path | None = None
-    doubt: str = ''
+    conflict: str = ''

@@ -25,9 +25,9 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.processes import (
-    balanced_share,
     is_first_process,
     rank_and_count,
+    tasks_of_process,
     work_together,
 )
 from stdpose_mm.propagation import (
@@ -141,7 +141,7 @@ def make_pseudo_labels(
     )
     videos = _survey(label_files, labeller)
     missing = [video for video in videos if video.counts is None]
-    share = balanced_share([video.num_frames for video in missing], *rank_and_count())
+    share = tasks_of_process([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
     done, failed = work_together(
         progress(own, len(own)) if progress else own, lambda name: labeller.make(own[name])

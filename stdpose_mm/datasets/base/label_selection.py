@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.structures import (
     VideoLabels,
     Window,
@@ -51,7 +51,7 @@ class LabelSelection:
     test_mode: bool = False
 
     def __post_init__(self) -> None:
-        require_share(propagated_min_score=self.propagated_min_score)
+        require_ratio(propagated_min_score=self.propagated_min_score)
         require_num_frames(self.num_frames)
         is_random, thinned = self.random_offset, self.label_interval is not None
         for is_wrong, sentence in (

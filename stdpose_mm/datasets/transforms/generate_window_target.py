@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
-from stdpose_mm.errors import InputError, require_choice, require_share
+from stdpose_mm.errors import InputError, require_choice, require_ratio
 from stdpose_mm.structures.windows import interpolate_pose
 
 
@@ -67,7 +67,7 @@ class GenerateWindowTarget(BaseTransform):
         test_mode: bool = False,
     ) -> None:
         super().__init__()
-        require_share(aux_label_prob=aux_label_prob, label_dropout=label_dropout)
+        require_ratio(aux_label_prob=aux_label_prob, label_dropout=label_dropout)
         if label_jitter < 0:
             raise InputError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.structures import key_index
 
 
@@ -42,7 +42,7 @@ class WindowPhotometric(BaseTransform):
         prob: float = 1.0,
     ) -> None:
         super().__init__()
-        require_share(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
+        require_ratio(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
         if brightness < 0 or blur_sigma <= 0:
             raise InputError(
                 f'brightness must not be negative and blur_sigma must be positive, '
@@ -115,7 +115,7 @@ class WindowDegradation(BaseTransform):
         test_mode: bool = False,
     ) -> None:
         super().__init__()
-        require_share(prob=prob)
+        require_ratio(prob=prob)
         if not 0 < blur_sigma[0] <= blur_sigma[1]:
             raise InputError(f'blur_sigma must be positive and ascend, got {blur_sigma}')
         if not 0 < cover[0] <= cover[1] <= 1:

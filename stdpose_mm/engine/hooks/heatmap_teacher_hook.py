@@ -10,7 +10,7 @@ from mmpose.registry import HOOKS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 
 
@@ -34,7 +34,7 @@ class HeatmapTeacherHook(Hook):
     """
 
     def __init__(self, config: str, checkpoint: str, share: float = 0.5) -> None:
-        require_share(**{'share of the teacher': share})
+        require_ratio(**{'share of the teacher': share})
         self.config = config
         self.checkpoint = checkpoint
         self.share = share

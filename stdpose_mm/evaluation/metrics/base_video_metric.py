@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
-from stdpose_mm.errors import InputError, require_share, require_whole
+from stdpose_mm.errors import InputError, require_ratio, require_whole
 from stdpose_mm.io.labels import (
     files_by_video,
     find_label_files,
@@ -88,7 +88,7 @@ class BaseVideoMetric(BaseMetric):
         if given_interval is not None:
             require_whole('given_interval', given_interval, 1)
         if keypoint_threshold is not None:
-            require_share(keypoint_threshold=keypoint_threshold)
+            require_ratio(keypoint_threshold=keypoint_threshold)
         allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
         if main_frames is None:
             main_frames = allowed[0]

@@ -113,7 +113,7 @@ def frame_indices(
         differ, else the ``frame_ids``, else positions. Numbers that may also be the digits of times
         (``take_2.001.jpg``, ``take_2.101.jpg``) come with these times. Where the names' numbers are
         one more, or one less, than the ``frame_ids``, that tells where they start; where they
-        differ in another way they come with a doubt. The number in the name of a single picture
+        differ in another way they come with a conflict. The number in the name of a single picture
         counts only if it looks like that of a frame: ``cam1.png`` is not frame 1.
 
     Raises:
@@ -135,7 +135,7 @@ def frame_indices(
     if numbers is None and not frame_ids:
         text = 'the order in the file'
         return positions, FrameNumbering('positions', text, count, folder=folder)
-    doubt = ''
+    conflict = ''
     if numbers is None:
         numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
         if min(numbers) == 0:
@@ -144,7 +144,7 @@ def frame_indices(
     else:
         text = 'the numbers in the names of the pictures'
         if frame_ids:
-            seconds, doubt = None, _contradiction(names, numbers, frame_ids)
+            seconds, conflict = None, _contradiction(names, numbers, frame_ids)
             # One of the two counts from 0, the other from 1.
             first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
         if first_number is None:
@@ -153,7 +153,7 @@ def frame_indices(
         *('names', text, count, min(numbers), max(numbers), first_number),
         times={} if seconds is None else dict(zip(numbers, seconds, strict=True)),
         folder=folder,
-        doubt=doubt,
+        conflict=conflict,
     )
 
 

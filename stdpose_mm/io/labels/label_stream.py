@@ -109,14 +109,14 @@ class LabelStream(ExitStack):
         """
         format = choose_format(path, format)
         if format in _STREAMED:
-            write_json_object(path, self._pieces(extra or {}))
+            write_json_object(path, self._chunks(extra or {}))
             return
-        data = {name: json.loads(b''.join(pieces)) for name, pieces in self._pieces({}).items()}
+        data = {name: json.loads(b''.join(chunks)) for name, chunks in self._chunks({}).items()}
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
-    def _pieces(self, extra: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
-        """Return the fields of a PoseTrack18 file as pieces of JSON text."""
+    def _chunks(self, extra: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
+        """Return the fields of a PoseTrack18 file as chunks of JSON text."""
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
         own = {name: _list_in(file) for name, file in self._spooled.items()}
         return {name: own.get(name) or [json_bytes(value)] for name, value in fields.items()}
@@ -126,6 +126,6 @@ def _list_in(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the JSON text of a list whose values are in a file."""
     file.seek(0)
     yield b'['
-    while piece := file.read(2**16):
-        yield piece
+    while chunk := file.read(2**16):
+        yield chunk
     yield b']'

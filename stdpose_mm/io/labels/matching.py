@@ -266,10 +266,10 @@ class _Matching:
                 f'numbers, or {self.frame_list} (picture,seconds under the header name,seconds for '
                 'seconds)'
             )
-        if numbering.doubt:
+        if numbering.conflict:
             raise InputError(
                 f'the numbers in the names of the pictures {self.pictures} contradict the file '
-                f'({numbering.doubt}), give {number} N, the number of the first frame, if the '
+                f'({numbering.conflict}), give {number} N, the number of the first frame, if the '
                 f'names are right, or else {self.frame_list}, or the folder of these pictures as '
                 'the video'
             )

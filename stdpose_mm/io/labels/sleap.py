@@ -236,7 +236,7 @@ def _read_instance(
 
 
 def _completed(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | None:
-    """Let joints without a score count as certain; None if no estimated joint has a score.
+    """Give joints without a score a score of 1; None if no estimated joint has a score.
 
     Args:
         scores: [K], NaN where unknown.

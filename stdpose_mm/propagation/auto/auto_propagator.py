@@ -155,7 +155,7 @@ class AutoPropagator(BasePropagator):
     ) -> list[str]:
         """Say for each pose network in how many gaps it was used, and why not in the others."""
         lines = (
-            each.use.describe(each.network.name, each.network.doubt, warn_for_video, among)
+            each.use.describe(each.network.name, each.network.question, warn_for_video, among)
             for each in self.estimators
         )
         return [line for line in lines if line]

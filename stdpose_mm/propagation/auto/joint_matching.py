@@ -59,7 +59,7 @@ def match_joints(
     """
     searches = [_Search(candidates, matcher) for candidates in gaps]
     ends = [(search.frames[row], search, row) for search in searches for row in search.ends]
-    for search, row, described in _share(frames, ends, _Search.describe):
+    for search, row, described in _search_frames(frames, ends, _Search.describe):
         search.take_end(row, described)
     rows = [
         (frame, search, row)
@@ -67,12 +67,12 @@ def match_joints(
         for row, frame in enumerate(search.frames)
         if row not in search.ends
     ]
-    for _ in _share(frames, rows, _Search.match):
+    for _ in _search_frames(frames, rows, _Search.match):
         pass
     return [search.matches for search in searches]
 
 
-def _share(
+def _search_frames(
     frames: FrameSource,
     tasks: Iterable[tuple[int, _Search, int]],
     work: Callable[[_Search, int, np.ndarray], Result],

@@ -80,7 +80,7 @@ class NetworkUse:
     def describe(
         self,
         name: str,
-        doubt: str,
+        question: str,
         warn_for_video: str | None = None,
         among: Collection[GapKey] | None = None,
     ) -> str:
@@ -88,7 +88,7 @@ class NetworkUse:
 
         Args:
             name: Name of the network.
-            doubt: Question to the user if it is of no use in most gaps.
+            question: Question to the user if it is of no use in most gaps.
             warn_for_video: Name of a video of which to speak alone, and only to ask that question.
             among: The gaps to speak of, for labels that were corrected; by default all.
         """
@@ -112,7 +112,7 @@ class NetworkUse:
         used = count['used'] + count['not compared']
         text = '; '.join([f'{name}: used in {used} of {counted(total, "gap")}', *reasons])
         if is_doubtful:
-            text += f' ({doubt})'
+            text += f' ({question})'
         return text
 
 

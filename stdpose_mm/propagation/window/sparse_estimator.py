@@ -47,7 +47,7 @@ class SparseEstimator:
 
     Args:
         estimator: Runs the network.
-        every: n, at least 1; for 1 the network estimates all frames.
+        pose_every: n, at least 1; for 1 the network estimates all frames.
         flow: Optical flow; a coarse DIS by default.
         max_miss: Share of the larger side of a box.
     """
@@ -55,12 +55,12 @@ class SparseEstimator:
     def __init__(
         self,
         estimator: PoseEstimator,
-        every: int,
+        pose_every: int,
         flow: FlowEstimator | None = None,
         max_miss: float = MAX_MISS,
     ) -> None:
         self.estimator = estimator
-        self.every = every
+        self.pose_every = pose_every
         self.flow = flow or DISFlow(max_side=320, finest_scale=2)
         self.max_miss = max_miss
 
@@ -96,7 +96,7 @@ class SparseEstimator:
         waiting: list[BoxedFrame] = []
         for frame in frames:
             waiting.append(frame)
-            if frame.picture is None or before is None or len(waiting) == self.every:
+            if frame.picture is None or before is None or len(waiting) == self.pose_every:
                 yield from self._end_gap(before, waiting, keep_pictures)
                 before = None if frame.picture is None else frame
                 waiting = []

@@ -302,7 +302,7 @@ def test_frame_ids_that_number_no_frames_are_left_alone(tmp_path: Path, frame_id
     path = write_frame_ids(tmp_path / 'x.json', dict(zip(names, frame_ids, strict=True)))
 
     assert [frame.index for frame in read_all_labels(path, 'coco')[0].frames] == [1, 8]
-    assert read_all_labels(path, 'coco')[0].numbering.doubt == ''
+    assert read_all_labels(path, 'coco')[0].numbering.conflict == ''
 
 
 def test_two_pictures_at_times_of_one_frame_are_refused(tmp_path: Path):

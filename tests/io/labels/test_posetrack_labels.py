@@ -157,7 +157,8 @@ def test_posetracks_frame_ids_tell_where_names_start(
 
     assert sniff_format(path) == 'posetrack18'
     assert numbering is not None
-    assert (numbering.kind, numbering.first_number, numbering.doubt) == ('names', first_number, '')
+    assert (numbering.kind, numbering.conflict) == ('names', '')
+    assert numbering.first_number == first_number
 
 
 def test_the_fields_are_those_of_the_file(tmp_path: Path):
