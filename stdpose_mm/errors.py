@@ -28,7 +28,7 @@ PACKAGES = {
 
 
 class InputError(ValueError):
-    """Report that input of the user (a file, a label, an option) cannot be used.
+    """Input of the user (a file, a label, an option) that cannot be used.
 
     The message is one sentence: what was given, what was expected, what to do. Command-line
     tools print it as one line on stderr and exit with code 2; every other exception is a bug and
@@ -37,7 +37,7 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """Tell the user in one sentence how an input was read or used.
+    """A sentence to the user about how an input was read or used.
 
     Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
     """

@@ -54,7 +54,7 @@ def install() -> None:
 
 
 class _Watcher:
-    """Let the import system find modules, and change OpenMMLab's once they are loaded."""
+    """Import hook that changes modules of OpenMMLab once they are loaded."""
 
     def find_spec(
         self,

@@ -16,7 +16,7 @@ from .gaps import Gap
 
 
 class WorkListener(Protocol):
-    """Receive the progress of the work on a video; calls may come from the propagator's threads."""
+    """Receiver of the progress of a video; calls may come from the propagator's threads."""
 
     def start(self, frames_done: int, num_poses: int) -> None:
         """Receive the number of frames that need no work, and of people's poses to be computed."""
@@ -62,7 +62,7 @@ def propagate_with_progress(
 
 
 class _Work:
-    """Track the work on the frames of gaps."""
+    """Progress of the work on the frames of gaps."""
 
     def __init__(self, num_frames: int, gaps: Sequence[Gap], listener: WorkListener) -> None:
         # Lists: a video may have ten thousand frames, and dictionaries take ten times the memory.

@@ -67,7 +67,7 @@ class _Run:
 
 
 class BackgroundWorker:
-    """Compute the poses of all videos of a project, one run at a time.
+    """Worker that computes the poses of all videos of a project, one run at a time.
 
     Args:
         reviews: Lists the opened videos, beginning with the viewed one.

@@ -272,7 +272,7 @@ def _survey(label_files: Sequence[str], labeller: _VideoLabeller) -> list[_Video
 
 @dataclass(frozen=True)
 class _VideoLabeller:
-    """Makes the dense labels of one video after the other; see :func:`make_pseudo_labels`."""
+    """Labeller of one video after the other; see :func:`make_pseudo_labels`."""
 
     folder: Path
     propagator: BasePropagator

@@ -13,7 +13,7 @@ BOXES = ('gt', 'interpolated', 'detected')
 
 
 class BoxPolicy:
-    """Choose the person box in a key frame: the label's, an interpolated or a detected one.
+    """Rule for the person box in a key frame: the label's, an interpolated or a detected one.
 
     Args:
         boxes: 'gt', 'interpolated' or 'detected', see

@@ -27,7 +27,7 @@ TASKS = ('propagation', 'estimation')
 
 @dataclass(frozen=True)
 class LabelSelection:
-    """Select which labels are given, which frames are key frames, and their auxiliary frames.
+    """Rule that selects given labels, key frames and their auxiliary frames.
 
     Args:
         task, random_offset, keys_per_sample, label_interval, step, num_frames, propagated_weight,

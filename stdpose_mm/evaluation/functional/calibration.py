@@ -23,7 +23,7 @@ _MARGIN = 1e-3
 
 @dataclass(frozen=True)
 class ScoreCalibrator:
-    """Map scores to probabilities: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
+    """Scores as probabilities: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
 
     Few parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
     videos are enough to fit them, they extrapolate beyond the fitted scores, and among joints of

@@ -65,7 +65,7 @@ MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap', 'network_
 
 
 class HeatmapKind(NamedTuple):
-    """Say where the evidence has the heatmaps of one kind of network.
+    """Place of the heatmaps of one kind of network in the evidence.
 
     Attributes:
         maps: Which of ``MAPS``.

@@ -108,7 +108,7 @@ class _Described(NamedTuple):
 
 
 class _Search:
-    """Search for the joints of one gap's labels; several threads may search in different frames.
+    """Search for the joints of a gap's labels; several threads may search in different frames.
 
     Args:
         candidates: Those of the gap.

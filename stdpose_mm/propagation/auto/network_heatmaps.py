@@ -58,7 +58,7 @@ _SENTENCES: dict[GapUse, str] = {
 
 @dataclass
 class NetworkUse:
-    """Note the gaps in which a network was used, and those in which it was not.
+    """Gaps in which a network was used, and those in which it was not.
 
     A long gap, which comes in chunks, counts once: as used if the network was used in one of them,
     otherwise for the reason of the first. The notes are no part of what a fingerprint compares.
