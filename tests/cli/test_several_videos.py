@@ -134,7 +134,7 @@ def test_what_has_changed_is_done_again_and_nothing_else(run, data, tmp_path, pi
 
 def test_other_code_does_all_again(run, tmp_path, monkeypatch):
     run(tmp_path / 'out')
-    monkeypatch.setattr('stdpose_mm.cli.videos.code_fingerprint', lambda left_out: 'other code')
+    monkeypatch.setattr('stdpose_mm.io.fingerprint.code_fingerprint', lambda left_out: 'other code')
     assert run(tmp_path / 'out')[1].endswith('3 done, 0 done before, 0 failed\n')
 
 
