@@ -84,3 +84,9 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return counted(round(seconds / 60), 'minute')
     return f'{seconds / 3600:.1f} hours'
+
+
+def either(words: Sequence[str]) -> str:
+    """List alternatives: ``a, b or c``."""
+    *others, last = words
+    return f'{", ".join(others)} or {last}' if others else last

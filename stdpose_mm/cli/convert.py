@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs, require_suffix
+from stdpose_mm.io.file_names import require_suffix
+from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs
 
 from .argument_types import fraction, frame_rate
 from .command import Command

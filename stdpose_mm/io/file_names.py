@@ -12,11 +12,12 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.text import either
 
 from .atomic import PathLike
 
@@ -202,6 +203,22 @@ def kind_of_file(path: PathLike) -> str | None:
     if name.endswith(PICTURE_SUFFIXES):
         return 'a picture'
     return 'a label file' if name.endswith(_LABEL_SUFFIXES) else None
+
+
+def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
+    """Refuse a file name whose suffix does not fit the content.
+
+    Args:
+        named: Description of the path for the error.
+        path: The path.
+        what: Kind of the content.
+        suffixes: Allowed suffixes.
+
+    Raises:
+        InputError: If the path has none of these suffixes.
+    """
+    if not os.fspath(path).lower().endswith(tuple(suffixes)):
+        raise InputError(f'{named} is no name for {what}, give one that ends in {either(suffixes)}')
 
 
 def require_video(video: PathLike, labels: PathLike | None = None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.text import either
 
 from .atomic import (
     PathLike,
@@ -23,7 +24,7 @@ from .atomic import (
     require_writable,
     require_writable_folder,
 )
-from .file_names import file_stem
+from .file_names import file_stem, require_suffix
 
 Paths = PathLike | Sequence[PathLike] | None
 
@@ -131,24 +132,6 @@ def means_folder(path: PathLike) -> bool:
     return os.fspath(path).endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(path)
 
 
-def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
-    """Refuse a file name whose suffix does not fit the content.
-
-    Args:
-        named: Description of the path for the error.
-        path: The path.
-        what: Kind of the content.
-        suffixes: Allowed suffixes.
-
-    Raises:
-        InputError: If the path has none of these suffixes.
-    """
-    if not os.fspath(path).lower().endswith(tuple(suffixes)):
-        raise InputError(
-            f'{named} is no name for {what}, give one that ends in {_either(suffixes)}'
-        )
-
-
 def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
     """List the files that labels of a format are written to.
 
@@ -206,8 +189,8 @@ def choose_format(
         if format is not None and format not in fitting:
             raise InputError(
                 f'{named} does not fit {option} {format}, whose files end in '
-                f'{_either(WRITE_FORMATS[format])}: give such a name, or {option} '
-                f'{_either(fitting)}'
+                f'{either(WRITE_FORMATS[format])}: give such a name, or {option} '
+                f'{either(fitting)}'
             )
     format = format or next(iter(fitting), DEFAULT_FORMAT)
     if format in FORMAT_PACKAGES:
@@ -272,11 +255,6 @@ def _free_name(path: Path) -> Path:
 
 def _ends_in(path: PathLike, suffixes: Sequence[str]) -> bool:
     return os.fspath(path).lower().endswith(tuple(suffixes))
-
-
-def _either(words: Sequence[str]) -> str:
-    *others, last = words
-    return f'{", ".join(others)} or {last}' if others else last
 
 
 def _each(inputs: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
