@@ -194,7 +194,7 @@ def test_ours_also_run_with_the_network_on_some_frames_only(
     estimate = SparseEstimator.estimate
 
     def recorded(self, *arguments):
-        every.append(self.every)
+        every.append(self.pose_every)
         return estimate(self, *arguments)
 
     monkeypatch.setattr(SparseEstimator, 'estimate', recorded)
