@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stdpose_mm.structures import Skeleton
 
 
@@ -30,3 +32,10 @@ def test_parts_that_are_not_connected_have_roots_of_their_own() -> None:
 
 def test_a_joint_without_limbs_hangs_on_none() -> None:
     assert Skeleton(('a', 'b', 'c'), ((0, 1), (1, 1))).parents == (-1, 0, -1)
+
+
+def test_a_joint_is_found_by_its_name() -> None:
+    skeleton = Skeleton(('head', 'tail'))
+    assert skeleton.index_of('tail') == 1
+    with pytest.raises(ValueError, match="no keypoint 'ear' in"):
+        skeleton.index_of('ear')
