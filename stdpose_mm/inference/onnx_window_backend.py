@@ -311,10 +311,6 @@ class UdpCropCodec:
         points = pose @ to_heatmap[:, :2].T + to_heatmap[:, 2]
         return draw_gaussians(points, shown.astype(np.float32), self.heatmap_size, self.sigma)[0]
 
-    def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`CropCodec`; 'auto' reads heatmaps only."""
-        raise NotImplementedError('poses need the codec of MMPose, give a WindowModel as codec')
-
 
 def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
     """Start one of the graphs of an STDPose, and read what it says of the network."""

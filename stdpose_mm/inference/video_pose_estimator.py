@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, estimation_window, key_
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
 from .threads import prefetch
-from .window_backend import Crop, FrameFeatures, WindowBackend
+from .window_backend import Crop, FrameFeatures, PoseCodec, WindowBackend
 
 
 class VideoPoseEstimator:
@@ -187,6 +188,8 @@ class _Pipeline:
         self, backend: WindowBackend, batch_size: int, limit: int, keep_heatmaps: bool
     ) -> None:
         self._backend = backend
+        # Backends that estimate people in a video are loaded with a WindowModel.
+        self._codec = cast(PoseCodec, backend.codec)
         self._batch_size = batch_size
         self._num_frames = backend.num_frames
         self._ahead = key_index(self._num_frames)
@@ -309,7 +312,7 @@ class _Pipeline:
         num_joints = self._backend.skeleton.num_keypoints
         keypoints, scores = np.zeros((0, num_joints, 2)), np.zeros((0, num_joints))
         if heatmaps:
-            keypoints, scores = self._backend.codec.decode(np.stack(heatmaps), crops)
+            keypoints, scores = self._codec.decode(np.stack(heatmaps), crops)
         start = 0
         for frame in ready:
             stop = start + len(frame.people)

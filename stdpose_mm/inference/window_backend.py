@@ -56,6 +56,10 @@ class CropCodec(Protocol):
             [K, h, w] float32.
         """
 
+
+class PoseCodec(CropCodec, Protocol):
+    """A codec that also finds poses in heatmaps; `auto`, which reads heatmaps, needs none."""
+
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Decode heatmaps to poses in the picture.
 
