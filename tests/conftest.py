@@ -273,6 +273,25 @@ PROGRESS = re.compile(r'\[\d\d:\d\d[<,]')
 """What lines of tqdm have in common, with a total or without."""
 
 
+@pytest.fixture(scope='module')
+def real_layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose ``data`` is laid out as the sets that the configs name."""
+    from support.real_layouts import write_real_layouts
+
+    root = tmp_path_factory.mktemp('layouts')
+    write_real_layouts(root)
+    return root
+
+
+@pytest.fixture
+def in_real_layouts(real_layouts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in :func:`real_layouts`, with the registries of MMPose."""
+    from mmengine.registry import init_default_scope
+
+    monkeypatch.chdir(real_layouts)
+    init_default_scope('mmpose')
+
+
 @pytest.fixture
 def run_main(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list[str]]]:
     """Run the ``main`` of a command: exit code, stdout, lines of stderr without progress."""

@@ -11,13 +11,13 @@ import pytest
 
 from research.comparison.benchmark import BenchmarkEntry
 from stdpose_mm.inference.onnx_window_backend import FRAMES_FILE, WINDOWS_FILE
-from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
+from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.auto.network_heatmaps import SHIPPED_STDPOSE
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import POSETRACK_SKELETON
-from support.comparison_videos import posetrack_video
+from support.comparison_videos import write_slow_and_fast
 from support.paths import ROOT, SHARED_DATA
 
 pytestmark = pytest.mark.slow
@@ -33,17 +33,9 @@ def run(run_main):
     return partial(run_main, tool.main)
 
 
-SLOW = posetrack_video('slow', range(7), acceleration=0.0)
-FAST = posetrack_video('fast', range(3, 12), acceleration=4.0)
-
-
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    """Label files of a still and of an accelerating video, one of them gzipped."""
-    folder = tmp_path / 'labels'
-    write_posetrack18(SLOW, folder / 'slow.json')
-    write_posetrack18(FAST, folder / 'fast.json.gz')
-    return folder
+    return write_slow_and_fast(tmp_path / 'labels')
 
 
 def test_min_motion_keeps_the_fast_videos(run, labels, tmp_path):

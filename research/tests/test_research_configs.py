@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import pytest
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from research.study.study import Study, StudyEntry, StudyTest, read_study
 from research.study.study_runs import require_equal_budgets
 from support.classes import arguments_of
 from support.paths import ROOT
-from support.real_layouts import write_real_layouts
 from support.short_training import train_and_test
 from support.small_configs import NAMES, read
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('in_real_layouts')]
 
 FOLDER = ROOT / 'research' / 'configs'
 STUDIES = {path.stem: read_study(path) for path in sorted(FOLDER.glob('studies/*.py'))}
@@ -62,19 +59,6 @@ def entry_configs() -> Iterator[tuple[str, Config]]:
 
 
 ENTRIES = dict(entry_configs())
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('layouts')
-    write_real_layouts(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def in_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(data)
-    init_default_scope('mmpose')
 
 
 @pytest.mark.parametrize('name', OTHERS)

@@ -44,7 +44,6 @@ from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
-from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network
@@ -131,40 +130,15 @@ def collect_training_gaps(
         own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
-            evidence = features_of_gap(
-                frames, gap, tracks, matcher, heatmaps=heatmaps, networks=networks
+            candidates = find_candidates(gap, tracks, np.array(tracks.frames))
+            (matches,) = match_joints(frames, [candidates], matcher)
+            around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+            evidence = extract_fusion_features(
+                gap, tracks, candidates, matches, frames.size, around
             )
             found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():
                 yield found
-
-
-def features_of_gap(
-    frames: FrameSource,
-    gap: Gap,
-    tracks: FlowTracks,
-    matcher: TrainedMatcher,
-    chosen: Sequence[int] | None = None,
-    heatmaps: Sequence[GapHeatmaps] = (),
-    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]] = (),
-) -> FusionFeatures:
-    """Extract the evidence for one gap, or for some of its frames.
-
-    Args:
-        frames: The video.
-        gap: The gap; one of its ends is labelled.
-        tracks: Its flow tracks.
-        matcher: Compares pictures with the labels.
-        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Heatmaps of networks that see windows, for some or all of these frames.
-        networks: Networks of single frames, with the joints of the labels among theirs; see
-            :func:`gather_heatmaps`.
-    """
-    times = np.array(tracks.frames if chosen is None else chosen)
-    candidates = find_candidates(gap, tracks, times)
-    (matches,) = match_joints(frames, [candidates], matcher)
-    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
-    return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)
 
 
 def _window_heatmaps(

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from mmengine.registry import init_default_scope
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
-from support.real_layouts import write_real_layouts
 from support.short_training import train_and_test
 from support.small_configs import NAMES, read
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('layouts')
-    write_real_layouts(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def in_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(data)
-    init_default_scope('mmpose')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('in_real_layouts')]
 
 
 @pytest.mark.parametrize('name', NAMES)

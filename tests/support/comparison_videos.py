@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.io.video import FrameSource, UnavailableFrames
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -92,3 +94,14 @@ class Unreadable(UnavailableFrames):
 
     def __init__(self, length: int) -> None:
         super().__init__(length, 'a picture was read')
+
+
+SLOW = posetrack_video('slow', range(7), acceleration=0.0)
+FAST = posetrack_video('fast', range(3, 12), acceleration=4.0)
+
+
+def write_slow_and_fast(folder: Path) -> Path:
+    """Write label files of a still and of an accelerating video, one of them gzipped."""
+    write_posetrack18(SLOW, folder / 'slow.json')
+    write_posetrack18(FAST, folder / 'fast.json.gz')
+    return folder

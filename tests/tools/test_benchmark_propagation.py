@@ -14,7 +14,14 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
-from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
+from support.comparison_videos import (
+    FAST,
+    SLOW,
+    KnowingPropagator,
+    mouse_video,
+    posetrack_video,
+    write_slow_and_fast,
+)
 from support.paths import ROOT
 from support.pose_network_files import write_dot_network
 from support.tools import load_tool
@@ -32,17 +39,9 @@ def run(run_main):
     return partial(run_main, tool.main)
 
 
-SLOW = posetrack_video('slow', range(7), acceleration=0.0)
-FAST = posetrack_video('fast', range(3, 12), acceleration=4.0)
-
-
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    """Label files of a still and of an accelerating video, one of them gzipped."""
-    folder = tmp_path / 'labels'
-    write_posetrack18(SLOW, folder / 'slow.json')
-    write_posetrack18(FAST, folder / 'fast.json.gz')
-    return folder
+    return write_slow_and_fast(tmp_path / 'labels')
 
 
 @pytest.fixture

@@ -124,6 +124,7 @@ def read_picture(path: PathLike) -> np.ndarray:
     from PIL import Image
 
     require_no_stream(path)
+    not_whole = f'{path} is not a whole picture that can be decoded'
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -135,17 +136,18 @@ def read_picture(path: PathLike) -> np.ndarray:
             f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, '
             'give smaller pictures'
         ) from error
-    except Exception:
-        # OpenCV may read this format; but it trusts the header of a PNG file whose checksum is
-        # wrong.
-        data = b'' if data.startswith(_PNG) else data
+    except Exception as error:
+        # Of a format that Pillow does not know OpenCV says below whether it is a picture; but it
+        # trusts the header of a PNG file whose checksum is wrong.
+        if data.startswith(_PNG):
+            raise InputError(f'{not_whole} ({one_line(error)})') from error
     # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
         raise InputError(f'{path} cannot be decoded, OpenCV says: {one_line(error)}') from error
     if picture is None:
-        raise InputError(f'{path} is not a whole picture that can be decoded')
+        raise InputError(not_whole)
     return picture
 
 

@@ -18,23 +18,11 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from support.drifting_person import NAMES, NUM_FRAMES, box_at, pose_at
 from support.frame_sources import CountingFrames
 from support.tiny_models import moving_pictures, window_model
 
 pytestmark = pytest.mark.slow
-
-NAMES = POSETRACK_SKELETON.keypoint_names
-NUM_FRAMES = 12
-
-
-def pose_at(frame: int) -> np.ndarray:
-    """A person of 40 pixels who drifts to the right, every joint at a place of its own."""
-    rows, columns = np.divmod(np.arange(len(NAMES)), 4)
-    return np.stack([30 + 8 * columns + 2.0 * frame, 15 + 10 * rows], axis=1).astype(float)
-
-
-def box_at(frame: int) -> np.ndarray:
-    return np.array([20.0 + 2 * frame, 8, 44, 56 - 0.3 * frame])
 
 
 @pytest.fixture(scope='module')
