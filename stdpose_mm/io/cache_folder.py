@@ -13,6 +13,7 @@ import os
 import random
 import re
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -55,6 +56,10 @@ _UNFINISHED_FOR = 3600
 """Seconds without a change after which an unfinished file counts as abandoned."""
 
 _CONTEXT = re.compile(r'[0-9a-f]{32}')
+
+_READING = threading.Lock()
+"""Held while NumPy parses headers with ``ast``: some releases of Python 3.11 and 3.12 raise
+SystemError if two threads do so at once (python/cpython#106905)."""
 
 
 def choose_cache_folder(given: str | None = None) -> Path | None:
@@ -131,8 +136,9 @@ class ResultCache(MutableMapping[str, T]):
 
     def __getitem__(self, key: str) -> T:
         try:
-            with np.load(self._path(key)) as arrays:
-                result = self._decode(dict(arrays))
+            with _READING, np.load(self._path(key)) as file:
+                arrays = dict(file)
+            result = self._decode(arrays)
         # A power failure, unlike a kill, may leave a file without its content.
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             raise KeyError(key) from None

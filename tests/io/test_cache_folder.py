@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +179,31 @@ def test_several_processes_use_it_at_once(tmp_path: Path) -> None:
     assert [task.exitcode for task in tasks] == [0, 0, 0]
     CacheFolder(tmp_path, limit=5 * BLOCK).trim()
     assert len(keys(tmp_path)) <= 5
+
+
+def test_threads_read_at_once(tmp_path: Path) -> None:
+    """Python 3.11.7 fails where a collection of garbage lets another thread parse a header."""
+    context = in_context(CacheFolder(tmp_path))
+    context['a'] = {'values': np.arange(3)}
+
+    def read(depth: int) -> list[int]:
+        if depth:
+            return read(depth - 1)
+        return [int(context['a']['values'].sum()) for _ in range(20)]
+
+    def let_others_run(*_: object) -> None:
+        time.sleep(1e-4)
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(50)
+    gc.callbacks.append(let_others_run)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            sums = list(threads.map(read, (0, 20, 40, 60)))
+    finally:
+        gc.callbacks.remove(let_others_run)
+        gc.set_threshold(*threshold)
+    assert sums == [[3] * 20] * 4
 
 
 def test_the_folder_follows_option_variable_and_platform(
