@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -139,3 +140,42 @@ def _as_divx(data: bytes) -> bytes:
         return data
     end = data.find(b'\x00\x00\x01', start + 4)
     return data[:start] + b'\x00\x00\x01\xb2DivX503b1393p' + data[end:]
+
+
+def trim(path: Path, pieces: Sequence[tuple[int, int]]) -> Path:
+    """Replace the edit list of a video of 25 frames a second, whose data stay as they are.
+
+    Args:
+        path: An MP4 or MOV file of one stream, as :func:`make_video` makes it.
+        pieces: (first frame, number of frames) of what is shown, in the order in which it is shown.
+    """
+    data = bytearray(path.read_bytes())
+    movie = _box(data, b'moov', 0, len(data))
+    track = _box(data, b'trak', *movie)
+    edits = _box(data, b'edts', *track)
+    media = _box(data, b'mdhd', *_box(data, b'mdia', *track))
+    (movie_scale,) = struct.unpack_from('>I', data, _box(data, b'mvhd', *movie)[0] + 12)
+    (media_scale,) = struct.unpack_from('>I', data, media[0] + 12)
+    # The encoder's delay: the time of the first picture.
+    (delay,) = struct.unpack_from('>i', data, _box(data, b'elst', *edits)[0] + 12)
+    entries = b''.join(
+        struct.pack('>IiI', count * movie_scale // 25, delay + first * media_scale // 25, 1 << 16)
+        for first, count in pieces
+    )
+    listed = struct.pack('>I4sII', 16 + len(entries), b'elst', 0, len(pieces)) + entries
+    grown = len(listed) - (edits[1] - edits[0])
+    for start, end in (movie, track, edits):
+        struct.pack_into('>I', data, start - 8, end - start + 8 + grown)
+    data[slice(*edits)] = listed
+    path.write_bytes(data)
+    return path
+
+
+def _box(data: bytearray, kind: bytes, start: int, end: int) -> tuple[int, int]:
+    """Find a box of an MP4 file within others: start and end of what it holds."""
+    while start < end:
+        size, found = struct.unpack_from('>I4s', data, start)
+        if found == kind:
+            return start + 8, start + size
+        start += size
+    raise ValueError(f'there is no box {kind!r}')

@@ -19,6 +19,35 @@ _DURATION = re.compile(r'([0-9]+):([0-9]{2}):([0-9]{2}(?:\.[0-9]*)?)')
 _MICROSECONDS = 10**6
 
 
+def video_streams(container: Any) -> list[Any]:
+    """List the video streams of a file but cover pictures, that of the largest pictures first.
+
+    Of equally large ones that which players show by default comes first. FFmpeg's command chooses
+    in the same way, but takes a small default stream: a preview is one in files of some writers.
+    """
+    flags = av.stream.Disposition
+    # FFmpeg has no codec context for an unknown codec.
+    known = [stream for stream in container.streams.video if stream.codec_context]
+    return sorted(
+        (stream for stream in known if not stream.disposition & flags.attached_pic),
+        key=lambda film: (film.width * film.height, bool(film.disposition & flags.default)),
+        reverse=True,
+    )
+
+
+def warn_of_other_streams(path: str, streams: Sequence[Any]) -> None:
+    """Warn if a file holds several video streams, of which the first is read."""
+    film, *others = streams
+    if others:
+        sizes = ' and '.join(f'{other.width}x{other.height}' for other in others)
+        warnings.warn(
+            f'{path} holds {len(streams)} video streams: the frames are those of stream '
+            f'{film.index} ({film.width}x{film.height}), not of {sizes}',
+            InputWarning,
+            stacklevel=2,
+        )
+
+
 def announced_end(container: Any, stream: Any) -> Fraction | None:
     """Return the time in seconds at which the video ends by its header; None if unknown.
 

@@ -10,16 +10,23 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .demuxing import announced_end, read_frames, read_packets, warn_if_cut_short
+from .demuxing import (
+    announced_end,
+    read_frames,
+    read_packets,
+    video_streams,
+    warn_if_cut_short,
+    warn_of_other_streams,
+)
 from .frame_source import FrameCache, FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
@@ -69,12 +76,24 @@ class FrameIndex:
         keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame, where times alone do not identify a frame.
         num_damaged: Number of damaged frames at the end, as far as they were decoded.
+        shown: Where an edit list leaves out frames or moves them, the time at which each frame of
+            the video is shown and its place in ``times``; ``times`` and ``keys`` are then those of
+            the file without that list.
     """
 
     times: list[int]
     keys: list[int]
     checksums: list[int] | None = None
     num_damaged: int = 0
+    shown: list[tuple[int, int]] | None = None
+
+
+class _Packet(NamedTuple):
+    """A frame as the container lists it; decoding can start at a key."""
+
+    time: Any
+    position: int | None
+    is_key: bool
 
 
 class VideoFrames(FrameSource):
@@ -85,8 +104,12 @@ class VideoFrames(FrameSource):
     order never seeks. Several threads may read at the same time; each then waits for its turn.
     A file that ends clearly before its header announces is read as far as it goes, with a warning.
 
+    The frames of a trimmed video are those that its edit list shows. They are decoded as if there
+    were no such list: decoders lose frames where one piece follows another.
+
     Args:
-        path: A video file that FFmpeg reads.
+        path: A video file that FFmpeg reads. Of several video streams one is read, with a warning,
+            see :func:`~stdpose_mm.io.video.demuxing.video_streams`.
 
     Raises:
         InputError: If it is not a video, or holds fewer frames than its header says.
@@ -95,6 +118,7 @@ class VideoFrames(FrameSource):
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self.name = path.stem
+        self._ignores_edits = False
         self._forget()
         try:
             container, stream = self._open()
@@ -108,13 +132,15 @@ class VideoFrames(FrameSource):
                 self.audio_path = self._path if sound and sound[0].codec_context else None
                 format_name = container.format.name.split(',')[0]
                 end = announced_end(container, stream)
+                warn_of_other_streams(self._path, video_streams(container))
             index = None
             if format_name in _TRUSTED_CONTAINERS:
                 index = self._index_from_packets()
             self._index = index or self._index_from_frames()
             times = self._index.times
-            is_ascending = times[:1] >= [0] and all(a < b for a, b in pairwise(times))
-            if format_name not in _TIMED_CONTAINERS or not (index or is_ascending):
+            shown = [time for time, _ in self._index.shown or ()] or times
+            is_ascending = all(a < b for a, b in pairwise(shown)) and (index or shown[:1] >= [0])
+            if format_name not in _TIMED_CONTAINERS or not is_ascending:
                 self._time_base = None
         except av.FFmpegError as error:
             raise InputError(
@@ -134,7 +160,7 @@ class VideoFrames(FrameSource):
         self.pixel_aspect = 1 / aspect if first.rotation % 180 else aspect
 
     def __len__(self) -> int:
-        return len(self._index.times)
+        return len(self._index.shown or self._index.times)
 
     def path_of(self, index: int) -> str:
         """Return the video file, whatever the frame."""
@@ -144,11 +170,13 @@ class VideoFrames(FrameSource):
     def time_of(self, index: int) -> Fraction | None:
         """Return the seconds at which frame ``index`` is shown; None where only FFmpeg guesses."""
         self._check(index)
-        return None if self._time_base is None else self._index.times[index] * self._time_base
+        shown = self._index.shown
+        time = shown[index][0] if shown else self._index.times[index]
+        return None if self._time_base is None else time * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
         names = ('name', 'fps', 'size', 'audio_path', 'pixel_aspect', '_path', '_index')
-        return {name: getattr(self, name) for name in (*names, '_time_base')}
+        return {name: getattr(self, name) for name in (*names, '_time_base', '_ignores_edits')}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -166,11 +194,11 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg takes a relative name such as 10:30.mp4 for an address.
-        container = av.open(os.path.abspath(self._path))
+        options = {'ignore_editlist': '1'} if self._ignores_edits else {}
+        container = av.open(os.path.abspath(self._path), options=options)
         # FFmpeg draws the letters of a text file.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
-        cover = av.stream.Disposition.attached_pic
-        streams = [s for s in container.streams.video if not s.disposition & cover]
+        streams = video_streams(container)
         if not streams or container.format.name == 'tty':
             container.close()
             raise InputError(f'{self._path} {kind}, expected a video or a folder of pictures')
@@ -181,41 +209,59 @@ class VideoFrames(FrameSource):
 
     def _index_from_packets(self) -> FrameIndex | None:
         """Index frames by the container's own times; None if they do not identify the frames."""
-        times: list[int] = []
-        key_times: list[int] = []
-        whole = untimed = 0
+        shown, self._ignores_edits = self._read_packets()
+        stored = self._read_packets()[0] if self._ignores_edits else shown
         container, stream = self._open()
         with container:
+            first = next((frame.pts for frame in read_frames(container, stream)), None)
+        times = sorted({packet.time for packet in stored if packet.time is not None})
+        if first in times and len(times) == len(stored):
+            # Frames before the first one that is decoded refer to frames that were cut off.
+            times = times[times.index(first) :]
+            place_of = {time: place for place, time in enumerate(times)}
+            kept = [packet for packet in stored if packet.time in place_of]
+            keys = {0, *(place_of[packet.time] for packet in kept if packet.is_key)}
+            index = FrameIndex(times, sorted(keys))
+            if self._ignores_edits:
+                place_at = {packet.position: place_of[packet.time] for packet in kept}
+                found = [(p.time, place_at[p.position]) for p in shown if p.position in place_at]
+                index = replace(index, shown=_join_pieces(found, times))
+            if index.shown != [] and self._ends_agree(index):
+                return index
+        self._ignores_edits = False
+        return None
+
+    def _read_packets(self) -> tuple[list[_Packet], bool]:
+        """List the packets of shown frames, and tell whether an edit list leaves out or moves some.
+
+        Raises:
+            InputError: If the header lists frames behind the end of the file.
+        """
+        container, stream = self._open()
+        with container:
+            packets, whole = [], 0
             for packet in read_packets(container, stream):
-                whole += not packet.is_corrupt
-                untimed += packet.pts is None
-                if packet.pts is not None and not packet.is_discard:
-                    times.append(packet.pts)
-                    if packet.is_keyframe:
-                        key_times.append(packet.pts)
-            if whole < stream.frames:
+                if not packet.is_discard:
+                    packets.append(_Packet(packet.pts, packet.pos, packet.is_keyframe))
+                    whole += not packet.is_corrupt
+            # The index of other containers than MP4 and MOV holds some frames only.
+            listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
+            if whole < len(listed) and not self._ignores_edits:
                 raise InputError(
-                    f'{self._path} is cut short: frame {whole} of the {stream.frames} frames in '
-                    'its header cannot be read, give the whole file'
+                    f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
+                    'header cannot be read, give the whole file'
                 )
-        times.sort()
-        if untimed or not times or len(set(times)) < len(times):
-            return None
-        index_of = {time: i for i, time in enumerate(times)}
-        index = FrameIndex(times, sorted({0, *(index_of[time] for time in key_times)}))
-        return index if self._ends_agree(index) else None
+            is_moved = any(a >= b for a, b in pairwise(listed))
+            return packets, is_moved or 0 < len(listed) != stream.frames
 
     def _ends_agree(self, index: FrameIndex) -> bool:
-        """Check that the first frame and those from the last key frame on decode as indexed.
+        """Check that the frames from the last key frame on decode as indexed.
 
         Undecodable frames are usually at the ends, where the video was cut. Damage between frames
         that decode is ignored here: frames keep their indices, and reading a damaged frame raises.
         """
         container, stream = self._open()
         with container:
-            first = next(read_frames(container, stream), None)
-            if first is None or _time(first) != index.times[0]:
-                return False
             start = index.times[index.keys[-1]]
             container.seek(start, stream=stream)
             damaged: list[int] = []
@@ -256,7 +302,8 @@ class VideoFrames(FrameSource):
 
     def _decoded_frame(self, index: int) -> av.VideoFrame:
         try:
-            frame = self._decode(index)
+            shown = self._index.shown
+            frame = self._decode(shown[index][1] if shown else index)
         except av.FFmpegError as error:
             raise InputError(
                 f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
@@ -336,6 +383,27 @@ class VideoFrames(FrameSource):
         if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None
         return None
+
+
+def _join_pieces(frames: list[tuple[int, int]], times: list[int]) -> list[tuple[int, int]]:
+    """Sort the frames that an edit list shows, so that each of its pieces follows the one before.
+
+    FFmpeg's times of a later piece are some frames off where it does not begin at a key frame.
+
+    Args:
+        frames: Time shown and place of each frame, in the order of decoding.
+        times: Time at each place in the file without the edit list.
+    """
+    shown: list[tuple[int, int]] = []
+    for _, piece in groupby(frames, lambda frame: frame[0] - times[frame[1]]):
+        ordered = sorted(piece)
+        shift = 0
+        if shown:
+            last, place = shown[-1]
+            after = min(place + 1, len(times) - 1)
+            shift = last + times[after] - times[after - 1] - ordered[0][0]
+        shown += [(time + shift, place) for time, place in ordered]
+    return shown
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
