@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ class _Packet(NamedTuple):
     """A frame as the container lists it; decoding can start at a key."""
 
     time: Any
-    position: int | None
+    position: Any
     is_key: bool
 
 
@@ -224,8 +224,8 @@ class VideoFrames(FrameSource):
             index = FrameIndex(times, sorted(keys))
             if self._ignores_edits:
                 place_at = {packet.position: place_of[packet.time] for packet in kept}
-                found = [(p.time, place_at[p.position]) for p in shown if p.position in place_at]
-                index = replace(index, shown=_join_pieces(found, times))
+                known = [packet for packet in shown if packet.position in place_at]
+                index = replace(index, shown=_join_pieces(known, place_at, times))
             if index.shown != [] and self._ends_agree(index):
                 return index
         self._ignores_edits = False
@@ -385,24 +385,34 @@ class VideoFrames(FrameSource):
         return None
 
 
-def _join_pieces(frames: list[tuple[int, int]], times: list[int]) -> list[tuple[int, int]]:
+def _join_pieces(
+    packets: list[_Packet], place_at: dict[int, int], times: list[int]
+) -> list[tuple[int, int]]:
     """Sort the frames that an edit list shows, so that each of its pieces follows the one before.
 
     FFmpeg's times of a later piece are some frames off where it does not begin at a key frame.
 
     Args:
-        frames: Time shown and place of each frame, in the order of decoding.
-        times: Time at each place in the file without the edit list.
+        packets: What the list shows, in the order of decoding.
+        place_at: Position in the file -> place in the file without the list.
+        times: Time at each of these places.
     """
+    pieces: list[list[tuple[int, int]]] = []
+    delay = position = None
+    for packet in packets:
+        place = place_at[packet.position]
+        if packet.time - times[place] != delay or packet.position <= position:
+            pieces.append([])
+        pieces[-1].append((packet.time, place))
+        delay, position = packet.time - times[place], packet.position
     shown: list[tuple[int, int]] = []
-    for _, piece in groupby(frames, lambda frame: frame[0] - times[frame[1]]):
-        ordered = sorted(piece)
+    for piece in map(sorted, pieces):
         shift = 0
         if shown:
             last, place = shown[-1]
             after = min(place + 1, len(times) - 1)
-            shift = last + times[after] - times[after - 1] - ordered[0][0]
-        shown += [(time + shift, place) for time, place in ordered]
+            shift = last + times[after] - times[after - 1] - piece[0][0]
+        shown += [(time + shift, place) for time, place in piece]
     return shown
 
 

@@ -46,6 +46,7 @@ PIECES = {
     'a later piece first': [(27, 12), (13, 10)],
     'one piece twice': [(12, 10), (12, 10)],
     'pieces that overlap': [(13, 10), (18, 10)],
+    'pieces that end alike': [(35, 6), (10, 30), (38, 1)],
 }
 
 
