@@ -45,6 +45,7 @@ class LabelFormat(NamedTuple):
         reads, writes: Whether this package reads, or writes, the format.
         folder: Whether a folder with one file per picture is read as one set.
         times: Whether a written file holds the time of every frame.
+        to_folder: Whether a video is written to a folder, a file for each frame.
     """
 
     suffixes: tuple[str, ...]
@@ -52,6 +53,7 @@ class LabelFormat(NamedTuple):
     writes: bool = True
     folder: bool = False
     times: bool = False
+    to_folder: bool = False
 
 
 _JSON = ('.json', '.json.gz')
@@ -72,7 +74,7 @@ LABEL_FORMATS = {
     'labelme': LabelFormat(('.json',), writes=False, folder=True),
     'label-studio': LabelFormat(('.json',), writes=False),
     'mmpose': LabelFormat(_JSON, folder=True),
-    'openpose': LabelFormat(('.json',), writes=False, folder=True),
+    'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),
 }
 """Formats of label files by name; docs/guide/label_formats.md says what each can hold. A file name
@@ -80,6 +82,7 @@ stands for the first written format with its suffix."""
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
 WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
+FOLDER_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.to_folder)
 FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
 
 CVAT_LABELS = 'cvat-labels'

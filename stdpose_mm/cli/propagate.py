@@ -476,10 +476,10 @@ def _write_outputs(
 
     # All outputs get their final names when everything is written, the labels last: if a picture
     # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, which is named after the first one.
+    # second file, which is named after the first one; OpenPose's have one for each frame.
     with ExitStack() as outputs:
         out = Path(options.out)
-        if len(options.label_files) == 1:
+        if [file.is_folder for file in options.label_files] == [False]:
             out = outputs.enter_context(atomic_path(out))
         video = None
         if options.save_video is not None:

@@ -50,7 +50,7 @@ SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
 """Suffixes of outputs other than labels in a folder."""
 
 _FILE_SUFFIXES = (
-    *(suffix for suffixes in WRITE_FORMATS.values() for suffix in suffixes),
+    *(ending for form in WRITE_FORMATS.values() for ending in form if ending.startswith('.')),
     *(*VIDEO_SUFFIXES, '.html', '.htm', '.pdf'),
 )
 """Suffixes of names that mean a file where a folder is expected."""
@@ -238,7 +238,7 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
     placed: dict[str, Any] = {}
     for option_name, given in options.outputs.items():
         path = Path(given)
-        if in_folders or means_folder(given):
+        if in_folders or means_folder(given, options.format if option_name == 'out' else None):
             path = path / name
             path = path.with_suffix(SUFFIXES.get(option_name, path.suffix))
         placed[option_name] = str(path)
@@ -487,11 +487,11 @@ class VideoRecord:
     def find_unsure_labels(self) -> Path | None:
         """Return the labels if they may be edited or those of a run that was killed; else None."""
         labels = self._files['out']
-        if self.read() is not None or not labels.is_file():
+        if self.read() is not None or not labels.exists():
             return None
-        from stdpose_mm.io.fingerprint import file_fingerprint
+        from stdpose_mm.io.fingerprint import path_fingerprint
 
-        return None if file_fingerprint(labels) == self._known_outputs().get('out') else labels
+        return None if path_fingerprint(labels) == self._known_outputs().get('out') else labels
 
     @contextmanager
     def begun(self) -> Iterator[None]:
@@ -532,9 +532,9 @@ class VideoRecord:
         return (self._content() or {}).get('outputs', {})
 
     def _written(self) -> dict[str, str]:
-        from stdpose_mm.io.fingerprint import file_fingerprint
+        from stdpose_mm.io.fingerprint import path_fingerprint
 
-        return {name: file_fingerprint(path) for name, path in self._files.items() if path.exists()}
+        return {name: path_fingerprint(path) for name, path in self._files.items() if path.exists()}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
+from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import either
 
@@ -123,12 +123,15 @@ def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Path
             )
 
 
-def means_folder(path: PathLike) -> bool:
+def means_folder(path: PathLike, format: str | None = None) -> bool:
     """Whether an output that may be a file or a folder is a folder: it ends in a slash or exists.
 
     Args:
         path: The path as it was given: a :class:`~pathlib.Path` has lost the slash at the end.
+        format: Format of a label file. Where one video fills a folder, this is none for several.
     """
+    if format in FOLDER_FORMATS and _ends_in(Path(path).name, WRITE_FORMATS[format]):
+        return False
     return os.fspath(path).endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(path)
 
 
@@ -140,6 +143,8 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
         path: The label file.
         format: Format of the label file.
     """
+    if format in FOLDER_FORMATS:
+        return [Output(name, path, is_folder=True, files=('*.json',))]
     outputs = [Output(name, path)]
     if format == 'deeplabcut':
         outputs.append(Output(f'the project file of {name}', project_file(path)))
@@ -181,10 +186,13 @@ def choose_format(
     if format is not None and format not in WRITE_FORMATS:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
     named = f'{name} {path}'.lstrip()
-    fitting = [known for known, suffixes in WRITE_FORMATS.items() if _ends_in(path, suffixes)]
+    files = {known: ends for known, ends in WRITE_FORMATS.items() if known not in FOLDER_FORMATS}
+    endings = dict.fromkeys(suffix for known in files.values() for suffix in known)
+    if format in FOLDER_FORMATS and not _ends_in(path, [*endings]):
+        return format
+    fitting = [known for known, suffixes in files.items() if _ends_in(path, suffixes)]
     # A temporary name has a suffix even where the finished one has none.
     if Path(finished_name(path)).suffix:
-        endings = dict.fromkeys(suffix for known in WRITE_FORMATS.values() for suffix in known)
         require_suffix(named, path, 'labels', [*endings])
         if format is not None and format not in fitting:
             raise InputError(
@@ -200,7 +208,7 @@ def choose_format(
 
 @contextmanager
 def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[str]]:
-    """Keep a copy of a file that the block replaces, unless a command wrote it as it is.
+    """Keep a copy of a file or folder that the block replaces, unless a command wrote it as it is.
 
     The cache records the content of every file that was written in such a block. A file without a
     record may hold somebody's work. Nothing is kept if the file does not exist, or the block
@@ -217,7 +225,7 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
         InputError: If the file cannot be read or the copy cannot be written.
     """
     from .cache_folder import CacheFolder
-    from .fingerprint import file_fingerprint
+    from .fingerprint import path_fingerprint
 
     notes: list[str] = []
     if path is None:
@@ -226,18 +234,21 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
     written: MutableMapping[str, Mapping[str, Any]] = {}
     if cache_folder is not None:
         written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
-    before = after = file_fingerprint(path) if path.is_file() else ''
+    before = after = path_fingerprint(path)
     copy = None
     if before and before not in written:
         copy = _free_name(Path(os.path.realpath(path)))
-        with atomic_path(copy) as temporary:
-            shutil.copy2(path, temporary)
+        if path.is_dir():
+            shutil.copytree(path, copy)
+        else:
+            with atomic_path(copy) as temporary:
+                shutil.copy2(path, temporary)
     try:
         yield notes
-        after = file_fingerprint(path)
+        after = path_fingerprint(path)
     finally:
         if copy is not None and after == before:
-            copy.unlink(missing_ok=True)
+            shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
     if after != before:
         written[after] = {'written': np.True_}
         if copy is not None:
@@ -285,9 +296,10 @@ def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequenc
         for path in (output.path, *replaced):
             identity = _identity(path)
             if identity in given:
+                kind = 'folder' if os.path.isdir(output.path) else 'file'
                 raise InputError(
                     f'{output.name} {path} is given as {given[identity]} too, which would be '
-                    f'overwritten, give another {"folder" if output.is_folder else "file"}'
+                    f'overwritten, give another {kind}'
                 )
             other = taken.setdefault(identity, output.name)
             if other != output.name and output.is_folder is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
+from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
@@ -278,9 +278,10 @@ class NotYetOpenError(InputError):
 
 
 def available_formats() -> Mapping[str, Sequence[str]]:
-    """Return the label formats that can be written in this installation, with their suffixes."""
+    """Return the formats of label files that this installation can write, with their suffixes."""
     return {
         format: suffixes
         for format, suffixes in WRITE_FORMATS.items()
+        if format not in FOLDER_FORMATS
         if format not in FORMAT_PACKAGES or find_spec(FORMAT_PACKAGES[format])
     }

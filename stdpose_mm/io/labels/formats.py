@@ -28,6 +28,7 @@ from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
 from .openpose import is_openpose, parse_openpose
+from .openpose_writer import write_openpose
 from .poses import require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
@@ -56,7 +57,7 @@ class _Format:
 
 _FORMATS = {
     'labelme': _Format(parse=parse_labelme, recognises=is_labelme),
-    'openpose': _Format(parse=parse_openpose, recognises=is_openpose),
+    'openpose': _Format(write_openpose, parse_openpose, is_openpose),
     'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
     'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
     'label-studio': _Format(parse=parse_label_studio, recognises=is_label_studio),

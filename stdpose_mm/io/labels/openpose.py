@@ -6,6 +6,7 @@ Read with the standard library: of the light libraries for poses none reads thes
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person
 
-_ENDING = '_keypoints'
+ENDING = '_keypoints'
+"""End of the names of OpenPose's files; those of Pose2Sim's own networks do without."""
+
+ENDING_FIELD = 'openpose_ending'
+"""Key of ``VideoLabels.extra`` for another end."""
 
 
 def is_openpose(data: Any) -> bool:
@@ -47,7 +52,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     for file, data in files:
         people = [_person(person) for person in Record(file, '', data).records('people')]
         found = [person for person in people if len(person['keypoints'])]
-        pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), found, where=str(file)))
+        pictures.append(LabelledPicture(file.stem.removesuffix(ENDING), found, where=str(file)))
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
@@ -57,7 +62,9 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
     remedy = 'convert them and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
-    return videos_of_pictures(path, pictures, skeleton, first_number=0)
+    videos = videos_of_pictures(path, pictures, skeleton, first_number=0)
+    is_usual = any(Path(picture.where).stem.endswith(ENDING) for picture in pictures)
+    return videos if is_usual else [replace(v, extra={ENDING_FIELD: ''}) for v in videos]
 
 
 def _person(person: Record) -> Person:

@@ -1,0 +1,163 @@
+"""OpenPose's files, as Pose2Sim reads them, written under the names that they were read by."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import list_all_frames, read_labels, write_labels
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.structures.propagated_labels import accept_predictions
+from support.foreign_labels import openpose, openpose_person, write_json
+from support.label_samples import person, sample, videos
+
+pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+
+
+def written(labels: VideoLabels, folder: Path) -> dict[str, list[dict]]:
+    """Name of a file -> the people in it."""
+    write_labels(labels, folder, 'openpose')
+    return {file.name: json.loads(file.read_text())['people'] for file in folder.iterdir()}
+
+
+def test_a_joint_is_its_place_and_its_confidence(tmp_path: Path):
+    labels = sample(persons=(person(0, 7, scores=[0.5, 0.25, 0]), person(2, None)))
+    files = written(labels, tmp_path / 'clip_json')
+
+    assert files['000000_keypoints.json'] == [
+        {
+            'person_id': [7],
+            # A joint with a place and the score 0 would count as not found.
+            'pose_keypoints_2d': [10.5, 20, 0.5, 0, 0, 0, 30, 40.25, 1e-6],
+            'face_keypoints_2d': [],
+            'hand_left_keypoints_2d': [],
+            'hand_right_keypoints_2d': [],
+        }
+    ]
+    (alone,) = files['000002_keypoints.json']
+    assert alone['person_id'] == [-1]
+    assert alone['pose_keypoints_2d'][::3] == [10.5, 0, 30]
+    assert alone['pose_keypoints_2d'][2::3] == [1, 0, 1]
+
+
+def test_frames_without_people_have_files_and_absent_people_do_not(tmp_path: Path):
+    gone = PersonLabel(1, np.zeros((3, 2)), np.zeros(3), track_id=0, source='absent')
+    files = written(sample(persons=(person(0), gone)), tmp_path / 'clip_json')
+
+    assert {name: len(people) for name, people in files.items()} == {
+        '000000_keypoints.json': 1,
+        '000001_keypoints.json': 0,
+        '000002_keypoints.json': 0,
+    }
+
+
+READ = {
+    # OpenPose's own, Pose2Sim's, and those of pictures that were given to OpenPose.
+    'openpose': [f'squat_{n:012d}_keypoints.json' for n in (0, 3, 5)],
+    'pose2sim': [f'cam01.v2_{n:06d}.json' for n in (0, 3, 5)],
+    'from 100 on': [f'cam01_{n:06d}.json' for n in (100, 103, 105)],
+    'pictures': [f'img{n:03d}_keypoints.json' for n in (0, 3, 5)],
+}
+
+
+@pytest.mark.parametrize('names', READ.values(), ids=READ)
+def test_files_are_written_under_the_names_that_they_were_read_by(tmp_path: Path, names: list[str]):
+    for shift, name in enumerate(names):
+        joints = [float(n) for joint in range(25) for n in (joint + shift, 200.5, 0.5)]
+        write_json(tmp_path / 'in' / name, openpose(openpose_person(*joints)))
+    labels = read_labels(tmp_path / 'in')
+
+    files = written(labels, tmp_path / 'out')
+
+    assert sorted(files) == names
+    for shift, name in enumerate(names):
+        expected = [float(n) for joint in range(25) for n in (joint + shift, 200.5, 0.5)]
+        assert files[name][0]['pose_keypoints_2d'] == expected
+
+
+@pytest.mark.parametrize('kind', ['openpose', 'pose2sim', 'pictures'])
+def test_added_frames_are_named_like_those_that_were_read(tmp_path: Path, kind: str):
+    names = READ[kind]
+    for name in names:
+        write_json(tmp_path / 'in' / name, openpose(openpose_person(*[50.0, 60.0, 0.9] * 17)))
+    # As labels of the video, by another file.
+    labels = accept_predictions(read_labels(tmp_path / 'in'), 0.8)
+    write_labels(labels, tmp_path / 'labels.json')
+    labels = read_labels(tmp_path / 'labels.json')
+    dense = list_all_frames(labels, ArrayFrames([np.zeros((9, 9, 3), np.uint8)] * 7))
+
+    files = written(dense, tmp_path / 'out')
+
+    start, digits, end = re.fullmatch(r'(.*?)(0+)(\D*)', names[0]).groups()
+    assert sorted(files) == [f'{start}{n:0{len(digits)}}{end}' for n in range(7)]
+    assert [len(files[name]) for name in sorted(files)] == [1, 0, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ('file_names', 'names'),
+    [
+        (['', '', ''], ['clip_000000000000', 'clip_000000000001', 'clip_000000000002']),
+        (['cam/a.jpg', 'cam/b.png', 'cam/c.JPG'], ['a', 'b', 'c']),
+        # Names that repeat, or do not tell those of the others.
+        (['a/0.jpg', 'b/0.jpg', ''], [f'clip_{n:012d}' for n in range(3)]),
+        (['a.jpg', 'b.jpg', ''], [f'clip_{n:012d}' for n in range(3)]),
+        (['', 'f_001.jpg', ''], ['f_000', 'f_001', 'f_002']),
+        # The first frame would have the number -1.
+        (['', 'f_000.jpg', ''], [f'clip_{n:012d}' for n in range(3)]),
+    ],
+)
+def test_files_of_other_labels_are_named_after_the_pictures_or_the_video(
+    tmp_path: Path, file_names: list[str], names: list[str]
+):
+    frames = tuple(VideoFrame(i, file_name=name) for i, name in enumerate(file_names))
+    files = written(sample(name='site/clip', frames=frames), tmp_path / 'out')
+
+    assert sorted(files) == [f'{name}_keypoints.json' for name in names]
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path: Path):
+    write_labels(sample(), tmp_path, 'openpose')
+    write_labels(sample(), tmp_path, 'openpose')
+    shorter = sample(frames=sample().frames[:2], persons=())
+
+    sentence = r"holds 1 other JSON file, such as '000002_keypoints.json', which would be read as "
+    with pytest.raises(InputError, match=sentence):
+        write_labels(shorter, tmp_path, 'openpose')
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file is a file, expected a folder to write to'):
+        write_labels(sample(), tmp_path / 'file', 'openpose')
+
+
+@pytest.mark.slow
+@given(labels=videos())
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_openpose_holds_poses_tracks_and_scores(
+    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
+):
+    placed = [p for p in labels.persons if p.labelled.any()]
+    # Places within the first pixel are taken for fractions of the picture.
+    assume(max((np.abs(p.keypoints[p.labelled]).max() for p in placed), default=0) > 1)
+    folder = tmp_path_factory.mktemp('out')
+    write_labels(labels, folder, 'openpose')
+    back = read_labels(folder)
+
+    assert [frame.index for frame in back.frames] == [frame.index for frame in labels.frames]
+    assert back.skeleton.num_keypoints == labels.skeleton.num_keypoints
+    for before, after in zip(placed, back.persons, strict=True):
+        assert (after.frame_index, after.track_id) == (before.frame_index, before.track_id)
+        assert after.labelled.tolist() == before.labelled.tolist()
+        labelled = before.labelled
+        assert after.keypoints[labelled].tolist() == before.keypoints[labelled].tolist()
+        scores = np.ones(len(labelled)) if before.scores is None else before.scores
+        expected = np.maximum(scores, 1e-6)[labelled]
+        assert after.scores[labelled].tolist() == expected.tolist()
+        assert not after.given.any()
