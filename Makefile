@@ -26,7 +26,7 @@ help:
 	@echo 'make test-fast  the tests that take no seconds'
 	@echo 'make coverage  the tests, and which lines they reach; a page goes to work_dirs/coverage'
 	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
-	@echo 'make test-sleap  the tests of SLEAP projects, with sleap-io in a folder of its own'
+	@echo 'make test-sleap  the tests of SLEAP, DeepLabCut .h5 and movement, with what they need in a folder'
 	@echo 'make test-research  the tests of research/, which is no part of the package'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make docs   the site, in work_dirs/site; links are checked'
@@ -78,15 +78,16 @@ test-light: .venv-light/stamp
 	$(LIGHT)/stdpose --help
 	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)
 
-# Beside .venv, which stays as it is without this optional format.
-.venv-sleap/stamp: requirements/optional.txt | setup
+# Beside .venv, which stays as it is without these optional formats.
+.venv-sleap/stamp: requirements/optional.txt requirements/readers.txt | setup
 	rm -rf .venv-sleap
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
-		--target .venv-sleap -r $<
+		--target .venv-sleap $(patsubst %,-r %,$^)
 	touch $@
 
 test-sleap: .venv-sleap/stamp
-	PYTHONPATH=.venv-sleap $(PYTEST) tests/io/labels/test_sleap_labels.py $(ARGS)
+	PYTHONPATH=.venv-sleap $(PYTEST) $(patsubst %,tests/io/labels/test_%.py, \
+		sleap_labels deeplabcut_hdf5 movement) $(ARGS)
 
 test-research: setup
 	$(PYTEST) research/tests $(ARGS)

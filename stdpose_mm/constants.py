@@ -69,12 +69,14 @@ LABEL_FORMATS = {
     'sleap': LabelFormat(('.slp',)),
     'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
     'deeplabcut': LabelFormat(('.csv',)),
+    'deeplabcut-h5': LabelFormat(('.h5',)),
     'lightning-pose': LabelFormat(('.csv',), writes=False),
     'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
     'labelme': LabelFormat(('.json',), writes=False, folder=True),
     'label-studio': LabelFormat(('.json',), writes=False),
     'mmpose': LabelFormat(_JSON, folder=True),
     'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
+    'movement': LabelFormat(('.nc',), reads=False, times=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),
 }
 """Formats of label files by name; docs/guide/label_formats.md says what each can hold. A file name
@@ -91,7 +93,7 @@ CVAT_LABELS = 'cvat-labels'
 CVAT_TOLERANCE = 1.0
 """Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
 
-FORMAT_PACKAGES = {'sleap': 'sleap_io'}
+FORMAT_PACKAGES = {'sleap': 'sleap_io', 'deeplabcut-h5': 'h5py'}
 """Format -> the module without which it cannot be written."""
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')

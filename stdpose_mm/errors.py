@@ -21,6 +21,7 @@ PACKAGES = {
     'openvino': ('OpenVINO', 'openvino'),
     'ai_edge_litert': ('LiteRT', 'tflite'),
     'sleap_io': ('sleap-io', 'sleap'),
+    'h5py': ('h5py', 'deeplabcut'),
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),
 }

@@ -38,7 +38,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         input: Label file, or folder with one label file per picture of a video (YOLO-pose, LabelMe,
             OpenPose, MMPose); for --to coco also a folder with one label file per video, or a .txt
             file with one path per line.
-        output: Label file to write.
+        output: Label file to write; for openpose, a folder.
         source: Format of IN (default: recognised from its content).
         target: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix);
             cvat-labels writes the label definition that a CVAT task needs for the skeleton of IN,

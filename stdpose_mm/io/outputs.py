@@ -146,14 +146,14 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
     if format in FOLDER_FORMATS:
         return [Output(name, path, is_folder=True, files=('*.json',))]
     outputs = [Output(name, path)]
-    if format == 'deeplabcut':
+    if format in ('deeplabcut', 'deeplabcut-h5'):
         outputs.append(Output(f'the project file of {name}', project_file(path)))
     return outputs
 
 
 def project_file(path: PathLike) -> Path:
     """Return the path of the project file that is written beside labels for DeepLabCut."""
-    name = Path(path).name.removesuffix('.gz').removesuffix('.csv')
+    name = Path(path).name.removesuffix('.gz').removesuffix('.csv').removesuffix('.h5')
     return Path(path).parent / f'{name}_config.yaml'
 
 

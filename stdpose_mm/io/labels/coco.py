@@ -63,7 +63,7 @@ def video_name(path: PathLike) -> str:
     Bytes that are not valid UTF-8, which no label file can hold, become question marks.
     """
     name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
-    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.txt'):
+    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.h5', '.txt'):
         name = name.removesuffix(suffix)
     return name
 

@@ -21,7 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,12 @@ from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 
 from .coco import TRACK_NAME, video_name
+from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
 from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
+from .sleap import is_hdf5
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -100,7 +102,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
     Args:
         path: ``CollectedData_<scorer>.csv``, or the CSV of ``analyze_videos`` or of Lightning
-            Pose's predictions.
+            Pose's predictions, or DeepLabCut's ``.h5`` with the same content.
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
@@ -114,16 +116,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
-    text = read_text(path)
-    if '\0' in text:
-        # Names in other formats and on file systems cannot hold NUL.
-        line = text[: text.index('\0')].count('\n') + 1
-        raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
-    try:
-        # Data rows may be followed by empty lines.
-        rows = [row for row in csv.reader(io.StringIO(text, newline='')) if row]
-    except csv.Error as error:
-        raise InputError(f'{path} is not CSV: {error}') from error
+    headers = (_HEADER, _HEADER_OF_SEVERAL)
+    rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
     layout = _read_header(path, rows)
     body = rows[layout.rows :]
     for number, row in enumerate(rows, 1):
@@ -139,6 +133,19 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
     videos = videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
     return [replace(video, extra={**video.extra, **layout.extra}) for video in videos]
+
+
+def _read_csv_rows(path: PathLike) -> list[list[str]]:
+    text = read_text(path)
+    if '\0' in text:
+        # Names in other formats and on file systems cannot hold NUL.
+        line = text[: text.index('\0')].count('\n') + 1
+        raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
+    try:
+        # Data rows may be followed by empty lines.
+        return [row for row in csv.reader(io.StringIO(text, newline='')) if row]
+    except csv.Error as error:
+        raise InputError(f'{path} is not CSV: {error}') from error
 
 
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
@@ -237,7 +244,7 @@ def _number(cell: str) -> float:
 
 
 def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
-    """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>.csv``, atomically.
+    """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>``, atomically.
 
     All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
     one of them is propagated the scorer is ``stdpose``, by which the reader recognises it. Beside
@@ -252,9 +259,9 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The ``.csv`` file to write.
+        path: The ``.csv`` file to write, or the ``.h5`` file, which DeepLabCut reads at once.
     """
-    rows = {index: _by_individual(labels[index]) for index in sorted(labels)}
+    rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
     _warn_of_joints_without_column(path, labels, rows, joints_of, key_of)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
@@ -267,34 +274,47 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
         ['coords', *_LABELS * len(columns)],
     ]
-    several = any(joints_of)
-    table = io.StringIO(newline='')
-    writer = csv.writer(table, lineterminator='\n')
-    writer.writerows([row[0], '', '', *row[1:]] for row in header if several or row != header[1])
+    if not any(joints_of):
+        del header[1]
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
+    table: list[tuple[list[str], list[float]]] = []
     for index, people in rows.items():
-        cells: list[str] = []
+        places: list[float] = []
         for name, joint in columns:
             person = people.get(key_of[name]) if name in key_of else None
-            if person is not None and person.labelled[joint]:
-                cells += map(repr, person.keypoints[joint].tolist())
-            else:
-                cells += ['', '']
-        if any(cells):
-            writer.writerow(['labeled-data', folder, pictures[index], *cells])
-    write_text(project_file(path), _config(labels, scorer, joints_of))
-    write_text(path, table.getvalue())
+            is_there = person is not None and person.labelled[joint]
+            places += person.keypoints[joint].tolist() if person and is_there else [math.nan] * 2
+        if not np.isnan(places).all():
+            table.append((['labeled-data', folder, pictures[index]], places))
+    is_text = Path(path).suffix != '.h5'
+    write_text(project_file(path), _config(labels, scorer, joints_of, is_text))
+    if is_text:
+        _write_csv(path, header, table)
+    else:
+        write_hdf5_rows(path, header, table)
 
 
-_Individual = tuple[bool, int]
+def _write_csv(
+    path: PathLike, header: list[list[str]], table: list[tuple[list[str], list[float]]]
+) -> None:
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerows([name, '', '', *values] for name, *values in header)
+    for picture, places in table:
+        writer.writerow([*picture, *('' if math.isnan(v) else repr(v) for v in places)])
+    write_text(path, text.getvalue())
+
+
+Individual = tuple[bool, int]
 """(has no track id, track id or else position among the people without a track id)."""
 
-_Rows = Mapping[int, Mapping[_Individual, PersonLabel]]
+Rows = Mapping[int, Mapping[Individual, PersonLabel]]
 """Frame -> the people with a place in it."""
 
 
-def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLabel]:
+def people_by_individual(people: Sequence[PersonLabel]) -> dict[Individual, PersonLabel]:
+    """Identify the people with a place in a frame."""
     placed = [person for person in people if person.labelled.any()]
     unnamed = [person for person in placed if person.track_id is None]
     return {
@@ -303,9 +323,16 @@ def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLab
     }
 
 
-def _columns(
-    labels: VideoLabels, rows: _Rows
-) -> tuple[dict[str, list[int]], dict[str, _Individual]]:
+def track_names(rows: Rows) -> dict[Individual, str]:
+    """Return the name of the track of every individual, '' without one."""
+    own: dict[Individual, str] = {}
+    for people in rows.values():
+        for key, person in people.items():
+            own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
+    return own
+
+
+def _columns(labels: VideoLabels, rows: Rows) -> tuple[dict[str, list[int]], dict[str, Individual]]:
     """Choose the columns of a file.
 
     Returns:
@@ -313,10 +340,7 @@ def _columns(
         ``single``, the last, if there are any; the only name is '' for one animal without a name.
         And the individual in the rows by its name.
     """
-    own: dict[_Individual, str] = {}
-    for people in rows.values():
-        for key, person in people.items():
-            own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
+    own = track_names(rows)
     stated, unique = _stated_project(labels)
     if not unique:
         of: dict[bool, set[int]] = {True: set(), False: set()}
@@ -324,7 +348,7 @@ def _columns(
             for key, person in people.items():
                 of[own[key] == _UNIQUE].update(person.labelled.nonzero()[0].tolist())
         unique = sorted(of[True]) if of[False] and not of[True] & of[False] else []
-    names = _individual_names(own, bool(unique))
+    names = name_individuals(own, bool(unique))
     shared = [joint for joint in range(labels.skeleton.num_keypoints) if joint not in unique]
     listed = [*stated, *(name for name in names.values() if name != _UNIQUE)]
     joints_of = dict.fromkeys(listed, shared)
@@ -348,7 +372,7 @@ def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
     return [name for name in individuals if unique and name not in ('', _UNIQUE)], unique
 
 
-def _individual_names(own: Mapping[_Individual, str], has_unique: bool) -> dict[_Individual, str]:
+def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[Individual, str]:
     """Give every individual a name of its own; a single one may have none.
 
     Args:
@@ -357,7 +381,7 @@ def _individual_names(own: Mapping[_Individual, str], has_unique: bool) -> dict[
     """
     if not has_unique and len(own) <= 1 and _UNIQUE not in own.values():
         return dict(own)
-    names: dict[_Individual, str] = {}
+    names: dict[Individual, str] = {}
     for key in sorted(own):
         name = own[key]
         if not name or name in names.values() or (name == _UNIQUE and not has_unique):
@@ -371,9 +395,9 @@ def _individual_names(own: Mapping[_Individual, str], has_unique: bool) -> dict[
 def _warn_of_joints_without_column(
     path: PathLike,
     labels: VideoLabels,
-    rows: _Rows,
+    rows: Rows,
     joints_of: Mapping[str, Sequence[int]],
-    key_of: Mapping[str, _Individual],
+    key_of: Mapping[str, Individual],
 ) -> None:
     """Warn of unique bodyparts of others than ``single``, and of other joints of ``single``."""
     left_out = Counter(
@@ -408,13 +432,16 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     return {index: f'img{index:0{digits}d}.png' for index in labels}
 
 
-def _config(labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[int]]) -> str:
+def _config(
+    labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[int]], is_text: bool
+) -> str:
     """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too.
 
     Args:
         labels: The labels.
         scorer: Name of the scorer in the CSV file.
         joints_of: Joints of every individual; its name is '' in a project of one animal.
+        is_text: Whether the table is CSV, from which DeepLabCut has to make the other form.
     """
     names = labels.skeleton.keypoint_names
     several = any(joints_of)
@@ -431,9 +458,14 @@ def _config(labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[i
     fields['skeleton'] = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
     return (
-        '# These fields belong into the config.yaml of the project, and the CSV file beside this\n'
+        '# These fields belong into the config.yaml of the project, and the '
+        f'{"CSV" if is_text else ".h5"} file beside this\n'
         f'# one into its labeled-data/{PurePosixPath(labels.name).name}/ as '
-        f'CollectedData_{scorer}.csv;\n'
-        '# deeplabcut.convertcsv2h5(config) then makes the .h5 file that DeepLabCut trains on.\n'
+        + (
+            f'CollectedData_{scorer}.csv;\n# deeplabcut.convertcsv2h5(config) then makes the .h5 '
+            'file that DeepLabCut trains on.\n'
+            if is_text
+            else f'CollectedData_{scorer}.h5.\n'
+        )
         + ''.join(f'{line}\n' for line in lines)
     )

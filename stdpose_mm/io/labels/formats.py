@@ -27,6 +27,7 @@ from .label_studio import is_label_studio, parse_label_studio
 from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
+from .movement import write_movement
 from .openpose import is_openpose, parse_openpose
 from .openpose_writer import write_openpose
 from .poses import require_readable
@@ -68,10 +69,12 @@ _FORMATS = {
     'coco': _Format(write_coco, parse_coco, is_coco_like),
     'cvat': _Format(write_cvat, read=read_cvat),
     'deeplabcut': _Format(write_deeplabcut, read=read_deeplabcut),
+    'deeplabcut-h5': _Format(write_deeplabcut, read=read_deeplabcut),
     'lightning-pose': _Format(read=read_deeplabcut),
     'sleap': _Format(write_sleap, read=read_sleap),
     'yolo-pose': _Format(read=read_yolo_pose),
     'tidy-csv': _Format(write_tidy_csv),
+    'movement': _Format(write_movement),
     'trc': _Format(write_trc),
 }
 
@@ -239,9 +242,7 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
 def _sniff_bytes(path: PathLike) -> str | None:
     """Find the format of a file that is not JSON; None for possible JSON."""
     if is_hdf5(path):
-        if Path(path).suffix != '.slp':
-            raise InputError(f'{path} is HDF5, expected SLEAP (.slp) or the CSV file of DeepLabCut')
-        return 'sleap'
+        return 'sleap' if Path(path).suffix == '.slp' else 'deeplabcut-h5'
     refuse_foreign_bytes(path)
     head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
     if head.startswith((b'<', b'PK')):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.constants import WRITE_FORMATS
+from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
@@ -55,12 +55,12 @@ def bytes_of(path):
     return b''.join(file.read_bytes() for file in files)
 
 
-# TRC holds a motion, so two frames at least.
+# TRC holds a motion, so two frames at least; movement's datasets hold somebody.
 CASES = [
     (format, num_frames)
     for format in WRITE_FORMATS
-    for num_frames in ((3,) if format == 'trc' else (0, 1, 3))
-    if format != 'sleap'
+    for num_frames in ((3,) if format in ('trc', 'movement') else (0, 1, 3))
+    if format not in FORMAT_PACKAGES
 ]
 
 

@@ -322,13 +322,6 @@ def test_without_sleap_io_the_user_is_told_what_to_install(
     assert not (tmp_path / 'b.slp').exists()
 
 
-def test_other_hdf5_files_are_refused(tmp_path: Path):
-    (tmp_path / 'CollectedData_ann.h5').write_bytes(HDF5)
-
-    with pytest.raises(InputError, match=r'is HDF5, expected SLEAP .*CSV file of DeepLabCut'):
-        read_labels(tmp_path / 'CollectedData_ann.h5')
-
-
 def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
     with pytest.raises(
         InputError, match=r'does not fit the format sleap, whose files end in \.slp'

@@ -1,0 +1,159 @@
+"""DeepLabCut's ``.h5`` files, tables of pandas in HDF5, as the rows of its CSV files.
+
+Read and written with h5py, an optional requirement. pandas and PyTables, with which DeepLabCut
+reads them, unpickle what a file holds, which may run code of whoever made the file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.atomic import PathLike
+
+from .fields import MAX_UNZIPPED, shown
+from .frame_numbers import MAX_FRAME_INDEX
+
+_KEY = 'df_with_missing'
+"""Name of the table in DeepLabCut's files."""
+
+Names = tuple[str, ...]
+
+
+def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
+    """Read a table in one of the two forms that pandas writes, 'fixed' and 'table'.
+
+    Args:
+        path: The file.
+        headers: Names of the rows of each header that is known; the number of rows tells which one
+            it is.
+
+    Returns:
+        The rows of the CSV file with the same content.
+
+    Raises:
+        InputError: If h5py is not installed, or the file holds anything else.
+    """
+    require_packages(str(path), 'h5py')
+    h5py = importlib.import_module('h5py')
+    try:
+        with h5py.File(path) as file:
+            (table,) = file.values()
+            columns, index, values = (_read_table if 'table' in table else _read_fixed)(table)
+        (names,) = (names for names in headers if len(names) == len(columns[0]))
+    except Exception as error:
+        # h5py, pickle and numpy raise various errors for a damaged file.
+        raise InputError(
+            f'{path} is HDF5 but no table of DeepLabCut ({type(error).__name__} '
+            f'{shown(str(error))}), expected one, or a SLEAP project (.slp)'
+        ) from error
+    blank = [''] * (len(index[0]) - 1 if index else 0)
+    header = [
+        [name, *blank, *row] for name, row in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+    cells = ([repr(value) if value == value else '' for value in row] for row in values.tolist())
+    return [*header, *([*place, *row] for place, row in zip(index, cells, strict=True))]
+
+
+def _read_fixed(table: Any) -> tuple[list[Names], list[Names], np.ndarray]:
+    columns, index = _read_axis(table, 'axis0'), _read_axis(table, 'axis1')
+    blocks = []
+    for number in range(int(table.attrs['nblocks'])):
+        values = table[f'block{number}_values']
+        items = _read_axis(table, f'block{number}_items')
+        blocks.append((items, _array(values) if 'transposed' in values.attrs else _array(values).T))
+    return columns, index, _join_blocks(columns, len(index), blocks)
+
+
+def _read_table(table: Any) -> tuple[list[Names], list[Names], np.ndarray]:
+    rows = table['table']
+    ((_, columns),) = _unpickle(table.attrs['non_index_axes'])
+    values = _array(rows)
+    blocks = [
+        (_unpickle(rows.attrs[f'{name}_kind']), values[name])
+        for name in values.dtype.names
+        if name.startswith('values_block_')
+    ]
+    index: list[Names] = [(text,) for text in _texts(values['index'])]
+    return columns, index, _join_blocks(columns, len(index), blocks)
+
+
+def _join_blocks(
+    columns: list[Names], num_rows: int, blocks: Iterable[tuple[list[Names], np.ndarray]]
+) -> np.ndarray:
+    place_of = {column: place for place, column in enumerate(columns)}
+    if num_rows * len(columns) * 8 > MAX_UNZIPPED:
+        raise ValueError('the table is too large')
+    values = np.full((num_rows, len(columns)), np.nan)
+    for items, block in blocks:
+        values[:, [place_of[item] for item in items]] = block
+    return values
+
+
+def _read_axis(table: Any, name: str) -> list[Names]:
+    if f'{name}_nlevels' not in table.attrs:
+        return [(text,) for text in _texts(_array(table[name]))]
+    numbers = range(int(table.attrs[f'{name}_nlevels']))
+    levels = [_texts(_array(table[f'{name}_level{number}'])) for number in numbers]
+    codes = [_array(table[f'{name}_label{number}']).tolist() for number in numbers]
+    return [
+        tuple(level[code] if code >= 0 else '' for level, code in zip(levels, row, strict=True))
+        for row in zip(*codes, strict=True)
+    ]
+
+
+def _array(data: Any) -> np.ndarray:
+    if data.nbytes > MAX_UNZIPPED or len(data) > MAX_FRAME_INDEX or data.dtype.hasobject:
+        raise ValueError(f'{data.name} is too large or no array of numbers or texts')
+    return np.asarray(data[()])
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Unpickler of texts, numbers, lists and dictionaries, which names no code to run."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        raise pickle.UnpicklingError(f'it would call {module_name}.{global_name}')
+
+
+def _unpickle(data: bytes) -> Any:
+    return _Unpickler(io.BytesIO(data)).load()
+
+
+def write_hdf5_rows(path: PathLike, header: Sequence[Sequence[str]], rows: Any) -> None:
+    """Write a table as pandas does in its form 'fixed', atomically.
+
+    Args:
+        path: The file.
+        header: The header's rows of the CSV file: the name, then the values of the columns.
+        rows: (texts of the index, numbers of the columns) of each row.
+    """
+    h5py = importlib.import_module('h5py')
+    names, columns = [row[0] for row in header], [*zip(*(row[1:] for row in header), strict=True)]
+    axes = {'axis0': columns, 'axis1': [place for place, _ in rows], 'block0_items': columns}
+    with atomic_path(path) as temporary, h5py.File(temporary, 'w') as file:
+        table = file.create_group(_KEY)
+        table.attrs.update(
+            pandas_type='frame', encoding='UTF-8', errors='strict', nblocks=1, ndim=2
+        )
+        for axis, labels in axes.items():
+            levels = [None] * 3 if axis == 'axis1' else names
+            table.attrs.update({f'{axis}_variety': 'multi', f'{axis}_nlevels': len(levels)})
+            for number, name in enumerate(levels):
+                texts, codes = np.unique([label[number] for label in labels], return_inverse=True)
+                level = np.char.encode(texts, 'utf-8') if len(texts) else np.empty(0, 'S1')
+                node = table.create_dataset(f'{axis}_level{number}', data=level)
+                node.attrs.update(kind='string', **({} if name is None else {'name': name}))
+                table.create_dataset(f'{axis}_label{number}', data=codes.astype(np.int32))
+        values = np.reshape([numbers for _, numbers in rows], (len(rows), len(columns)))
+        table.create_dataset('block0_values', data=values.astype(float)).attrs['transposed'] = 1

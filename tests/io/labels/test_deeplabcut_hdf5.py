@@ -1,0 +1,264 @@
+"""Need h5py, and pandas with PyTables as DeepLabCut does, else are skipped: `make test-sleap`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
+from stdpose_mm.structures import VideoLabels
+from support.label_samples import content, person, sample, videos
+
+pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+needs_h5py = pytest.mark.skipif(
+    importlib.util.find_spec('h5py') is None, reason='optional, see `make test-sleap`'
+)
+
+SINGLE = ('scorer', 'bodyparts', 'coords')
+SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
+
+
+@pytest.fixture
+def pandas() -> Any:
+    pytest.importorskip('tables', reason='optional, see `make test-sleap`')
+    return pytest.importorskip('pandas', reason='optional, see `make test-sleap`')
+
+
+@pytest.fixture
+def h5py() -> Any:
+    return pytest.importorskip('h5py', reason='optional, see `make test-sleap`')
+
+
+@needs_h5py
+def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(
+    tmp_path: Path, pandas: Any
+):
+    for number, persons in enumerate(([person(0), person(2)], [person(0, 0), person(0, 3)])):
+        labels = sample(persons=tuple(persons))
+        write_labels(labels, tmp_path / f'{number}.csv', 'deeplabcut')
+        write_labels(labels, tmp_path / f'{number}.h5')
+
+        # As deeplabcut.convertcsv2h5 does it, and deeplabcut reads tables without naming them.
+        rows = 3 + number
+        expected = pandas.read_csv(
+            tmp_path / f'{number}.csv', index_col=[0, 1, 2], header=[*range(rows)]
+        )
+        found = pandas.read_hdf(tmp_path / f'{number}.h5')
+
+        assert [*found.columns.names] == [*(SEVERAL if number else SINGLE)]
+        assert [*found.columns] == [*expected.columns]
+        assert [*found.index] == [*expected.index]
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(dtype=float))
+
+
+@needs_h5py
+@pytest.mark.slow
+@given(labels=videos())
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_an_h5_file_holds_what_the_csv_file_holds(
+    tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
+):
+    folder = tmp_path_factory.mktemp('labels')
+    found = []
+    for suffix in ('csv', 'h5'):
+        path = folder / f'labels.{suffix}'
+        write_labels(labels, path, 'deeplabcut' if suffix == 'csv' else 'deeplabcut-h5')
+        found.append(read_all_labels(path))
+
+    csv, h5 = found
+    assert [(v.name, v.skeleton, v.extra) for v in h5] == [
+        (v.name, v.skeleton, v.extra) for v in csv
+    ]
+    assert content([v.persons for v in h5]) == content([v.persons for v in csv])
+    assert content([v.frames for v in h5]) == content([v.frames for v in csv])
+
+
+def table(pandas: Any, names: tuple[str, ...], coords: tuple[str, ...], index: Any) -> Any:
+    """A table of nose and tail, whose cells are 0.5, 1.5, ..., the first joint left out."""
+    columns = [
+        ('ann', *animal, joint, coord)
+        for animal in ([('mouse',), ('rat',)] if names == SEVERAL else [()])
+        for joint in ('nose', 'tail')
+        for coord in coords
+    ]
+    cells = np.arange(len(index) * len(columns)).reshape(len(index), len(columns)) + 0.5
+    cells[0, :2] = np.nan
+    return pandas.DataFrame(cells, index, pandas.MultiIndex.from_tuples(columns, names=names))
+
+
+def labels_index(pandas: Any) -> Any:
+    return pandas.MultiIndex.from_tuples(
+        [('labeled-data', 'clip', f'img{number:04d}.png') for number in (12, 30, 7)]
+    )
+
+
+@needs_h5py
+@pytest.mark.parametrize('names', [SINGLE, SEVERAL], ids=['one animal', 'several'])
+@pytest.mark.parametrize('rows', ['pictures', 'paths', 'windows paths'])
+def test_labels_that_pandas_wrote_are_read(
+    tmp_path: Path, pandas: Any, names: tuple[str, ...], rows: str
+):
+    """Projects before DeepLabCut 2.2 hold the path of a picture as one text."""
+    index = labels_index(pandas)
+    if rows != 'pictures':
+        index = [('/' if rows == 'paths' else '\\').join(place) for place in index]
+    path = tmp_path / 'CollectedData_ann.h5'
+    table(pandas, names, ('x', 'y'), index).to_hdf(path, key='df_with_missing', mode='w')
+
+    assert sniff_format(path) == 'deeplabcut-h5'
+    labels = read_labels(path)
+
+    assert labels.name == 'clip'
+    assert labels.skeleton.keypoint_names == ('nose', 'tail')
+    assert [frame.index for frame in labels.frames] == [7, 12, 30]
+    width = 4 * (2 if names == SEVERAL else 1)
+    (first, *_) = labels[12]
+    assert first.visibility.tolist() == [0, 2]
+    assert first.keypoints[1].tolist() == [2.5, 3.5]
+    assert labels[30][0].keypoints.tolist() == [
+        [width + 0.5, width + 1.5],
+        [width + 2.5, width + 3.5],
+    ]
+    assert {p.source for p in labels.persons} == {'given'}
+    assert labels.track_ids == ((0, 1) if names == SEVERAL else (0,))
+
+
+@needs_h5py
+@pytest.mark.parametrize('names', [SINGLE, SEVERAL], ids=['one animal', 'several'])
+@pytest.mark.parametrize('form', ['table', 'fixed'])
+def test_predictions_that_pandas_wrote_are_estimates(
+    tmp_path: Path, pandas: Any, names: tuple[str, ...], form: str
+):
+    """``analyze_videos`` writes the form 'table', whose columns are pickled."""
+    path = tmp_path / 'mondayann.h5'
+    frame = table(pandas, names, ('x', 'y', 'likelihood'), range(4))
+    (frame / 100).to_hdf(path, key='df_with_missing', mode='w', format=form)
+
+    labels = read_labels(path)
+
+    assert labels.name == 'monday'
+    assert [frame.index for frame in labels.frames] == [0, 1, 2, 3]
+    width = 6 * (2 if names == SEVERAL else 1)
+    first = labels[1][0]
+    assert first.source == 'propagated'
+    cells = (np.arange(6) + width + 0.5) / 100
+    np.testing.assert_array_equal(first.keypoints, cells.reshape(2, 3)[:, :2])
+    np.testing.assert_array_equal(first.scores, cells.reshape(2, 3)[:, 2])
+
+
+@needs_h5py
+def test_columns_of_whole_numbers_keep_their_places(tmp_path: Path, pandas: Any):
+    """pandas stores columns of another type as a block of their own."""
+    frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))
+    frame[('ann', 'tail', 'x')] = [4, 5, 6]
+    frame.to_hdf(tmp_path / 'CollectedData_ann.h5', key='df_with_missing', mode='w')
+
+    labels = read_labels(tmp_path / 'CollectedData_ann.h5')
+    assert labels[7][0].keypoints.tolist() == [[8.5, 9.5], [6, 11.5]]
+
+
+class Call:
+    """What would make a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self._folder),)
+
+
+@needs_h5py
+def test_a_file_runs_no_code(tmp_path: Path, pandas: Any, h5py: Any):
+    path = tmp_path / 'mondayann.h5'
+    table(pandas, SINGLE, ('x', 'y', 'likelihood'), range(4)).to_hdf(
+        path, key='df_with_missing', mode='w', format='table'
+    )
+    with h5py.File(path, 'a') as file:
+        call = pickle.dumps(Call(tmp_path / 'made'), protocol=0)
+        file['df_with_missing'].attrs['non_index_axes'] = np.bytes_(call)
+
+    with pytest.raises(
+        InputError, match=r'no table .* \(UnpicklingError .it would call posix\.mkdir'
+    ):
+        read_labels(path)
+    assert not (tmp_path / 'made').exists()
+
+
+def rename_header(file: Any) -> None:
+    file['df_with_missing'].attrs.update(axis0_nlevels=2, block0_items_nlevels=2)
+
+
+@needs_h5py
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda file: file.pop('df_with_missing'), 'ValueError'),
+        (lambda file: file.create_group('other'), 'ValueError .too many values'),
+        (lambda file: file['df_with_missing'].pop('axis1_label0'), 'KeyError'),
+        (rename_header, 'ValueError'),
+        (lambda file: file['df_with_missing/axis1_label2'].__setitem__(0, 99), 'IndexError'),
+    ],
+    ids=['empty', 'two tables', 'no index', 'another header', 'a code without a text'],
+)
+def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change: Any, words: str):
+    path = tmp_path / 'a.h5'
+    write_labels(sample(), path)
+    with h5py.File(path, 'a') as file:
+        change(file)
+
+    with pytest.raises(
+        InputError,
+        match=rf'a\.h5 is HDF5 but no table of DeepLabCut \({words}.* project \(\.slp\)$',
+    ):
+        read_labels(path)
+
+
+@needs_h5py
+def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, h5py: Any):
+    path = tmp_path / 'a.h5'
+    write_labels(sample(), path)
+    with h5py.File(path, 'a') as file:
+        group = file['df_with_missing']
+        del group['block0_values']
+        values = group.create_dataset('block0_values', (10**8, 12), chunks=(10**5, 12), dtype=float)
+        values.attrs['transposed'] = 1
+    assert path.stat().st_size < 10**6
+
+    with pytest.raises(InputError, match='block0_values is too large'):
+        read_labels(path)
+
+
+@needs_h5py
+def test_the_project_file_lies_beside_it(tmp_path: Path):
+    write_labels(sample(), tmp_path / 'out.h5')
+
+    text = (tmp_path / 'out_config.yaml').read_text()
+    assert 'and the .h5 file beside this\n' in text
+    assert 'as CollectedData_annotator.h5.\n' in text
+    assert 'convertcsv2h5' not in text
+
+
+def test_without_h5py_the_user_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setitem(sys.modules, 'h5py', None)
+    (tmp_path / 'a.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+
+    with pytest.raises(InputError, match=r'a\.h5 needs h5py, .* stdpose-mm\[deeplabcut\]$'):
+        read_labels(tmp_path / 'a.h5')
+    with pytest.raises(InputError, match='writing the format deeplabcut-h5 needs h5py'):
+        write_labels(sample(), tmp_path / 'b.h5')
+    assert [file.name for file in tmp_path.iterdir()] == ['a.h5']
