@@ -46,7 +46,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         video: Video whose labels to convert, if IN holds several.
         labels_size: Size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and
             the pictures are not in the same place.
-        fps: Frames per second of the video, for the times in tidy-csv and trc.
+        fps: Frames per second of the video, for the times in tidy-csv, movement and trc.
         as_given: Turn estimates into labels: joints that score at least MIN_SCORE become given
             labels, the others are left to be propagated.
     """

@@ -32,7 +32,7 @@ _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tm
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
-_LABEL_SUFFIXES = ('.json', '.json.gz', '.xml', '.xml.gz', '.slp', '.csv', '.csv.gz')
+_LABEL_SUFFIXES = ('.json', '.json.gz', '.xml', '.xml.gz', '.slp', '.csv', '.csv.gz', '.h5')
 
 # Matroska and WebM; MPEG; bare H.264; Flash; Ogg; WMV.
 _VIDEO_STARTS = (

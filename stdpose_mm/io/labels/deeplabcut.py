@@ -274,35 +274,28 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
         ['coords', *_LABELS * len(columns)],
     ]
-    if not any(joints_of):
-        del header[1]
+    several = any(joints_of)
+    table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
+    num_header = len(table)
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
-    table: list[tuple[list[str], list[float]]] = []
     for index, people in rows.items():
-        places: list[float] = []
+        cells: list[str] = []
         for name, joint in columns:
             person = people.get(key_of[name]) if name in key_of else None
-            is_there = person is not None and person.labelled[joint]
-            places += person.keypoints[joint].tolist() if person and is_there else [math.nan] * 2
-        if not np.isnan(places).all():
-            table.append((['labeled-data', folder, pictures[index]], places))
-    is_text = Path(path).suffix != '.h5'
-    write_text(project_file(path), _config(labels, scorer, joints_of, is_text))
-    if is_text:
-        _write_csv(path, header, table)
-    else:
-        write_hdf5_rows(path, header, table)
-
-
-def _write_csv(
-    path: PathLike, header: list[list[str]], table: list[tuple[list[str], list[float]]]
-) -> None:
+            if person is not None and person.labelled[joint]:
+                cells += map(repr, person.keypoints[joint].tolist())
+            else:
+                cells += ['', '']
+        if any(cells):
+            table.append(['labeled-data', folder, pictures[index], *cells])
+    suffix = Path(path).suffix
+    write_text(project_file(path), _config(labels, scorer, joints_of, suffix))
+    if suffix == '.h5':
+        write_hdf5_rows(path, table, num_header)
+        return
     text = io.StringIO(newline='')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerows([name, '', '', *values] for name, *values in header)
-    for picture, places in table:
-        writer.writerow([*picture, *('' if math.isnan(v) else repr(v) for v in places)])
+    csv.writer(text, lineterminator='\n').writerows(table)
     write_text(path, text.getvalue())
 
 
@@ -433,15 +426,15 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
 
 
 def _config(
-    labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[int]], is_text: bool
+    labels: VideoLabels, scorer: str, joints_of: Mapping[str, Sequence[int]], suffix: str
 ) -> str:
     """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too.
 
     Args:
         labels: The labels.
-        scorer: Name of the scorer in the CSV file.
+        scorer: Name of the scorer in the table.
         joints_of: Joints of every individual; its name is '' in a project of one animal.
-        is_text: Whether the table is CSV, from which DeepLabCut has to make the other form.
+        suffix: Suffix of the table.
     """
     names = labels.skeleton.keypoint_names
     several = any(joints_of)
@@ -458,14 +451,9 @@ def _config(
     fields['skeleton'] = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
     return (
-        '# These fields belong into the config.yaml of the project, and the '
-        f'{"CSV" if is_text else ".h5"} file beside this\n'
+        '# These fields belong into the config.yaml of the project, and the table beside this\n'
         f'# one into its labeled-data/{PurePosixPath(labels.name).name}/ as '
-        + (
-            f'CollectedData_{scorer}.csv;\n# deeplabcut.convertcsv2h5(config) then makes the .h5 '
-            'file that DeepLabCut trains on.\n'
-            if is_text
-            else f'CollectedData_{scorer}.h5.\n'
-        )
+        f'CollectedData_{scorer}{suffix};\n'
+        '# deeplabcut.convertcsv2h5(config) makes the .h5 file that DeepLabCut trains on of CSV.\n'
         + ''.join(f'{line}\n' for line in lines)
     )

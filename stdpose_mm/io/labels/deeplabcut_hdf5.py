@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ _KEY = 'df_with_missing'
 """Name of the table in DeepLabCut's files."""
 
 Names = tuple[str, ...]
+
+Table = tuple[list[Names], list[Names], list[tuple[list[Names], np.ndarray]]]
+"""Names of columns, texts of the index, and blocks of cells with the columns of each."""
 
 
 def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
@@ -46,8 +49,14 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     try:
         with h5py.File(path) as file:
             (table,) = file.values()
-            columns, index, values = (_read_table if 'table' in table else _read_fixed)(table)
+            columns, index, blocks = (_read_table if 'table' in table else _read_fixed)(table)
         (names,) = (names for names in headers if len(names) == len(columns[0]))
+        place_of = {column: place for place, column in enumerate(columns)}
+        if len(index) * len(columns) * 8 > MAX_UNZIPPED:
+            raise ValueError('the table is too large')
+        cells = np.full((len(index), len(columns)), np.nan)
+        for items, block in blocks:
+            cells[:, [place_of[item] for item in items]] = block
     except Exception as error:
         # h5py, pickle and numpy raise various errors for a damaged file.
         raise InputError(
@@ -58,55 +67,37 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     header = [
         [name, *blank, *row] for name, row in zip(names, zip(*columns, strict=True), strict=True)
     ]
-    cells = ([repr(value) if value == value else '' for value in row] for row in values.tolist())
-    return [*header, *([*place, *row] for place, row in zip(index, cells, strict=True))]
+    texts = (['' if cell != cell else repr(cell) for cell in row] for row in cells.tolist())
+    return [*header, *([*place, *row] for place, row in zip(index, texts, strict=True))]
 
 
-def _read_fixed(table: Any) -> tuple[list[Names], list[Names], np.ndarray]:
-    columns, index = _read_axis(table, 'axis0'), _read_axis(table, 'axis1')
+def _read_fixed(table: Any) -> Table:
     blocks = []
     for number in range(int(table.attrs['nblocks'])):
         values = table[f'block{number}_values']
-        items = _read_axis(table, f'block{number}_items')
-        blocks.append((items, _array(values) if 'transposed' in values.attrs else _array(values).T))
-    return columns, index, _join_blocks(columns, len(index), blocks)
+        block = _array(values) if 'transposed' in values.attrs else _array(values).T
+        blocks.append((_read_axis(table, f'block{number}_items'), block))
+    return _read_axis(table, 'axis0'), _read_axis(table, 'axis1'), blocks
 
 
-def _read_table(table: Any) -> tuple[list[Names], list[Names], np.ndarray]:
+def _read_table(table: Any) -> Table:
     rows = table['table']
     ((_, columns),) = _unpickle(table.attrs['non_index_axes'])
     values = _array(rows)
-    blocks = [
-        (_unpickle(rows.attrs[f'{name}_kind']), values[name])
-        for name in values.dtype.names
-        if name.startswith('values_block_')
-    ]
-    index: list[Names] = [(text,) for text in _texts(values['index'])]
-    return columns, index, _join_blocks(columns, len(index), blocks)
-
-
-def _join_blocks(
-    columns: list[Names], num_rows: int, blocks: Iterable[tuple[list[Names], np.ndarray]]
-) -> np.ndarray:
-    place_of = {column: place for place, column in enumerate(columns)}
-    if num_rows * len(columns) * 8 > MAX_UNZIPPED:
-        raise ValueError('the table is too large')
-    values = np.full((num_rows, len(columns)), np.nan)
-    for items, block in blocks:
-        values[:, [place_of[item] for item in items]] = block
-    return values
+    names = [name for name in rows.dtype.names if name.startswith('values_block_')]
+    blocks = [(_unpickle(rows.attrs[f'{name}_kind']), values[name]) for name in names]
+    return columns, [(text,) for text in _texts(values['index'])], blocks
 
 
 def _read_axis(table: Any, name: str) -> list[Names]:
     if f'{name}_nlevels' not in table.attrs:
         return [(text,) for text in _texts(_array(table[name]))]
-    numbers = range(int(table.attrs[f'{name}_nlevels']))
-    levels = [_texts(_array(table[f'{name}_level{number}'])) for number in numbers]
-    codes = [_array(table[f'{name}_label{number}']).tolist() for number in numbers]
-    return [
-        tuple(level[code] if code >= 0 else '' for level, code in zip(levels, row, strict=True))
-        for row in zip(*codes, strict=True)
-    ]
+    levels = []
+    for number in range(int(table.attrs[f'{name}_nlevels'])):
+        # The code -1 stands for no text.
+        texts = [*_texts(_array(table[f'{name}_level{number}'])), '']
+        levels.append([texts[code] for code in _array(table[f'{name}_label{number}']).tolist()])
+    return [*zip(*levels, strict=True)]
 
 
 def _array(data: Any) -> np.ndarray:
@@ -130,30 +121,38 @@ def _unpickle(data: bytes) -> Any:
     return _Unpickler(io.BytesIO(data)).load()
 
 
-def write_hdf5_rows(path: PathLike, header: Sequence[Sequence[str]], rows: Any) -> None:
+def write_hdf5_rows(path: PathLike, rows: Sequence[Sequence[str]], num_header: int) -> None:
     """Write a table as pandas does in its form 'fixed', atomically.
 
     Args:
         path: The file.
-        header: The header's rows of the CSV file: the name, then the values of the columns.
-        rows: (texts of the index, numbers of the columns) of each row.
+        rows: The rows of the CSV file with the same content, with three columns in front.
+        num_header: How many of them are the header.
     """
     h5py = importlib.import_module('h5py')
-    names, columns = [row[0] for row in header], [*zip(*(row[1:] for row in header), strict=True)]
-    axes = {'axis0': columns, 'axis1': [place for place, _ in rows], 'block0_items': columns}
+    header, body = rows[:num_header], rows[num_header:]
+    columns = [*zip(*(row[3:] for row in header), strict=True)]
+    axes: dict[str, Any] = {
+        'axis0': columns,
+        'axis1': [row[:3] for row in body],
+        'block0_items': columns,
+    }
     with atomic_path(path) as temporary, h5py.File(temporary, 'w') as file:
         table = file.create_group(_KEY)
         table.attrs.update(
             pandas_type='frame', encoding='UTF-8', errors='strict', nblocks=1, ndim=2
         )
         for axis, labels in axes.items():
-            levels = [None] * 3 if axis == 'axis1' else names
-            table.attrs.update({f'{axis}_variety': 'multi', f'{axis}_nlevels': len(levels)})
-            for number, name in enumerate(levels):
+            names: list[dict[str, str]] = (
+                [{}] * 3 if axis == 'axis1' else [{'name': row[0]} for row in header]
+            )
+            table.attrs.update({f'{axis}_variety': 'multi', f'{axis}_nlevels': len(names)})
+            for number, name in enumerate(names):
                 texts, codes = np.unique([label[number] for label in labels], return_inverse=True)
                 level = np.char.encode(texts, 'utf-8') if len(texts) else np.empty(0, 'S1')
                 node = table.create_dataset(f'{axis}_level{number}', data=level)
-                node.attrs.update(kind='string', **({} if name is None else {'name': name}))
+                node.attrs.update(kind='string', **name)
                 table.create_dataset(f'{axis}_label{number}', data=codes.astype(np.int32))
-        values = np.reshape([numbers for _, numbers in rows], (len(rows), len(columns)))
-        table.create_dataset('block0_values', data=values.astype(float)).attrs['transposed'] = 1
+        cells = [[float(cell or 'nan') for cell in row[3:]] for row in body]
+        values = np.reshape(cells, (len(body), len(columns))).astype(float)
+        table.create_dataset('block0_values', data=values).attrs['transposed'] = 1

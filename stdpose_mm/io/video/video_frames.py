@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -222,11 +222,11 @@ class VideoFrames(FrameSource):
             kept = [packet for packet in stored if packet.time in place_of]
             keys = {0, *(place_of[packet.time] for packet in kept if packet.is_key)}
             index = FrameIndex(times, sorted(keys))
-            if self._ignores_edits:
-                place_at = {packet.position: place_of[packet.time] for packet in kept}
-                known = [packet for packet in shown if packet.position in place_at]
+            place_at = {packet.position: place_of[packet.time] for packet in kept}
+            known = [packet for packet in shown if packet.position in place_at]
+            if known and self._ignores_edits:
                 index = replace(index, shown=_join_pieces(known, place_at, times))
-            if index.shown != [] and self._ends_agree(index):
+            if known and self._ends_agree(index):
                 return index
         self._ignores_edits = False
         return None
@@ -390,30 +390,28 @@ def _join_pieces(
 ) -> list[tuple[int, int]]:
     """Sort the frames that an edit list shows, so that each of its pieces follows the one before.
 
-    FFmpeg's times of a later piece are some frames off where it does not begin at a key frame.
+    FFmpeg's times of a later piece are some frames off where it does not begin at a key frame: each
+    frame is shown as long here as without the list.
 
     Args:
-        packets: What the list shows, in the order of decoding.
+        packets: What the list shows, in the order of decoding; at least one.
         place_at: Position in the file -> place in the file without the list.
         times: Time at each of these places.
     """
-    pieces: list[list[tuple[int, int]]] = []
-    delay = position = None
+    pieces: list[list[int]] = []
+    before = None
     for packet in packets:
         place = place_at[packet.position]
-        if packet.time - times[place] != delay or packet.position <= position:
+        delay = packet.time - times[place]
+        if before is None or delay != before[0] or packet.position <= before[1]:
             pieces.append([])
-        pieces[-1].append((packet.time, place))
-        delay, position = packet.time - times[place], packet.position
-    shown: list[tuple[int, int]] = []
-    for piece in map(sorted, pieces):
-        shift = 0
-        if shown:
-            last, place = shown[-1]
-            after = min(place + 1, len(times) - 1)
-            shift = last + times[after] - times[after - 1] - piece[0][0]
-        shown += [(time + shift, place) for time, place in piece]
-    return shown
+        pieces[-1].append(place)
+        before = delay, packet.position
+    places = [place for piece in pieces for place in sorted(piece)]
+    spans = [b - a for a, b in pairwise(times)] or [0]
+    lasting = [spans[min(place, len(spans) - 1)] for place in places[:-1]]
+    start = packets[0].time + times[places[0]] - times[place_at[packets[0].position]]
+    return [*zip(accumulate(lasting, initial=start), places, strict=True)]
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:

@@ -246,9 +246,7 @@ def test_the_project_file_lies_beside_it(tmp_path: Path):
     write_labels(sample(), tmp_path / 'out.h5')
 
     text = (tmp_path / 'out_config.yaml').read_text()
-    assert 'and the .h5 file beside this\n' in text
-    assert 'as CollectedData_annotator.h5.\n' in text
-    assert 'convertcsv2h5' not in text
+    assert 'labeled-data/clip/ as CollectedData_annotator.h5;\n' in text
 
 
 def test_without_h5py_the_user_is_told_what_to_install(
