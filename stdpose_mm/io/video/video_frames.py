@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,9 @@ frames of a higher temporal layer may depend on such a frame."""
 
 _MAX_LEADING = 64
 """Maximum number of frames that the decoder may output before the key frame after a seek."""
+
+_MAX_REORDERED = 16
+"""Maximum number of frames that a decoder holds back to output them in order."""
 
 _CACHED_BYTES = 64 * 2**20
 
@@ -211,12 +214,16 @@ class VideoFrames(FrameSource):
         """Index frames by the container's own times; None if they do not identify the frames."""
         shown, self._ignores_edits = self._read_packets()
         stored = self._read_packets()[0] if self._ignores_edits else shown
+        times = sorted({packet.time for packet in stored if packet.time is not None})
         container, stream = self._open()
         with container:
-            first = next((frame.pts for frame in read_frames(container, stream)), None)
-        times = sorted({packet.time for packet in stored if packet.time is not None})
-        if first in times and len(times) == len(stored):
+            decoded = map(_time, read_frames(container, stream))
+            first = next(decoded, -1)
+            is_known = first in times and len(times) == len(stored)
             # Frames before the first one that is decoded refer to frames that were cut off.
+            if is_known and first != times[0]:
+                is_known = all(time > first for time in islice(decoded, _MAX_REORDERED))
+        if is_known:
             times = times[times.index(first) :]
             place_of = {time: place for place, time in enumerate(times)}
             kept = [packet for packet in stored if packet.time in place_of]
