@@ -454,6 +454,6 @@ def _config(
         '# These fields belong into the config.yaml of the project, and the table beside this\n'
         f'# one into its labeled-data/{PurePosixPath(labels.name).name}/ as '
         f'CollectedData_{scorer}{suffix};\n'
-        '# deeplabcut.convertcsv2h5(config) makes the .h5 file that DeepLabCut trains on of CSV.\n'
+        '# deeplabcut.convertcsv2h5(config) turns CSV into the .h5 that DeepLabCut trains on.\n'
         + ''.join(f'{line}\n' for line in lines)
     )
