@@ -64,9 +64,8 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
             f'{shown(str(error))}), expected one, or a SLEAP project (.slp)'
         ) from error
     blank = [''] * (len(index[0]) - 1 if index else 0)
-    header = [
-        [name, *blank, *row] for name, row in zip(names, zip(*columns, strict=True), strict=True)
-    ]
+    named = zip(names, zip(*columns, strict=True), strict=True)
+    header = [[name, *blank, *row] for name, row in named]
     texts = (['' if cell != cell else repr(cell) for cell in row] for row in cells.tolist())
     return [*header, *([*place, *row] for place, row in zip(index, texts, strict=True))]
 
@@ -131,27 +130,18 @@ def write_hdf5_rows(path: PathLike, rows: Sequence[Sequence[str]], num_header: i
     """
     h5py = importlib.import_module('h5py')
     header, body = rows[:num_header], rows[num_header:]
-    columns = [*zip(*(row[3:] for row in header), strict=True)]
-    axes: dict[str, Any] = {
-        'axis0': columns,
-        'axis1': [row[:3] for row in body],
-        'block0_items': columns,
-    }
+    names, columns = [row[0] for row in header], [*zip(*(row[3:] for row in header), strict=True)]
+    axes = [('axis0', names, columns), ('block0_items', names, columns), ('axis1', [''] * 3, body)]
     with atomic_path(path) as temporary, h5py.File(temporary, 'w') as file:
         table = file.create_group(_KEY)
-        table.attrs.update(
-            pandas_type='frame', encoding='UTF-8', errors='strict', nblocks=1, ndim=2
-        )
-        for axis, labels in axes.items():
-            names: list[dict[str, str]] = (
-                [{}] * 3 if axis == 'axis1' else [{'name': row[0]} for row in header]
-            )
-            table.attrs.update({f'{axis}_variety': 'multi', f'{axis}_nlevels': len(names)})
-            for number, name in enumerate(names):
+        table.attrs.update(pandas_type='frame', encoding='UTF-8', nblocks=1, ndim=2)
+        for axis, levels, labels in axes:
+            table.attrs.update({f'{axis}_variety': 'multi', f'{axis}_nlevels': len(levels)})
+            for number, name in enumerate(levels):
                 texts, codes = np.unique([label[number] for label in labels], return_inverse=True)
                 level = np.char.encode(texts, 'utf-8') if len(texts) else np.empty(0, 'S1')
                 node = table.create_dataset(f'{axis}_level{number}', data=level)
-                node.attrs.update(kind='string', **name)
+                node.attrs.update({'kind': 'string', **({'name': name} if name else {})})
                 table.create_dataset(f'{axis}_label{number}', data=codes.astype(np.int32))
         cells = [[float(cell or 'nan') for cell in row[3:]] for row in body]
         values = np.reshape(cells, (len(body), len(columns))).astype(float)
