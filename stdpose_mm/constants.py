@@ -41,7 +41,7 @@ class LabelFormat(NamedTuple):
     """A format of label files.
 
     Args:
-        suffixes: Suffixes of a written file, the usual one first.
+        suffixes: Suffixes of a written file, the usual one first, or the end of a folder's name.
         reads, writes: Whether this package reads, or writes, the format.
         folder: Whether a folder with one file per picture is read as one set.
         times: Whether a written file holds the time of every frame.

@@ -234,7 +234,8 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
     written: MutableMapping[str, Mapping[str, Any]] = {}
     if cache_folder is not None:
         written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
-    before = after = path_fingerprint(path)
+    is_empty = path.is_dir() and not os.listdir(path)
+    before = after = '' if is_empty else path_fingerprint(path)
     copy = None
     if before and before not in written:
         copy = _free_name(Path(os.path.realpath(path)))

@@ -62,6 +62,8 @@ def test_the_same_command_replaces_what_it_wrote_and_keeps_what_was_edited(run, 
     before = (out / NAMES[2]).read_text()
     assert command(out)[0] == 0
     assert files_of(data) == ['a_json', 'labels', 'videos']
+    (data / 'empty_json').mkdir()
+    assert 'was there before' not in command(data / 'empty_json')[1]
 
     (out / NAMES[2]).write_text('{"people": []}')
     code, said, _ = command(out)
