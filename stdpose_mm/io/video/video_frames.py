@@ -214,29 +214,13 @@ class VideoFrames(FrameSource):
         """Index frames by the container's own times; None if they do not identify the frames."""
         shown, self._ignores_edits = self._read_packets()
         stored = self._read_packets()[0] if self._ignores_edits else shown
-        times = sorted({packet.time for packet in stored if packet.time is not None})
-        container, stream = self._open()
-        with container:
-            decoded = map(_time, read_frames(container, stream))
-            first = next(decoded, -1)
-            is_known = first in times and len(times) == len(stored)
-            # Frames before the first one that is decoded refer to frames that were cut off.
-            if is_known and first != times[0]:
-                is_known = all(time > first for time in islice(decoded, _MAX_REORDERED))
-        if is_known:
-            times = times[times.index(first) :]
-            place_of = {time: place for place, time in enumerate(times)}
-            kept = [packet for packet in stored if packet.time in place_of]
-            keys = {0, *(place_of[packet.time] for packet in kept if packet.is_key)}
-            index = FrameIndex(times, sorted(keys))
-            place_at = {packet.position: place_of[packet.time] for packet in kept}
-            known = [packet for packet in shown if packet.position in place_at]
-            if known and self._ignores_edits:
-                index = replace(index, shown=_join_pieces(known, place_at, times))
-            if known and self._ends_agree(index):
-                return index
-        self._ignores_edits = False
-        return None
+        index = self._index_decodable(stored)
+        if index is not None and self._ignores_edits:
+            pieces = _join_pieces(index.times, stored, shown)
+            index = replace(index, shown=pieces) if pieces else None
+        if index is None:
+            self._ignores_edits = False
+        return index
 
     def _read_packets(self) -> tuple[list[_Packet], bool]:
         """List the packets of shown frames, and tell whether an edit list leaves out or moves some.
@@ -261,23 +245,35 @@ class VideoFrames(FrameSource):
             is_moved = any(a >= b for a, b in pairwise(listed))
             return packets, is_moved or 0 < len(listed) != stream.frames
 
-    def _ends_agree(self, index: FrameIndex) -> bool:
-        """Check that the frames from the last key frame on decode as indexed.
+    def _index_decodable(self, packets: list[_Packet]) -> FrameIndex | None:
+        """Index frames from the first that decodes on, if those from the last key frame on agree.
 
-        Undecodable frames are usually at the ends, where the video was cut. Damage between frames
-        that decode is ignored here: frames keep their indices, and reading a damaged frame raises.
+        Undecodable frames are usually at the ends, where the video was cut: the first ones refer to
+        frames that are not there. Damage between frames that decode is ignored here: frames keep
+        their indices, and reading a damaged frame raises.
         """
+        times = sorted({packet.time for packet in packets if packet.time is not None})
         container, stream = self._open()
         with container:
-            start = index.times[index.keys[-1]]
+            decoded = map(_time, read_frames(container, stream))
+            first = next(decoded, -1)
+            if first not in times or len(times) < len(packets):
+                return None
+            if first != times[0] and min(islice(decoded, _MAX_REORDERED), default=first) < first:
+                return None
+            times = times[times.index(first) :]
+            place_of = {time: place for place, time in enumerate(times)}
+            places = (place_of.get(packet.time, 0) for packet in packets if packet.is_key)
+            index = FrameIndex(times, sorted({0, *places}))
+            start = times[index.keys[-1]]
             container.seek(start, stream=stream)
             damaged: list[int] = []
             tail = [_time(frame) for frame in read_frames(container, stream, damaged)]
         found = [time for time in tail if time >= start]
-        expected = index.times[index.keys[-1] :]
+        expected = times[index.keys[-1] :]
         if damaged and found and found[-1] == expected[-1]:
-            return set(found) <= set(expected)
-        return found == expected
+            return index if set(found) <= set(expected) else None
+        return index if found == expected else None
 
     def _index_from_frames(self) -> FrameIndex:
         container, stream = self._open()
@@ -393,7 +389,7 @@ class VideoFrames(FrameSource):
 
 
 def _join_pieces(
-    packets: list[_Packet], place_at: dict[int, int], times: list[int]
+    times: list[int], stored: list[_Packet], shown: list[_Packet]
 ) -> list[tuple[int, int]]:
     """Sort the frames that an edit list shows, so that each of its pieces follows the one before.
 
@@ -401,24 +397,30 @@ def _join_pieces(
     frame is shown as long here as without the list.
 
     Args:
-        packets: What the list shows, in the order of decoding; at least one.
-        place_at: Position in the file -> place in the file without the list.
-        times: Time at each of these places.
+        times: Times of the frames without the list that can be decoded.
+        stored: The packets without the list.
+        shown: The packets of the list, in the order of decoding.
+
+    Returns:
+        The time and the place in ``times`` of each frame.
     """
-    pieces: list[list[int]] = []
+    place_of = {time: place for place, time in enumerate(times)}
+    place_at = {p.position: place_of[p.time] for p in stored if p.time in place_of}
+    packets = [packet for packet in shown if packet.position in place_at]
+    pieces: list[list[tuple[int, int]]] = []
     before = None
     for packet in packets:
         place = place_at[packet.position]
         delay = packet.time - times[place]
         if before is None or delay != before[0] or packet.position <= before[1]:
             pieces.append([])
-        pieces[-1].append(place)
+        pieces[-1].append((place, packet.time))
         before = delay, packet.position
-    places = [place for piece in pieces for place in sorted(piece)]
+    frames = [frame for piece in pieces for frame in sorted(piece)]
     spans = [b - a for a, b in pairwise(times)] or [0]
-    lasting = [spans[min(place, len(spans) - 1)] for place in places[:-1]]
-    start = packets[0].time + times[places[0]] - times[place_at[packets[0].position]]
-    return [*zip(accumulate(lasting, initial=start), places, strict=True)]
+    lasting = [spans[min(place, len(spans) - 1)] for place, _ in frames]
+    starts = accumulate(lasting, initial=frames[0][1] if frames else 0)
+    return [(start, place) for start, (place, _) in zip(starts, frames, strict=False)]
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:

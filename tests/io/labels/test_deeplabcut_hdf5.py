@@ -227,6 +227,18 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change
 
 
 @needs_h5py
+@pytest.mark.parametrize('keep', [8, 100, 0.5, 0.95])
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, keep: float):
+    path = tmp_path / 'a.h5'
+    write_labels(sample(), path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
+
+    with pytest.raises(InputError, match=r'a\.h5 is HDF5 but no table of DeepLabCut \(OSError'):
+        read_labels(path)
+
+
+@needs_h5py
 def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, h5py: Any):
     path = tmp_path / 'a.h5'
     write_labels(sample(), path)
