@@ -34,7 +34,7 @@ from stdpose_mm.structures import (
 
 from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
-from .poses import posetrack_visibility
+from .poses import leave_out_empty, posetrack_visibility
 
 T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack']
@@ -260,7 +260,9 @@ def read_person(
 ) -> PersonLabel:
     """Read one entry of ``annotations`` as a label on the given frame."""
     count = skeleton.num_keypoints
-    joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
+    joints = np.zeros((count, 3))
+    if annotation.raw('keypoints', []) != []:
+        joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
     flags = joints[:, 2]
     allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
     if not np.isin(flags, allowed).all():
@@ -287,6 +289,14 @@ def read_person(
             extra={**annotation.extra(), **({} if known else {'source': source})},
             keypoint_sources=sources,  # type: ignore[arg-type]
         )
+
+
+def is_statement(annotation: Record, person: PersonLabel) -> bool:
+    """Tell whether an entry places somebody, or says in this package's way that somebody is absent.
+
+    Other tools write entries without a joint and a box for objects that nobody has labelled.
+    """
+    return person.is_located or annotation.peek('source') in SOURCES
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
@@ -365,9 +375,11 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    for annotation in _annotations_of_people(record):
-        key, index = image_of(annotation, place)
-        persons[key].append(_read_person(annotation, index, skeleton))
+    entries = [(one, *image_of(one, place)) for one in _annotations_of_people(record)]
+    read_people = [(one, key, _read_person(one, index, skeleton)) for one, key, index in entries]
+    (kept,) = leave_out_empty(path, [read_people], lambda entry: is_statement(entry[0], entry[2]))
+    for _, key, person in kept:
+        persons[key].append(person)
     ids = [p.extra['id'] for group in persons.values() for p in group if 'id' in p.extra]
     require_distinct(path, 'annotation id', map(shown, ids))
     top = record.extra()

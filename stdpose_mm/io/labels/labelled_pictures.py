@@ -15,6 +15,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from .coco import video_name
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
+from .poses import holds_place, leave_out_empty
 
 MAX_FILES = 10**6
 
@@ -61,8 +62,11 @@ def videos_of_pictures(
         InputError: If a picture appears twice, or labels contradict each other.
     """
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
-    for picture in pictures:
-        folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
+    pictures = list(pictures)
+    located = leave_out_empty(path, (picture.people for picture in pictures), holds_place)
+    for picture, kept in zip(pictures, located, strict=True):
+        folder = PurePosixPath(picture.name).parent
+        folders.setdefault(folder, []).append(replace(picture, people=kept))
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [
         folder.name if folder.name not in ('', '..') else video_name(path) for folder in folders

@@ -6,9 +6,9 @@ empty cell. Readers decide here, and nowhere else, what is a place and what is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .fields import MAX_COORDINATE, errors_of
+from .fields import MAX_COORDINATE, errors_of, note
+
+T = TypeVar('T')
 
 Person = dict[str, Any]
 """Fields of a :class:`PersonLabel` without ``frame_index``, which is not known yet."""
@@ -73,6 +75,28 @@ def holds_a_joint(person: Person) -> bool:
     return bool((person['visibility'] != NOT_LABELLED).any())
 
 
+def holds_place(person: Person) -> bool:
+    """Tell whether there is a joint with a place or a box that is not empty."""
+    box = person.get('bbox')
+    return holds_a_joint(person) or (box is not None and bool((np.asarray(box)[2:] > 0).all()))
+
+
+def leave_out_empty(
+    path: PathLike, groups: Iterable[Sequence[T]], holds: Callable[[T], bool]
+) -> list[list[T]]:
+    """Leave out the entries of each group that hold nothing, with a note that counts them.
+
+    Tools write such entries for objects that nobody has labelled yet, or that were not found.
+    """
+    before = list(groups)
+    after = [list(filter(holds, group)) for group in before]
+    empty = sum(map(len, before)) - sum(map(len, after))
+    if empty:
+        are = 'entry holds' if empty == 1 else 'entries hold'
+        note(f'{path}: {empty} {are} neither a joint nor a box, left out as saying nothing')
+    return after
+
+
 def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
     """Translate PoseTrack's v of joints [K, 3]: an invisible joint with a place is occluded."""
     invisible = np.where((joints != 0).any(axis=1), OCCLUDED, NOT_LABELLED)
@@ -93,12 +117,18 @@ def video_of_frames(
             other.
     """
     ordered = sorted(frames, key=lambda frame: frame[0])
+    groups = leave_out_empty(path, (people for _, people in ordered), holds_place)
+    indices = [index for index, _ in ordered]
     with errors_of(path):
         return VideoLabels(
             name,
             skeleton,
-            tuple(VideoFrame(index) for index, _ in ordered),
-            tuple(PersonLabel(index, **person) for index, people in ordered for person in people),
+            tuple(map(VideoFrame, indices)),
+            tuple(
+                PersonLabel(index, **person)
+                for index, people in zip(indices, groups, strict=True)
+                for person in people
+            ),
             dict(extra or {}),
         )
 

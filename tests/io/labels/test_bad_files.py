@@ -119,7 +119,6 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco', 'annotations.0.image_id', 9, r'annotations\[0\]\.image_id must be .* got 9'),
     ('coco', 'annotations.0.track_id', 1, 'track id 1 appears twice in frame 0'),
     ('coco', 'annotations.0.track_id', 'a', r"track_id must be a whole number, got 'a'"),
-    ('coco', 'annotations.0.keypoints', MISSING, r'annotations\[0\]\.keypoints is missing'),
     ('coco', 'annotations.0.keypoints', [1, 2, 1], 'keypoints must be a list of 6'),
     ('coco', 'annotations.0.keypoints.0', '1', r"keypoints\[0\] must be a number .* got '1'"),
     ('coco', 'annotations.0.keypoints.1', NAN, r'annotations\[0\]\.keypoints\[1\] .* got nan'),

@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,6 +183,57 @@ def test_images_without_folder_belong_to_the_video_of_the_files_name(tmp_path: P
     path = write_images(tmp_path / 'clip.json', [{'id': 1, 'file_name': 'frame_000007.PNG'}])
 
     assert [labels.name for labels in read_all_labels(path, 'coco')] == ['clip']
+
+
+def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]]]:
+    """The notes about a file with a person on picture 0 and another entry on picture 7, and who is
+    where: (frame, track id)."""
+    images = [{'id': i, 'file_name': f'frame_{i:06}.PNG'} for i in (0, 7)]
+    first = {'id': 1, 'image_id': 0, 'keypoints': [1, 2, 2], 'bbox': [0, 0, 9, 9]}
+    second = {'id': 2, 'image_id': 7, 'attributes': {'track_id': 3}, **fields}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        labels = read_labels(write_images(path, images, [first, second]), 'coco')
+    assert list(labels) == [0, 7]
+    people = [[p.frame_index, p.track_id, p.labelled.sum()] for p in labels.persons]
+    return [str(one.message) for one in caught], people
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        # COCO Annotator leaves the field out for an object that was only created.
+        {'bbox': [0, 0, 0, 0], 'segmentation': [], 'isbbox': False},
+        {'keypoints': None},
+        # CVAT writes both for a skeleton whose points all are outside.
+        {'keypoints': [], 'num_keypoints': 0, 'bbox': [0, 0, 0, 0]},
+        {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0]},
+        {'keypoints': [12.5, 30, 0], 'bbox': [12.5, 30, 0, 0]},
+        {'keypoints': [0, 0, 0], 'bbox': [], 'source': 'manual'},
+    ],
+)
+def test_an_entry_that_holds_nothing_makes_nobody(tmp_path: Path, fields: dict):
+    notes, people = read_second(tmp_path / 'x.json', **fields)
+
+    assert people == [[0, None, 1]]
+    assert notes == [
+        f'{tmp_path}/x.json: 1 entry holds neither a joint nor a box, left out as saying nothing'
+    ]
+
+
+@pytest.mark.parametrize('fields', [{}, {'keypoints': []}, {'keypoints': [0, 0, 0]}])
+def test_a_box_without_joints_stays(tmp_path: Path, fields: dict):
+    assert read_second(tmp_path / 'x.json', bbox=[1, 2, 3, 4], **fields) == (
+        [],
+        [[0, None, 1], [7, 3, 0]],
+    )
+
+
+@pytest.mark.parametrize('source', ['given', 'absent'])
+def test_this_packages_own_word_for_absent_people_stays(tmp_path: Path, source: str):
+    fields = {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0], 'source': source}
+
+    assert read_second(tmp_path / 'x.json', **fields) == ([], [[0, None, 1], [7, 3, 0]])
 
 
 def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):

@@ -45,6 +45,15 @@ def test_joints_are_estimates_with_their_confidence(labels):
     assert second.visibility.tolist() == [0] + [2] * 24
 
 
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_somebody_without_a_joint_is_nobody(tmp_path: Path):
+    people = openpose_person(5, 6, 0.5, 0, 0, 0), openpose_person(*[0] * 6)
+    path = write_json(tmp_path / 'a_keypoints.json', openpose(*people))
+
+    with pytest.warns(InputWarning, match='1 entry holds neither a joint nor a box'):
+        assert len(read_labels(path).persons) == 1
+
+
 def test_a_file_alone_and_the_older_field(tmp_path: Path):
     person = {'pose_keypoints': [float(n) for n in range(2, 56)]}
     path = write_json(tmp_path / 'a_keypoints.json', {'version': 0.1, 'people': [person]})
