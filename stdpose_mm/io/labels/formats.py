@@ -28,7 +28,7 @@ from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
 from .openpose import is_openpose, parse_openpose
-from .poses import require_readable
+from .poses import note_corner, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
@@ -143,7 +143,9 @@ def read_all_labels(
         found = form.parse(path, documents if data is None else [(Path(path), data)])
     else:
         found = form.parse(path, read_json(path) if data is None else data)
-    return [found] if isinstance(found, VideoLabels) else found
+    videos = [found] if isinstance(found, VideoLabels) else found
+    note_corner(path, videos)
+    return videos
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:

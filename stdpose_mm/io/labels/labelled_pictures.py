@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
@@ -15,7 +14,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from .coco import video_name
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
-from .poses import holds_place, leave_out_empty
+from .poses import Person, located_people
 
 MAX_FILES = 10**6
 
@@ -34,7 +33,7 @@ class LabelledPicture:
     """
 
     name: str
-    people: Sequence[dict[str, Any]]
+    people: Sequence[Person]
     size: tuple[int, int] | None = None
     is_labeled: bool | None = None
     where: str = ''
@@ -63,7 +62,7 @@ def videos_of_pictures(
     """
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
     pictures = list(pictures)
-    located = leave_out_empty(path, (picture.people for picture in pictures), holds_place)
+    located = located_people(path, (picture.people for picture in pictures))
     for picture, kept in zip(pictures, located, strict=True):
         folder = PurePosixPath(picture.name).parent
         folders.setdefault(folder, []).append(replace(picture, people=kept))

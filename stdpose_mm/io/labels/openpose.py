@@ -13,7 +13,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, VideoLabels
 
 from .fields import Record
 from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
@@ -71,6 +71,6 @@ def _person(person: Record) -> Person:
     return estimated_person(
         joints[:, :2],
         joints[:, 2],
-        located=joints[:, 2] > 0,
+        visibility=np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED),
         track_id=int(ids[0]) if len(ids) and ids[0] >= 0 else None,
     )

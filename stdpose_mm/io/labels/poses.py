@@ -23,6 +23,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.text import counted, listed
 
 from .fields import MAX_COORDINATE, errors_of, note
 
@@ -32,30 +33,17 @@ Person = dict[str, Any]
 """Fields of a :class:`PersonLabel` without ``frame_index``, which is not known yet."""
 
 
-def estimated_person(
-    keypoints: np.ndarray,
-    scores: np.ndarray | None,
-    located: np.ndarray | None = None,
-    **fields: Any,
-) -> Person:
+def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields: Any) -> Person:
     """Make a person that a network has estimated; all joints are 'propagated'.
 
     Args:
         keypoints: [K, 2] pixels.
         scores: [K]; None if unknown.
-        located: [K] bool: the joints that were found; by default all but those that are 0, 0 with
-            the score 0.
-        fields: Further fields.
+        fields: Further fields, such as a ``visibility`` [K] where the file tells it.
     """
-    if located is None:
-        located = (keypoints != 0).any(axis=1) | (0 if scores is None else scores != 0)
-    return {
-        'keypoints': keypoints,
-        'visibility': np.where(located, VISIBLE, NOT_LABELLED),
-        'scores': scores,
-        'source': 'propagated',
-        **fields,
-    }
+    visibility = np.full(len(keypoints), VISIBLE)
+    person = {'keypoints': keypoints, 'visibility': visibility, 'scores': scores}
+    return {**person, 'source': 'propagated', **fields}
 
 
 def person_of_joints(
@@ -75,7 +63,31 @@ def holds_a_joint(person: Person) -> bool:
     return bool((person['visibility'] != NOT_LABELLED).any())
 
 
-def holds_place(person: Person) -> bool:
+def found_joints(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Tell which joints [K] of an estimate have a place.
+
+    Networks write one for every joint: (0, 0) (OpenPose, YOLO, with whatever score) or (-1, -1)
+    (DeepLabCut) for those that were not found, or a corner of the person's box with a score below 0
+    (MMPose, for an empty heatmap).
+    """
+    is_placeholder = (keypoints == 0).all(axis=1) | (keypoints == -1).all(axis=1)
+    return ~is_placeholder & ~(scores < 0)
+
+
+def located_people(path: PathLike, groups: Iterable[Sequence[Person]]) -> list[list[Person]]:
+    """Take the places of joints that were not found from estimates; leave out who has no place."""
+    return leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
+
+
+def _only_found(person: Person) -> Person:
+    if person.get('source') != 'propagated' or person.get('scores') is None:
+        # Labels of this package, too, may be in formats without scores.
+        return person
+    found = found_joints(np.asarray(person['keypoints']), np.asarray(person['scores']))
+    return {**person, 'visibility': np.where(found, person['visibility'], NOT_LABELLED)}
+
+
+def _holds_place(person: Person) -> bool:
     """Tell whether there is a joint with a place or a box that is not empty."""
     box = person.get('bbox')
     return holds_a_joint(person) or (box is not None and bool((np.asarray(box)[2:] > 0).all()))
@@ -95,6 +107,23 @@ def leave_out_empty(
         are = 'entry holds' if empty == 1 else 'entries hold'
         note(f'{path}: {empty} {are} neither a joint nor a box, left out as saying nothing')
     return after
+
+
+def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
+    """Note how many joints a person has given at (0, 0): a place, but also a usual placeholder."""
+    names = [
+        labels.skeleton.keypoint_names[joint]
+        for labels in videos
+        for person in labels.persons
+        if person.source == 'given'
+        for joint in np.flatnonzero(person.labelled & ~person.keypoints.any(axis=1) & person.given)
+    ]
+    if names:
+        note(
+            f'{path}: {counted(len(names), "joint")} ({listed([*dict.fromkeys(names)], 5)}) '
+            f'{"is" if len(names) == 1 else "are"} labelled at (0, 0), the corner of the picture, '
+            'and taken so: give v = 0 to what was not labelled'
+        )
 
 
 def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
@@ -117,7 +146,7 @@ def video_of_frames(
             other.
     """
     ordered = sorted(frames, key=lambda frame: frame[0])
-    groups = leave_out_empty(path, (people for _, people in ordered), holds_place)
+    groups = located_people(path, (people for _, people in ordered))
     indices = [index for index, _ in ordered]
     with errors_of(path):
         return VideoLabels(

@@ -329,13 +329,13 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     if layout.has_id:
         fields['track_id'] = int(line.joints[-1])
     # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
-    located = (points > 0).any(axis=1)
+    located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
     if not layout.is_prediction:
-        flags = joints[:, 2] if layout.dimensions == 3 else np.where(located, VISIBLE, NOT_LABELLED)
+        flags = joints[:, 2] if layout.dimensions == 3 else located
         return {'keypoints': points * size, 'visibility': flags, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(
             f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
         )
-    return estimated_person(points * size, scores, located, **fields)
+    return estimated_person(points * size, scores, visibility=located, **fields)

@@ -37,15 +37,6 @@ def test_results_are_estimates(tmp_path: Path):
     assert first.bbox.tolist() == [1, 2, 30, 40]
 
 
-def test_a_joint_is_there_unless_all_of_it_is_zero(tmp_path: Path):
-    found = [result(4, keypoints=[3, 4, 0, 0, 0, 0.5, 0, 0, 0])]
-    path = write_json(tmp_path / 'out.keypoints.json', found)
-
-    with pytest.warns(InputWarning):
-        labels = read_labels(path)
-    assert labels.persons[0].visibility.tolist() == [2, 2, 0]
-
-
 def test_names_of_pictures_are_frames_by_folder(tmp_path: Path):
     """As AlphaPose writes them."""
     found = [result(f'{folder}/0007.jpg') for folder in 'ab']
