@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
@@ -43,7 +44,7 @@ def videos_of_pictures(
     path: PathLike,
     pictures: Iterable[LabelledPicture],
     skeleton: Skeleton,
-    first_number: int | None = None,
+    **numbers: Any,
 ) -> list[VideoLabels]:
     """Make one video of the pictures of each folder.
 
@@ -52,7 +53,7 @@ def videos_of_pictures(
             one.
         pictures: Pictures of the same skeleton.
         skeleton: The joints.
-        first_number: Number of a video's first frame in the names, if the format tells.
+        numbers: What the format tells of the numbers in the names, see :func:`frame_indices`.
 
     Returns:
         Videos named after the folders in the pictures' names, frames ascending.
@@ -76,7 +77,7 @@ def videos_of_pictures(
     file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
     videos = []
     for name, group in zip(names, folders.values(), strict=True):
-        indices, numbering = frame_indices(file, [p.name for p in group], first_number=first_number)
+        indices, numbering = frame_indices(file, [p.name for p in group], **numbers)
         frames, persons = [], []
         for index, picture in sorted(zip(indices, group, strict=True), key=lambda pair: pair[0]):
             width, height = picture.size or (None, None)

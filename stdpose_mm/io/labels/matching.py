@@ -252,7 +252,8 @@ class _Matching:
         return {index: index - first_number for index in self.labels}
 
     def _find_first_number(self) -> int:
-        """Find the first frame's number in the names: stated, by the video's length or its frames.
+        """Find the first frame's number in the names: stated, by the video's length or its frames,
+        or as the tool usually writes it.
 
         Raises:
             InputError: If the numbers may be digits of seconds, contradict the file, or may begin
@@ -283,6 +284,8 @@ class _Matching:
             shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
             if shift is not None:
                 return -shift
+        if numbering.usual_first is not None:
+            return numbering.usual_first
         raise InputError(
             f'{numbering.text} {self.pictures} do not tell whether the first frame of {self.video} '
             f'has number 0 or 1, give {number} 0 (CVAT, OpenCV) or {number} 1 (FFmpeg), or the '

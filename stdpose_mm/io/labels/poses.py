@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted, listed
 
-from .fields import MAX_COORDINATE, errors_of, note
+from .fields import MAX_COORDINATE, Record, errors_of, note
 
 T = TypeVar('T')
 
@@ -44,6 +44,18 @@ def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields:
     visibility = np.full(len(keypoints), VISIBLE)
     person = {'keypoints': keypoints, 'visibility': visibility, 'scores': scores}
     return {**person, 'source': 'propagated', **fields}
+
+
+def read_identity(person: Record, name: str) -> int | None:
+    """Read the identity that a tracker gave a person; None for a number below 0.
+
+    Trackers of merged detections write lists of numbers, of which the first counts.
+    """
+    value = person.raw(name, -1)
+    while isinstance(value, list):
+        value = value[0] if value else -1
+    number: int = Record(person.file, person.where, {name: value}).integer(name)
+    return number if number >= 0 else None
 
 
 def person_of_joints(

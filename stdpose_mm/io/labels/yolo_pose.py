@@ -8,6 +8,7 @@ masks only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ _BOX = 4
 _OF_COCO = (17, 3)
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 """EXIF tag of the orientation, and its values that swap width and height."""
+
+_OF_VIDEO = re.compile('_[1-9][0-9]*$')
+"""End of the names that Ultralytics gives the frames of a video, counted from 1."""
 
 _MAX_NESTING = 32
 """Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
@@ -112,7 +116,12 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     lines = {file: _read_lines(file) for file in files}
     layout = _find_layout(path, config, [line for group in lines.values() for line in group])
     pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
-    return videos_of_pictures(path, pictures, layout.skeleton)
+    is_video = layout.is_prediction and all(_OF_VIDEO.search(one.name) for one in pictures)
+    return videos_of_pictures(
+        *(path, pictures, layout.skeleton),
+        usual_first=1 if is_video else None,
+        is_sparse=layout.is_prediction,
+    )
 
 
 def _may_be_label(file: Path) -> bool:
