@@ -67,7 +67,7 @@ LABEL_FORMATS = {
     'sleap': LabelFormat(('.slp',)),
     'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
     'deeplabcut': LabelFormat(('.csv',)),
-    'lightning-pose': LabelFormat(('.csv',), writes=False),
+    'lightning-pose': LabelFormat(('.csv',)),
     'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
     'labelme': LabelFormat(('.json',), writes=False, folder=True),
     'label-studio': LabelFormat(('.json',), writes=False),

@@ -160,11 +160,15 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
 
     path, source = options.input, options.source
     if not several:
-        size, loaded = options.labels_size, options.loaded_into_cvat
+        how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
         if target == MANY_VIDEOS_FORMAT and options.video is None:
-            return read_all_labels(path, source, size=size, loaded_into_cvat=loaded)
-        return [read_labels(path, source, options.video, size=size, loaded_into_cvat=loaded)]
-    videos = [labels for file in find_label_files(path) for labels in read_all_labels(file, source)]
+            return read_all_labels(path, source, *how)
+        return [read_labels(path, source, options.video, *how)]
+    videos = [
+        labels
+        for file in find_label_files(path)
+        for labels in read_all_labels(file, source, visible_as_1=options.visible_as_1)
+    ]
     for name, count in Counter(labels.name for labels in videos).items():
         if count > 1:
             raise InputError(f'{path} holds {count} videos named {name!r}, expected each name once')

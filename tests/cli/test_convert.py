@@ -67,6 +67,24 @@ def test_a_size_for_labels_in_pixels_is_refused(
     assert not out.exists()
 
 
+@pytest.mark.parametrize('several', [False, True])
+def test_a_v_of_1_may_be_said_to_be_visible(run, tmp_path: Path, several: bool):
+    document = {
+        'images': [{'id': 1, 'file_name': 'clip/000000.jpg'}],
+        'annotations': [{'id': 1, 'image_id': 1, 'keypoints': [5, 6, 1]}],
+        'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
+    }
+    given = write_json(tmp_path / 'labels' / 'clip.json', document)
+    out = tmp_path / 'out.json'
+    told = run(given.parent if several else given, out, '--to', 'coco')[2]
+    assert '--visible-as-1' in told[0]
+    assert read_labels(out, 'coco').persons[0].visibility.tolist() == [1]
+
+    told = run(given.parent if several else given, out, '--to', 'coco', '--visible-as-1')[2]
+    assert not any('visible-as-1' in line for line in told)
+    assert read_labels(out, 'coco').persons[0].visibility.tolist() == [2]
+
+
 def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
     out = tmp_path / 'out.csv'
     assert run(estimates, out, '--to', 'tidy-csv', '--fps', '50')[0] == 0

@@ -37,8 +37,9 @@ from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 from .poses import leave_out_empty, posetrack_visibility
 
 T = TypeVar('T')
-Visibility = Literal['coco', 'posetrack']
-"""``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
+Visibility = Literal['coco', 'posetrack', 'binary']
+"""``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled.
+``binary``: v is 0 or 1, and 1 is a visible joint."""
 
 MAX_SECONDS = 10**7
 """A larger ``timestamp`` counts from 1970, not from the start of the video."""
@@ -280,7 +281,11 @@ def read_person(
         return PersonLabel(
             frame_index=frame_index,
             keypoints=joints[:, :2],
-            visibility=flags if visibility == 'coco' else posetrack_visibility(joints),
+            visibility=(
+                posetrack_visibility(joints)
+                if visibility == 'posetrack'
+                else flags * (VISIBLE if visibility == 'binary' else 1)
+            ),
             track_id=annotation.integer('track_id', None),
             scores=scores,
             bbox=annotation.box('bbox'),
@@ -345,16 +350,18 @@ def fields_of(items: Any) -> set[str]:
     return {name for item in items[:100] if isinstance(item, dict) for name in item}
 
 
-def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
+def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
-    ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without
+    ``file_name`` names the same folder. ``v`` is 0, 1 or 2; where it is 0 or 1 in the whole file, a
+    note says that no joint counts as visible. Annotations of categories without
     joints and those of crowds (``iscrowd``) are left out with a warning.
 
     Args:
         path: The label file, for names and messages.
         data: Its parsed JSON.
+        visible_as_1: Whether v is 0 or 1, and 1 is a visible joint.
 
     Returns:
         One entry per video, in the order of their first images. For frame indices see
@@ -375,9 +382,15 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    entries = [(one, *image_of(one, place)) for one in _annotations_of_people(record)]
-    read_people = [(one, key, _read_person(one, index, skeleton)) for one, key, index in entries]
-    (kept,) = leave_out_empty(path, [read_people], lambda entry: is_statement(entry[0], entry[2]))
+    annotations = _annotations_of_people(record)
+    visibility: Visibility = 'binary' if visible_as_1 else 'coco'
+    entries = []
+    for annotation in annotations:
+        key, index = image_of(annotation, place)
+        entries.append((annotation, key, _read_person(annotation, index, skeleton, visibility)))
+    if not visible_as_1 and find_visibility(annotations) == 'posetrack':
+        _warn_of_binary_visibility(path, [person for *_, person in entries])
+    (kept,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
     for _, key, person in kept:
         persons[key].append(person)
     ids = [p.extra['id'] for group in persons.values() for p in group if 'id' in p.extra]
@@ -402,8 +415,20 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         ]
 
 
-def _read_person(annotation: Record, frame_index: int, skeleton: Skeleton) -> PersonLabel:
-    person = read_person(annotation, frame_index, skeleton, 'coco')
+def _warn_of_binary_visibility(path: PathLike, persons: Sequence[PersonLabel]) -> None:
+    """Note that a file without a v of 2 may mean something else by 1 than COCO does."""
+    joints = sum(int(person.labelled.sum()) for person in persons)
+    if joints:
+        note(
+            f'{path}: v is 0 or 1 in the whole file, so that all {joints} joints count as '
+            'occluded, as in COCO; give --visible-as-1 if 1 stands for visible joints, too'
+        )
+
+
+def _read_person(
+    annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
+) -> PersonLabel:
+    person = read_person(annotation, frame_index, skeleton, visibility)
     attributes = annotation.peek('attributes')
     if person.track_id is None and isinstance(attributes, dict):
         # CVAT's COCO export has the track id there.

@@ -2,13 +2,14 @@
 
 Labels made by hand are ``CollectedData_<scorer>.csv``, with a picture a row; predictions have a
 column ``likelihood`` beside x and y, and a frame a row. Either is of one animal or, with a fourth
-header row, of several.
+header row, of several. Labels that began as predictions may have kept the column; since version 2.4
+labels of Lightning Pose may have ``visible`` there, COCO's v.
 
 Read and written with the standard library: sleap-io, which reads these files too, leaves out every
 frame whose picture is not on the disk, numbers frames by their place among those, and sorts the
 joints by name; movement needs pandas, and reads predictions only.
 
-DeepLabCut leaves out joints that cannot be seen, so all labelled joints are visible.
+DeepLabCut leaves out joints that cannot be seen, so all its labelled joints are visible.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,15 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+)
+from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
@@ -40,7 +49,8 @@ from .poses import Person, video_of_frames
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
-_LABELS, _PREDICTIONS = ['x', 'y'], ['x', 'y', 'likelihood']
+_LABELS = ['x', 'y']
+_PREDICTIONS, _VISIBLE = [*_LABELS, 'likelihood'], [*_LABELS, 'visible']
 
 OWN_SCORER = 'stdpose'
 """Scorer in files that this package wrote from labels that are not all given."""
@@ -66,6 +76,7 @@ class _Layout:
         skeleton: The joints of all individuals, in the order of their first columns.
         individuals: For every individual, its joints and their positions among those in the file.
         kinds: Columns of each joint.
+        is_prediction: Whether a network made the file, as its name or else its columns tell.
     """
 
     scorer: str
@@ -74,10 +85,7 @@ class _Layout:
     skeleton: Skeleton
     individuals: dict[str, tuple[list[int], list[int]]]
     kinds: list[str]
-
-    @property
-    def is_prediction(self) -> bool:
-        return self.kinds is _PREDICTIONS
+    is_prediction: bool
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -94,7 +102,8 @@ class _Layout:
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """Read labels or predictions of DeepLabCut or Lightning Pose.
 
-    Labels are 'given', or 'propagated' if this package wrote the file from propagated labels.
+    Labels are 'given', or 'propagated' if this package wrote the file from propagated labels. A
+    file ``CollectedData...`` holds labels, whatever its columns, and ``machinelabels...`` does not.
     Predictions are 'propagated', estimates of a network, with the likelihood as score: 1 for a
     joint without one, no scores for an individual without any.
 
@@ -162,7 +171,14 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
     # Lightning Pose adds a column that marks the pictures used in training.
     stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
-    kinds = _PREDICTIONS if any(column[-1] == 'likelihood' for column in columns) else _LABELS
+    scorers = [*dict.fromkeys(column[0] for column in columns[start:stop])]
+    if len(scorers) > 1:
+        raise InputError(
+            f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), people or '
+            'networks who have placed the same joints, expected one: leave out the others'
+        )
+    last = {column[-1] for column in columns}
+    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if kinds[-1] in last), _LABELS)
     joints = [columns[i : i + len(kinds)] for i in range(start, stop, len(kinds))]
     if (
         len({len(row) for row in header}) != 1
@@ -171,8 +187,8 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     ):
         raise InputError(
             f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
-            'bodyparts, coords with x, y, or x, y, likelihood, of one bodypart after the other, '
-            f'got {shown(first)}'
+            'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, of one bodypart '
+            f'after the other, got {shown(first)}'
         )
     names = [*dict.fromkeys(of_joint[0][-2] for of_joint in joints)]
     individuals: dict[str, tuple[list[int], list[int]]] = {}
@@ -184,7 +200,12 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         require_distinct(path, f'a bodypart of {name!r}', [names[j] for j in places])
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
-    return _Layout(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds)
+    name = Path(path).name.lower()
+    by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
+    return _Layout(
+        *(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds),
+        is_prediction=by_columns or name.startswith('machinelabels'),
+    )
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
@@ -195,19 +216,24 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
         joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
         joint_values[joints] = values[positions]
         points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
+        flags = np.full(len(points), VISIBLE)
+        if layout.kinds is _VISIBLE:
+            flags = np.where(np.isnan(joint_values[:, 2]), flags, joint_values[:, 2])
+            labelled &= flags != NOT_LABELLED
         if not labelled.any():
             continue
         person: Person = {
             'keypoints': np.where(labelled[:, None], points, 0.0),
-            'visibility': np.where(labelled, VISIBLE, NOT_LABELLED),
+            'visibility': np.where(labelled, flags, NOT_LABELLED),
             'track_id': track_id,
             'extra': {TRACK_NAME: individual} if individual else {},
         }
         if layout.is_prediction or layout.scorer == OWN_SCORER:
             person['source'] = 'propagated'
         scores = joint_values[:, -1]
+        has_scores = layout.is_prediction and layout.kinds is _PREDICTIONS
         # A joint that was corrected in DeepLabCut has no likelihood, and is certain.
-        if layout.is_prediction and np.isfinite(scores[labelled]).any():
+        if has_scores and np.isfinite(scores[labelled]).any():
             person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
         people.append(person)
     return people
@@ -219,6 +245,9 @@ def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layou
     values = np.array([_number(cell) for cell in cells]).reshape(-1, len(layout.kinds))
     is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
     wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
+    if layout.kinds is _VISIBLE:
+        known = np.isin(values[:, 2], (NOT_LABELLED, OCCLUDED, VISIBLE))
+        wrong |= ~known & ~np.isnan(values[:, 2])
     if wrong.any():
         start = int(wrong.argmax()) * len(layout.kinds)
         raise InputError(
@@ -236,7 +265,7 @@ def _number(cell: str) -> float:
         return math.inf
 
 
-def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
+def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:
     """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>.csv``, atomically.
 
     All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
@@ -253,6 +282,8 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     Args:
         labels: The labels.
         path: The ``.csv`` file to write.
+        visible: Write Lightning Pose's form, with a column ``visible`` that tells occluded joints
+            and without a project file; a warning says that it reads files of one animal only.
     """
     rows = {index: _by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
@@ -261,16 +292,22 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
+    kinds = _VISIBLE if visible else _LABELS
     header = [
-        ['scorer', *[scorer] * 2 * len(columns)],
-        ['individuals', *[name for name, _ in columns for _ in _LABELS]],
-        ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
-        ['coords', *_LABELS * len(columns)],
+        ['scorer', *[scorer] * len(kinds) * len(columns)],
+        ['individuals', *[name for name, _ in columns for _ in kinds]],
+        ['bodyparts', *[names[joint] for _, joint in columns for _ in kinds]],
+        ['coords', *kinds * len(columns)],
     ]
     several = any(joints_of)
+    if visible and several:
+        note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
-    writer.writerows([row[0], '', '', *row[1:]] for row in header if several or row != header[1])
+    path_cells = [] if visible else ['', '']
+    writer.writerows(
+        [row[0], *path_cells, *row[1:]] for row in header if several or row != header[1]
+    )
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
     for index, people in rows.items():
@@ -278,12 +315,15 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         for name, joint in columns:
             person = people.get(key_of[name]) if name in key_of else None
             if person is not None and person.labelled[joint]:
-                cells += map(repr, person.keypoints[joint].tolist())
+                values = [*person.keypoints[joint].tolist(), int(person.visibility[joint])]
+                cells += map(repr, values[: len(kinds)])
             else:
-                cells += ['', '']
-        if any(cells):
-            writer.writerow(['labeled-data', folder, pictures[index], *cells])
-    write_text(project_file(path), _config(labels, scorer, joints_of))
+                cells += ['', '', '0'][: len(kinds)]
+        place = ['labeled-data', folder, pictures[index]]
+        if {*cells} - {'', '0'}:
+            writer.writerow([*(['/'.join(place)] if visible else place), *cells])
+    if not visible:
+        write_text(project_file(path), _config(labels, scorer, joints_of))
     write_text(path, table.getvalue())
 
 

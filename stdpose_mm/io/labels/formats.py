@@ -67,7 +67,7 @@ _FORMATS = {
     'coco': _Format(write_coco, parse_coco, is_coco_like),
     'cvat': _Format(write_cvat, read=read_cvat),
     'deeplabcut': _Format(write_deeplabcut, read=read_deeplabcut),
-    'lightning-pose': _Format(read=read_deeplabcut),
+    'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read=read_deeplabcut),
     'sleap': _Format(write_sleap, read=read_sleap),
     'yolo-pose': _Format(read=read_yolo_pose),
     'tidy-csv': _Format(write_tidy_csv),
@@ -81,6 +81,7 @@ def read_labels(
     video: str | None = None,
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
+    visible_as_1: bool = False,
 ) -> VideoLabels:
     """Read the labels of one video.
 
@@ -90,12 +91,13 @@ def read_labels(
         video: Name of the video to take from a file that holds several.
         size: (width, height) of the pictures in pixels, for formats with relative coordinates.
         loaded_into_cvat: See :func:`read_cvat`; for that format only.
+        visible_as_1: See :func:`parse_coco`; for that format only.
 
     Raises:
         InputError: If the file is not a label file of that format, or holds several videos (or
             none) and ``video`` does not name one of them.
     """
-    videos = read_all_labels(path, format, size, loaded_into_cvat)
+    videos = read_all_labels(path, format, size, loaded_into_cvat, visible_as_1)
     if not videos:
         raise InputError(f'{path} lists no picture, expected those of a video')
     if video is not None:
@@ -121,6 +123,7 @@ def read_all_labels(
     format: str | None = None,
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
+    visible_as_1: bool = False,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
@@ -133,16 +136,21 @@ def read_all_labels(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
     form = _FORMATS[format]
-    if form.parse is None:
+    parse = form.parse
+    if visible_as_1:
+        if format != 'coco':
+            raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
+        parse = partial(parse_coco, visible_as_1=True)
+    if parse is None:
         assert form.read is not None
         options = {'cvat': (loaded_into_cvat,), 'yolo-pose': (size,)}
         found = form.read(path, *options.get(format, ()))
     elif LABEL_FORMATS[format].folder:
         files = label_files_in(path, _is_called_json)
         documents = ((file, read_json(file)) for file in files)
-        found = form.parse(path, documents if data is None else [(Path(path), data)])
+        found = parse(path, documents if data is None else [(Path(path), data)])
     else:
-        found = form.parse(path, read_json(path) if data is None else data)
+        found = parse(path, read_json(path) if data is None else data)
     videos = [found] if isinstance(found, VideoLabels) else found
     note_corner(path, videos)
     return videos

@@ -34,7 +34,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
     are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
     person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
-    ``hidden`` is occluded. Other shapes are ignored.
+    ``hidden``, or that X-AnyLabeling marks as ``difficult``, is occluded. Other shapes are ignored.
 
     Args:
         path: A ``.json`` file, or a folder of them.
@@ -113,7 +113,9 @@ def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> No
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')
     flags = shape.record('flags') if 'flags' in shape else None
-    is_occluded = flags is not None and any(map(flags.peek, _OCCLUDED_FLAGS))
+    is_occluded = shape.flag('difficult', False) or (
+        flags is not None and any(map(flags.peek, _OCCLUDED_FLAGS))
+    )
     joints[_label(shape)] = (*points[0].tolist(), OCCLUDED if is_occluded else VISIBLE)
 
 

@@ -254,6 +254,8 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('0,1,2', '0,,2', r"a joint of frame 0 must be two numbers .* got ',2,0.5'"),
     ('0,1,2', '0,1e9,2', 'a joint of frame 0 must be two numbers'),
     ('0,1,2,0.5', '0,1,2,high', 'a joint of frame 0 must be two numbers'),
+    ('coords' + ',x,y,likelihood' * 2, 'coords' + ',x,y,visible' * 2, 'a joint of 0 must be'),
+    ('scorer,net,net,net', 'scorer,Ada,Ada,Ada', r'columns of 2 scorers \(Ada, net\), people or'),
     ('\n1,', '\n0,', 'frame 0 appears twice'),
     ('\n1,', '\n99999999,', 'frame 99999999 is beyond 1e7'),
     ('\n1,', '\n' + '9' * 5000 + ',', 'is beyond 1e7'),

@@ -15,6 +15,7 @@ from stdpose_mm.io.labels import (
     rescale_labels,
     sniff_format,
     write_coco,
+    write_labels,
 )
 from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
 from stdpose_mm.structures import Skeleton, VideoFrame
@@ -236,6 +237,53 @@ def test_this_packages_own_word_for_absent_people_stays(tmp_path: Path, source: 
     assert read_second(tmp_path / 'x.json', **fields) == ([], [[0, None, 1], [7, 3, 0]])
 
 
+def write_flags(path: Path, *flags: int, **fields: object) -> Path:
+    """A person with a joint on each picture, whose v is given."""
+    images = [{'id': i, 'file_name': f'{i:06}.jpg'} for i in range(len(flags))]
+    labels = [
+        {'id': i, 'image_id': i, 'bbox': [0, 0, 9, 9], 'keypoints': [5, 6, v], **fields}
+        for i, v in enumerate(flags)
+    ]
+    return write_images(path, images, labels)
+
+
+def flags_of(path: Path, **options: bool) -> list[int]:
+    return [int(p.visibility[0]) for p in read_labels(path, 'coco', **options).persons]
+
+
+def test_a_v_of_0_and_1_in_the_whole_file_is_told(tmp_path: Path):
+    path = write_flags(tmp_path / 'x.json', 1, 0, 1)
+
+    with pytest.warns(InputWarning) as caught:
+        assert flags_of(path) == [1, 0, 1]
+    assert [str(one.message) for one in caught] == [
+        f'{path}: v is 0 or 1 in the whole file, so that all 2 joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 stands for visible joints, too'
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert flags_of(path, visible_as_1=True) == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ('flags', 'fields'), [((1, 2, 1), {}), ((0, 0), {}), ((1, 1), {'source': 'given'})]
+)
+def test_other_files_are_read_without_a_word(tmp_path: Path, flags: tuple, fields: dict):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert flags_of(write_flags(tmp_path / 'x.json', *flags, **fields)) == [*flags]
+
+
+def test_a_v_of_2_contradicts_that_1_is_visible(tmp_path: Path):
+    path = write_flags(tmp_path / 'x.json', 1, 2)
+
+    with pytest.raises(InputError, match=r'x, y, v with v in \(0, 1\), not 2'):
+        flags_of(path, visible_as_1=True)
+    write_labels(sample(), tmp_path / 'y.xml', 'cvat')
+    with pytest.raises(InputError, match=r'y.xml is no COCO file'):
+        read_labels(tmp_path / 'y.xml', visible_as_1=True)
+
+
 def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
     annotation = {'id': 1, 'image_id': 1, 'keypoints': [1, 2, 2], 'attributes': {'track_id': 8}}
     path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], [annotation])
@@ -273,14 +321,14 @@ def frames_of(path: Path, length: int = 30) -> list[int]:
     return list(match_frames(read_labels(path), video).labelled_frame_indices)
 
 
-def write_frame_ids(path: Path, frame_ids: dict[str, object], **fields: object) -> Path:
+def write_frame_ids(path: Path, frame_ids: dict[str, object], v: int = 2, **fields: object) -> Path:
     """One label on each picture, name -> its ``frame_id``."""
     images = [
         {'id': i, 'file_name': name, 'frame_id': frame_id, **fields}
         for i, (name, frame_id) in enumerate(frame_ids.items())
     ]
     labels = [
-        {'id': i, 'image_id': i, 'category_id': 1, 'keypoints': [5, 6, 1]}
+        {'id': i, 'image_id': i, 'category_id': 1, 'keypoints': [5, 6, v]}
         for i in range(len(images))
     ]
     return write_images(path, images, labels)
@@ -342,10 +390,11 @@ def test_frame_ids_that_may_start_at_0_or_1_are_refused(tmp_path: Path, frame_id
 
 def test_frame_ids_do_not_make_a_file_one_of_posetrack(tmp_path: Path):
     """There a v of 1 is a visible joint, in COCO a hidden one."""
-    path = write_frame_ids(tmp_path / 'x.json', {'000001.jpg': 0, '000002.jpg': 1})
+    path = write_frame_ids(tmp_path / 'x.json', {'000001.jpg': 0, '000002.jpg': 1}, v=1)
 
     assert sniff_format(path) == 'coco'
-    assert read_labels(path).persons[0].visibility.tolist() == [1]
+    with pytest.warns(InputWarning, match='v is 0 or 1 in the whole file'):
+        assert read_labels(path).persons[0].visibility.tolist() == [1]
 
 
 @pytest.mark.parametrize('frame_ids', [('0', 1), (3, 3), (None, 1), (-1, 1), (True, 1), (0, 10**8)])

@@ -36,6 +36,16 @@ def test_points_of_a_group_are_a_person(folder: Path):
     assert second.keypoint_sources.tolist() == ['absent', 'given']
 
 
+def test_what_xanylabeling_calls_difficult_is_occluded(tmp_path: Path):
+    shapes = [
+        labelme_shape(f'j{i}', [[i, 2]], group_id=1, difficult=difficult, kie_linking=[])
+        for i, difficult in enumerate((True, False, None))
+    ]
+    write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
+
+    assert read_labels(tmp_path).persons[0].visibility.tolist() == [1, 2, 2]
+
+
 def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path):
     labels = read_labels(folder)
 
