@@ -33,7 +33,7 @@ from stdpose_mm.structures import (
 )
 
 from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct, shown
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices, slashed
 from .poses import leave_out_empty, posetrack_visibility
 
 T = TypeVar('T')
@@ -393,8 +393,6 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     (kept,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
     for _, key, person in kept:
         persons[key].append(person)
-    ids = [p.extra['id'] for group in persons.values() for p in group if 'id' in p.extra]
-    require_distinct(path, 'annotation id', map(shown, ids))
     top = record.extra()
     with errors_of(path):
         return [
@@ -493,7 +491,7 @@ def _video_key(image: Record) -> Any:
     if 'video_id' in image:
         return image.identifier('video_id')
     image.raw('video_id', None)
-    return PurePosixPath(image.text('file_name', '')).parent
+    return PurePosixPath(slashed(image.text('file_name', ''))).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

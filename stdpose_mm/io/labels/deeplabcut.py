@@ -142,7 +142,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         return [_read_frames(path, layout, body)]
     pictures = []
     for row in body:
-        name = '/'.join(row[: layout.places.start]).replace('\\', '/')
+        name = '/'.join(row[: layout.places.start])
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))

@@ -183,9 +183,14 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
     return 1 if lowest == 1 else None
 
 
+def slashed(file_name: str) -> str:
+    """Write a path of Windows with slashes, like the others."""
+    return file_name.replace('\\', '/')
+
+
 def base_name(file_name: str) -> str:
     """Remove the folders from the name of a picture, also with Windows separators."""
-    return PurePosixPath(file_name.replace('\\', '/')).name
+    return PurePosixPath(slashed(file_name)).name
 
 
 def picture_stem(file_name: str) -> str:

@@ -14,7 +14,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .coco import video_name
 from .fields import errors_of, require_distinct
-from .frame_numbers import frame_indices
+from .frame_numbers import frame_indices, slashed
 from .poses import Person, located_people
 
 MAX_FILES = 10**6
@@ -25,7 +25,7 @@ class LabelledPicture:
     """One picture and the people in it.
 
     Args:
-        name: Path or name of the picture with slashes, as stated in the file; without a suffix if
+        name: Path or name of the picture, as stated in the file; without a suffix if
             the file does not state it.
         people: Fields of a :class:`PersonLabel` each, without ``frame_index``.
         size: (width, height) in pixels, None if unknown.
@@ -65,8 +65,8 @@ def videos_of_pictures(
     pictures = list(pictures)
     located = located_people(path, (picture.people for picture in pictures))
     for picture, kept in zip(pictures, located, strict=True):
-        folder = PurePosixPath(picture.name).parent
-        folders.setdefault(folder, []).append(replace(picture, people=kept))
+        picture = replace(picture, name=slashed(picture.name), people=kept)
+        folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [
         folder.name if folder.name not in ('', '..') else video_name(path) for folder in folders

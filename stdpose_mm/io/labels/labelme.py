@@ -95,7 +95,7 @@ def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> La
         for name in ('imageWidth', 'imageHeight')
     )
     return LabelledPicture(
-        name=record.text('imagePath', '').replace('\\', '/') or Path(record.file).stem,
+        name=record.text('imagePath', '') or Path(record.file).stem,
         people=[
             person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
             for group, placed in joints.items()

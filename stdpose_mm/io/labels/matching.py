@@ -36,6 +36,7 @@ from .frame_numbers import (
     base_name,
     frame_indices,
     picture_stem,
+    slashed,
 )
 from .poses import require_readable
 
@@ -485,7 +486,7 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
         return None
-    name, own = base_name(frame.file_name), frame.file_name.replace('\\', '/')
+    name, own = base_name(frame.file_name), slashed(frame.file_name)
     places = [folder / name, folder / 'images' / name, folder.parent / 'images' / name]
     if not leaves_folder(own):
         places.insert(0, folder / own)
@@ -516,7 +517,9 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """List all frames of the video in the labels; added ones are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
-    folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
+    folders = [
+        PurePosixPath(slashed(frame.file_name)).parent for frame in labels.frames if frame.file_name
+    ]
     width, height = frames.size
 
     def added(index: int) -> VideoFrame:

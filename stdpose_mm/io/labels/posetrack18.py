@@ -16,7 +16,7 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
 from .coco import CATEGORY_FIELDS, Visibility, video_name
-from .fields import Record, errors_of, read_json, require_distinct, shown
+from .fields import Record, errors_of, read_json, require_distinct
 from .poses import leave_out_empty
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
@@ -79,8 +79,6 @@ def parse_posetrack18(
         # In PoseTrack's own form the official evaluator counts a person without joints as present.
         (entries,) = leave_out_empty(path, [entries], lambda entry: coco.is_statement(*entry))
     persons = [person for _, person in entries]
-    ids = [(p.frame_index, p.extra['id']) for p in persons if 'id' in p.extra]
-    require_distinct(path, 'annotation id of one frame', map(shown, ids))
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
         return VideoLabels(

@@ -53,13 +53,14 @@ class _Layout:
         skeleton: The joints.
         dimensions: Numbers per joint, 2 without v.
         is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
-        has_id: Lines end in the identity of the person.
+        width_with_id: Numbers behind the box of a line that ends in the identity of the person; 0
+            if no line does.
     """
 
     skeleton: Skeleton
     dimensions: int
     is_prediction: bool
-    has_id: bool
+    width_with_id: int
 
 
 @dataclass(frozen=True)
@@ -186,25 +187,31 @@ def _read_lines(file: Path) -> list[_Line]:
 
 
 def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
-    widths = sorted({len(line.joints) for line in lines})
-    if len(widths) != 1:
-        found = 'nobody' if not lines else f'lines of {widths[0]} and of {widths[1]} numbers'
-        raise InputError(f'{path} holds {found}, expected people with equally many joints')
-    joints = np.stack([line.joints for line in lines])
+    if not lines:
+        raise InputError(f'{path} holds nobody, expected people with equally many joints')
+    least, *more_widths = sorted({len(line.joints) for line in lines})
+    most = more_widths[-1] if more_widths else least
+    last = np.array([line.joints[-1] for line in lines if len(line.joints) == most])
+    may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
+    # A line of somebody whom the tracker did not know lacks the identity at its end.
+    if more_widths and not (may_be_id and most == least + 1):
+        raise InputError(
+            f'{path} holds lines of {least} and of {more_widths[0]} numbers, expected people with '
+            'equally many joints, and at most an identity more in some lines'
+        )
+    joints = np.stack([line.joints[:least] for line in lines])
     count, dimensions = _shape(path, config, joints)
-    more = widths[0] - count * dimensions
+    more = most - count * dimensions
     if not 0 <= more <= 2:
         raise InputError(
-            f'{path} holds {widths[0]} numbers, expected {count} x {dimensions} (kpt_shape)'
+            f'{path} holds {most} numbers, expected {count} x {dimensions} (kpt_shape)'
         )
-    last = joints[:, -1]
-    is_id = more == 1 and bool(((last == np.round(last)) & (last >= 1)).all())
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
         skeleton=_skeleton(path, config, count, {line.category for line in lines}),
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
-        has_id=more == 2 or is_id,
+        width_with_id=most if more == 2 or (more == 1 and may_be_id) else 0,
     )
 
 
@@ -335,7 +342,7 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     if (np.abs(box) > _FAR).any() or (np.abs(points) > _FAR).any() or (box[2:] < 0).any():
         raise InputError(f'{line.where} is not in fractions of the picture, expected 0..1')
     fields: Person = {'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size])}
-    if layout.has_id:
+    if len(line.joints) == layout.width_with_id:
         fields['track_id'] = int(line.joints[-1])
     # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
     located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)

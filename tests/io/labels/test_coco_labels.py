@@ -180,6 +180,34 @@ def test_folders_of_the_same_name_are_told_apart(tmp_path: Path):
     assert [labels.name for labels in videos] == ['a/img1', 'b/img1']
 
 
+@pytest.mark.parametrize('folder', ['cam{}', 'C:\\data\\cam{}', '..\\cam{}', 'a/cam{}'])
+def test_folders_of_windows_are_videos_too(tmp_path: Path, folder: str):
+    names = [
+        f'{folder.format(camera)}{"/" if "/" in folder else chr(92)}{number:06}.jpg'
+        for camera in (1, 2)
+        for number in (0, 7)
+    ]
+    images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
+    videos = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
+
+    assert [(one.name, [*one]) for one in videos] == [('cam1', [0, 7]), ('cam2', [0, 7])]
+    assert videos[0].frames[0].file_name == names[0]
+
+
+@pytest.mark.parametrize('fields', [{}, {'bbox_head': [1, 2, 3, 4]}])
+def test_ids_of_annotations_may_repeat(tmp_path: Path, fields: dict):
+    """Nothing refers to them; some converters write 0 for all."""
+    annotations = [{'id': 0, 'image_id': 1, 'keypoints': [i, 2, 2], **fields} for i in (1, 2)]
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
+    labels = read_labels(path)
+    write_coco(labels, tmp_path / 'y.json')
+
+    assert sniff_format(path) == ('posetrack18' if fields else 'coco')
+    assert len(labels.persons) == 2
+    written = json.loads((tmp_path / 'y.json').read_text())['annotations']
+    assert [annotation['id'] for annotation in written] == [1, 2]
+
+
 def test_images_without_folder_belong_to_the_video_of_the_files_name(tmp_path: Path):
     path = write_images(tmp_path / 'clip.json', [{'id': 1, 'file_name': 'frame_000007.PNG'}])
 

@@ -47,7 +47,7 @@ def test_results_are_estimates(tmp_path: Path):
 
 def test_names_of_pictures_are_frames_by_folder(tmp_path: Path):
     """As AlphaPose writes them."""
-    found = [result(f'{folder}/0007.jpg') for folder in 'ab']
+    found = [result(name) for name in ('data/a/0007.jpg', 'data\\b\\0007.jpg')]
     path = write_json(tmp_path / 'results.json', found)
 
     with pytest.warns(InputWarning):

@@ -200,6 +200,13 @@ def test_posetrack17_frames_are_counted_from_zero():
     assert labels.frames[0].index == 20
 
 
+def test_posetrack17_pictures_may_have_windows_paths(tmp_path: Path):
+    document = {'annolist': [{'image': [{'name': 'images\\bonn\\000342_mpii\\00000021.jpg'}]}]}
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+
+    assert [*read_posetrack17(tmp_path / 'a.json')] == [20]
+
+
 def test_posetrack17_joints_have_their_names():
     labels = read_posetrack17(GOLDEN / 'annolist' / '000342_mpii.json')
     first = dict(

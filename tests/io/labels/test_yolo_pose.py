@@ -199,6 +199,20 @@ def test_frames_of_sparse_estimates(tmp_path: Path, names: tuple, v: float, fram
         assert list(match_frames(labels, None)) == frames
 
 
+@pytest.mark.parametrize(('confidence', 'scores'), [('', [0.9375, 0.5]), (' 0.875', [0.9375, 0.5])])
+def test_a_line_without_an_identity_is_of_somebody_unknown(
+    tmp_path: Path, confidence: str, scores: list[float]
+):
+    line = '0 0.5 0.5 0.25 0.5 0.5 0.5 0.9375 0.25 0.75 0.5' + confidence
+    folder = files(tmp_path / 'labels', clip_1=f'{line} 7\n{line}', clip_2=f'{line}\n{line} 7')
+    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
+    persons = read_labels(folder, size=(64, 48)).persons
+
+    assert [person.track_id for person in persons] == [7, None, None, 7]
+    assert all(person.scores.tolist() == scores for person in persons)
+    assert {person.source for person in persons} == {'propagated'}
+
+
 def test_the_default_models_need_no_config(tmp_path: Path):
     joints = ' '.join('0.5 0.5 0.9' for _ in range(17))
     folder = files(tmp_path / 'labels', clip_1=f'0 0.5 0.5 0.25 0.5 {joints} 0.875 3')
