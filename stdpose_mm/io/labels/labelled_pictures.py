@@ -9,7 +9,7 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import is_leftover, natural_order
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .coco import video_name
@@ -92,6 +92,13 @@ def videos_of_pictures(
             VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
         )
     return videos
+
+
+def find_picture(stem: str, folders: Iterable[Path]) -> Path | None:
+    """Find a picture by its name without a suffix, in the first of some folders that has it."""
+    suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
+    pictures = (folder / (stem + suffix) for folder in folders for suffix in suffixes)
+    return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:

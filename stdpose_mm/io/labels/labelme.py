@@ -6,8 +6,9 @@ the LabelMe of datumaro is an older tool of that name, which wrote XML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.text import counted
 
-from .fields import MAX_COORDINATE, Record, errors_of
-from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .fields import MAX_COORDINATE, Record, errors_of, note, shown
+from .frame_numbers import base_name, frame_indices, picture_stem, slashed
+from .labelled_pictures import LabelledPicture, find_picture, videos_of_pictures
 from .poses import person_of_joints
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
@@ -45,7 +48,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
         first appear.
 
     Raises:
-        InputError: If a file is not as described, or a joint appears twice in one person.
+        InputError: If a file is not as described, a joint appears twice in one person, or a file
+            is called after another picture than it names and the pictures beside it do not tell.
     """
     records = []
     for file, data in files:
@@ -61,7 +65,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    pictures = [_picture(*pair, skeleton) for pair in zip(records, shapes, strict=True)]
+    names = _picture_names(path, records)
+    pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)
 
 
@@ -80,7 +85,46 @@ def _label(shape: Record) -> str:
     return str(shape.text('label')).strip()
 
 
-def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> LabelledPicture:
+def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
+    """Name the picture of each file: its ``imagePath``, unless the file was renamed with it.
+
+    LabelMe names a file after its picture. Where the numbers in the two names differ, the picture
+    that lies beside the file tells.
+    """
+    files = [Path(record.file) for record in records]
+    names = [slashed(record.text('imagePath', '')) for record in records]
+    own, numbering = frame_indices(path, [file.stem for file in files])
+    renamed = 0
+    for i, (file, name) in enumerate(zip(files, names, strict=True)):
+        if not name:
+            names[i] = file.stem
+        elif numbering.kind == 'names' and own[i] not in _numbers(picture_stem(name)):
+            beside = find_picture(file.stem, [file.parent])
+            if (beside is None) != (file.parent / base_name(name)).is_file():
+                what = 'neither' if beside is None else 'both'
+                raise InputError(
+                    f'{file} is called after one picture and holds the labels of another '
+                    f'({shown(name)} in imagePath), of which {what} lie beside it: rename it, or '
+                    'leave the picture on which it was made beside it, and not the other'
+                )
+            if beside is not None:
+                renamed += 1
+                names[i] = str(PurePosixPath(name).parent / beside.name)
+    if renamed:
+        note(
+            f'{path}: {counted(renamed, "file")} with another picture in imagePath taken for the '
+            'picture of the same name beside it'
+        )
+    return names
+
+
+def _numbers(stem: str) -> list[int]:
+    return [int(digits) for digits in re.findall('[0-9]{1,18}', stem)]
+
+
+def _picture(
+    name: str, record: Record, shapes: Sequence[Record], skeleton: Skeleton
+) -> LabelledPicture:
     joints: dict[int | None, dict[str, tuple[float, float, int]]] = {}
     boxes: dict[int | None, np.ndarray] = {}
     for shape in shapes:
@@ -95,7 +139,7 @@ def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> La
         for name in ('imageWidth', 'imageHeight')
     )
     return LabelledPicture(
-        name=record.text('imagePath', '') or Path(record.file).stem,
+        name=name,
         people=[
             person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
             for group, placed in joints.items()

@@ -18,12 +18,18 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover
+from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_EXACT, Record, errors_of, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
-from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
+from .labelled_pictures import (
+    LabelledPicture,
+    find_picture,
+    label_files_in,
+    usable_files,
+    videos_of_pictures,
+)
 from .poses import Person, estimated_person
 
 CONFIG = 'data.yaml'
@@ -317,9 +323,7 @@ def _find_picture(file: Path) -> Path | None:
         # The last occurrence, as in Ultralytics.
         place = len(parts) - 1 - parts[::-1].index(_LABELS)
         folders.append(Path(*parts[:place], _PICTURES, *parts[place + 1 :]))
-    suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
-    pictures = (folder / (file.stem + suffix) for folder in folders for suffix in suffixes)
-    return next((picture for picture in pictures if picture.is_file()), None)
+    return find_picture(file.stem, folders)
 
 
 def _picture_size(picture: Path) -> tuple[int, int]:

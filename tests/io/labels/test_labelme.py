@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format
-from support.foreign_labels import labelme, labelme_shape, write_json
+from support.foreign_labels import labelme, labelme_shape, write_json, write_picture
 
 
 @pytest.fixture
@@ -86,6 +87,60 @@ def test_pictures_of_several_folders_are_several_videos(tmp_path: Path):
         write_json(tmp_path / f'{name}.json', labelme(f'..\\{name}\\0001.jpg', shape))
 
     assert [labels.name for labels in read_all_labels(tmp_path)] == ['a', 'b']
+
+
+def renamed(folder: Path, *pictures: str, **named: str) -> Path:
+    """Files that name other pictures than they are called after, and pictures beside them."""
+    for name, picture in named.items():
+        shape = labelme_shape('nose', [[1, 2]])
+        write_json(folder / f'{name.removeprefix("f")}.json', labelme(picture, shape))
+    for picture in pictures:
+        write_picture(folder / picture)
+    return folder
+
+
+STALE = {'f000007': '000000.jpg', 'f000014': '000007.jpg'}
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'named', 'frames'),
+    [
+        # Renamed together with the pictures, or copied from the file before.
+        (('000007.jpg', '000014.jpg'), {'f000007': '000000.jpg', 'f000014': '000001.jpg'}, [7, 14]),
+        (('000007.JPG', '000014.png'), dict.fromkeys(STALE, 'x\\000000.jpg'), [7, 14]),
+        # Renamed alone.
+        (('000000.jpg', '000003.jpg'), {'f000007': '000000.jpg', 'f000014': '000003.jpg'}, [0, 3]),
+        # The same number in another form, and names that are no numbers of frames.
+        ((), {'f7': 'img_0007.jpg', 'f14': 'img_0014.jpg'}, [7, 14]),
+        ((), {'fa': '0001.jpg', 'fb': '0002.jpg'}, [1, 2]),
+        ((), {'f7': '', 'f14': ''}, [7, 14]),
+    ],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_the_picture_beside_tells_which_a_file_is_of(
+    tmp_path: Path, pictures: tuple, named: dict, frames: list[int]
+):
+    assert list(read_labels(renamed(tmp_path / 'x', *pictures, **named))) == frames
+
+
+def test_a_picture_taken_for_another_is_told(tmp_path: Path):
+    named = {'f7': '0.jpg', 'f14': '1.jpg'}
+    with pytest.warns(InputWarning, match=r'x: 2 files with another picture in imagePath taken'):
+        read_labels(renamed(tmp_path / 'x', '7.jpg', '14.jpg', **named))
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'lie'), [((), 'neither'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both')]
+)
+def test_a_file_of_another_name_than_its_picture_is_refused(
+    tmp_path: Path, pictures: tuple, lie: str
+):
+    folder = renamed(tmp_path / 'x', *pictures, **STALE)
+
+    with pytest.raises(
+        InputError, match=rf"000007.json is called .* \('000000.jpg' in .* {lie} lie beside it"
+    ):
+        read_labels(folder)
 
 
 def test_a_path_out_of_the_folder_is_a_name_and_never_opened(tmp_path: Path):
