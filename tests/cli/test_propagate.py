@@ -221,7 +221,7 @@ def beyond_the_end(fields):
 
 def nobody_there(fields):
     for annotation in fields['annotations']:
-        annotation['keypoints'] = [0] * 9
+        annotation.update(keypoints=[0] * 9, source='given')
 
 
 def boxes_without_a_labelled_joint(fields):
@@ -362,7 +362,7 @@ def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
 def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, tmp_path):
     for one in label_fields['annotations']:
         if (one['track_id'], one['image_id']) == (1, 5):
-            one['keypoints'] = [0] * 9
+            one.update(keypoints=[0] * 9, source='given')
     (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
     arguments = [folder, tmp_path / 'labels.json', '--method', 'linear']
     code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
