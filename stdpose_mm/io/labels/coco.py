@@ -382,14 +382,12 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    annotations = _annotations_of_people(record)
+    annotations = _annotations_of_people(record, visible_as_1)
     visibility: Visibility = 'binary' if visible_as_1 else 'coco'
     entries = []
     for annotation in annotations:
         key, index = image_of(annotation, place)
         entries.append((annotation, key, _read_person(annotation, index, skeleton, visibility)))
-    if not visible_as_1 and find_visibility(annotations) == 'posetrack':
-        _warn_of_binary_visibility(path, [person for *_, person in entries])
     (kept,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
     for _, key, person in kept:
         persons[key].append(person)
@@ -413,16 +411,6 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
         ]
 
 
-def _warn_of_binary_visibility(path: PathLike, persons: Sequence[PersonLabel]) -> None:
-    """Note that a file without a v of 2 may mean something else by 1 than COCO does."""
-    joints = sum(int(person.labelled.sum()) for person in persons)
-    if joints:
-        note(
-            f'{path}: v is 0 or 1 in the whole file, so that all {joints} joints count as '
-            'occluded, as in COCO; give --visible-as-1 if 1 stands for visible joints, too'
-        )
-
-
 def _read_person(
     annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
 ) -> PersonLabel:
@@ -439,7 +427,7 @@ def _read_person(
     return person if person.is_located else replace(person, bbox=None)
 
 
-def _annotations_of_people(record: Record) -> list[Record]:
+def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
     """Select the annotations of the category that has joints, without those of crowds.
 
     Warn of what is left out, and of what may be misunderstood.
@@ -460,6 +448,9 @@ def _annotations_of_people(record: Record) -> list[Record]:
         else:
             kept.append(annotation)
             interpolated += isinstance(attributes, dict) and attributes.get('keyframe') is False
+    flags = [one.peek('keypoints')[2::3] for one in kept if isinstance(one.peek('keypoints'), list)]
+    is_binary = not visible_as_1 and find_visibility(kept) == 'posetrack'
+    hidden = sum(of_person.count(1) for of_person in flags) if is_binary else 0
     names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
     notes = {
         f'annotations of categories without joints are left out ({names})': len(left_out),
@@ -467,6 +458,8 @@ def _annotations_of_people(record: Record) -> list[Record]:
         f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
         'have interpolated their joints; they count as given. Export the task as "CVAT for video '
         '1.1", which tells the key frames of each joint': interpolated,
+        f'v is 0 or 1 in the whole file, so that all {hidden} joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 stands for visible joints, too': hidden,
     }
     for text, count in notes.items():
         if count:

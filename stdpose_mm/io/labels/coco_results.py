@@ -6,7 +6,6 @@ the videos, frames and identities are what matters.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +22,8 @@ from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
 
-_OF_VIDEO = re.compile(r'(?:0|[1-9][0-9]*)\.jpg')
-"""Names that AlphaPose gives the frames of a video, counted from 0."""
+_VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
+"""Names that AlphaPose gives the frames of a video, and the number of the first."""
 
 
 def is_coco_results(data: Any) -> bool:
@@ -60,9 +59,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
         people.setdefault(image, []).append(_person(result, count, who))
     if any(isinstance(image, str) for image in people):
         pictures = [LabelledPicture(str(i), group, where=str(path)) for i, group in people.items()]
-        is_video = all(_OF_VIDEO.fullmatch(picture.name) for picture in pictures)
-        usual_first = 0 if is_video else None
-        return videos_of_pictures(path, pictures, skeleton, usual_first=usual_first, is_sparse=True)
+        return videos_of_pictures(path, pictures, skeleton, video_names=_VIDEO_NAMES)
     return [video_of_frames(path, video_name(path), skeleton, people.items())]
 
 

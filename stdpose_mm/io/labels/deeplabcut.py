@@ -31,14 +31,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
-from stdpose_mm.structures import (
-    NOT_LABELLED,
-    OCCLUDED,
-    VISIBLE,
-    PersonLabel,
-    Skeleton,
-    VideoLabels,
-)
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
@@ -246,8 +239,7 @@ def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layou
     is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
     wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
     if layout.kinds is _VISIBLE:
-        known = np.isin(values[:, 2], (NOT_LABELLED, OCCLUDED, VISIBLE))
-        wrong |= ~known & ~np.isnan(values[:, 2])
+        wrong |= ~np.isin(np.nan_to_num(values[:, 2]), (0, 1, 2))
     if wrong.any():
         start = int(wrong.argmax()) * len(layout.kinds)
         raise InputError(
@@ -304,10 +296,8 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
-    path_cells = [] if visible else ['', '']
-    writer.writerows(
-        [row[0], *path_cells, *row[1:]] for row in header if several or row != header[1]
-    )
+    rest = [] if visible else ['', '']
+    writer.writerows([row[0], *rest, *row[1:]] for row in header if several or row != header[1])
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
     for index, people in rows.items():
@@ -321,7 +311,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
                 cells += ['', '', '0'][: len(kinds)]
         place = ['labeled-data', folder, pictures[index]]
         if {*cells} - {'', '0'}:
-            writer.writerow([*(['/'.join(place)] if visible else place), *cells])
+            writer.writerow(['/'.join(place), *cells] if visible else [*place, *cells])
     if not visible:
         write_text(project_file(path), _config(labels, scorer, joints_of))
     write_text(path, table.getvalue())

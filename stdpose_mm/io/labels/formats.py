@@ -49,7 +49,7 @@ class _Format:
     """
 
     write: Callable[..., None] | None = None
-    parse: Callable[[PathLike, Any], list[VideoLabels] | VideoLabels] | None = None
+    parse: Callable[..., list[VideoLabels] | VideoLabels] | None = None
     recognises: Callable[[Any], bool] | None = None
     read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
 
@@ -136,21 +136,19 @@ def read_all_labels(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
     form = _FORMATS[format]
-    parse = form.parse
-    if visible_as_1:
-        if format != 'coco':
-            raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
-        parse = partial(parse_coco, visible_as_1=True)
-    if parse is None:
+    if visible_as_1 and format != 'coco':
+        raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
+    of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
+    options = [of_format[format]] if format in of_format else []
+    if form.parse is None:
         assert form.read is not None
-        options = {'cvat': (loaded_into_cvat,), 'yolo-pose': (size,)}
-        found = form.read(path, *options.get(format, ()))
+        found = form.read(path, *options)
     elif LABEL_FORMATS[format].folder:
         files = label_files_in(path, _is_called_json)
         documents = ((file, read_json(file)) for file in files)
-        found = parse(path, documents if data is None else [(Path(path), data)])
+        found = form.parse(path, documents if data is None else [(Path(path), data)])
     else:
-        found = parse(path, read_json(path) if data is None else data)
+        found = form.parse(path, read_json(path) if data is None else data, *options)
     videos = [found] if isinstance(found, VideoLabels) else found
     note_corner(path, videos)
     return videos

@@ -53,7 +53,8 @@ def videos_of_pictures(
             one.
         pictures: Pictures of the same skeleton.
         skeleton: The joints.
-        numbers: What the format tells of the numbers in the names, see :func:`frame_indices`.
+        numbers: What the format tells of the numbers in the names: ``first_number`` or
+            ``video_names`` of :func:`frame_indices`.
 
     Returns:
         Videos named after the folders in the pictures' names, frames ascending.

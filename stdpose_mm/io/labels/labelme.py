@@ -16,9 +16,8 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
-from stdpose_mm.text import counted
 
-from .fields import MAX_COORDINATE, Record, errors_of, note, shown
+from .fields import MAX_COORDINATE, Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .labelled_pictures import LabelledPicture, find_picture, videos_of_pictures
 from .poses import person_of_joints
@@ -94,32 +93,22 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
     files = [Path(record.file) for record in records]
     names = [slashed(record.text('imagePath', '')) for record in records]
     own, numbering = frame_indices(path, [file.stem for file in files])
-    renamed = 0
     for i, (file, name) in enumerate(zip(files, names, strict=True)):
         if not name:
             names[i] = file.stem
-        elif numbering.kind == 'names' and own[i] not in _numbers(picture_stem(name)):
+        elif numbering.kind == 'names' and own[i] not in map(
+            int, re.findall('[0-9]{1,18}', picture_stem(name))
+        ):
             beside = find_picture(file.stem, [file.parent])
             if (beside is None) != (file.parent / base_name(name)).is_file():
-                what = 'neither' if beside is None else 'both'
                 raise InputError(
                     f'{file} is called after one picture and holds the labels of another '
-                    f'({shown(name)} in imagePath), of which {what} lie beside it: rename it, or '
-                    'leave the picture on which it was made beside it, and not the other'
+                    f'({shown(name)} in imagePath), of which {"both" if beside else "neither"} lie '
+                    'beside it: rename it, or leave only the picture beside it on which it was made'
                 )
             if beside is not None:
-                renamed += 1
                 names[i] = str(PurePosixPath(name).parent / beside.name)
-    if renamed:
-        note(
-            f'{path}: {counted(renamed, "file")} with another picture in imagePath taken for the '
-            'picture of the same name beside it'
-        )
     return names
-
-
-def _numbers(stem: str) -> list[int]:
-    return [int(digits) for digits in re.findall('[0-9]{1,18}', stem)]
 
 
 def _picture(
@@ -156,10 +145,8 @@ def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> No
     points = shape.number_lists('points', 2)
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')
-    flags = shape.record('flags') if 'flags' in shape else None
-    is_occluded = shape.flag('difficult', False) or (
-        flags is not None and any(map(flags.peek, _OCCLUDED_FLAGS))
-    )
+    flags = map(shape.record('flags').peek, _OCCLUDED_FLAGS) if 'flags' in shape else ()
+    is_occluded = shape.flag('difficult', False) or any(flags)
     joints[_label(shape)] = (*points[0].tolist(), OCCLUDED if is_occluded else VISIBLE)
 
 

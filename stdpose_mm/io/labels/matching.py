@@ -517,9 +517,7 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """List all frames of the video in the labels; added ones are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
-    folders = [
-        PurePosixPath(slashed(frame.file_name)).parent for frame in labels.frames if frame.file_name
-    ]
+    folders = [PurePosixPath(slashed(f.file_name)).parent for f in labels.frames if f.file_name]
     width, height = frames.size
 
     def added(index: int) -> VideoFrame:

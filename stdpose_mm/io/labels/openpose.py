@@ -57,7 +57,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
     remedy = 'convert them and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
-    return videos_of_pictures(path, pictures, skeleton, usual_first=0, is_sparse=True)
+    return videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
 
 
 def _person(person: Record) -> Person:

@@ -158,18 +158,14 @@ def video_of_frames(
             other.
     """
     ordered = sorted(frames, key=lambda frame: frame[0])
-    groups = located_people(path, (people for _, people in ordered))
-    indices = [index for index, _ in ordered]
+    indices, groups = zip(*ordered, strict=True) if ordered else ((), ())
+    located = zip(indices, located_people(path, groups), strict=True)
     with errors_of(path):
         return VideoLabels(
             name,
             skeleton,
             tuple(map(VideoFrame, indices)),
-            tuple(
-                PersonLabel(index, **person)
-                for index, people in zip(indices, groups, strict=True)
-                for person in people
-            ),
+            tuple(PersonLabel(index, **person) for index, people in located for person in people),
             dict(extra or {}),
         )
 

@@ -8,7 +8,6 @@ masks only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,8 @@ _OF_COCO = (17, 3)
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 """EXIF tag of the orientation, and its values that swap width and height."""
 
-_OF_VIDEO = re.compile('_[1-9][0-9]*$')
-"""End of the names that Ultralytics gives the frames of a video, counted from 1."""
+_VIDEO_NAMES = ('_[1-9][0-9]*$', 1)
+"""Names that Ultralytics gives the frames of a video, and the number of the first."""
 
 _MAX_NESTING = 32
 """Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
@@ -123,12 +122,8 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     lines = {file: _read_lines(file) for file in files}
     layout = _find_layout(path, config, [line for group in lines.values() for line in group])
     pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
-    is_video = layout.is_prediction and all(_OF_VIDEO.search(one.name) for one in pictures)
-    return videos_of_pictures(
-        *(path, pictures, layout.skeleton),
-        usual_first=1 if is_video else None,
-        is_sparse=layout.is_prediction,
-    )
+    video_names = _VIDEO_NAMES if layout.is_prediction else None
+    return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
 
 def _may_be_label(file: Path) -> bool:
@@ -193,22 +188,18 @@ def _read_lines(file: Path) -> list[_Line]:
 
 
 def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
-    if not lines:
-        raise InputError(f'{path} holds nobody, expected people with equally many joints')
-    least, *more_widths = sorted({len(line.joints) for line in lines})
-    most = more_widths[-1] if more_widths else least
+    widths = sorted({len(line.joints) for line in lines}) or [0]
+    least, most = widths[0], widths[-1]
     last = np.array([line.joints[-1] for line in lines if len(line.joints) == most])
     may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
     # A line of somebody whom the tracker did not know lacks the identity at its end.
-    if more_widths and not (may_be_id and most == least + 1):
-        raise InputError(
-            f'{path} holds lines of {least} and of {more_widths[0]} numbers, expected people with '
-            'equally many joints, and at most an identity more in some lines'
-        )
+    if not lines or (most > least and not (may_be_id and most == least + 1)):
+        found = f'lines of {least} and of {widths[1]} numbers' if lines else 'nobody'
+        raise InputError(f'{path} holds {found}, expected people with equally many joints')
     joints = np.stack([line.joints[:least] for line in lines])
     count, dimensions = _shape(path, config, joints)
     more = most - count * dimensions
-    if not 0 <= more <= 2:
+    if least < count * dimensions or more > 2:
         raise InputError(
             f'{path} holds {most} numbers, expected {count} x {dimensions} (kpt_shape)'
         )

@@ -207,6 +207,8 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     ('0 0.5 0.5 0.2 0.4', YAML, 'has 5 numbers, a box without joints'),
     (LINE + ' 0.5 3 7', YAML, 'holds 9 numbers, expected 2 x 3'),
     (LINE + '\n' + LINE + ' 0.5', YAML, 'lines of 6 and of 7 numbers'),
+    (LINE + '\n' + LINE[:-2], YAML, 'holds 6 numbers, expected 2 x 3'),
+    (LINE + '\n' + LINE + ' 1 2', YAML, 'lines of 6 and of 8 numbers'),
     (LINE.replace('0.25', 'nan'), YAML, 'joints as numbers'),
     (LINE.replace('0.25', '0,25'), YAML, 'joints as numbers'),
     (LINE.replace('0.25', '320'), YAML, 'line 1 is not in fractions of the picture'),

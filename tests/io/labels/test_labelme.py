@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format
 from support.foreign_labels import labelme, labelme_shape, write_json, write_picture
 
@@ -116,17 +116,10 @@ STALE = {'f000007': '000000.jpg', 'f000014': '000007.jpg'}
         ((), {'f7': '', 'f14': ''}, [7, 14]),
     ],
 )
-@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_the_picture_beside_tells_which_a_file_is_of(
     tmp_path: Path, pictures: tuple, named: dict, frames: list[int]
 ):
     assert list(read_labels(renamed(tmp_path / 'x', *pictures, **named))) == frames
-
-
-def test_a_picture_taken_for_another_is_told(tmp_path: Path):
-    named = {'f7': '0.jpg', 'f14': '1.jpg'}
-    with pytest.warns(InputWarning, match=r'x: 2 files with another picture in imagePath taken'):
-        read_labels(renamed(tmp_path / 'x', '7.jpg', '14.jpg', **named))
 
 
 @pytest.mark.parametrize(
