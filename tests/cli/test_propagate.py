@@ -371,6 +371,23 @@ def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, 
     assert '5 given and 9 propagated poses, 4 times absent' in printed
 
 
+@pytest.mark.parametrize(('option', 'flag'), [([], 1), (['--visible-as-1'], 2)])
+def test_a_v_of_1_may_be_said_to_be_visible(
+    run, folder, label_fields, tmp_path, option: list[str], flag: int
+):
+    for one in label_fields['annotations']:
+        one['keypoints'][2::3] = [1] * 3
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    out = tmp_path / 'dense.json'
+    code, _, said = run(
+        folder, tmp_path / 'labels.json', '--out', out, '--method', 'linear', *option
+    )
+
+    assert (code, any('--visible-as-1' in line for line in said)) == (0, not option)
+    given = [person for person in read_labels(out).persons if person.source == 'given']
+    assert {*given[0].visibility.tolist()} == {flag}
+
+
 def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
     movie = tmp_path / 'hurt.mp4'
     with av.open(str(movie), 'w') as container:

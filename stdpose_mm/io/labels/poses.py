@@ -75,28 +75,24 @@ def holds_a_joint(person: Person) -> bool:
     return bool((person['visibility'] != NOT_LABELLED).any())
 
 
-def found_joints(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Tell which joints [K] of an estimate have a place.
-
-    Networks write one for every joint: (0, 0) (OpenPose, YOLO, with whatever score) or (-1, -1)
-    (DeepLabCut) for those that were not found, or a corner of the person's box with a score below 0
-    (MMPose, for an empty heatmap).
-    """
-    is_placeholder = (keypoints == 0).all(axis=1) | (keypoints == -1).all(axis=1)
-    return ~is_placeholder & ~(scores < 0)
-
-
 def located_people(path: PathLike, groups: Iterable[Sequence[Person]]) -> list[list[Person]]:
     """Take the places of joints that were not found from estimates; leave out who has no place."""
     return leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
 
 
 def _only_found(person: Person) -> Person:
+    """Take back the places that networks write for joints that they have not found.
+
+    These are (0, 0) (OpenPose, YOLO, with whatever score) or (-1, -1) (DeepLabCut), or any place
+    with a score below 0 (MMPose, for an empty heatmap).
+    """
     if person.get('source') != 'propagated' or person.get('scores') is None:
         # Labels of this package, too, may be in formats without scores.
         return person
-    found = found_joints(np.asarray(person['keypoints']), np.asarray(person['scores']))
-    return {**person, 'visibility': np.where(found, person['visibility'], NOT_LABELLED)}
+    points = np.asarray(person['keypoints'])
+    is_placeholder = (points == 0).all(axis=1) | (points == -1).all(axis=1)
+    missed = is_placeholder | (np.asarray(person['scores']) < 0)
+    return {**person, 'visibility': np.where(missed, NOT_LABELLED, person['visibility'])}
 
 
 def _holds_place(person: Person) -> bool:

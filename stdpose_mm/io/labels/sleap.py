@@ -38,7 +38,7 @@ from stdpose_mm.structures import (
 from .coco import TRACK_NAME, VIDEO_FIELDS, video_name
 from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_start, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
-from .poses import found_joints, leave_out_empty
+from .poses import leave_out_empty
 
 _VIDEO_FILE = 'file_name'
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
@@ -218,7 +218,6 @@ def _read_instance(
     sources = np.where(labelled, 'given', 'absent')
     if _is_predicted(instance):
         scores, source = instance.points['score'], 'propagated'
-        labelled = labelled & found_joints(points, scores)
         sources = np.where(labelled, 'propagated', 'absent')
     elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
         sources = np.where(_touched(instance), sources, 'propagated')
