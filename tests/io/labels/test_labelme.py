@@ -55,6 +55,19 @@ def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path
     assert labels.persons[1].bbox is None
 
 
+def test_a_turned_rectangle_of_xanylabeling_is_enclosed(tmp_path: Path):
+    corners = [[30, 10], [50, 30], [40, 40], [20, 20]]
+    shapes = [
+        labelme_shape('rat', corners, shape_type='rotation', group_id=1, direction=0.785),
+        labelme_shape('nose', [[33, 22]], group_id=1),
+    ]
+    write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
+    labels = read_labels(tmp_path)
+
+    assert labels.persons[0].bbox.tolist() == [20, 10, 30, 30]
+    assert labels.skeleton.category == 'rat'
+
+
 def test_pictures_are_frames_with_their_sizes(folder: Path):
     frames = read_labels(folder).frames
 
