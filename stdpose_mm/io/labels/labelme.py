@@ -103,7 +103,7 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
             if (beside is None) != (file.parent / base_name(name)).is_file():
                 raise InputError(
                     f'{file} is called after one picture and holds the labels of another '
-                    f'({shown(name)} in imagePath), of which {"both" if beside else "neither"} lie '
+                    f'({shown(name)} in imagePath), and {"both lie" if beside else "neither lies"} '
                     'beside it: rename it, or leave only the picture beside it on which it was made'
                 )
             if beside is not None:

@@ -112,8 +112,8 @@ def leave_out_empty(
     after = [list(filter(holds, group)) for group in before]
     empty = sum(map(len, before)) - sum(map(len, after))
     if empty:
-        are = 'entry holds' if empty == 1 else 'entries hold'
-        note(f'{path}: {empty} {are} neither a joint nor a box, left out as saying nothing')
+        what = counted(empty, 'entry')
+        note(f'{path}: {what} with neither a joint nor a box left out, as saying nothing')
     return after
 
 
@@ -127,10 +127,10 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         for joint in np.flatnonzero(person.labelled & ~person.keypoints.any(axis=1) & person.given)
     ]
     if names:
+        what = f'{counted(len(names), "joint")} ({listed([*dict.fromkeys(names)], 5)})'
         note(
-            f'{path}: {counted(len(names), "joint")} ({listed([*dict.fromkeys(names)], 5)}) '
-            f'{"is" if len(names) == 1 else "are"} labelled at (0, 0), the corner of the picture, '
-            'and taken so: give v = 0 to what was not labelled'
+            f'{path}: {what} labelled at (0, 0), the corner of the picture, taken as labelled '
+            'there; give v = 0 to what was not labelled'
         )
 
 

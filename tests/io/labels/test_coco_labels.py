@@ -246,7 +246,7 @@ def test_an_entry_that_holds_nothing_makes_nobody(tmp_path: Path, fields: dict):
 
     assert people == [[0, None, 1]]
     assert notes == [
-        f'{tmp_path}/x.json: 1 entry holds neither a joint nor a box, left out as saying nothing'
+        f'{tmp_path}/x.json: 1 entry with neither a joint nor a box left out, as saying nothing'
     ]
 
 

@@ -136,7 +136,8 @@ def test_the_picture_beside_tells_which_a_file_is_of(
 
 
 @pytest.mark.parametrize(
-    ('pictures', 'lie'), [((), 'neither'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both')]
+    ('pictures', 'lie'),
+    [((), 'neither lies'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both lie')],
 )
 def test_a_file_of_another_name_than_its_picture_is_refused(
     tmp_path: Path, pictures: tuple, lie: str
@@ -144,7 +145,7 @@ def test_a_file_of_another_name_than_its_picture_is_refused(
     folder = renamed(tmp_path / 'x', *pictures, **STALE)
 
     with pytest.raises(
-        InputError, match=rf"000007.json is called .* \('000000.jpg' in .* {lie} lie beside it"
+        InputError, match=rf"000007.json is called .* \('000000.jpg' in .* {lie} beside it"
     ):
         read_labels(folder)
 

@@ -67,7 +67,7 @@ def test_somebody_without_a_joint_is_nobody(tmp_path: Path):
     people = openpose_person(5, 6, 0.5, 0, 0, 0), openpose_person(*[0] * 6)
     path = write_json(tmp_path / 'a_keypoints.json', openpose(*people))
 
-    with pytest.warns(InputWarning, match='1 entry holds neither a joint nor a box'):
+    with pytest.warns(InputWarning, match='1 entry with neither a joint nor a box'):
         assert len(read_labels(path).persons) == 1
 
 
