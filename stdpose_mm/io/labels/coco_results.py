@@ -16,7 +16,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name
-from .fields import Record
+from .fields import Record, note
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -83,9 +83,11 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
             continue
         ids = [read_identity(result, name) for result in results]
         known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
-        is_shared, stays = len({*known}) < len(known), len({who for who, _ in known}) < len(known)
-        if known and (name == 'track_id' or (stays and not is_shared)):
+        people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
+        if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):
             return ids
+        if is_shared and len(people) > 1:
+            note(f'{results[0].file}: two people of a picture share the {name}, no identity then')
     return [None] * len(results)
 
 

@@ -127,6 +127,19 @@ def test_identities_of_trackers(tmp_path: Path, fields: tuple, ids: list):
     assert labels.persons[0].bbox.tolist() == [1, 2, 30, 40]
 
 
+@pytest.mark.parametrize('number', [1, 2])
+def test_an_identity_of_two_people_is_told_unless_it_is_everybodys(tmp_path: Path, number: int):
+    people = zip(('3.jpg', '3.jpg', '4.jpg'), (1, 1, number), strict=True)
+    path = write_json(tmp_path / 'results.json', [alphapose(p, who) for p, who in people])
+
+    with pytest.warns(InputWarning) as caught:
+        assert {person.track_id for person in read_labels(path).persons} == {None}
+    told = [str(one.message) for one in caught if 'share' in str(one.message)]
+    assert told == [f'{path}: two people of a picture share the idx, no identity then'] * (
+        number - 1
+    )
+
+
 def test_the_ids_are_those_of_the_coco_file(tmp_path: Path):
     """So that pycocotools can hold one against the other."""
     labels = sample(persons=(person(2, 3, source='propagated', scores=[0.5, 0.0, 0.25]),))
