@@ -70,7 +70,7 @@ LABEL_FORMATS = {
     'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
     'deeplabcut': LabelFormat(('.csv',)),
     'deeplabcut-h5': LabelFormat(('.h5',)),
-    'lightning-pose': LabelFormat(('.csv',), writes=False),
+    'lightning-pose': LabelFormat(('.csv',)),
     'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
     'labelme': LabelFormat(('.json',), writes=False, folder=True),
     'label-studio': LabelFormat(('.json',), writes=False),

@@ -9,12 +9,13 @@ stdpose convert dense.json dense.csv --to tidy-csv --fps 30
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.file_names import require_suffix
 from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs
 
@@ -101,6 +102,16 @@ def convert(options: ConvertOptions) -> None:
         write_labels(videos[0], options.output, target, time_of, options.cvat_tolerance)
     for labels in videos:
         print(f'{labels.name}: {describe_frames(labels)}')
+        _warn_of_doubled_people(labels)
+
+
+def _warn_of_doubled_people(labels: VideoLabels) -> None:
+    """Note who seems to be labelled twice."""
+    from stdpose_mm.review import doubled_warnings
+
+    given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
+    for sentence in doubled_warnings(given.tracks(), labels.skeleton):
+        warnings.warn(f'{labels.name}: {sentence}', InputWarning, stacklevel=2)
 
 
 def _require_fitting_options(options: ConvertOptions, target: str, several: bool) -> None:
@@ -160,11 +171,15 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
 
     path, source = options.input, options.source
     if not several:
-        size, loaded = options.labels_size, options.loaded_into_cvat
+        how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
         if target == MANY_VIDEOS_FORMAT and options.video is None:
-            return read_all_labels(path, source, size=size, loaded_into_cvat=loaded)
-        return [read_labels(path, source, options.video, size=size, loaded_into_cvat=loaded)]
-    videos = [labels for file in find_label_files(path) for labels in read_all_labels(file, source)]
+            return read_all_labels(path, source, *how)
+        return [read_labels(path, source, options.video, *how)]
+    videos = [
+        labels
+        for file in find_label_files(path)
+        for labels in read_all_labels(file, source, visible_as_1=options.visible_as_1)
+    ]
     for name, count in Counter(labels.name for labels in videos).items():
         if count > 1:
             raise InputError(f'{path} holds {count} videos named {name!r}, expected each name once')

@@ -103,12 +103,15 @@ class LabelFileOptions:
             as name,time.
         labels_size: Size of the labelled pictures, if it differs from that of the video; LABELS
             are rescaled.
+        visible_as_1: In COCO files whose v is 0 or 1 only, 1 is a visible joint, not an occluded
+            one.
     """
 
     loaded_into_cvat: Path | None = option(metavar='FILE')
     first_frame_number: int | None = option(type=whole, metavar='N')
     frame_of: Path | None = option(metavar='FILE')
     labels_size: tuple[int, int] | None = option(type=picture_size, metavar='WxH')
+    visible_as_1: bool = option(False)
 
     @property
     def label_frames(self) -> FrameOptions:

@@ -357,6 +357,7 @@ def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
         video=options.labels_video,
         size=frames.size,
         loaded_into_cvat=options.loaded_into_cvat,
+        visible_as_1=options.visible_as_1,
     )
     require_start(labels, str(options.labels))
     # Before, the numbers of frames may be those of a list of pictures.

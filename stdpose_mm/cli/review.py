@@ -103,6 +103,7 @@ def review(options: ReviewCommandOptions) -> None:
             as_given=options.as_given,
             frame_options=options.label_frames,
             labels_size=options.labels_size,
+            visible_as_1=options.visible_as_1,
             say=lambda sentence: print(sentence, file=sys.stderr),
         ),
     )

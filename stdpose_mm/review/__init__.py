@@ -21,7 +21,7 @@ from .suggestions import (
     rank_gains,
     rank_suggestions,
 )
-from .suspicious_labels import label_warnings
+from .suspicious_labels import doubled_warnings, label_warnings
 
 __all__ = [
     'FrameCheck',
@@ -36,6 +36,7 @@ __all__ = [
     'choose_first_labels',
     'choose_hidden_labels',
     'compare_hidden_labels',
+    'doubled_warnings',
     'errors_beside_labels',
     'expect_errors_left',
     'expected_errors',

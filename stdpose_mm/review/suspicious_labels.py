@@ -6,13 +6,14 @@ poses, and none of 16,546 pairs of people, fits twice as well when exchanged. Of
 purpose, 96 % are found with labels in every 3rd frame and 60 % in every 15th; of people, 98 %.
 
 In 60 videos with all their people labelled (Multi-Person PoseTrack) no pair of the 39,936 in one
-frame is nearer to each other than 6.1 % of the person's size, joint by joint and on average.
+frame is nearer to each other than 6.1 % of the person's size, joint by joint and on average. Two
+tracks of one person, as of two jobs of CVAT that overlap, need not be labelled in the same frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +29,14 @@ MAX_DOUBLED_DISTANCE = 0.05
 """Largest mean distance of joints, as a share of the person's size, for labels of one person."""
 
 MIN_JOINTS = 4
-"""Minimum number of joints that must be comparable."""
+"""Minimum number of joints that must be comparable; to lie on each other, 3 of skeletons of 3."""
 
 MAX_NAMED = 5
 """Maximum number of labels of a kind that are named; the others are counted."""
+
+
+_Pose = tuple[np.ndarray, np.ndarray]
+"""[K, 2] pixels, and [K] bool: which joints have a place."""
 
 
 class _LabelOnLine(NamedTuple):
@@ -83,16 +88,23 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     ]
     if people:
         sentences.append(f'{listed(people, MAX_NAMED)} {told}')
+    return sentences + doubled_warnings(tracks, skeleton)
+
+
+def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
+    """Say in one sentence, if there are any, who seems to be labelled twice."""
+    who = skeleton.category
     doubled = [
         f'{who} {one} and {who} {other} in frame{"s" if len(frames) > 1 else ""} {ranges(frames)}'
         for (one, other), frames in sorted(find_doubled_people(tracks).items())
     ]
-    if doubled:
-        sentences.append(
-            f'{listed(doubled, MAX_NAMED)} lie on each other, as if one {who} were labelled twice: '
-            'if so, remove one of the two labels, or each becomes a track of its own'
-        )
-    return sentences
+    if not doubled:
+        return []
+    return [
+        f'{listed(doubled, MAX_NAMED)} lie on each other, as if one {who} were labelled twice: if '
+        'so, remove one of the two labels, or give both tracks one number where one goes on as the '
+        'other (overlapping jobs of CVAT), or each becomes a track of its own'
+    ]
 
 
 def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int, int, int]]:
@@ -147,21 +159,58 @@ def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
 
 
 def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
-    """Find people whose labels coincide: (one, the other) -> frames, ascending."""
-    by_frame: dict[int, list[tuple[int, PersonLabel]]] = {}
+    """Find people whose labels coincide: (one, the other) -> frames, ascending.
+
+    Of tracks that do not coincide in a frame in which both are labelled, each label that lies
+    within the other track is compared with its line; the frames are then all that both span.
+    """
+    by_frame: dict[int, dict[int, _Pose]] = {}
     for track_id in sorted(tracks):
         for frame, label in tracks[track_id].items():
-            by_frame.setdefault(frame, []).append((track_id, label))
+            by_frame.setdefault(frame, {})[track_id] = label.keypoints, _placed(label)
     found: dict[tuple[int, int], list[int]] = {}
     for frame in sorted(by_frame):
-        ids, labels = zip(*by_frame[frame], strict=True)
-        keypoints, placed = [one.keypoints for one in labels], [_placed(one) for one in labels]
-        sizes = pose_extent(np.stack(keypoints), np.stack(placed))[:, 2:].max(axis=1)
-        means = _mean_distances(keypoints, placed, keypoints, placed)
-        is_near = means <= MAX_DOUBLED_DISTANCE * np.maximum(sizes[:, None], sizes[None])
-        for a, b in np.argwhere(np.triu(is_near, 1)):
-            found.setdefault((ids[a], ids[b]), []).append(frame)
+        for pair in _near_pairs(by_frame[frame]):
+            found.setdefault(pair, []).append(frame)
+
+    def coincide(one: int, other: int, span: range) -> bool:
+        """Tell whether two tracks lie on each other wherever one of them is labelled."""
+        frames = sorted(frame for frame in {*placed[one], *placed[other]} if frame in span)
+        poses = ({i: _pose_at(tracks[i], frame) for i in (one, other)} for frame in frames)
+        return len(frames) > 1 and all(map(_near_pairs, poses))
+
+    placed = {i: [f for f in sorted(tracks[i]) if _placed(tracks[i][f]).any()] for i in tracks}
+    for one, other in combinations(sorted(i for i in tracks if placed[i]), 2):
+        # A track ends in the frame that says that the person has left.
+        end = min(max(tracks[one]), max(tracks[other])) + 1
+        span = range(max(placed[one][0], placed[other][0]), end)
+        if (one, other) not in found and span and coincide(one, other, span):
+            found[one, other] = [*span]
     return found
+
+
+def _near_pairs(poses: Mapping[int, _Pose]) -> list[tuple[int, int]]:
+    """Find the pairs of poses that lie on each other."""
+    ids, (keypoints, placed) = [*poses], zip(*poses.values(), strict=True)
+    sizes = pose_extent(np.stack(keypoints), np.stack(placed))[:, 2:].max(axis=1)
+    least = min(MIN_JOINTS, max(3, len(placed[0])))
+    means = _mean_distances(keypoints, placed, keypoints, placed, least)
+    is_near = means <= MAX_DOUBLED_DISTANCE * np.maximum(sizes[:, None], sizes[None])
+    return [(ids[a], ids[b]) for a, b in np.argwhere(np.triu(is_near, 1))]
+
+
+def _pose_at(track: Mapping[int, PersonLabel], frame: int) -> _Pose:
+    """Return the pose of a label, or on the line between two; before an absence it is held."""
+    before = max(i for i in track if i <= frame)
+    after = min((i for i in track if i >= frame), default=before)
+    if after == before or not _placed(track[after]).any():
+        return track[before].keypoints, _placed(track[before])
+    return _on_line(track[before], track[after], (frame - before) / (after - before))
+
+
+def _on_line(before: PersonLabel, after: PersonLabel, share: float) -> _Pose:
+    keypoints = (1 - share) * before.keypoints + share * after.keypoints
+    return keypoints, _placed(before) & _placed(after)
 
 
 def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:
@@ -171,9 +220,8 @@ def _labels_on_lines(tracks: Tracks) -> Iterator[_LabelOnLine]:
         for before, frame, after in zip(frames, frames[1:], frames[2:], strict=False):
             share = (frame - before) / (after - before)
             label, first, last = labels[frame], labels[before], labels[after]
-            expected = (1 - share) * first.keypoints + share * last.keypoints
-            known = _placed(first) & _placed(last)
-            yield _LabelOnLine(frame, track_id, label.keypoints, _placed(label), expected, known)
+            placed, expected = _placed(label), _on_line(first, last, share)
+            yield _LabelOnLine(frame, track_id, label.keypoints, placed, *expected)
 
 
 def _mean_distances(
@@ -181,16 +229,17 @@ def _mean_distances(
     placed: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     known: Sequence[np.ndarray],
+    least: int = MIN_JOINTS,
 ) -> np.ndarray:
     """Compute the mean distances [N, M] of the joints of N poses from those of M others.
 
-    NaN where they have too few joints in common.
+    NaN where they have less than ``least`` joints in common.
     """
     common = np.stack(placed)[:, None] & np.stack(known)[None]
     distances = np.linalg.norm(np.stack(keypoints)[:, None] - np.stack(others)[None], axis=-1)
     number = common.sum(axis=-1)
     means = np.where(common, distances, 0.0).sum(axis=-1) / np.maximum(number, 1)
-    return np.where(number >= MIN_JOINTS, means, np.nan)
+    return np.where(number >= least, means, np.nan)
 
 
 def _placed(label: PersonLabel) -> np.ndarray:

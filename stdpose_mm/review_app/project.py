@@ -65,6 +65,7 @@ class ReviewOptions:
         frame_options: Which frames the labels are on, where their file leaves this open.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
+        visible_as_1: See :func:`~stdpose_mm.io.labels.read_labels`.
         say: Called with each message to the user about a video.
     """
 
@@ -75,6 +76,7 @@ class ReviewOptions:
     as_given: float = 0.8
     frame_options: FrameOptions = NO_FRAME_OPTIONS
     labels_size: tuple[int, int] | None = None
+    visible_as_1: bool = False
     say: Callable[[str], None] = print
 
 
@@ -134,6 +136,7 @@ def _starting_labels(
             video=inputs.labels_video,
             size=frames.size,
             loaded_into_cvat=inputs.loaded_into_cvat,
+            visible_as_1=options.visible_as_1,
         )
         if labels.persons and all(person.source != 'given' for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)

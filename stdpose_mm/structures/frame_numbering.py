@@ -25,6 +25,8 @@ class FrameNumbering:
         lowest, highest: Lowest and highest number in all names, for 'names'.
         first_number: Number of the video's first frame, for 'names'; None if the file does not say
             where its numbers start.
+        usual_first: Number that the writing tool usually gives the first frame, for 'names' without
+            a ``first_number`` where the video does not tell either; None if that is not known.
         times: Position -> seconds from the first frame on, for 'times'. Number -> seconds, for
             'names' whose numbers may also be the digits of seconds.
         conflict: How the file contradicts itself about the frames, for 'names'; '' if it does not.
@@ -37,6 +39,7 @@ class FrameNumbering:
     lowest: int = 0
     highest: int = 0
     first_number: int | None = 0
+    usual_first: int | None = None
     times: Mapping[int, float] = field(default_factory=dict)
     folder: Path | None = None
     conflict: str = ''

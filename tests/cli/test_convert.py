@@ -8,6 +8,7 @@ import pytest
 
 from stdpose_mm.cli import convert, propagate
 from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.structures import PersonLabel, VideoFrame
 from support.foreign_labels import (
     MMPOSE_META,
     labelme,
@@ -65,6 +66,46 @@ def test_a_size_for_labels_in_pixels_is_refused(
     assert (code, len(errors)) == (2, 1)
     assert '--labels-size would have no effect' in errors[0]
     assert not out.exists()
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_a_v_of_1_may_be_said_to_be_visible(run, tmp_path: Path, several: bool):
+    document = {
+        'images': [{'id': 1, 'file_name': 'clip/000000.jpg'}],
+        'annotations': [{'id': 1, 'image_id': 1, 'keypoints': [5, 6, 1]}],
+        'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
+    }
+    given = write_json(tmp_path / 'labels' / 'clip.json', document)
+    out = tmp_path / 'out.json'
+    told = run(given.parent if several else given, out, '--to', 'coco')[2]
+    assert '--visible-as-1' in told[0]
+    assert read_labels(out, 'coco').persons[0].visibility.tolist() == [1]
+
+    told = run(given.parent if several else given, out, '--to', 'coco', '--visible-as-1')[2]
+    assert not any('visible-as-1' in line for line in told)
+    assert read_labels(out, 'coco').persons[0].visibility.tolist() == [2]
+
+
+@pytest.mark.parametrize('number', [1, 2])
+def test_people_who_seem_to_be_labelled_twice_are_told(run, tmp_path: Path, number: int):
+    """As of two jobs of CVAT that overlap."""
+    walk = {0: (0, 14, 28), 1: (27, 41)}
+    people = [
+        PersonLabel(f, [[f, 50], [40 + f, 10], [70 + f, 90]], [2, 2, 2], track_id=i)
+        for i in range(number)
+        for f in walk[i]
+    ]
+    labels = sample(frames=tuple(map(VideoFrame, range(60))), persons=people)
+    write_labels(labels, tmp_path / 'in.json', 'coco')
+    code, _, errors = run(tmp_path / 'in.json', tmp_path / 'out.xml')
+
+    assert code == 0
+    assert [line for line in errors if 'lie on each other' in line] == [
+        'convert_labels.py: clip: person 0 and person 1 in frames 27-28 lie on each other, as if '
+        'one person were labelled twice: if so, remove one of the two labels, or give both tracks '
+        'one number where one goes on as the other (overlapping jobs of CVAT), or each becomes a '
+        'track of its own'
+    ] * (number - 1)
 
 
 def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):

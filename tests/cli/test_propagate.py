@@ -221,7 +221,7 @@ def beyond_the_end(fields):
 
 def nobody_there(fields):
     for annotation in fields['annotations']:
-        annotation['keypoints'] = [0] * 9
+        annotation.update(keypoints=[0] * 9, source='given')
 
 
 def boxes_without_a_labelled_joint(fields):
@@ -362,13 +362,30 @@ def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
 def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, tmp_path):
     for one in label_fields['annotations']:
         if (one['track_id'], one['image_id']) == (1, 5):
-            one['keypoints'] = [0] * 9
+            one.update(keypoints=[0] * 9, source='given')
     (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
     arguments = [folder, tmp_path / 'labels.json', '--method', 'linear']
     code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
     assert code == 0
     assert 'person 1: frames 0, 8; absent from frame 4 on' in printed
     assert '5 given and 9 propagated poses, 4 times absent' in printed
+
+
+@pytest.mark.parametrize(('option', 'flag'), [([], 1), (['--visible-as-1'], 2)])
+def test_a_v_of_1_may_be_said_to_be_visible(
+    run, folder, label_fields, tmp_path, option: list[str], flag: int
+):
+    for one in label_fields['annotations']:
+        one['keypoints'][2::3] = [1] * 3
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    out = tmp_path / 'dense.json'
+    code, _, said = run(
+        folder, tmp_path / 'labels.json', '--out', out, '--method', 'linear', *option
+    )
+
+    assert (code, any('--visible-as-1' in line for line in said)) == (0, not option)
+    given = [person for person in read_labels(out).persons if person.source == 'given']
+    assert {*given[0].visibility.tolist()} == {flag}
 
 
 def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):

@@ -106,6 +106,18 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     assert given == {0, 4, 8}
 
 
+def test_a_v_of_1_may_be_said_to_be_visible(run, movie, label_file, tmp_path, shown):
+    fields = json.loads(label_file.read_text())
+    for one in fields['annotations']:
+        one['keypoints'][2::3] = [1] * 3
+    (tmp_path / 'ones.json').write_text(json.dumps(fields))
+
+    arguments = [movie, tmp_path / 'ones.json', '--no-browser', '--method', 'linear']
+    assert run(*arguments, '--visible-as-1')[0] == 0
+    given = [person for person in shown[0].persons if person.source == 'given']
+    assert {*given[0].visibility.tolist()} == {2}
+
+
 def test_out_and_project_in_folders_are_named_after_the_video(
     run, movie, label_file, tmp_path, monkeypatch
 ):

@@ -129,6 +129,44 @@ def test_propagated_joints_tell_nothing() -> None:
     assert find_doubled(give_beside(0, 1), partial) == {}
 
 
+WALK = [give(frame, 1) for frame in (0, 7, 14, 21, 28)]
+
+
+@pytest.mark.parametrize(
+    ('others', 'frames'),
+    [
+        # The first track ends in the second job of CVAT, whose first frame is 27.
+        ([27, 34, 41], range(27, 31)),
+        ([26, 29, 40], range(26, 31)),
+        # Nothing within the first track, and one label, of which the line tells too little.
+        ([31, 38], []),
+        ([29, 36], []),
+        # Labelled twice in frames of its own.
+        ([3, 10, 24], range(3, 25)),
+    ],
+)
+def test_tracks_that_overlap_on_one_line_are_of_one_person(others: list[int], frames) -> None:
+    gone = give(30, 1, visible='00000')
+    found = find_doubled(*WALK, gone, *(give(frame, 2) for frame in others))
+    assert found == ({(1, 2): [*frames]} if frames else {})
+
+
+def test_people_whose_ways_cross_are_two() -> None:
+    across = [
+        give(frame, 2, STANDING + np.array([10 * (12 - frame), 0])) for frame in (3, 10, 12, 24)
+    ]
+    assert find_doubled(*WALK, *across) == {}
+
+
+@pytest.mark.parametrize(('aside', 'number'), [(0, 1), (40, 0)])
+def test_three_joints_are_enough_where_there_are_no_more(aside: float, number: int) -> None:
+    labels = [
+        PersonLabel(0, STANDING[:3] + np.array([i * aside, 0]), np.full(3, 2), track_id=i)
+        for i in (1, 2)
+    ]
+    assert len(find_doubled(*labels)) == number
+
+
 def test_the_size_is_that_of_the_labelled_joints() -> None:
     # 4 pixels aside: a tenth of those who are 40 high.
     assert find_doubled(give_beside(0, 1, size=0.4), give_beside(0, 2, 4, size=0.4)) == {}
@@ -149,5 +187,6 @@ def test_each_kind_is_said_in_a_sentence() -> None:
         'rat 2 and rat 3 in frame 7 seem to be exchanged, by the labels before and after: look at '
         'them before you go on',
         'rat 1 and rat 4 in frame 0 lie on each other, as if one rat were labelled twice: if so, '
-        'remove one of the two labels, or each becomes a track of its own',
+        'remove one of the two labels, or give both tracks one number where one goes on as the '
+        'other (overlapping jobs of CVAT), or each becomes a track of its own',
     ]

@@ -33,12 +33,13 @@ from stdpose_mm.structures import (
 )
 
 from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct, shown
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices
-from .poses import posetrack_visibility
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices, slashed
+from .poses import leave_out_empty, posetrack_visibility
 
 T = TypeVar('T')
-Visibility = Literal['coco', 'posetrack']
-"""``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
+Visibility = Literal['coco', 'posetrack', 'binary']
+"""``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled.
+``binary``: v is 0 or 1, and 1 is a visible joint."""
 
 MAX_SECONDS = 10**7
 """A larger ``timestamp`` counts from 1970, not from the start of the video."""
@@ -260,7 +261,9 @@ def read_person(
 ) -> PersonLabel:
     """Read one entry of ``annotations`` as a label on the given frame."""
     count = skeleton.num_keypoints
-    joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
+    joints = np.zeros((count, 3))
+    if annotation.raw('keypoints', []) != []:
+        joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
     flags = joints[:, 2]
     allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
     if not np.isin(flags, allowed).all():
@@ -278,7 +281,11 @@ def read_person(
         return PersonLabel(
             frame_index=frame_index,
             keypoints=joints[:, :2],
-            visibility=flags if visibility == 'coco' else posetrack_visibility(joints),
+            visibility=(
+                posetrack_visibility(joints)
+                if visibility == 'posetrack'
+                else flags * (VISIBLE if visibility == 'binary' else 1)
+            ),
             track_id=annotation.integer('track_id', None),
             scores=scores,
             bbox=annotation.box('bbox'),
@@ -287,6 +294,14 @@ def read_person(
             extra={**annotation.extra(), **({} if known else {'source': source})},
             keypoint_sources=sources,  # type: ignore[arg-type]
         )
+
+
+def is_statement(annotation: Record, person: PersonLabel) -> bool:
+    """Tell whether an entry places somebody, or says in this package's way that somebody is absent.
+
+    Other tools write entries without a joint and a box for objects that nobody has labelled.
+    """
+    return person.is_located or annotation.peek('source') in SOURCES
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
@@ -335,16 +350,18 @@ def fields_of(items: Any) -> set[str]:
     return {name for item in items[:100] if isinstance(item, dict) for name in item}
 
 
-def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
+def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
-    ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without
+    ``file_name`` names the same folder. ``v`` is 0, 1 or 2; where it is 0 or 1 in the whole file, a
+    note says that no joint counts as visible. Annotations of categories without
     joints and those of crowds (``iscrowd``) are left out with a warning.
 
     Args:
         path: The label file, for names and messages.
         data: Its parsed JSON.
+        visible_as_1: Whether v is 0 or 1, and 1 is a visible joint.
 
     Returns:
         One entry per video, in the order of their first images. For frame indices see
@@ -365,11 +382,15 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    for annotation in _annotations_of_people(record):
+    annotations = _annotations_of_people(record, visible_as_1)
+    visibility: Visibility = 'binary' if visible_as_1 else 'coco'
+    entries = []
+    for annotation in annotations:
         key, index = image_of(annotation, place)
-        persons[key].append(_read_person(annotation, index, skeleton))
-    ids = [p.extra['id'] for group in persons.values() for p in group if 'id' in p.extra]
-    require_distinct(path, 'annotation id', map(shown, ids))
+        entries.append((annotation, key, _read_person(annotation, index, skeleton, visibility)))
+    (kept,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
+    for _, key, person in kept:
+        persons[key].append(person)
     top = record.extra()
     with errors_of(path):
         return [
@@ -390,8 +411,10 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         ]
 
 
-def _read_person(annotation: Record, frame_index: int, skeleton: Skeleton) -> PersonLabel:
-    person = read_person(annotation, frame_index, skeleton, 'coco')
+def _read_person(
+    annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
+) -> PersonLabel:
+    person = read_person(annotation, frame_index, skeleton, visibility)
     attributes = annotation.peek('attributes')
     if person.track_id is None and isinstance(attributes, dict):
         # CVAT's COCO export has the track id there.
@@ -404,7 +427,7 @@ def _read_person(annotation: Record, frame_index: int, skeleton: Skeleton) -> Pe
     return person if person.is_located else replace(person, bbox=None)
 
 
-def _annotations_of_people(record: Record) -> list[Record]:
+def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
     """Select the annotations of the category that has joints, without those of crowds.
 
     Warn of what is left out, and of what may be misunderstood.
@@ -425,6 +448,9 @@ def _annotations_of_people(record: Record) -> list[Record]:
         else:
             kept.append(annotation)
             interpolated += isinstance(attributes, dict) and attributes.get('keyframe') is False
+    flags = [one.peek('keypoints')[2::3] for one in kept if isinstance(one.peek('keypoints'), list)]
+    is_binary = not visible_as_1 and find_visibility(kept) == 'posetrack'
+    hidden = sum(of_person.count(1) for of_person in flags) if is_binary else 0
     names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
     notes = {
         f'annotations of categories without joints are left out ({names})': len(left_out),
@@ -432,6 +458,8 @@ def _annotations_of_people(record: Record) -> list[Record]:
         f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
         'have interpolated their joints; they count as given. Export the task as "CVAT for video '
         '1.1", which tells the key frames of each joint': interpolated,
+        f'v is 0 or 1 in the whole file, so that all {hidden} joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 stands for visible joints, too': hidden,
     }
     for text, count in notes.items():
         if count:
@@ -456,7 +484,7 @@ def _video_key(image: Record) -> Any:
     if 'video_id' in image:
         return image.identifier('video_id')
     image.raw('video_id', None)
-    return PurePosixPath(image.text('file_name', '')).parent
+    return PurePosixPath(slashed(image.text('file_name', ''))).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

@@ -6,6 +6,7 @@ the videos, frames and identities are what matters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name
-from .fields import Record
+from .fields import Record, note
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person, joint_scores, video_of_frames
+from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
+
+_VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
+"""Names that AlphaPose gives the frames of a video, and the number of the first."""
 
 
 def is_coco_results(data: Any) -> bool:
@@ -34,7 +38,8 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     Args:
         path: The file, for names and messages.
         data: List of objects with ``image_id``, ``keypoints`` (x, y, score of every joint) and
-            optionally ``bbox``, ``track_id`` and ``frame_index``.
+            optionally a box (``bbox``, ``box``), an identity (``track_id``, ``idx``, ``object_id``,
+            ``id``) and ``frame_index``.
 
     Returns:
         One video. Frames are ``frame_index`` if present, as in results of this package, else
@@ -48,12 +53,13 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     count = len(results[0].numbers('keypoints')) // 3 if results else 0
     remedy = 'convert it and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, count, remedy)
+    images = [_image_of(result) for result in results]
     people: dict[Any, list[Person]] = {}
-    for result in results:
-        people.setdefault(_image_of(result), []).append(_person(result, count))
+    for result, image, who in zip(results, images, _identities(results, images), strict=True):
+        people.setdefault(image, []).append(_person(result, count, who))
     if any(isinstance(image, str) for image in people):
         pictures = [LabelledPicture(str(i), group, where=str(path)) for i, group in people.items()]
-        return videos_of_pictures(path, pictures, skeleton)
+        return videos_of_pictures(path, pictures, skeleton, video_names=_VIDEO_NAMES)
     return [video_of_frames(path, video_name(path), skeleton, people.items())]
 
 
@@ -65,13 +71,33 @@ def _image_of(result: Record) -> int | str:
     return int(result.integer(name, low=0, high=MAX_FRAME_INDEX))
 
 
-def _person(result: Record, count: int) -> Person:
+def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Sequence[int | None]:
+    """Read who is who, from the first field that holds identities.
+
+    AlphaPose writes an ``idx`` of 0 for everybody where it does not track, and some tools number
+    their results in ``id``: a number that two people of a picture share, or that is in one picture
+    only, is no identity.
+    """
+    for name in ('track_id', 'idx', 'object_id', 'id'):
+        if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
+            continue
+        ids = [read_identity(result, name) for result in results]
+        known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
+        people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
+        if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):
+            return ids
+        if is_shared and len(people) > 1:
+            note(f'{results[0].file}: two people of a picture share the {name}, no identity then')
+    return [None] * len(results)
+
+
+def _person(result: Record, count: int, who: int | None) -> Person:
     joints = result.numbers('keypoints', 3 * count).reshape(count, 3)
     return estimated_person(
         joints[:, :2],
         joints[:, 2],
-        track_id=result.integer('track_id', None),
-        bbox=result.box('bbox'),
+        track_id=who,
+        bbox=result.box('bbox' if 'bbox' in result else 'box'),
     )
 
 

@@ -1,14 +1,15 @@
-"""DeepLabCut's CSV files, and those of Lightning Pose, which are the same.
+"""DeepLabCut's tables, and those of Lightning Pose, which are the same.
 
 Labels made by hand are ``CollectedData_<scorer>.csv``, with a picture a row; predictions have a
 column ``likelihood`` beside x and y, and a frame a row. Either is of one animal or, with a fourth
-header row, of several.
+header row, of several. Labels that began as predictions may have kept the column; since version 2.4
+labels of Lightning Pose may have ``visible`` there, COCO's v.
 
 Read and written with the standard library: sleap-io, which reads these files too, leaves out every
 frame whose picture is not on the disk, numbers frames by their place among those, and sorts the
 joints by name; movement needs pandas, and reads predictions only.
 
-DeepLabCut leaves out joints that cannot be seen, so all labelled joints are visible.
+DeepLabCut leaves out joints that cannot be seen, so all its labelled joints are visible.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
@@ -42,7 +44,8 @@ from .sleap import is_hdf5
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
-_LABELS, _PREDICTIONS = ['x', 'y'], ['x', 'y', 'likelihood']
+_LABELS = ['x', 'y']
+_PREDICTIONS, _VISIBLE = [*_LABELS, 'likelihood'], [*_LABELS, 'visible']
 
 OWN_SCORER = 'stdpose'
 """Scorer in files that this package wrote from labels that are not all given."""
@@ -68,6 +71,7 @@ class _Layout:
         skeleton: The joints of all individuals, in the order of their first columns.
         individuals: For every individual, its joints and their positions among those in the file.
         kinds: Columns of each joint.
+        is_prediction: Whether a network made the file, as its name or else its columns tell.
     """
 
     scorer: str
@@ -76,10 +80,7 @@ class _Layout:
     skeleton: Skeleton
     individuals: dict[str, tuple[list[int], list[int]]]
     kinds: list[str]
-
-    @property
-    def is_prediction(self) -> bool:
-        return self.kinds is _PREDICTIONS
+    is_prediction: bool
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -96,7 +97,8 @@ class _Layout:
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """Read labels or predictions of DeepLabCut or Lightning Pose.
 
-    Labels are 'given', or 'propagated' if this package wrote the file from propagated labels.
+    Labels are 'given', or 'propagated' if this package wrote the file from propagated labels. A
+    file ``CollectedData...`` holds labels, whatever its columns, and ``machinelabels...`` does not.
     Predictions are 'propagated', estimates of a network, with the likelihood as score: 1 for a
     joint without one, no scores for an individual without any.
 
@@ -127,7 +129,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         return [_read_frames(path, layout, body)]
     pictures = []
     for row in body:
-        name = '/'.join(row[: layout.places.start]).replace('\\', '/')
+        name = '/'.join(row[: layout.places.start])
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
@@ -169,7 +171,14 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
     # Lightning Pose adds a column that marks the pictures used in training.
     stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
-    kinds = _PREDICTIONS if any(column[-1] == 'likelihood' for column in columns) else _LABELS
+    scorers = [*dict.fromkeys(column[0] for column in columns[start:stop])]
+    if len(scorers) > 1:
+        raise InputError(
+            f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), people or '
+            'networks who have placed the same joints, expected one: leave out the others'
+        )
+    last = {column[-1] for column in columns}
+    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if kinds[-1] in last), _LABELS)
     joints = [columns[i : i + len(kinds)] for i in range(start, stop, len(kinds))]
     if (
         len({len(row) for row in header}) != 1
@@ -178,8 +187,8 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     ):
         raise InputError(
             f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
-            'bodyparts, coords with x, y, or x, y, likelihood, of one bodypart after the other, '
-            f'got {shown(first)}'
+            'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, of one bodypart '
+            f'after the other, got {shown(first)}'
         )
     names = [*dict.fromkeys(of_joint[0][-2] for of_joint in joints)]
     individuals: dict[str, tuple[list[int], list[int]]] = {}
@@ -191,7 +200,12 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         require_distinct(path, f'a bodypart of {name!r}', [names[j] for j in places])
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
-    return _Layout(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds)
+    name = Path(path).name.lower()
+    by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
+    return _Layout(
+        *(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds),
+        is_prediction=by_columns or name.startswith('machinelabels'),
+    )
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
@@ -202,19 +216,24 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
         joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
         joint_values[joints] = values[positions]
         points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
+        flags = np.full(len(points), VISIBLE)
+        if layout.kinds is _VISIBLE:
+            flags = np.where(np.isnan(joint_values[:, 2]), flags, joint_values[:, 2])
+            labelled &= flags != NOT_LABELLED
         if not labelled.any():
             continue
         person: Person = {
             'keypoints': np.where(labelled[:, None], points, 0.0),
-            'visibility': np.where(labelled, VISIBLE, NOT_LABELLED),
+            'visibility': np.where(labelled, flags, NOT_LABELLED),
             'track_id': track_id,
             'extra': {TRACK_NAME: individual} if individual else {},
         }
         if layout.is_prediction or layout.scorer == OWN_SCORER:
             person['source'] = 'propagated'
         scores = joint_values[:, -1]
+        has_scores = layout.is_prediction and layout.kinds is _PREDICTIONS
         # A joint that was corrected in DeepLabCut has no likelihood, and is certain.
-        if layout.is_prediction and np.isfinite(scores[labelled]).any():
+        if has_scores and np.isfinite(scores[labelled]).any():
             person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
         people.append(person)
     return people
@@ -226,6 +245,8 @@ def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layou
     values = np.array([_number(cell) for cell in cells]).reshape(-1, len(layout.kinds))
     is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
     wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
+    if layout.kinds is _VISIBLE:
+        wrong |= ~np.isin(np.nan_to_num(values[:, 2]), (0, 1, 2))
     if wrong.any():
         start = int(wrong.argmax()) * len(layout.kinds)
         raise InputError(
@@ -243,7 +264,7 @@ def _number(cell: str) -> float:
         return math.inf
 
 
-def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
+def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:
     """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>``, atomically.
 
     All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
@@ -260,6 +281,8 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     Args:
         labels: The labels.
         path: The ``.csv`` file to write, or the ``.h5`` file, which DeepLabCut reads at once.
+        visible: Write Lightning Pose's form, with a column ``visible`` that tells occluded joints
+            and without a project file; a warning says that it reads files of one animal only.
     """
     rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
@@ -268,13 +291,16 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
+    kinds = _VISIBLE if visible else _LABELS
     header = [
-        ['scorer', *[scorer] * 2 * len(columns)],
-        ['individuals', *[name for name, _ in columns for _ in _LABELS]],
-        ['bodyparts', *[names[joint] for _, joint in columns for _ in _LABELS]],
-        ['coords', *_LABELS * len(columns)],
+        ['scorer', *[scorer] * len(kinds) * len(columns)],
+        ['individuals', *[name for name, _ in columns for _ in kinds]],
+        ['bodyparts', *[names[joint] for _, joint in columns for _ in kinds]],
+        ['coords', *kinds * len(columns)],
     ]
     several = any(joints_of)
+    if visible and several:
+        note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
     table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
     num_header = len(table)
     folder = PurePosixPath(labels.name).name or 'video'
@@ -284,13 +310,17 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         for name, joint in columns:
             person = people.get(key_of[name]) if name in key_of else None
             if person is not None and person.labelled[joint]:
-                cells += map(repr, person.keypoints[joint].tolist())
+                values = [*person.keypoints[joint].tolist(), int(person.visibility[joint])]
+                cells += map(repr, values[: len(kinds)])
             else:
-                cells += ['', '']
-        if any(cells):
+                cells += ['', '', '0'][: len(kinds)]
+        if {*cells} - {'', '0'}:
             table.append(['labeled-data', folder, pictures[index], *cells])
     suffix = Path(path).suffix
-    write_text(project_file(path), _config(labels, scorer, joints_of, suffix))
+    if visible:
+        table = [['/'.join(filter(None, row[:3])), *row[3:]] for row in table]
+    else:
+        write_text(project_file(path), _config(labels, scorer, joints_of, suffix))
     if suffix == '.h5':
         write_hdf5_rows(path, table, num_header)
         return

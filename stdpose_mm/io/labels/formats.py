@@ -30,7 +30,7 @@ from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
 from .movement import write_movement
 from .openpose import is_openpose, parse_openpose
 from .openpose_writer import write_openpose
-from .poses import require_readable
+from .poses import note_corner, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
@@ -51,7 +51,7 @@ class _Format:
     """
 
     write: Callable[..., None] | None = None
-    parse: Callable[[PathLike, Any], list[VideoLabels] | VideoLabels] | None = None
+    parse: Callable[..., list[VideoLabels] | VideoLabels] | None = None
     recognises: Callable[[Any], bool] | None = None
     read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
 
@@ -70,7 +70,7 @@ _FORMATS = {
     'cvat': _Format(write_cvat, read=read_cvat),
     'deeplabcut': _Format(write_deeplabcut, read=read_deeplabcut),
     'deeplabcut-h5': _Format(write_deeplabcut, read=read_deeplabcut),
-    'lightning-pose': _Format(read=read_deeplabcut),
+    'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read=read_deeplabcut),
     'sleap': _Format(write_sleap, read=read_sleap),
     'yolo-pose': _Format(read=read_yolo_pose),
     'tidy-csv': _Format(write_tidy_csv),
@@ -85,6 +85,7 @@ def read_labels(
     video: str | None = None,
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
+    visible_as_1: bool = False,
 ) -> VideoLabels:
     """Read the labels of one video.
 
@@ -94,12 +95,13 @@ def read_labels(
         video: Name of the video to take from a file that holds several.
         size: (width, height) of the pictures in pixels, for formats with relative coordinates.
         loaded_into_cvat: See :func:`read_cvat`; for that format only.
+        visible_as_1: See :func:`parse_coco`; for that format only.
 
     Raises:
         InputError: If the file is not a label file of that format, or holds several videos (or
             none) and ``video`` does not name one of them.
     """
-    videos = read_all_labels(path, format, size, loaded_into_cvat)
+    videos = read_all_labels(path, format, size, loaded_into_cvat, visible_as_1)
     if not videos:
         raise InputError(f'{path} lists no picture, expected those of a video')
     if video is not None:
@@ -125,6 +127,7 @@ def read_all_labels(
     format: str | None = None,
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
+    visible_as_1: bool = False,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
@@ -137,17 +140,22 @@ def read_all_labels(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
     form = _FORMATS[format]
+    if visible_as_1 and format != 'coco':
+        raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
+    of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
+    options = [of_format[format]] if format in of_format else []
     if form.parse is None:
         assert form.read is not None
-        options = {'cvat': (loaded_into_cvat,), 'yolo-pose': (size,)}
-        found = form.read(path, *options.get(format, ()))
+        found = form.read(path, *options)
     elif LABEL_FORMATS[format].folder:
         files = label_files_in(path, _is_called_json)
         documents = ((file, read_json(file)) for file in files)
         found = form.parse(path, documents if data is None else [(Path(path), data)])
     else:
-        found = form.parse(path, read_json(path) if data is None else data)
-    return [found] if isinstance(found, VideoLabels) else found
+        found = form.parse(path, read_json(path) if data is None else data, *options)
+    videos = [found] if isinstance(found, VideoLabels) else found
+    note_corner(path, videos)
+    return videos
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:

@@ -91,6 +91,7 @@ def frame_indices(
     indices: Sequence[int] | None = None,
     times: Sequence[float] | None = None,
     first_number: int | None = None,
+    video_names: tuple[str, int] | None = None,
     frame_ids: Sequence[int] | None = None,
 ) -> tuple[list[int], FrameNumbering]:
     """Find the frame indices of the labelled pictures of one video.
@@ -104,6 +105,9 @@ def frame_indices(
         times: Seconds from the start of the video, if the file states them.
         first_number: Number of the video's first frame in the names, if the format fixes it: 0 for
             DeepLabCut's ``img0000.png``.
+        video_names: Of estimates, whose lowest number does not tell the first because pictures of
+            nobody may be missing: the pattern of the names that the tool gives the frames of a
+            video, and the number of the first, which holds unless the video tells another.
         frame_ids: Distinct numbers of the pictures in their video, if the file states some that
             count from 0 in some tools (MMTracking) and from 1 in others (CenterTrack, ByteTrack).
 
@@ -125,7 +129,11 @@ def frame_indices(
         require_distinct(file, 'frame_index', indices)
         return list(indices), FrameNumbering('index', 'frame_index', count, folder=folder)
     stems = [picture_stem(name) for name in names]
-    numbers, seconds = _numbers_in(stems, first_number is not None), _times_in(stems)
+    pattern, usual_first = video_names or ('', None)
+    if not all(re.search(pattern, base_name(name)) for name in names):
+        usual_first = None
+    of_frames = first_number is not None or usual_first is not None
+    numbers, seconds = _numbers_in(stems, of_frames), _times_in(stems)
     text = 'the times of its pictures'
     if times is None and (numbers is None or not _differ_behind_a_dot(stems)):
         times, text = seconds, 'the times in the names of the pictures'
@@ -147,10 +155,10 @@ def frame_indices(
             seconds, conflict = None, _contradiction(names, numbers, frame_ids)
             # One of the two counts from 0, the other from 1.
             first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
-        if first_number is None:
+        if first_number is None and (min(numbers) == 0 or video_names is None):
             first_number = _first_number(stems, min(numbers))
     return numbers, FrameNumbering(
-        *('names', text, count, min(numbers), max(numbers), first_number),
+        *('names', text, count, min(numbers), max(numbers), first_number, usual_first),
         times={} if seconds is None else dict(zip(numbers, seconds, strict=True)),
         folder=folder,
         conflict=conflict,
@@ -177,9 +185,14 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
     return 1 if lowest == 1 else None
 
 
+def slashed(file_name: str) -> str:
+    """Write a path of Windows with slashes, like the others."""
+    return file_name.replace('\\', '/')
+
+
 def base_name(file_name: str) -> str:
     """Remove the folders from the name of a picture, also with Windows separators."""
-    return PurePosixPath(file_name.replace('\\', '/')).name
+    return PurePosixPath(slashed(file_name)).name
 
 
 def picture_stem(file_name: str) -> str:

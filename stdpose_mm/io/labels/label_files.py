@@ -15,6 +15,7 @@ from stdpose_mm.structures import VideoLabels
 
 from .coco import video_name
 from .fields import shown
+from .frame_numbers import slashed
 
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
@@ -122,10 +123,11 @@ def frame_sources(
         raise InputError(f'info.video of {whose} must be the name of a file, got {shown(video)}')
     frames = sorted(labels.frames, key=lambda frame: frame.index)
     if video and video_root is not None:
-        path = str(path_below(video_root, video, whose))
+        path = str(path_below(video_root, slashed(video), whose))
         return {frame.index: (path, frame.index) for frame in frames}
     return {
-        frame.index: (str(path_below(image_root, frame.file_name, whose)), None) for frame in frames
+        frame.index: (str(path_below(image_root, slashed(frame.file_name), whose)), None)
+        for frame in frames
     }
 
 

@@ -18,13 +18,15 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.text import counted
 
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
+from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import holds_a_joint, person_of_joints
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
+_PLACED = (_POINT, _BOX)
 
 
 def is_label_studio(data: Any) -> bool:
@@ -54,7 +56,12 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     tasks = Record(path, '', {'tasks': data}).records('tasks')
     chosen = [_choose_result(task) for task in tasks]
+    before = sum(len(regions) for regions, _ in chosen)
+    chosen = [([r for r in regions if not _is_prompt(r)], flag) for regions, flag in chosen]
     every = [region for regions, _ in chosen for region in regions]
+    if len(every) < before:
+        what = counted(before - len(every), 'region')
+        note(f'{path}: {what} without a place left out, as of points that prompt a segmentation')
     joints = dict.fromkeys(_label(region) for region in every if _kind(region) == _POINT)
     if not joints:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
@@ -82,11 +89,17 @@ def _kind(region: Record) -> str:
     return str(region.text('type', ''))
 
 
+def _is_prompt(region: Record) -> bool:
+    """Tell whether a region has no place: points that prompt a network lose theirs."""
+    value = region.record('value') if _kind(region) in _PLACED else ('x', 'y')
+    return 'x' not in value and 'y' not in value
+
+
 def _picture(
     task: Record, chosen: tuple[list[Record], bool], skeleton: Skeleton
 ) -> LabelledPicture:
     regions, is_prediction = chosen
-    placed = [region for region in regions if _kind(region) in (_POINT, _BOX)]
+    placed = [region for region in regions if _kind(region) in _PLACED]
     require_distinct(task.file, f'region id of {task.where}', (r.text('id') for r in placed))
     by_id = {region.text('id'): region for region in placed}
     parents = _parents(regions, by_id)
@@ -106,7 +119,7 @@ def _picture(
     for box_id, of_person in points.items():
         fields: dict[str, Any] = {}
         if box_id is not None:
-            fields['bbox'] = _pixels(by_id[box_id], 'x', 'y', 'width', 'height')
+            fields['bbox'] = _box(by_id[box_id])
         if is_prediction:
             scores = {name: point.number('score', 1.0) for name, point in of_person.items()}
             fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]
@@ -144,6 +157,20 @@ def _size(region: Record) -> tuple[int, int]:
         for name in ('width', 'height')
     )
     return width, height
+
+
+def _box(region: Record) -> np.ndarray:
+    """Read a rectangle; one that is turned, clockwise about its top left corner, is enclosed."""
+    box = _pixels(region, 'x', 'y', 'width', 'height')
+    angle = np.radians(region.record('value').number('rotation', 0))
+    if angle == 0:
+        return box
+    (width, height), cos, sin = box[2:], np.cos(angle), np.sin(angle)
+    corners = np.outer([0, width, 0, width], [cos, sin]) + np.outer(
+        [0, 0, height, height], [-sin, cos]
+    )
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return np.concatenate([box[:2] + low, high - low])
 
 
 def _pixels(region: Record, *names: str) -> np.ndarray:

@@ -9,12 +9,13 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import is_leftover, natural_order
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .coco import video_name
 from .fields import errors_of, require_distinct
-from .frame_numbers import frame_indices
+from .frame_numbers import frame_indices, slashed
+from .poses import Person, located_people
 
 MAX_FILES = 10**6
 
@@ -24,7 +25,7 @@ class LabelledPicture:
     """One picture and the people in it.
 
     Args:
-        name: Path or name of the picture with slashes, as stated in the file; without a suffix if
+        name: Path or name of the picture, as stated in the file; without a suffix if
             the file does not state it.
         people: Fields of a :class:`PersonLabel` each, without ``frame_index``.
         size: (width, height) in pixels, None if unknown.
@@ -33,7 +34,7 @@ class LabelledPicture:
     """
 
     name: str
-    people: Sequence[dict[str, Any]]
+    people: Sequence[Person]
     size: tuple[int, int] | None = None
     is_labeled: bool | None = None
     where: str = ''
@@ -43,7 +44,7 @@ def videos_of_pictures(
     path: PathLike,
     pictures: Iterable[LabelledPicture],
     skeleton: Skeleton,
-    first_number: int | None = None,
+    **numbers: Any,
 ) -> list[VideoLabels]:
     """Make one video of the pictures of each folder.
 
@@ -52,7 +53,8 @@ def videos_of_pictures(
             one.
         pictures: Pictures of the same skeleton.
         skeleton: The joints.
-        first_number: Number of a video's first frame in the names, if the format tells.
+        numbers: What the format tells of the numbers in the names: ``first_number`` or
+            ``video_names`` of :func:`frame_indices`.
 
     Returns:
         Videos named after the folders in the pictures' names, frames ascending.
@@ -61,7 +63,10 @@ def videos_of_pictures(
         InputError: If a picture appears twice, or labels contradict each other.
     """
     folders: dict[PurePosixPath, list[LabelledPicture]] = {}
-    for picture in pictures:
+    pictures = list(pictures)
+    located = located_people(path, (picture.people for picture in pictures))
+    for picture, kept in zip(pictures, located, strict=True):
+        picture = replace(picture, name=slashed(picture.name), people=kept)
         folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
     names = [
@@ -73,7 +78,7 @@ def videos_of_pictures(
     file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
     videos = []
     for name, group in zip(names, folders.values(), strict=True):
-        indices, numbering = frame_indices(file, [p.name for p in group], first_number=first_number)
+        indices, numbering = frame_indices(file, [p.name for p in group], **numbers)
         frames, persons = [], []
         for index, picture in sorted(zip(indices, group, strict=True), key=lambda pair: pair[0]):
             width, height = picture.size or (None, None)
@@ -88,6 +93,13 @@ def videos_of_pictures(
             VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
         )
     return videos
+
+
+def find_picture(stem: str, folders: Iterable[Path]) -> Path | None:
+    """Find a picture by its name without a suffix, in the first of some folders that has it."""
+    suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
+    pictures = (folder / (stem + suffix) for folder in folders for suffix in suffixes)
+    return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:

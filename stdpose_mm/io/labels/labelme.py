@@ -6,8 +6,9 @@ the LabelMe of datumaro is an older tool of that name, which wrote XML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
 
-from .fields import MAX_COORDINATE, Record, errors_of
-from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .fields import MAX_COORDINATE, Record, errors_of, shown
+from .frame_numbers import base_name, frame_indices, picture_stem, slashed
+from .labelled_pictures import LabelledPicture, find_picture, videos_of_pictures
 from .poses import person_of_joints
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
@@ -34,7 +36,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
     are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
     person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
-    ``hidden`` is occluded. Other shapes are ignored.
+    ``hidden``, or that X-AnyLabeling marks as ``difficult``, is occluded. Other shapes are ignored.
 
     Args:
         path: A ``.json`` file, or a folder of them.
@@ -45,7 +47,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
         first appear.
 
     Raises:
-        InputError: If a file is not as described, or a joint appears twice in one person.
+        InputError: If a file is not as described, a joint appears twice in one person, or a file
+            is called after another picture than it names and the pictures beside it do not tell.
     """
     records = []
     for file, data in files:
@@ -61,13 +64,14 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    pictures = [_picture(*pair, skeleton) for pair in zip(records, shapes, strict=True)]
+    names = _picture_names(path, records)
+    pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)
 
 
 def _shapes(record: Record) -> list[Record]:
-    """List the points and rectangles of a picture."""
-    kinds = ('point', 'rectangle')
+    """List the points and rectangles of a picture; X-AnyLabeling calls a turned one rotation."""
+    kinds = ('point', 'rectangle', 'rotation')
     return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
 
 
@@ -80,7 +84,36 @@ def _label(shape: Record) -> str:
     return str(shape.text('label')).strip()
 
 
-def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> LabelledPicture:
+def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
+    """Name the picture of each file: its ``imagePath``, unless the file was renamed with it.
+
+    LabelMe names a file after its picture. Where the numbers in the two names differ, the picture
+    that lies beside the file tells.
+    """
+    files = [Path(record.file) for record in records]
+    names = [slashed(record.text('imagePath', '')) for record in records]
+    own, numbering = frame_indices(path, [file.stem for file in files])
+    for i, (file, name) in enumerate(zip(files, names, strict=True)):
+        if not name:
+            names[i] = file.stem
+        elif numbering.kind == 'names' and own[i] not in map(
+            int, re.findall('[0-9]{1,18}', picture_stem(name))
+        ):
+            beside = find_picture(file.stem, [file.parent])
+            if (beside is None) != (file.parent / base_name(name)).is_file():
+                raise InputError(
+                    f'{file} is called after one picture and holds the labels of another '
+                    f'({shown(name)} in imagePath), and {"both lie" if beside else "neither lies"} '
+                    'beside it: rename it, or leave only the picture beside it on which it was made'
+                )
+            if beside is not None:
+                names[i] = str(PurePosixPath(name).parent / beside.name)
+    return names
+
+
+def _picture(
+    name: str, record: Record, shapes: Sequence[Record], skeleton: Skeleton
+) -> LabelledPicture:
     joints: dict[int | None, dict[str, tuple[float, float, int]]] = {}
     boxes: dict[int | None, np.ndarray] = {}
     for shape in shapes:
@@ -95,7 +128,7 @@ def _picture(record: Record, shapes: Sequence[Record], skeleton: Skeleton) -> La
         for name in ('imageWidth', 'imageHeight')
     )
     return LabelledPicture(
-        name=record.text('imagePath', '').replace('\\', '/') or Path(record.file).stem,
+        name=name,
         people=[
             person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
             for group, placed in joints.items()
@@ -112,8 +145,8 @@ def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> No
     points = shape.number_lists('points', 2)
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')
-    flags = shape.record('flags') if 'flags' in shape else None
-    is_occluded = flags is not None and any(map(flags.peek, _OCCLUDED_FLAGS))
+    flags = map(shape.record('flags').peek, _OCCLUDED_FLAGS) if 'flags' in shape else ()
+    is_occluded = shape.flag('difficult', False) or any(flags)
     joints[_label(shape)] = (*points[0].tolist(), OCCLUDED if is_occluded else VISIBLE)
 
 

@@ -36,6 +36,7 @@ from .frame_numbers import (
     base_name,
     frame_indices,
     picture_stem,
+    slashed,
 )
 from .poses import require_readable
 
@@ -252,7 +253,8 @@ class _Matching:
         return {index: index - first_number for index in self.labels}
 
     def _find_first_number(self) -> int:
-        """Find the first frame's number in the names: stated, by the video's length or its frames.
+        """Find the first frame's number in the names: stated, by the video's length or its frames,
+        or as the tool usually writes it.
 
         Raises:
             InputError: If the numbers may be digits of seconds, contradict the file, or may begin
@@ -283,6 +285,8 @@ class _Matching:
             shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
             if shift is not None:
                 return -shift
+        if numbering.usual_first is not None:
+            return numbering.usual_first
         raise InputError(
             f'{numbering.text} {self.pictures} do not tell whether the first frame of {self.video} '
             f'has number 0 or 1, give {number} 0 (CVAT, OpenCV) or {number} 1 (FFmpeg), or the '
@@ -482,7 +486,7 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
         return None
-    name, own = base_name(frame.file_name), frame.file_name.replace('\\', '/')
+    name, own = base_name(frame.file_name), slashed(frame.file_name)
     places = [folder / name, folder / 'images' / name, folder.parent / 'images' / name]
     if not leaves_folder(own):
         places.insert(0, folder / own)
@@ -513,7 +517,7 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """List all frames of the video in the labels; added ones are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
-    folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
+    folders = [PurePosixPath(slashed(f.file_name)).parent for f in labels.frames if f.file_name]
     width, height = frames.size
 
     def added(index: int) -> VideoFrame:

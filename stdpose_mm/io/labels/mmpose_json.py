@@ -28,7 +28,7 @@ from .fields import Record, errors_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person, joint_scores, video_of_frames
+from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
 
 
 def is_mmpose(data: Any) -> bool:
@@ -110,7 +110,7 @@ def _person(instance: Record, skeleton: Skeleton) -> Person:
     return estimated_person(
         np.stack(points),
         instance.numbers('keypoint_scores', count),
-        track_id=instance.integer('track_id', None),
+        track_id=read_identity(instance, 'track_id'),
         bbox=_box(instance),
     )
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, VideoLabels
 
 from .fields import Record
 from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person
+from .poses import Person, estimated_person, read_identity
 
 ENDING = '_keypoints'
 """End of the names of OpenPose's files; those of Pose2Sim's own networks do without."""
@@ -62,7 +62,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
     remedy = 'convert them and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
-    videos = videos_of_pictures(path, pictures, skeleton, first_number=0)
+    videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
     is_usual = any(Path(picture.where).stem.endswith(ENDING) for picture in pictures)
     return videos if is_usual else [replace(v, extra={ENDING_FIELD: ''}) for v in videos]
 
@@ -74,10 +74,9 @@ def _person(person: Record) -> Person:
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)
-    ids = person.numbers('person_id', default=np.array([-1.0]))
     return estimated_person(
         joints[:, :2],
         joints[:, 2],
-        located=joints[:, 2] > 0,
-        track_id=int(ids[0]) if len(ids) and ids[0] >= 0 else None,
+        visibility=np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED),
+        track_id=read_identity(person, 'person_id'),
     )

@@ -6,9 +6,9 @@ empty cell. Readers decide here, and nowhere else, what is a place and what is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,37 +23,39 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.text import counted, listed
 
-from .fields import MAX_COORDINATE, errors_of
+from .fields import MAX_COORDINATE, Record, errors_of, note
+
+T = TypeVar('T')
 
 Person = dict[str, Any]
 """Fields of a :class:`PersonLabel` without ``frame_index``, which is not known yet."""
 
 
-def estimated_person(
-    keypoints: np.ndarray,
-    scores: np.ndarray | None,
-    located: np.ndarray | None = None,
-    **fields: Any,
-) -> Person:
+def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields: Any) -> Person:
     """Make a person that a network has estimated; all joints are 'propagated'.
 
     Args:
         keypoints: [K, 2] pixels.
         scores: [K]; None if unknown.
-        located: [K] bool: the joints that were found; by default all but those that are 0, 0 with
-            the score 0.
-        fields: Further fields.
+        fields: Further fields, such as a ``visibility`` [K] where the file tells it.
     """
-    if located is None:
-        located = (keypoints != 0).any(axis=1) | (0 if scores is None else scores != 0)
-    return {
-        'keypoints': keypoints,
-        'visibility': np.where(located, VISIBLE, NOT_LABELLED),
-        'scores': scores,
-        'source': 'propagated',
-        **fields,
-    }
+    visibility = np.full(len(keypoints), VISIBLE)
+    person = {'keypoints': keypoints, 'visibility': visibility, 'scores': scores}
+    return {**person, 'source': 'propagated', **fields}
+
+
+def read_identity(person: Record, name: str) -> int | None:
+    """Read the identity that a tracker gave a person; None for a number below 0.
+
+    Trackers of merged detections write lists of numbers, of which the first counts.
+    """
+    value = person.raw(name, -1)
+    while isinstance(value, list):
+        value = value[0] if value else -1
+    number: int = Record(person.file, person.where, {name: value}).integer(name)
+    return number if number >= 0 else None
 
 
 def person_of_joints(
@@ -71,6 +73,65 @@ def person_of_joints(
 def holds_a_joint(person: Person) -> bool:
     """Tell whether any joint has a place."""
     return bool((person['visibility'] != NOT_LABELLED).any())
+
+
+def located_people(path: PathLike, groups: Iterable[Sequence[Person]]) -> list[list[Person]]:
+    """Take the places of joints that were not found from estimates; leave out who has no place."""
+    return leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
+
+
+def _only_found(person: Person) -> Person:
+    """Take back the places that networks write for joints that they have not found.
+
+    These are (0, 0) (OpenPose, YOLO, with whatever score) or (-1, -1) (DeepLabCut), or any place
+    with a score below 0 (MMPose, for an empty heatmap).
+    """
+    if person.get('source') != 'propagated' or person.get('scores') is None:
+        # Labels of this package, too, may be in formats without scores.
+        return person
+    points = np.asarray(person['keypoints'])
+    is_placeholder = (points == 0).all(axis=1) | (points == -1).all(axis=1)
+    missed = is_placeholder | (np.asarray(person['scores']) < 0)
+    return {**person, 'visibility': np.where(missed, NOT_LABELLED, person['visibility'])}
+
+
+def _holds_place(person: Person) -> bool:
+    """Tell whether there is a joint with a place or a box that is not empty."""
+    box = person.get('bbox')
+    return holds_a_joint(person) or (box is not None and bool((np.asarray(box)[2:] > 0).all()))
+
+
+def leave_out_empty(
+    path: PathLike, groups: Iterable[Sequence[T]], holds: Callable[[T], bool]
+) -> list[list[T]]:
+    """Leave out the entries of each group that hold nothing, with a note that counts them.
+
+    Tools write such entries for objects that nobody has labelled yet, or that were not found.
+    """
+    before = list(groups)
+    after = [list(filter(holds, group)) for group in before]
+    empty = sum(map(len, before)) - sum(map(len, after))
+    if empty:
+        what = counted(empty, 'entry')
+        note(f'{path}: {what} with neither a joint nor a box left out, as saying nothing')
+    return after
+
+
+def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
+    """Note how many joints a person has given at (0, 0): a place, but also a usual placeholder."""
+    names = [
+        labels.skeleton.keypoint_names[joint]
+        for labels in videos
+        for person in labels.persons
+        if person.source == 'given'
+        for joint in np.flatnonzero(person.labelled & ~person.keypoints.any(axis=1) & person.given)
+    ]
+    if names:
+        what = f'{counted(len(names), "joint")} ({listed([*dict.fromkeys(names)], 5)})'
+        note(
+            f'{path}: {what} labelled at (0, 0), the corner of the picture, taken as labelled '
+            'there; give v = 0 to what was not labelled'
+        )
 
 
 def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
@@ -93,12 +154,14 @@ def video_of_frames(
             other.
     """
     ordered = sorted(frames, key=lambda frame: frame[0])
+    indices, groups = zip(*ordered, strict=True) if ordered else ((), ())
+    located = zip(indices, located_people(path, groups), strict=True)
     with errors_of(path):
         return VideoLabels(
             name,
             skeleton,
-            tuple(VideoFrame(index) for index, _ in ordered),
-            tuple(PersonLabel(index, **person) for index, people in ordered for person in people),
+            tuple(map(VideoFrame, indices)),
+            tuple(PersonLabel(index, **person) for index, people in located for person in people),
             dict(extra or {}),
         )
 

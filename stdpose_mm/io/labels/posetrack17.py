@@ -27,6 +27,7 @@ from stdpose_mm.structures import (
 
 from .coco import video_name
 from .fields import Record, errors_of, read_json
+from .frame_numbers import slashed
 from .poses import person_of_joints
 
 JOINTS = (
@@ -108,7 +109,7 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     images = entry.records('image')
     if len(images) != 1:
         raise entry.error('image', 'a list of one object')
-    name = images[0].text('name')
+    name = slashed(images[0].text('name'))
     folder = PurePosixPath(name).parent.name
     sequence = re.fullmatch(r'([0-9]{1,6})_(mpii|bonn|mpiinew)', folder)
     digits_of_name = re.findall(r'[0-9]+', PurePosixPath(name).stem)

@@ -16,7 +16,8 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
 from .coco import CATEGORY_FIELDS, Visibility, video_name
-from .fields import Record, errors_of, read_json, require_distinct, shown
+from .fields import Record, errors_of, read_json, require_distinct
+from .poses import leave_out_empty
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
 """Fields of images that identify PoseTrack's own files."""
@@ -69,13 +70,15 @@ def parse_posetrack18(
     frame_of = {frame.image_id: frame.index for frame in frames}
     annotations = record.records('annotations', [])
     coco.warn_of_unknown_categories(record, annotations)
-    visibility = visibility or coco.find_visibility(annotations)
-    persons = [
-        coco.read_person(one, coco.image_of(one, frame_of), skeleton, visibility)
+    convention = visibility or coco.find_visibility(annotations)
+    entries = [
+        (one, coco.read_person(one, coco.image_of(one, frame_of), skeleton, convention))
         for one in annotations
     ]
-    ids = [(p.frame_index, p.extra['id']) for p in persons if 'id' in p.extra]
-    require_distinct(path, 'annotation id of one frame', map(shown, ids))
+    if not official and visibility != 'posetrack':
+        # In PoseTrack's own form the official evaluator counts a person without joints as present.
+        (entries,) = leave_out_empty(path, [entries], lambda entry: coco.is_statement(*entry))
+    persons = [person for _, person in entries]
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
         return VideoLabels(

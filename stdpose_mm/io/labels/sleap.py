@@ -38,6 +38,7 @@ from stdpose_mm.structures import (
 from .coco import TRACK_NAME, VIDEO_FIELDS, video_name
 from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_start, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .poses import leave_out_empty
 
 _VIDEO_FILE = 'file_name'
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
@@ -173,6 +174,7 @@ def _read_video(
             track = tracks.get(id(instance.track), (None, ''))
             at = f'{where}, frame {place}'
             persons.append(_read_instance(at, frame.index, instance, *track))
+    (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
     return VideoLabels(
         name=name,
         skeleton=Skeleton(

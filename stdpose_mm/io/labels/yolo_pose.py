@@ -17,12 +17,18 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover
+from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
 from .fields import MAX_EXACT, Record, errors_of, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
-from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
+from .labelled_pictures import (
+    LabelledPicture,
+    find_picture,
+    label_files_in,
+    usable_files,
+    videos_of_pictures,
+)
 from .poses import Person, estimated_person
 
 CONFIG = 'data.yaml'
@@ -33,6 +39,9 @@ _BOX = 4
 _OF_COCO = (17, 3)
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 """EXIF tag of the orientation, and its values that swap width and height."""
+
+_VIDEO_NAMES = ('_[1-9][0-9]*$', 1)
+"""Names that Ultralytics gives the frames of a video, and the number of the first."""
 
 _MAX_NESTING = 32
 """Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
@@ -49,13 +58,14 @@ class _Layout:
         skeleton: The joints.
         dimensions: Numbers per joint, 2 without v.
         is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
-        has_id: Lines end in the identity of the person.
+        width_with_id: Numbers behind the box of a line that ends in the identity of the person; 0
+            if no line does.
     """
 
     skeleton: Skeleton
     dimensions: int
     is_prediction: bool
-    has_id: bool
+    width_with_id: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,8 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     lines = {file: _read_lines(file) for file in files}
     layout = _find_layout(path, config, [line for group in lines.values() for line in group])
     pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
-    return videos_of_pictures(path, pictures, layout.skeleton)
+    video_names = _VIDEO_NAMES if layout.is_prediction else None
+    return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
 
 def _may_be_label(file: Path) -> bool:
@@ -177,25 +188,27 @@ def _read_lines(file: Path) -> list[_Line]:
 
 
 def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
-    widths = sorted({len(line.joints) for line in lines})
-    if len(widths) != 1:
-        found = 'nobody' if not lines else f'lines of {widths[0]} and of {widths[1]} numbers'
+    widths = sorted({len(line.joints) for line in lines}) or [0]
+    least, most = widths[0], widths[-1]
+    last = np.array([line.joints[-1] for line in lines if len(line.joints) == most])
+    may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
+    # A line of somebody whom the tracker did not know lacks the identity at its end.
+    if not lines or (most > least and not (may_be_id and most == least + 1)):
+        found = f'lines of {least} and of {widths[1]} numbers' if lines else 'nobody'
         raise InputError(f'{path} holds {found}, expected people with equally many joints')
-    joints = np.stack([line.joints for line in lines])
+    joints = np.stack([line.joints[:least] for line in lines])
     count, dimensions = _shape(path, config, joints)
-    more = widths[0] - count * dimensions
-    if not 0 <= more <= 2:
+    more = most - count * dimensions
+    if least < count * dimensions or more > 2:
         raise InputError(
-            f'{path} holds {widths[0]} numbers, expected {count} x {dimensions} (kpt_shape)'
+            f'{path} holds {most} numbers, expected {count} x {dimensions} (kpt_shape)'
         )
-    last = joints[:, -1]
-    is_id = more == 1 and bool(((last == np.round(last)) & (last >= 1)).all())
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
         skeleton=_skeleton(path, config, count, {line.category for line in lines}),
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
-        has_id=more == 2 or is_id,
+        width_with_id=most if more == 2 or (more == 1 and may_be_id) else 0,
     )
 
 
@@ -301,9 +314,7 @@ def _find_picture(file: Path) -> Path | None:
         # The last occurrence, as in Ultralytics.
         place = len(parts) - 1 - parts[::-1].index(_LABELS)
         folders.append(Path(*parts[:place], _PICTURES, *parts[place + 1 :]))
-    suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
-    pictures = (folder / (file.stem + suffix) for folder in folders for suffix in suffixes)
-    return next((picture for picture in pictures if picture.is_file()), None)
+    return find_picture(file.stem, folders)
 
 
 def _picture_size(picture: Path) -> tuple[int, int]:
@@ -326,16 +337,16 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     if (np.abs(box) > _FAR).any() or (np.abs(points) > _FAR).any() or (box[2:] < 0).any():
         raise InputError(f'{line.where} is not in fractions of the picture, expected 0..1')
     fields: Person = {'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size])}
-    if layout.has_id:
+    if len(line.joints) == layout.width_with_id:
         fields['track_id'] = int(line.joints[-1])
     # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
-    located = (points > 0).any(axis=1)
+    located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
     if not layout.is_prediction:
-        flags = joints[:, 2] if layout.dimensions == 3 else np.where(located, VISIBLE, NOT_LABELLED)
+        flags = joints[:, 2] if layout.dimensions == 3 else located
         return {'keypoints': points * size, 'visibility': flags, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(
             f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
         )
-    return estimated_person(points * size, scores, located, **fields)
+    return estimated_person(points * size, scores, visibility=located, **fields)

@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stdpose_mm.io.labels import (
     rescale_labels,
     sniff_format,
     write_coco,
+    write_labels,
 )
 from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
 from stdpose_mm.structures import Skeleton, VideoFrame
@@ -178,10 +180,136 @@ def test_folders_of_the_same_name_are_told_apart(tmp_path: Path):
     assert [labels.name for labels in videos] == ['a/img1', 'b/img1']
 
 
+@pytest.mark.parametrize('folder', ['cam{}', 'C:\\data\\cam{}', '..\\cam{}', 'a/cam{}'])
+def test_folders_of_windows_are_videos_too(tmp_path: Path, folder: str):
+    names = [
+        f'{folder.format(camera)}{"/" if "/" in folder else chr(92)}{number:06}.jpg'
+        for camera in (1, 2)
+        for number in (0, 7)
+    ]
+    images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
+    videos = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
+
+    assert [(one.name, [*one]) for one in videos] == [('cam1', [0, 7]), ('cam2', [0, 7])]
+    assert videos[0].frames[0].file_name == names[0]
+
+
+@pytest.mark.parametrize('fields', [{}, {'bbox_head': [1, 2, 3, 4]}])
+def test_ids_of_annotations_may_repeat(tmp_path: Path, fields: dict):
+    """Nothing refers to them; some converters write 0 for all."""
+    annotations = [{'id': 0, 'image_id': 1, 'keypoints': [i, 2, 2], **fields} for i in (1, 2)]
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
+    labels = read_labels(path)
+    write_coco(labels, tmp_path / 'y.json')
+
+    assert sniff_format(path) == ('posetrack18' if fields else 'coco')
+    assert len(labels.persons) == 2
+    written = json.loads((tmp_path / 'y.json').read_text())['annotations']
+    assert [annotation['id'] for annotation in written] == [1, 2]
+
+
 def test_images_without_folder_belong_to_the_video_of_the_files_name(tmp_path: Path):
     path = write_images(tmp_path / 'clip.json', [{'id': 1, 'file_name': 'frame_000007.PNG'}])
 
     assert [labels.name for labels in read_all_labels(path, 'coco')] == ['clip']
+
+
+def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]]]:
+    """The notes about a file with a person on picture 0 and another entry on picture 7, and who is
+    where: (frame, track id)."""
+    images = [{'id': i, 'file_name': f'frame_{i:06}.PNG'} for i in (0, 7)]
+    first = {'id': 1, 'image_id': 0, 'keypoints': [1, 2, 2], 'bbox': [0, 0, 9, 9]}
+    second = {'id': 2, 'image_id': 7, 'attributes': {'track_id': 3}, **fields}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        labels = read_labels(write_images(path, images, [first, second]), 'coco')
+    assert list(labels) == [0, 7]
+    people = [[p.frame_index, p.track_id, p.labelled.sum()] for p in labels.persons]
+    return [str(one.message) for one in caught], people
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        # COCO Annotator leaves the field out for an object that was only created.
+        {'bbox': [0, 0, 0, 0], 'segmentation': [], 'isbbox': False},
+        {'keypoints': None},
+        # CVAT writes both for a skeleton whose points all are outside.
+        {'keypoints': [], 'num_keypoints': 0, 'bbox': [0, 0, 0, 0]},
+        {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0]},
+        {'keypoints': [12.5, 30, 0], 'bbox': [12.5, 30, 0, 0]},
+        {'keypoints': [0, 0, 0], 'bbox': [], 'source': 'manual'},
+    ],
+)
+def test_an_entry_that_holds_nothing_makes_nobody(tmp_path: Path, fields: dict):
+    notes, people = read_second(tmp_path / 'x.json', **fields)
+
+    assert people == [[0, None, 1]]
+    assert notes == [
+        f'{tmp_path}/x.json: 1 entry with neither a joint nor a box left out, as saying nothing'
+    ]
+
+
+@pytest.mark.parametrize('fields', [{}, {'keypoints': []}, {'keypoints': [0, 0, 0]}])
+def test_a_box_without_joints_stays(tmp_path: Path, fields: dict):
+    assert read_second(tmp_path / 'x.json', bbox=[1, 2, 3, 4], **fields) == (
+        [],
+        [[0, None, 1], [7, 3, 0]],
+    )
+
+
+@pytest.mark.parametrize('source', ['given', 'absent'])
+def test_this_packages_own_word_for_absent_people_stays(tmp_path: Path, source: str):
+    fields = {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0], 'source': source}
+
+    assert read_second(tmp_path / 'x.json', **fields) == ([], [[0, None, 1], [7, 3, 0]])
+
+
+def write_flags(path: Path, *flags: int, **fields: object) -> Path:
+    """A person with a joint on each picture, whose v is given."""
+    images = [{'id': i, 'file_name': f'{i:06}.jpg'} for i in range(len(flags))]
+    labels = [
+        {'id': i, 'image_id': i, 'bbox': [0, 0, 9, 9], 'keypoints': [5, 6, v], **fields}
+        for i, v in enumerate(flags)
+    ]
+    return write_images(path, images, labels)
+
+
+def flags_of(path: Path, **options: bool) -> list[int]:
+    return [int(p.visibility[0]) for p in read_labels(path, 'coco', **options).persons]
+
+
+def test_a_v_of_0_and_1_in_the_whole_file_is_told(tmp_path: Path):
+    path = write_flags(tmp_path / 'x.json', 1, 0, 1)
+
+    with pytest.warns(InputWarning) as caught:
+        assert flags_of(path) == [1, 0, 1]
+    assert [str(one.message) for one in caught] == [
+        f'{path}: v is 0 or 1 in the whole file, so that all 2 joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 stands for visible joints, too'
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert flags_of(path, visible_as_1=True) == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ('flags', 'fields'), [((1, 2, 1), {}), ((0, 0), {}), ((1, 1), {'source': 'given'})]
+)
+def test_other_files_are_read_without_a_word(tmp_path: Path, flags: tuple, fields: dict):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert flags_of(write_flags(tmp_path / 'x.json', *flags, **fields)) == [*flags]
+
+
+def test_a_v_of_2_contradicts_that_1_is_visible(tmp_path: Path):
+    path = write_flags(tmp_path / 'x.json', 1, 2)
+
+    with pytest.raises(InputError, match=r'x, y, v with v in \(0, 1\), not 2'):
+        flags_of(path, visible_as_1=True)
+    write_labels(sample(), tmp_path / 'y.xml', 'cvat')
+    with pytest.raises(InputError, match=r'y.xml is no COCO file'):
+        read_labels(tmp_path / 'y.xml', visible_as_1=True)
 
 
 def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
@@ -221,14 +349,14 @@ def frames_of(path: Path, length: int = 30) -> list[int]:
     return list(match_frames(read_labels(path), video).labelled_frame_indices)
 
 
-def write_frame_ids(path: Path, frame_ids: dict[str, object], **fields: object) -> Path:
+def write_frame_ids(path: Path, frame_ids: dict[str, object], v: int = 2, **fields: object) -> Path:
     """One label on each picture, name -> its ``frame_id``."""
     images = [
         {'id': i, 'file_name': name, 'frame_id': frame_id, **fields}
         for i, (name, frame_id) in enumerate(frame_ids.items())
     ]
     labels = [
-        {'id': i, 'image_id': i, 'category_id': 1, 'keypoints': [5, 6, 1]}
+        {'id': i, 'image_id': i, 'category_id': 1, 'keypoints': [5, 6, v]}
         for i in range(len(images))
     ]
     return write_images(path, images, labels)
@@ -290,10 +418,11 @@ def test_frame_ids_that_may_start_at_0_or_1_are_refused(tmp_path: Path, frame_id
 
 def test_frame_ids_do_not_make_a_file_one_of_posetrack(tmp_path: Path):
     """There a v of 1 is a visible joint, in COCO a hidden one."""
-    path = write_frame_ids(tmp_path / 'x.json', {'000001.jpg': 0, '000002.jpg': 1})
+    path = write_frame_ids(tmp_path / 'x.json', {'000001.jpg': 0, '000002.jpg': 1}, v=1)
 
     assert sniff_format(path) == 'coco'
-    assert read_labels(path).persons[0].visibility.tolist() == [1]
+    with pytest.warns(InputWarning, match='v is 0 or 1 in the whole file'):
+        assert read_labels(path).persons[0].visibility.tolist() == [1]
 
 
 @pytest.mark.parametrize('frame_ids', [('0', 1), (3, 3), (None, 1), (-1, 1), (True, 1), (0, 10**8)])

@@ -2,10 +2,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputWarning
-from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.labels import (
+    match_frames,
+    read_all_labels,
+    read_labels,
+    sniff_format,
+    write_labels,
+)
+from stdpose_mm.io.video import ArrayFrames
 from support.foreign_labels import write_json
 from support.label_samples import person, sample
 
@@ -37,23 +45,99 @@ def test_results_are_estimates(tmp_path: Path):
     assert first.bbox.tolist() == [1, 2, 30, 40]
 
 
-def test_a_joint_is_there_unless_all_of_it_is_zero(tmp_path: Path):
-    found = [result(4, keypoints=[3, 4, 0, 0, 0, 0.5, 0, 0, 0])]
-    path = write_json(tmp_path / 'out.keypoints.json', found)
-
-    with pytest.warns(InputWarning):
-        labels = read_labels(path)
-    assert labels.persons[0].visibility.tolist() == [2, 2, 0]
-
-
 def test_names_of_pictures_are_frames_by_folder(tmp_path: Path):
     """As AlphaPose writes them."""
-    found = [result(f'{folder}/0007.jpg') for folder in 'ab']
+    found = [result(name) for name in ('data/a/0007.jpg', 'data\\b\\0007.jpg')]
     path = write_json(tmp_path / 'results.json', found)
 
     with pytest.warns(InputWarning):
         videos = read_all_labels(path)
     assert [(labels.name, labels.frames[0].index) for labels in videos] == [('a', 7), ('b', 7)]
+
+
+def alphapose(picture: str, idx: object = None, **fields) -> dict:
+    """As AlphaPose's write_json writes it."""
+    who = {} if idx is None else {'idx': idx}
+    return {**result(picture, **fields), 'box': [1.0, 2.0, 30.0, 40.0], 'bbox': None, **who}
+
+
+def frames_of(path: Path, length: int | None) -> list[int]:
+    """The frames of a video on which estimates are; of none with the length None."""
+    video = length and ArrayFrames(np.zeros((length, 16, 16, 3), np.uint8), name='clip.mp4')
+    labels = match_frames(read_labels(path, 'coco-results'), video or None)
+    return sorted({person.frame_index for person in labels.persons})
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'length', 'frames'),
+    [
+        # Of a video AlphaPose counts the frames from 0; nobody is in the first.
+        (('1.jpg', '2.jpg', '31.jpg'), None, [1, 2, 31]),
+        (('1.jpg', '2.jpg', '31.jpg'), 60, [1, 2, 31]),
+        (('5.jpg', '9.jpg'), 60, [5, 9]),
+        # Pictures of a folder may have the same names, and count from 1.
+        (('1.jpg', '2.jpg', '60.jpg'), 60, [0, 1, 59]),
+        (('000000.jpg', '000007.jpg'), None, [0, 7]),
+        (('000001.jpg', '000060.jpg'), 60, [0, 59]),
+    ],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_the_lowest_number_with_somebody_does_not_tell_the_first(
+    tmp_path: Path, pictures: tuple, length: int | None, frames: list[int]
+):
+    path = write_json(tmp_path / 'alphapose-results.json', [alphapose(name) for name in pictures])
+
+    assert frames_of(path, length) == frames
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_names_whose_first_number_nothing_tells_are_refused(tmp_path: Path):
+    found = [alphapose('000001.jpg'), alphapose('000002.jpg')]
+    path = write_json(tmp_path / 'results.json', found)
+
+    for length in (None, 60):
+        with pytest.raises(InputError, match=r'do not tell whether the first frame of .* 0 or 1'):
+            frames_of(path, length)
+
+
+@pytest.mark.parametrize(
+    ('fields', 'ids'),
+    [
+        # AlphaPose with a tracker; lists of lists where detections were merged.
+        (('idx', [1.0], [2.0], [2.0]), [1, 2, 2]),
+        (('idx', [[2.0], [1.0]], [[3.0]], [[3.0]]), [2, 3, 3]),
+        # AlphaPose without one.
+        (('idx', [0.0], [0.0], [0.0]), [None, None, None]),
+        (('object_id', 7, -1, 7), [7, None, 7]),
+        (('id', 4, 5, 4), [4, 5, 4]),
+        # Numbers or names of the results, not of people.
+        (('id', 1, 2, 3), [None, None, None]),
+        (('id', 'a', 'b', 'a'), [None, None, None]),
+        (('track_id', 4, -1, 4), [4, None, 4]),
+    ],
+)
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_identities_of_trackers(tmp_path: Path, fields: tuple, ids: list):
+    name, *values = fields
+    pictures = ('3.jpg', '3.jpg', '4.jpg')
+    found = [alphapose(p, **{name: v}) for p, v in zip(pictures, values, strict=True)]
+    labels = read_labels(write_json(tmp_path / 'results.json', found))
+
+    assert [person.track_id for person in labels.persons] == ids
+    assert labels.persons[0].bbox.tolist() == [1, 2, 30, 40]
+
+
+@pytest.mark.parametrize('number', [1, 2])
+def test_an_identity_of_two_people_is_told_unless_it_is_everybodys(tmp_path: Path, number: int):
+    people = zip(('3.jpg', '3.jpg', '4.jpg'), (1, 1, number), strict=True)
+    path = write_json(tmp_path / 'results.json', [alphapose(p, who) for p, who in people])
+
+    with pytest.warns(InputWarning) as caught:
+        assert {person.track_id for person in read_labels(path).persons} == {None}
+    told = [str(one.message) for one in caught if 'share' in str(one.message)]
+    assert told == [f'{path}: two people of a picture share the idx, no identity then'] * (
+        number - 1
+    )
 
 
 def test_the_ids_are_those_of_the_coco_file(tmp_path: Path):

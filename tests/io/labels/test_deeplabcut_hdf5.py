@@ -160,6 +160,35 @@ def test_predictions_that_pandas_wrote_are_estimates(
 
 
 @needs_h5py
+@pytest.mark.parametrize(
+    ('file', 'coords', 'source'),
+    [
+        # Labels that began as predictions, and predictions that nobody has refined yet.
+        ('CollectedData_ann.h5', ('x', 'y', 'likelihood'), 'given'),
+        ('machinelabels-iter0.h5', ('x', 'y', 'likelihood'), 'propagated'),
+        ('machinelabels.h5', ('x', 'y'), 'propagated'),
+    ],
+)
+def test_the_name_of_a_file_tells_who_made_it(
+    tmp_path: Path, pandas: Any, file: str, coords: tuple[str, ...], source: str
+):
+    frame = table(pandas, SINGLE, coords, labels_index(pandas))
+    frame.to_hdf(tmp_path / file, key='df_with_missing', mode='w')
+
+    assert {p.source for p in read_labels(tmp_path / file).persons} == {source}
+
+
+@needs_h5py
+def test_columns_of_two_scorers_are_refused(tmp_path: Path, pandas: Any):
+    frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))
+    both = pandas.concat([frame, frame.rename(columns={'ann': 'bob'}, level=0)], axis=1)
+    both.to_hdf(tmp_path / 'CollectedData_ann.h5', key='df_with_missing', mode='w')
+
+    with pytest.raises(InputError, match=r'columns of 2 scorers \(ann, bob\)'):
+        read_labels(tmp_path / 'CollectedData_ann.h5')
+
+
+@needs_h5py
 def test_columns_of_whole_numbers_keep_their_places(tmp_path: Path, pandas: Any):
     """pandas stores columns of another type as a block of their own."""
     frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))

@@ -78,6 +78,79 @@ def collected(tmp_path: Path) -> Path:
     return path
 
 
+# A table of labels whose third column and name tell who made it.
+TABLE = """\
+scorer,{0},{0},{0},{0},{0},{0}
+bodyparts,snout,snout,snout,ear,ear,ear
+coords,x,y,{1},x,y,{1}
+labeled-data/monday/img0003.png,1.5,2.5,0,30.5,40.25,1
+labeled-data/monday/img0012.png,3,4,1,,,
+"""
+TWO_COLUMNS = '\n'.join(
+    ','.join([*row[:3], *row[4:6]]) for row in (line.split(',') for line in TABLE.split('\n'))
+)
+
+
+@pytest.mark.parametrize(
+    ('name', 'table', 'source'),
+    [
+        ('CollectedData_ann.csv', TABLE.format('ann', 'likelihood'), 'given'),
+        ('CollectedData.csv', TABLE.format('ann', 'likelihood'), 'given'),
+        ('CollectedData_ann.csv', TWO_COLUMNS.format('ann', ''), 'given'),
+        ('predictions.csv', TABLE.format('net', 'likelihood'), 'propagated'),
+        ('machinelabels-iter0.csv', TABLE.format('net', 'likelihood'), 'propagated'),
+        ('machinelabels.csv', TWO_COLUMNS.format('net', ''), 'propagated'),
+        ('anything.csv', TWO_COLUMNS.format('ann', ''), 'given'),
+        ('CollectedData_stdpose.csv', TWO_COLUMNS.format('stdpose', ''), 'propagated'),
+    ],
+)
+def test_the_name_tells_who_made_a_file(tmp_path: Path, name: str, table: str, source: str):
+    (tmp_path / name).write_text(table)
+    labels = read_labels(tmp_path / name)
+
+    assert [person.source for person in labels.persons] == [source, source]
+    assert [person.visibility.tolist() for person in labels.persons] == [[2, 2], [2, 0]]
+    has_scores = source == 'propagated' and 'likelihood' in table
+    assert [person.scores is not None for person in labels.persons] == [has_scores, has_scores]
+
+
+def test_lightning_poses_visible_is_cocos_v(tmp_path: Path):
+    """Version 2.4; a joint that is occluded somewhere unknown has no place."""
+    rows = ['1.5,2.5,2,30.5,40.25,1', '3,4,0,,,1', '3,4,,5,6,2.0', '7,8,0,,,0']
+    header = TABLE.format('ann', 'visible').split('\n')[:3]
+    lines = [f'labeled-data/monday/img{i:08}.png,{row}' for i, row in enumerate(rows)]
+    (tmp_path / 'x.csv').write_text('\n'.join(header + lines))
+    labels = read_labels(tmp_path / 'x.csv')
+
+    assert [(p.frame_index, p.visibility.tolist()) for p in labels.persons] == [
+        (0, [2, 1]),
+        (2, [2, 2]),
+    ]
+    assert {person.source for person in labels.persons} == {'given'}
+
+
+def test_lightning_poses_form_is_written(tmp_path: Path):
+    labels = video(label(3, visibility=[2, 1]), label(12, visibility=[0, 2]))
+    write_labels(labels, tmp_path / 'out.csv', 'lightning-pose')
+
+    assert (tmp_path / 'out.csv').read_text() == (
+        'scorer,annotator,annotator,annotator,annotator,annotator,annotator\n'
+        'bodyparts,snout,snout,snout,ear,ear,ear\n'
+        'coords,x,y,visible,x,y,visible\n'
+        'labeled-data/monday/img0003.png,1.5,2.25,2,3.0,4.0,1\n'
+        'labeled-data/monday/img0012.png,,,0,3.0,4.0,2\n'
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ['out.csv']
+    back = read_labels(tmp_path / 'out.csv')
+    assert [p.visibility.tolist() for p in back.persons] == [[2, 1], [0, 2]]
+
+
+def test_several_animals_are_told_in_the_form_of_lightning_pose(tmp_path: Path):
+    with pytest.warns(InputWarning, match=r'out.csv holds 2 animals, but Lightning Pose reads'):
+        write_labels(video(label(3, 0), label(3, 1)), tmp_path / 'out.csv', 'lightning-pose')
+    assert len(read_labels(tmp_path / 'out.csv').persons) == 2
+
+
 def test_one_animal_without_pictures_on_the_disk(collected: Path):
     labels = read_labels(collected)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, write_label_list
+from stdpose_mm.io.labels import find_label_files, frame_sources, write_label_list
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 ALL = ['a.json', 'b.json', 'c.json.gz']
 
@@ -59,3 +60,16 @@ def test_what_holds_no_labels_is_named_with_owner_and_hint(
 ) -> None:
     with pytest.raises(InputError, match=sentence):
         find_label_files(entry, owner='Y', hint='do Z')
+
+
+def test_windows_paths_are_found_below_the_folder(tmp_path: Path) -> None:
+    frames = (VideoFrame(0, 'cam1\\0.jpg'), VideoFrame(1, '..\\0.jpg'))
+    labels = VideoLabels('cam1', Skeleton(('nose',)), frames[:1])
+    of_video = VideoLabels(
+        'cam1', Skeleton(('nose',)), frames[:1], (), {'info': {'video': 'a\\b.mp4'}}
+    )
+
+    assert frame_sources(labels, tmp_path, None) == {0: (f'{tmp_path}/cam1/0.jpg', None)}
+    assert frame_sources(of_video, '', tmp_path) == {0: (f'{tmp_path}/a/b.mp4', 0)}
+    with pytest.raises(InputError, match='is not below the folder'):
+        frame_sources(VideoLabels('cam1', Skeleton(('nose',)), frames), tmp_path, None)

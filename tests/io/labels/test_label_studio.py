@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import read_labels, sniff_format
 from support.foreign_labels import studio_region, studio_task, write_json
 
@@ -51,6 +52,40 @@ def test_points_belong_to_their_rectangle(export: Path):
     assert [person.visibility.tolist() for person in labels.persons] == [[2, 2], [2, 0]]
     assert labels.persons[1].keypoints[0].tolist() == [6.4, 4.8]
     assert {person.source for person in labels.persons} == {'given'}
+
+
+@pytest.mark.parametrize(
+    ('rotation', 'expected'),
+    [
+        # 64, 96, 320 x 120 pixels, about the top left corner, clockwise.
+        (0, [64, 96, 320, 120]),
+        (90, [64 - 120, 96, 120, 320]),
+        (180, [64 - 320, 96 - 120, 320, 120]),
+        (-90, [64, 96 - 320, 120, 320]),
+        (30, [4, 96, 337.1281, 263.9230]),
+    ],
+)
+def test_a_turned_rectangle_is_enclosed(tmp_path: Path, rotation: int, expected: list[float]):
+    turned = box('m1')
+    turned['value']['rotation'] = rotation
+    task = studio_task(UPLOADED, turned, point('a', 'snout', 12.5, 50, parentID='m1'))
+    write_json(tmp_path / 'p.json', [task])
+
+    (person,) = read_labels(tmp_path / 'p.json').persons
+    assert person.bbox.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_regions_without_a_place_are_left_out_and_told(tmp_path: Path):
+    """Points, or a rectangle, that prompted a segmentation."""
+    ghosts = [point('g', 'snout', 0, 0, hidden=True), box('h')]
+    for ghost in ghosts:
+        del ghost['value']['x'], ghost['value']['y']
+    task = studio_task(UPLOADED, point('a', 'snout', 1, 1), *ghosts)
+    write_json(tmp_path / 'p.json', [task])
+
+    with pytest.warns(InputWarning, match=r'p.json: 2 regions without a place left out, as of poi'):
+        (person,) = read_labels(tmp_path / 'p.json').persons
+    assert (person.keypoints.tolist(), person.bbox) == ([[6.4, 4.8]], None)
 
 
 def test_points_without_rectangle_are_one_person(export: Path):

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format
-from support.foreign_labels import labelme, labelme_shape, write_json
+from support.foreign_labels import labelme, labelme_shape, write_json, write_picture
 
 
 @pytest.fixture
@@ -36,12 +37,35 @@ def test_points_of_a_group_are_a_person(folder: Path):
     assert second.keypoint_sources.tolist() == ['absent', 'given']
 
 
+def test_what_xanylabeling_calls_difficult_is_occluded(tmp_path: Path):
+    shapes = [
+        labelme_shape(f'j{i}', [[i, 2]], group_id=1, difficult=difficult, kie_linking=[])
+        for i, difficult in enumerate((True, False, None))
+    ]
+    write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
+
+    assert read_labels(tmp_path).persons[0].visibility.tolist() == [1, 2, 2]
+
+
 def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path):
     labels = read_labels(folder)
 
     assert labels.skeleton.category == 'runner'
     assert labels.persons[0].bbox.tolist() == [10, 20.5, 20, 19.5]
     assert labels.persons[1].bbox is None
+
+
+def test_a_turned_rectangle_of_xanylabeling_is_enclosed(tmp_path: Path):
+    corners = [[30, 10], [50, 30], [40, 40], [20, 20]]
+    shapes = [
+        labelme_shape('rat', corners, shape_type='rotation', group_id=1, direction=0.785),
+        labelme_shape('nose', [[33, 22]], group_id=1),
+    ]
+    write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
+    labels = read_labels(tmp_path)
+
+    assert labels.persons[0].bbox.tolist() == [20, 10, 30, 30]
+    assert labels.skeleton.category == 'rat'
 
 
 def test_pictures_are_frames_with_their_sizes(folder: Path):
@@ -76,6 +100,54 @@ def test_pictures_of_several_folders_are_several_videos(tmp_path: Path):
         write_json(tmp_path / f'{name}.json', labelme(f'..\\{name}\\0001.jpg', shape))
 
     assert [labels.name for labels in read_all_labels(tmp_path)] == ['a', 'b']
+
+
+def renamed(folder: Path, *pictures: str, **named: str) -> Path:
+    """Files that name other pictures than they are called after, and pictures beside them."""
+    for name, picture in named.items():
+        shape = labelme_shape('nose', [[1, 2]])
+        write_json(folder / f'{name.removeprefix("f")}.json', labelme(picture, shape))
+    for picture in pictures:
+        write_picture(folder / picture)
+    return folder
+
+
+STALE = {'f000007': '000000.jpg', 'f000014': '000007.jpg'}
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'named', 'frames'),
+    [
+        # Renamed together with the pictures, or copied from the file before.
+        (('000007.jpg', '000014.jpg'), {'f000007': '000000.jpg', 'f000014': '000001.jpg'}, [7, 14]),
+        (('000007.JPG', '000014.png'), dict.fromkeys(STALE, 'x\\000000.jpg'), [7, 14]),
+        # Renamed alone.
+        (('000000.jpg', '000003.jpg'), {'f000007': '000000.jpg', 'f000014': '000003.jpg'}, [0, 3]),
+        # The same number in another form, and names that are no numbers of frames.
+        ((), {'f7': 'img_0007.jpg', 'f14': 'img_0014.jpg'}, [7, 14]),
+        ((), {'fa': '0001.jpg', 'fb': '0002.jpg'}, [1, 2]),
+        ((), {'f7': '', 'f14': ''}, [7, 14]),
+    ],
+)
+def test_the_picture_beside_tells_which_a_file_is_of(
+    tmp_path: Path, pictures: tuple, named: dict, frames: list[int]
+):
+    assert list(read_labels(renamed(tmp_path / 'x', *pictures, **named))) == frames
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'lie'),
+    [((), 'neither lies'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both lie')],
+)
+def test_a_file_of_another_name_than_its_picture_is_refused(
+    tmp_path: Path, pictures: tuple, lie: str
+):
+    folder = renamed(tmp_path / 'x', *pictures, **STALE)
+
+    with pytest.raises(
+        InputError, match=rf"000007.json is called .* \('000000.jpg' in .* {lie} beside it"
+    ):
+        read_labels(folder)
 
 
 def test_a_path_out_of_the_folder_is_a_name_and_never_opened(tmp_path: Path):

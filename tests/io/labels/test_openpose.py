@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputWarning
-from stdpose_mm.io.labels import read_labels, sniff_format
+from stdpose_mm.io.labels import match_frames, read_labels, sniff_format
+from stdpose_mm.io.video import ArrayFrames
 from support.foreign_labels import openpose, openpose_person, write_json
 
 BODY_25 = [float(n) for joint in range(25) for n in (100 + joint, 200 + joint, 0.5)]
@@ -36,6 +38,21 @@ def test_frames_are_counted_in_the_names(labels):
     assert labels.persons[0].frame_index == 12
 
 
+@pytest.mark.parametrize(('length', 'frames'), [(13, [1, 12]), (12, [0, 11]), (20, [1, 12])])
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_frames_count_from_0_unless_the_video_is_too_short(
+    tmp_path: Path, length: int, frames: list[int]
+):
+    """OpenPose names the files of pictures after them, and FFmpeg counts these from 1."""
+    for number in (1, 12):
+        content = openpose(openpose_person(*BODY_25))
+        write_json(tmp_path / 'json' / f'{number:012}_keypoints.json', content)
+    video = ArrayFrames(np.zeros((length, 16, 16, 3), np.uint8), name='squat.mp4')
+
+    matched = match_frames(read_labels(tmp_path / 'json'), video)
+    assert list(matched.labelled_frame_indices) == frames
+
+
 def test_joints_are_estimates_with_their_confidence(labels):
     first, second = labels.persons
 
@@ -43,6 +60,15 @@ def test_joints_are_estimates_with_their_confidence(labels):
     assert first.keypoints[4].tolist() == [104, 204]
     assert set(first.scores.tolist()) == {0.5}
     assert second.visibility.tolist() == [0] + [2] * 24
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_somebody_without_a_joint_is_nobody(tmp_path: Path):
+    people = openpose_person(5, 6, 0.5, 0, 0, 0), openpose_person(*[0] * 6)
+    path = write_json(tmp_path / 'a_keypoints.json', openpose(*people))
+
+    with pytest.warns(InputWarning, match='1 entry with neither a joint nor a box'):
+        assert len(read_labels(path).persons) == 1
 
 
 def test_a_file_alone_and_the_older_field(tmp_path: Path):

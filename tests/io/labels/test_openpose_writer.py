@@ -143,21 +143,26 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path):
 def test_openpose_holds_poses_tracks_and_scores(
     tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
 ):
-    placed = [p for p in labels.persons if p.labelled.any()]
+    found = [_found_joints(person) for person in labels.persons]
+    placed = [(p, joints) for p, joints in zip(labels.persons, found, strict=True) if joints.any()]
     # Places within the first pixel are taken for fractions of the picture.
-    assume(max((np.abs(p.keypoints[p.labelled]).max() for p in placed), default=0) > 1)
+    assume(max((np.abs(p.keypoints[p.labelled]).max() for p, _ in placed), default=0) > 1)
     folder = tmp_path_factory.mktemp('out')
     write_labels(labels, folder, 'openpose')
     back = read_labels(folder)
 
     assert [frame.index for frame in back.frames] == [frame.index for frame in labels.frames]
     assert back.skeleton.num_keypoints == labels.skeleton.num_keypoints
-    for before, after in zip(placed, back.persons, strict=True):
+    for (before, joints), after in zip(placed, back.persons, strict=True):
         assert (after.frame_index, after.track_id) == (before.frame_index, before.track_id)
-        assert after.labelled.tolist() == before.labelled.tolist()
-        labelled = before.labelled
-        assert after.keypoints[labelled].tolist() == before.keypoints[labelled].tolist()
-        scores = np.ones(len(labelled)) if before.scores is None else before.scores
-        expected = np.maximum(scores, 1e-6)[labelled]
-        assert after.scores[labelled].tolist() == expected.tolist()
+        assert after.labelled.tolist() == joints.tolist()
+        assert after.keypoints[joints].tolist() == before.keypoints[joints].tolist()
+        scores = np.ones(len(joints)) if before.scores is None else before.scores
+        assert after.scores[joints].tolist() == np.maximum(scores, 1e-6)[joints].tolist()
         assert not after.given.any()
+
+
+# In files of estimates (0, 0) and (-1, -1) say that a joint was not found.
+def _found_joints(person: PersonLabel) -> np.ndarray:
+    placeholders = [(person.keypoints == value).all(axis=1) for value in (0, -1)]
+    return person.labelled & ~np.any(placeholders, axis=0)

@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_posetrack17,
     read_posetrack18,
@@ -53,6 +54,23 @@ def test_the_convention_can_be_given(tmp_path: Path):
     path = write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0])
 
     assert read_posetrack18(path, visibility='coco').persons[0].visibility.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ('image', 'visibility', 'people'),
+    [({}, None, 0), ({}, 'posetrack', 1), ({'is_labeled': True}, None, 1)],
+)
+def test_an_entry_that_holds_nothing_counts_in_posetracks_own_files_only(
+    tmp_path: Path, image: dict, visibility: Any, people: int
+):
+    """There its evaluator counts it, as it does in predictions."""
+    images = [{'id': 5, 'file_name': '000000.jpg', **image}]
+    path = write_file(tmp_path / 'a.json', [0] * 6, images, track_id=1, scores=[])
+
+    assert sniff_format(path) == 'posetrack18'
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', InputWarning)
+        assert len(read_posetrack18(path, visibility).persons) == people
 
 
 def test_written_visibility(tmp_path: Path):
@@ -180,6 +198,13 @@ def test_posetrack17_frames_are_counted_from_zero():
 
     assert labels.frames[0].file_name.endswith('00000021.jpg')
     assert labels.frames[0].index == 20
+
+
+def test_posetrack17_pictures_may_have_windows_paths(tmp_path: Path):
+    document = {'annolist': [{'image': [{'name': 'images\\bonn\\000342_mpii\\00000021.jpg'}]}]}
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+
+    assert [*read_posetrack17(tmp_path / 'a.json')] == [20]
 
 
 def test_posetrack17_joints_have_their_names():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_labels,
@@ -412,6 +412,22 @@ def test_of_a_prediction_only_joints_without_a_score_are_certain(
 
     assert mouse.visibility.tolist() == [2, 2, 0]
     assert (None if mouse.scores is None else mouse.scores.tolist()) == scores
+
+
+@needs_sleap_io
+def test_an_instance_without_a_visible_point_is_nobody(tmp_path: Path):
+    import sleap_io as sio
+
+    skeleton = sio.Skeleton(['snout', 'ear'])
+    points = np.asarray([[1.0, 2], [3, 4]])
+    mice = [sio.Instance.from_numpy(points, skeleton=skeleton) for _ in range(2)]
+    mice[1].points['visible'] = False
+    video = sio.Video('clip.mp4', open_backend=False)
+    project = sio.Labels([sio.LabeledFrame(video, 0, mice)], [video], skeletons=[skeleton])
+    sio.save_slp(project, str(tmp_path / 'a.slp'), verbose=False)
+
+    with pytest.warns(InputWarning, match=r'a.slp: 1 entry with neither a joint nor a box'):
+        assert len(read_labels(tmp_path / 'a.slp').persons) == 1
 
 
 @needs_sleap_io

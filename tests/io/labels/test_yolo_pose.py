@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import read_labels, sniff_format
+from stdpose_mm.io.labels import match_frames, read_labels, sniff_format
 from support.foreign_labels import write_picture
 
 # As Roboflow exports them: six digits, v of 0, 1 or 2.
@@ -171,6 +171,46 @@ def test_what_a_model_saved_is_an_estimate(tmp_path: Path, ending: str, track_id
     assert person.scores.tolist() == [0.9375, 0.5]
     assert person.keypoints.tolist() == [[32, 24], [16, 36]]
     assert person.track_id == track_id
+
+
+@pytest.mark.parametrize(
+    ('names', 'v', 'frames'),
+    [
+        # What save_txt writes of the frames of a video in which somebody is, from 1 on.
+        (('clip_2', 'clip_16'), 0.9, [1, 15]),
+        (('clip_1', 'clip_16'), 0.9, [0, 15]),
+        # Of pictures, and by hand, names are those of the pictures.
+        (('clip_0002', 'clip_0016'), 0.9, None),
+        (('clip_0001', 'clip_0016'), 0.9, None),
+        (('clip_0001', 'clip_0016'), 2, [0, 15]),
+        (('clip_0000', 'clip_0016'), 0.9, [0, 16]),
+    ],
+)
+def test_frames_of_sparse_estimates(tmp_path: Path, names: tuple, v: float, frames: list | None):
+    lines = dict.fromkeys(names, f'0 0.5 0.5 0.25 0.5 0.5 0.5 {v} 0.25 0.75 {v}')
+    folder = files(tmp_path / 'labels', **lines)
+    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
+    labels = read_labels(folder, size=(64, 48))
+
+    if frames is None:
+        with pytest.raises(InputError, match=r'do not tell whether the first frame of .* 0 or 1'):
+            match_frames(labels, None)
+    else:
+        assert list(match_frames(labels, None)) == frames
+
+
+@pytest.mark.parametrize(('confidence', 'scores'), [('', [0.9375, 0.5]), (' 0.875', [0.9375, 0.5])])
+def test_a_line_without_an_identity_is_of_somebody_unknown(
+    tmp_path: Path, confidence: str, scores: list[float]
+):
+    line = '0 0.5 0.5 0.25 0.5 0.5 0.5 0.9375 0.25 0.75 0.5' + confidence
+    folder = files(tmp_path / 'labels', clip_1=f'{line} 7\n{line}', clip_2=f'{line}\n{line} 7')
+    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
+    persons = read_labels(folder, size=(64, 48)).persons
+
+    assert [person.track_id for person in persons] == [7, None, None, 7]
+    assert all(person.scores.tolist() == scores for person in persons)
+    assert {person.source for person in persons} == {'propagated'}
 
 
 def test_the_default_models_need_no_config(tmp_path: Path):
