@@ -192,22 +192,23 @@ def require_device(device: object) -> None:
         ) from error
 
 
-def require_packages(purpose: str, *modules: str) -> None:
+def require_packages(purpose: str, *modules: str, extra: str | None = None) -> None:
     """Raise :class:`InputError` if a module of ``PACKAGES`` that is needed is not installed.
 
     Args:
         purpose: What needs the modules; the subject of the sentence.
         modules: Names of the modules, all of the same extra.
+        extra: Another extra that brings all of them, too.
     """
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise InputError(f'{purpose} needs {missing_packages(*missing)}')
+        raise InputError(f'{purpose} needs {missing_packages(*missing, extra=extra)}')
 
 
-def missing_packages(*modules: str) -> str:
-    """Say that modules of ``PACKAGES`` are not installed, and what to do."""
+def missing_packages(*modules: str, extra: str | None = None) -> str:
+    """Say that modules of ``PACKAGES`` are not installed, and which extra to install."""
     names = ' and '.join(PACKAGES[module][0] for module in modules)
-    extra = PACKAGES[modules[0]][1]
+    extra = extra or PACKAGES[modules[0]][1]
     verb = 'is' if len(modules) == 1 else 'are'
     more = " and OpenMMLab's packages, or run `make setup`" if extra == 'train' else ''
     return f'{names}, which {verb} not installed: install stdpose-mm[{extra}]{more}'

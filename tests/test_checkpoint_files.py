@@ -277,17 +277,6 @@ def test_functions_of_the_library(
         assert not marker.exists(), name
 
 
-def test_a_cached_model_that_was_replaced(tmp_path: Path, marker: Path) -> None:
-    """Fine-tuned models lie in the cache; a file that is not one is made again."""
-    from mmengine.config import Config
-
-    from stdpose_mm.training.adaptation import _read_cached
-
-    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
-    assert _read_cached(tmp_path / 'bad.pth', Config(), 'digest', 1.0) is None
-    assert not marker.exists()
-
-
 @pytest.mark.parametrize(
     'text',
     [

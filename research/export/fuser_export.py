@@ -15,7 +15,7 @@ from torch import Tensor
 
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.onnx_export import OPSET, quiet_exporter
+from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS

@@ -10,7 +10,7 @@ import torch
 
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.errors import require_packages
-from stdpose_mm.export.onnx_export import OPSET, quiet_exporter
+from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE
 

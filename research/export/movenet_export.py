@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stdpose_mm.errors import InputError, one_line, require_packages
-from stdpose_mm.export.onnx_export import OPSET
+from stdpose_mm.export.graph_tracing import OPSET
 from stdpose_mm.io import atomic_path
 
 from .half_weights import halve_weights

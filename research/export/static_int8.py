@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.onnx_export import quiet_exporter
+from stdpose_mm.export.graph_tracing import quiet_exporter
 from stdpose_mm.io import atomic_path
 
 from .half_weights import halve_weights

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.onnx_export import OPSET, FrameEncoder, quiet_exporter
+from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
+from stdpose_mm.export.onnx_export import FrameEncoder
 from stdpose_mm.inference.onnx_window_backend import (
     FRAME_OUTPUTS,
     FRAMES_FILE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Boxes, GapPoses, LifeSpan
@@ -26,8 +26,8 @@ class PropagationState:
         boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
         detections: Frame index -> detected people, see ``VideoPosePropagator.detect_in_video``.
         life_span: 'video' or 'labels', see ``VideoPosePropagator.init_state``.
-        cache: Finished gaps, so that a correction recomputes only the gaps that it affects.
-        cached_for: The propagator and the skeleton of ``cache``; None before the first run.
+        caches: Finished gaps by their propagator and skeleton, so that a correction recomputes only
+            the gaps that it affects. A propagator that is gone takes its gaps along.
         folder: Where finished gaps are kept on the disk instead; None for in memory.
     """
 
@@ -39,6 +39,7 @@ class PropagationState:
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameBoxes] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
-    cache: dict[str, GapPoses] = field(default_factory=dict)
-    cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None
+    caches: WeakKeyDictionary[BasePropagator, dict[Skeleton, dict[str, GapPoses]]] = field(
+        default_factory=WeakKeyDictionary
+    )
     folder: Path | None = None

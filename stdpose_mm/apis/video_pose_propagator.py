@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
-import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +28,9 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 from stdpose_mm.propagation import (
+    BasePropagator,
     Boxes,
     GapPoses,
     LifeSpan,
@@ -39,6 +49,7 @@ from stdpose_mm.propagation.identities import (
     split_track,
     swap_tracks,
 )
+from stdpose_mm.propagation.learned_propagator import LearnedPropagator
 from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.review import (
     HiddenLabel,
@@ -60,6 +71,7 @@ from stdpose_mm.structures import (
 )
 
 from .frame_result import FrameResult, frame_result
+from .learning import LEARN_MINUTES, LearningOutcome, hidden_labels, train_on
 from .propagation_state import PropagationState
 
 if TYPE_CHECKING:
@@ -572,6 +584,85 @@ class VideoPosePropagator:
         chosen = choose_hidden_labels(tracks, len(state.frames), state.life_span, num_frames)
         return (self._measure(state, tracks, skeleton, hidden, listener) for hidden in chosen)
 
+    def learn(
+        self,
+        states: PropagationState | Sequence[PropagationState],
+        out: str | PathLike[str],
+        minutes: float = LEARN_MINUTES,
+        earlier: LearnedNetwork | None = None,
+        listener: Callable[[float, float | None], None] = lambda done, right: None,
+    ) -> LearningOutcome:
+        """Train a small network on the given labels, and use it from now on if it helps.
+
+        The network sees one subject at a time and serves any skeleton. A quarter of the labelled
+        frames is hidden from each of its two halves; on these, the method is compared without and
+        with it. Finished networks are kept in the folder of the first video.
+
+        Args:
+            states: The video, or several with labels of the same joints.
+            out: File of the network (``.onnx``), which ``pose_networks`` takes for other videos.
+            minutes: Time for training.
+            earlier: A network to continue from, after labels were added.
+            listener: Receives the share of the training that is done, and the share of joints of
+                hidden labels that the network finds by itself; None before that is known. An
+                exception from it ends the training; after KeyboardInterrupt the best network so
+                far is kept.
+
+        Raises:
+            InputError: If the method is not 'auto', there are too few labels or labels of other
+                joints, a package is missing, or a file cannot be read or written.
+            KeyboardInterrupt: If training was interrupted before there was anything to keep.
+        """
+        base = self._base()
+        if not base.uses_fuser:
+            raise InputError(f"learning needs method 'auto', got {self.method!r}")
+        states = [states] if isinstance(states, PropagationState) else list(states)
+        network = train_on(states, Path(out), minutes, earlier, listener)
+        learned = LearnedPropagator(base, network)
+        outcome = LearningOutcome(
+            network, *(self._measure_hidden(states, one, network) for one in (base, learned))
+        )
+        if outcome.helped:
+            self.propagator = learned
+        return outcome
+
+    @property
+    def learned_network(self) -> LearnedNetwork | None:
+        """Return the network in use that has learned from labels; None without one."""
+        used = self.propagator
+        return used.network if isinstance(used, LearnedPropagator) else None
+
+    def use_network(self, network: LearnedNetwork) -> None:
+        """Use a network that :meth:`learn` has trained before, in place of any other one.
+
+        Args:
+            network: The network, of which method 'auto' alone makes use.
+        """
+        self.propagator = LearnedPropagator(self._base(), network)
+
+    def _base(self) -> BasePropagator:
+        """Return the propagator without networks that have learned from labels."""
+        base = self.propagator
+        while isinstance(base, LearnedPropagator):
+            base = base.base
+        return base
+
+    def _measure_hidden(
+        self,
+        states: Sequence[PropagationState],
+        propagator: BasePropagator,
+        network: LearnedNetwork,
+    ) -> LabelAccuracy | None:
+        """Measure a propagator on labels that a member of a network has not seen."""
+        other = copy.copy(self)
+        other.propagator = propagator
+        return LabelAccuracy.join(
+            other._measure(state, _copied(state.tracks), state.skeleton, hidden, None)
+            for state in states
+            if state.skeleton is not None
+            for hidden in hidden_labels(state, network)
+        )
+
     def _measure(
         self,
         state: PropagationState,
@@ -600,12 +691,16 @@ class VideoPosePropagator:
         within: range | None,
     ) -> Iterator[tuple[int, list[PersonLabel]]]:
         """Propagate labels in a video, with all that is known of it."""
+        propagator = self.propagator
+        if isinstance(propagator, LearnedPropagator):
+            finished = self._open_cache(state, skeleton, propagator.base)
+            propagator = propagator.with_finished(finished)
         return propagate_frames(
             state.frames,
             tracks,
             skeleton,
-            self.propagator,
-            self._open_cache(state, skeleton),
+            propagator,
+            self._open_cache(state, skeleton, self.propagator),
             boxes=state.boxes,
             detections=state.detections,
             life_span=state.life_span,
@@ -629,27 +724,23 @@ class VideoPosePropagator:
         state.tracks.clear()
         state.boxes = {}
         state.detections.clear()
-        state.cache = {}
+        state.caches.clear()
 
     def _open_cache(
-        self, state: PropagationState, skeleton: Skeleton
+        self, state: PropagationState, skeleton: Skeleton, propagator: BasePropagator
     ) -> MutableMapping[str, GapPoses]:
-        """Return the finished gaps of this propagator."""
+        """Return the finished gaps of a propagator."""
         # Reading labels alone is faster than the disk.
-        if state.folder is not None and self.propagator.reads_pictures:
+        if state.folder is not None and propagator.reads_pictures:
             video = state.frames.name
-            evidence = self.propagator.files_of(video)
+            evidence = propagator.files_of(video)
             return CacheFolder(state.folder).open(
-                ('gaps', self.propagator, state.frames, skeleton, evidence),
+                ('gaps', propagator, state.frames, skeleton, evidence),
                 video,
                 vars,
                 lambda arrays: GapPoses(**arrays),
             )
-        # A weak reference, so that a state that is kept does not keep a network in memory.
-        context = (weakref.ref(self.propagator), skeleton)
-        if state.cached_for != context:
-            state.cache, state.cached_for = {}, context
-        return state.cache
+        return state.caches.setdefault(propagator, {}).setdefault(skeleton, {})
 
     def _base_labels(self, state: PropagationState) -> VideoLabels:
         if state.skeleton is None or not state.tracks:

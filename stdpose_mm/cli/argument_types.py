@@ -38,6 +38,11 @@ frame_rate = _number(
     lambda number: 0 < number <= MAX_FRAME_RATE,
     f'frames per second, more than 0 and at most {MAX_FRAME_RATE}',
 )
+minutes = _number(
+    float,
+    lambda number: 0 < number < 10**6,
+    'a number of minutes above 0 (an option with no number stands after the files)',
+)
 pixels = _number(float, lambda number: 0 < number < float('inf'), 'a number of pixels or "all"')
 
 

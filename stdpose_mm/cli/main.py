@@ -13,8 +13,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.version import __version__
 
 VERBS = (
-    *('propagate', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert', 'export'),
-    *('cache', 'env'),
+    *('propagate', 'learn', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert'),
+    *('export', 'cache', 'env'),
 )
 """Modules of this package, each with a command ``main``; its docstring begins with a summary."""
 

@@ -13,21 +13,21 @@ only what they touch. See docs/guide/propagation.md.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.labels import match_labels
 from stdpose_mm.io.outputs import (
     Output,
     Paths,
-    adapted_model,
     keep_edited,
+    learned_network,
     refuse_input_folders,
     report_video,
 )
@@ -41,8 +41,9 @@ from stdpose_mm.io.video_list import (
 from stdpose_mm.processes import is_first_process
 from stdpose_mm.text import counted, listed
 
-from .argument_types import whole
+from .argument_types import minutes, whole
 from .command import Command
+from .learn import learn_with_progress
 from .options import CacheOptions, LabelOptions, PropagatorOptions, folders, refuse_idle
 from .parser import argument, option
 from .propagation_advice import format_accuracy, list_advice
@@ -57,8 +58,6 @@ from .videos import (
 )
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.propagation_state import PropagationState
     from stdpose_mm.detection import PersonDetector
@@ -67,7 +66,7 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 FRAMES_IN_REPORT = 12
-DEFAULT_ADAPT_MINUTES = 5.0
+DEFAULT_LEARN_MINUTES = 5.0
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 REPORT_SUFFIXES = ('.html', '.htm')
 
@@ -83,10 +82,9 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         fuser: Weights of auto (default: those that come with the package).
         flow_weights: Weights of torchvision's raft_small: compute optical flow by RAFT instead of
             OpenCV's DIS.
-        adapt: First fine-tune the model on the labelled frames of this video, as far as that helps
-            on held-out labels; without --checkpoint, train a new network on these labels, which
-            auto uses only if it helps; the command prints what it does and whether it helped.
-        adapt_minutes: Longest training time of --adapt in minutes (5).
+        learn: First train a small network on these labels for so many minutes (5), which auto uses
+            if it makes more joints right on labels that were hidden from it; one for all videos.
+            It is kept beside OUT, for --pose-onnx in other videos.
         boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
             found near these by a detector, or read from a label file with the same tracks.
         fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
@@ -105,8 +103,15 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     fuser: str | None = option(metavar='FILE')
     flow_weights: str | None = option(metavar='FILE')
-    adapt: bool = option(False)
-    adapt_minutes: float | None = option(metavar='M')
+    learn: float | None = option(
+        None,
+        '--learn',
+        '--adapt',
+        nargs='?',
+        const=DEFAULT_LEARN_MINUTES,
+        type=minutes,
+        metavar='MINUTES',
+    )
     boxes: str = option(INTERPOLATE, metavar='{interpolate,detector,FILE}')
     fill_left_out: bool = option(False)
     report: str | None = option(writes=True, is_folder=None, metavar='FILE')
@@ -126,8 +131,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         if self.report is not None:
             outputs.append(Output('--report', self.report, 'a report', REPORT_SUFFIXES))
             outputs.append(Output('the video of --report', report_video(self.report)))
-        if self.adapt:
-            outputs.append(Output('the adapted model of --out', adapted_model(self.out)))
+        if self.learn is not None:
+            outputs.append(Output('the learned network of --out', learned_network(self.out)))
         return outputs
 
     @property
@@ -142,19 +147,13 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
         }
 
     def validate(self) -> None:
-        refuse_idle('--adapt', self.adapt and not self.uses_model, '--method auto or stdpose')
-        refuse_idle('--adapt', self.adapt and self.config is None, 'the --config of a model')
-        refuse_idle('--adapt-minutes', self.adapt_minutes is not None and not self.adapt, '--adapt')
+        is_auto = self.method == 'auto'
+        refuse_idle('--learn', self.learn is not None and not is_auto, '--method auto')
         has_detector = self.det_config is not None or self.det_checkpoint is not None
         refuse_idle('--det-config', has_detector and self.boxes != DETECTOR, f'--boxes {DETECTOR}')
         refuse_idle(
             f'--boxes {DETECTOR}', self.boxes == DETECTOR and not self.det_config, '--det-config'
         )
-        if self.adapt and self.measure:
-            raise InputError(
-                '--measure hides labels that --adapt has trained the network on, so that it would '
-                'look better than it is: leave one of them out'
-            )
         super().validate()
 
 
@@ -231,42 +230,55 @@ def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo])
                 print(f'of none of the videos: {names} in {options.labels}', file=sys.stderr)
         return models
 
+    if options.learn is not None:
+        options = _learn_from_several(options, videos, prepare)
     run_several(options, videos, prepare, load, partial(propagate_video, several=True))
+
+
+def _learn_from_several(
+    options: PropagateOptions,
+    videos: Sequence[ListedVideo],
+    prepare: Callable[[PropagateOptions, ListedVideo], PropagateOptions],
+) -> PropagateOptions:
+    """Train one network on the labels of all videos; it becomes evidence if it helps."""
+    refuse_idle('--launcher', options.launcher != 'none', 'a network of `stdpose learn`')
+    propagator = load_models(options).propagator
+    states = []
+    for video in videos:
+        own = prepare(replace(options, video=video.video), video)
+        frames = own.open_video(own.labels)
+        states.append(_init_state(own, propagator, frames, _read_labels(own, frames)))
+    out = learned_network(options.out, several=True)
+    assert options.learn is not None
+    outcome = learn_with_progress(propagator, states, out, options.learn)
+    networks = [str(out)] if outcome.helped else []
+    return replace(options, learn=None, pose_onnx=[*options.pose_onnx, *networks])
 
 
 class PropagationModels(NamedTuple):
     """The networks of a command, which serve all videos.
 
     Attributes:
-        propagator: The propagator; None if it is first trained on the labels of each video.
+        propagator: The propagator.
         detector: The detector; None without one.
     """
 
-    propagator: VideoPosePropagator | None
+    propagator: VideoPosePropagator
     detector: PersonDetector | None
 
 
 def load_models(options: PropagateOptions) -> PropagationModels:
     """Load the networks of a command."""
-    has_model = not options.adapt or options.checkpoint is not None
-    propagator = None
-    if has_model:
-        propagator = _build_propagator(options, options.config, options.checkpoint)
-    return PropagationModels(propagator, options.build_detector())
-
-
-def _build_propagator(
-    options: PropagateOptions, config: str | Config | None, checkpoint: str | Path | None
-) -> VideoPosePropagator:
     from stdpose_mm.apis import VideoPosePropagator
 
-    return VideoPosePropagator(
-        config,
-        checkpoint,
+    propagator = VideoPosePropagator(
+        options.config,
+        options.checkpoint,
         fuser=options.fuser,
         flow_weights=options.flow_weights,
         **options.propagator_arguments,
     )
+    return PropagationModels(propagator, options.build_detector())
 
 
 def propagate_video(
@@ -291,11 +303,11 @@ def propagate_video(
     frames = options.open_video(options.labels)
     labels = _read_labels(options, frames)
     propagator = models.propagator
-    if propagator is None or options.adapt:
-        propagator = _adapt(options, frames, labels)
-    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     state = _init_state(options, propagator, frames, labels)
     _print_label_summary(options, state, labels, several)
+    if options.learn is not None:
+        learn_with_progress(propagator, [state], learned_network(options.out), options.learn)
+    method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     if models.detector is not None:
         detected = propagator.detect_in_video(state, models.detector)
         for _ in tqdm(detected, 'boxes', len(frames), unit=' frames', disable=hide_bars):
@@ -363,33 +375,6 @@ def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
     # Before, the numbers of frames may be those of a list of pictures.
     labels = match_labels(labels, frames, options.label_frames, options.labels_size)
     return labels if options.keep_every is None else subsample_labels(labels, options.keep_every)
-
-
-def _adapt(
-    options: PropagateOptions, frames: FrameSource, labels: VideoLabels
-) -> VideoPosePropagator:
-    """Fine-tune the model on the labels, and build the propagator that uses it."""
-    require_packages('--adapt', 'torch', 'mmpose')
-    from stdpose_mm.training import adapt
-
-    propagator: dict[str, Any] = options.propagator_arguments
-    adapted = adapt(
-        options.config,
-        options.checkpoint,
-        frames,
-        labels,
-        out=Path(options.out),
-        device=propagator.pop('device'),
-        max_minutes=DEFAULT_ADAPT_MINUTES
-        if options.adapt_minutes is None
-        else options.adapt_minutes,
-        method=propagator.pop('method'),
-        options=propagator | {'fuser': options.fuser, 'flow_weights': options.flow_weights},
-        progress=is_first_process(),
-        announce=print,
-    )
-    print(adapted)
-    return _build_propagator(options, *adapted.files)
 
 
 def _init_state(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +28,8 @@ from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 from stdpose_mm.onnx_session import start_session
 
 from . import TOLERANCE
+from .graph_tracing import quiet_exporter, trace_graph
 from .onnx_int8_layers import prepare_for_int8
-
-OPSET = 17
-"""The first ONNX operator set with LayerNormalization as one operator."""
 
 _TRACED_FRAMES = 2
 
@@ -271,18 +266,7 @@ def _write(
 
 def _trace(graph: _Graph, path: Path) -> None:
     try:
-        with quiet_exporter(), torch.no_grad():
-            # The exporter by tracing: the newer one needs two more packages for the same graph.
-            torch.onnx.export(
-                graph.module.eval(),
-                tuple(graph.example.values()),
-                str(path),
-                input_names=list(graph.example),
-                output_names=list(graph.outputs),
-                dynamic_axes={name: {0: 'batch'} for name in (*graph.example, *graph.outputs)},
-                opset_version=OPSET,
-                dynamo=False,
-            )
+        trace_graph(graph.module, graph.example, graph.outputs, path)
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise InputError(
             f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
@@ -344,15 +328,3 @@ def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray)
             features = model.encode_frames(key_of(windows))
             return model.frame_head.forward((features,)).numpy()
         return model.head.forward(model.extract_feat(windows)).numpy()
-
-
-@contextmanager
-def quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's warnings about itself and about shapes that never change."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)

@@ -157,9 +157,16 @@ def project_file(path: PathLike) -> Path:
     return Path(path).parent / f'{name}_config.yaml'
 
 
-def adapted_model(path: PathLike) -> Path:
-    """Return the path of the model that ``--adapt`` writes beside a label file."""
-    return Path(path).parent / f'{file_stem(path)}.adapted.pth'
+def learned_network(path: PathLike, several: bool = False) -> Path:
+    """Return the path of the network that ``--learn`` writes.
+
+    Args:
+        path: The label file, or the folder of those of several videos.
+        several: Whether it is a folder.
+    """
+    if several:
+        return Path(path) / 'learned.onnx'
+    return Path(path).parent / f'{file_stem(path)}.learned.onnx'
 
 
 def report_video(page: PathLike) -> Path:

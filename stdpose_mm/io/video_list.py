@@ -40,7 +40,7 @@ VIDEO_SUFFIXES = (
 )
 """Suffixes of files that count as videos in a folder."""
 
-_NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm')
+_NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm', '.onnx')
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ class PoseNetworkFiles:
         if self.checkpoint is not None:
             found.append(Path(self.checkpoint))
         if not self.is_config and self.preset is None:
-            found.append(path.with_suffix('.json'))
+            sidecar = path.with_suffix('.json')
+            found += [sidecar] if sidecar.exists() or not path.exists() else []
         return {str(number): each for number, each in enumerate(found)}
 
     @property
@@ -123,14 +124,27 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
         return MMPoseNetwork(path, files.checkpoint, device)
     if not path.is_file():
         raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
+    is_onnx = path.suffix in POSE_NETWORK_SUFFIXES['onnx']
+    if is_onnx and files.preset is None and _has_learned(path):
+        from .learned_network import LearnedNetwork
+
+        return LearnedNetwork(path)
     description = _describe(path, files.preset)
-    if path.suffix in POSE_NETWORK_SUFFIXES['onnx']:
+    if is_onnx:
         from .described_network import OnnxPoseNetwork
 
         return OnnxPoseNetwork(path, description)
     from .tflite_pose_network import TFLitePoseNetwork
 
     return TFLitePoseNetwork(path, description)
+
+
+def _has_learned(path: Path) -> bool:
+    from stdpose_mm.onnx_session import start_session
+
+    from .learned_network import ONNX_RECORD
+
+    return ONNX_RECORD in start_session(path, 'another pose network').metadata
 
 
 def _describe(path: Path, preset: str | None) -> NetworkDescription:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 
 from .base import PROPAGATORS, BasePropagator, require_method
+from .learned_propagator import LearnedPropagator
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -61,14 +63,19 @@ def load_propagator(
         from .flow.optical_flow import RAFTFlow
 
         options['estimator'] = RAFTFlow(flow_weights, device=device)
-    if pose_networks:
-        options['pose_networks'] = [load_pose_network(files, device) for files in pose_networks]
+    networks = [load_pose_network(files, device) for files in pose_networks]
+    learned = [network for network in networks if isinstance(network, LearnedNetwork)]
+    if networks:
+        options['pose_networks'] = [each for each in networks if each not in learned]
     model = window_model or _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
         options.update(batch_size=batch_size, use_stdpose=use_stdpose)
-    return propagator_class(**options)
+    propagator = propagator_class(**options)
+    for network in learned:
+        propagator = LearnedPropagator(propagator, network)
+    return propagator
 
 
 def _window_model(

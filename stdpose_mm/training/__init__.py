@@ -1,5 +1,1 @@
-"""Training beyond the MMEngine runner: fine-tuning on a video, pseudo-labels."""
-
-from .adaptation import AdaptedModel, adapt
-
-__all__ = ['AdaptedModel', 'adapt']
+"""Training beyond the MMEngine runner: a network that learns from labels, pseudo-labels."""

@@ -50,7 +50,11 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
             ['propagate', 'v', 'l', '--out', 'o.json', '--method', 'magic'],
             "invalid choice: 'magic'",
         ),
-        (['propagate', 'v', 'l', '--out', 'o.json', '--adapt'], 'give the --config of a model'),
+        (
+            ['propagate', 'v', 'l', '--out', 'o.json', '--learn', '--method', 'flow'],
+            'give --method auto',
+        ),
+        (['propagate', '--learn', 'v.mp4', 'l', '--out', 'o.json'], "got 'v.mp4'"),
         (['infer', 'v'], '--out, --config, --checkpoint'),
         (
             ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],

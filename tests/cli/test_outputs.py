@@ -191,12 +191,12 @@ def test_the_project_file_beside_labels_is_an_output(run_main, tmp_path, label_f
     assert given.read_text() == 'picture,frame\n'
 
 
-def test_a_model_is_not_adapted_over_itself(run_main, tmp_path, movie, label_file):
-    model = tmp_path / 'dense.adapted.pth'
-    model.write_bytes(b'PK')
-    arguments = ['--adapt', '--config', 'c.py', '--checkpoint', model]
+def test_a_network_is_not_learned_over_itself(run_main, tmp_path, movie, label_file):
+    network = tmp_path / 'dense.learned.onnx'
+    network.write_bytes(b'PK')
     out = tmp_path / 'dense.json'
-    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', out, *arguments)
+    arguments = ['--out', out, '--pose-onnx', network, '--learn', '1']
+    code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
     assert code == 2
-    assert f'the adapted model of --out {model} is given as checkpoint too' in line
-    assert model.read_bytes() == b'PK'
+    assert f'the learned network of --out {network} is given as pose network {network} too' in line
+    assert network.read_bytes() == b'PK'

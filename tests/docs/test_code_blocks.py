@@ -28,6 +28,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ from support.paths import ROOT
 
 PARSED_ONLY = {
     'train': 'minutes to days',
+    'learn': 'minutes',
     'test': 'needs what training leaves',
     'make_synthetic_posetrack': 'minutes',
     'review': 'runs until it is ended',
@@ -50,7 +52,7 @@ PARSED_ONLY = {
 """Verb or script -> how long it takes, or what it needs."""
 
 ELSEWHERE = (
-    *('--launcher', '--model', '--fuser', '--adapt', '--evidence'),
+    *('--launcher', '--model', '--fuser', '--learn', '--evidence'),
     *('--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
 )
 """Options that ask for several processes, or for trained networks."""
@@ -106,14 +108,15 @@ def link_or_copy(source: str, target: str) -> None:
 
 @pytest.fixture
 def sandbox(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.engine import config_files
-    from stdpose_mm.training import adaptation
 
     folder = tmp_path / 'clone'
     shutil.copytree(template, folder, symlinks=True, copy_function=link_or_copy)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(config_files, 'config_folder', lambda: folder)
-    monkeypatch.setattr(adaptation, 'STEPS', 2)
+    # It takes minutes; the arguments are checked.
+    monkeypatch.setattr(VideoPosePropagator, 'learn', create_autospec(VideoPosePropagator.learn))
     return folder
 
 

@@ -200,6 +200,7 @@ class Page:
     def __init__(self, browser: Any) -> None:
         self.browser = browser
         self.video = 0
+        self.patience = _PATIENCE
 
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
@@ -217,7 +218,7 @@ class Page:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until a condition holds; the error after too long a time names ``what``."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + self.patience
         while time.monotonic() < end:
             if value := condition():
                 return value

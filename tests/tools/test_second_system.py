@@ -12,12 +12,9 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import MMPoseInferencer
 
-from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
-from stdpose_mm.inference.window_model import WindowModel
+from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.training import adapt
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
@@ -131,18 +128,15 @@ def test_it_propagates_and_the_labels_count(
         assert not np.array_equal(found[0][frame, 0], found[1][frame, 0])
 
 
-@pytest.mark.parametrize('more', [(), ('--adapt',)])
 def test_a_model_that_takes_no_labels_is_one_line(
     run: Run,
     without_labels: Files,
     folder: Path,
     label_file: Path,
     tmp_path: Path,
-    more: tuple[str, ...],
 ) -> None:
-    """It is not trained first either."""
     out = tmp_path / 'dense' / 'out.json'
-    options = ('--method', 'semantic-motion', *model_options(without_labels), *more)
+    options = ('--method', 'semantic-motion', *model_options(without_labels))
     code, _, errors = run('propagate', folder, label_file, '--out', out, *options)
     assert code == 2
     (line,) = errors
@@ -193,72 +187,6 @@ def test_auto_takes_it_as_evidence(
 
 
 # Fitting to a video
-
-
-def training_config(files: Files) -> Config:
-    """The config with a training part."""
-    config = Config.fromfile(files[0])
-    load, box, crop, target, pack = config.test_dataloader.dataset.pipeline
-    pipeline = [dict(type='SeedSample'), load, box, crop, {**target, 'test_mode': False}, pack]
-    config.train_dataloader = dict(batch_size=4, dataset=dict(pipeline=pipeline))
-    config.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
-    return config
-
-
-def labels_of(names: tuple[str, ...]) -> VideoLabels:
-    """Two people who stand still, labelled on every other frame."""
-    pose = np.array([[20, 16], [12, 32], [28, 32], [24, 24]], float)[: len(names)]
-    people = [
-        PersonLabel(frame, pose + 40 * person, np.full(len(names), 2), person)
-        for frame in range(0, NUM_FRAMES, 2)
-        for person in range(2)
-    ]
-    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
-    return VideoLabels('clip', Skeleton(names), frames, tuple(people))
-
-
-def test_it_adapts_to_a_video_and_its_joints(
-    with_labels: Files, folder: Path, tmp_path: Path
-) -> None:
-    names = ('left_hand', 'tail', 'head', 'ear')
-    labels, frames = labels_of(names), open_frames(folder)
-    before = torch.load(with_labels[1], weights_only=False)['state_dict']
-    adapted = adapt(
-        training_config(with_labels),
-        with_labels[1],
-        frames,
-        labels,
-        out=tmp_path / 'dense.json',
-        steps=6,
-        progress=False,
-    )
-    assert adapted.keypoint_names == names
-    assert adapted.kept == '2 of 4 joints kept from the checkpoint by their names, new: tail, ear'
-    assert adapted.error_after <= adapted.error_before
-    model = WindowModel.from_config(with_labels[0], adapted.checkpoint)
-    assert model.skeleton.keypoint_names == names
-    if adapted.steps == 0:
-        weight = model.model.neck.pose_embed.label.weight
-        assert torch.equal(weight[:, [0, 2]], before['neck.pose_embed.label.weight'][:, [1, 0]])
-    propagator = VideoPosePropagator(adapted.config, adapted.checkpoint, method='semantic-motion')
-    results = list(propagator.propagate_in_video(propagator.init_state(frames, labels)))
-    assert len(results) == NUM_FRAMES
-    assert all(np.isfinite(result.keypoints).all() for result in results)
-
-
-def test_a_model_without_labels_adapts_as_evidence_for_auto(
-    without_labels: Files, folder: Path, tmp_path: Path
-) -> None:
-    adapted = adapt(
-        training_config(without_labels),
-        without_labels[1],
-        open_frames(folder),
-        labels_of(('head', 'left_hand', 'right_hand')),
-        out=tmp_path / 'dense.json',
-        steps=3,
-        progress=False,
-    )
-    assert adapted.error_after <= adapted.error_before
 
 
 # Estimation

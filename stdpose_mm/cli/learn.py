@@ -1,0 +1,152 @@
+"""Train a small network on the labels of some frames of videos.
+
+    stdpose learn clip.mp4 labels.json --out network.onnx
+    stdpose learn videos/ labels/ --out network.onnx --minutes 20
+    stdpose learn videos/ labels/ --out better.onnx --continue-from network.onnx
+
+`stdpose propagate ... --pose-onnx network.onnx` then uses it, in these and in other videos, and
+needs no PyTorch for it; `stdpose propagate ... --learn` does both at once. See
+docs/guide/learning.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import ListedVideo, list_videos
+from stdpose_mm.processes import is_first_process
+from stdpose_mm.text import counted
+
+from .argument_types import minutes
+from .command import Command
+from .options import CacheOptions, LabelOptions
+from .parser import REQUIRED, argument, option
+from .videos import choose_file
+
+if TYPE_CHECKING:
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.apis.learning import LearningOutcome
+    from stdpose_mm.apis.propagation_state import PropagationState
+    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+
+@dataclass(kw_only=True)
+class LearnOptions(CacheOptions, LabelOptions):
+    """Options of ``stdpose learn``.
+
+    Args:
+        inputs: A video file or folder of pictures, and its label file with people in some frames;
+            or several videos or folders of videos, and the folder of their label files.
+        out: The network.
+        minutes: Time for training.
+        continue_from: A network that learned before, to continue from after labels were added.
+    """
+
+    inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
+    out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
+    minutes: float = option(5.0, type=minutes, metavar='M')
+    continue_from: Path | None = option(metavar='NETWORK')
+
+
+def learn(options: LearnOptions) -> None:
+    """Check the options, and train.
+
+    Raises:
+        InputError: If something that was given cannot be used; no file is written then.
+    """
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+    if len(options.inputs) < 2:
+        raise InputError(
+            f'LABELS are missing after {options.inputs[0]}, give videos and their label file, or '
+            'a folder of label files'
+        )
+    *inputs, labels = options.inputs
+    earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
+    propagator = VideoPosePropagator()
+    videos = list_videos(inputs)
+    states = [_open(propagator, options, video, Path(labels), len(videos) > 1) for video in videos]
+    learn_with_progress(propagator, states, options.out, options.minutes, earlier)
+
+
+def _open(
+    propagator: VideoPosePropagator,
+    options: LearnOptions,
+    video: ListedVideo,
+    labels: Path,
+    several: bool,
+) -> PropagationState:
+    """Open a video, one of several or not, with its labels."""
+    from stdpose_mm.io.labels import match_labels, read_labels
+    from stdpose_mm.io.video import open_frames
+
+    file = choose_file(video, video.labels, labels)
+    if file is None:
+        raise InputError(
+            f'nothing says where the labels of {video.video} are, give a folder of label files'
+        )
+    frames = open_frames(video.video)
+    # A label file for all videos holds each video under its name.
+    is_shared = several and file == labels
+    name = options.labels_video or video.labels_video or (video.name if is_shared else None)
+    found = read_labels(
+        file, video=name, size=frames.size, loaded_into_cvat=options.loaded_into_cvat
+    )
+    found = match_labels(found, frames, options.label_frames, options.labels_size)
+    return propagator.init_state(
+        frames, found, life_span=options.life_span, folder=options.cache_folder
+    )
+
+
+def learn_with_progress(
+    propagator: VideoPosePropagator,
+    states: Sequence[PropagationState],
+    out: Path,
+    minutes: float,
+    earlier: LearnedNetwork | None = None,
+) -> LearningOutcome:
+    """Train a network, and print what is done, how far it is, and what it brought.
+
+    Raises:
+        InputError: See :meth:`~stdpose_mm.apis.VideoPosePropagator.learn`.
+    """
+    from tqdm import tqdm
+
+    frames = sum(
+        len({frame for track in state.tracks.values() for frame in track}) for state in states
+    )
+    print(
+        f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
+        'Ctrl-C ends it and keeps the best network so far',
+        file=sys.stderr,
+        flush=True,
+    )
+    hidden = not is_first_process()
+    with tqdm(total=100, desc='learning', bar_format=_BAR, disable=hidden) as bar:
+
+        def show(done: float, right: float | None) -> None:
+            if right is not None:
+                bar.set_postfix_str(f'{right:.1%} of hidden joints found', refresh=False)
+            bar.update(int(100 * done) - bar.n)
+
+        outcome = propagator.learn(states, out, minutes, earlier, show)
+    print(f'{out}: {outcome}', flush=True)
+    return outcome
+
+
+_BAR = '{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}'
+
+main = Command(
+    LearnOptions,
+    learn,
+    __doc__,
+    'learn.py',
+    usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out NETWORK [options]',
+    interrupted='interrupted, no network was worth keeping yet',
+)

@@ -1,0 +1,219 @@
+"""The file of a network that has learned from the labels of videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.onnx_session import start_session
+from stdpose_mm.structures import expand, pose_extent
+from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
+
+from .described_network import OnnxPoseNetwork
+from .network_description import NetworkDescription
+
+ONNX_RECORD = 'stdpose_mm.learned'
+"""Name of the entry of an ONNX file's metadata that holds :class:`LearningRecord` as JSON."""
+
+MIN_FRAMES = 8
+"""Labelled frames of all videos together below which no network is trained."""
+
+SIGMA = 1.5
+"""Cells; standard deviation of the Gaussian around a label that the network is to give."""
+
+_REACH = 2
+"""Cells around the largest value of a map that its place is the mean of."""
+
+_BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class LearningRecord:
+    """Record of what a network has learned from.
+
+    It consists of two members, each of which was trained without some of the labels, so that what
+    it finds there tells how good it is.
+
+    Args:
+        network: Its inputs and outputs.
+        seen: For each member the labelled frames that it was trained on, by the fingerprint of
+            their video.
+        calibrator: Turns the certainty of :func:`decode_maps` into the probability that a joint is
+            right, fitted on labels that the member has not seen.
+        num_poses: Number of labelled poses.
+        right: Share of joints that the members found in labels that they had not seen.
+    """
+
+    network: NetworkDescription
+    seen: Sequence[Mapping[str, Sequence[int]]]
+    calibrator: ScoreCalibrator
+    num_poses: int
+    right: float
+
+    def to_json(self) -> str:
+        """Convert to the text in a file's metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> LearningRecord:
+        """Restore from the result of :meth:`to_json`."""
+        fields: dict[str, Any] = json.loads(text)
+        fields['network'] = NetworkDescription.from_fields(fields['network'])
+        fields['calibrator'] = ScoreCalibrator.from_dict(fields['calibrator'])
+        return cls(**fields)
+
+
+class LearnedNetwork(OnnxPoseNetwork):
+    """Network that has learned from the labels of videos, run by onnxruntime on the CPU.
+
+    Args:
+        path: File that :func:`~stdpose_mm.training.learner.learn_network` wrote.
+
+    Raises:
+        InputError: If it is something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        metadata = start_session(path, 'a network that learned from labels').metadata
+        try:
+            self.record = LearningRecord.from_json(metadata[ONNX_RECORD])
+        except (LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f'{path} has not learned from labels, give a file that `stdpose learn` or '
+                '--learn wrote'
+            ) from error
+        super().__init__(path, self.record.network)
+        self.path = path
+
+    def unseen_members(self, frames: FrameSource, indices: Collection[int]) -> list[int]:
+        """List the members that no label in some frames of a video has taught."""
+        video = None
+        unseen = []
+        for member, videos in enumerate(self.record.seen):
+            if any(not set(indices).isdisjoint(seen) for seen in videos.values()):
+                # Fingerprints of pictures in memory take time.
+                video = fingerprint(frames) if video is None else video
+                if not set(indices).isdisjoint(videos.get(video, ())):
+                    continue
+            unseen.append(member)
+        return unseen
+
+    def locate(
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        members: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Locate the joints of one subject in N frames.
+
+        Args:
+            frames: The video.
+            indices: The N frames, ascending.
+            boxes: [N, 4] boxes of the subject in pixels.
+            members: The members whose mean maps are read, at least one.
+
+        Returns:
+            [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
+        """
+        places, certainty = [], []
+        for start in range(0, len(indices), _BATCH_SIZE):
+            batch = slice(start, start + _BATCH_SIZE)
+            found = self._locate_batch(
+                [frames[index] for index in indices[batch]], boxes[batch], members
+            )
+            places.append(found[0])
+            certainty.append(found[1])
+        return np.concatenate(places), self.record.calibrator(np.concatenate(certainty))
+
+    def _locate_batch(
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        description, size = self.description, self.input_size
+        to_crop = np.stack(
+            [crop_affine(box, size, description.padding, description.geometry) for box in boxes]
+        )
+        crops = [
+            cv2.warpAffine(picture, affine, size, borderMode=cv2.BORDER_REPLICATE)
+            for picture, affine in zip(pictures, to_crop, strict=True)
+        ]
+        outputs = self._run(self._normalise(np.stack(crops)))
+        maps = np.mean([outputs[member] for member in members], axis=0)
+        cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
+        scale = np.array(size) / maps.shape[:1:-1]
+        pixels = (cells + 0.5) * scale - 0.5
+        places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
+        return places, certainty
+
+
+def pose_box(
+    keypoints: np.ndarray, labelled: np.ndarray, least_side: float | np.ndarray = 0
+) -> np.ndarray:
+    """Compute the box [..., 4] of a pose that the network is shown, by its joints alone.
+
+    Boxes of labels are not used: those of other tools are drawn in other ways than the boxes of
+    propagated poses, at which the network will look.
+
+    Args:
+        keypoints: [..., K, 2] pixels.
+        labelled: [..., K] bool.
+        least_side: Pixels; a pose of few joints is not seen larger than the others of its video.
+    """
+    box = pose_extent(keypoints, labelled)
+    missing = np.clip(least_side - box[..., 2:].max(axis=-1), 0, None)[..., None]
+    grown = np.concatenate([box[..., :2] - missing / 2, box[..., 2:] + missing], axis=-1)
+    return expand(grown, POSE_MARGIN)
+
+
+def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the most probable place of each joint.
+
+    Args:
+        maps: [N, K, h, w] probabilities of the places.
+
+    Returns:
+        [N, K, 2] x, y in cells: the mean of the places around the most probable one; and [N, K] the
+        probability of these together.
+    """
+    number, joints, _, width = maps.shape
+    best = maps.reshape(number, joints, -1).argmax(axis=-1)
+    rows, columns = np.divmod(best, width)
+    side = 2 * _REACH + 1
+    padded = np.pad(maps, ((0, 0), (0, 0), (_REACH, _REACH), (_REACH, _REACH)))
+    first, second = np.ogrid[:number, :joints]
+    near = np.arange(side)
+    around = padded[
+        first[..., None, None],
+        second[..., None, None],
+        rows[..., None, None] + near[:, None],
+        columns[..., None, None] + near,
+    ].astype(np.float64)
+    total = around.sum(axis=(-2, -1))
+    steps = near - _REACH
+    safe = np.maximum(total, 1e-12)
+    x = columns + (around.sum(axis=-2) @ steps) / safe
+    y = rows + (around.sum(axis=-1) @ steps) / safe
+    return np.stack([x, y], axis=-1), total.clip(0, 1)
+
+
+def require_enough(num_frames: int) -> None:
+    """Require labels from which a network learns something.
+
+    Raises:
+        InputError: If there are too few labelled frames.
+    """
+    if num_frames < MIN_FRAMES:
+        raise InputError(
+            f'{num_frames} labelled frames are too few to learn from, label {MIN_FRAMES} or more, '
+            'spread over the video'
+        )

@@ -1,0 +1,185 @@
+"""Propagation with a network that has learned from the labels of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from stdpose_mm.evaluation.functional import pose_sizes
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+from .base import BasePropagator, GapPoses, PropagatedPose
+from .gaps import Gap, GapKey
+
+AGREEMENT = 0.05
+"""Distance in sizes of the pose below which two estimates of a joint are taken to mean the same
+place, and are averaged."""
+
+_CERTAIN = 0.5
+"""Probability of being right above which an estimate is averaged with another one."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedPropagator(BasePropagator):
+    """Fill gaps by another method, and look at its poses with a network that knows the subject.
+
+    The network sees each frame of a gap at the box of the pose that the other method gives, so that
+    the track decides whose joints it looks for. Each joint comes from whichever of both is more
+    likely right; where both are likely and agree, from both.
+
+    Args:
+        base: The other method, whose scores are probabilities.
+        network: The network.
+        finished: Gaps that ``base`` has filled in the video, by their fingerprint.
+    """
+
+    base: BasePropagator
+    network: LearnedNetwork
+    finished: MutableMapping[str, GapPoses] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ('skeleton', 'reads_second_labels', 'reads_other_people'):
+            object.__setattr__(self, name, getattr(self.base, name))
+
+    def with_finished(self, finished: MutableMapping[str, GapPoses]) -> LearnedPropagator:
+        """Return this propagator for a video some of whose gaps ``base`` has filled."""
+        return replace(self, finished=finished)
+
+    def describe(self, skeleton: Skeleton) -> str:
+        """See :meth:`BasePropagator.describe`."""
+        poses = self.network.record.num_poses
+        return f'{self.base.describe(skeleton)}; with a network that learned from {poses} labels'
+
+    def warn_of_evidence(self, skeleton: Skeleton) -> None:
+        """See :meth:`BasePropagator.warn_of_evidence`."""
+        self.base.warn_of_evidence(skeleton)
+
+    def require_evidence(self, frames: FrameSource) -> None:
+        """See :meth:`BasePropagator.require_evidence`."""
+        self.base.require_evidence(frames)
+
+    def describe_use(
+        self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
+    ) -> list[str]:
+        """See :meth:`BasePropagator.describe_use`."""
+        return self.base.describe_use(warn_for_video, among)
+
+    def files_of(self, video: str) -> Sequence[Mapping[str, Path]]:
+        """See :meth:`BasePropagator.files_of`."""
+        return self.base.files_of(video)
+
+    def propagate(
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        """Fill gap by gap; see :meth:`BasePropagator.propagate`."""
+        mapping = JointMapping.by_meaning(skeleton, self.network.skeleton)
+        for gap, poses in self._base_poses(frames, gaps, skeleton):
+            refined = poses
+            if mapping is not None:
+                refined = self.refine(frames, gap, poses, mapping)
+            for row, frame in enumerate(gap.frames):
+                yield PropagatedPose(
+                    gap,
+                    frame,
+                    refined.keypoints[row],
+                    refined.visibility[row],
+                    refined.scores[row],
+                )
+
+    def refine(
+        self, frames: FrameSource, gap: Gap, poses: GapPoses, mapping: JointMapping
+    ) -> GapPoses:
+        """Combine the poses of a gap with what the network sees.
+
+        Members of the network that were taught by a label inside of the gap, which is hidden then
+        to measure accuracy, do not count.
+        """
+        members = self.network.unseen_members(frames, gap.frames)
+        shown = poses.visibility > NOT_LABELLED
+        rows = np.flatnonzero(shown.any(axis=1))
+        if not members or not len(rows):
+            return poses
+        boxes = pose_box(poses.keypoints, shown)
+        places, probability = self.network.locate(
+            frames, [gap.frames[row] for row in rows], boxes[rows], members
+        )
+        keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
+        known = np.ix_(rows, mapping.shared)
+        keypoints[known], scores[known] = combine(
+            keypoints[known],
+            scores[known],
+            places[:, mapping.in_model],
+            probability[:, mapping.in_model],
+            pose_sizes(poses.keypoints, shown)[rows],
+        )
+        keypoints, scores = (
+            np.where(shown[..., None], keypoints, poses.keypoints),
+            np.where(shown, scores, poses.scores),
+        )
+        return GapPoses(keypoints, poses.visibility, scores)
+
+    def _base_poses(
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[tuple[Gap, GapPoses]]:
+        """Yield the poses of the other method gap by gap, finished ones first."""
+        finished = {} if self.finished is None else self.finished
+        keys = {gap: gap.fingerprint(self.base.reads_second_labels) for gap in gaps}
+        todo: dict[Gap, dict[int, PropagatedPose]] = {}
+        for gap in gaps:
+            try:
+                poses = finished[keys[gap]]
+            except KeyError:
+                todo[gap] = {}
+            else:
+                yield gap, poses
+        for pose in self.base.propagate(frames, [*todo], skeleton):
+            gap, of_gap = pose.gap, todo[pose.gap]
+            of_gap[pose.frame_index] = pose
+            if len(of_gap) == len(gap.frames):
+                poses = GapPoses.stack([of_gap[frame] for frame in gap.frames])
+                finished[keys[gap]] = poses
+                del todo[gap]
+                yield gap, poses
+
+
+def combine(
+    base: np.ndarray,
+    base_scores: np.ndarray,
+    other: np.ndarray,
+    other_scores: np.ndarray,
+    sizes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combine two estimates of poses, joint by joint.
+
+    The more probable one counts. Where both are likely and less than ``AGREEMENT`` apart, it is
+    their mean, weighted by precision: errors are taken to follow a planar Laplace distribution,
+    whose scale the probability of an error below a tenth of the pose's size tells.
+
+    Args:
+        base: [N, K, 2] pixels, the one estimate.
+        base_scores: [N, K] its probabilities of being right.
+        other: [N, K, 2] pixels, the other one.
+        other_scores: [N, K] likewise.
+        sizes: [N] sizes of the poses in pixels.
+
+    Returns:
+        [N, K, 2] and [N, K].
+    """
+    distance = np.linalg.norm(other - base, axis=-1) / np.maximum(sizes, 1e-9)[:, None]
+    likely = np.minimum(base_scores, other_scores) > _CERTAIN
+    precision, other_precision = (
+        np.square(gammaincinv(2, np.clip(scores, 0, 0.999)))
+        for scores in (base_scores, other_scores)
+    )
+    share = np.where(other_scores > base_scores, 1.0, 0.0)
+    total = np.maximum(precision + other_precision, 1e-9)
+    share = np.where(likely & (distance <= AGREEMENT), other_precision / total, share)
+    keypoints = base + share[..., None] * (other - base)
+    return keypoints, np.maximum(base_scores, other_scores)

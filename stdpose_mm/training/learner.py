@@ -1,0 +1,278 @@
+"""Training of a network on the labels of a project, and the file that it becomes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
+from stdpose_mm.export.graph_tracing import add_metadata, trace_graph
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.pose_networks.learned_network import (
+    ONNX_RECORD,
+    SIGMA,
+    LearnedNetwork,
+    LearningRecord,
+    require_enough,
+)
+from stdpose_mm.pose_networks.network_description import NetworkDescription
+from stdpose_mm.propagation import Tracks
+from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
+
+from .network_trainer import HiddenPoses, NetworkTrainer, TrainingProgress, train_together
+from .pose_crops import PADDING, CropSampler, PosePatch, choose_input_size, cut_patch, subjects_turn
+from .small_unet import SmallUNet
+
+MEMBERS = 2
+
+_HIDE_EVERY = 4
+"""One of so many labelled frames is hidden from a member, another one from the other."""
+
+MAX_STEPS = 2000
+
+_LEAST_EXTENT = 0.75
+"""Poses count as at least this share of the median size of their video's poses, since some labels
+give few joints."""
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A video and labels to learn from.
+
+    Args:
+        frames: The video.
+        tracks: Person -> {frame index: given label}.
+    """
+
+    frames: FrameSource
+    tracks: Tracks
+
+    def labels(self) -> dict[int, list[PersonLabel]]:
+        """Return the labels with joints of each labelled frame, frames ascending."""
+        by_frame: dict[int, list[PersonLabel]] = {}
+        for label in chain.from_iterable(track.values() for track in self.tracks.values()):
+            if label.given.any():
+                by_frame.setdefault(label.frame_index, []).append(label)
+        return {frame: by_frame[frame] for frame in sorted(by_frame)}
+
+
+def learn_network(
+    videos: Sequence[LabelledVideo],
+    skeleton: Skeleton,
+    out: Path,
+    minutes: float,
+    earlier: LearnedNetwork | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    listener: Callable[[TrainingProgress], None] = lambda progress: None,
+) -> LearnedNetwork:
+    """Train a network on the labels of some videos.
+
+    It consists of two members. A quarter of the labelled frames is hidden from each, another one
+    from each, on which it is judged: what is kept, and how far it is trusted.
+
+    Args:
+        videos: The videos.
+        skeleton: The joints of their labels.
+        out: File to write (``.onnx``).
+        minutes: Time for training.
+        earlier: A network of the same joints to continue from; labels that it had not seen stay
+            hidden.
+        steps: Largest number of steps of each member; ``MAX_STEPS`` by default.
+        seed: Of weights, order and changes of crops.
+        listener: See :func:`~.network_trainer.train_together`.
+
+    Raises:
+        InputError: If there are too few labels, the earlier network has other joints, a package is
+            missing or a file cannot be read or written.
+        KeyboardInterrupt: If the training was interrupted before a network was worth keeping.
+    """
+    labels = [video.labels() for video in videos]
+    require_enough(sum(map(len, labels)))
+    if earlier is not None and earlier.skeleton.keypoint_names != skeleton.keypoint_names:
+        raise InputError(
+            f'{earlier.name} has learned {", ".join(earlier.skeleton.keypoint_names)}, but the '
+            f'labels are of {", ".join(skeleton.keypoint_names)}, learn anew without it'
+        )
+    everyone = [label for found in labels for people in found.values() for label in people]
+    poses = np.stack([np.where(p.given[:, None], p.keypoints, np.nan) for p in everyone])
+    turns = subjects_turn(poses)
+    if earlier is None:
+        extents = pose_extent(poses, ~np.isnan(poses[..., 0]))[:, 2:]
+        description = NetworkDescription(
+            skeleton.keypoint_names,
+            input_size=choose_input_size(extents, turns),
+            mean=(128.0,) * 3,
+            std=(64.0,) * 3,
+            colours='bgr',
+            padding=PADDING,
+            geometry='centre',
+        )
+    else:
+        description = earlier.description
+    seen = _choose_seen(videos, labels, earlier)
+    patches = _cut_patches(videos, labels, description)
+    torch.manual_seed(seed)
+    networks = [SmallUNet(skeleton.num_keypoints) for _ in range(MEMBERS)]
+    if earlier is not None:
+        _load_weights(networks, earlier)
+
+    trainers = []
+    for member, network in enumerate(networks):
+        shown: list[PosePatch] = []
+        hidden: list[PosePatch] = []
+        for key, found in patches.items():
+            (shown if key in seen[member] else hidden).extend(found)
+        sampler = CropSampler(shown, description, skeleton, turns, seed + member)
+        trainers.append(NetworkTrainer(network, sampler, _hidden_poses(hidden, description)))
+    train_together(trainers, steps or MAX_STEPS, 60 * minutes, listener)
+    certainty, right = (
+        np.concatenate([getattr(trainer, name) for trainer in trainers])
+        for name in ('certainty', 'right')
+    )
+    record = LearningRecord(
+        network=description,
+        seen=_by_video(videos, seen),
+        # One joint of either kind more: among few labels there may be none that is wrong.
+        calibrator=ScoreCalibrator.fit(
+            np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
+        ),
+        num_poses=len(everyone),
+        right=float(right.mean()),
+    )
+    _write(_Ensemble([trainer.best for trainer in trainers]), record, out)
+    return LearnedNetwork(out)
+
+
+_FrameKey = tuple[int, int]
+"""Position of a video, and a frame of it."""
+
+
+def _choose_seen(
+    videos: Sequence[LabelledVideo],
+    labels: Sequence[Mapping[int, Any]],
+    earlier: LearnedNetwork | None,
+) -> list[set[_FrameKey]]:
+    """Choose the labelled frames that each member is trained on.
+
+    A frame that was hidden from a member of an earlier network stays so; one that it has seen
+    cannot be hidden any more.
+    """
+    keys = [(number, frame) for number, found in enumerate(labels) for frame in found]
+    before = [set[_FrameKey]() for _ in range(MEMBERS)]
+    if earlier is not None:
+        for number, video in enumerate(videos):
+            name = fingerprint(video.frames)
+            for member, frames_of in enumerate(earlier.record.seen):
+                before[member] |= {(number, frame) for frame in frames_of.get(name, ())}
+    known = set().union(*before)
+    new = [key for key in keys if key not in known]
+    chosen = []
+    for member in range(MEMBERS):
+        hidden = new[1 + member * _HIDE_EVERY // MEMBERS :: _HIDE_EVERY]
+        chosen.append((before[member] & {*keys}) | ({*new} - {*hidden}))
+    return chosen
+
+
+def _by_video(
+    videos: Sequence[LabelledVideo], seen: Sequence[set[_FrameKey]]
+) -> tuple[dict[str, list[int]], ...]:
+    """Return the frames that each member has seen by the fingerprints of the videos."""
+    names = [fingerprint(video.frames) for video in videos]
+    return tuple(
+        {
+            name: sorted(frame for at, frame in shown if at == number)
+            for number, name in enumerate(names)
+        }
+        for shown in seen
+    )
+
+
+def _cut_patches(
+    videos: Sequence[LabelledVideo],
+    labels: Sequence[Mapping[int, Sequence[PersonLabel]]],
+    description: NetworkDescription,
+) -> dict[_FrameKey, list[PosePatch]]:
+    """Cut all labelled poses out of their frames."""
+    patches: dict[_FrameKey, list[PosePatch]] = {}
+    for number, (video, found) in enumerate(zip(videos, labels, strict=True)):
+        people = [label for group in found.values() for label in group]
+        sizes = [pose_sizes(label.keypoints[None], label.given[None])[0] for label in people]
+        least = _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
+        for frame, group in found.items():
+            picture = video.frames[frame]
+            patches[number, frame] = [
+                cut_patch(picture, label.only_given(), description, least) for label in group
+            ]
+    return patches
+
+
+def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
+    """Take the crops out of the middle of patches."""
+    assert description.input_size is not None
+    width, height = description.input_size
+    crops, keypoints = [], []
+    for patch in patches:
+        left = (patch.picture.shape[1] - width) // 2
+        top = (patch.picture.shape[0] - height) // 2
+        crops.append(patch.picture[top : top + height, left : left + width])
+        keypoints.append(patch.keypoints - (left, top))
+    values = (np.stack(crops) - np.array(description.mean)) / np.array(description.std)
+    places = np.stack(keypoints)
+    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))
+    return HiddenPoses(values.transpose(0, 3, 1, 2).astype(np.float32), places, sizes)
+
+
+class _Ensemble(nn.Module):
+    """The members as one graph: the maps of each, and their mean as the last output.
+
+    The maps are scaled so that a member that is certain gives a Gaussian of height 1.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised crops [N, 3, h, w] to maps [N, K, h / 2, w / 2]."""
+        maps = []
+        for member in self.members:
+            logits = member(crops)
+            shares = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
+            maps.append(2 * torch.pi * SIGMA**2 * shares)
+        return (*maps, torch.stack(maps).mean(0))
+
+
+def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
+    assert record.network.input_size is not None
+    width, height = record.network.input_size
+    outputs = [f'member_{number}' for number in range(len(ensemble.members))] + ['heatmap']
+    with atomic_path(out) as temporary:
+        example = {'crops': torch.zeros(2, 3, height, width)}
+        trace_graph(ensemble, example, outputs, temporary, keeps_weights=True)
+        add_metadata(temporary, {ONNX_RECORD: record.to_json()})
+
+
+def _load_weights(networks: Sequence[SmallUNet], earlier: LearnedNetwork) -> None:
+    """Load the weights of an earlier network's members."""
+    onnx: Any = importlib.import_module('onnx')
+    graph = onnx.load(earlier.path).graph
+    values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    for number, network in enumerate(networks):
+        state = network.state_dict()
+        for name in state:
+            stored = values.get(f'members.{number}.{name}')
+            if stored is not None:
+                state[name] = torch.from_numpy(stored.copy())
+        network.load_state_dict(state)

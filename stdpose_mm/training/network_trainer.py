@@ -1,0 +1,192 @@
+"""Training of two networks that judge each other on labels that they have not seen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN
+from stdpose_mm.pose_networks.learned_network import SIGMA, decode_maps
+
+from .pose_crops import CropSampler
+from .small_unet import STRIDE, SmallUNet
+
+BATCH_SIZE = 16
+
+LEARNING_RATE = 2e-3
+
+WARM_UP = 0.1
+"""Share of the steps with a rising learning rate."""
+
+_LEAST_RATE = 0.01
+"""Smallest share of the learning rate."""
+
+ROUNDS = 8
+"""Number of validations on hidden labels."""
+
+
+@dataclass(frozen=True)
+class HiddenPoses:
+    """Crops of N labelled poses that a network is not trained on.
+
+    Args:
+        crops: [N, 3, h, w] float32, normalised.
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
+        sizes: [N] sizes of the poses in pixels of the crops.
+    """
+
+    crops: np.ndarray
+    keypoints: np.ndarray
+    sizes: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Progress of a training.
+
+    Args:
+        done: Share of the training that is done, 0..1.
+        right: Share of joints of hidden labels that the networks find; None before the first
+            validation.
+    """
+
+    done: float
+    right: float | None
+
+
+class NetworkTrainer:
+    """Train a network on poses, and keep what finds the joints of hidden labels best.
+
+    The loss is the cross entropy between the softmax over all places of a joint and a Gaussian
+    around its label: one distribution a joint, so that few labels are enough, which a sum of
+    squares over mostly empty maps is not.
+
+    Args:
+        network: The network to train.
+        sampler: Its crops.
+        hidden: Poses that it is not trained on.
+    """
+
+    def __init__(self, network: SmallUNet, sampler: CropSampler, hidden: HiddenPoses) -> None:
+        self.network = network.train()
+        self.hidden = hidden
+        self._sampler = sampler
+        self._optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
+        self.best: nn.Module = deepcopy(network)
+        self.certainty, self.right = np.zeros((2, 0))
+        self._least_surprise = math.inf
+
+    def step(self, done: float) -> None:
+        """Train on one batch, at the learning rate for the share of the training that is done."""
+        warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
+        for group in self._optimizer.param_groups:
+            group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
+        crops, keypoints, weights = map(torch.from_numpy, self._sampler.draw(BATCH_SIZE))
+        logits = self.network(crops.contiguous(memory_format=torch.channels_last))
+        loss = heatmap_loss(logits, keypoints, weights)
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self._optimizer.step()
+
+    def validate(self) -> None:
+        """Keep the weights of now if no earlier ones find hidden labels better."""
+        probabilities = _probabilities(self.network.eval(), self.hidden.crops)
+        self.network.train()
+        keypoints = torch.from_numpy(self.hidden.keypoints).float()
+        labelled = ~torch.isnan(keypoints).any(-1)
+        surprise = float(
+            heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints, labelled.float())
+        )
+        if surprise >= self._least_surprise:
+            return
+        self._least_surprise = surprise
+        self.best = deepcopy(self.network)
+        places, certainty = decode_maps(probabilities.numpy())
+        distance = np.linalg.norm(
+            places * STRIDE + (STRIDE - 1) / 2 - self.hidden.keypoints, axis=-1
+        )
+        known = labelled.numpy()
+        self.certainty = certainty[known]
+        self.right = (distance <= CORRECT_WITHIN * self.hidden.sizes[:, None])[known]
+
+
+def train_together(
+    trainers: Sequence[NetworkTrainer],
+    steps: int,
+    seconds: float,
+    listener: Callable[[TrainingProgress], None],
+) -> None:
+    """Train networks side by side, a step of each in turn; their ``best`` are the result.
+
+    The learning rate follows the steps or the time, whichever is further: a fast machine gives the
+    same networks each time, a slow or busy one ends in time.
+
+    Args:
+        trainers: The networks.
+        steps: Largest number of steps of each.
+        seconds: Time for training.
+        listener: Receives the progress. KeyboardInterrupt, from it or from the keyboard, ends the
+            training with the best networks so far.
+
+    Raises:
+        KeyboardInterrupt: If there was none before the first validation.
+    """
+    started = time.monotonic()
+    done, validated = 0.0, 0
+    right: float | None = None
+    try:
+        for step in count(1):
+            for trainer in trainers:
+                trainer.step(done)
+            done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
+            if int(done * ROUNDS) > validated:
+                validated = int(done * ROUNDS)
+                for trainer in trainers:
+                    trainer.validate()
+                right = float(np.concatenate([trainer.right for trainer in trainers]).mean())
+            listener(TrainingProgress(done, right))
+            if done == 1:
+                return
+    except KeyboardInterrupt:
+        if right is None:
+            raise
+
+
+def heatmap_loss(logits: Tensor, keypoints: Tensor, weights: Tensor) -> Tensor:
+    """Compute the mean cross entropy between maps and Gaussians around labels.
+
+    Args:
+        logits: [N, K, h, w].
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
+        weights: [N, K]. Joints outside of the crop do not count.
+    """
+    height, width = logits.shape[2:]
+    cells = (torch.nan_to_num(keypoints) - (STRIDE - 1) / 2) / STRIDE
+    inside = ((cells > -1) & (cells < torch.tensor([width, height]))).all(-1)
+    columns = torch.exp(-((torch.arange(width) - cells[..., :1]) ** 2) / (2 * SIGMA**2))
+    rows = torch.exp(-((torch.arange(height) - cells[..., 1:]) ** 2) / (2 * SIGMA**2))
+    target = (rows[..., :, None] * columns[..., None, :]).flatten(2)
+    target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
+    entropy = -(target * F.log_softmax(logits.flatten(2), dim=-1)).sum(-1)
+    weights = weights * inside
+    return (entropy * weights).sum() / weights.sum().clamp_min(1e-6)
+
+
+@torch.no_grad()
+def _probabilities(network: nn.Module, crops: np.ndarray) -> Tensor:
+    """Return the probabilities [N, K, h, w] of the joints' places, in batches."""
+    found = []
+    for batch in torch.from_numpy(crops).split(BATCH_SIZE):
+        logits = network(batch.contiguous(memory_format=torch.channels_last))
+        found.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits))
+    return torch.cat(found)

@@ -1,0 +1,180 @@
+"""Crops of labelled poses, drawn at random with random changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stdpose_mm.pose_networks.learned_network import pose_box
+from stdpose_mm.pose_networks.network_description import NetworkDescription
+from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
+
+LONGEST_SIDE = 192
+"""Pixels; subjects that are larger in the video are reduced to it."""
+
+PADDING = 1.1
+"""Factor by which a crop shows more than the box of a pose."""
+
+_PATCH_FACTOR = 1.5
+"""Size of the kept surroundings of a pose in sizes of its crop: room to turn and move it."""
+
+_UPRIGHT = 0.8
+"""Mean resultant length of the poses' directions above which they count as upright."""
+
+_TURN, _ANY_TURN = 30.0, 180.0
+"""Largest rotation in degrees of poses that are upright, and of others."""
+
+_SCALE = 0.2
+"""Largest change of the logarithm of a crop's scale."""
+
+_SHIFT = 0.05
+"""Standard deviation of a crop's shift, as a share of its size."""
+
+
+@dataclass(frozen=True)
+class PosePatch:
+    """A labelled pose and its surroundings in the picture.
+
+    Args:
+        picture: BGR uint8 [h, w, 3], at the scale of the network's crops.
+        keypoints: [K, 2] pixels of the patch; NaN where there is no label.
+        weights: [K] weight of each joint.
+    """
+
+    picture: np.ndarray
+    keypoints: np.ndarray
+    weights: np.ndarray
+
+
+def cut_patch(
+    picture: np.ndarray,
+    label: PersonLabel,
+    description: NetworkDescription,
+    least_side: float,
+    weights: np.ndarray | None = None,
+) -> PosePatch:
+    """Cut a labelled pose with its surroundings out of a picture.
+
+    Args:
+        picture: BGR uint8 [H, W, 3].
+        label: The pose; one joint at least.
+        description: The crops of the network.
+        least_side: See :func:`pose_box`.
+        weights: [K] weight of each joint; 1 by default.
+    """
+    assert description.input_size is not None
+    box = pose_box(label.keypoints, label.labelled, least_side)
+    to_crop = crop_affine(box, description.input_size, description.padding, description.geometry)
+    size = np.ceil(np.array(description.input_size) * _PATCH_FACTOR).astype(int)
+    to_crop[:, 2] += (size - np.array(description.input_size)) / 2
+    patch = cv2.warpAffine(picture, to_crop, size.tolist(), borderMode=cv2.BORDER_REPLICATE)
+    keypoints = label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]
+    keypoints[~label.labelled] = np.nan
+    given = np.ones(len(keypoints)) if weights is None else weights
+    return PosePatch(patch, keypoints, given * label.labelled)
+
+
+def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
+    """Choose the (width, height) of crops that show most poses at the resolution of the video.
+
+    Args:
+        extents: [N, 2] width and height of poses in pixels.
+        turns: Whether the subjects turn in the picture: crops are square then.
+    """
+    from .small_unet import SIZE_STEP
+
+    sides = np.maximum(np.median(extents, axis=0), 1) * (1 + 2 * POSE_MARGIN) * PADDING
+    if turns:
+        sides[:] = sides.max()
+    sides = np.maximum(sides, sides.max() / 2)
+    sides *= min(1.0, LONGEST_SIDE / sides.max())
+    width, height = np.maximum(np.ceil(sides / SIZE_STEP) * SIZE_STEP, 3 * SIZE_STEP).astype(int)
+    return int(width), int(height)
+
+
+def subjects_turn(poses: np.ndarray) -> bool:
+    """Tell from labels whether subjects appear in any direction: poses [N, K, 2], NaN for none.
+
+    Every pose is turned so that it fits the mean of the others best (Kabsch's method in the plane);
+    directions that vary more than those of people on their feet count as any.
+    """
+    centred = poses - np.nanmean(poses, axis=1, keepdims=True)
+    values = np.nan_to_num(centred[..., 0] + 1j * centred[..., 1])
+    # The direction of most of the poses, found by the pose that agrees best with all the others.
+    products = values @ values.conj().T
+    reference = np.abs(products).sum(axis=0).argmax()
+    directions = products[:, reference] / np.maximum(np.abs(products[:, reference]), 1e-9)
+    return bool(np.abs(directions.mean()) < _UPRIGHT)
+
+
+class CropSampler:
+    """Draw batches of crops with random changes.
+
+    Crops are turned, scaled, shifted, mirrored if the skeleton has sides, and changed in
+    brightness, contrast and noise.
+
+    Args:
+        patches: The poses to draw from.
+        description: The crops of the network.
+        skeleton: The joints.
+        turns: Whether crops are turned in any direction.
+        seed: Of the random numbers.
+    """
+
+    def __init__(
+        self,
+        patches: Sequence[PosePatch],
+        description: NetworkDescription,
+        skeleton: Skeleton,
+        turns: bool,
+        seed: int,
+    ) -> None:
+        assert description.input_size is not None
+        self._patches = patches
+        self._size = description.input_size
+        self._mean = np.array(description.mean, np.float32)
+        self._std = np.array(description.std, np.float32)
+        flip = skeleton.flip_indices
+        self._flip = list(flip) if any(mirror != i for i, mirror in enumerate(flip)) else None
+        self._turn = _ANY_TURN if turns else _TURN
+        self._random = np.random.default_rng(seed)
+
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw crops.
+
+        Returns:
+            Normalised crops [N, 3, h, w] float32, keypoints [N, K, 2] in their pixels (NaN where
+            there is no label) and weights [N, K].
+        """
+        chosen = self._random.integers(len(self._patches), size=number)
+        drawn = [self._change(self._patches[index]) for index in chosen]
+        crops, keypoints, weights = (np.stack(values) for values in zip(*drawn, strict=True))
+        return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), keypoints, weights
+
+    def _change(self, patch: PosePatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        random, size = self._random, np.array(self._size)
+        angle = np.deg2rad(random.uniform(-self._turn, self._turn))
+        scale = np.exp(random.uniform(-_SCALE, _SCALE))
+        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        is_mirrored = self._flip is not None and random.random() < 0.5
+        if is_mirrored:
+            linear = linear @ np.diag([-1.0, 1.0])
+        middle = (np.array(patch.picture.shape[1::-1]) - 1) / 2
+        offset = (size - 1) / 2 + random.normal(0, _SHIFT, 2) * size - linear @ middle
+        affine = np.column_stack([linear, offset])
+        crop = cv2.warpAffine(
+            patch.picture, affine, self._size, borderMode=cv2.BORDER_REPLICATE
+        ).astype(np.float32)
+        crop = (crop - self._mean) / self._std
+        crop = crop * random.uniform(0.7, 1.3) + random.uniform(-0.3, 0.3)
+        if random.random() < 0.3:
+            crop += random.normal(0, 0.05, crop.shape)
+        keypoints = patch.keypoints @ linear.T + offset
+        weights = patch.weights
+        if is_mirrored:
+            keypoints, weights = keypoints[self._flip], weights[self._flip]
+        return crop.astype(np.float32), keypoints.astype(np.float32), weights.astype(np.float32)

@@ -1,0 +1,126 @@
+"""``stdpose learn``, and ``stdpose propagate --learn``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stdpose_mm.cli import learn, propagate
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video import write_video
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from support.coloured_dots import dots_labels, dots_video
+
+NUM_FRAMES = 60
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos in ``videos`` and their label files in ``labels``."""
+    folder = tmp_path_factory.mktemp('project')
+    for name in ('videos', 'labels'):
+        (folder / name).mkdir()
+    frames = dots_video(NUM_FRAMES)
+    for name in ('one', 'two'):
+        write_video(folder / 'videos' / f'{name}.mp4', list(frames), 25)
+        labels = dots_labels(range(0, NUM_FRAMES, 6), NUM_FRAMES)
+        write_labels(labels, folder / 'labels' / f'{name}.json')
+    return folder
+
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.slow
+def test_a_network_is_learned_and_used_in_one_command(
+    run_main: Run, project: Path, tmp_path: Path
+) -> None:
+    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    out = tmp_path / 'dense.json'
+    code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '0.2')
+    assert code == 0, errors
+    assert errors[0].startswith('learning from 10 labelled frames for at most 0.2 minutes')
+    network = tmp_path / 'dense.learned.onnx'
+    assert f'{network}: learned from 10 labelled poses: in ' in printed
+    assert 'it is used' in printed
+    assert 'with a network that learned from 10 labels' in printed
+    assert len(json.loads(out.read_text())['annotations']) == NUM_FRAMES
+    # The file does the same in another command.
+    again = tmp_path / 'again.json'
+    code, *_ = run_main(propagate.main, *inputs, '--out', again, '--pose-onnx', network)
+    assert code == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.slow
+def test_several_videos_have_one_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'dense'
+    inputs = [project / 'videos', project / 'labels']
+    code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '0.1')
+    assert code == 0, errors
+    assert LearnedNetwork(out / 'learned.onnx').record.num_poses == 20
+    assert sorted(path.name for path in out.glob('*.json')) == ['one.json', 'two.json']
+
+
+@pytest.mark.slow
+def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / 'first.onnx', tmp_path / 'second.onnx'
+    inputs = [project / 'videos', project / 'labels', '--minutes', '0.05']
+    assert run_main(learn.main, *inputs, '--out', first)[0] == 0
+    code, printed, _ = run_main(learn.main, *inputs, '--out', second, '--continue-from', first)
+    assert code == 0
+    assert f'{second}: learned from 20 labelled poses' in printed
+    assert LearnedNetwork(second).record.seen == LearnedNetwork(first).record.seen
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['{video}', '--out', 'n.onnx'], 'LABELS are missing after'),
+        (['{video}', '{labels}', '--out', 'n.pth'], 'give one that ends in .onnx'),
+        (['{video}', '{labels}', '--out', 'n.onnx', '--minutes', '0'], 'of minutes above 0'),
+        (['{video}', '{few}', '--out', 'n.onnx'], '2 labelled frames are too few to learn from'),
+        (['{video}', '{labels}', '--out', 'n.onnx', '--continue-from', 'no.onnx'], 'no.onnx'),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(
+    run_main: Run,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = tmp_path / 'few.json'
+    write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), few)
+    paths = {
+        'video': project / 'videos' / 'one.mp4',
+        'labels': project / 'labels' / 'one.json',
+        'few': few,
+    }
+    code, _, errors = run_main(learn.main, *(text.format(**paths) for text in arguments))
+    assert code == 2
+    assert sentence in errors[-1]
+    assert not list(tmp_path.glob('*.onnx'))
+
+
+def test_without_pytorch_one_sentence_names_the_extra(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stdpose_mm import errors
+
+    found = errors.importlib.util.find_spec
+    monkeypatch.setattr(
+        errors.importlib.util, 'find_spec', lambda name: None if name == 'torch' else found(name)
+    )
+    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    code, _, lines = run_main(learn.main, *inputs, '--out', tmp_path / 'n.onnx')
+    assert code == 2
+    assert lines[-1].endswith(
+        'learning from labels needs PyTorch, which is not installed: install stdpose-mm[learn]'
+    )

@@ -1,0 +1,57 @@
+"""Places in maps, boxes, and the record in the file of a learned network."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.pose_networks.learned_network import (
+    SIGMA,
+    LearningRecord,
+    decode_maps,
+    pose_box,
+)
+from stdpose_mm.pose_networks.network_description import NetworkDescription
+
+
+@given(st.floats(3, 16), st.floats(3, 12))
+def test_the_place_of_a_gaussian_is_its_centre(x: float, y: float) -> None:
+    rows, columns = np.mgrid[:16, :20]
+    gaussian = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
+    places, certainty = decode_maps((gaussian / gaussian.sum())[None, None])
+    # The window of 5x5 cells is not centred on it.
+    assert np.abs(places[0, 0] - (x, y)).max() < 0.2
+    assert 0.7 < certainty[0, 0] < 0.85
+
+
+def test_the_certainty_is_what_lies_around_the_largest_value_also_at_the_border() -> None:
+    maps = np.zeros((1, 2, 6, 8))
+    maps[0, 0, 0, 0], maps[0, 0, 5, 7] = 0.6, 0.4
+    maps[0, 1, 3, 4] = maps[0, 1, 3, 5] = 0.5
+    places, certainty = decode_maps(maps)
+    np.testing.assert_allclose(places[0], [[0, 0], [4.5, 3]])
+    np.testing.assert_allclose(certainty, [[0.6, 1.0]])
+
+
+def test_the_box_of_a_pose_is_its_extent_and_a_margin() -> None:
+    pose = np.array([[10, 20], [50, 40], [99, 99]], float)
+    labelled = np.array([True, True, False])
+    # 40x20 pixels and 15 % of it on every side.
+    np.testing.assert_allclose(pose_box(pose, labelled), [4, 17, 52, 26])
+    np.testing.assert_allclose(pose_box(pose, labelled, 60), [-9, 4, 78, 52])
+
+
+def test_the_record_survives_its_text() -> None:
+    record = LearningRecord(
+        network=NetworkDescription(('a', 'b'), input_size=(64, 48), geometry='centre'),
+        seen=({'video': [0, 4]}, {}),
+        calibrator=ScoreCalibrator(2.0, -1.0),
+        num_poses=8,
+        right=0.9,
+    )
+    again = LearningRecord.from_json(record.to_json())
+    assert again.network == record.network
+    assert list(again.seen) == list(record.seen)
+    assert (again.calibrator, again.num_poses, again.right) == (record.calibrator, 8, 0.9)

@@ -1,0 +1,45 @@
+"""A subject of three coloured dots that moves and turns over a noisy ground, with its labels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+NAMES = ('head', 'left_hand', 'right_hand')
+SKELETON = Skeleton(NAMES)
+COLOURS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+SHAPE = np.array([[0, -14], [-16, 8], [16, 12]], float)
+
+
+def pose_at(frame: int) -> np.ndarray:
+    """Return [3, 2] pixels of the subject, which goes back and forth."""
+    angle = 0.3 * np.sin(0.7 * frame)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return SHAPE @ turn.T + (80 + 30 * np.sin(0.35 * frame), 60 + 12 * np.cos(0.2 * frame))
+
+
+def dots_video(num_frames: int) -> ArrayFrames:
+    """Draw the subject in some frames of 160x120 pixels."""
+    random = np.random.default_rng(0)
+    pictures = []
+    for frame in range(num_frames):
+        picture = random.integers(90, 130, (120, 160, 3)).astype(np.uint8)
+        for (x, y), colour in zip(pose_at(frame), COLOURS, strict=True):
+            place = round(8 * x), round(8 * y)
+            cv2.circle(picture, place, 3 * 8, colour, -1, cv2.LINE_AA, 3)
+        pictures.append(picture)
+    return ArrayFrames(np.array(pictures))
+
+
+def dots_label(frame: int, keypoints: np.ndarray | None = None) -> PersonLabel:
+    """Label the subject in a frame, by default where it is."""
+    return PersonLabel(frame, pose_at(frame) if keypoints is None else keypoints, [2, 2, 2], 0)
+
+
+def dots_labels(frames: range, num_frames: int) -> VideoLabels:
+    """Label the subject in some frames of a video."""
+    listed = tuple(map(VideoFrame, range(num_frames)))
+    return VideoLabels('dots', SKELETON, listed, tuple(map(dots_label, frames)))

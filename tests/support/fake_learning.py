@@ -1,0 +1,77 @@
+"""A stand-in for the process that learns: it does what a file says,."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from stdpose_mm.review_app.learning import LearningAnswer, LearningJob
+
+VARIABLE = 'STDPOSE_FAKE_LEARNING'
+
+
+class FakeLearning:
+    """Tell the process what to do.
+
+    Args:
+        folder: Folder for its files.
+        network: The network that it is to hand over.
+    """
+
+    def __init__(self, folder: Path, network: Path) -> None:
+        self._plan = folder / 'plan.json'
+        self._go = folder / 'go'
+        self._job = folder / 'job.json'
+        self.plan: dict[str, Any] = {'network': str(network), 'go': str(self._go)}
+        self.answer('learned; it is used', helped=True)
+
+    def answer(self, sentence: str, **more: bool) -> None:
+        """Make it end with an answer, once :meth:`go_on` was called or it was stopped."""
+        self.plan['answer'] = [sentence, more]
+        self._plan.write_text(json.dumps({**self.plan, 'job': str(self._job)}))
+        os.environ[VARIABLE] = str(self._plan)
+
+    def go_on(self) -> None:
+        self._go.touch()
+
+    @property
+    def is_begun(self) -> bool:
+        return self._job.exists()
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """What it was given."""
+        return json.loads(self._job.read_text())
+
+
+def learn(job: LearningJob, server: Connection) -> None:
+    """Take the place of ``learn_in_process``."""
+    plan = json.loads(Path(os.environ[VARIABLE]).read_text())
+    states = [make() for make in job.states]
+    given = {
+        'process': os.getpid(),
+        'out': str(job.out),
+        'earlier': None if job.earlier is None else str(job.earlier),
+        'method': job.make_propagator().method,
+        'frames': [sorted({n for t in one.tracks.values() for n in t}) for one in states],
+    }
+    sentence, more = plan['answer']
+    server.send((0.25, None))
+    server.send((0.5, 0.75))
+    hidden = Path(f'{plan["job"]}.part')
+    hidden.write_text(json.dumps(given))
+    hidden.rename(plan['job'])
+    while not Path(plan['go']).exists():
+        if job.stop.exists():
+            sentence = f'stopped: {sentence}'
+            break
+        time.sleep(0.01)
+    if sentence == 'dies':
+        os._exit(7)
+    shutil.copyfile(plan['network'], job.out)
+    server.send(LearningAnswer(sentence, **more))

@@ -1,0 +1,145 @@
+"""A network that learns from labels: what it sees, what is hidden from it, and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.training.learner import LabelledVideo, learn_network
+from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+
+pytestmark = pytest.mark.slow
+
+NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
+FRAMES = dots_video(NUM_FRAMES)
+Learn = Callable[..., LearnedNetwork]
+
+
+def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVideo:
+    """The labels of some frames; ``shuffled`` exchanges the joints of each at random."""
+    random = np.random.default_rng(1)
+    labels = {
+        frame: dots_label(frame, random.permutation(pose_at(frame)) if shuffled else None)
+        for frame in keyframes
+    }
+    return LabelledVideo(FRAMES, {0: labels})
+
+
+@pytest.fixture(scope='module')
+def learned(tmp_path_factory: pytest.TempPathFactory) -> LearnedNetwork:
+    out = tmp_path_factory.mktemp('learned') / 'network.onnx'
+    return learn_network([video_of()], SKELETON, out, minutes=10, steps=80)
+
+
+def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> None:
+    indices = [2, 6, 13, 30, 41]
+    truth = np.stack([pose_at(frame) for frame in indices])
+    boxes = pose_box(truth, np.ones((5, 3), bool))
+    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1])
+    errors = np.linalg.norm(places - truth, axis=-1)
+    assert np.median(errors) < 1.5
+    assert (errors < 4).all()
+    assert probability.min() > 0.5
+
+
+def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(
+    learned: LearnedNetwork,
+) -> None:
+    video = fingerprint(FRAMES)
+    hidden = [sorted({*LABELLED} - {*seen[video]}) for seen in learned.record.seen]
+    assert hidden == [[4, 20, 36, 52], [12, 28, 44, 60]]
+    assert learned.unseen_members(FRAMES, [1, 2, 3]) == [0, 1]
+    assert learned.unseen_members(FRAMES, range(18, 23)) == [0]
+    assert learned.unseen_members(FRAMES, [12]) == [1]
+    assert learned.unseen_members(FRAMES, [0]) == []
+    assert learned.unseen_members(dots_video(3), [0]) == [0, 1]
+
+
+def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> None:
+    crops = np.random.default_rng(0).normal(size=(3, 3, *learned.input_size[::-1]))
+    first, second, mean = learned._run(crops.astype(np.float32))
+    np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_its_file_alone_is_a_pose_network(learned: LearnedNetwork) -> None:
+    files = PoseNetworkFiles.parse(str(learned.path))
+    again = load_pose_network(files)
+    assert isinstance(again, LearnedNetwork)
+    assert again.record == learned.record
+    assert [*files.read_files()] == ['0']
+
+
+def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
+    network = learn_network(
+        [video_of(shuffled=True)], SKELETON, tmp_path / 'n.onnx', minutes=10, steps=40
+    )
+    assert network.record.right < 0.6
+    assert network.record.calibrator(np.array(0.8)) < 0.75
+
+
+def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
+    learned: LearnedNetwork, tmp_path: Path
+) -> None:
+    video = video_of(range(0, 64, 2))
+    heard: list[float | None] = []
+    more = learn_network(
+        [video],
+        SKELETON,
+        tmp_path / 'more.onnx',
+        minutes=10,
+        earlier=learned,
+        steps=8,
+        listener=lambda progress: heard.append(progress.right),
+    )
+    # From random weights 8 steps find nothing.
+    assert more.record.right > 0.8
+    name = fingerprint(FRAMES)
+    for before, after in zip(learned.record.seen, more.record.seen, strict=True):
+        hidden = {*LABELLED} - {*before[name]}
+        assert hidden.isdisjoint(after[name])
+        assert {*before[name]} < {*after[name]}
+        assert len({*range(0, 64, 2)} - {*after[name]}) == 8
+
+
+def test_weights_are_read_back_from_the_file(learned: LearnedNetwork, tmp_path: Path) -> None:
+    from stdpose_mm.training.learner import _load_weights
+    from stdpose_mm.training.small_unet import SmallUNet
+
+    networks = [SmallUNet(3).eval() for _ in range(2)]
+    _load_weights(networks, learned)
+    crops = np.random.default_rng(0).normal(size=(2, 3, *learned.input_size[::-1]))
+    with torch.no_grad():
+        logits = networks[1](torch.from_numpy(crops).float())
+        shares = torch.softmax(logits.flatten(2), -1).view_as(logits).numpy()
+    maps = learned._run(crops.astype(np.float32))[1]
+    np.testing.assert_allclose(maps, 2 * np.pi * 1.5**2 * shares, atol=1e-5)
+
+
+def test_too_few_labels_and_other_joints_are_one_sentence(
+    learned: LearnedNetwork, tmp_path: Path
+) -> None:
+    out = tmp_path / 'network.onnx'
+    with pytest.raises(InputError, match=r'^7 labelled frames are too few to learn from, label 8'):
+        learn_network([video_of(range(0, 28, 4))], SKELETON, out, minutes=1)
+    other = Skeleton(('nose', 'tail', 'ear'))
+    with pytest.raises(InputError, match='has learned head, left_hand, right_hand, but the labels'):
+        learn_network([video_of()], other, out, minutes=1, earlier=learned)
+    assert not out.exists()
+
+
+def test_another_onnx_file_is_not_a_learned_network(tmp_path: Path) -> None:
+    from support.pose_network_files import write_described_network
+
+    path = write_described_network(tmp_path / 'dot.onnx')
+    with pytest.raises(InputError, match='has not learned from labels'):
+        LearnedNetwork(path)

@@ -1,0 +1,104 @@
+"""The loss, and training by steps, by time and until it is interrupted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.training import network_trainer
+from stdpose_mm.training.network_trainer import (
+    HiddenPoses,
+    NetworkTrainer,
+    TrainingProgress,
+    heatmap_loss,
+    train_together,
+)
+from stdpose_mm.training.small_unet import SmallUNet
+
+
+class Sampler:
+    """Give the same crops of noise again and again."""
+
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        random = np.random.default_rng(0)
+        crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
+        return crops, np.full((number, 2, 2), 16, np.float32), np.ones((number, 2), np.float32)
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
+    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
+    crops, keypoints, _ = Sampler().draw(3)
+    keypoints[2, 1] = np.nan
+    torch.manual_seed(0)
+    hidden = HiddenPoses(crops, keypoints, np.full(3, 20.0))
+    return NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
+
+
+def test_equal_logits_cost_the_logarithm_of_the_number_of_places() -> None:
+    logits = torch.zeros(1, 1, 12, 10)
+    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]), torch.ones(1, 1))
+    assert float(loss) == pytest.approx(math.log(120))
+
+
+def test_the_least_loss_is_the_entropy_of_the_gaussian_around_the_label() -> None:
+    """Cell (4, 5) has its centre at pixel 2 * cell + 0.5."""
+    rows, columns = np.mgrid[:12, :10]
+    gaussian = np.exp(-((columns - 4) ** 2 + (rows - 5) ** 2) / (2 * 1.5**2))
+    share = gaussian / gaussian.sum()
+    logits = torch.from_numpy(np.log(share)).float()[None, None]
+    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]), torch.ones(1, 1))
+    assert float(loss) == pytest.approx(-(share * np.log(share)).sum(), rel=1e-5)
+
+
+def test_joints_without_label_weight_or_place_in_the_crop_do_not_count() -> None:
+    logits = torch.randn(1, 4, 12, 10, generator=torch.Generator().manual_seed(0))
+    places = torch.tensor([[[8.5, 10.5], [float('nan')] * 2, [8.5, 10.5], [8.5, 40]]])
+    weights = torch.tensor([[1.0, 0.0, 0.0, 1.0]])
+    alone = heatmap_loss(logits[:, :1], places[:, :1], weights[:, :1])
+    assert float(heatmap_loss(logits, places, weights)) == pytest.approx(float(alone))
+
+
+def test_training_ends_after_the_steps(trainer: NetworkTrainer) -> None:
+    heard: list[TrainingProgress] = []
+    train_together([trainer], 16, 1000, heard.append)
+    assert [one.done for one in heard] == [step / 16 for step in range(1, 17)]
+    assert heard[0].right is None
+    assert heard[1].right is not None
+    assert len(trainer.certainty) == len(trainer.right) == 5
+
+
+def test_training_ends_in_time(trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(network_trainer.time, 'monotonic', lambda: float(next(clock)))
+    heard: list[TrainingProgress] = []
+    train_together([trainer], 1000, 4, heard.append)
+    assert [one.done for one in heard] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_before_that_ends_everything(
+    trainer: NetworkTrainer,
+) -> None:
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.done >= limit:
+            raise KeyboardInterrupt
+
+    limit = 0.5
+    train_together([trainer], 16, 1000, interrupt)
+    assert len(trainer.right) == 5
+    limit = 0.01
+    with pytest.raises(KeyboardInterrupt):
+        train_together([trainer], 16, 1000, interrupt)
+
+
+def test_a_worse_validation_keeps_the_earlier_network(trainer: NetworkTrainer) -> None:
+    trainer.validate()
+    kept = trainer.best.state_dict()
+    head = trainer.network.head
+    with torch.no_grad():
+        head.weight.normal_(std=99, generator=torch.Generator().manual_seed(1))
+    trainer.validate()
+    assert all(torch.equal(value, kept[name]) for name, value in trainer.best.state_dict().items())

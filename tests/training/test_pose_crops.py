@@ -1,0 +1,107 @@
+"""Crops that a network learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.pose_networks.network_description import NetworkDescription
+from stdpose_mm.training.pose_crops import (
+    CropSampler,
+    choose_input_size,
+    cut_patch,
+    subjects_turn,
+)
+from support.coloured_dots import COLOURS, NAMES, SKELETON, dots_label, dots_video, pose_at
+
+DESCRIPTION = NetworkDescription(
+    NAMES,
+    input_size=(64, 48),
+    mean=(128.0,) * 3,
+    std=(64.0,) * 3,
+    colours='bgr',
+    padding=1.1,
+    geometry='centre',
+)
+
+
+def colour_at(crop: np.ndarray, place: np.ndarray) -> int:
+    """Name the dot at a place of a crop [3, h, w] by its number, from its strongest channel."""
+    x, y = place.round().astype(int)
+    return [int(np.argmax(colour)) for colour in COLOURS].index(int(crop[:, y, x].argmax()))
+
+
+def test_joints_lie_on_their_dots_whatever_is_changed() -> None:
+    """Turned, scaled, moved and mirrored: the picture and the joints go together."""
+    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    sampler = CropSampler([patch], DESCRIPTION, SKELETON, turns=True, seed=0)
+    crops, keypoints, weights = sampler.draw(64)
+    assert crops.shape == (64, 3, 48, 64)
+    assert (weights == 1).all()
+    mirrored = []
+    for crop, places in zip(crops, keypoints, strict=True):
+        shown = ((places > 1) & (places < (62, 46))).all(axis=1)
+        found = [colour_at(crop, place) for place in places[shown]]
+        expected = np.flatnonzero(shown).tolist()
+        swapped = [(0, 2, 1)[joint] for joint in expected]
+        assert found in (expected, swapped)
+        if expected != swapped:
+            mirrored.append(found == swapped)
+    assert 10 < sum(mirrored) < len(mirrored) - 10
+
+
+def test_a_skeleton_without_sides_is_not_mirrored() -> None:
+    from stdpose_mm.structures import Skeleton
+
+    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    sampler = CropSampler([patch], DESCRIPTION, Skeleton(('a', 'b', 'c')), turns=False, seed=0)
+    _, keypoints, _ = sampler.draw(32)
+    edges = keypoints[:, 1:] - keypoints[:, :1]
+    # Mirroring alone changes the sense of rotation from one edge to the other.
+    assert len({*np.sign(np.cross(edges[:, 0], edges[:, 1])).tolist()}) == 1
+
+
+def test_a_patch_shows_the_label_at_the_scale_of_the_crops() -> None:
+    """By hand: the box is the pose with 15 % around it, times 1.1, in 64x48 pixels."""
+    pose = pose_at(0)
+    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    assert patch.picture.shape == (72, 96, 3)
+    width, height = np.ptp(pose, axis=0) * 1.3
+    scale = 64 / (1.1 * max(width, height * 64 / 48))
+    sides = np.linalg.norm(np.diff(patch.keypoints, axis=0), axis=1)
+    np.testing.assert_allclose(sides, scale * np.linalg.norm(np.diff(pose, axis=0), axis=1))
+
+
+def test_few_joints_are_not_seen_larger_than_a_pose() -> None:
+    label = dots_label(0)
+    one = label.__class__(0, label.keypoints, [2, 0, 0], 0)
+    patch = cut_patch(dots_video(1)[0], one, DESCRIPTION, least_side=40)
+    np.testing.assert_allclose(patch.keypoints[0], (47.5, 35.5))
+    assert np.isnan(patch.keypoints[1:]).all()
+    assert patch.weights.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(('spread', 'turns'), [(20, False), (180, True)])
+def test_whether_subjects_turn_is_told_by_the_labels(spread: float, turns: bool) -> None:
+    random = np.random.default_rng(0)
+    shape = random.normal(size=(7, 2)) * 20
+    poses = []
+    for angle in np.deg2rad(random.uniform(-spread, spread, 40)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        poses.append((shape + random.normal(size=(7, 2))) @ turn.T + random.uniform(0, 500, 2))
+    poses[3][2] = np.nan
+    assert subjects_turn(np.array(poses)) is turns
+
+
+@pytest.mark.parametrize(
+    ('extent', 'turns', 'size'),
+    [
+        ((60, 90), False, (96, 144)),  # 60 * 1.3 * 1.1 = 85.8 -> 96; 90 * 1.43 = 128.7 -> 144
+        ((60, 90), True, (144, 144)),
+        ((300, 600), False, (96, 192)),  # reduced to the longest side
+        ((5, 8), False, (48, 48)),
+        ((10, 100), False, (80, 144)),  # not narrower than half of its height
+    ],
+)
+def test_the_size_of_crops(extent: tuple[float, float], turns: bool, size: tuple[int, int]) -> None:
+    assert choose_input_size(np.array([extent, extent], float), turns) == size
