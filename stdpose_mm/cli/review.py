@@ -19,6 +19,7 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,9 +93,12 @@ def review(options: ReviewCommandOptions) -> None:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
 
+    make_propagator = partial(
+        VideoPosePropagator, options.config, options.checkpoint, **options.propagator_arguments
+    )
     project = ReviewProject(
         inputs,
-        VideoPosePropagator(options.config, options.checkpoint, **options.propagator_arguments),
+        make_propagator(),
         ReviewOptions(
             target=options.target,
             skeleton=skeleton,
@@ -105,6 +109,7 @@ def review(options: ReviewCommandOptions) -> None:
             labels_size=options.labels_size,
             visible_as_1=options.visible_as_1,
             say=lambda sentence: print(sentence, file=sys.stderr),
+            make_propagator=make_propagator,
         ),
     )
     server = _listen(project, options.port)

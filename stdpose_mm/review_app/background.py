@@ -45,13 +45,18 @@ class _Run:
         self.measures = measures
         self.given_up = False
         self._revision = review.revision
+        self._propagator = review.propagator.propagator
         self._idle = 0.0
         self._told = time.monotonic()
 
     @property
     def outdated(self) -> bool:
-        """Tell whether there is more important work, or the labels have changed."""
-        return self.given_up or self.review.revision != self._revision
+        """Tell whether there is more important work, or labels or the propagator have changed."""
+        return (
+            self.given_up
+            or self.review.revision != self._revision
+            or self.review.propagator.propagator is not self._propagator
+        )
 
     def start(self, frames_done: int, num_poses: int) -> None:
         self._idle = frames_done
@@ -187,6 +192,9 @@ class BackgroundWorker:
     def _settle(self, review: VideoReview) -> bool:
         """Report that all poses are computed, and what to do next."""
         with review.lock:
+            if review.shown.next_pending(0, 1) is not None:
+                # Since this thread has looked for any.
+                return True
             revision = review.revision
             is_new = review.settled != revision
             if not is_new and review.guidance.report.revision == revision:
@@ -221,7 +229,11 @@ class BackgroundWorker:
             run = _Run(review, measures=True)
             measured = review.propagator.measure_in_video(review.state, HIDDEN_FRAMES, run)
         with self._running(run):
-            review.guidance.set_accuracy(LabelAccuracy.join(measured), revision)
+            accuracy = LabelAccuracy.join(measured)
+            with review.lock:
+                if run.outdated:
+                    return True
+                review.guidance.set_accuracy(accuracy, revision)
             self._report(review, revision)
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -93,6 +93,11 @@ class Guidance:
         """Recompute the errors of a person in the next update."""
         with self._lock:
             self._outdated.add(person)
+
+    def restart(self) -> None:
+        """Forget the accuracy, which was that of poses that are made in another way now."""
+        self.set_accuracy(None, -1)
+        self.report = replace(self.report, revision=-1)
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
         """Use a measured accuracy from the next update on; None if no label could be hidden."""

@@ -20,7 +20,7 @@ PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
 VideoEdit = Literal['set_skeleton', 'undo', 'redo']
 EditType = Literal[PoseEdit, PersonEdit, VideoEdit]
 
-EventName = Literal['hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed']
+EventName = Literal['hello', 'pages', 'edited', 'poses', 'progress', 'idle', 'failed', 'learning']
 
 
 class Edit(TypedDict, total=False):
@@ -171,6 +171,23 @@ class Measured(TypedDict):
     right: float
     labels: int
     text: str
+
+
+class Learning(TypedDict):
+    """Learning from the labels: how far it is, and what the latest one brought.
+
+    ``refused`` says why it cannot begin, ``right`` is the share of hidden joints that the network
+    finds, ``said`` the sentence at the end; ``labels`` are those that the network in use knows.
+    """
+
+    refused: str | None
+    running: bool
+    stopping: bool
+    done: float
+    right: float | None
+    said: str | None
+    failed: bool
+    labels: int | None
 
 
 class Timeline(TypedDict):

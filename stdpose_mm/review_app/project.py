@@ -14,6 +14,7 @@ from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, WRITE_FORMATS,
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
+from stdpose_mm.io.outputs import learned_network
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.review import label_warnings
 from stdpose_mm.structures import Skeleton, VideoLabels
@@ -21,6 +22,7 @@ from stdpose_mm.structures.propagated_labels import accept_predictions
 
 from .background import BackgroundWorker
 from .journal import LABEL_FILE, Journal, same_labels
+from .learning import ProjectLearner
 from .messages import ListedVideo, Project, VideoState, sentence_of
 from .video_review import VideoReview
 
@@ -67,6 +69,8 @@ class ReviewOptions:
             size.
         visible_as_1: See :func:`~stdpose_mm.io.labels.read_labels`.
         say: Called with each message to the user about a video.
+        make_propagator: Makes a propagator like that of the project in another process, where a
+            network learns from the labels.
     """
 
     target: float = 0.95
@@ -78,6 +82,7 @@ class ReviewOptions:
     labels_size: tuple[int, int] | None = None
     visible_as_1: bool = False
     say: Callable[[str], None] = print
+    make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
 
 
 def open_review(
@@ -184,6 +189,13 @@ class ReviewProject:
         self._errors: dict[int, str] = {}
         self._latest = 0
         self.worker = BackgroundWorker(self._in_order)
+        out = inputs[0].out
+        self.learner = ProjectLearner(
+            propagator,
+            options.make_propagator,
+            learned_network(out if len(inputs) == 1 else out.parent, several=len(inputs) > 1),
+            self._in_order,
+        )
         self._closed = False
         self._opening = Thread(target=self._open_all, name='opening', daemon=True)
 
@@ -191,8 +203,10 @@ class ReviewProject:
         """Open the videos: one at once, several one after the other in the background.
 
         Raises:
-            InputError: If there is only one video, and it cannot be opened.
+            InputError: If there is only one video, and it cannot be opened, or the network of an
+                earlier start cannot be used.
         """
+        self.learner.use_earlier()
         if len(self._inputs) == 1:
             self._add(0, open_review(self._inputs[0], self._propagator, self.options))
         else:
@@ -247,6 +261,7 @@ class ReviewProject:
         # The video that it is opening would stay open, and it may not outlive the interpreter.
         if self._opening.is_alive():
             self._opening.join()
+        self.learner.close()
         self.worker.close()
         for review in self._reviews.values():
             review.close()

@@ -70,6 +70,7 @@ class ReviewServer:
                 Route(video + '/events', self._events),
                 Route(video + '/edits', self._edit, methods=['POST']),
                 Route(video + '/export', self._export, methods=['POST']),
+                Route(video + '/learning', self._learn, methods=['POST']),
                 Route(video + '/save', self._save, methods=['POST']),
             ],
             exception_handlers=dict.fromkeys((HTTPException, *STATUS), _refuse),
@@ -123,7 +124,9 @@ class ReviewServer:
             target = -1.0
         if not 0 <= target <= 1:
             raise InputError('target must be a number in 0..1')
-        return JSONResponse(self._video(request).describe_guidance(target))
+        review = self._video(request)
+        learning = self._project.learner.describe(review)
+        return JSONResponse({**review.describe_guidance(target), 'learning': learning})
 
     def _events(self, request: Request) -> Response:
         review = self._video(request)
@@ -146,6 +149,17 @@ class ReviewServer:
         content = await run_in_threadpool(_export, review, name, format)
         headers = {'Content-Disposition': f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
         return Response(content, media_type='application/octet-stream', headers=headers)
+
+    async def _learn(self, request: Request) -> Response:
+        review, learner = self._video(request), self._project.learner
+        match (await _json_body(request)).get('do'):
+            case 'start':
+                await run_in_threadpool(learner.start, review)
+            case 'stop':
+                await run_in_threadpool(learner.stop)
+            case _:
+                raise InputError("learning needs do, either 'start' or 'stop'")
+        return JSONResponse(learner.describe(review))
 
     def _save(self, request: Request) -> Response:
         review = self._video(request)

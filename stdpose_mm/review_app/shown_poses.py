@@ -262,6 +262,12 @@ class ShownPoses:
         ranges = [affected[person] for person in change.labels if person in affected]
         return sorted(ranges, key=lambda frames: change.frames.start not in frames)
 
+    def outdate_all(self) -> None:
+        """Mark all poses for recomputation."""
+        self.forget_edits()
+        for poses in self.of.values():
+            poses.pending[:] = True
+
     def forget_edits(self) -> None:
         """Forget the poses from before the edits, and the order in which edits are followed."""
         self._urgent.clear()

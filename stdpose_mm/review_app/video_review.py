@@ -86,7 +86,8 @@ class VideoReview:
             self._replay(entry)
         self.shown.forget_edits()
         self.saved = journal.saves.get(path_fingerprint(out))
-        """Revision of the labels in the output file; None if it is not there."""
+        """Revision of the labels in the output file, -1 if the file has other poses than are shown
+        now; None if it is not there."""
 
     def _replay(self, entry: JournalEntry) -> None:
         try:
@@ -351,6 +352,16 @@ class VideoReview:
         return VideoLabels(
             self.state.frames.name, self.state.skeleton, self._listed_frames, tuple(persons)
         )
+
+    def compute_again(self) -> None:
+        """Compute all poses and the guidance anew, after the propagator has changed."""
+        with self.lock:
+            self.settled = self.saved = -1
+            self.shown.outdate_all()
+            self.guidance.restart()
+            for person in self.shown.of:
+                self.guidance.forget(person)
+        self.on_change(self)
 
     def has_start(self) -> bool:
         """Tell whether poses can be propagated from any label."""

@@ -33,7 +33,9 @@ def test_scores_of_a_method_of_ones_own_mean_what_its_class_says(
     labels = labels_of(label(0, 1), label(10, 1, 9.0), label(39, 1, 60.0))
     expected = settled_guidance(start, labels, method)
     assert 0 < expected['expected_wrong'] < 1
-    assert settled_guidance(start, labels, 'mine') == expected
+    found = settled_guidance(start, labels, 'mine')
+    # Why nothing is learned names the method.
+    assert {**found, 'learning': expected['learning']} == expected
 
 
 def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(start: Callable):

@@ -118,6 +118,10 @@ export async function getPicture(video, frame, width, signal) {
 export const postEdit = async (video, body) =>
   read((await post(`/api/videos/${video}/edits`, body)).json());
 
+/** @param {number} video @param {'start'|'stop'} what */
+export const postLearning = async (video, what) =>
+  read((await post(`/api/videos/${video}/learning`, { do: what })).json());
+
 /** @param {number} video */
 export const postSave = async (video) =>
   read((await post(`/api/videos/${video}/save`, {})).json());

@@ -1,6 +1,8 @@
 /** Puts the page together: opens a video, connects views, edits, keys and the server's events. */
 
-import { getGuidance, getPoses, getProject, getVideo, postSave, Refused, ServerGone } from './api.js';
+import {
+  getGuidance, getPoses, getProject, getVideo, postLearning, postSave, Refused, ServerGone,
+} from './api.js';
 import { onSchemeChange, setTheme } from './colours.js';
 import { Connection } from './connection.js';
 import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
@@ -11,7 +13,7 @@ import { listenToKeys, showBindings } from './keys.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  followJoint, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
+  followJoint, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -36,6 +38,7 @@ const store = new Store({
   posesVersion: 0,
   timeline: null,
   guidance: null,
+  learning: null,
   revision: 0,
   settled: 0,
   canUndo: false,
@@ -122,6 +125,7 @@ const connection = new Connection(
     },
     pages: ({ count }) => store.update({ pages: count }),
     failed: ({ error }) => say(error, 'bad'),
+    learning: (learning) => store.update({ learning }),
   },
   () => {
     queue.wake();
@@ -232,7 +236,7 @@ async function fetchGuidance() {
   try {
     const guidance = await getGuidance(video.id, target);
     if (state.video.id !== video.id || state.target !== target) return;
-    store.update({ guidance });
+    store.update({ guidance, learning: guidance.learning });
     if (guidance.computing) {
       setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
       return;
@@ -241,6 +245,31 @@ async function fetchGuidance() {
       say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected right`, 'good');
     }
     wasGood.set(video.id, guidance.good_enough || (guidance.measured ? false : null));
+  } catch (error) {
+    onError(error);
+  }
+}
+
+let wasLearning = false;
+function followLearning() {
+  const { running, said, failed } = state.learning;
+  showLearning(store);
+  if (wasLearning && !running) {
+    showState('learned', said, failed ? 'bad' : 'info');
+    // All poses may come from another network now.
+    reload();
+  }
+  wasLearning = running;
+}
+
+async function learn() {
+  const { video, learning } = state;
+  if (!video || !learning) return;
+  if (!learning.running && learning.refused) return say(learning.refused);
+  try {
+    showState('learned', null);
+    await queue.drained();
+    store.update({ learning: await postLearning(video.id, learning.running ? 'stop' : 'start') });
   } catch (error) {
     onError(error);
   }
@@ -264,6 +293,8 @@ function redo() {
 
 /** @param {any} answer @param {any} edit */
 function onAnswer(answer, edit) {
+  // What was said of the learning has been read.
+  showState('learned', null);
   store.update({
     revision: answer.revision,
     persons: answer.persons,
@@ -546,6 +577,7 @@ const BINDINGS = [
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
   { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
+  { group: 'File', shown: 'Shift+L', keys: ['Shift+l'], what: 'learn from the labels, stop learning', run: learn },
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
   { group: 'File', shown: '?', keys: ['?', 'F1'], what: 'this help', run: () => byId('help').showModal() },
 ];
@@ -605,6 +637,7 @@ function prepareControls() {
     'videos-button': () => showProject(store, openVideo, onError),
     'export-button': () => showExport(store, queue, onError),
     'save-button': save,
+    'learn-button': learn,
     'help-button': () => byId('help').showModal(),
     'go-label': goToLabel,
     'go-doubt': goToDoubt,
@@ -735,9 +768,10 @@ function prepareViews() {
     if (!state.guidance?.computing) showState('evidence', state.guidance?.evidence.join('. ') || null);
   });
   store.watch(['target'], refreshGuidance);
+  store.watch(['learning'], followLearning);
   const transport = ['guidance', 'frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
   store.watch(transport, () => showTransport(store));
-  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting'];
+  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting', 'learning'];
   store.watch(header, () => showHeader(store));
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);

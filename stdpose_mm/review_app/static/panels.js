@@ -214,6 +214,26 @@ export function showGuidance(store, go) {
 }
 
 /** @param {Store} store */
+export function showLearning(store) {
+  const { learning } = store.state;
+  const { running, stopping, done, right, refused, said, labels } = learning ?? {};
+  const button = byId('learn-button');
+  button.textContent = running ? (stopping ? 'Stopping…' : 'Stop learning') : 'Learn from labels';
+  button.disabled = !learning || (running ? stopping : refused !== null);
+  const known = labels ? `. A network is in use that has learned from ${counted(labels, 'label')}` : '';
+  const why = running
+    ? 'End the training, and keep the best network so far'
+    : (refused ?? 'Train a network on the labels of this project, while you go on');
+  button.title = `${why} (Shift+L)${said && !running ? `. Last time: ${said}` : known}`;
+  byId('learn-progress').hidden = !running;
+  byId('learn-progress').value = done ?? 0;
+  const found = typeof right === 'number' ? `, finds ${percent(right)} of hidden joints` : '';
+  // At the end poses of hidden labels are made without and with it, which takes a while, too.
+  const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
+  byId('learn-found').textContent = running ? `${share}${found}` : '';
+}
+
+/** @param {Store} store */
 export function showTransport(store) {
   const { video, frame, shown, playing, progress, connection, waiting, settled, revision, guidance } =
     store.state;
@@ -261,7 +281,7 @@ export function isUnsaved({ revision, saved, waiting }) {
 
 /** @param {Store} store */
 export function showHeader(store) {
-  const { video, canUndo, canRedo, project, placing, saving } = store.state;
+  const { video, canUndo, canRedo, project, placing, saving, learning } = store.state;
   byId('undo').disabled = !canUndo && !placing;
   byId('redo').disabled = !canRedo;
   byId('video-name').textContent = video?.name ?? 'Choose a video';
@@ -272,7 +292,8 @@ export function showHeader(store) {
   const unsaved = isUnsaved(store.state);
   save.textContent = saving ? 'Writing…' : unsaved ? 'Write labels •' : 'Write labels';
   save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': edits are not in it yet' : ''}`;
-  byId('method').textContent = video?.method ?? '';
+  const learned = learning?.labels ? `, learned from ${counted(learning.labels, 'label')}` : '';
+  byId('method').textContent = `${video?.method ?? ''}${learned}`;
 }
 
 /** Colour samples of the legend follow the theme. */

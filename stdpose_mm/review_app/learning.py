@@ -1,0 +1,294 @@
+"""Learning from the labels of a project, in a process beside the server.
+
+The process has the lowest priority and an interpreter of its own, so that edits stay quick, and it
+can be ended at any moment. It writes to a temporary folder: the server puts the network beside the
+output once it is known to help.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock, Thread
+from typing import NamedTuple
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.learning import LEARN_MINUTES
+from stdpose_mm.apis.propagation_state import PropagationState
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.atomic import atomic_path, require_writable
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, require_enough
+
+from .messages import Learning, sentence_of
+from .video_review import VideoReview
+
+LOWEST_PRIORITY = 19
+
+_SECONDS_BETWEEN_EVENTS = 0.5
+
+_PROCESSES = get_context('spawn')
+"""A fork of a process with threads may wait forever for what they held."""
+
+
+@dataclass(frozen=True)
+class LearningJob:
+    """All that the process needs, as it was when it began: later edits do not change it.
+
+    Args:
+        make_propagator: Makes the propagator without a network that has learned here.
+        states: Makes each video with its labels.
+        earlier: The network to continue from.
+        minutes: Time for training.
+        folder: Folder for the files of the training.
+    """
+
+    make_propagator: Callable[[], VideoPosePropagator]
+    states: Sequence[Callable[[], PropagationState]]
+    earlier: Path | None
+    minutes: float
+    folder: Path
+
+    @property
+    def out(self) -> Path:
+        """Return the file of the network."""
+        return self.folder / 'network.onnx'
+
+    @property
+    def stop(self) -> Path:
+        """Return the file whose presence ends the training with the best network so far."""
+        return self.folder / 'stop'
+
+
+class LearningAnswer(NamedTuple):
+    """The last message of the process: what has happened, in a sentence."""
+
+    sentence: str
+    helped: bool = False
+    failed: bool = False
+
+
+def learn_in_process(job: LearningJob, server: Connection) -> None:
+    """Learn, and send progress and in the end a :class:`LearningAnswer`."""
+    # Ctrl-C in a terminal reaches this process too; it is the server that ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == 'posix':
+        os.nice(LOWEST_PRIORITY)
+
+    def listen(done: float, right: float | None) -> None:
+        server.send((done, right))
+        if job.stop.exists():
+            raise KeyboardInterrupt
+
+    try:
+        earlier = None if job.earlier is None else LearnedNetwork(job.earlier)
+        states = [make() for make in job.states]
+        outcome = job.make_propagator().learn(states, job.out, job.minutes, earlier, listen)
+        answer = LearningAnswer(str(outcome), helped=outcome.helped)
+    except KeyboardInterrupt:
+        answer = LearningAnswer('stopped before there was a network worth keeping')
+    except BrokenPipeError:
+        # The server was killed.
+        return
+    except Exception as error:
+        answer = LearningAnswer(sentence_of(error), failed=True)
+    server.send(answer)
+
+
+class ProjectLearner:
+    """Learns from the labels of all opened videos with the same joints, one training at a time.
+
+    Any thread may call any method.
+
+    Args:
+        propagator: The propagator of all videos, which uses the network that helps.
+        make_propagator: Makes an equal one in another process.
+        path: File of the network.
+        reviews: Lists the opened videos.
+    """
+
+    def __init__(
+        self,
+        propagator: VideoPosePropagator,
+        make_propagator: Callable[[], VideoPosePropagator],
+        path: Path,
+        reviews: Callable[[], Sequence[VideoReview]],
+    ) -> None:
+        self._propagator = propagator
+        self._make_propagator = make_propagator
+        self._path = path
+        self._reviews = reviews
+        self._lock = Lock()
+        self._job: LearningJob | None = None
+        self._process: BaseProcess | None = None
+        self._thread: Thread | None = None
+        self._closed = False
+        self._stopping, self._done = False, 0.0
+        self._right: float | None = None
+        self._answer: LearningAnswer | None = None
+
+    def use_earlier(self) -> None:
+        """Use the network of an earlier start, if there is one.
+
+        Raises:
+            InputError: If its file is something else.
+        """
+        if self._propagator.method == 'auto' and self._path.exists():
+            try:
+                self._propagator.use_network(LearnedNetwork(self._path))
+            except InputError as error:
+                raise InputError(f'{error}, or move it away to go on without it') from error
+
+    def describe(self, review: VideoReview) -> Learning:
+        """Describe for the page how far it is, and whether it can begin with the labels of now."""
+        network, answer = self._propagator.learned_network, self._answer
+        refused: str | None = None
+        try:
+            self._require_possible(review)
+        except InputError as error:
+            refused = str(error)
+        return {
+            'refused': refused,
+            'running': self._job is not None,
+            'stopping': self._stopping,
+            'done': round(self._done, 3),
+            'right': self._right,
+            'said': None if answer is None else answer.sentence,
+            'failed': answer is not None and answer.failed,
+            'labels': None if network is None else network.record.num_poses,
+        }
+
+    def start(self, review: VideoReview) -> None:
+        """Begin to learn from the labels of now.
+
+        Raises:
+            InputError: If it cannot be done, or is being done already.
+        """
+        with self._lock:
+            if self._job is not None:
+                raise InputError('a network is learning already, stop it or wait for it')
+            self._require_possible(review)
+            require_writable(self._path)
+            network = self._propagator.learned_network
+            if network is not None and network.skeleton.keypoint_names != _joints(review):
+                network = None
+            folder = TemporaryDirectory()
+            self._job = LearningJob(
+                self._make_propagator,
+                [_copy(one) for one in self._like(review)],
+                None if network is None else network.path,
+                LEARN_MINUTES,
+                Path(folder.name),
+            )
+            self._stopping, self._done, self._right, self._answer = False, 0.0, None, None
+            arguments = self._job, folder
+            self._thread = Thread(target=self._learn, args=arguments, name='learning', daemon=True)
+            self._thread.start()
+        self._tell()
+
+    def stop(self) -> None:
+        """End the training, and keep the best network so far."""
+        with self._lock:
+            if self._job is not None and self._job.folder.exists():
+                self._job.stop.touch()
+                self._stopping = True
+        self._tell()
+
+    def close(self) -> None:
+        """End the process at once."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _require_possible(self, review: VideoReview) -> None:
+        if self._propagator.method != 'auto':
+            raise InputError('learning needs the method auto, start the review without --method')
+        require_packages('learning from labels', 'torch', 'onnx', extra='learn')
+        require_enough(sum(map(_labelled_frames, self._like(review))))
+
+    def _like(self, review: VideoReview) -> list[VideoReview]:
+        """List the opened videos with the joints of one of them."""
+        return [one for one in self._reviews() if _joints(one) == _joints(review)]
+
+    def _learn(self, job: LearningJob, folder: TemporaryDirectory[str]) -> None:
+        try:
+            with folder:
+                answer = self._run_process(job)
+                if answer.helped:
+                    self._use(job.out)
+        except Exception as error:
+            if self._closed:
+                return
+            answer = LearningAnswer(sentence_of(error), failed=True)
+        with self._lock:
+            self._answer, self._job, self._stopping = answer, None, False
+        self._tell()
+
+    def _run_process(self, job: LearningJob) -> LearningAnswer:
+        own, other = _PROCESSES.Pipe(duplex=False)
+        process = _PROCESSES.Process(target=learn_in_process, args=(job, other), daemon=True)
+        with self._lock, other:
+            if self._closed:
+                raise InputError('the server is ending')
+            process.start()
+            self._process = process
+        told = time.monotonic()
+        with own:
+            try:
+                while not isinstance(message := own.recv(), LearningAnswer):
+                    self._done, self._right = message
+                    if time.monotonic() - told > _SECONDS_BETWEEN_EVENTS:
+                        told = time.monotonic()
+                        self._tell()
+                return message
+            except EOFError:
+                process.join()
+                raise InputError(
+                    f'the learning ended early (exit code {process.exitcode}), perhaps for want '
+                    'of memory; the poses are as before'
+                ) from None
+
+    def _use(self, file: Path) -> None:
+        with atomic_path(self._path) as temporary:
+            shutil.copyfile(file, temporary)
+        self._propagator.use_network(LearnedNetwork(self._path))
+        for review in self._reviews():
+            review.compute_again()
+
+    def _tell(self) -> None:
+        for review in self._reviews():
+            review.events.send('learning', **self.describe(review))
+
+
+def _joints(review: VideoReview) -> tuple[str, ...]:
+    skeleton = review.state.skeleton
+    return () if skeleton is None else skeleton.keypoint_names
+
+
+def _labelled_frames(review: VideoReview) -> int:
+    with review.lock:
+        tracks = review.state.tracks.values()
+        return len({n for track in tracks for n, label in track.items() if label.given.any()})
+
+
+def _copy(review: VideoReview) -> Callable[[], PropagationState]:
+    """Copy a video and its labels so that another process can open it."""
+    with review.lock:
+        values = {
+            **vars(review.state),
+            'tracks': {one: dict(track) for one, track in review.state.tracks.items()},
+        }
+    del values['caches']
+    return partial(PropagationState, **values)

@@ -1,0 +1,67 @@
+"""The button that learns from the labels: what it says before, during and after."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from stdpose_mm.io.labels import write_coco
+from support.review_browser import FRAMES, make_clip, poses_of_clip, serve
+
+pytestmark = pytest.mark.slow
+
+LABELLED = range(0, FRAMES, 4)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    video, labels = make_clip(tmp_path)
+    write_coco(poses_of_clip(video.stem, LABELLED), labels)
+    return video, labels
+
+
+def is_disabled(page):
+    return page.run('return document.getElementById("learn-button").disabled')
+
+
+def title(page):
+    return page.run('return document.getElementById("learn-button").title')
+
+
+def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip):
+    with serve(*clip, method='auto') as server:
+        page.open(server)
+        page.wait(lambda: not is_disabled(page), 'there are labels enough')
+        assert page.text('#learn-button') == 'Learn from labels'
+        assert page.is_hidden('#learn-progress')
+        page.press('L', held=[Keys.SHIFT])
+        page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
+        assert not page.is_hidden('#learn-progress')
+        page.patience = 60
+        page.wait(lambda: page.text('#learn-found').startswith('1 %'), 'it gets on')
+        # The person goes on meanwhile.
+        with page.one_edit():
+            page.press('.', '1', 'a')
+        page.click('#learn-button')
+        # Networks are judged for the first time at an eighth.
+        said = 'stopped before there was a network worth keeping'
+        page.wait(lambda: page.text('#states') == said, 'it says what it brought')
+        assert page.text('#learn-button') == 'Learn from labels'
+        assert page.is_hidden('#learn-progress')
+        assert f'Last time: {said}' in title(page)
+        page.wait_until_settled()
+        with page.one_edit():
+            page.press('.', 'a')
+        assert page.text('#states') == ''
+        assert page.complaints() == []
+
+
+def test_the_button_says_why_it_cannot_be_pressed(page, clip):
+    with serve(*clip) as server:
+        page.open(server)
+        page.wait(lambda: 'learning needs the method auto' in title(page), 'it says so')
+        assert is_disabled(page)
+        page.press('L', held=[Keys.SHIFT])
+        page.wait(
+            lambda: 'learning needs the method auto' in page.text('#messages'), 'keys say so, too'
+        )

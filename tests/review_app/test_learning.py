@@ -1,0 +1,342 @@
+"""Learning from the labels of a project, through the requests of the page."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from stdpose_mm.cli import propagate
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.pose_networks.learned_network import ONNX_RECORD
+from stdpose_mm.review_app import learning
+from stdpose_mm.review_app.project import ReviewProject
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.training.learner import LabelledVideo, learn_network
+from support import fake_learning
+from support.fake_learning import FakeLearning
+from support.review_page import SKELETON, Page, access_to, label, labels_of
+
+pytestmark = pytest.mark.slow
+
+LABELLED = range(0, 40, 5)
+
+
+@pytest.fixture(scope='module')
+def network(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that knows nothing and is sure of it, so that poses with it are others."""
+    path = tmp_path_factory.mktemp('network') / 'network.onnx'
+    videos = [LabelledVideo(open_frames(video), walk().tracks())]
+    learn_network(videos, SKELETON, path, minutes=1, steps=8)
+    model = onnx.load(path)
+    (entry,) = [one for one in model.metadata_props if one.key == ONNX_RECORD]
+    record = json.loads(entry.value)
+    record['calibrator'] = {'slope': 0.0, 'offset': 6.0, 'weight': 0.0}
+    entry.value = json.dumps(record)
+    onnx.save(model, path)
+    return path
+
+
+def walk(frames: range = LABELLED) -> VideoLabels:
+    return labels_of(*(label(frame, 1, float(frame)) for frame in frames))
+
+
+@pytest.fixture
+def fake(tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLearning]:
+    monkeypatch.setenv(fake_learning.VARIABLE, '')
+    monkeypatch.setattr(learning, 'learn_in_process', fake_learning.learn)
+    folder = tmp_path / 'fake'
+    folder.mkdir()
+    one = FakeLearning(folder, network)
+    yield one
+    one.go_on()
+
+
+class LearningPage(Page):
+    """A page whose button is pressed."""
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        return self.get('/guidance')['learning']
+
+    def learn(self, what: str = 'start') -> Any:
+        return self.post('/learning', {'do': what})
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        until = time.monotonic() + 60
+        while not condition(found := self.learning):
+            assert time.monotonic() < until, found
+            time.sleep(0.01)
+        return found
+
+    def wait_until_learned(self) -> dict[str, Any]:
+        found = self.wait_for(lambda found: not found['running'])
+        self.settle()
+        return found
+
+
+@pytest.fixture
+def open_page(start: Callable[..., ReviewProject]) -> Callable[..., LearningPage]:
+    """Open a page on labels of eight frames, beside the method 'auto'."""
+
+    def open_(labels: VideoLabels | None = None, **options: Any) -> LearningPage:
+        options.setdefault('method', 'auto')
+        project = start(labels or walk(), **options)
+        page = LearningPage(access_to(project))
+        until = time.monotonic() + 60
+        for number in range(options.get('num_videos', 1)):
+            while page.client.get(f'/api/videos/{number}').status_code != 200:
+                assert time.monotonic() < until
+        page.project = project  # type: ignore[attr-defined]
+        page.settle()
+        page.revision = page.get()['revision']
+        return page
+
+    return open_
+
+
+def xy(poses: dict[str, Any]) -> np.ndarray:
+    return np.array([pose['keypoints'] for frame in poses.values() for pose in frame])[..., :2]
+
+
+def test_a_network_that_helps_is_used_and_kept_beside_the_output(
+    open_page, fake: FakeLearning, tmp_path: Path, network: Path
+):
+    page = open_page()
+    before = page.all_poses()
+    assert page.learning == {
+        'refused': None,
+        'running': False,
+        'stopping': False,
+        'done': 0.0,
+        'right': None,
+        'said': None,
+        'failed': False,
+        'labels': None,
+    }
+    assert page.learn().json()['running']
+    found = page.wait_for(lambda found: found['right'] is not None)
+    assert (found['done'], found['right']) == (0.5, 0.75)
+    fake.go_on()
+    found = page.wait_until_learned()
+    assert (found['said'], found['failed'], found['labels']) == ('learned; it is used', False, 8)
+    assert (tmp_path / 'labels_reviewed.learned.onnx').read_bytes() == network.read_bytes()
+    assert not np.allclose(xy(before), xy(page.all_poses()))
+
+
+def test_poses_are_the_same_after_a_restart(open_page, fake: FakeLearning):
+    page = open_page()
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    page.edit('set_joints', person=1, frame=12, joints={'head': [30, 6, 2]})
+    shown = page.all_poses()
+    again = open_page()
+    assert again.all_poses() == shown
+    assert again.learning['labels'] == 8
+
+
+def test_what_is_saved_is_what_propagate_writes_with_the_network(
+    open_page, fake: FakeLearning, tmp_path: Path, video: Path, run_main
+):
+    page = open_page()
+    assert page.post('/save', {}).status_code == 200
+    without = (tmp_path / 'labels_reviewed.json').read_bytes()
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    # The file has the poses of before.
+    assert page.get()['saved'] == -1
+    assert page.post('/save', {}).status_code == 200
+    saved, dense = tmp_path / 'labels_reviewed.json', tmp_path / 'dense.json'
+    network = tmp_path / 'labels_reviewed.learned.onnx'
+    arguments = [video, tmp_path / 'labels.json', '--out', dense, '--pose-onnx', network]
+    assert run_main(propagate.main, *arguments)[0] == 0
+    assert saved.read_bytes() == dense.read_bytes() != without
+
+
+def test_edits_during_training_are_kept_and_learned_from_the_next_time(
+    open_page, fake: FakeLearning, tmp_path: Path
+):
+    page = open_page()
+    page.learn()
+    page.wait_for(lambda found: fake.is_begun)
+    page.edit('accept', person=1, frame=12)
+    assert fake.job['frames'] == [[*LABELLED]]
+    assert fake.job['earlier'] is None
+    fake.go_on()
+    page.wait_until_learned()
+    assert page.poses(12)[1]['source'] == 'given'
+    page.edit('set_joints', person=1, frame=13, joints={'head': [40, 9, 2]})
+    assert page.learning['labels'] == 8
+    page.learn()
+    page.wait_until_learned()
+    assert fake.job['frames'] == [sorted([*LABELLED, 12, 13])]
+    assert fake.job['earlier'] == str(tmp_path / 'labels_reviewed.learned.onnx')
+
+
+def test_a_network_that_does_not_help_leaves_everything_as_it_was(
+    open_page, fake: FakeLearning, tmp_path: Path
+):
+    fake.answer('learned; it is not used')
+    page = open_page()
+    before = page.state()
+    page.learn()
+    fake.go_on()
+    assert page.wait_until_learned()['said'] == 'learned; it is not used'
+    assert page.state() == before
+    assert not [*tmp_path.glob('*.onnx')]
+
+
+def test_stopping_keeps_the_best_so_far(open_page, fake: FakeLearning):
+    page = open_page()
+    page.learn()
+    page.wait_for(lambda found: fake.is_begun)
+    assert page.learn('stop').json()['stopping']
+    found = page.wait_until_learned()
+    assert (found['said'], found['labels']) == ('stopped: learned; it is used', 8)
+
+
+def test_one_training_at_a_time(open_page, fake: FakeLearning):
+    page = open_page()
+    page.learn()
+    answer = page.learn()
+    assert answer.status_code == 422
+    assert answer.json()['error'] == 'a network is learning already, stop it or wait for it'
+
+
+def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearning, tmp_path: Path):
+    page = open_page()
+    page.learn()
+    page.wait_for(lambda found: fake.is_begun)
+    started = time.monotonic()
+    page.project.close()
+    assert time.monotonic() - started < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(fake.job['process'], 0)
+    assert not Path(fake.job['out']).parent.exists()
+    assert not [*tmp_path.glob('*.onnx')]
+
+
+def test_a_process_that_dies_is_told_and_changes_nothing(open_page, fake: FakeLearning):
+    fake.answer('dies')
+    page = open_page()
+    before = page.state()
+    page.learn()
+    fake.go_on()
+    found = page.wait_until_learned()
+    assert found['failed']
+    assert found['said'].startswith('the learning ended early (exit code 7)')
+    assert page.state() == before
+    assert found['refused'] is None
+
+
+def test_a_full_disk_is_told_and_the_earlier_network_goes_on(
+    open_page, fake: FakeLearning, monkeypatch: pytest.MonkeyPatch
+):
+    page = open_page()
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    before = page.state()
+
+    def refuse(*files: Any) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('shutil.copyfile', refuse)
+    page.learn()
+    found = page.wait_until_learned()
+    assert (found['failed'], found['labels']) == (True, 8)
+    assert 'No space left on device' in found['said']
+    assert page.state() == before
+    monkeypatch.undo()
+    assert open_page().all_poses() == before['frames']
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(
+    open_page, fake: FakeLearning, tmp_path: Path
+):
+    page = open_page()
+    (tmp_path / 'labels_reviewed.learned.onnx').mkdir()
+    answer = page.learn()
+    assert answer.status_code == 422
+    assert 'labels_reviewed.learned.onnx' in answer.json()['error']
+    assert not page.learning['running']
+
+
+def test_another_file_in_its_place_is_told_at_the_start_and_never_replaced(
+    open_page, tmp_path: Path
+):
+    file = tmp_path / 'labels_reviewed.learned.onnx'
+    file.write_text('my notes')
+    with pytest.raises(InputError, match=r'learned\.onnx .*, or move it away to go on without it'):
+        open_page()
+    assert file.read_text() == 'my notes'
+
+
+def test_all_videos_with_the_same_joints_teach_one_network(
+    open_page, fake: FakeLearning, tmp_path: Path
+):
+    page = open_page(num_videos=2)
+    other = partial(page.get, video=1)
+    before = other('/poses', first=7, last=7)
+    page.learn()
+    page.wait_for(lambda found: fake.is_begun)
+    assert fake.job['frames'] == 2 * [[*LABELLED]]
+    fake.go_on()
+    page.wait_until_learned()
+    until = time.monotonic() + 60
+    while other('/guidance')['computing']:
+        assert time.monotonic() < until
+    assert other('/poses', first=7, last=7)['frames'] != before['frames']
+    assert (tmp_path / 'learned.onnx').exists()
+
+
+@pytest.mark.parametrize(
+    ('labels', 'method', 'sentence'),
+    [
+        (
+            walk(range(0, 35, 5)),
+            'auto',
+            '7 labelled frames are too few to learn from, label 8 or more, spread over the video',
+        ),
+        (walk(), 'flow', 'learning needs the method auto, start the review without --method'),
+    ],
+)
+def test_why_it_cannot_begin(open_page, labels: VideoLabels, method: str, sentence: str):
+    page = open_page(labels, method=method)
+    assert page.learning['refused'] == sentence
+    answer = page.learn()
+    assert (answer.status_code, answer.json()['error']) == (422, sentence)
+
+
+def test_it_needs_torch_and_onnx(open_page, monkeypatch: pytest.MonkeyPatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name: None if name in ('torch', 'onnx') else find(name)
+    )
+    assert 'learning from labels needs' in open_page().learning['refused']
+
+
+def test_a_request_that_says_nothing_is_refused(open_page):
+    assert open_page().learn('dance').status_code == 422
+
+
+def test_the_process_itself_learns(open_page, monkeypatch: pytest.MonkeyPatch):
+    """The pictures are numbers, on which nobody can be found: it says so, and changes nothing."""
+    monkeypatch.setattr(learning, 'LEARN_MINUTES', 0.02)
+    page = open_page()
+    page.learn()
+    found = page.wait_until_learned()
+    assert not found['failed'], found
+    assert found['said'].startswith('learned from 8 labelled poses: in ')
