@@ -31,7 +31,7 @@ tool = import_module('research.tools.simulate_annotator')
 STILL = mouse_video('still', dict.fromkeys(range(41), 20.0))
 # Still, then a jump to and fro that straight lines miss, then still again; frames from 3 on.
 HEIGHTS = [0.0] * 20 + [0.0, 40.0, 80.0, 120.0, 80.0, 40.0, 0.0] + [0.0] * 14
-JUMP = mouse_video('jump', {3 + t: y for t, y in enumerate(HEIGHTS)})
+JUMP = mouse_video('jump', {3 + t: 1 + y for t, y in enumerate(HEIGHTS)})
 
 
 def annotated(*videos: VideoLabels) -> list[AnnotatedVideo]:

@@ -41,13 +41,10 @@ class LearningOutcome:
 
     @property
     def helped(self) -> bool:
-        """Return whether more joints are right, or as many with a smaller error."""
+        """Return whether more joints are right: a smaller error of wrong ones says nothing."""
         if self.before is None or self.after is None:
             return False
-        right, right_before = self.after.right.sum(), self.before.right.sum()
-        if right != right_before:
-            return bool(right > right_before)
-        return bool(self.after.errors.mean() < self.before.errors.mean())
+        return bool(self.after.right.sum() > self.before.right.sum())
 
     def __str__(self) -> str:
         poses = self.network.record.num_poses

@@ -18,6 +18,7 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
+from stdpose_mm.text import counted
 
 from .described_network import OnnxPoseNetwork
 from .network_description import NetworkDescription
@@ -214,6 +215,6 @@ def require_enough(num_frames: int) -> None:
     """
     if num_frames < MIN_FRAMES:
         raise InputError(
-            f'{num_frames} labelled frames are too few to learn from, label {MIN_FRAMES} or more, '
-            'spread over the video'
+            f'{counted(num_frames, "labelled frame")} cannot teach a network, label '
+            f'{MIN_FRAMES} or more, spread over the video'
         )

@@ -308,7 +308,7 @@ def test_all_videos_with_the_same_joints_teach_one_network(
         (
             walk(range(0, 35, 5)),
             'auto',
-            '7 labelled frames are too few to learn from, label 8 or more, spread over the video',
+            '7 labelled frames cannot teach a network, label 8 or more, spread over the video',
         ),
         (walk(), 'flow', 'learning needs the method auto, start the review without --method'),
     ],

@@ -129,7 +129,7 @@ def test_too_few_labels_and_other_joints_are_one_sentence(
     learned: LearnedNetwork, tmp_path: Path
 ) -> None:
     out = tmp_path / 'network.onnx'
-    with pytest.raises(InputError, match=r'^7 labelled frames are too few to learn from, label 8'):
+    with pytest.raises(InputError, match=r'^7 labelled frames cannot teach a network, label 8'):
         learn_network([video_of(range(0, 28, 4))], SKELETON, out, minutes=1)
     other = Skeleton(('nose', 'tail', 'ear'))
     with pytest.raises(InputError, match='has learned head, left_hand, right_hand, but the labels'):
