@@ -70,8 +70,9 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
 
 
 def _shapes(record: Record) -> list[Record]:
-    """List the points and rectangles of a picture; X-AnyLabeling calls a turned one rotation."""
-    kinds = ('point', 'rectangle', 'rotation')
+    """List the points and rectangles of a picture, also turned ones."""
+    # X-AnyLabeling calls a turned one rotation, LabelMe 6 oriented_rectangle.
+    kinds = ('point', 'rectangle', 'rotation', 'oriented_rectangle')
     return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
 
 

@@ -55,10 +55,11 @@ def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path
     assert labels.persons[1].bbox is None
 
 
-def test_a_turned_rectangle_of_xanylabeling_is_enclosed(tmp_path: Path):
+@pytest.mark.parametrize('kind', ['rotation', 'oriented_rectangle'])
+def test_a_turned_rectangle_of_xanylabeling_or_labelme_6_is_enclosed(tmp_path: Path, kind: str):
     corners = [[30, 10], [50, 30], [40, 40], [20, 20]]
     shapes = [
-        labelme_shape('rat', corners, shape_type='rotation', group_id=1, direction=0.785),
+        labelme_shape('rat', corners, shape_type=kind, group_id=1, direction=0.785),
         labelme_shape('nose', [[33, 22]], group_id=1),
     ]
     write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
