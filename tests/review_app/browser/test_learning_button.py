@@ -38,14 +38,15 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip):
         page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
         assert not page.is_hidden('#learn-progress')
         page.patience = 60
-        page.wait(lambda: page.text('#learn-found').startswith('1 %'), 'it gets on')
+        page.wait(lambda: page.text('#learn-found') not in ('', '0 %'), 'it gets on')
         # The person goes on meanwhile.
         with page.one_edit():
             page.press('.', '1', 'a')
         page.click('#learn-button')
-        # Networks are judged for the first time at an eighth.
-        said = 'stopped before there was a network worth keeping'
-        page.wait(lambda: page.text('#states') == said, 'it says what it brought')
+        # Networks are judged for the first time at an eighth, which a slow browser may miss.
+        endings = ('stopped before there was a network worth keeping', 'learned from 22 labelled')
+        said = page.wait(lambda: page.text('#states'), 'it says what it brought')
+        assert said.startswith(endings)
         assert page.text('#learn-button') == 'Learn from labels'
         assert page.is_hidden('#learn-progress')
         assert f'Last time: {said}' in title(page)
