@@ -1,8 +1,8 @@
 """Learning from the labels of a project, in a process beside the server.
 
-The process has the lowest priority and an interpreter of its own, so that edits stay quick, and it
-can be ended at any moment. It writes to a temporary folder: the server puts the network beside the
-output once it is known to help.
+The process has the lowest priority and an interpreter of its own, so that it takes no lock of the
+server's, and it can be ended at any moment. It writes to a temporary folder: the server puts the
+network beside the output once it is known to help.
 """
 
 from __future__ import annotations
