@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.cache_folder import CacheFolder
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, choose_hidden_labels
 from stdpose_mm.structures import Skeleton
 
@@ -123,10 +123,15 @@ def hidden_labels(
     usable = [
         labels
         for labels in everything
-        if network.unseen_members(state.frames, [labels[0].frame_index])
+        if all(network.unseen_members(state.frames, _box_of(state, one)) for one in labels)
     ]
     chosen = np.linspace(0, len(usable) - 1, min(most, len(usable))).round().astype(int)
     return [usable[index] for index in chosen]
+
+
+def _box_of(state: PropagationState, hidden: HiddenLabel) -> dict[int, np.ndarray]:
+    label = state.tracks[hidden.track_id][hidden.frame_index]
+    return {hidden.frame_index: pose_box(label.keypoints, label.labelled)}
 
 
 def _shared_skeleton(states: Sequence[PropagationState]) -> Skeleton:

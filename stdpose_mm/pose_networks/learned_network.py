@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,15 +51,20 @@ class LearningRecord:
             their video.
         calibrator: Turns the certainty of :func:`decode_maps` into the probability that a joint is
             right, fitted on labels that the member has not seen.
-        num_poses: Number of labelled poses.
+        poses: Frame and centre (x, y) of each labelled pose, by the fingerprint of its video.
         right: Share of joints that the members found in labels that they had not seen.
     """
 
     network: NetworkDescription
     seen: Sequence[Mapping[str, Sequence[int]]]
     calibrator: ScoreCalibrator
-    num_poses: int
+    poses: Mapping[str, Sequence[Sequence[float]]]
     right: float
+
+    @property
+    def num_poses(self) -> int:
+        """Return the number of labelled poses."""
+        return sum(map(len, self.poses.values()))
 
     def to_json(self) -> str:
         """Convert to the text in a file's metadata."""
@@ -96,18 +101,30 @@ class LearnedNetwork(OnnxPoseNetwork):
         super().__init__(path, self.record.network)
         self.path = path
 
-    def unseen_members(self, frames: FrameSource, indices: Collection[int]) -> list[int]:
-        """List the members that no label in some frames of a video has taught."""
-        video = None
-        unseen = []
-        for member, videos in enumerate(self.record.seen):
-            if any(not set(indices).isdisjoint(seen) for seen in videos.values()):
-                # Fingerprints of pictures in memory take time.
-                video = fingerprint(frames) if video is None else video
-                if not set(indices).isdisjoint(videos.get(video, ())):
-                    continue
-            unseen.append(member)
-        return unseen
+    def unseen_members(self, frames: FrameSource, boxes: Mapping[int, np.ndarray]) -> list[int]:
+        """List the members that no label of a subject in some frames of a video has taught.
+
+        A label is the subject's if its centre lies near the subject's box: identities may change
+        after the training, and others may have been labelled in the same frame.
+
+        Args:
+            frames: The video.
+            boxes: Frame index -> box [4] of the subject.
+        """
+        if not any(pose[0] in boxes for poses in self.record.poses.values() for pose in poses):
+            # Fingerprints of pictures in memory take time.
+            return [*range(len(self.record.seen))]
+        video = fingerprint(frames)
+        taught = {
+            frame
+            for frame, *centre in self.record.poses.get(video, ())
+            if frame in boxes and _is_near(np.array(centre), boxes[int(frame)])
+        }
+        return [
+            member
+            for member, videos in enumerate(self.record.seen)
+            if taught.isdisjoint(videos.get(video, ()))
+        ]
 
     def locate(
         self,
@@ -155,6 +172,11 @@ class LearnedNetwork(OnnxPoseNetwork):
         pixels = (cells + 0.5) * scale - 0.5
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
         return places, certainty
+
+
+def _is_near(point: np.ndarray, box: np.ndarray) -> bool:
+    """Tell whether a point lies in a box of twice the size."""
+    return bool((np.abs(point - box[:2] - box[2:] / 2) <= box[2:]).all())
 
 
 def pose_box(

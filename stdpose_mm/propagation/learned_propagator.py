@@ -98,15 +98,19 @@ class LearnedPropagator(BasePropagator):
     ) -> GapPoses:
         """Combine the poses of a gap with what the network sees.
 
-        Members of the network that were taught by a label inside of the gap, which is hidden then
-        to measure accuracy, do not count.
+        Members of the network that were taught by a label of the subject inside of the gap, which
+        is hidden then to measure accuracy, do not count.
         """
-        members = self.network.unseen_members(frames, gap.frames)
         shown = poses.visibility > NOT_LABELLED
         rows = np.flatnonzero(shown.any(axis=1))
+        boxes = pose_box(poses.keypoints, shown)
+        labelled = {label.frame_index for label in gap.inner}
+        unlabelled = {
+            gap.frames[row]: boxes[row] for row in rows if gap.frames[row] not in labelled
+        }
+        members = self.network.unseen_members(frames, unlabelled)
         if not members or not len(rows):
             return poses
-        boxes = pose_box(poses.keypoints, shown)
         places, probability = self.network.locate(
             frames, [gap.frames[row] for row in rows], boxes[rows], members
         )

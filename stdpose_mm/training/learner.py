@@ -148,7 +148,7 @@ def learn_network(
         calibrator=ScoreCalibrator.fit(
             np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
         ),
-        num_poses=len(everyone),
+        poses=_centres(videos, labels),
         right=float(right.mean()),
     )
     _write(_Ensemble([trainer.best for trainer in trainers]), record, out)
@@ -192,11 +192,26 @@ def _by_video(
     names = [fingerprint(video.frames) for video in videos]
     return tuple(
         {
-            name: sorted(frame for at, frame in shown if at == number)
-            for number, name in enumerate(names)
+            # A video may have been given twice.
+            name: sorted({frame for number, frame in shown if names[number] == name})
+            for name in names
         }
         for shown in seen
     )
+
+
+def _centres(
+    videos: Sequence[LabelledVideo], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
+) -> dict[str, list[tuple[float, ...]]]:
+    """Return frame and centre of each labelled pose by the fingerprints of the videos."""
+    centres: dict[str, list[tuple[float, ...]]] = {}
+    for video, found in zip(videos, labels, strict=True):
+        of_video = centres.setdefault(fingerprint(video.frames), [])
+        for frame, people in found.items():
+            for label in people:
+                box = pose_extent(label.keypoints, label.given)
+                of_video.append((frame, *(box[:2] + box[2:] / 2).tolist()))
+    return centres
 
 
 def _cut_patches(

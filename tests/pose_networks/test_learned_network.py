@@ -48,10 +48,11 @@ def test_the_record_survives_its_text() -> None:
         network=NetworkDescription(('a', 'b'), input_size=(64, 48), geometry='centre'),
         seen=({'video': [0, 4]}, {}),
         calibrator=ScoreCalibrator(2.0, -1.0),
-        num_poses=8,
+        poses={'video': [[0, 5.0, 6.5], [4, 7.0, 8.0]], 'other': [[2, 1.0, 1.0]]},
         right=0.9,
     )
     again = LearningRecord.from_json(record.to_json())
     assert again.network == record.network
     assert list(again.seen) == list(record.seen)
-    assert (again.calibrator, again.num_poses, again.right) == (record.calibrator, 8, 0.9)
+    assert again.poses == record.poses
+    assert (again.calibrator, again.num_poses, again.right) == (record.calibrator, 3, 0.9)

@@ -11,6 +11,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import Skeleton
@@ -57,11 +58,19 @@ def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(
     video = fingerprint(FRAMES)
     hidden = [sorted({*LABELLED} - {*seen[video]}) for seen in learned.record.seen]
     assert hidden == [[4, 20, 36, 52], [12, 28, 44, 60]]
-    assert learned.unseen_members(FRAMES, [1, 2, 3]) == [0, 1]
-    assert learned.unseen_members(FRAMES, range(18, 23)) == [0]
-    assert learned.unseen_members(FRAMES, [12]) == [1]
-    assert learned.unseen_members(FRAMES, [0]) == []
-    assert learned.unseen_members(dots_video(3), [0]) == [0, 1]
+
+    def unseen(frames: FrameSource, *indices: int) -> list[int]:
+        shown = np.ones(3, bool)
+        return learned.unseen_members(frames, {f: pose_box(pose_at(f), shown) for f in indices})
+
+    assert unseen(FRAMES, 1, 2, 3) == [0, 1]
+    assert unseen(FRAMES, *range(18, 23)) == [0]
+    assert unseen(FRAMES, 12) == [1]
+    assert unseen(FRAMES, 0) == []
+    assert unseen(dots_video(3), 0) == [0, 1]
+    # Somebody else, elsewhere in a frame whose label taught both.
+    far = pose_box(pose_at(0) + 200, np.ones(3, bool))
+    assert learned.unseen_members(FRAMES, {0: far}) == [0, 1]
 
 
 def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> None:
