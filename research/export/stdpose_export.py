@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
+from stdpose_mm.export.graph_tracing import trace_graph
 from stdpose_mm.export.onnx_export import FrameEncoder
 from stdpose_mm.inference.onnx_window_backend import (
     FRAME_OUTPUTS,
@@ -114,17 +114,7 @@ def _write(
 ) -> None:
     onnx: Any = importlib.import_module('onnx')
     with atomic_path(path) as temporary:
-        with quiet_exporter(), torch.no_grad():
-            torch.onnx.export(
-                module.eval(),
-                tuple(inputs.values()),
-                str(temporary),
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_axes={name: {0: 'batch'} for name in (*inputs, *outputs)},
-                opset_version=OPSET,
-                dynamo=False,
-            )
+        trace_graph(module, inputs, outputs, temporary)
         network = onnx.load(temporary)
         halve_weights(network)
         onnx.helper.set_model_props(network, {ONNX_RECORD: json.dumps(record)})

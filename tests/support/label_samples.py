@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
@@ -119,3 +121,12 @@ def content(value: Any) -> Any:
     if hasattr(value, '__dataclass_fields__'):
         return {name: content(getattr(value, name)) for name in value.__dataclass_fields__}
     return value
+
+
+def for_any_labels(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test for many drawn ``labels``; fixtures are shared by all of them."""
+    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    drawn = given(labels=videos())(test)
+    return pytest.mark.slow(
+        settings(max_examples=40, deadline=None, suppress_health_check=checks)(drawn)
+    )

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from stdpose_mm.structures import VideoLabels
-from support.label_samples import content, person, sample, videos
+from support.label_samples import content, for_any_labels, person, sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 needs_h5py = pytest.mark.skipif(
@@ -61,13 +60,7 @@ def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(
 
 
 @needs_h5py
-@pytest.mark.slow
-@given(labels=videos())
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@for_any_labels
 def test_an_h5_file_holds_what_the_csv_file_holds(
     tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
 ):

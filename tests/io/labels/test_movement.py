@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from scipy.io import netcdf_file
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.structures import VideoLabels
-from support.label_samples import person, sample, videos
+from support.label_samples import for_any_labels, person, sample
 
 DIMENSIONS = ('time', 'space', 'keypoints', 'individuals')
 
@@ -71,13 +71,7 @@ def test_labels_of_nobody_are_refused(tmp_path: Path):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.slow
-@given(labels=videos())
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@for_any_labels
 def test_movement_holds_places_scores_and_frames(
     tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
 ):

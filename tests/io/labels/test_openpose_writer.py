@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import list_all_frames, read_labels, write_labels
@@ -14,7 +14,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.structures.propagated_labels import accept_predictions
 from support.foreign_labels import openpose, openpose_person, write_json
-from support.label_samples import person, sample, videos
+from support.label_samples import for_any_labels, person, sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 
@@ -133,13 +133,7 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path):
         write_labels(sample(), tmp_path / 'file', 'openpose')
 
 
-@pytest.mark.slow
-@given(labels=videos())
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@for_any_labels
 def test_openpose_holds_poses_tracks_and_scores(
     tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
 ):
