@@ -48,8 +48,10 @@ class Network:
     def __init__(self, members: Sequence[int] = (0, 1)) -> None:
         self.members = members
         self.boxes: list[np.ndarray] = []
+        self.asked: list[list[int]] = []
 
     def unseen_members(self, frames: FrameSource, indices: Any) -> Sequence[int]:
+        self.asked.append([*indices])
         return self.members
 
     def locate(
@@ -91,6 +93,17 @@ def test_joints_that_the_track_does_not_have_stay_without_a_place() -> None:
     (pose,) = propagate_labels(frames, labels, propagator)[1]
     assert pose.visibility.tolist() == [0, 2, 2]
     assert pose.keypoints[0].tolist() == [0, 0]
+
+
+def test_a_label_of_other_joints_inside_of_a_gap_was_not_hidden() -> None:
+    """In frame 2 the head alone is labelled; the hands have a gap across it."""
+    frames, network = ArrayFrames(np.zeros((5, 64, 64, 3), np.uint8)), Network()
+    people = [PersonLabel(frame, POSE, [2, 2, 2], 0) for frame in (0, 4)]
+    sources = ['given', 'propagated', 'propagated']
+    people.insert(1, PersonLabel(2, POSE, [2, 0, 0], 0, keypoint_sources=sources))
+    labels = VideoLabels('v', SKELETON, tuple(map(VideoFrame, range(5))), tuple(people))
+    propagate_labels(frames, labels, LearnedPropagator(Still(), network))  # type: ignore[arg-type]
+    assert sorted(network.asked) == [[1], [1, 3], [3]]
 
 
 def test_gaps_that_the_method_has_filled_are_not_filled_again() -> None:

@@ -80,6 +80,14 @@ def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> 
     assert np.abs(first - second).max() > 0.01
 
 
+def test_only_the_members_that_are_asked_say_where_joints_are(learned: LearnedNetwork) -> None:
+    box = pose_box(pose_at(2), np.ones(3, bool))[None]
+    first, second, both = (learned.locate(FRAMES, [2], box, each)[1] for each in ([0], [1], [0, 1]))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, both)
+    assert not np.array_equal(second, both)
+
+
 def test_its_file_alone_is_a_pose_network(learned: LearnedNetwork) -> None:
     files = PoseNetworkFiles.parse(str(learned.path))
     again = load_pose_network(files)

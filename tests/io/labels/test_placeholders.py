@@ -73,6 +73,7 @@ def read(folder: Path, name: str, content: Any) -> Any:
         (openpose_file, (0, 0, 0.5)),
         (ultralytics, (0, 0, 0.31)),
         (deeplabcut_file, (-1, -1, -1)),
+        (deeplabcut_file, (-1, -1, 0.0)),
         (deeplabcut_file, ('', '', '')),
         (deeplabcut_file, ('nan', 'nan', 0.2)),
         (mmpose_file, (12.5, 40.25, -0.015)),
