@@ -110,8 +110,12 @@ def learn_with_progress(
     out: Path,
     minutes: float,
     earlier: LearnedNetwork | None = None,
+    only_if_helpful: bool = False,
 ) -> LearningOutcome:
     """Train a network, and print what is done, how far it is, and what it brought.
+
+    With ``only_if_helpful`` the file of a network that does not help is removed: nobody asked for
+    it, and the review page would find it beside the output.
 
     Raises:
         InputError: See :meth:`~stdpose_mm.apis.VideoPosePropagator.learn`.
@@ -136,6 +140,8 @@ def learn_with_progress(
             bar.update(int(100 * done) - bar.n)
 
         outcome = propagator.learn(states, out, minutes, earlier, show)
+    if only_if_helpful and not outcome.helped:
+        out.unlink()
     print(f'{out}: {outcome}', flush=True)
     return outcome
 

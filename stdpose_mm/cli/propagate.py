@@ -250,7 +250,7 @@ def _learn_from_several(
         states.append(_init_state(own, propagator, frames, _read_labels(own, frames)))
     out = learned_network(options.out, several=True)
     assert options.learn is not None
-    outcome = learn_with_progress(propagator, states, out, options.learn)
+    outcome = learn_with_progress(propagator, states, out, options.learn, only_if_helpful=True)
     networks = [str(out)] if outcome.helped else []
     return replace(options, learn=None, pose_onnx=[*options.pose_onnx, *networks])
 
@@ -306,7 +306,8 @@ def propagate_video(
     state = _init_state(options, propagator, frames, labels)
     _print_label_summary(options, state, labels, several)
     if options.learn is not None:
-        learn_with_progress(propagator, [state], learned_network(options.out), options.learn)
+        network = learned_network(options.out)
+        learn_with_progress(propagator, [state], network, options.learn, only_if_helpful=True)
     method = f'{options.method} ({propagator.describe(labels.skeleton)})'
     if models.detector is not None:
         detected = propagator.detect_in_video(state, models.detector)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
@@ -54,6 +56,23 @@ def test_a_network_is_learned_and_used_in_one_command(
     code, *_ = run_main(propagate.main, *inputs, '--out', again, '--pose-onnx', network)
     assert code == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_a_network_that_does_not_help_is_not_left_beside_the_output(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn_nothing(self: Any, states: Any, out: Path, *_: Any) -> Any:
+        out.write_bytes(b'network')
+        return SimpleNamespace(helped=False)
+
+    monkeypatch.setattr(VideoPosePropagator, 'learn', learn_nothing)
+    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    out = tmp_path / 'dense.json'
+    assert run_main(propagate.main, *inputs, '--out', out, '--learn')[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ['dense.json']
+    asked_for = tmp_path / 'network.onnx'
+    assert run_main(learn.main, *inputs, '--out', asked_for)[0] == 0
+    assert asked_for.read_bytes() == b'network'
 
 
 @pytest.mark.slow
