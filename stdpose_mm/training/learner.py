@@ -121,8 +121,9 @@ def learn_network(
         )
     else:
         description = earlier.description
-    seen = _choose_seen(videos, labels, earlier)
-    patches = _cut_patches(videos, labels, description)
+    names = [fingerprint(video.frames) for video in videos]
+    patches = _cut_patches(videos, names, labels, description)
+    seen = _choose_seen([*patches], earlier)
     torch.manual_seed(seed)
     networks = [SmallUNet(skeleton.num_keypoints) for _ in range(MEMBERS)]
     if earlier is not None:
@@ -134,6 +135,11 @@ def learn_network(
         hidden: list[PosePatch] = []
         for key, found in patches.items():
             (shown if key in seen[member] else hidden).extend(found)
+        if not hidden:
+            raise InputError(
+                f'{earlier.name if earlier else "the network"} has seen all of these labels, so '
+                'that nothing would tell how good it is, learn anew without it'
+            )
         sampler = CropSampler(shown, description, skeleton, turns, seed + member)
         trainers.append(NetworkTrainer(network, sampler, _hidden_poses(hidden, description)))
     train_together(trainers, steps or MAX_STEPS, 60 * minutes, listener)
@@ -143,70 +149,51 @@ def learn_network(
     )
     record = LearningRecord(
         network=description,
-        seen=_by_video(videos, seen),
+        seen=tuple(
+            {name: sorted(frame for at, frame in shown if at == name) for name in names}
+            for shown in seen
+        ),
         # One joint of either kind more: among few labels there may be none that is wrong.
         calibrator=ScoreCalibrator.fit(
             np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
         ),
-        poses=_centres(videos, labels),
+        poses=_centres(names, labels),
         right=float(right.mean()),
     )
     _write(_Ensemble([trainer.best for trainer in trainers]), record, out)
     return LearnedNetwork(out)
 
 
-_FrameKey = tuple[int, int]
-"""Position of a video, and a frame of it."""
+_FrameKey = tuple[str, int]
+"""Fingerprint of a video, which may have been given twice, and a frame of it."""
 
 
-def _choose_seen(
-    videos: Sequence[LabelledVideo],
-    labels: Sequence[Mapping[int, Any]],
-    earlier: LearnedNetwork | None,
-) -> list[set[_FrameKey]]:
+def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> list[set[_FrameKey]]:
     """Choose the labelled frames that each member is trained on.
 
     A frame that was hidden from a member of an earlier network stays so; one that it has seen
     cannot be hidden any more.
     """
-    keys = [(number, frame) for number, found in enumerate(labels) for frame in found]
     before = [set[_FrameKey]() for _ in range(MEMBERS)]
     if earlier is not None:
-        for number, video in enumerate(videos):
-            name = fingerprint(video.frames)
-            for member, frames_of in enumerate(earlier.record.seen):
-                before[member] |= {(number, frame) for frame in frames_of.get(name, ())}
-    known = set().union(*before)
-    new = [key for key in keys if key not in known]
+        before = [
+            {key for key in keys if key[1] in seen.get(key[0], ())} for seen in earlier.record.seen
+        ]
+    new = [key for key in keys if key not in set().union(*before)]
     chosen = []
     for member in range(MEMBERS):
         hidden = new[1 + member * _HIDE_EVERY // MEMBERS :: _HIDE_EVERY]
-        chosen.append((before[member] & {*keys}) | ({*new} - {*hidden}))
+        chosen.append(before[member] | ({*new} - {*hidden}))
     return chosen
 
 
-def _by_video(
-    videos: Sequence[LabelledVideo], seen: Sequence[set[_FrameKey]]
-) -> tuple[dict[str, list[int]], ...]:
-    """Return the frames that each member has seen by the fingerprints of the videos."""
-    names = [fingerprint(video.frames) for video in videos]
-    return tuple(
-        {
-            # A video may have been given twice.
-            name: sorted({frame for number, frame in shown if names[number] == name})
-            for name in names
-        }
-        for shown in seen
-    )
-
-
 def _centres(
-    videos: Sequence[LabelledVideo], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
+    names: Sequence[str], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
 ) -> dict[str, list[tuple[float, ...]]]:
     """Return frame and centre of each labelled pose by the fingerprints of the videos."""
     centres: dict[str, list[tuple[float, ...]]] = {}
-    for video, found in zip(videos, labels, strict=True):
-        of_video = centres.setdefault(fingerprint(video.frames), [])
+    for name, found in zip(names, labels, strict=True):
+        of_video = centres.setdefault(name, [])
         for frame, people in found.items():
             for label in people:
                 box = pose_extent(label.keypoints, label.given)
@@ -216,20 +203,21 @@ def _centres(
 
 def _cut_patches(
     videos: Sequence[LabelledVideo],
+    names: Sequence[str],
     labels: Sequence[Mapping[int, Sequence[PersonLabel]]],
     description: NetworkDescription,
 ) -> dict[_FrameKey, list[PosePatch]]:
     """Cut all labelled poses out of their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
-    for number, (video, found) in enumerate(zip(videos, labels, strict=True)):
+    for video, name, found in zip(videos, names, labels, strict=True):
         people = [label for group in found.values() for label in group]
         sizes = [pose_sizes(label.keypoints[None], label.given[None])[0] for label in people]
         least = _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
         for frame, group in found.items():
             picture = video.frames[frame]
-            patches[number, frame] = [
+            patches.setdefault((name, frame), []).extend(
                 cut_patch(picture, label.only_given(), description, least) for label in group
-            ]
+            )
     return patches
 
 

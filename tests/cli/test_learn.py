@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
@@ -15,6 +16,7 @@ from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+from stdpose_mm.training import learner
 from support.coloured_dots import dots_labels, dots_video
 
 NUM_FRAMES = 60
@@ -26,9 +28,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('project')
     for name in ('videos', 'labels'):
         (folder / name).mkdir()
-    frames = dots_video(NUM_FRAMES)
-    for name in ('one', 'two'):
-        write_video(folder / 'videos' / f'{name}.mp4', list(frames), 25)
+    for name, turn in (('one', 0), ('two', 1)):
+        pictures = [np.roll(picture, turn, axis=0) for picture in dots_video(NUM_FRAMES)]
+        write_video(folder / 'videos' / f'{name}.mp4', pictures, 25)
         labels = dots_labels(range(0, NUM_FRAMES, 6), NUM_FRAMES)
         write_labels(labels, folder / 'labels' / f'{name}.json')
     return folder
@@ -39,13 +41,14 @@ Run = Callable[..., Any]
 
 @pytest.mark.slow
 def test_a_network_is_learned_and_used_in_one_command(
-    run_main: Run, project: Path, tmp_path: Path
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(learner, 'MAX_STEPS', 80)
     inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
-    code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '0.2')
+    code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
-    assert errors[0].startswith('learning from 10 labelled frames for at most 0.2 minutes')
+    assert errors[0].startswith('learning from 10 labelled frames for at most 10 minutes')
     network = tmp_path / 'dense.learned.onnx'
     assert f'{network}: learned from 10 labelled poses: in ' in printed
     assert 'it is used' in printed
@@ -76,10 +79,13 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
 
 
 @pytest.mark.slow
-def test_several_videos_have_one_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+def test_several_videos_have_one_network(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, 'MAX_STEPS', 80)
     out = tmp_path / 'dense'
     inputs = [project / 'videos', project / 'labels']
-    code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '0.1')
+    code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
     assert LearnedNetwork(out / 'learned.onnx').record.num_poses == 20
     assert sorted(path.name for path in out.glob('*.json')) == ['one.json', 'two.json']

@@ -128,6 +128,29 @@ def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
         assert len({*range(0, 64, 2)} - {*after[name]}) == 8
 
 
+def test_a_video_that_is_given_twice_hides_the_same_frames_of_both(tmp_path: Path) -> None:
+    video = video_of(range(0, 64, 7))
+    network = learn_network([video, video], SKELETON, tmp_path / 'n.onnx', minutes=10, steps=8)
+    name = fingerprint(FRAMES)
+    hidden = [sorted({*range(0, 64, 7)} - {*seen[name]}) for seen in network.record.seen]
+    assert hidden == [[7, 35, 63], [21, 49]]
+
+
+def test_labels_that_were_all_seen_before_judge_nothing(
+    learned: LearnedNetwork, tmp_path: Path
+) -> None:
+    known = learned.record.seen[0][fingerprint(FRAMES)]
+    seen = {frame: dots_label(frame) for frame in known}
+    with pytest.raises(InputError, match='has seen all of these labels'):
+        learn_network(
+            [LabelledVideo(FRAMES, {0: seen})],
+            SKELETON,
+            tmp_path / 'n.onnx',
+            minutes=10,
+            earlier=learned,
+        )
+
+
 def test_weights_are_read_back_from_the_file(learned: LearnedNetwork, tmp_path: Path) -> None:
     from stdpose_mm.training.learner import _load_weights
     from stdpose_mm.training.small_unet import SmallUNet
