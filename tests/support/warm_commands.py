@@ -160,7 +160,9 @@ class _Server:
             (Path(folder.name) / name).touch()
         assert server.stdin is not None
         assert server.stdout is not None
-        job = {**job, 'cwd': str(cwd), 'output': folder.name}
+        # Not the cache that the server was started with: it is another test's.
+        cache = os.environ.get('STDPOSE_CACHE', str(Path(folder.name) / 'cache'))
+        job = {**job, 'cwd': str(cwd), 'output': folder.name, 'cache': cache}
         print(json.dumps(job), file=server.stdin, flush=True)
         self.last = WarmCommand(server, folder, int(server.stdout.readline()))
         return self.last
@@ -279,6 +281,7 @@ def _serve() -> None:
 def _become(job: Mapping[str, Any]) -> None:
     """Become the command of a job."""
     os.setpgid(0, 0)
+    os.environ['STDPOSE_CACHE'] = job['cache']
     os.chdir(job['cwd'])
     sys.path.insert(0, job['cwd'])
     output = Path(job['output'])
