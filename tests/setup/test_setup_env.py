@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -204,6 +206,7 @@ def test_mmcv_is_built_once(setup_env: ModuleType, monkeypatch: pytest.MonkeyPat
             installed.append(Path(arguments[-1]).name)
 
     monkeypatch.setattr(setup_env, 'pip', pip)
+    monkeypatch.setattr(setup_env, 'precompile_header', lambda folder: '-include torch_types.h')
     monkeypatch.setattr(
         setup_env, 'inspect_torch', lambda: setup_env.TorchBuild('2.9.1', '12.8', ())
     )
@@ -213,6 +216,27 @@ def test_mmcv_is_built_once(setup_env: ModuleType, monkeypatch: pytest.MonkeyPat
     assert len(built) == 1
     assert built[0]['MMCV_WITH_OPS'] == '1'
     assert built[0]['CUDA_VISIBLE_DEVICES'] == ''
+    assert built[0]['CFLAGS'] == '-include torch_types.h'
+
+
+def test_the_compiler_uses_the_precompiled_header(
+    setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('CFLAGS', raising=False)
+    include = setup_env.VENV / 'lib' / 'python3.11' / 'site-packages' / 'torch' / 'include'
+    header = include / 'torch' / 'csrc' / 'api' / 'include' / 'torch' / 'types.h'
+    header.parent.mkdir(parents=True)
+    header.write_text('#pragma once\nstruct Tensor {};\n')
+    flags = setup_env.precompile_header(tmp_path)
+    source = tmp_path / 'op.cpp'
+    source.write_text('#include <torch/types.h>\nTensor twice(Tensor given) { return given; }\n')
+    # The flags of a build as setuptools and PyTorch put them together; -H lists what is read.
+    command = f'c++ -H {flags} -fPIC -I{header.parents[1]} -c {source} -std=c++17 -DNAME=_ext'
+    options = ['-Winvalid-pch', '-Werror', '-o', tmp_path / 'op.o']
+    built = subprocess.run([*shlex.split(command), *options], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert '! ' + str(tmp_path / 'torch_types.h.gch') in built.stderr
+    assert 'torch/types.h' not in built.stderr
 
 
 def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
