@@ -1,11 +1,12 @@
 """Run the main job from end to end on generated videos, on a CPU, in minutes.
 
-Generates training and held-out clips, trains a tiny STDPose, tests it, propagates the labels of
-every 7th frame through the held-out clips, and leaves in the output folder
+Generates training and held-out clips, propagates the labels of every 7th frame through the
+held-out clips with ``auto`` as it comes, trains a tiny STDPose, tests it, and shows what it does.
+Leaves in the output folder
 
 - ``table.md`` and ``report.json``: how well each method fills in the unlabelled
   frames;
-- ``overlay.mp4`` and ``overlay.png``: a held-out clip with the poses of ``auto`` with that STDPose;
+- ``overlay.mp4`` and ``overlay.png``: a held-out clip with the poses of ``auto`` as it comes;
 - ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots, and
   where they truly are;
 - ``training_curve.png``: losses and learning rate over the iterations;
@@ -22,7 +23,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,10 +66,10 @@ ROWS = {
     'auto+stdpose': Row('`auto` with this STDPose', 'auto'),
 }
 TITLES = {name: row.title for name, row in ROWS.items()}
-SHOWN = 'auto+stdpose'
+SHOWN = 'auto'
 """The row whose poses the pictures and the video show."""
 
-STEPS = 5
+STEPS = 6
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
     'table.md',
@@ -130,6 +132,9 @@ def run(args: argparse.Namespace) -> None:
     start = time.monotonic()
     out: Path = args.out_dir
 
+    def announce(step: int, what: str) -> None:
+        print(f'\n[{step}/{STEPS}, {time.monotonic() - start:.0f} s] {what}', flush=True)
+
     announce(1, 'generate training and held-out clips')
     data = out / 'data'
     write_dataset(
@@ -139,8 +144,31 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         progress=lambda names, total: tqdm(names, total=total, unit=' videos'),
     )
+    videos = [
+        (open_video(labels, data, None, pictures_needed=True), labels)
+        for labels in read_videos(data / 'annotations' / 'val')
+    ]
 
-    announce(2, 'train a tiny STDPose')
+    def compare(propagators: Mapping[str, BasePropagator]) -> Comparison:
+        with tqdm(total=len(videos) * len(propagators), unit=' videos') as bar:
+            return compare_propagators(
+                videos, propagators, args.interval, progress=lambda *_: bar.update()
+            )
+
+    announce(2, f'propagate the labels of every {args.interval}th frame with `auto`')
+    untrained = make_propagators()
+    before = compare(untrained)
+    frames, labels = max(videos, key=lambda video: len(video[1].persons))
+    write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
+    dense = propagate_subsampled(frames, labels, args.interval, untrained[SHOWN])
+    write_posetrack18(dense, out / 'overlay.json')
+    write_overlay(out / 'overlay.mp4', frames, dense)
+    write_picture(out / 'overlay.png', frames, dense, args.interval)
+    figure = trajectories(dense, joints=TRAJECTORIES, truth=labels)
+    save_figure(figure, out / 'trajectories.png')
+    print(f'\n{before.table(TITLES)}\n\nTo look at meanwhile: {out / "overlay.mp4"}')
+
+    announce(3, 'train a tiny STDPose')
     config = demo_config(args, data, out / 'training')
     # The frames of a fresh run only: the plot reads what this run logs.
     shutil.rmtree(config.work_dir, ignore_errors=True)
@@ -152,33 +180,16 @@ def run(args: argparse.Namespace) -> None:
     runner.save_checkpoint(
         str(out), checkpoint.name, save_optimizer=False, save_param_scheduler=False, by_epoch=False
     )
-
-    announce(3, 'test it on the held-out clips')
-    metrics = runner.test()
-
-    announce(4, f'propagate the labels of every {args.interval}th frame')
-    videos = [
-        (open_video(labels, data, None, pictures_needed=True), labels)
-        for labels in read_videos(data / 'annotations' / 'val')
-    ]
-    propagators = make_propagators(out / 'config.py', checkpoint)
-    with tqdm(total=len(videos) * len(propagators), unit=' videos') as bar:
-        comparison = compare_propagators(
-            videos, propagators, args.interval, progress=lambda *_: bar.update()
-        )
-
-    announce(5, 'draw')
     scalars = next((out / 'training').glob('*/vis_data/scalars.json'))
     save_figure(training_curves(scalars), out / 'training_curve.png')
-    frames, labels = max(videos, key=lambda video: len(video[1].persons))
-    write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
-    dense = propagate_subsampled(frames, labels, args.interval, propagators[SHOWN])
-    write_posetrack18(dense, out / 'overlay.json')
-    write_overlay(out / 'overlay.mp4', frames, dense)
-    write_picture(out / 'overlay.png', frames, dense, args.interval)
-    figure = trajectories(dense, joints=TRAJECTORIES, truth=labels)
-    save_figure(figure, out / 'trajectories.png')
 
+    announce(4, 'test it on the held-out clips')
+    metrics = runner.test()
+
+    announce(5, f'propagate the labels of every {args.interval}th frame with it')
+    comparison = join(before, compare(make_propagators(out / 'config.py', checkpoint)))
+
+    announce(6, 'write the results')
     table = comparison.table(TITLES)
     write_text(out / 'table.md', table + '\n')
     write_json(
@@ -194,15 +205,28 @@ def run(args: argparse.Namespace) -> None:
     print(f'  {review_command(data, labels, out)}')
 
 
-def make_propagators(config: Path, checkpoint: Path) -> dict[str, BasePropagator]:
-    """Build the propagator of every row of the table."""
+def make_propagators(
+    config: Path | None = None, checkpoint: Path | None = None
+) -> dict[str, BasePropagator]:
+    """Build the propagators of the rows with the trained model, or of those without one."""
     from stdpose_mm.apis import VideoPosePropagator
 
-    models = {True: (config, checkpoint), False: (None, None)}
     return {
-        name: VideoPosePropagator(*models[row.trained], method=row.method).propagator
+        name: VideoPosePropagator(config, checkpoint, method=row.method).propagator
         for name, row in ROWS.items()
+        if row.trained == (config is not None)
     }
+
+
+def join(first: Comparison, second: Comparison) -> Comparison:
+    """Join comparisons of other propagators on the same videos, in the order of the table."""
+    unlabelled = {**first.unlabelled, **second.unlabelled}
+    all_frames = {**first.all_frames, **second.all_frames}
+    return replace(
+        first,
+        unlabelled={name: unlabelled[name] for name in ROWS},
+        all_frames={name: all_frames[name] for name in ROWS},
+    )
 
 
 def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
@@ -229,11 +253,6 @@ def check(args: argparse.Namespace) -> None:
     length = ClipSettings().frames
     if args.interval >= length:
         raise InputError(f'--interval must be less than the {length} frames of a clip')
-
-
-def announce(step: int, what: str) -> None:
-    """Print which step begins."""
-    print(f'\n[{step}/{STEPS}] {what}', flush=True)
 
 
 def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:

@@ -389,10 +389,16 @@ def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     table = (out / 'table.md').read_text()
     titles = [line.split(' | ')[0].removeprefix('| ') for line in table.splitlines()[2:]]
     assert titles == [report['names'][name] for name in ROWS]
-    # The overlay shows the last row: of the only held-out clip, with coordinates in 0.01 px.
+    # The overlay shows `auto` as it comes: of the only held-out clip, with coordinates in 0.01 px.
     (annotations,) = (out / 'data' / 'annotations' / 'val').iterdir()
     error = mean_error(read_labels(out / 'overlay.json'), read_labels(annotations))
-    assert error == pytest.approx(figures['auto+stdpose']['error px'], abs=0.01)
+    assert error == pytest.approx(figures['auto']['error px'], abs=0.01)
+    # It is there before the training.
+    assert (out / 'overlay.mp4').stat().st_mtime < (out / 'config.py').stat().st_mtime
+    before, after = done.stdout.split('train a tiny STDPose')
+    assert '| `auto` as it comes |' in before
+    assert '| STDPose |' not in before
+    assert '| STDPose |' in after
 
     assert len(open_frames(out / 'overlay.mp4')) == 30
     for picture in ('overlay.png', 'training_curve.png'):
