@@ -79,7 +79,7 @@ class NetworkTrainer:
     def __init__(self, network: SmallUNet, sampler: CropSampler, hidden: HiddenPoses) -> None:
         self.network = network.train()
         self.hidden = hidden
-        self._sampler = sampler
+        self.sampler = sampler
         self._optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
         self.best: nn.Module = deepcopy(network)
         self.certainty, self.right = np.zeros((2, 0))
@@ -90,7 +90,7 @@ class NetworkTrainer:
         warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
-        crops, keypoints, weights = map(torch.from_numpy, self._sampler.draw(BATCH_SIZE))
+        crops, keypoints, weights = map(torch.from_numpy, self.sampler.draw(BATCH_SIZE))
         logits = self.network(crops.contiguous(memory_format=torch.channels_last))
         loss = heatmap_loss(logits, keypoints, weights)
         self._optimizer.zero_grad()
@@ -107,7 +107,8 @@ class NetworkTrainer:
         surprise = float(
             heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints, labelled.float())
         )
-        if surprise >= self._least_surprise:
+        # False for NaN, too, after a training that has gone wrong.
+        if not surprise < self._least_surprise:
             return
         self._least_surprise = surprise
         self.best = deepcopy(self.network)
@@ -125,6 +126,7 @@ def train_together(
     steps: int,
     seconds: float,
     listener: Callable[[TrainingProgress], None],
+    at_half: Callable[[], None] = lambda: None,
 ) -> None:
     """Train networks side by side, a step of each in turn; their ``best`` are the result.
 
@@ -135,8 +137,9 @@ def train_together(
         trainers: The networks.
         steps: Largest number of steps of each.
         seconds: Time for training.
-        listener: Receives the progress. KeyboardInterrupt, from it or from the keyboard, ends the
-            training with the best networks so far.
+        listener: Receives the progress. KeyboardInterrupt, from it, from ``at_half`` or from the
+            keyboard, ends the training with the best networks so far.
+        at_half: Called once, after half of the training; the time it takes does not count.
 
     Raises:
         KeyboardInterrupt: If there was none before the first validation.
@@ -148,6 +151,7 @@ def train_together(
         for step in count(1):
             for trainer in trainers:
                 trainer.step(done)
+            before = done
             done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
             if int(done * ROUNDS) > validated:
                 validated = int(done * ROUNDS)
@@ -157,6 +161,10 @@ def train_together(
             listener(TrainingProgress(done, right))
             if done == 1:
                 return
+            if before < 0.5 <= done:
+                paused = time.monotonic()
+                at_half()
+                started += time.monotonic() - paused
     except KeyboardInterrupt:
         if right is None:
             raise
