@@ -24,7 +24,7 @@ from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.structures import FrameBoxes, to_corners
 
 from .complexity import per_frame_model

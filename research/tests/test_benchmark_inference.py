@@ -16,7 +16,7 @@ from research.speed import timing
 from research.speed.timing import Stages, take_turns
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.onnx_session import available_precisions
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from support.paths import ROOT
 from support.small_configs import write_shallow_config
 

@@ -46,7 +46,7 @@ from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.models.pose_estimators import WindowPoseEstimator
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.structures import to_corners
 from stdpose_mm.text import counted
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR
@@ -116,7 +116,8 @@ class STDPoseInferencer(Pose2DInferencer):
             camera come at once, with everyone.
         runtime: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
         pose_every: The model looks at every n-th frame, and optical flow carries the poses to the
-            frames between, see :class:`~stdpose_mm.propagation.window.SparseEstimator`. The frames
+            frames between, see
+            :class:`~stdpose_mm.propagation.flow.sparse_estimator.SparseEstimator`. The frames
             between have no heatmaps, and results of a camera are n frames late.
 
     Raises:

@@ -3,10 +3,12 @@
     stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
     stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
+    stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
 
-OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
-ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
-second Ctrl-C ends it at once, and nothing is written. See docs/guide/inference.md.
+The last one takes a network that `stdpose learn` wrote, and needs no PyTorch. OUT holds every
+person in every frame with a track id. Memory does not grow with the video. Ctrl-C ends the run
+after the frames that are done: OUT then holds these and says that it is incomplete; a second Ctrl-C
+ends it at once, and nothing is written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations
@@ -58,10 +60,9 @@ if TYPE_CHECKING:
     from stdpose_mm.detection import BoxSource, PersonDetector
     from stdpose_mm.inference.estimate_video import PoseEstimator
     from stdpose_mm.inference.frame_estimate import FrameEstimate
-    from stdpose_mm.inference.window_backend import WindowBackend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.structures import PersonLabel
+    from stdpose_mm.structures import PersonLabel, Skeleton
 
 
 @dataclass(kw_only=True)
@@ -72,7 +73,8 @@ class InferOptions(VideoOptions):
         inputs: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
         config: Config of the model.
-        checkpoint: Weights of the model, or a folder written by `stdpose export`.
+        checkpoint: Weights of the model, or a folder written by `stdpose export`; without --config,
+            a network written by `stdpose learn` (.onnx).
         boxes: Person boxes, instead of a detector: from a file (labels, COCO detections,
             MOTChallenge), or one person who fills the picture.
         det_every: Run the detector on every N-th frame.
@@ -92,7 +94,7 @@ class InferOptions(VideoOptions):
     box_words = (WHOLE_PICTURE,)
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES', nargs='+')
-    config: str = option(REQUIRED)
+    config: str | None = option()
     checkpoint: str = option(REQUIRED)
     boxes: str | None = option(metavar=f'{{FILE,{WHOLE_PICTURE}}}')
     det_every: int = option(1, type=positive, metavar='N')
@@ -106,12 +108,28 @@ class InferOptions(VideoOptions):
     crops: CropPolicy = option('frame', choices=CROP_POLICIES)
     batch_size: int = option(8, type=positive)
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether the checkpoint is a network that `stdpose learn` wrote."""
+        return Path(self.checkpoint).suffix == '.onnx'
+
     def validate(self) -> None:
         """Refuse options that cannot work together.
 
         Raises:
             InputError: If there are any.
         """
+        of_config = self.config or self.runtime or self.precision != 'float32'
+        refuse_idle(
+            '--config, --precision, --runtime or --crops',
+            self.has_learned and (bool(of_config) or self.crops != 'frame'),
+            'a --checkpoint that is no ONNX file',
+        )
+        if self.config is None and not self.has_learned:
+            raise InputError(
+                f'nothing says what the model of {self.checkpoint} is, give its --config, or a '
+                'network that `stdpose learn` wrote (.onnx)'
+            )
         has_detector = self.det_config is not None
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
         refuse_idle(
@@ -120,7 +138,8 @@ class InferOptions(VideoOptions):
             '--det-config',
         )
         has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
-        runs_torch = has_own_detector or not Path(self.checkpoint).is_dir()
+        has_onnx = self.has_learned or Path(self.checkpoint).is_dir()
+        runs_torch = has_own_detector or not has_onnx
         refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a network of PyTorch')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
 
@@ -174,19 +193,26 @@ class InferenceModels(NamedTuple):
     """The networks of a command, which serve all videos.
 
     Attributes:
-        network: The network that estimates poses.
+        estimator: Estimates poses.
+        skeleton: Its K joints.
+        trained_joints: [K] bool: joints that it was trained on.
         detector: The detector; None without one.
     """
 
-    network: WindowBackend
+    estimator: PoseEstimator
+    skeleton: Skeleton
+    trained_joints: np.ndarray
     detector: PersonDetector | None
 
 
 def load_models(options: InferOptions) -> InferenceModels:
     """Load the networks of a command."""
+    if options.config is None:
+        return _load_learned(options)
     require_packages('a pose network', 'torch', 'mmpose')
     require_config(options.config)
     from stdpose_mm.inference.torch_window_backend import load_backend
+    from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 
     detector = options.build_detector()
     network = load_backend(
@@ -197,7 +223,21 @@ def load_models(options: InferOptions) -> InferenceModels:
         options.batch_size,
         options.runtime,
     )
-    return InferenceModels(network, detector)
+    estimator = VideoPoseEstimator(network, options.crops, options.batch_size)
+    return InferenceModels(estimator, network.skeleton, network.trained_joints, detector)
+
+
+def _load_learned(options: InferOptions) -> InferenceModels:
+    import numpy as np
+
+    from stdpose_mm.inference.frame_pose_estimator import FramePoseEstimator
+    from stdpose_mm.pose_networks.learned_network import LearnedNetwork
+
+    detector = options.build_detector()
+    network = LearnedNetwork(Path(options.checkpoint))
+    estimator = FramePoseEstimator(network, options.batch_size)
+    trained_joints = np.ones(network.skeleton.num_keypoints, bool)
+    return InferenceModels(estimator, network.skeleton, trained_joints, detector)
 
 
 def infer_video(
@@ -218,21 +258,20 @@ def infer_video(
     from tqdm import tqdm
 
     from stdpose_mm.inference.estimate_video import estimate_video
-    from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, write_video
-    from stdpose_mm.propagation.window import SparseEstimator
     from stdpose_mm.tracking.smoothing import build_smoother
 
     from .progress import describe_time
 
     frames = options.open_video()
     time_of, out = clock_of(frames), Path(options.out)
-    model, detector = models
-    box_source = _box_source(options, frames, detector)
-    estimator: PoseEstimator = VideoPoseEstimator(model, options.crops, options.batch_size)
+    box_source = _box_source(options, frames, models.detector)
+    estimator = models.estimator
     if options.pose_every > 1:
+        from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
+
         estimator = SparseEstimator(estimator, options.pose_every)
     smoother = (
         None if options.smooth is None else build_smoother(options.smooth, frames.fps, time_of)
@@ -240,7 +279,7 @@ def infer_video(
     min_track_frames = options.min_track_frames or MIN_TRACK_FRAMES
     with ExitStack() as outputs:
         labels = outputs.enter_context(
-            LabelStream(frames.name, model.skeleton, out.resolve().parent)
+            LabelStream(frames.name, models.skeleton, out.resolve().parent)
         )
         estimates = estimate_video(
             frames,
@@ -257,7 +296,7 @@ def infer_video(
         )
         if not several:
             shown = outputs.enter_context(_until_interrupted(shown))
-        results = _Results(frames, model, labels, shown)
+        results = _Results(frames, models, labels, shown)
         began = time.monotonic()
         if options.save_video is None:
             for _ in results:
@@ -285,7 +324,7 @@ def infer_video(
     num_people = len(results.track_ids)
     summary = [
         f'{out}: {counted(labels.num_frames, "frame")}, '
-        f'{counted(num_people, model.skeleton.category)}, {counted(labels.num_persons, "pose")}',
+        f'{counted(num_people, models.skeleton.category)}, {counted(labels.num_persons, "pose")}',
         *notes,
     ]
     if results.unreadable:
@@ -308,7 +347,7 @@ class _Results:
 
     Args:
         frames: The video.
-        model: The model that made the estimates.
+        models: The networks that made the estimates.
         labels: The stream that the labels are added to.
         estimates: Ascending by index.
         track_ids: The people so far.
@@ -317,7 +356,7 @@ class _Results:
     """
 
     frames: FrameSource
-    model: WindowBackend
+    models: InferenceModels
     labels: LabelStream
     estimates: Iterable[FrameEstimate]
     track_ids: set[int] = field(default_factory=set)
@@ -326,7 +365,7 @@ class _Results:
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         for estimate in self.estimates:
-            persons = estimate.to_labels(self.model.trained_joints)
+            persons = estimate.to_labels(self.models.trained_joints)
             self.labels.add(estimate.to_frame(self.frames), persons)
             self.track_ids.update(estimate.people.track_ids.tolist())
             self.seen += estimate.origin == 'seen'
@@ -341,7 +380,7 @@ class _Results:
         for estimate, persons in self:
             assert estimate.picture is not None
             yield draw_people(
-                estimate.picture, persons, self.model.skeleton, estimate.frame_index, boxes
+                estimate.picture, persons, self.models.skeleton, estimate.frame_index, boxes
             )
 
 

@@ -144,17 +144,36 @@ class LearnedNetwork(OnnxPoseNetwork):
         Returns:
             [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
         """
-        places, certainty = [], []
+        places, probability = [], []
         for start in range(0, len(indices), _BATCH_SIZE):
             batch = slice(start, start + _BATCH_SIZE)
-            found = self._locate_batch(
-                [frames[index] for index in indices[batch]], boxes[batch], members
-            )
+            pictures = [frames[index] for index in indices[batch]]
+            found = self._look(pictures, boxes[batch], members)
             places.append(found[0])
-            certainty.append(found[1])
-        return np.concatenate(places), self.record.calibrator(np.concatenate(certainty))
+            probability.append(found[1])
+        return np.concatenate(places), np.concatenate(probability)
 
-    def _locate_batch(
+    def find(
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find subjects that no pose is known of; by all members.
+
+        The network looks at the boxes first, which are drawn in other ways than those that it was
+        trained at, and then at the poses that it has seen.
+
+        Args:
+            pictures: N pictures BGR uint8 [H, W, 3].
+            boxes: [N, 4] boxes of the subjects in pixels.
+
+        Returns:
+            As :meth:`locate`.
+        """
+        members = range(len(self.record.seen))
+        places, _ = self._look(pictures, boxes, members)
+        seen = pose_box(places, np.ones(places.shape[:2], bool))
+        return self._look(pictures, seen, members)
+
+    def _look(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         description, size = self.description, self.input_size
@@ -171,7 +190,7 @@ class LearnedNetwork(OnnxPoseNetwork):
         scale = np.array(size) / maps.shape[:1:-1]
         pixels = (cells + 0.5) * scale - 0.5
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
-        return places, certainty
+        return places, self.record.calibrator(certainty)
 
 
 def _is_near(point: np.ndarray, box: np.ndarray) -> bool:

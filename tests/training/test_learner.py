@@ -14,7 +14,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, expand
 from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from stdpose_mm.training.pose_crops import CropSampler, PosePatch
@@ -52,6 +52,19 @@ def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> No
     assert np.median(errors) < 1.5
     assert (errors < 4).all()
     assert probability.min() > 0.5
+
+
+def test_it_finds_subjects_in_boxes_that_are_drawn_in_another_way(learned: LearnedNetwork) -> None:
+    indices = [2, 6, 13, 30, 41]
+    truth = np.stack([pose_at(frame) for frame in indices])
+    boxes = expand(pose_box(truth, np.ones((5, 3), bool)), 0.5)
+    places, probability = learned.find([FRAMES[index] for index in indices], boxes)
+    assert (np.linalg.norm(places - truth, axis=-1) < 4).all()
+    # It looked again at the poses that it had seen in these boxes.
+    seen = learned.locate(FRAMES, indices, boxes, [0, 1])[0]
+    again = learned.locate(FRAMES, indices, pose_box(seen, np.ones((5, 3), bool)), [0, 1])
+    np.testing.assert_allclose(places, again[0])
+    np.testing.assert_allclose(probability, again[1])
 
 
 def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(

@@ -1,6 +1,5 @@
 """Pose networks that see the labelled frames around a frame."""
 
-from .sparse_estimator import SparseEstimator
 from .window_propagator import (
     PerFramePropagator,
     SemanticMotionPropagator,

@@ -13,9 +13,10 @@ import numpy as np
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference.estimate_video import PoseEstimator
 from stdpose_mm.inference.frame_estimate import FrameEstimate
-from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
-from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, region_around
 from stdpose_mm.structures import to_corners
+
+from .flow_tracks import blend_weights, move_points
+from .optical_flow import DISFlow, FlowEstimator, region_around
 
 MAX_MISS = 0.05
 """Default of ``max_miss``, a share of a box's larger side; see research/docs/inference_speed.md."""

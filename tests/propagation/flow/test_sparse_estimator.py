@@ -5,7 +5,7 @@ import pytest
 
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference.frame_estimate import FrameEstimate, unknown_frame
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from stdpose_mm.structures import FrameBoxes
 
 pytestmark = pytest.mark.slow

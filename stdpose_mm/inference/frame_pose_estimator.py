@@ -1,0 +1,107 @@
+"""Pose estimation in every frame of a video whose person boxes are known, by single frames."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Protocol
+
+import numpy as np
+
+from stdpose_mm.detection import BoxedFrame
+from stdpose_mm.structures import Skeleton
+
+from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
+from .threads import prefetch
+
+
+class FrameNetwork(Protocol):
+    """A network that sees single frames.
+
+    Attributes:
+        skeleton: Its K joints.
+    """
+
+    skeleton: Skeleton
+
+    def find(
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find a person in each of N pictures.
+
+        Args:
+            pictures: BGR uint8 [H, W, 3].
+            boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
+
+        Returns:
+            Keypoints [N, K, 2] in pixels of the pictures, and scores [N, K] in 0..1.
+        """
+
+
+class FramePoseEstimator:
+    """Run a network that sees single frames over the people of a video.
+
+    Crops fill the network's batches across people and frames. The frames are read in a thread a few
+    frames ahead. Memory does not grow with the video's length.
+
+    Args:
+        network: The network.
+        batch_size: Crops in one pass of the network.
+    """
+
+    def __init__(self, network: FrameNetwork, batch_size: int = 8) -> None:
+        self.network = network
+        self.batch_size = batch_size
+
+    def estimate(
+        self,
+        frames: Iterable[BoxedFrame],
+        max_waiting: int | None = None,
+        keep_pictures: bool = False,
+        keep_heatmaps: bool = False,
+    ) -> Generator[FrameEstimate, None, None]:
+        """Estimate the poses of everyone in every frame.
+
+        As :meth:`~stdpose_mm.inference.video_pose_estimator.VideoPoseEstimator.estimate`, but there
+        are no heatmaps to keep.
+        """
+        limit = 2 * self.batch_size if max_waiting is None else max_waiting
+        with closing(prefetch(frames)) as read:
+            yield from interpolate_unreadable(self._estimate(read, limit, keep_pictures))
+
+    def _estimate(
+        self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool
+    ) -> Iterator[FrameEstimate]:
+        waiting: list[BoxedFrame] = []
+        for frame in frames:
+            waiting.append(frame)
+            crops = sum(len(one.people) for one in waiting if one.picture is not None)
+            if crops >= self.batch_size or len(waiting) >= limit:
+                yield from self._look(waiting, keep_pictures)
+                waiting = []
+        yield from self._look(waiting, keep_pictures)
+
+    def _look(self, frames: Sequence[BoxedFrame], keep_pictures: bool) -> Iterator[FrameEstimate]:
+        """Estimate the poses of some frames together."""
+        num_joints = self.network.skeleton.num_keypoints
+        keypoints, scores = np.zeros((0, num_joints, 2)), np.zeros((0, num_joints))
+        crops = [
+            (frame.picture, box)
+            for frame in frames
+            if frame.picture is not None
+            for box in frame.people.boxes
+        ]
+        for start in range(0, len(crops), self.batch_size):
+            pictures, boxes = zip(*crops[start : start + self.batch_size], strict=True)
+            found = self.network.find(pictures, np.stack(boxes))
+            keypoints = np.concatenate([keypoints, found[0]])
+            scores = np.concatenate([scores, found[1]])
+        start = 0
+        for index, picture, people in frames:
+            if picture is None:
+                yield unknown_frame(index, num_joints)
+                continue
+            own = slice(start, start + len(people))
+            start = own.stop
+            kept = picture if keep_pictures else None
+            yield FrameEstimate(index, people, keypoints[own], scores[own], picture=kept)

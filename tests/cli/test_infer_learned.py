@@ -1,0 +1,194 @@
+"""``stdpose infer`` with a network that `stdpose learn` wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm import detection
+from stdpose_mm.cli import infer
+from stdpose_mm.detection import BoxedFrame, PersonDetector, WholePicture, box_sources
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.pose_networks.learned_network import pose_box
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
+from stdpose_mm.training.learner import LabelledVideo, learn_network
+from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+
+pytestmark = pytest.mark.slow
+
+NUM_FRAMES = 24
+Run = Callable[..., tuple[int, str, list[str]]]
+
+
+def box_at(frame: int) -> np.ndarray:
+    """Return a box that is drawn in another way than those that the network learned from."""
+    larger = expand(pose_box(pose_at(frame), np.ones(3, bool)), 0.2)
+    return larger + np.array([2, -3, 0, 0])
+
+
+@pytest.fixture(scope='module')
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learned from frames of a longer video."""
+    out = tmp_path_factory.mktemp('learned') / 'network.onnx'
+    labels = {frame: dots_label(frame) for frame in range(0, 64, 4)}
+    learn_network([LabelledVideo(dots_video(64), {0: labels})], SKELETON, out, 10, steps=80)
+    return out
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    write_video(tmp_path / 'clip.mp4', list(dots_video(NUM_FRAMES)), fps=25)
+    return tmp_path / 'clip.mp4'
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    """A label file with the boxes of subject 4."""
+    persons = tuple(
+        PersonLabel(frame, np.zeros((3, 2)), np.zeros(3), track_id=4, bbox=box_at(frame))
+        for frame in range(NUM_FRAMES)
+    )
+    frames = tuple(map(VideoFrame, range(NUM_FRAMES)))
+    write_labels(VideoLabels('clip', SKELETON, frames, persons), tmp_path / 'boxes.json')
+    return tmp_path / 'boxes.json'
+
+
+@pytest.fixture
+def run(run_main: Run, network: Path, clip: Path) -> Run:
+    return partial(run_main, infer.main, clip, '--checkpoint', network)
+
+
+def require_poses(path: Path, track_id: int, most: float = 4) -> None:
+    """Require the subject within some pixels of its place in every frame."""
+    persons = read_labels(path).persons
+    assert [(one.frame_index, one.track_id) for one in persons] == [
+        (frame, track_id) for frame in range(NUM_FRAMES)
+    ]
+    errors = [one.keypoints - pose_at(one.frame_index) for one in persons]
+    assert np.linalg.norm(errors, axis=-1).max() < most
+    assert min(one.scores.min() for one in persons) > 0.5
+
+
+def test_it_finds_the_subject_in_boxes_of_a_file(run: Run, boxes: Path, tmp_path: Path) -> None:
+    out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
+    code, printed, errors = run('--boxes', boxes, '--out', out, '--save-video', video)
+    assert (code, errors) == (0, [])
+    assert printed.startswith(f'{out}: 24 frames, 1 person, 24 poses\n')
+    require_poses(out, track_id=4)
+    dense = json.loads(out.read_text())
+    assert dense['inference']['frames_seen'] == NUM_FRAMES
+    assert dense['annotations'][3]['keypoints'][2::3] == [2, 2, 2]
+    assert dense['annotations'][3]['bbox'] == pytest.approx(box_at(3).tolist())
+    assert len(open_frames(video)) == NUM_FRAMES
+
+
+def test_it_finds_the_subject_of_a_detector(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OneSubject(PersonDetector):
+        asked = 0
+
+        def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            x, y, width, height = box_at(self.asked)
+            self.asked += 1
+            return np.array([[x, y, x + width, y + height]]), np.array([0.9])
+
+    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: OneSubject())
+    out = tmp_path / 'poses.json'
+    assert run('--det-config', 'x.onnx', '--out', out)[0] == 0
+    require_poses(out, track_id=1)
+
+
+def test_its_poses_are_carried_and_smoothed_as_those_of_other_networks(
+    run: Run, boxes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'poses.json'
+    more = ['--pose-every', '2', '--smooth', 'savitzky-golay']
+    assert run('--boxes', boxes, '--out', out, *more)[0] == 0
+    require_poses(out, track_id=4, most=6)
+    inference = json.loads(out.read_text())['inference']
+    assert inference['frames_seen'] < NUM_FRAMES
+    assert inference['smoothing'].startswith('savitzky-golay')
+
+
+def test_one_network_serves_several_videos(
+    run_main: Run, network: Path, clip: Path, boxes: Path, tmp_path: Path
+) -> None:
+    for name in ('a', 'b'):
+        for source, folder in ((clip, 'videos'), (boxes, 'boxes')):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            shutil.copy(source, tmp_path / folder / f'{name}{source.suffix}')
+    videos, out = tmp_path / 'videos', tmp_path / 'out'
+    arguments = ['--checkpoint', network, '--boxes', tmp_path / 'boxes', '--out', out]
+    assert run_main(infer.main, videos, *arguments)[0] == 0
+    for name in ('a', 'b'):
+        require_poses(out / f'{name}.json', track_id=4)
+    code, printed, _ = run_main(infer.main, videos, *arguments)
+    assert code == 0
+    assert '0 done, 2 done before' in printed
+
+
+def test_ctrl_c_leaves_what_is_done(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(WholePicture):
+        def __call__(self, *arguments: Any) -> Iterator[BoxedFrame]:
+            for frame in super().__call__(*arguments):
+                if frame.frame_index == 12:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield frame
+
+    monkeypatch.setattr(box_sources, 'WholePicture', Interrupted)
+    out = tmp_path / 'poses.json'
+    code, _, errors = run('--boxes', 'whole-picture', '--out', out, '--batch-size', '2')
+    assert code == 130
+    dense = json.loads(out.read_text())
+    number = len(dense['annotations'])
+    assert 0 < number < NUM_FRAMES
+    assert dense['inference']['complete'] is False
+    assert f'holds the first {number} of {NUM_FRAMES} frames' in errors[-1]
+
+
+IDLE = '--config, --precision, --runtime or --crops would have no effect: give a --checkpoint that'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['--config', 'config.py'], IDLE),
+        (['--precision', 'bfloat16'], IDLE),
+        (['--runtime', 'openvino'], IDLE),
+        (['--crops', 'window'], IDLE),
+        (['--device', 'cuda'], '--device would have no effect: give a network of PyTorch'),
+        (['--checkpoint', 'weights.pth'], 'weights.pth is, give its --config, or a network that'),
+        (['--checkpoint', 'FOLDER'], 'is, give its --config, or a network that `stdpose learn`'),
+        (['--checkpoint', 'nowhere.onnx'], 'nowhere.onnx cannot be read'),
+        (['--checkpoint', 'OTHER'], 'other.onnx has not learned from labels, give a file that'),
+        (['--checkpoint', 'BROKEN'], 'broken.onnx is no network that onnxruntime can run'),
+    ],
+)
+def test_what_cannot_work_is_one_line(
+    run: Run, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    from support.pose_network_files import write_described_network
+
+    broken = tmp_path / 'broken.onnx'
+    broken.write_bytes(b'no network')
+    other = write_described_network(tmp_path / 'other.onnx')
+    places = {'FOLDER': tmp_path, 'OTHER': other, 'BROKEN': broken}
+    out = tmp_path / 'poses.json'
+    given = [places.get(one, one) for one in arguments]
+    code, _, errors = run('--boxes', 'whole-picture', '--out', out, *given)
+    assert (code, len(errors)) == (2, 1)
+    assert sentence in errors[0]
+    assert not out.exists()
