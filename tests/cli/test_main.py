@@ -55,7 +55,7 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
             'give --method auto',
         ),
         (['propagate', '--learn', 'v.mp4', 'l', '--out', 'o.json'], "got 'v.mp4'"),
-        (['infer', 'v'], '--out, --config, --checkpoint'),
+        (['infer', 'v'], '--out, --checkpoint'),
         (
             ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],
             'nobody says where the people are',

@@ -217,6 +217,8 @@ def needs_more(arguments: list[str]) -> bool:
     """
     named = {after for word, after in pairwise(arguments) if word == '--config'}
     named |= {word for word in arguments if word.startswith('configs/')}
+    # What `stdpose learn` would have written.
+    named |= {'network.onnx'} & {*arguments}
     is_optional = any(word.endswith('.slp') for word in arguments) and not find_spec('sleap_io')
     options = {word.partition('=')[0] for word in arguments}
     precisions = available_precisions('openvino')
