@@ -40,6 +40,7 @@ LIGHT = (
     'evaluation/functional',
     'tracking',
     'checkpoint_files.py',
+    'detection',
     'onnx_session.py',
     'pose_networks/__init__.py',
     'pose_networks/described_network.py',

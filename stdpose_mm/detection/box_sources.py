@@ -6,13 +6,14 @@ in order, with memory that does not grow with the length of the video.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Literal
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
@@ -48,7 +49,7 @@ class BoxSource(ABC):
         Args:
             pictures: The video. A frame of a ``FrameSource`` that cannot be read, or a None in
                 any other iterable, comes out with ``picture`` None.
-            on_unreadable: Called for each such frame; by default it is logged as a warning.
+            on_unreadable: Called for each such frame; by default an ``InputWarning`` is given.
 
         Raises:
             InputError: If a picture is not as described.
@@ -249,8 +250,8 @@ def _is_picture(picture: object) -> bool:
 
 
 def _warn(frame_index: int, reason: str) -> None:
-    from mmengine.logging import MMLogger
-
-    MMLogger.get_current_instance().warning(
-        f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}'
+    warnings.warn(
+        f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}',
+        InputWarning,
+        stacklevel=2,
     )

@@ -43,8 +43,8 @@ class FrameEstimate:
             poses are interpolated between the frames around it; 'unknown': the picture cannot be
             read and is not interpolated, so that N is 0.
         picture: BGR uint8 [H, W, 3]; None if it was not requested or cannot be read.
-        heatmaps: [N, K, h, w] float32; None if they were not requested or the network has not seen
-            the frame.
+        heatmaps: [N, K, h, w] float32; None if they were not requested, the network has not seen
+            the frame, or it has none.
         crops: Where the N heatmaps lie in the picture; empty without heatmaps.
     """
 

@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +26,7 @@ from stdpose_mm.pose_networks.learned_network import pose_box
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +161,38 @@ def test_ctrl_c_leaves_what_is_done(
     assert 0 < number < NUM_FRAMES
     assert dense['inference']['complete'] is False
     assert f'holds the first {number} of {NUM_FRAMES} frames' in errors[-1]
+
+
+LIGHT = """
+import sys
+from stdpose_mm.cli import infer
+from support.light_job import FORBIDDEN, Blocker
+
+sys.meta_path.insert(0, Blocker())
+code = infer.main(sys.argv[1:])
+assert not set(FORBIDDEN) & set(sys.modules)
+sys.exit(code)
+"""
+
+
+def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    for frame, picture in enumerate(dots_video(NUM_FRAMES)):
+        cv2.imwrite(str(pictures / f'{frame:06d}.png'), picture)
+    (pictures / '000007.png').write_bytes(b'broken')
+    out = tmp_path / 'poses.json'
+    arguments = [pictures, '--checkpoint', network, '--out', out, '--boxes', 'whole-picture']
+    arguments += ['--pose-every', '2', '--smooth', 'one-euro', '--save-video', tmp_path / 'o.mp4']
+    done = subprocess.run(
+        [sys.executable, '-c', LIGHT, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])},
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'frame 7 cannot be read, its poses are interpolated at best' in done.stderr
+    assert [one.frame_index for one in read_labels(out).persons] == [*range(NUM_FRAMES)]
 
 
 IDLE = '--config, --precision, --runtime or --crops would have no effect: give a --checkpoint that'

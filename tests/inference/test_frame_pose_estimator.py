@@ -113,11 +113,12 @@ def test_a_frame_that_cannot_be_read_is_interpolated() -> None:
     network = Corners()
     lost = BoxedFrame(1, None, people(2))
     after = BoxedFrame(2, np.full((30, 40, 3), 20, np.uint8), people(5))
-    found = list(FramePoseEstimator(network).estimate([boxed(0, 1), lost, after]))
+    found = list(FramePoseEstimator(network, 2).estimate([boxed(0, 1), lost, after]))
     assert [frame.origin for frame in found] == ['seen', 'bridged', 'seen']
     assert found[1].keypoints.tolist() == [[[3, 3], [13, 23]]]
     # Half of the mean of 0 and 0.2.
     np.testing.assert_allclose(found[1].scores, [[0.05, 0.025]])
+    # The person in the lost frame takes no place in the batch.
     assert network.batches == [2]
 
 

@@ -18,7 +18,7 @@ FORBIDDEN = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet')
 
 ROOMS = (
     *('structures', 'io', 'evaluation.functional', 'tracking', 'propagation', 'review'),
-    'pose_networks',
+    *('pose_networks', 'detection', 'inference.frame_pose_estimator'),
     *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_patches'),
 )
 NEED_MORE = (
