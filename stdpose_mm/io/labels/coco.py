@@ -125,8 +125,10 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
     xs, ys = image.number_lists('ignore_regions_x'), image.number_lists('ignore_regions_y')
     if [len(x) for x in xs] != [len(y) for y in ys]:
         raise image.error('ignore_regions_x', 'lists of as many points as in ignore_regions_y')
+    # sleap-io writes 0 for an unknown size.
     width, height = (
-        image.integer(name, None, low=1, high=int(MAX_COORDINATE)) for name in ('width', 'height')
+        image.integer(name, None, low=0, high=int(MAX_COORDINATE)) or None
+        for name in ('width', 'height')
     )
     return VideoFrame(
         index=index,
@@ -417,9 +419,10 @@ def _read_person(
     person = read_person(annotation, frame_index, skeleton, visibility)
     attributes = annotation.peek('attributes')
     if person.track_id is None and isinstance(attributes, dict):
-        # CVAT's COCO export has the track id there.
+        # CVAT's COCO export has the track id there, sleap-io's calls it object_id.
         own = Record(annotation.file, f'{annotation.where}.attributes', attributes)
-        person = replace(person, track_id=own.integer('track_id', None))
+        name = 'track_id' if 'track_id' in own else 'object_id'
+        person = replace(person, track_id=own.integer(name, None))
     if _kept_area(person) in (None, _box_area(person)):
         # The writer computes the area again from the label's box.
         person.extra.pop('area', None)
