@@ -71,6 +71,15 @@ def write_cvat(
             root.append(ET.fromstring(text))
         except (ET.ParseError, TypeError) as error:
             raise InputError(f'{path}: cvat_elements holds what is not XML: {error}') from error
+    write_xml(path, root, '<?xml version="1.0" encoding="utf-8"?>\n')
+
+
+def write_xml(path: PathLike, root: ET.Element, start: str = '') -> None:
+    """Write XML behind a ``start``, atomically.
+
+    Raises:
+        InputError: If a name holds characters that XML does not allow.
+    """
     ET.indent(root)
     # ElementTree writes characters that are not valid XML and that its parser then refuses.
     text = ET.tostring(root, encoding='unicode')
@@ -79,7 +88,7 @@ def write_cvat(
         raise InputError(
             f'{path}: a name holds {bad.group()!r}, which XML does not allow; rename it'
         )
-    write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
+    write_text(path, f'{start}{text}\n')
 
 
 def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:

@@ -320,7 +320,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     if visible:
         table = [['/'.join(filter(None, row[:3])), *row[3:]] for row in table]
     else:
-        write_text(project_file(path), _config(labels, scorer, joints_of, suffix))
+        write_text(project_file(path, 'deeplabcut'), _config(labels, scorer, joints_of, suffix))
     if suffix == '.h5':
         write_hdf5_rows(path, table, num_header)
         return

@@ -1,32 +1,37 @@
-"""Label Studio: a JSON export of image tasks with ``KeyPointLabels``.
+"""Label Studio: tasks of pictures with ``KeyPointLabels``, as its JSON export has them.
 
-Read with the standard library: sleap-io reads only exports that name a video and frame in the
-task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
+Read and written with the standard library: sleap-io reads only exports that name a video and frame
+in the task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.io.outputs import project_file
+from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
 from stdpose_mm.text import counted
 
+from .cvat_writer import write_xml
 from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct
-from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import holds_a_joint, person_of_joints
+from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
+from .poses import holds_a_joint, joint_scores, person_of_joints
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
 _PLACED = (_POINT, _BOX)
+_PICTURE = 'image'
 
 
 def is_label_studio(data: Any) -> bool:
@@ -211,3 +216,95 @@ def _path(url: str) -> str:
     path = local[0] if local else unquote(parts.path)
     # Uploaded ones get 8 random digits before their names, which are no frame's number.
     return re.sub(r'(/upload/(?:.*/)?)[0-9a-f]{8}-', r'\1', path)
+
+
+def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
+    """Write the frames of a video as tasks to import into Label Studio, atomically.
+
+    A person is a rectangle with the joints in it; it encloses the joints if there is no box. Given
+    joints, and the finding that nobody is in a frame, are annotations. Frames with a propagated
+    joint have a prediction of all joints with their scores, which Label Studio shows as a
+    pre-annotation, and which is read again only where there is no annotation. Pictures are called
+    as in the labels, or ``<video>/<video>_000000000012.jpg``. Identities, occlusion, limbs and head
+    boxes are not written. Beside the file ``<its name>_config.xml`` is written, the labeling
+    interface that the project needs.
+
+    Args:
+        labels: The labels; pictures need a size.
+        path: Where to write; gzipped if it ends in ``.gz``.
+
+    Raises:
+        InputError: If the size of a picture is not known, or the name of a joint is no XML.
+    """
+    sizes, looked_at = picture_sizes(labels, path), {f.index for f in labels.frames if f.is_labeled}
+    view = ET.Element('View')
+    ET.SubElement(view, 'Image', name=_PICTURE, value=f'${_PICTURE}')
+    joints, category = labels.skeleton.keypoint_names, labels.skeleton.category
+    for kind, names in (('KeyPointLabels', joints), ('RectangleLabels', (category,))):
+        control = ET.SubElement(view, kind, name=kind.lower(), toName=_PICTURE)
+        for name in names:
+            ET.SubElement(control, 'Label', value=name)
+    tasks = []
+    for index, name in picture_names(labels).items():
+        given = [person.only_given() for person in labels[index] if person.source == 'given']
+        made = [p for p in labels[index] if (p.labelled & p.propagated).any()]
+        regions = [*_regions(given, labels.skeleton, sizes[index])]
+        tasks.append(
+            {
+                'data': {_PICTURE: quote(name)},
+                'annotations': [{'result': regions}] if regions or index in looked_at else [],
+                'predictions': [_prediction(labels, index, sizes[index])] if made else [],
+            }
+        )
+    write_xml(project_file(path, 'label-studio'), view)
+    write_json(path, tasks)
+
+
+def _prediction(labels: VideoLabels, index: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Make the prediction of a frame; Label Studio sorts tasks by its score."""
+    people = labels[index]
+    scores = np.concatenate([joint_scores(person)[person.labelled] for person in people])
+    return {
+        'model_version': 'stdpose',
+        'score': float(scores.mean()),
+        'result': [*_regions(people, labels.skeleton, size, with_scores=True)],
+    }
+
+
+def _regions(
+    people: Iterable[PersonLabel],
+    skeleton: Skeleton,
+    size: tuple[int, int],
+    with_scores: bool = False,
+) -> Iterator[dict[str, Any]]:
+    for number, person in enumerate(people):
+        if not person.labelled.any():
+            continue
+        box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+        yield _region(str(number), _BOX, skeleton.category, box, size)
+        for joint in person.labelled.nonzero()[0]:
+            fields: dict[str, Any] = {'parentID': str(number)}
+            if with_scores and person.scores is not None:
+                fields['score'] = float(person.scores[joint])
+            name, place = skeleton.keypoint_names[joint], person.keypoints[joint]
+            yield _region(f'{number}.{joint}', _POINT, name, place, size, **fields)
+
+
+def _region(
+    region_id: str, kind: str, label: str, place: np.ndarray, size: tuple[int, int], **fields: Any
+) -> dict[str, Any]:
+    """Make a region of a point [2] or a box [4] in pixels."""
+    per_cent = (100 * place / np.resize(size, len(place))).tolist()
+    # The width of a point is that of its dot.
+    value = {'width': 0.5, **dict(zip(('x', 'y', 'width', 'height'), per_cent, strict=False))}
+    return {
+        'id': region_id,
+        'type': kind,
+        'from_name': kind,
+        'to_name': _PICTURE,
+        'original_width': size[0],
+        'original_height': size[1],
+        'image_rotation': 0,
+        'value': {**value, kind: [label]},
+        **fields,
+    }

@@ -1,28 +1,45 @@
 """LabelMe: one JSON per picture; points are joints, and ``group_id`` identifies the person.
 
-Read with the standard library: neither sleap-io, movement nor supervision knows these files, and
-the LabelMe of datumaro is an older tool of that name, which wrote XML.
+Read and written with the standard library: neither sleap-io, movement nor supervision knows these
+files, and the LabelMe of datumaro is an older tool of that name, which wrote XML.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    OCCLUDED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    unused_track_ids,
+)
 
 from .fields import MAX_COORDINATE, Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
-from .labelled_pictures import LabelledPicture, find_picture, videos_of_pictures
+from .labelled_pictures import (
+    LabelledPicture,
+    find_picture,
+    frame_files,
+    picture_names,
+    videos_of_pictures,
+)
 from .poses import person_of_joints
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
+
+_VERSION = '5.5.0'
+"""Version of LabelMe whose fields are written."""
 
 
 def is_labelme(data: Any) -> bool:
@@ -158,3 +175,51 @@ def _box(shape: Record) -> np.ndarray:
         raise shape.error('points', 'a list of two corners')
     low, high = np.min(points, axis=0), np.max(points, axis=0)
     return np.concatenate([low, high - low])
+
+
+def write_labelme(labels: VideoLabels, path: PathLike) -> None:
+    """Write a LabelMe file for every frame of a video to a folder, each atomically.
+
+    Every person is a group: a point for each joint that has a place, given or propagated, and a
+    rectangle for the box. ``group_id`` is the track id, or a free number without one. Occluded
+    joints have the flag ``occluded``. LabelMe looks for the pictures beside the files, under the
+    names in ``imagePath``, which are those of the labels or ``<video>_000000000012.jpg``. Scores,
+    sources, limbs, head boxes and absence are not written: when they are read again all joints are
+    given.
+
+    Args:
+        labels: The labels.
+        path: The folder; see :func:`frame_files`.
+    """
+    new_groups, pictures = unused_track_ids(labels.track_ids), picture_names(labels)
+    frames = {frame.index: frame for frame in labels.frames}
+    for index, file in frame_files(labels, path, '*.json').items():
+        fields: dict[str, Any] = {
+            'version': _VERSION,
+            'flags': {},
+            'shapes': [
+                shape
+                for person in labels[index]
+                for shape in _person_shapes(person, labels.skeleton, new_groups)
+            ],
+            'imagePath': base_name(pictures[index]),
+            'imageData': None,
+            'imageHeight': frames[index].height,
+            'imageWidth': frames[index].width,
+        }
+        write_json(file, fields, indent=2)
+
+
+def _person_shapes(
+    person: PersonLabel, skeleton: Skeleton, new_groups: Iterator[int]
+) -> list[dict[str, Any]]:
+    shapes: list[dict[str, Any]] = []
+    if person.bbox is not None:
+        corners = [person.bbox[:2].tolist(), (person.bbox[:2] + person.bbox[2:]).tolist()]
+        shapes.append({'label': skeleton.category, 'points': corners, 'shape_type': 'rectangle'})
+    for joint in person.labelled.nonzero()[0]:
+        name, place = skeleton.keypoint_names[joint], person.keypoints[joint].tolist()
+        flags = {'occluded': True} if person.visibility[joint] == OCCLUDED else {}
+        shapes.append({'label': name, 'points': [place], 'shape_type': 'point', 'flags': flags})
+    group = next(new_groups) if shapes and person.track_id is None else person.track_id
+    return [{'group_id': group, 'description': '', 'flags': {}, **shape} for shape in shapes]

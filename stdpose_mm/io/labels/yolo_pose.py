@@ -1,9 +1,9 @@
 """YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, one person per line.
 
 A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
-fractions of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes
-a separate video of every picture and invents identities and a size; supervision reads boxes and
-masks only.
+fractions of the picture. Read and written with the standard library, ``data.yaml`` with PyYAML:
+sleap-io makes a separate video of every picture and invents identities and a size; supervision
+reads boxes and masks only.
 """
 
 from __future__ import annotations
@@ -16,16 +16,27 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import is_leftover
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    pose_extent,
+)
+from stdpose_mm.text import counted
 
-from .fields import MAX_EXACT, Record, errors_of, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, note, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
+    frame_files,
     label_files_in,
+    picture_sizes,
     usable_files,
     videos_of_pictures,
 )
@@ -350,3 +361,64 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
             f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
         )
     return estimated_person(points * size, scores, visibility=located, **fields)
+
+
+def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
+    """Write a data set to train a pose model of Ultralytics with: a folder, each file atomically.
+
+    ``labels/`` has a file for every frame, ``data.yaml`` names the joints and says which of them
+    are swapped when a picture is mirrored. The pictures belong in ``images/``, under the names in
+    the labels or ``<video>_000000000012.jpg``. All joints with a place count as labelled, given or
+    propagated. A box encloses the joints if there is none, and is cut at the border of the picture.
+    Ultralytics refuses places beyond it: such joints are left out with a warning, and so are people
+    without a joint or box in the picture. Scores, sources, identities, limbs and head boxes are not
+    written.
+
+    Args:
+        labels: The labels; pictures need a size.
+        path: The folder; see :func:`frame_files`.
+
+    Raises:
+        InputError: If the size of a picture is not known.
+    """
+    import yaml
+
+    sizes, beyond = picture_sizes(labels, path), 0
+    for index, file in frame_files(labels, path, f'{_LABELS}/*.txt').items():
+        size, lines = np.array(sizes[index], dtype=float), []
+        for person in labels[index]:
+            inside = person.labelled & ((person.keypoints >= 0) & (person.keypoints <= size)).all(1)
+            beyond += int((person.labelled & ~inside).sum())
+            numbers = _numbers(person, inside, size)
+            if numbers is not None:
+                lines.append(' '.join(f'{number:.10g}' for number in (0, *numbers)) + '\n')
+        write_text(file, ''.join(lines))
+    skeleton = labels.skeleton
+    fields = {
+        'train': _PICTURES,
+        'val': _PICTURES,
+        'kpt_shape': [skeleton.num_keypoints, 3],
+        'flip_idx': [*map(int, skeleton.flip_indices)],
+        'names': {0: skeleton.category},
+        'kpt_names': {0: [*skeleton.keypoint_names]},
+    }
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    write_text(Path(path) / CONFIG, text)
+    if beyond:
+        note(f'{path}: {counted(beyond, "joint")} beyond the border of a picture left out')
+
+
+def _numbers(person: PersonLabel, inside: np.ndarray, size: np.ndarray) -> np.ndarray | None:
+    """Make the numbers of a line behind the class; None if nothing of the person is in the picture.
+
+    Args:
+        person: The person.
+        inside: [K] bool: joints that are written.
+        size: [2] width and height of the picture.
+    """
+    box = pose_extent(person.keypoints, inside) if person.bbox is None else person.bbox
+    low, high = np.clip([box[:2], box[:2] + box[2:]], 0, size) / size
+    if not inside.any() and not (high > low).all():
+        return None
+    joints = np.column_stack([person.keypoints / size, person.visibility]) * inside[:, None]
+    return np.concatenate([(low + high) / 2, high - low, joints.ravel()])
