@@ -126,10 +126,7 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
     if [len(x) for x in xs] != [len(y) for y in ys]:
         raise image.error('ignore_regions_x', 'lists of as many points as in ignore_regions_y')
     # sleap-io writes 0 for an unknown size.
-    width, height = (
-        image.integer(name, None, low=0, high=int(MAX_COORDINATE)) or None
-        for name in ('width', 'height')
-    )
+    width, height = (length or None for length in image.size('width', 'height', low=0))
     return VideoFrame(
         index=index,
         file_name=image.text('file_name', ''),
@@ -148,10 +145,8 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
 def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
     """Make one entry of ``images``; inverse of :func:`read_frames`."""
     fields: dict[str, Any] = {'id': image_id, 'frame_index': frame.index}
-    if frame.file_name:
-        fields['file_name'] = frame.file_name
-    for name in ('width', 'height', 'is_labeled'):
-        if getattr(frame, name) is not None:
+    for name in ('file_name', 'width', 'height', 'is_labeled'):
+        if getattr(frame, name) not in (None, ''):
             fields[name] = getattr(frame, name)
     if frame.ignore_regions:
         for i, axis in enumerate('xy'):
@@ -167,8 +162,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         InputError: If there is no such category (and no ``default``), or more than one.
     """
     categories = record.records('categories', [])
-    # CVAT gives categories without joints an empty list.
-    with_joints = [one for one in categories if one.peek('keypoints') not in (None, [])]
+    with_joints = [one for one in categories if _has_joints(one)]
     if not with_joints and default is not None:
         return default, {}
     if len(with_joints) != 1:
@@ -271,23 +265,21 @@ def read_person(
     if not np.isin(flags, allowed).all():
         bad = flags[~np.isin(flags, allowed)][0]
         raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {bad:g}')
+    if visibility == 'posetrack':
+        flags = posetrack_visibility(joints)
+    elif visibility == 'binary':
+        flags = flags * VISIBLE
     source = annotation.raw('source', 'given')
     known = source in SOURCES
     sources = None
     if 'keypoint_sources' in annotation:
         sources = np.array(annotation.texts('keypoint_sources'))
-    scores = None
-    if annotation.raw('scores', []) != []:
-        scores = annotation.numbers('scores', count)
+    scores = annotation.numbers('scores', count) if annotation.raw('scores', []) != [] else None
     with errors_of(f'{annotation.file}: {annotation.where}'):
         return PersonLabel(
             frame_index=frame_index,
             keypoints=joints[:, :2],
-            visibility=(
-                posetrack_visibility(joints)
-                if visibility == 'posetrack'
-                else flags * (VISIBLE if visibility == 'binary' else 1)
-            ),
+            visibility=flags,
             track_id=annotation.integer('track_id', None),
             scores=scores,
             bbox=annotation.box('bbox'),
@@ -344,12 +336,6 @@ def distinct_ids(kept: Sequence[Any]) -> list[Any]:
 def is_coco_like(data: Any) -> bool:
     """Tell whether parsed JSON is a COCO-like file."""
     return isinstance(data, dict) and isinstance(data.get('images'), list)
-
-
-def fields_of(items: Any) -> set[str]:
-    """Collect the names of the fields of the first objects of a list."""
-    items = items if isinstance(items, list) else []
-    return {name for item in items[:100] if isinstance(item, dict) for name in item}
 
 
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
@@ -472,15 +458,15 @@ def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
 
 def _names_without_joints(record: Record) -> dict[str, str]:
     """Map the ids of the categories without joints, as texts, to their names."""
-    names: dict[str, str] = {}
-    with_joints = set()
-    for category in record.records('categories', []):
-        category_id = category.peek('id')
-        if category.peek('keypoints') not in (None, []):
-            with_joints.add(shown(category_id))
-        elif type(category_id) in (int, str):
-            names[shown(category_id)] = category.text('name', '')
-    return {text: name for text, name in names.items() if text not in with_joints}
+    categories = record.records('categories', [])
+    with_joints = {shown(one.peek('id')) for one in categories if _has_joints(one)}
+    known = {shown(one.peek('id')): one for one in categories if type(one.peek('id')) in (int, str)}
+    return {text: one.text('name', '') for text, one in known.items() if text not in with_joints}
+
+
+def _has_joints(category: Record) -> bool:
+    # CVAT gives categories without joints an empty list.
+    return category.peek('keypoints') not in (None, [])
 
 
 def _video_key(image: Record) -> Any:
@@ -581,9 +567,7 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     write_json(path, fields)
 
 
-def _split_fields(
-    fields: Sequence[dict[str, Any]],
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Split the fields of videos into those in which all agree, and for each video the others."""
     shared = {
         name: value
@@ -596,8 +580,7 @@ def _split_fields(
 def _kept_area(person: PersonLabel) -> float | None:
     """Return the area that the file of a label states; None if it states none that is usable."""
     area: Any = person.extra.get('area')
-    is_number = isinstance(area, (int, float)) and not isinstance(area, bool)
-    return float(area) if is_number and 0 <= area <= MAX_COORDINATE**2 else None
+    return float(area) if type(area) in (int, float) and 0 <= area <= MAX_COORDINATE**2 else None
 
 
 def _box(person: PersonLabel) -> np.ndarray:

@@ -16,7 +16,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name
-from .fields import Record, note
+from .fields import Record, fields_of, note
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -28,8 +28,7 @@ _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 
 def is_coco_results(data: Any) -> bool:
     """Tell whether parsed JSON is a list of keypoint results."""
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and {'image_id', 'keypoints'} <= first.keys()
+    return {'image_id', 'keypoints'} <= fields_of(data)
 
 
 def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:

@@ -86,8 +86,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             this package wrote were corrected.
     """
     root = _parse(path)
-    task = root.find('meta')
-    meta = ET.Element('meta') if task is None else task
+    meta = next(root.iter('meta'), ET.Element('meta'))
     _require_one_task(path, root)
     step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root)

@@ -101,28 +101,15 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
         path: The JSON file to write.
     """
     skeleton = labels.skeleton
+    kind = {'input_type': 'text', 'mutable': True}
     attributes = [
-        {
-            'name': name,
-            'input_type': 'text',
-            'mutable': True,
-            'values': [default],
-            'default_value': default,
-        }
+        {'name': name, **kind, 'values': [default], 'default_value': default}
         for name, default in _ATTRIBUTES.items()
     ]
-    points = [
-        {'name': name, 'type': 'points', 'attributes': attributes}
-        for name in skeleton.keypoint_names
-    ]
-    label = {
-        'name': skeleton.category,
-        'type': 'skeleton',
-        'attributes': [],
-        'sublabels': points,
-        'svg': _drawing(skeleton),
-    }
-    write_json(path, [label], indent=2)
+    names = skeleton.keypoint_names
+    points = [{'name': name, 'type': 'points', 'attributes': attributes} for name in names]
+    label = {'name': skeleton.category, 'type': 'skeleton', 'attributes': [], 'sublabels': points}
+    write_json(path, [{**label, 'svg': _drawing(skeleton)}], indent=2)
 
 
 _ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
@@ -262,15 +249,9 @@ def _add_shape(
     for joint, key_frame in here.items():
         name = skeleton.keypoint_names[joint]
         x, y = key_frame.place
-        point = _add(
-            shape,
-            'points',
-            label=name,
-            keyframe='1',
-            outside=str(int(key_frame.visibility == NOT_LABELLED)),
-            occluded=str(int(key_frame.visibility == OCCLUDED)),
-            points=f'{x!r},{y!r}',
-        )
+        states = {'outside': NOT_LABELLED, 'occluded': OCCLUDED}
+        flags = {flag: str(int(key_frame.visibility == state)) for flag, state in states.items()}
+        point = _add(shape, 'points', label=name, keyframe='1', **flags, points=f'{x!r},{y!r}')
         _add(point, 'attribute', key_frame.format_mark(), name='source')
         if person.scores is not None:
             _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
@@ -321,14 +302,8 @@ def _drawing(skeleton: Skeleton) -> str:
     drawing = ET.Element('svg')
 
     def add(tag: str, **attributes: Any) -> None:
-        ET.SubElement(
-            drawing,
-            tag,
-            {
-                name.replace('_', '-'): f'{value:.2f}' if isinstance(value, float) else str(value)
-                for name, value in attributes.items()
-            },
-        )
+        texts = {n: f'{v:.2f}' if isinstance(v, float) else str(v) for n, v in attributes.items()}
+        ET.SubElement(drawing, tag, {name.replace('_', '-'): text for name, text in texts.items()})
 
     for a, b in skeleton.limbs:
         (x1, y1), (x2, y2) = spots[a], spots[b]

@@ -263,6 +263,10 @@ class Record:
         value = self._get(name, default, f'a whole number{limits}', is_valid)
         return value if value is default else int(value)
 
+    def size(self, *names: str, low: int = 1) -> list[int | None]:
+        """Get lengths of a picture in pixels; None for a missing one."""
+        return [self.integer(name, None, low, int(MAX_COORDINATE)) for name in names]
+
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get true or false; PoseTrack files also write 1 and 0."""
         what = 'true or false'
@@ -354,6 +358,12 @@ def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
         return 'JSON without NaN or infinity'
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((flaw for item in inner if (flaw := _flaw(item, room - 1))), None)
+
+
+def fields_of(items: Any) -> set[str]:
+    """Collect the names of the fields of the first objects of a list."""
+    items = items if isinstance(items, list) else []
+    return {name for item in items[:100] if isinstance(item, dict) for name in item}
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:

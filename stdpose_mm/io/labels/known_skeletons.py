@@ -79,10 +79,7 @@ OPENPOSE_COCO_18 = Skeleton(
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
 
 HAND_21 = Skeleton(
-    keypoint_names=(
-        'wrist',
-        *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5)),
-    ),
+    keypoint_names=('wrist', *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5))),
     limbs=tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21)),
     category='hand',
 )

@@ -24,9 +24,9 @@ from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, p
 from stdpose_mm.text import counted
 
 from .cvat_writer import write_xml
-from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct
+from .fields import MAX_COORDINATE, Record, errors_of, fields_of, note, require_distinct
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
-from .poses import holds_a_joint, joint_scores, person_of_joints
+from .poses import Person, holds_a_joint, joint_scores, person_of_joints
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
@@ -36,8 +36,8 @@ _PICTURE = 'image'
 
 def is_label_studio(data: Any) -> bool:
     """Tell whether parsed JSON is a list of tasks of Label Studio."""
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and 'data' in first and bool(_TASK_FIELDS & first.keys())
+    fields = fields_of(data)
+    return 'data' in fields and bool(_TASK_FIELDS & fields)
 
 
 def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
@@ -122,9 +122,7 @@ def _picture(
         raise InputError(f'{task.file}: the regions of {task.where} are of pictures of {sizes}')
     people = []
     for box_id, of_person in points.items():
-        fields: dict[str, Any] = {}
-        if box_id is not None:
-            fields['bbox'] = _box(by_id[box_id])
+        fields: Person = {'bbox': None if box_id is None else _box(by_id[box_id])}
         if is_prediction:
             scores = {name: point.number('score', 1.0) for name, point in of_person.items()}
             fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]

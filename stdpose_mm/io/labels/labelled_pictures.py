@@ -43,10 +43,7 @@ class LabelledPicture:
 
 
 def videos_of_pictures(
-    path: PathLike,
-    pictures: Iterable[LabelledPicture],
-    skeleton: Skeleton,
-    **numbers: Any,
+    path: PathLike, pictures: Iterable[LabelledPicture], skeleton: Skeleton, **numbers: Any
 ) -> list[VideoLabels]:
     """Make one video of the pictures of each folder.
 
@@ -193,14 +190,10 @@ def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, i
         InputError: If the labels state none, nor one for all the other pictures.
     """
     known = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
-    common = next(iter(known.values())) if len({*known.values()}) == 1 else None
-    sizes = {}
-    for index in labels:
-        size = known.get(index, common)
-        if size is None:
-            raise InputError(
-                f'{path}: places are fractions of the picture there, and {labels.name} does not '
-                f'state the size of frame {index}, give --labels-size (stdpose convert)'
-            )
-        sizes[index] = size
-    return sizes
+    missing, sizes = [index for index in labels if index not in known], {*known.values()}
+    if missing and len(sizes) != 1:
+        raise InputError(
+            f'{path}: places are fractions of the picture there, and {labels.name} does not state '
+            f'the size of frame {missing[0]}, give --labels-size (stdpose convert)'
+        )
+    return {index: known.get(index) or min(sizes) for index in labels}

@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
     unused_track_ids,
 )
 
-from .fields import MAX_COORDINATE, Record, errors_of, shown
+from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .labelled_pictures import (
     LabelledPicture,
@@ -141,10 +141,7 @@ def _picture(
         elif group is not None:
             joints.setdefault(group, {})
             boxes[group] = _box(shape)
-    width, height = (
-        record.integer(name, None, low=1, high=int(MAX_COORDINATE))
-        for name in ('imageWidth', 'imageHeight')
-    )
+    width, height = record.size('imageWidth', 'imageHeight')
     return LabelledPicture(
         name=name,
         people=[

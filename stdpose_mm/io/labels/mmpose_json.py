@@ -24,7 +24,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 from .coco import plain, video_name
-from .fields import Record, errors_of
+from .fields import Record, errors_of, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -35,8 +35,7 @@ def is_mmpose(data: Any) -> bool:
     """Tell whether parsed JSON holds poses saved by MMPose."""
     if isinstance(data, dict):
         return 'instance_info' in data
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and bool({'instances', 'keypoint_scores'} & first.keys())
+    return bool({'instances', 'keypoint_scores'} & fields_of(data))
 
 
 def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
