@@ -380,23 +380,15 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     for _, key, person in kept:
         persons[key].append(person)
     top = record.extra()
-    with errors_of(path):
-        return [
-            VideoLabels(
-                name=names[key],
-                skeleton=skeleton,
-                frames=tuple(frames),
-                persons=tuple(persons[key]),
-                extra={
-                    **top,
-                    **_file_fields(videos.get(key)),
-                    CATEGORY_FIELDS: category,
-                    VIDEO_FIELDS: videos[key].extra() if key in videos else {},
-                },
-                numbering=numbering,
-            )
-            for key, (frames, numbering) in read.items()
-        ]
+    found = []
+    for key, (frames, numbering) in read.items():
+        extra = {**top, **_file_fields(videos.get(key)), CATEGORY_FIELDS: category}
+        extra[VIDEO_FIELDS] = videos[key].extra() if key in videos else {}
+        people = tuple(persons[key])
+        with errors_of(path):
+            video = VideoLabels(names[key], skeleton, tuple(frames), people, extra, numbering)
+        found.append(video)
+    return found
 
 
 def _read_person(
@@ -555,16 +547,8 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
         }
         for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1)
     ]
-    fields = {
-        'info': {},
-        'licenses': [],
-        **shared,
-        'videos': listed,
-        'images': images,
-        'annotations': annotations,
-        'categories': [category],
-    }
-    write_json(path, fields)
+    lists = {'images': images, 'annotations': annotations, 'categories': [category]}
+    write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 
 
 def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

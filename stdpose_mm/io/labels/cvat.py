@@ -119,15 +119,10 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         for element in root
         if element.tag not in ('meta', 'version') and element.find('skeleton') is None
     ]
+    name = meta.findtext('task/name') or video_name(path)
+    extra = {'cvat_elements': others} if others else {}
     with errors_of(path):
-        return VideoLabels(
-            name=meta.findtext('task/name') or video_name(path),
-            skeleton=skeleton,
-            frames=tuple(frames),
-            persons=tuple(persons),
-            extra={'cvat_elements': others} if others else {},
-            numbering=numbering,
-        )
+        return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
 
 def _require_one_task(path: PathLike, root: ET.Element) -> None:

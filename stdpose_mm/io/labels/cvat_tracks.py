@@ -351,13 +351,9 @@ def read_track(record: Record, skeleton: Skeleton) -> Track:
     Raises:
         InputError: If something in it is not as CVAT writes it.
     """
-    track = Track(
-        file=record.file,
-        id=record.integer('id'),
-        group=record.integer('group_id', 0, low=0),
-        skeleton=skeleton,
-        joints=[{} for _ in skeleton.keypoint_names],
-    )
+    joints: list[dict[int, KeyFrame]] = [{} for _ in skeleton.keypoint_names]
+    group = record.integer('group_id', 0, low=0)
+    track = Track(record.file, record.integer('id'), group, skeleton, joints)
     for shape in record.records('skeleton'):
         frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
         if frame_index in track.attributes:

@@ -27,13 +27,12 @@ from .label_studio import is_label_studio, parse_label_studio, write_label_studi
 from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme, write_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
-from .movement import write_movement
 from .openpose import is_openpose, parse_openpose, write_openpose
 from .poses import note_corner, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
-from .tables import TIMES_NEEDED, TimeOf, write_tidy_csv, write_trc
+from .tables import TIMES_NEEDED, TimeOf, write_movement, write_tidy_csv, write_trc
 from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose, write_yolo_pose
 
 

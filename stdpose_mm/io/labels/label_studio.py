@@ -129,14 +129,11 @@ def _picture(
             fields['source'] = 'propagated'
         joints = {name: (*_pixels(p, 'x', 'y'), VISIBLE) for name, p in of_person.items()}
         people.append(person_of_joints(skeleton, joints, **fields))
-    return LabelledPicture(
-        name=_picture_name(task),
-        # A rectangle without points may be the box of anything, not only of a person.
-        people=[person for person in people if holds_a_joint(person)],
-        size=sizes.pop() if sizes else None,
-        is_labeled=None if is_prediction else True,
-        where=f'{task.file}: {task.where}',
-    )
+    # A rectangle without points may be the box of anything, not only of a person.
+    people = [person for person in people if holds_a_joint(person)]
+    size, is_labeled = sizes.pop() if sizes else None, None if is_prediction else True
+    where = f'{task.file}: {task.where}'
+    return LabelledPicture(_picture_name(task), people, size, is_labeled, where)
 
 
 def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str, str]:
@@ -245,15 +242,12 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
     tasks = []
     for index, name in picture_names(labels).items():
         given = [person.only_given() for person in labels[index] if person.source == 'given']
-        made = [p for p in labels[index] if (p.labelled & p.propagated).any()]
+        made = any((person.labelled & person.propagated).any() for person in labels[index])
         regions = [*_regions(given, labels.skeleton, sizes[index])]
-        tasks.append(
-            {
-                'data': {_PICTURE: quote(name)},
-                'annotations': [{'result': regions}] if regions or index in looked_at else [],
-                'predictions': [_prediction(labels, index, sizes[index])] if made else [],
-            }
-        )
+        annotations = [{'result': regions}] if regions or index in looked_at else []
+        predictions = [_prediction(labels, index, sizes[index])] if made else []
+        data = {_PICTURE: quote(name)}
+        tasks.append({'data': data, 'annotations': annotations, 'predictions': predictions})
     write_xml(project_file(path, 'label-studio'), view)
     write_json(path, tasks)
 
@@ -262,18 +256,12 @@ def _prediction(labels: VideoLabels, index: int, size: tuple[int, int]) -> dict[
     """Make the prediction of a frame; Label Studio sorts tasks by its score."""
     people = labels[index]
     scores = np.concatenate([joint_scores(person)[person.labelled] for person in people])
-    return {
-        'model_version': 'stdpose',
-        'score': float(scores.mean()),
-        'result': [*_regions(people, labels.skeleton, size, with_scores=True)],
-    }
+    regions = [*_regions(people, labels.skeleton, size)]
+    return {'model_version': 'stdpose', 'score': float(scores.mean()), 'result': regions}
 
 
 def _regions(
-    people: Iterable[PersonLabel],
-    skeleton: Skeleton,
-    size: tuple[int, int],
-    with_scores: bool = False,
+    people: Iterable[PersonLabel], skeleton: Skeleton, size: tuple[int, int]
 ) -> Iterator[dict[str, Any]]:
     for number, person in enumerate(people):
         if not person.labelled.any():
@@ -282,7 +270,7 @@ def _regions(
         yield _region(str(number), _BOX, skeleton.category, box, size)
         for joint in person.labelled.nonzero()[0]:
             fields: dict[str, Any] = {'parentID': str(number)}
-            if with_scores and person.scores is not None:
+            if person.scores is not None:
                 fields['score'] = float(person.scores[joint])
             name, place = skeleton.keypoint_names[joint], person.keypoints[joint]
             yield _region(f'{number}.{joint}', _POINT, name, place, size, **fields)
@@ -295,14 +283,6 @@ def _region(
     per_cent = (100 * place / np.resize(size, len(place))).tolist()
     # The width of a point is that of its dot.
     value = {'width': 0.5, **dict(zip(('x', 'y', 'width', 'height'), per_cent, strict=False))}
-    return {
-        'id': region_id,
-        'type': kind,
-        'from_name': kind,
-        'to_name': _PICTURE,
-        'original_width': size[0],
-        'original_height': size[1],
-        'image_rotation': 0,
-        'value': {**value, kind: [label]},
-        **fields,
-    }
+    names = {'id': region_id, 'type': kind, 'from_name': kind, 'to_name': _PICTURE}
+    picture = {'original_width': size[0], 'original_height': size[1], 'image_rotation': 0}
+    return {**names, **picture, 'value': {**value, kind: [label]}, **fields}

@@ -142,16 +142,12 @@ def _picture(
             joints.setdefault(group, {})
             boxes[group] = _box(shape)
     width, height = record.size('imageWidth', 'imageHeight')
-    return LabelledPicture(
-        name=name,
-        people=[
-            person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
-            for group, placed in joints.items()
-        ],
-        size=(width, height) if width and height else None,
-        is_labeled=True,
-        where=str(record.file),
-    )
+    size = (width, height) if width and height else None
+    people = [
+        person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
+        for group, placed in joints.items()
+    ]
+    return LabelledPicture(name, people, size, is_labeled=True, where=str(record.file))
 
 
 def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> None:
@@ -191,20 +187,10 @@ def write_labelme(labels: VideoLabels, path: PathLike) -> None:
     new_groups, pictures = unused_track_ids(labels.track_ids), picture_names(labels)
     frames = {frame.index: frame for frame in labels.frames}
     for index, file in frame_files(labels, path, '*.json').items():
-        fields: dict[str, Any] = {
-            'version': _VERSION,
-            'flags': {},
-            'shapes': [
-                shape
-                for person in labels[index]
-                for shape in _person_shapes(person, labels.skeleton, new_groups)
-            ],
-            'imagePath': base_name(pictures[index]),
-            'imageData': None,
-            'imageHeight': frames[index].height,
-            'imageWidth': frames[index].width,
-        }
-        write_json(file, fields, indent=2)
+        shapes = [s for p in labels[index] for s in _person_shapes(p, labels.skeleton, new_groups)]
+        size = {'imageHeight': frames[index].height, 'imageWidth': frames[index].width}
+        picture = {'imagePath': base_name(pictures[index]), 'imageData': None, **size}
+        write_json(file, {'version': _VERSION, 'flags': {}, 'shapes': shapes, **picture}, indent=2)
 
 
 def _person_shapes(

@@ -175,18 +175,10 @@ def _read_video(
             at = f'{where}, frame {place}'
             persons.append(_read_instance(at, frame.index, instance, *track))
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
-    return VideoLabels(
-        name=name,
-        skeleton=Skeleton(
-            keypoint_names=tuple(used[0].node_names),
-            limbs=tuple((int(a), int(b)) for a, b in used[0].edge_inds),
-            category=used[0].name or 'person',
-        ),
-        frames=tuple(frames),
-        persons=tuple(persons),
-        extra={VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {},
-        numbering=numbering,
-    )
+    limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
+    skeleton = Skeleton(tuple(used[0].node_names), limbs, used[0].name or 'person')
+    extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
+    return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
 
 def _is_predicted(instance: Any) -> bool:

@@ -309,13 +309,10 @@ def _picture(
         size = _picture_size(picture)
     if size is None and lines:
         raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
-    return LabelledPicture(
-        name=file.stem if picture is None else picture.name,
-        people=[_person(line, layout, np.array(size, dtype=float)) for line in lines],
-        size=size,
-        is_labeled=None if layout.is_prediction else True,
-        where=str(file),
-    )
+    name = file.stem if picture is None else picture.name
+    people = [_person(line, layout, np.array(size, dtype=float)) for line in lines]
+    is_labeled = None if layout.is_prediction else True
+    return LabelledPicture(name, people, size, is_labeled, where=str(file))
 
 
 def _find_picture(file: Path) -> Path | None:
@@ -394,14 +391,9 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
                 lines.append(' '.join(f'{number:.10g}' for number in (0, *numbers)) + '\n')
         write_text(file, ''.join(lines))
     skeleton = labels.skeleton
-    fields = {
-        'train': _PICTURES,
-        'val': _PICTURES,
-        'kpt_shape': [skeleton.num_keypoints, 3],
-        'flip_idx': [*map(int, skeleton.flip_indices)],
-        'names': {0: skeleton.category},
-        'kpt_names': {0: [*skeleton.keypoint_names]},
-    }
+    joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
+    names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
+    fields = {'train': _PICTURES, 'val': _PICTURES, **joints, **names}
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
     write_text(Path(path) / CONFIG, text)
     if beyond:
