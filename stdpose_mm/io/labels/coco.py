@@ -86,12 +86,9 @@ def read_frames(
         given = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
         indices, numbering = frame_indices(file, names, indices=given)
     else:
+        times, frame_ids = _times_of(images), _frame_ids_of(images)
         indices, numbering = frame_indices(
-            file,
-            names,
-            times=_times_of(images),
-            first_number=first_number,
-            frame_ids=_frame_ids_of(images),
+            file, names, times=times, first_number=first_number, frame_ids=frame_ids
         )
     return [_read_frame(*pair) for pair in zip(images, indices, strict=True)], numbering
 
@@ -127,19 +124,12 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
         raise image.error('ignore_regions_x', 'lists of as many points as in ignore_regions_y')
     # sleap-io writes 0 for an unknown size.
     width, height = (length or None for length in image.size('width', 'height', low=0))
-    return VideoFrame(
-        index=index,
-        file_name=image.text('file_name', ''),
-        image_id=image.identifier('id'),
-        width=width,
-        height=height,
-        is_labeled=image.flag('is_labeled', None),
-        ignore_regions=tuple(
-            PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
-        ),
-        # Keep the difference between an empty list of regions and a missing one.
-        extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
-    )
+    name, image_id = image.text('file_name', ''), image.identifier('id')
+    is_labeled = image.flag('is_labeled', None)
+    regions = tuple(PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True))
+    # Keep the difference between an empty list of regions and a missing one.
+    extra = image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y'))
+    return VideoFrame(index, name, image_id, width, height, is_labeled, regions, extra)
 
 
 def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
@@ -528,25 +518,14 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     for number, video in enumerate(videos, 1):
         image_id_of = {index: next(image_ids) for index in video}
         images += [_image(video, number, frame, image_id_of[frame.index]) for frame in video.frames]
-        annotations += [
-            {
-                **_annotation(person),
-                'id': next(ids),
-                'image_id': image_id_of[person.frame_index],
-                'category_id': category['id'],
-            }
-            for person in video.persons
-        ]
+        for person in video.persons:
+            own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
+            annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
     shared, own = _split_fields([top_level_fields(video) for video in videos])
-    listed = [
-        {
-            **video.extra.get(VIDEO_FIELDS, {}),
-            **({_FILE_FIELDS: fields} if fields else {}),
-            'id': number,
-            'name': video.name,
-        }
-        for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1)
-    ]
+    listed = []
+    for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1):
+        kept = {**video.extra.get(VIDEO_FIELDS, {}), **({_FILE_FIELDS: fields} if fields else {})}
+        listed.append({**kept, 'id': number, 'name': video.name})
     lists = {'images': images, 'annotations': annotations, 'categories': [category]}
     write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 

@@ -92,12 +92,8 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 def _person(result: Record, count: int, who: int | None) -> Person:
     joints = result.numbers('keypoints', 3 * count).reshape(count, 3)
-    return estimated_person(
-        joints[:, :2],
-        joints[:, 2],
-        track_id=who,
-        bbox=result.box('bbox' if 'bbox' in result else 'box'),
-    )
+    box = result.box('bbox' if 'bbox' in result else 'box')
+    return estimated_person(joints[:, :2], joints[:, 2], track_id=who, bbox=box)
 
 
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
@@ -115,18 +111,12 @@ def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
     image_id_of = dict(zip(labels, image_ids, strict=True))
     category = category_fields(labels)['id']
-    write_json(
-        path,
-        [
-            {
-                **_result(person),
-                'image_id': image_id_of[person.frame_index],
-                'category_id': category,
-            }
-            for person in labels.persons
-            if person.labelled.any()
-        ],
-    )
+    results = [
+        {**_result(person), 'image_id': image_id_of[person.frame_index], 'category_id': category}
+        for person in labels.persons
+        if person.labelled.any()
+    ]
+    write_json(path, results)
 
 
 def _result(person: PersonLabel) -> dict[str, Any]:

@@ -37,11 +37,8 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
     found: dict[int | str, tuple[list[np.ndarray], list[float]]] = {}
     records = Record(path, '', {'detections': read_json(path)}).records('detections')
     for record in _of_one_class(path, records):
-        image_id, box, score = (
-            record.identifier('image_id'),
-            record.box('bbox'),
-            record.number('score'),
-        )
+        image_id, box = record.identifier('image_id'), record.box('bbox')
+        score = record.number('score')
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
         if score >= score_thr:

@@ -50,12 +50,8 @@ _FACE = ('right_eye', 'left_eye', 'right_ear', 'left_ear')
 
 OPENPOSE_BODY_25 = Skeleton(
     keypoint_names=(
-        *_UPPER_BODY,
-        'mid_hip',
-        *_LEGS,
-        *_FACE,
-        *_of('left', *_FOOT),
-        *_of('right', *_FOOT),
+        *(*_UPPER_BODY, 'mid_hip', *_LEGS, *_FACE),
+        *(*_of('left', *_FOOT), *_of('right', *_FOOT)),
     ),
     limbs=(
         *_UPPER_LIMBS,

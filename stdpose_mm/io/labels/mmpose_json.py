@@ -106,12 +106,8 @@ def _person(instance: Record, skeleton: Skeleton) -> Person:
     points = instance.number_lists('keypoints', 2)
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
-    return estimated_person(
-        np.stack(points),
-        instance.numbers('keypoint_scores', count),
-        track_id=read_identity(instance, 'track_id'),
-        bbox=_box(instance),
-    )
+    scores, who = instance.numbers('keypoint_scores', count), read_identity(instance, 'track_id')
+    return estimated_person(np.stack(points), scores, track_id=who, bbox=_box(instance))
 
 
 def _box(instance: Record) -> np.ndarray | None:
@@ -146,13 +142,10 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
         'keypoint_name2id': {name: i for i, name in enumerate(names)},
         'skeleton_links': [list(limb) for limb in labels.skeleton.limbs],
     }
-    info = [
-        {
-            'frame_id': index + 1,
-            'instances': [_instance(p) for p in labels[index] if p.labelled.any()],
-        }
-        for index in sorted(labels)
-    ]
+    info = []
+    for index in sorted(labels):
+        people = [_instance(person) for person in labels[index] if person.labelled.any()]
+        info.append({'frame_id': index + 1, 'instances': people})
     write_json(path, {'meta_info': meta, 'instance_info': info})
 
 

@@ -80,12 +80,9 @@ def _person(person: Record) -> Person:
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)
-    return estimated_person(
-        joints[:, :2],
-        joints[:, 2],
-        visibility=np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED),
-        track_id=read_identity(person, 'person_id'),
-    )
+    visibility = np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED)
+    who = read_identity(person, 'person_id')
+    return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, track_id=who)
 
 
 def write_openpose(labels: VideoLabels, path: PathLike) -> None:

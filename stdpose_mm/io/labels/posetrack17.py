@@ -121,21 +121,16 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
     no_regions: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
-    return VideoFrame(
-        index=number - 1,
-        file_name=name,
-        image_id=frame_id,
-        is_labeled=bool(entry.raw('annorect', [])),
-        ignore_regions=tuple(regions),
-        extra={
-            **(no_regions if 'ignore_regions' in entry and not regions else {}),
-            **entry.extra(),
-            'has_no_densepose': True,
-            'frame_id': frame_id,
-            'vid_id': digits,
-            'nframes': num_frames,
-        },
-    )
+    is_labeled = bool(entry.raw('annorect', []))
+    extra = {
+        **(no_regions if 'ignore_regions' in entry and not regions else {}),
+        **entry.extra(),
+        'has_no_densepose': True,
+        'frame_id': frame_id,
+        'vid_id': digits,
+        'nframes': num_frames,
+    }
+    return VideoFrame(number - 1, name, frame_id, None, None, is_labeled, tuple(regions), extra)
 
 
 def _read_region(region: Record) -> PolygonRegion:

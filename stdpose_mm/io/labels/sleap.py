@@ -161,19 +161,13 @@ def _read_video(
     height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
     frames, persons = [], []
     for place in sorted(instances):
-        is_listed = place < len(numbers)
-        frame = VideoFrame(
-            index=numbers[place] if is_listed else place,
-            file_name=files[place] if is_listed else '',
-            width=width,
-            height=height,
-            is_labeled=True if place in looked_at else None,
-        )
-        frames.append(frame)
+        index, file = (numbers[place], files[place]) if place < len(numbers) else (place, '')
+        is_labeled = True if place in looked_at else None
+        frames.append(VideoFrame(index, file, None, width, height, is_labeled))
         for instance in _without_corrected(instances[place]):
             track = tracks.get(id(instance.track), (None, ''))
             at = f'{where}, frame {place}'
-            persons.append(_read_instance(at, frame.index, instance, *track))
+            persons.append(_read_instance(at, index, instance, *track))
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
     limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
     skeleton = Skeleton(tuple(used[0].node_names), limbs, used[0].name or 'person')
@@ -286,14 +280,9 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         people = [person for person in labels[index] if person.labelled.any()]
         instances = [one for person in people for one in _instances(sio, person, skeleton, tracks)]
         if instances or is_labeled[index]:
-            frames.append(
-                sio.LabeledFrame(
-                    video=video,
-                    frame_idx=place_of[index],
-                    instances=instances,
-                    is_negative=not instances,
-                )
-            )
+            place = {'video': video, 'frame_idx': place_of[index]}
+            is_negative = not instances
+            frames.append(sio.LabeledFrame(**place, instances=instances, is_negative=is_negative))
     project = sio.Labels(
         frames, videos=[video], skeletons=[skeleton], tracks=[tracks[i] for i in sorted(tracks)]
     )

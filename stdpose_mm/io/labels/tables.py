@@ -62,18 +62,11 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     writer.writerow(COLUMNS)
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
         time = None if time_of is None else time_of(person.frame_index)
+        start = [person.frame_index, None if time is None else round(time, 6), person.track_id]
         for joint in person.labelled.nonzero()[0]:
-            writer.writerow(
-                [
-                    person.frame_index,
-                    None if time is None else round(time, 6),
-                    person.track_id,
-                    labels.skeleton.keypoint_names[joint],
-                    *person.keypoints[joint].tolist(),
-                    None if person.scores is None else float(person.scores[joint]),
-                    person.keypoint_sources[joint],
-                ]
-            )
+            place = labels.skeleton.keypoint_names[joint], *person.keypoints[joint].tolist()
+            score = None if person.scores is None else float(person.scores[joint])
+            writer.writerow([*start, *place, score, person.keypoint_sources[joint]])
     write_text(path, table.getvalue())
 
 
