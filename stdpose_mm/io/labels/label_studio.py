@@ -24,6 +24,7 @@ from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, p
 from stdpose_mm.text import counted
 
 from .cvat_writer import write_xml
+from .deeplabcut import OWN_SCORER
 from .fields import MAX_COORDINATE, Record, errors_of, fields_of, note, require_distinct
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints
@@ -257,7 +258,7 @@ def _prediction(labels: VideoLabels, index: int, size: tuple[int, int]) -> dict[
     people = labels[index]
     scores = np.concatenate([joint_scores(person)[person.labelled] for person in people])
     regions = [*_regions(people, labels.skeleton, size)]
-    return {'model_version': 'stdpose', 'score': float(scores.mean()), 'result': regions}
+    return {'model_version': OWN_SCORER, 'score': float(scores.mean()), 'result': regions}
 
 
 def _regions(

@@ -29,6 +29,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted
 
+from .deeplabcut import OWN_SCORER
 from .fields import MAX_EXACT, Record, errors_of, note, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
@@ -44,7 +45,7 @@ from .poses import Person, estimated_person
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
-_LABELS, _PICTURES = 'labels', 'images'
+_LABELS, _PICTURES, _SCORER = 'labels', 'images', 'scorer'
 _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
 _BOX = 4
 _OF_COCO = (17, 3)
@@ -69,6 +70,7 @@ class _Layout:
         skeleton: The joints.
         dimensions: Numbers per joint, 2 without v.
         is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
+        is_own: This package wrote the lines, of joints that are not all given.
         width_with_id: Numbers behind the box of a line that ends in the identity of the person; 0
             if no line does.
     """
@@ -76,6 +78,7 @@ class _Layout:
     skeleton: Skeleton
     dimensions: int
     is_prediction: bool
+    is_own: bool
     width_with_id: int
 
 
@@ -110,8 +113,9 @@ def is_yolo_folder(folder: Path) -> bool:
 def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
     """Read labels of YOLO-pose, or what a pose model of Ultralytics saved with ``save_txt``.
 
-    Labels are 'given'. Where v is a confidence, or lines end in a confidence or identity, poses are
-    'propagated', estimates of a network.
+    Labels are 'given', or 'propagated' if this package wrote them from propagated ones. Where v is
+    a confidence, or lines end in a confidence or identity, poses are 'propagated', estimates of a
+    network.
 
     Args:
         path: A ``.txt`` file, a folder of them, or a data set: a folder with ``data.yaml``, or that
@@ -219,6 +223,7 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
         skeleton=_skeleton(path, config, count, {line.category for line in lines}),
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
+        is_own=config.peek(_SCORER) == OWN_SCORER,
         width_with_id=most if more == 2 or (more == 1 and may_be_id) else 0,
     )
 
@@ -311,7 +316,7 @@ def _picture(
         raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
     name = file.stem if picture is None else picture.name
     people = [_person(line, layout, np.array(size, dtype=float)) for line in lines]
-    is_labeled = None if layout.is_prediction else True
+    is_labeled = None if layout.is_prediction or layout.is_own else True
     return LabelledPicture(name, people, size, is_labeled, where=str(file))
 
 
@@ -351,7 +356,8 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
     if not layout.is_prediction:
         flags = joints[:, 2] if layout.dimensions == 3 else located
-        return {'keypoints': points * size, 'visibility': flags, **fields}
+        source = 'propagated' if layout.is_own else 'given'
+        return {'keypoints': points * size, 'visibility': flags, 'source': source, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(
@@ -366,10 +372,11 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     ``labels/`` has a file for every frame, ``data.yaml`` names the joints and says which of them
     are swapped when a picture is mirrored. The pictures belong in ``images/``, under the names in
     the labels or ``<video>_000000000012.jpg``. All joints with a place count as labelled, given or
-    propagated. A box encloses the joints if there is none, and is cut at the border of the picture.
-    Ultralytics refuses places beyond it: such joints are left out with a warning, and so are people
-    without a joint or box in the picture. Scores, sources, identities, limbs and head boxes are not
-    written.
+    propagated; if one of them is propagated ``scorer: stdpose`` in ``data.yaml`` says so, by which
+    the reader recognises it. A box encloses the joints if there is none, and is cut at the border
+    of the picture. Ultralytics refuses places beyond it: such joints are left out with a warning,
+    and so are people without a joint or box in the picture. Scores, identities, limbs and head
+    boxes are not written.
 
     Args:
         labels: The labels; pictures need a size.
@@ -394,6 +401,8 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
     names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
     fields = {'train': _PICTURES, 'val': _PICTURES, **joints, **names}
+    if any((person.labelled & person.propagated).any() for person in labels.persons):
+        fields[_SCORER] = OWN_SCORER
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
     write_text(Path(path) / CONFIG, text)
     if beyond:

@@ -224,6 +224,12 @@ def test_labelme_holds_places_tracks_boxes_and_occlusion(
     back = read_labels(folder)
 
     assert_same(named_joints(back), named_joints(labels), rtol=0)
+    for source in ('given', 'propagated'):
+        before, after = (
+            v.with_persons([p for p in v.persons if p.source == source and p.labelled.any()])
+            for v in (labels, back)
+        )
+        assert named_joints(after).keys() == named_joints(before).keys()
     boxed = [p for p in labels.persons if p.bbox is not None]
     # The width is that between two corners, and may round to 0 in a box without joints.
     boxes, found = (
@@ -333,16 +339,14 @@ def test_yolo_holds_what_is_in_the_picture(
 
     size = np.array([labels.frames[0].width, labels.frames[0].height])
     expected = []
+    made = any((p.labelled & p.propagated).any() for p in labels.persons)
+    source = 'propagated' if made else 'given'
     for person in labels.persons:
         inside = (
             person.labelled & (person.keypoints >= 0).all(1) & (person.keypoints <= size).all(1)
         )
-        shown = replace(
-            person,
-            visibility=np.where(inside, person.visibility, 0),
-            source='given',
-            keypoint_sources=None,
-        )
+        visibility = np.where(inside, person.visibility, 0)
+        shown = replace(person, visibility=visibility, source=source, keypoint_sources=None)
         if inside.any() or (person.bbox is not None and (size > person.bbox[:2]).all()):
             expected.append(shown)
     if back is None:
@@ -353,7 +357,7 @@ def test_yolo_holds_what_is_in_the_picture(
     assert len(back.persons) == len(expected)
     for before, after in zip(expected, back.persons, strict=True):
         assert after.frame_index == before.frame_index
-        assert after.visibility.tolist() == before.visibility.tolist()
+        assert (after.source, after.visibility.tolist()) == (source, before.visibility.tolist())
         np.testing.assert_allclose(after.keypoints, before.keypoints, rtol=0, atol=1e-6)
         if before.bbox is not None:
             low, high = np.clip([before.bbox[:2], before.bbox[:2] + before.bbox[2:]], 0, size)

@@ -9,6 +9,8 @@ from stdpose_mm.structures import VideoFrame
 from support.foreign_labels import labelme, labelme_shape, write_json, write_picture
 from support.label_samples import person, sample
 
+MADE = {'propagated': True}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -217,8 +219,32 @@ def test_a_frame_is_a_file_of_points_in_groups(tmp_path: Path):
         'imageHeight': 480,
         'imageWidth': 640,
     }
-    assert files['000001.json']['shapes'] == []
-    assert [shape['group_id'] for shape in files['000002.json']['shapes']] == [4, 4]
+    # Nobody has looked at it.
+    assert (files['000001.json']['shapes'], files['000001.json']['flags']) == ([], MADE)
+    assert files['000002.json']['flags'] == MADE
+    shapes = files['000002.json']['shapes']
+    assert [(shape['group_id'], shape['description']) for shape in shapes] == [
+        (4, 'propagated 10.5,20.0'),
+        (4, 'propagated 30.0,40.25'),
+    ]
+
+
+@pytest.mark.parametrize('accepted', [False, True])
+def test_propagated_points_stay_so_until_they_are_moved_or_accepted(tmp_path: Path, accepted: bool):
+    write_labels(sample(persons=(person(0, source='propagated'),)), tmp_path, 'labelme')
+    labels = read_labels(tmp_path)
+    assert labels.persons[0].keypoint_sources.tolist() == ['propagated'] * 2
+    assert (labels.persons[0].source, labels.frames[0].is_labeled) == ('propagated', None)
+
+    file = tmp_path / '000000.json'
+    document = json.loads(file.read_text())
+    document['shapes'][2]['points'][0][1] += 0.5
+    document['flags'] = {'propagated': not accepted}
+    write_json(file, document)
+    labels = read_labels(tmp_path)
+    nose = 'given' if accepted else 'propagated'
+    assert labels.persons[0].keypoint_sources.tolist() == [nose, 'given']
+    assert labels.frames[0].is_labeled is (True if accepted else None)
 
 
 def test_people_without_a_track_get_groups_of_their_own(tmp_path: Path):

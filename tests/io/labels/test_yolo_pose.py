@@ -278,8 +278,22 @@ flip_idx: [0, 2, 1]
 names: {0: person}
 kpt_names:
   0: [nose, left_hand, right_hand]
+scorer: stdpose
 """,
     }
+
+
+@pytest.mark.parametrize('source', ['given', 'propagated'])
+def test_what_nobody_gave_comes_back_as_propagated(tmp_path: Path, source: str):
+    people = (person(0, source=source), person(2))
+    write_labels(sample(persons=people), tmp_path, 'yolo-pose')
+    labels = read_labels(tmp_path, size=(640, 480))
+
+    # As with DeepLabCut's tables, the folder is one or the other.
+    assert [p.source for p in labels.persons] == [source] * 2
+    assert labels.persons[0].visibility.tolist() == [2, 0, 1]
+    is_labeled = True if source == 'given' else None
+    assert [frame.is_labeled for frame in labels.frames] == [is_labeled] * 3
 
 
 def test_what_lies_beyond_the_picture_is_left_out_with_a_warning(tmp_path: Path):
