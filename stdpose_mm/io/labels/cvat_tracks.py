@@ -405,12 +405,9 @@ def _read_points(
             score = _coordinate(text)
             if score is None:
                 raise point.error('attribute', 'a score that is a number within +-1e7')
-        yield (
-            skeleton.index_of(name),
-            KeyFrame(
-                frame_index, (place[0], place[1]), visibility, 'given', mark, score, attributes
-            ),
-        )
+        where = place[0], place[1]
+        key_frame = KeyFrame(frame_index, where, visibility, 'given', mark, score, attributes)
+        yield skeleton.index_of(name), key_frame
 
 
 def _attributes(record: Record) -> dict[str, str]:

@@ -91,11 +91,9 @@ def write_detections(detections: Detections, path: PathLike) -> None:
         detections: The detections; read back by :func:`read_detections`.
         path: Where to write a JSON list of ``image_id``, ``category_id``, ``bbox``, ``score``.
     """
-    write_json(
-        path,
-        [
-            {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
-            for image_id, found in detections.items()
-            for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
-        ],
-    )
+    results = [
+        {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
+        for image_id, found in detections.items()
+        for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+    ]
+    write_json(path, results)

@@ -264,11 +264,8 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         raise InputError(f'{path} must end in .slp, by which SLEAP knows its projects')
     sio = _sleap_io(path)
     names = labels.skeleton.keypoint_names
-    skeleton = sio.Skeleton(
-        nodes=list(names),
-        edges=[(names[a], names[b]) for a, b in labels.skeleton.limbs],
-        name=labels.skeleton.category,
-    )
+    edges = [(names[a], names[b]) for a, b in labels.skeleton.limbs]
+    skeleton = sio.Skeleton(list(names), edges, name=labels.skeleton.category)
     video, place_of = _video_to_write(sio, labels)
     is_labeled = {frame.index: frame.is_labeled for frame in labels.frames}
     tracks = {
