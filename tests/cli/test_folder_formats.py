@@ -128,6 +128,24 @@ def test_a_propagated_video_becomes_files_of_another_tool(
     assert sorted(files) == names
 
 
+def test_an_edited_file_below_the_folder_is_kept(run_main, data):
+    out, options = data / 'a_yolo', ('--method', 'linear', '--format', 'yolo-pose')
+    inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
+    command = partial(run_main, propagate.main, *inputs, *options, '--out', out)
+    assert command()[0] == 0
+    # The pictures to train on are no labels.
+    (out / 'images').mkdir()
+    (out / 'images' / 'a_000000000000.jpg').write_bytes(b'one')
+    assert 'was there before' not in command()[1]
+
+    file = out / 'labels' / 'a_000000000003.txt'
+    file.write_text('0 0.5 0.5 0.1 0.1\n')
+    code, said, _ = command()
+    assert code == 0
+    assert f'{out} was there before and may have been edited, its former version is kept' in said
+    assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
+
+
 def test_a_propagated_video_becomes_tasks_of_label_studio(run_main, data):
     out, options = data / 'a.json', ('--method', 'linear', '--format', 'label-studio')
     inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
