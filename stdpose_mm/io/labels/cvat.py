@@ -109,10 +109,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     if meta.findtext('.//mode') == _OF_PICTURES:
         indices, names, numbering = _number_pictures(path, root, frames)
         persons = [replace(p, frame_index=indices[p.frame_index]) for p in persons]
-        frames = [
-            replace(frame, index=indices[frame.index], file_name=names[frame.index])
-            for frame in frames
-        ]
+        frames = [replace(f, index=indices[f.index], file_name=names[f.index]) for f in frames]
     _warn_of_left_out(path, root)
     others = [
         ET.tostring(element, encoding='unicode')

@@ -313,6 +313,4 @@ def _drawing(skeleton: Skeleton) -> str:
         ids = {'data_element_id': i, 'data_node_id': i, 'data_label_name': name}
         add('circle', cx=x, cy=y, r='1.5', fill='#b3b3b3', data_type='element node', **ids)
     # Serialised as SVG inside HTML, the way browsers parse it.
-    return ''.join(
-        ET.tostring(child, encoding='unicode', short_empty_elements=False) for child in drawing
-    )
+    return ''.join(ET.tostring(c, encoding='unicode', short_empty_elements=False) for c in drawing)

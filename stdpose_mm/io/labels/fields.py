@@ -270,9 +270,7 @@ class Record:
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get true or false; PoseTrack files also write 1 and 0."""
         what = 'true or false'
-        value = self._get(
-            name, default, what, lambda value: type(value) in (bool, int) and value in (0, 1)
-        )
+        value = self._get(name, default, what, lambda v: type(v) in (bool, int) and v in (0, 1))
         return value if value is default else bool(value)
 
     def number(self, name: str, default: Any = _REQUIRED) -> Any:

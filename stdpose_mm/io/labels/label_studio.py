@@ -145,9 +145,7 @@ def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str
             ends = region.text('from_id'), region.text('to_id')
             pairs += [ends, ends[::-1]]
     kind = {id_: _kind(region) for id_, region in by_id.items()}
-    return {
-        point: box for point, box in pairs if kind.get(point) == _POINT and kind.get(box) == _BOX
-    }
+    return {p: box for p, box in pairs if kind.get(p) == _POINT and kind.get(box) == _BOX}
 
 
 def _size(region: Record) -> tuple[int, int]:

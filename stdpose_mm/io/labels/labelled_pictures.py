@@ -68,9 +68,7 @@ def videos_of_pictures(
         picture = replace(picture, name=slashed(picture.name), people=kept)
         folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
-    names = [
-        folder.name if folder.name not in ('', '..') else video_name(path) for folder in folders
-    ]
+    names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     # The pictures may lie in the same folder.
@@ -88,9 +86,7 @@ def videos_of_pictures(
                 ids = [person.track_id for person in people if person.track_id is not None]
                 require_distinct(picture.where, 'person', ids)
             persons += people
-        videos.append(
-            VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
-        )
+        videos.append(VideoLabels(name, skeleton, (*frames,), (*persons,), numbering=numbering))
     return videos
 
 

@@ -710,9 +710,7 @@ def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
 
 
 def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFrame:
-    regions = tuple(
-        PolygonRegion(_rescale_points(region.points, scale)) for region in frame.ignore_regions
-    )
+    regions = tuple(PolygonRegion(_rescale_points(r.points, scale)) for r in frame.ignore_regions)
     return replace(frame, width=size[0], height=size[1], ignore_regions=regions)
 
 

@@ -151,10 +151,8 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
 
 def _instance(person: PersonLabel) -> dict[str, Any]:
     scores = joint_scores(person)
-    fields: dict[str, Any] = {
-        'keypoints': person.keypoints.tolist(),
-        'keypoint_scores': scores.tolist(),
-    }
+    places = person.keypoints.tolist()
+    fields: dict[str, Any] = {'keypoints': places, 'keypoint_scores': scores.tolist()}
     if person.bbox is not None:
         x, y, width, height = plain(person.bbox)
         fields['bbox'] = [[x, y, x + width, y + height]]

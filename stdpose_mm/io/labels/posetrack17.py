@@ -91,9 +91,7 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
             annotation_id = frame.extra['frame_id'] * 100 + i
             persons.append(_read_person(rect, frame.index, annotation_id))
     with errors_of(path):
-        return VideoLabels(
-            video_name(path), _SKELETON, tuple(frames), tuple(persons), record.extra()
-        )
+        return VideoLabels(video_name(path), _SKELETON, (*frames,), (*persons,), record.extra())
 
 
 def posetrack18_name(name: str) -> str | None:

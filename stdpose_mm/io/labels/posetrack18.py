@@ -81,9 +81,7 @@ def parse_posetrack18(
     persons = [person for _, person in entries]
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
-        return VideoLabels(
-            video_name(path), skeleton, tuple(frames), tuple(persons), extra, numbering
-        )
+        return VideoLabels(video_name(path), skeleton, (*frames,), (*persons,), extra, numbering)
 
 
 def is_posetrack18(data: Any) -> bool:

@@ -181,9 +181,7 @@ def _is_predicted(instance: Any) -> bool:
 
 def _without_corrected(instances: Sequence[Any]) -> list[Any]:
     given = [instance for instance in instances if not _is_predicted(instance)]
-    originals = {
-        id(part) for one in given for part in (one.from_predicted, one.track) if part is not None
-    }
+    originals = {id(p) for one in given for p in (one.from_predicted, one.track) if p is not None}
     return [
         instance
         for instance in instances
@@ -305,10 +303,8 @@ def _instances(
     sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]
 ) -> list[Any]:
     points = np.where(person.labelled[:, None], person.keypoints, np.nan)
-    fields = {
-        'skeleton': skeleton,
-        'track': None if person.track_id is None else tracks[person.track_id],
-    }
+    track = None if person.track_id is None else tracks[person.track_id]
+    fields = {'skeleton': skeleton, 'track': track}
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
     mean = float(scores[person.labelled].mean())
     predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)
