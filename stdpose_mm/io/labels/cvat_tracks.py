@@ -221,11 +221,8 @@ class Track:
 
     def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
         """Map joint -> its key frame in a frame."""
-        return {
-            joint: of_joint[frame_index]
-            for joint, of_joint in enumerate(self.joints)
-            if frame_index in of_joint
-        }
+        every = enumerate(self.joints)
+        return {joint: of_it[frame_index] for joint, of_it in every if frame_index in of_it}
 
     def drop_finish(self) -> None:
         """Drop the frame by which CVAT ends the track of a shape."""

@@ -120,14 +120,9 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     no_regions: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
     is_labeled = bool(entry.raw('annorect', []))
-    extra = {
-        **(no_regions if 'ignore_regions' in entry and not regions else {}),
-        **entry.extra(),
-        'has_no_densepose': True,
-        'frame_id': frame_id,
-        'vid_id': digits,
-        'nframes': num_frames,
-    }
+    ids = {'frame_id': frame_id, 'vid_id': digits, 'nframes': num_frames}
+    empty = no_regions if 'ignore_regions' in entry and not regions else {}
+    extra = {**empty, **entry.extra(), 'has_no_densepose': True, **ids}
     return VideoFrame(number - 1, name, frame_id, None, None, is_labeled, tuple(regions), extra)
 
 

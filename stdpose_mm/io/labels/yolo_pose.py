@@ -103,11 +103,8 @@ def is_yolo_pose(text: bytes) -> bool:
 
 def is_yolo_folder(folder: Path) -> bool:
     """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
-    return (
-        any((folder / name).is_file() for name in _CONFIGS)
-        or (folder / _LABELS).is_dir()
-        or any(map(_may_be_label, folder.iterdir()))
-    )
+    is_configured = any((folder / name).is_file() for name in _CONFIGS)
+    return is_configured or (folder / _LABELS).is_dir() or any(map(_may_be_label, folder.iterdir()))
 
 
 def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
