@@ -71,9 +71,9 @@ LABEL_FORMATS = {
     'deeplabcut': LabelFormat(('.csv',)),
     'deeplabcut-h5': LabelFormat(('.h5',)),
     'lightning-pose': LabelFormat(('.csv',)),
-    'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
-    'labelme': LabelFormat(('.json',), writes=False, folder=True),
-    'label-studio': LabelFormat(('.json',), writes=False),
+    'yolo-pose': LabelFormat(('_yolo',), folder=True, to_folder=True),
+    'labelme': LabelFormat(('_labelme',), folder=True, to_folder=True),
+    'label-studio': LabelFormat(_JSON),
     'mmpose': LabelFormat(_JSON, folder=True),
     'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
     'movement': LabelFormat(('.nc',), reads=False, times=True),
@@ -92,6 +92,16 @@ CVAT_LABELS = 'cvat-labels'
 
 CVAT_TOLERANCE = 1.0
 """Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
+
+FRACTION_FORMATS = ('yolo-pose', 'label-studio')
+"""Formats that are written in fractions of the picture, whose size must be known."""
+
+PROJECT_FILES = {
+    'deeplabcut': '_config.yaml',
+    'deeplabcut-h5': '_config.yaml',
+    'label-studio': '_config.xml',
+}
+"""Format -> end of the name of the file for the tool's project that is written beside labels."""
 
 FORMAT_PACKAGES = {'sleap': 'sleap_io', 'deeplabcut-h5': 'h5py'}
 """Format -> the module without which it cannot be written."""

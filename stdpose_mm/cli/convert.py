@@ -14,7 +14,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stdpose_mm.constants import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.constants import (
+    CVAT_LABELS,
+    FORMATS_WITH_TIMES,
+    FRACTION_FORMATS,
+    READ_FORMATS,
+    WRITE_FORMATS,
+)
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.file_names import require_suffix
 from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs
@@ -39,14 +45,15 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         input: Label file, or folder with one label file per picture of a video (YOLO-pose, LabelMe,
             OpenPose, MMPose); for --to coco also a folder with one label file per video, or a .txt
             file with one path per line.
-        output: Label file to write; for openpose, a folder.
+        output: Label file to write; for openpose, labelme and yolo-pose, a folder.
         source: Format of IN (default: recognised from its content).
         target: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix);
             cvat-labels writes the label definition that a CVAT task needs for the skeleton of IN,
             to paste into the tab "Raw".
         video: Video whose labels to convert, if IN holds several.
         labels_size: Size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and
-            the pictures are not in the same place.
+            the pictures are not in the same place, or those in OUT are (YOLO-pose, Label Studio)
+            and IN does not state it.
         fps: Frames per second of the video, for the times in tidy-csv, movement and trc.
         as_given: Turn estimates into labels: joints that score at least MIN_SCORE become given
             labels, the others are left to be propagated.
@@ -69,6 +76,7 @@ def convert(options: ConvertOptions) -> None:
     """
     from stdpose_mm.io.labels import (
         describe_frames,
+        fit_size,
         match_frames,
         stands_for_many,
         write_coco,
@@ -89,6 +97,8 @@ def convert(options: ConvertOptions) -> None:
         match_frames(labels, None, options.label_frames)
         for labels in _read_videos(options, several, target)
     ]
+    if options.labels_size is not None:
+        videos = [fit_size(labels, options.labels_size, options.labels_size) for labels in videos]
     if options.as_given is not None:
         videos = [accept_predictions(labels, options.as_given) for labels in videos]
     if target == MANY_VIDEOS_FORMAT:
@@ -128,7 +138,8 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
     from stdpose_mm.io.labels import sniff_format
 
     if options.labels_size is not None:
-        in_pixels = several or (options.source or sniff_format(options.input)) != 'yolo-pose'
+        source = None if several else options.source or sniff_format(options.input)
+        in_pixels = source != 'yolo-pose' and target not in FRACTION_FORMATS
         refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
     about_one = {
         '--video': options.video is not None,

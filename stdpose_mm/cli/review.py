@@ -61,8 +61,8 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
         project: File that keeps every edit and the labels that the edits began with; without
             LABELS, these labels are used (default: LABELS with the suffix .review.jsonl); with
             several videos, a folder.
-        skeleton: Joints to label in an unlabelled video: coco, posetrack, hand, openpose-body-25,
-            openpose-coco, or those of a label file (default: the page asks).
+        skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
+            openpose-body-25, openpose-coco, or those of a label file (default: the page asks).
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
         port: Port of the page; 0 chooses a free one (default: one that belongs to the project, so

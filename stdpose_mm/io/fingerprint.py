@@ -17,6 +17,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .file_names import is_picture
 from .video import FrameSource, FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
@@ -73,13 +74,16 @@ def file_fingerprint(path: str | Path) -> str:
 
 
 def path_fingerprint(path: Path) -> str:
-    """Compute the fingerprint of a file, or of all files in a folder; empty if there is neither.
+    """Compute the fingerprint of a file, or of the labels in a folder; empty if there is neither.
+
+    All files in the folder and below it count as labels, but pictures do not.
 
     Raises:
         InputError: If it cannot be read.
     """
     if path.is_dir():
-        return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
+        found = sorted(path.rglob('*'))
+        return fingerprint([file for file in found if file.is_file() and not is_picture(file)])
     return file_fingerprint(path) if path.exists() else ''
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, WRITE_FORMATS
+from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, PROJECT_FILES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.text import either
 
@@ -144,17 +144,17 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
         format: Format of the label file.
     """
     if format in FOLDER_FORMATS:
-        return [Output(name, path, is_folder=True, files=('*.json',))]
+        files = ('*.json', 'labels/*.txt', 'data.yaml')
+        return [Output(name, path, is_folder=True, files=files)]
     outputs = [Output(name, path)]
-    if format in ('deeplabcut', 'deeplabcut-h5'):
-        outputs.append(Output(f'the project file of {name}', project_file(path)))
+    if format in PROJECT_FILES:
+        outputs.append(Output(f'the project file of {name}', project_file(path, format)))
     return outputs
 
 
-def project_file(path: PathLike) -> Path:
-    """Return the path of the project file that is written beside labels for DeepLabCut."""
-    name = Path(path).name.removesuffix('.gz').removesuffix('.csv').removesuffix('.h5')
-    return Path(path).parent / f'{name}_config.yaml'
+def project_file(path: PathLike, format: str) -> Path:
+    """Return the path of the project file that is written beside labels of a format."""
+    return Path(path).parent / f'{file_stem(path)}{PROJECT_FILES[format]}'
 
 
 def learned_network(path: PathLike, several: bool = False) -> Path:

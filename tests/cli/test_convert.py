@@ -4,9 +4,11 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stdpose_mm.cli import convert, propagate
+from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame
 from support.foreign_labels import (
@@ -188,3 +190,31 @@ def test_fractions_are_those_of_the_video(run_main, movie: Path, tmp_path: Path)
     assert len(labels.persons) == 9
     # The video of the fixture is 96x80.
     assert labels.persons[4].keypoints.tolist() == [[24, 40], [48, 20]]
+
+
+@pytest.mark.parametrize('target', ['labelme', 'yolo-pose', 'label-studio'])
+def test_labels_go_to_tools_and_back(run, estimates: Path, tmp_path: Path, target: str):
+    out, size = tmp_path / f'out{WRITE_FORMATS[target][0]}', ('--labels-size', '64x48')
+    needs_size = target != 'labelme'
+    code, _, errors = run(estimates, out, '--to', target, '--as-given', '0')
+    if needs_size:
+        assert code == 2
+        assert 'does not state the size of frame 0, give --labels-size' in errors[-1]
+        assert run(estimates, out, '--to', target, '--as-given', '0', *size)[0] == 0
+    options = size if target == 'yolo-pose' else ()
+    code, _, errors = run(out, tmp_path / 'back.json', *options)
+
+    assert code == 0, errors
+    people = read_labels(tmp_path / 'back.json').persons
+    assert [p.frame_index for p in people] == [0, 8]
+    np.testing.assert_allclose(people[1].keypoints, [[31, 22], [33, 24]])
+
+
+def test_a_size_that_the_labels_contradict_is_refused(run, tmp_path: Path):
+    write_labels(sample(), tmp_path / 'labels.json')
+    given, out = tmp_path / 'labels.json', tmp_path / 'out.json'
+    code, _, errors = run(given, out, '--to', 'label-studio', '--labels-size', '64x48')
+
+    assert code == 2
+    assert 'made at 640x480 pixels (frame 0 of the file), but --labels-size is 64x48' in errors[-1]
+    assert not out.exists()

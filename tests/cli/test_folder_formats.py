@@ -106,3 +106,51 @@ def test_the_name_of_a_file_is_refused(run, data):
 
     assert code == 2
     assert '--format openpose, whose files end in _json: give such a name' in errors[-1]
+
+
+@pytest.mark.parametrize(
+    ('format', 'names'),
+    [
+        ('labelme', [f'a_{n:012d}.json' for n in range(9)]),
+        ('yolo-pose', ['data.yaml', *(f'labels/a_{n:012d}.txt' for n in range(9))]),
+    ],
+)
+def test_a_propagated_video_becomes_files_of_another_tool(
+    run_main, data, format: str, names: list[str]
+):
+    out, options = data / 'out', ('--method', 'linear', '--format', format)
+    code, said, errors = run_main(
+        propagate.main, data / 'videos/a.mp4', data / 'labels/a.json', *options, '--out', out
+    )
+
+    assert code == 0, (said, errors)
+    files = [str(f.relative_to(out)) for f in out.rglob('*') if f.is_file()]
+    assert sorted(files) == names
+
+
+def test_an_edited_file_below_the_folder_is_kept(run_main, data):
+    out, options = data / 'a_yolo', ('--method', 'linear', '--format', 'yolo-pose')
+    inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
+    command = partial(run_main, propagate.main, *inputs, *options, '--out', out)
+    assert command()[0] == 0
+    # The pictures to train on are no labels.
+    (out / 'images').mkdir()
+    (out / 'images' / 'a_000000000000.jpg').write_bytes(b'one')
+    assert 'was there before' not in command()[1]
+
+    file = out / 'labels' / 'a_000000000003.txt'
+    file.write_text('0 0.5 0.5 0.1 0.1\n')
+    code, said, _ = command()
+    assert code == 0
+    assert f'{out} was there before and may have been edited, its former version is kept' in said
+    assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
+
+
+def test_a_propagated_video_becomes_tasks_of_label_studio(run_main, data):
+    out, options = data / 'a.json', ('--method', 'linear', '--format', 'label-studio')
+    inputs = (data / 'videos/a.mp4', data / 'labels/a.json')
+    assert run_main(propagate.main, *inputs, *options, '--out', out)[0] == 0
+
+    tasks = json.loads(out.read_text())
+    assert [len(task['annotations']) for task in tasks] == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    assert (data / 'a_config.xml').exists()

@@ -19,7 +19,6 @@ from .frame_numbers import (
     FrameOptions,
     describe_frames,
     frame_indices,
-    list_frames,
     read_frame_list,
 )
 from .label_files import (
@@ -51,7 +50,6 @@ __all__ = [
     'frame_indices',
     'frame_sources',
     'list_all_frames',
-    'list_frames',
     'match_frames',
     'match_labels',
     'numbers_with_gaps',

@@ -86,12 +86,9 @@ def read_frames(
         given = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
         indices, numbering = frame_indices(file, names, indices=given)
     else:
+        times, frame_ids = _times_of(images), _frame_ids_of(images)
         indices, numbering = frame_indices(
-            file,
-            names,
-            times=_times_of(images),
-            first_number=first_number,
-            frame_ids=_frame_ids_of(images),
+            file, names, times=times, first_number=first_number, frame_ids=frame_ids
         )
     return [_read_frame(*pair) for pair in zip(images, indices, strict=True)], numbering
 
@@ -125,31 +122,21 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
     xs, ys = image.number_lists('ignore_regions_x'), image.number_lists('ignore_regions_y')
     if [len(x) for x in xs] != [len(y) for y in ys]:
         raise image.error('ignore_regions_x', 'lists of as many points as in ignore_regions_y')
-    width, height = (
-        image.integer(name, None, low=1, high=int(MAX_COORDINATE)) for name in ('width', 'height')
-    )
-    return VideoFrame(
-        index=index,
-        file_name=image.text('file_name', ''),
-        image_id=image.identifier('id'),
-        width=width,
-        height=height,
-        is_labeled=image.flag('is_labeled', None),
-        ignore_regions=tuple(
-            PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
-        ),
-        # Keep the difference between an empty list of regions and a missing one.
-        extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
-    )
+    # sleap-io writes 0 for an unknown size.
+    width, height = (length or None for length in image.size('width', 'height', low=0))
+    name, image_id = image.text('file_name', ''), image.identifier('id')
+    is_labeled = image.flag('is_labeled', None)
+    regions = tuple(PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True))
+    # Keep the difference between an empty list of regions and a missing one.
+    extra = image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y'))
+    return VideoFrame(index, name, image_id, width, height, is_labeled, regions, extra)
 
 
 def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
     """Make one entry of ``images``; inverse of :func:`read_frames`."""
     fields: dict[str, Any] = {'id': image_id, 'frame_index': frame.index}
-    if frame.file_name:
-        fields['file_name'] = frame.file_name
-    for name in ('width', 'height', 'is_labeled'):
-        if getattr(frame, name) is not None:
+    for name in ('file_name', 'width', 'height', 'is_labeled'):
+        if getattr(frame, name) not in (None, ''):
             fields[name] = getattr(frame, name)
     if frame.ignore_regions:
         for i, axis in enumerate('xy'):
@@ -165,8 +152,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         InputError: If there is no such category (and no ``default``), or more than one.
     """
     categories = record.records('categories', [])
-    # CVAT gives categories without joints an empty list.
-    with_joints = [one for one in categories if one.peek('keypoints') not in (None, [])]
+    with_joints = [one for one in categories if _has_joints(one)]
     if not with_joints and default is not None:
         return default, {}
     if len(with_joints) != 1:
@@ -269,23 +255,21 @@ def read_person(
     if not np.isin(flags, allowed).all():
         bad = flags[~np.isin(flags, allowed)][0]
         raise annotation.error('keypoints', f'x, y, v with v in {allowed}, not {bad:g}')
+    if visibility == 'posetrack':
+        flags = posetrack_visibility(joints)
+    elif visibility == 'binary':
+        flags = flags * VISIBLE
     source = annotation.raw('source', 'given')
     known = source in SOURCES
     sources = None
     if 'keypoint_sources' in annotation:
         sources = np.array(annotation.texts('keypoint_sources'))
-    scores = None
-    if annotation.raw('scores', []) != []:
-        scores = annotation.numbers('scores', count)
+    scores = annotation.numbers('scores', count) if annotation.raw('scores', []) != [] else None
     with errors_of(f'{annotation.file}: {annotation.where}'):
         return PersonLabel(
             frame_index=frame_index,
             keypoints=joints[:, :2],
-            visibility=(
-                posetrack_visibility(joints)
-                if visibility == 'posetrack'
-                else flags * (VISIBLE if visibility == 'binary' else 1)
-            ),
+            visibility=flags,
             track_id=annotation.integer('track_id', None),
             scores=scores,
             bbox=annotation.box('bbox'),
@@ -344,12 +328,6 @@ def is_coco_like(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get('images'), list)
 
 
-def fields_of(items: Any) -> set[str]:
-    """Collect the names of the fields of the first objects of a list."""
-    items = items if isinstance(items, list) else []
-    return {name for item in items[:100] if isinstance(item, dict) for name in item}
-
-
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
@@ -392,23 +370,15 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     for _, key, person in kept:
         persons[key].append(person)
     top = record.extra()
-    with errors_of(path):
-        return [
-            VideoLabels(
-                name=names[key],
-                skeleton=skeleton,
-                frames=tuple(frames),
-                persons=tuple(persons[key]),
-                extra={
-                    **top,
-                    **_file_fields(videos.get(key)),
-                    CATEGORY_FIELDS: category,
-                    VIDEO_FIELDS: videos[key].extra() if key in videos else {},
-                },
-                numbering=numbering,
-            )
-            for key, (frames, numbering) in read.items()
-        ]
+    found = []
+    for key, (frames, numbering) in read.items():
+        extra = {**top, **_file_fields(videos.get(key)), CATEGORY_FIELDS: category}
+        extra[VIDEO_FIELDS] = videos[key].extra() if key in videos else {}
+        people = tuple(persons[key])
+        with errors_of(path):
+            video = VideoLabels(names[key], skeleton, tuple(frames), people, extra, numbering)
+        found.append(video)
+    return found
 
 
 def _read_person(
@@ -417,9 +387,10 @@ def _read_person(
     person = read_person(annotation, frame_index, skeleton, visibility)
     attributes = annotation.peek('attributes')
     if person.track_id is None and isinstance(attributes, dict):
-        # CVAT's COCO export has the track id there.
+        # CVAT's COCO export has the track id there, sleap-io's calls it object_id.
         own = Record(annotation.file, f'{annotation.where}.attributes', attributes)
-        person = replace(person, track_id=own.integer('track_id', None))
+        name = 'track_id' if 'track_id' in own else 'object_id'
+        person = replace(person, track_id=own.integer(name, None))
     if _kept_area(person) in (None, _box_area(person)):
         # The writer computes the area again from the label's box.
         person.extra.pop('area', None)
@@ -469,15 +440,15 @@ def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
 
 def _names_without_joints(record: Record) -> dict[str, str]:
     """Map the ids of the categories without joints, as texts, to their names."""
-    names: dict[str, str] = {}
-    with_joints = set()
-    for category in record.records('categories', []):
-        category_id = category.peek('id')
-        if category.peek('keypoints') not in (None, []):
-            with_joints.add(shown(category_id))
-        elif type(category_id) in (int, str):
-            names[shown(category_id)] = category.text('name', '')
-    return {text: name for text, name in names.items() if text not in with_joints}
+    categories = record.records('categories', [])
+    with_joints = {shown(one.peek('id')) for one in categories if _has_joints(one)}
+    known = {shown(one.peek('id')): one for one in categories if type(one.peek('id')) in (int, str)}
+    return {text: one.text('name', '') for text, one in known.items() if text not in with_joints}
+
+
+def _has_joints(category: Record) -> bool:
+    # CVAT gives categories without joints an empty list.
+    return category.peek('keypoints') not in (None, [])
 
 
 def _video_key(image: Record) -> Any:
@@ -547,40 +518,19 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     for number, video in enumerate(videos, 1):
         image_id_of = {index: next(image_ids) for index in video}
         images += [_image(video, number, frame, image_id_of[frame.index]) for frame in video.frames]
-        annotations += [
-            {
-                **_annotation(person),
-                'id': next(ids),
-                'image_id': image_id_of[person.frame_index],
-                'category_id': category['id'],
-            }
-            for person in video.persons
-        ]
+        for person in video.persons:
+            own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
+            annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
     shared, own = _split_fields([top_level_fields(video) for video in videos])
-    listed = [
-        {
-            **video.extra.get(VIDEO_FIELDS, {}),
-            **({_FILE_FIELDS: fields} if fields else {}),
-            'id': number,
-            'name': video.name,
-        }
-        for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1)
-    ]
-    fields = {
-        'info': {},
-        'licenses': [],
-        **shared,
-        'videos': listed,
-        'images': images,
-        'annotations': annotations,
-        'categories': [category],
-    }
-    write_json(path, fields)
+    listed = []
+    for number, (video, fields) in enumerate(zip(videos, own, strict=True), 1):
+        kept = {**video.extra.get(VIDEO_FIELDS, {}), **({_FILE_FIELDS: fields} if fields else {})}
+        listed.append({**kept, 'id': number, 'name': video.name})
+    lists = {'images': images, 'annotations': annotations, 'categories': [category]}
+    write_json(path, {'info': {}, 'licenses': [], **shared, 'videos': listed, **lists})
 
 
-def _split_fields(
-    fields: Sequence[dict[str, Any]],
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Split the fields of videos into those in which all agree, and for each video the others."""
     shared = {
         name: value
@@ -593,8 +543,7 @@ def _split_fields(
 def _kept_area(person: PersonLabel) -> float | None:
     """Return the area that the file of a label states; None if it states none that is usable."""
     area: Any = person.extra.get('area')
-    is_number = isinstance(area, (int, float)) and not isinstance(area, bool)
-    return float(area) if is_number and 0 <= area <= MAX_COORDINATE**2 else None
+    return float(area) if type(area) in (int, float) and 0 <= area <= MAX_COORDINATE**2 else None
 
 
 def _box(person: PersonLabel) -> np.ndarray:

@@ -16,7 +16,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name
-from .fields import Record, note
+from .fields import Record, fields_of, note
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -28,8 +28,7 @@ _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 
 def is_coco_results(data: Any) -> bool:
     """Tell whether parsed JSON is a list of keypoint results."""
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and {'image_id', 'keypoints'} <= first.keys()
+    return {'image_id', 'keypoints'} <= fields_of(data)
 
 
 def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
@@ -93,12 +92,8 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 def _person(result: Record, count: int, who: int | None) -> Person:
     joints = result.numbers('keypoints', 3 * count).reshape(count, 3)
-    return estimated_person(
-        joints[:, :2],
-        joints[:, 2],
-        track_id=who,
-        bbox=result.box('bbox' if 'bbox' in result else 'box'),
-    )
+    box = result.box('bbox' if 'bbox' in result else 'box')
+    return estimated_person(joints[:, :2], joints[:, 2], track_id=who, bbox=box)
 
 
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
@@ -116,18 +111,12 @@ def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
     image_id_of = dict(zip(labels, image_ids, strict=True))
     category = category_fields(labels)['id']
-    write_json(
-        path,
-        [
-            {
-                **_result(person),
-                'image_id': image_id_of[person.frame_index],
-                'category_id': category,
-            }
-            for person in labels.persons
-            if person.labelled.any()
-        ],
-    )
+    results = [
+        {**_result(person), 'image_id': image_id_of[person.frame_index], 'category_id': category}
+        for person in labels.persons
+        if person.labelled.any()
+    ]
+    write_json(path, results)
 
 
 def _result(person: PersonLabel) -> dict[str, Any]:

@@ -86,8 +86,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             this package wrote were corrected.
     """
     root = _parse(path)
-    task = root.find('meta')
-    meta = ET.Element('meta') if task is None else task
+    meta = next(root.iter('meta'), ET.Element('meta'))
     _require_one_task(path, root)
     step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root)
@@ -110,25 +109,17 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     if meta.findtext('.//mode') == _OF_PICTURES:
         indices, names, numbering = _number_pictures(path, root, frames)
         persons = [replace(p, frame_index=indices[p.frame_index]) for p in persons]
-        frames = [
-            replace(frame, index=indices[frame.index], file_name=names[frame.index])
-            for frame in frames
-        ]
+        frames = [replace(f, index=indices[f.index], file_name=names[f.index]) for f in frames]
     _warn_of_left_out(path, root)
     others = [
         ET.tostring(element, encoding='unicode')
         for element in root
         if element.tag not in ('meta', 'version') and element.find('skeleton') is None
     ]
+    name = meta.findtext('task/name') or video_name(path)
+    extra = {'cvat_elements': others} if others else {}
     with errors_of(path):
-        return VideoLabels(
-            name=meta.findtext('task/name') or video_name(path),
-            skeleton=skeleton,
-            frames=tuple(frames),
-            persons=tuple(persons),
-            extra={'cvat_elements': others} if others else {},
-            numbering=numbering,
-        )
+        return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
 
 def _require_one_task(path: PathLike, root: ET.Element) -> None:

@@ -221,11 +221,8 @@ class Track:
 
     def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
         """Map joint -> its key frame in a frame."""
-        return {
-            joint: of_joint[frame_index]
-            for joint, of_joint in enumerate(self.joints)
-            if frame_index in of_joint
-        }
+        every = enumerate(self.joints)
+        return {joint: of_it[frame_index] for joint, of_it in every if frame_index in of_it}
 
     def drop_finish(self) -> None:
         """Drop the frame by which CVAT ends the track of a shape."""
@@ -351,13 +348,9 @@ def read_track(record: Record, skeleton: Skeleton) -> Track:
     Raises:
         InputError: If something in it is not as CVAT writes it.
     """
-    track = Track(
-        file=record.file,
-        id=record.integer('id'),
-        group=record.integer('group_id', 0, low=0),
-        skeleton=skeleton,
-        joints=[{} for _ in skeleton.keypoint_names],
-    )
+    joints: list[dict[int, KeyFrame]] = [{} for _ in skeleton.keypoint_names]
+    group = record.integer('group_id', 0, low=0)
+    track = Track(record.file, record.integer('id'), group, skeleton, joints)
     for shape in record.records('skeleton'):
         frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
         if frame_index in track.attributes:
@@ -409,12 +402,9 @@ def _read_points(
             score = _coordinate(text)
             if score is None:
                 raise point.error('attribute', 'a score that is a number within +-1e7')
-        yield (
-            skeleton.index_of(name),
-            KeyFrame(
-                frame_index, (place[0], place[1]), visibility, 'given', mark, score, attributes
-            ),
-        )
+        where = place[0], place[1]
+        key_frame = KeyFrame(frame_index, where, visibility, 'given', mark, score, attributes)
+        yield skeleton.index_of(name), key_frame
 
 
 def _attributes(record: Record) -> dict[str, str]:

@@ -71,6 +71,15 @@ def write_cvat(
             root.append(ET.fromstring(text))
         except (ET.ParseError, TypeError) as error:
             raise InputError(f'{path}: cvat_elements holds what is not XML: {error}') from error
+    write_xml(path, root, '<?xml version="1.0" encoding="utf-8"?>\n')
+
+
+def write_xml(path: PathLike, root: ET.Element, start: str = '') -> None:
+    """Write XML behind a ``start``, atomically.
+
+    Raises:
+        InputError: If a name holds characters that XML does not allow.
+    """
     ET.indent(root)
     # ElementTree writes characters that are not valid XML and that its parser then refuses.
     text = ET.tostring(root, encoding='unicode')
@@ -79,7 +88,7 @@ def write_cvat(
         raise InputError(
             f'{path}: a name holds {bad.group()!r}, which XML does not allow; rename it'
         )
-    write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
+    write_text(path, f'{start}{text}\n')
 
 
 def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
@@ -92,28 +101,15 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
         path: The JSON file to write.
     """
     skeleton = labels.skeleton
+    kind = {'input_type': 'text', 'mutable': True}
     attributes = [
-        {
-            'name': name,
-            'input_type': 'text',
-            'mutable': True,
-            'values': [default],
-            'default_value': default,
-        }
+        {'name': name, **kind, 'values': [default], 'default_value': default}
         for name, default in _ATTRIBUTES.items()
     ]
-    points = [
-        {'name': name, 'type': 'points', 'attributes': attributes}
-        for name in skeleton.keypoint_names
-    ]
-    label = {
-        'name': skeleton.category,
-        'type': 'skeleton',
-        'attributes': [],
-        'sublabels': points,
-        'svg': _drawing(skeleton),
-    }
-    write_json(path, [label], indent=2)
+    names = skeleton.keypoint_names
+    points = [{'name': name, 'type': 'points', 'attributes': attributes} for name in names]
+    label = {'name': skeleton.category, 'type': 'skeleton', 'attributes': [], 'sublabels': points}
+    write_json(path, [{**label, 'svg': _drawing(skeleton)}], indent=2)
 
 
 _ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
@@ -253,15 +249,9 @@ def _add_shape(
     for joint, key_frame in here.items():
         name = skeleton.keypoint_names[joint]
         x, y = key_frame.place
-        point = _add(
-            shape,
-            'points',
-            label=name,
-            keyframe='1',
-            outside=str(int(key_frame.visibility == NOT_LABELLED)),
-            occluded=str(int(key_frame.visibility == OCCLUDED)),
-            points=f'{x!r},{y!r}',
-        )
+        states = {'outside': NOT_LABELLED, 'occluded': OCCLUDED}
+        flags = {flag: str(int(key_frame.visibility == state)) for flag, state in states.items()}
+        point = _add(shape, 'points', label=name, keyframe='1', **flags, points=f'{x!r},{y!r}')
         _add(point, 'attribute', key_frame.format_mark(), name='source')
         if person.scores is not None:
             _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
@@ -312,14 +302,8 @@ def _drawing(skeleton: Skeleton) -> str:
     drawing = ET.Element('svg')
 
     def add(tag: str, **attributes: Any) -> None:
-        ET.SubElement(
-            drawing,
-            tag,
-            {
-                name.replace('_', '-'): f'{value:.2f}' if isinstance(value, float) else str(value)
-                for name, value in attributes.items()
-            },
-        )
+        texts = {n: f'{v:.2f}' if isinstance(v, float) else str(v) for n, v in attributes.items()}
+        ET.SubElement(drawing, tag, {name.replace('_', '-'): text for name, text in texts.items()})
 
     for a, b in skeleton.limbs:
         (x1, y1), (x2, y2) = spots[a], spots[b]
@@ -329,6 +313,4 @@ def _drawing(skeleton: Skeleton) -> str:
         ids = {'data_element_id': i, 'data_node_id': i, 'data_label_name': name}
         add('circle', cx=x, cy=y, r='1.5', fill='#b3b3b3', data_type='element node', **ids)
     # Serialised as SVG inside HTML, the way browsers parse it.
-    return ''.join(
-        ET.tostring(child, encoding='unicode', short_empty_elements=False) for child in drawing
-    )
+    return ''.join(ET.tostring(c, encoding='unicode', short_empty_elements=False) for c in drawing)

@@ -320,7 +320,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     if visible:
         table = [['/'.join(filter(None, row[:3])), *row[3:]] for row in table]
     else:
-        write_text(project_file(path), _config(labels, scorer, joints_of, suffix))
+        write_text(project_file(path, 'deeplabcut'), _config(labels, scorer, joints_of, suffix))
     if suffix == '.h5':
         write_hdf5_rows(path, table, num_header)
         return
@@ -384,13 +384,10 @@ def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
     """Return the individuals and unique joints of the file that was read, if it has unique ones."""
     fields = labels.extra.get(_PROJECT_FIELDS)
     # The fields may have come through a file that somebody has edited.
-    individuals, bodyparts = (
-        value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
-        for value in (
-            fields.get(name) if isinstance(fields, dict) else None
-            for name in ('individuals', 'unique_bodyparts')
-        )
-    )
+    fields = fields if isinstance(fields, dict) else {}
+    values = [fields.get(name) for name in ('individuals', 'unique_bodyparts')]
+    lists = [value if isinstance(value, list) else [] for value in values]
+    individuals, bodyparts = ([i for i in items if isinstance(i, str)] for items in lists)
     unique = [j for j, name in enumerate(labels.skeleton.keypoint_names) if name in bodyparts]
     return [name for name in individuals if unique and name not in ('', _UNIQUE)], unique
 

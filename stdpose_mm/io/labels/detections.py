@@ -37,11 +37,8 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
     found: dict[int | str, tuple[list[np.ndarray], list[float]]] = {}
     records = Record(path, '', {'detections': read_json(path)}).records('detections')
     for record in _of_one_class(path, records):
-        image_id, box, score = (
-            record.identifier('image_id'),
-            record.box('bbox'),
-            record.number('score'),
-        )
+        image_id, box = record.identifier('image_id'), record.box('bbox')
+        score = record.number('score')
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
         if score >= score_thr:
@@ -94,11 +91,9 @@ def write_detections(detections: Detections, path: PathLike) -> None:
         detections: The detections; read back by :func:`read_detections`.
         path: Where to write a JSON list of ``image_id``, ``category_id``, ``bbox``, ``score``.
     """
-    write_json(
-        path,
-        [
-            {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
-            for image_id, found in detections.items()
-            for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
-        ],
-    )
+    results = [
+        {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
+        for image_id, found in detections.items()
+        for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+    ]
+    write_json(path, results)

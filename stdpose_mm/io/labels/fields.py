@@ -263,12 +263,14 @@ class Record:
         value = self._get(name, default, f'a whole number{limits}', is_valid)
         return value if value is default else int(value)
 
+    def size(self, *names: str, low: int = 1) -> list[int | None]:
+        """Get lengths of a picture in pixels; None for a missing one."""
+        return [self.integer(name, None, low, int(MAX_COORDINATE)) for name in names]
+
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
         """Get true or false; PoseTrack files also write 1 and 0."""
         what = 'true or false'
-        value = self._get(
-            name, default, what, lambda value: type(value) in (bool, int) and value in (0, 1)
-        )
+        value = self._get(name, default, what, lambda v: type(v) in (bool, int) and v in (0, 1))
         return value if value is default else bool(value)
 
     def number(self, name: str, default: Any = _REQUIRED) -> Any:
@@ -354,6 +356,12 @@ def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
         return 'JSON without NaN or infinity'
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((flaw for item in inner if (flaw := _flaw(item, room - 1))), None)
+
+
+def fields_of(items: Any) -> set[str]:
+    """Collect the names of the fields of the first objects of a list."""
+    items = items if isinstance(items, list) else []
+    return {name for item in items[:100] if isinstance(item, dict) for name in item}
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:

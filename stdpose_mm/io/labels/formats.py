@@ -23,19 +23,17 @@ from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .label_studio import is_label_studio, parse_label_studio
+from .label_studio import is_label_studio, parse_label_studio, write_label_studio
 from .labelled_pictures import label_files_in, usable_files
-from .labelme import is_labelme, parse_labelme
+from .labelme import is_labelme, parse_labelme, write_labelme
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
-from .movement import write_movement
-from .openpose import is_openpose, parse_openpose
-from .openpose_writer import write_openpose
+from .openpose import is_openpose, parse_openpose, write_openpose
 from .poses import note_corner, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
 from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
-from .tables import TIMES_NEEDED, TimeOf, write_tidy_csv, write_trc
-from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose
+from .tables import TIMES_NEEDED, TimeOf, write_movement, write_tidy_csv, write_trc
+from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose, write_yolo_pose
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,11 @@ class _Format:
 
 
 _FORMATS = {
-    'labelme': _Format(parse=parse_labelme, recognises=is_labelme),
+    'labelme': _Format(write_labelme, parse_labelme, is_labelme),
     'openpose': _Format(write_openpose, parse_openpose, is_openpose),
     'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
     'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
-    'label-studio': _Format(parse=parse_label_studio, recognises=is_label_studio),
+    'label-studio': _Format(write_label_studio, parse_label_studio, is_label_studio),
     'posetrack17': _Format(parse=parse_posetrack17, recognises=is_posetrack17),
     'posetrack21': _Format(write_posetrack18, parse_posetrack18, is_posetrack21),
     'posetrack18': _Format(write_posetrack18, parse_posetrack18, is_posetrack18),
@@ -72,7 +70,7 @@ _FORMATS = {
     'deeplabcut-h5': _Format(write_deeplabcut, read=read_deeplabcut),
     'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read=read_deeplabcut),
     'sleap': _Format(write_sleap, read=read_sleap),
-    'yolo-pose': _Format(read=read_yolo_pose),
+    'yolo-pose': _Format(write_yolo_pose, read=read_yolo_pose),
     'tidy-csv': _Format(write_tidy_csv),
     'movement': _Format(write_movement),
     'trc': _Format(write_trc),

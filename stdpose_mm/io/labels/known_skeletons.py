@@ -33,6 +33,16 @@ COCO_17 = Skeleton(
     ),
 )
 
+HALPE_26 = Skeleton(
+    keypoint_names=(*COCO_17.keypoint_names, 'head', 'neck', 'hip', *_sides(*_FOOT)),
+    limbs=(
+        *((15, 13), (13, 11), (11, 19), (16, 14), (14, 12), (12, 19), (17, 18), (18, 19)),
+        *((18, 5), (5, 7), (7, 9), (18, 6), (6, 8), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3)),
+        *((2, 4), (3, 5), (4, 6), (15, 20), (15, 22), (15, 24), (16, 21), (16, 23), (16, 25)),
+    ),
+)
+"""The joints of Halpe without face and hands, in the order of MMPose, AlphaPose and Pose2Sim."""
+
 _UPPER_BODY = ('nose', 'neck', *_of('right', *_ARM), *_of('left', *_ARM))
 _UPPER_LIMBS = ((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7))
 _LEGS = (*_of('right', *_LEG), *_of('left', *_LEG))
@@ -40,12 +50,8 @@ _FACE = ('right_eye', 'left_eye', 'right_ear', 'left_ear')
 
 OPENPOSE_BODY_25 = Skeleton(
     keypoint_names=(
-        *_UPPER_BODY,
-        'mid_hip',
-        *_LEGS,
-        *_FACE,
-        *_of('left', *_FOOT),
-        *_of('right', *_FOOT),
+        *(*_UPPER_BODY, 'mid_hip', *_LEGS, *_FACE),
+        *(*_of('left', *_FOOT), *_of('right', *_FOOT)),
     ),
     limbs=(
         *_UPPER_LIMBS,
@@ -69,10 +75,7 @@ OPENPOSE_COCO_18 = Skeleton(
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
 
 HAND_21 = Skeleton(
-    keypoint_names=(
-        'wrist',
-        *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5)),
-    ),
+    keypoint_names=('wrist', *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5))),
     limbs=tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21)),
     category='hand',
 )
@@ -81,6 +84,7 @@ HAND_21 = Skeleton(
 KNOWN_SKELETONS = {
     'coco': COCO_17,
     'posetrack': POSETRACK_SKELETON,
+    'halpe-26': HALPE_26,
     'hand': HAND_21,
     'openpose-body-25': OPENPOSE_BODY_25,
     'openpose-coco': OPENPOSE_COCO_18,
@@ -91,6 +95,8 @@ COCO_FAMILY = {'COCO': COCO_17}
 OPENPOSE_FAMILY = {
     "OpenPose's model BODY_25": OPENPOSE_BODY_25,
     "OpenPose's model COCO": OPENPOSE_COCO_18,
+    'Halpe, as of Pose2Sim': HALPE_26,
+    **COCO_FAMILY,
 }
 
 

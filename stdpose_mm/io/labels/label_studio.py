@@ -1,38 +1,44 @@
-"""Label Studio: a JSON export of image tasks with ``KeyPointLabels``.
+"""Label Studio: tasks of pictures with ``KeyPointLabels``, as its JSON export has them.
 
-Read with the standard library: sleap-io reads only exports that name a video and frame in the
-task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
+Read and written with the standard library: sleap-io reads only exports that name a video and frame
+in the task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
-from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.io.outputs import project_file
+from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
 from stdpose_mm.text import counted
 
-from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct
-from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import holds_a_joint, person_of_joints
+from .cvat_writer import write_xml
+from .deeplabcut import OWN_SCORER
+from .fields import MAX_COORDINATE, Record, errors_of, fields_of, note, require_distinct
+from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
+from .poses import Person, holds_a_joint, joint_scores, person_of_joints
 
 _TASK_FIELDS = {'annotations', 'completions', 'predictions'}
 _POINT, _BOX, _RELATION = 'keypointlabels', 'rectanglelabels', 'relation'
 _PLACED = (_POINT, _BOX)
+_PICTURE = 'image'
 
 
 def is_label_studio(data: Any) -> bool:
     """Tell whether parsed JSON is a list of tasks of Label Studio."""
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and 'data' in first and bool(_TASK_FIELDS & first.keys())
+    fields = fields_of(data)
+    return 'data' in fields and bool(_TASK_FIELDS & fields)
 
 
 def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
@@ -117,23 +123,18 @@ def _picture(
         raise InputError(f'{task.file}: the regions of {task.where} are of pictures of {sizes}')
     people = []
     for box_id, of_person in points.items():
-        fields: dict[str, Any] = {}
-        if box_id is not None:
-            fields['bbox'] = _box(by_id[box_id])
+        fields: Person = {'bbox': None if box_id is None else _box(by_id[box_id])}
         if is_prediction:
             scores = {name: point.number('score', 1.0) for name, point in of_person.items()}
             fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]
             fields['source'] = 'propagated'
         joints = {name: (*_pixels(p, 'x', 'y'), VISIBLE) for name, p in of_person.items()}
         people.append(person_of_joints(skeleton, joints, **fields))
-    return LabelledPicture(
-        name=_picture_name(task),
-        # A rectangle without points may be the box of anything, not only of a person.
-        people=[person for person in people if holds_a_joint(person)],
-        size=sizes.pop() if sizes else None,
-        is_labeled=None if is_prediction else True,
-        where=f'{task.file}: {task.where}',
-    )
+    # A rectangle without points may be the box of anything, not only of a person.
+    people = [person for person in people if holds_a_joint(person)]
+    size, is_labeled = sizes.pop() if sizes else None, None if is_prediction else True
+    where = f'{task.file}: {task.where}'
+    return LabelledPicture(_picture_name(task), people, size, is_labeled, where)
 
 
 def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str, str]:
@@ -144,9 +145,7 @@ def _parents(regions: Sequence[Record], by_id: Mapping[str, Record]) -> dict[str
             ends = region.text('from_id'), region.text('to_id')
             pairs += [ends, ends[::-1]]
     kind = {id_: _kind(region) for id_, region in by_id.items()}
-    return {
-        point: box for point, box in pairs if kind.get(point) == _POINT and kind.get(box) == _BOX
-    }
+    return {p: box for p, box in pairs if kind.get(p) == _POINT and kind.get(box) == _BOX}
 
 
 def _size(region: Record) -> tuple[int, int]:
@@ -211,3 +210,78 @@ def _path(url: str) -> str:
     path = local[0] if local else unquote(parts.path)
     # Uploaded ones get 8 random digits before their names, which are no frame's number.
     return re.sub(r'(/upload/(?:.*/)?)[0-9a-f]{8}-', r'\1', path)
+
+
+def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
+    """Write the frames of a video as tasks to import into Label Studio, atomically.
+
+    A person is a rectangle with the joints in it; it encloses the joints if there is no box. Given
+    joints, and the finding that nobody is in a frame, are annotations. Frames with a propagated
+    joint have a prediction of all joints with their scores, which Label Studio shows as a
+    pre-annotation, and which is read again only where there is no annotation. Pictures are called
+    as in the labels, or ``<video>/<video>_000000000012.jpg``. Identities, occlusion, limbs and head
+    boxes are not written. Beside the file ``<its name>_config.xml`` is written, the labeling
+    interface that the project needs.
+
+    Args:
+        labels: The labels; pictures need a size.
+        path: Where to write; gzipped if it ends in ``.gz``.
+
+    Raises:
+        InputError: If the size of a picture is not known, or the name of a joint is no XML.
+    """
+    sizes, looked_at = picture_sizes(labels, path), {f.index for f in labels.frames if f.is_labeled}
+    view = ET.Element('View')
+    ET.SubElement(view, 'Image', name=_PICTURE, value=f'${_PICTURE}')
+    joints, category = labels.skeleton.keypoint_names, labels.skeleton.category
+    for kind, names in (('KeyPointLabels', joints), ('RectangleLabels', (category,))):
+        control = ET.SubElement(view, kind, name=kind.lower(), toName=_PICTURE)
+        for name in names:
+            ET.SubElement(control, 'Label', value=name)
+    tasks = []
+    for index, name in picture_names(labels).items():
+        given = [person.only_given() for person in labels[index] if person.source == 'given']
+        made = any((person.labelled & person.propagated).any() for person in labels[index])
+        regions = [*_regions(given, labels.skeleton, sizes[index])]
+        annotations = [{'result': regions}] if regions or index in looked_at else []
+        predictions = [_prediction(labels, index, sizes[index])] if made else []
+        data = {_PICTURE: quote(name)}
+        tasks.append({'data': data, 'annotations': annotations, 'predictions': predictions})
+    write_xml(project_file(path, 'label-studio'), view)
+    write_json(path, tasks)
+
+
+def _prediction(labels: VideoLabels, index: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Make the prediction of a frame; Label Studio sorts tasks by its score."""
+    people = labels[index]
+    scores = np.concatenate([joint_scores(person)[person.labelled] for person in people])
+    regions = [*_regions(people, labels.skeleton, size)]
+    return {'model_version': OWN_SCORER, 'score': float(scores.mean()), 'result': regions}
+
+
+def _regions(
+    people: Iterable[PersonLabel], skeleton: Skeleton, size: tuple[int, int]
+) -> Iterator[dict[str, Any]]:
+    for number, person in enumerate(people):
+        if not person.labelled.any():
+            continue
+        box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+        yield _region(str(number), _BOX, skeleton.category, box, size)
+        for joint in person.labelled.nonzero()[0]:
+            fields: dict[str, Any] = {'parentID': str(number)}
+            if person.scores is not None:
+                fields['score'] = float(person.scores[joint])
+            name, place = skeleton.keypoint_names[joint], person.keypoints[joint]
+            yield _region(f'{number}.{joint}', _POINT, name, place, size, **fields)
+
+
+def _region(
+    region_id: str, kind: str, label: str, place: np.ndarray, size: tuple[int, int], **fields: Any
+) -> dict[str, Any]:
+    """Make a region of a point [2] or a box [4] in pixels."""
+    per_cent = (100 * place / np.resize(size, len(place))).tolist()
+    # The width of a point is that of its dot.
+    value = {'width': 0.5, **dict(zip(('x', 'y', 'width', 'height'), per_cent, strict=False))}
+    names = {'id': region_id, 'type': kind, 'from_name': kind, 'to_name': _PICTURE}
+    picture = {'original_width': size[0], 'original_height': size[1], 'image_rotation': 0}
+    return {**names, **picture, 'value': {**value, kind: [label]}, **fields}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, natural_order
+from stdpose_mm.io.atomic import PathLike, require_writable_folder
+from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, is_picture, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.text import counted
 
 from .coco import video_name
-from .fields import errors_of, require_distinct
-from .frame_numbers import frame_indices, slashed
+from .fields import errors_of, require_distinct, shown
+from .frame_numbers import base_name, frame_indices, slashed
 from .poses import Person, located_people
 
 MAX_FILES = 10**6
@@ -41,10 +43,7 @@ class LabelledPicture:
 
 
 def videos_of_pictures(
-    path: PathLike,
-    pictures: Iterable[LabelledPicture],
-    skeleton: Skeleton,
-    **numbers: Any,
+    path: PathLike, pictures: Iterable[LabelledPicture], skeleton: Skeleton, **numbers: Any
 ) -> list[VideoLabels]:
     """Make one video of the pictures of each folder.
 
@@ -69,9 +68,7 @@ def videos_of_pictures(
         picture = replace(picture, name=slashed(picture.name), people=kept)
         folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
     require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
-    names = [
-        folder.name if folder.name not in ('', '..') else video_name(path) for folder in folders
-    ]
+    names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     # The pictures may lie in the same folder.
@@ -89,9 +86,7 @@ def videos_of_pictures(
                 ids = [person.track_id for person in people if person.track_id is not None]
                 require_distinct(picture.where, 'person', ids)
             persons += people
-        videos.append(
-            VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
-        )
+        videos.append(VideoLabels(name, skeleton, (*frames,), (*persons,), numbering=numbering))
     return videos
 
 
@@ -127,3 +122,74 @@ def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
             f'the folder {folder} holds {len(found)} label files of that format, expected 1..1e6'
         )
     return sorted(found, key=lambda file: (file.parent, natural_order(file)))
+
+
+def picture_names(labels: VideoLabels) -> dict[int, str]:
+    """Name the picture of each frame as the labels do, or else like those of the other frames.
+
+    Without names of pictures they are ``<video>/<video>_000000000012.jpg``.
+    """
+    names = {frame.index: frame.file_name for frame in labels.frames}
+    stems = {index: _stem(name) for index, name in names.items()}
+    if len({*stems.values()}) < len(stems) or not all(stems.values()):
+        numbered = {
+            (found[1], len(found[2]), int(found[2]) - index)
+            for index, stem in stems.items()
+            if (found := re.fullmatch(r'(.*?)([0-9]{1,18})', stem))
+        }
+        prefix, width, first = f'{PurePosixPath(labels.name).name or "video"}_', 12, 0
+        if len(numbered) == 1 and min(stems) + min(numbered)[2] >= 0:
+            prefix, width, first = min(numbered)
+        names = {i: f'{labels.name}/{prefix}{i + first:0{width}}' for i in names}
+    return {
+        index: name if is_picture(Path(base_name(name))) else f'{name}.jpg'
+        for index, name in sorted(names.items())
+    }
+
+
+def _stem(file_name: str) -> str:
+    name = Path(base_name(file_name))
+    return name.stem if is_picture(name) else name.name
+
+
+def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, Path]:
+    """Name the file of each frame after its picture, and make the folder that they are written to.
+
+    Args:
+        labels: The video.
+        folder: The folder; files of the same names in it will be replaced.
+        form: Path of a file in the folder, with ``*`` for the picture.
+
+    Raises:
+        InputError: If the folder cannot be written to, or holds other files of this kind, which
+            would be read as frames of this video.
+    """
+    require_writable_folder(folder)
+    pictures = picture_names(labels)
+    files = {i: Path(folder, form.replace('*', _stem(name))) for i, name in pictures.items()}
+    place, suffix = Path(folder, form).parent, Path(form).suffix
+    others = sorted(file.name for file in {*place.glob(f'*{suffix}')} - {*files.values()})
+    if others:
+        what = counted(len(others), f'other {suffix[1:].upper()} file')
+        raise InputError(
+            f'{folder} holds {what}, such as {shown(others[0])}, which would be read as frames of '
+            f'{labels.name}, give another folder'
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    return files
+
+
+def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, int]]:
+    """Find the size of each picture, for a format of fractions of it.
+
+    Raises:
+        InputError: If the labels state none, nor one for all the other pictures.
+    """
+    known = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
+    missing, sizes = [index for index in labels if index not in known], {*known.values()}
+    if missing and len(sizes) != 1:
+        raise InputError(
+            f'{path}: places are fractions of the picture there, and {labels.name} does not state '
+            f'the size of frame {missing[0]}, give --labels-size (stdpose convert)'
+        )
+    return {index: known.get(index) or min(sizes) for index in labels}

@@ -1,28 +1,48 @@
 """LabelMe: one JSON per picture; points are joints, and ``group_id`` identifies the person.
 
-Read with the standard library: neither sleap-io, movement nor supervision knows these files, and
-the LabelMe of datumaro is an older tool of that name, which wrote XML.
+Read and written with the standard library: neither sleap-io, movement nor supervision knows these
+files, and the LabelMe of datumaro is an older tool of that name, which wrote XML.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import OCCLUDED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    OCCLUDED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    unused_track_ids,
+)
 
-from .fields import MAX_COORDINATE, Record, errors_of, shown
+from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
-from .labelled_pictures import LabelledPicture, find_picture, videos_of_pictures
-from .poses import person_of_joints
+from .labelled_pictures import (
+    LabelledPicture,
+    find_picture,
+    frame_files,
+    picture_names,
+    videos_of_pictures,
+)
+from .poses import Person, person_of_joints
 
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
+
+_MADE = 'propagated'
+"""Flag of a picture with joints that this package made, or at which nobody has looked."""
+
+_VERSION = '5.5.0'
+"""Version of LabelMe whose fields are written."""
 
 
 def is_labelme(data: Any) -> bool:
@@ -37,6 +57,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
     person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
     ``hidden``, or that X-AnyLabeling marks as ``difficult``, is occluded. Other shapes are ignored.
+    Points that :func:`write_labelme` wrote as propagated stay so, unless they were moved or the
+    flag ``propagated`` of their picture was taken off.
 
     Args:
         path: A ``.json`` file, or a folder of them.
@@ -117,27 +139,33 @@ def _picture(
 ) -> LabelledPicture:
     joints: dict[int | None, dict[str, tuple[float, float, int]]] = {}
     boxes: dict[int | None, np.ndarray] = {}
+    flags, made = record.peek('flags'), set()
+    is_made = isinstance(flags, dict) and flags.get(_MADE) is True
     for shape in shapes:
         group = shape.integer('group_id', None)
         if _is_point(shape):
             _add_joint(joints.setdefault(group, {}), shape)
+            x, y, _ = joints[group][_label(shape)]
+            if is_made and shape.peek('description') == _mark(x, y):
+                made.add((group, _label(shape)))
         elif group is not None:
             joints.setdefault(group, {})
             boxes[group] = _box(shape)
-    width, height = (
-        record.integer(name, None, low=1, high=int(MAX_COORDINATE))
-        for name in ('imageWidth', 'imageHeight')
-    )
-    return LabelledPicture(
-        name=name,
-        people=[
-            person_of_joints(skeleton, placed, track_id=group, bbox=boxes.get(group))
-            for group, placed in joints.items()
-        ],
-        size=(width, height) if width and height else None,
-        is_labeled=True,
-        where=str(record.file),
-    )
+    width, height = record.size('imageWidth', 'imageHeight')
+    size = (width, height) if width and height else None
+    people = []
+    for group, placed in joints.items():
+        sources = {n: _MADE if (group, n) in made else 'given' for n in placed}
+        of_joints = [sources.get(n, 'absent') for n in skeleton.keypoint_names]
+        fields: Person = {'source': _MADE if {*sources.values()} == {_MADE} else 'given'}
+        fields |= {'track_id': group, 'bbox': boxes.get(group), 'keypoint_sources': of_joints}
+        people.append(person_of_joints(skeleton, placed, **fields))
+    return LabelledPicture(name, people, size, None if is_made else True, str(record.file))
+
+
+def _mark(x: float, y: float) -> str:
+    """Describe a propagated point by its place, which a person who corrects it will change."""
+    return f'{_MADE} {x!r},{y!r}'
 
 
 def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> None:
@@ -158,3 +186,47 @@ def _box(shape: Record) -> np.ndarray:
         raise shape.error('points', 'a list of two corners')
     low, high = np.min(points, axis=0), np.max(points, axis=0)
     return np.concatenate([low, high - low])
+
+
+def write_labelme(labels: VideoLabels, path: PathLike) -> None:
+    """Write a LabelMe file for every frame of a video to a folder, each atomically.
+
+    Every person is a group: a point for each joint that has a place, and a rectangle for the box.
+    ``group_id`` is the track id, or a free number without one. Occluded joints have the flag
+    ``occluded``. The description of a propagated joint says so, with its place; pictures with such
+    joints, and those at which nobody has looked, have the flag ``propagated``, which a person takes
+    off to accept them. LabelMe looks for the pictures beside the files, under the names in
+    ``imagePath``, which are those of the labels or ``<video>_000000000012.jpg``. Scores, limbs,
+    head boxes and absence are not written.
+
+    Args:
+        labels: The labels.
+        path: The folder; see :func:`frame_files`.
+    """
+    new_groups, pictures = unused_track_ids(labels.track_ids), picture_names(labels)
+    frames = {frame.index: frame for frame in labels.frames}
+    for index, file in frame_files(labels, path, '*.json').items():
+        shapes = [s for p in labels[index] for s in _person_shapes(p, labels.skeleton, new_groups)]
+        size = {'imageHeight': frames[index].height, 'imageWidth': frames[index].width}
+        picture = {'imagePath': base_name(pictures[index]), 'imageData': None, **size}
+        looked_at = frames[index].is_labeled or any(p.given.any() for p in labels[index])
+        made = any((p.labelled & p.propagated).any() for p in labels[index]) or not looked_at
+        whole = {'version': _VERSION, 'flags': {_MADE: True} if made else {}, 'shapes': shapes}
+        write_json(file, {**whole, **picture}, indent=2)
+
+
+def _person_shapes(
+    person: PersonLabel, skeleton: Skeleton, new_groups: Iterator[int]
+) -> list[dict[str, Any]]:
+    shapes: list[dict[str, Any]] = []
+    if person.bbox is not None:
+        corners = [person.bbox[:2].tolist(), (person.bbox[:2] + person.bbox[2:]).tolist()]
+        shapes.append({'label': skeleton.category, 'points': corners, 'shape_type': 'rectangle'})
+    for joint in person.labelled.nonzero()[0]:
+        name, place = skeleton.keypoint_names[joint], person.keypoints[joint].tolist()
+        flags = {'occluded': True} if person.visibility[joint] == OCCLUDED else {}
+        mark = _mark(*place) if person.propagated[joint] else ''
+        point = {'label': name, 'points': [place], 'shape_type': 'point', 'flags': flags}
+        shapes.append({**point, 'description': mark})
+    group = next(new_groups) if shapes and person.track_id is None else person.track_id
+    return [{'group_id': group, 'description': '', 'flags': {}, **shape} for shape in shapes]

@@ -700,19 +700,15 @@ def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
         InputError: If rescaled coordinates are too large to be written.
     """
     scale = np.divide(new, old)
-    rescaled = replace(
-        labels,
-        frames=tuple(_rescale_frame(frame, scale, new) for frame in labels.frames),
-        persons=tuple(_rescale_person(person, scale) for person in labels.persons),
-    )
+    frames = tuple(_rescale_frame(frame, scale, new) for frame in labels.frames)
+    persons = tuple(_rescale_person(person, scale) for person in labels.persons)
+    rescaled = replace(labels, frames=frames, persons=persons)
     require_readable(rescaled)
     return rescaled
 
 
 def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFrame:
-    regions = tuple(
-        PolygonRegion(_rescale_points(region.points, scale)) for region in frame.ignore_regions
-    )
+    regions = tuple(PolygonRegion(_rescale_points(r.points, scale)) for r in frame.ignore_regions)
     return replace(frame, width=size[0], height=size[1], ignore_regions=regions)
 
 
@@ -720,13 +716,9 @@ def _rescale_person(person: PersonLabel, scale: np.ndarray) -> PersonLabel:
     extra = {name: value for name, value in person.extra.items() if name != 'segmentation'}
     if type(extra.get('area')) in (int, float):
         extra['area'] = float(extra['area'] * scale.prod())
-    return replace(
-        person,
-        keypoints=_rescale_points(person.keypoints, scale),
-        bbox=_rescale_box(person.bbox, scale),
-        head_box=_rescale_box(person.head_box, scale),
-        extra=extra,
-    )
+    keypoints = _rescale_points(person.keypoints, scale)
+    bbox, head_box = (_rescale_box(box, scale) for box in (person.bbox, person.head_box))
+    return replace(person, keypoints=keypoints, bbox=bbox, head_box=head_box, extra=extra)
 
 
 def _rescale_points(points: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 from .coco import plain, video_name
-from .fields import Record, errors_of
+from .fields import Record, errors_of, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
@@ -35,8 +35,7 @@ def is_mmpose(data: Any) -> bool:
     """Tell whether parsed JSON holds poses saved by MMPose."""
     if isinstance(data, dict):
         return 'instance_info' in data
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and bool({'instances', 'keypoint_scores'} & first.keys())
+    return bool({'instances', 'keypoint_scores'} & fields_of(data))
 
 
 def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
@@ -107,12 +106,8 @@ def _person(instance: Record, skeleton: Skeleton) -> Person:
     points = instance.number_lists('keypoints', 2)
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
-    return estimated_person(
-        np.stack(points),
-        instance.numbers('keypoint_scores', count),
-        track_id=read_identity(instance, 'track_id'),
-        bbox=_box(instance),
-    )
+    scores, who = instance.numbers('keypoint_scores', count), read_identity(instance, 'track_id')
+    return estimated_person(np.stack(points), scores, track_id=who, bbox=_box(instance))
 
 
 def _box(instance: Record) -> np.ndarray | None:
@@ -147,22 +142,17 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
         'keypoint_name2id': {name: i for i, name in enumerate(names)},
         'skeleton_links': [list(limb) for limb in labels.skeleton.limbs],
     }
-    info = [
-        {
-            'frame_id': index + 1,
-            'instances': [_instance(p) for p in labels[index] if p.labelled.any()],
-        }
-        for index in sorted(labels)
-    ]
+    info = []
+    for index in sorted(labels):
+        people = [_instance(person) for person in labels[index] if person.labelled.any()]
+        info.append({'frame_id': index + 1, 'instances': people})
     write_json(path, {'meta_info': meta, 'instance_info': info})
 
 
 def _instance(person: PersonLabel) -> dict[str, Any]:
     scores = joint_scores(person)
-    fields: dict[str, Any] = {
-        'keypoints': person.keypoints.tolist(),
-        'keypoint_scores': scores.tolist(),
-    }
+    places = person.keypoints.tolist()
+    fields: dict[str, Any] = {'keypoints': places, 'keypoint_scores': scores.tolist()}
     if person.bbox is not None:
         x, y, width, height = plain(person.bbox)
         fields['bbox'] = [[x, y, x + width, y + height]]

@@ -1,6 +1,6 @@
 """OpenPose's output: one ``<name>_keypoints.json`` per frame, with the people found in it.
 
-Read with the standard library: of the light libraries for poses none reads these files.
+Read and written with the standard library: of the light libraries for poses none reads these files.
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
 from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
-from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person, read_identity
+from .labelled_pictures import LabelledPicture, frame_files, videos_of_pictures
+from .poses import Person, estimated_person, joint_scores, read_identity
 
-ENDING = '_keypoints'
+_ENDING = '_keypoints'
 """End of the names of OpenPose's files; those of Pose2Sim's own networks do without."""
 
-ENDING_FIELD = 'openpose_ending'
+_ENDING_FIELD = 'openpose_ending'
 """Key of ``VideoLabels.extra`` for another end."""
+
+_LEAST_CONFIDENCE = 1e-6
+"""Confidence of a joint with a place and the score 0, which would mean that it was not found."""
+
+_NOT_WRITTEN = ('face_keypoints_2d', 'hand_left_keypoints_2d', 'hand_right_keypoints_2d')
 
 
 def is_openpose(data: Any) -> bool:
@@ -52,7 +58,7 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     for file, data in files:
         people = [_person(person) for person in Record(file, '', data).records('people')]
         found = [person for person in people if len(person['keypoints'])]
-        pictures.append(LabelledPicture(file.stem.removesuffix(ENDING), found, where=str(file)))
+        pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), found, where=str(file)))
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
@@ -63,8 +69,8 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     remedy = 'convert them and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
-    is_usual = any(Path(picture.where).stem.endswith(ENDING) for picture in pictures)
-    return videos if is_usual else [replace(v, extra={ENDING_FIELD: ''}) for v in videos]
+    is_usual = any(Path(picture.where).stem.endswith(_ENDING) for picture in pictures)
+    return videos if is_usual else [replace(v, extra={_ENDING_FIELD: ''}) for v in videos]
 
 
 def _person(person: Record) -> Person:
@@ -74,9 +80,35 @@ def _person(person: Record) -> Person:
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)
-    return estimated_person(
-        joints[:, :2],
-        joints[:, 2],
-        visibility=np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED),
-        track_id=read_identity(person, 'person_id'),
-    )
+    visibility = np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED)
+    who = read_identity(person, 'person_id')
+    return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, track_id=who)
+
+
+def write_openpose(labels: VideoLabels, path: PathLike) -> None:
+    """Write a file for every frame of a video to a folder, each atomically, as Pose2Sim reads it.
+
+    The files have the names that they were read by; those of added frames are formed alike. Labels
+    of other files become ``<picture>_keypoints.json``, or ``<video>_000000000012_keypoints.json``
+    without names of pictures. Joints are in the order of the skeleton, which is that of the files
+    that were read. A joint without a place is 0, 0, 0; its confidence is its score, 1 if unknown.
+    Sources, occlusion, boxes and people without a labelled joint are not written.
+
+    Args:
+        labels: The labels.
+        path: The folder; see :func:`frame_files`.
+    """
+    ending = '' if labels.extra.get(_ENDING_FIELD) == '' else _ENDING
+    for index, file in frame_files(labels, path, f'*{ending}.json').items():
+        people = [_fields(person) for person in labels[index] if person.labelled.any()]
+        write_json(file, {'version': 1.3, 'people': people})
+
+
+def _fields(person: PersonLabel) -> dict[str, Any]:
+    scores = joint_scores(person)
+    confidence = np.where(person.labelled, np.maximum(scores, _LEAST_CONFIDENCE), 0.0)
+    return {
+        'person_id': [-1 if person.track_id is None else person.track_id],
+        'pose_keypoints_2d': np.column_stack([person.keypoints, confidence]).ravel().tolist(),
+        **{name: [] for name in _NOT_WRITTEN},
+    }

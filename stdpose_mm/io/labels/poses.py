@@ -145,7 +145,7 @@ def video_of_frames(
     name: str,
     skeleton: Skeleton,
     frames: Iterable[tuple[int, Sequence[Person]]],
-    extra: Mapping[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
 ) -> VideoLabels:
     """Make a video of (frame index, people) in any order.
 
@@ -157,13 +157,8 @@ def video_of_frames(
     indices, groups = zip(*ordered, strict=True) if ordered else ((), ())
     located = zip(indices, located_people(path, groups), strict=True)
     with errors_of(path):
-        return VideoLabels(
-            name,
-            skeleton,
-            tuple(map(VideoFrame, indices)),
-            tuple(PersonLabel(index, **person) for index, people in located for person in people),
-            dict(extra or {}),
-        )
+        persons = tuple(PersonLabel(i, **person) for i, people in located for person in people)
+        return VideoLabels(name, skeleton, tuple(map(VideoFrame, indices)), persons, extra or {})
 
 
 def joint_scores(person: PersonLabel) -> np.ndarray:

@@ -91,9 +91,7 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
             annotation_id = frame.extra['frame_id'] * 100 + i
             persons.append(_read_person(rect, frame.index, annotation_id))
     with errors_of(path):
-        return VideoLabels(
-            video_name(path), _SKELETON, tuple(frames), tuple(persons), record.extra()
-        )
+        return VideoLabels(video_name(path), _SKELETON, (*frames,), (*persons,), record.extra())
 
 
 def posetrack18_name(name: str) -> str | None:
@@ -122,21 +120,10 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     no_regions: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     entry.raw('is_labeled', None)
     is_labeled = bool(entry.raw('annorect', []))
-    return VideoFrame(
-        index=number - 1,
-        file_name=name,
-        image_id=frame_id,
-        is_labeled=is_labeled,
-        ignore_regions=tuple(regions),
-        extra={
-            **(no_regions if 'ignore_regions' in entry and not regions else {}),
-            **entry.extra(),
-            'has_no_densepose': True,
-            'frame_id': frame_id,
-            'vid_id': digits,
-            'nframes': num_frames,
-        },
-    )
+    ids = {'frame_id': frame_id, 'vid_id': digits, 'nframes': num_frames}
+    empty = no_regions if 'ignore_regions' in entry and not regions else {}
+    extra = {**empty, **entry.extra(), 'has_no_densepose': True, **ids}
+    return VideoFrame(number - 1, name, frame_id, None, None, is_labeled, tuple(regions), extra)
 
 
 def _read_region(region: Record) -> PolygonRegion:
@@ -146,8 +133,7 @@ def _read_region(region: Record) -> PolygonRegion:
 
 def _read_person(rect: Record, frame_index: int, annotation_id: int) -> PersonLabel:
     joints: dict[str, tuple[float, float, int]] = {}
-    scores = np.zeros(_SKELETON.num_keypoints)
-    with_scores = False
+    scores: dict[str, float] = {}
     lists = rect.records('annopoints', [])
     for point in [point for points in lists for point in points.records('point', [])]:
         joint, visible = _number(point, 'id'), _number(point, 'is_visible', 1.0)
@@ -161,17 +147,15 @@ def _read_person(rect: Record, frame_index: int, annotation_id: int) -> PersonLa
         joints[name] = _number(point, 'x'), _number(point, 'y'), VISIBLE if visible else OCCLUDED
         score = _number(point, 'score', None)
         if score is not None:
-            scores[_SKELETON.index_of(name)] = score
-            with_scores = True
-    person = person_of_joints(_SKELETON, joints)
+            scores[name] = score
     track_id = _number(rect, 'track_id', None)
     if track_id is not None and not track_id.is_integer():
         raise rect.error('track_id', 'a whole number')
     return PersonLabel(
         frame_index=frame_index,
-        **person,
+        **person_of_joints(_SKELETON, joints),
         track_id=None if track_id is None else int(track_id),
-        scores=scores if with_scores else None,
+        scores=np.array([scores.get(n, 0) for n in _SKELETON.keypoint_names]) if scores else None,
         bbox=_grown_extent([joint[:2] for joint in joints.values()]) if joints else None,
         head_box=_read_head_box(rect),
         extra={'id': annotation_id, **rect.extra()},

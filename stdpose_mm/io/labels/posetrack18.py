@@ -16,7 +16,7 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
 from .coco import CATEGORY_FIELDS, Visibility, video_name
-from .fields import Record, errors_of, read_json, require_distinct
+from .fields import Record, errors_of, fields_of, read_json, require_distinct
 from .poses import leave_out_empty
 
 _POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
@@ -81,9 +81,7 @@ def parse_posetrack18(
     persons = [person for _, person in entries]
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
-        return VideoLabels(
-            video_name(path), skeleton, tuple(frames), tuple(persons), extra, numbering
-        )
+        return VideoLabels(video_name(path), skeleton, (*frames,), (*persons,), extra, numbering)
 
 
 def is_posetrack18(data: Any) -> bool:
@@ -93,13 +91,13 @@ def is_posetrack18(data: Any) -> bool:
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
     if any('video_id' in image for image in images):
         return False
-    has_fields = coco.fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
+    has_fields = fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
     return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
 
 
 def is_posetrack21(data: Any) -> bool:
     """Tell whether parsed JSON is PoseTrack18's with a number for each person."""
-    return is_posetrack18(data) and 'person_id' in coco.fields_of(data.get('annotations'))
+    return is_posetrack18(data) and 'person_id' in fields_of(data.get('annotations'))
 
 
 def _is_posetrack_image(field: Callable[[str], Any]) -> bool:

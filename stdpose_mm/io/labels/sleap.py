@@ -161,32 +161,18 @@ def _read_video(
     height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
     frames, persons = [], []
     for place in sorted(instances):
-        is_listed = place < len(numbers)
-        frame = VideoFrame(
-            index=numbers[place] if is_listed else place,
-            file_name=files[place] if is_listed else '',
-            width=width,
-            height=height,
-            is_labeled=True if place in looked_at else None,
-        )
-        frames.append(frame)
+        index, file = (numbers[place], files[place]) if place < len(numbers) else (place, '')
+        is_labeled = True if place in looked_at else None
+        frames.append(VideoFrame(index, file, None, width, height, is_labeled))
         for instance in _without_corrected(instances[place]):
             track = tracks.get(id(instance.track), (None, ''))
             at = f'{where}, frame {place}'
-            persons.append(_read_instance(at, frame.index, instance, *track))
+            persons.append(_read_instance(at, index, instance, *track))
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
-    return VideoLabels(
-        name=name,
-        skeleton=Skeleton(
-            keypoint_names=tuple(used[0].node_names),
-            limbs=tuple((int(a), int(b)) for a, b in used[0].edge_inds),
-            category=used[0].name or 'person',
-        ),
-        frames=tuple(frames),
-        persons=tuple(persons),
-        extra={VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {},
-        numbering=numbering,
-    )
+    limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
+    skeleton = Skeleton(tuple(used[0].node_names), limbs, used[0].name or 'person')
+    extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
+    return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
 
 def _is_predicted(instance: Any) -> bool:
@@ -195,9 +181,7 @@ def _is_predicted(instance: Any) -> bool:
 
 def _without_corrected(instances: Sequence[Any]) -> list[Any]:
     given = [instance for instance in instances if not _is_predicted(instance)]
-    originals = {
-        id(part) for one in given for part in (one.from_predicted, one.track) if part is not None
-    }
+    originals = {id(p) for one in given for p in (one.from_predicted, one.track) if p is not None}
     return [
         instance
         for instance in instances
@@ -278,11 +262,8 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         raise InputError(f'{path} must end in .slp, by which SLEAP knows its projects')
     sio = _sleap_io(path)
     names = labels.skeleton.keypoint_names
-    skeleton = sio.Skeleton(
-        nodes=list(names),
-        edges=[(names[a], names[b]) for a, b in labels.skeleton.limbs],
-        name=labels.skeleton.category,
-    )
+    edges = [(names[a], names[b]) for a, b in labels.skeleton.limbs]
+    skeleton = sio.Skeleton(list(names), edges, name=labels.skeleton.category)
     video, place_of = _video_to_write(sio, labels)
     is_labeled = {frame.index: frame.is_labeled for frame in labels.frames}
     tracks = {
@@ -294,14 +275,9 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         people = [person for person in labels[index] if person.labelled.any()]
         instances = [one for person in people for one in _instances(sio, person, skeleton, tracks)]
         if instances or is_labeled[index]:
-            frames.append(
-                sio.LabeledFrame(
-                    video=video,
-                    frame_idx=place_of[index],
-                    instances=instances,
-                    is_negative=not instances,
-                )
-            )
+            place = {'video': video, 'frame_idx': place_of[index]}
+            is_negative = not instances
+            frames.append(sio.LabeledFrame(**place, instances=instances, is_negative=is_negative))
     project = sio.Labels(
         frames, videos=[video], skeletons=[skeleton], tracks=[tracks[i] for i in sorted(tracks)]
     )
@@ -327,10 +303,8 @@ def _instances(
     sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]
 ) -> list[Any]:
     points = np.where(person.labelled[:, None], person.keypoints, np.nan)
-    fields = {
-        'skeleton': skeleton,
-        'track': None if person.track_id is None else tracks[person.track_id],
-    }
+    track = None if person.track_id is None else tracks[person.track_id]
+    fields = {'skeleton': skeleton, 'track': track}
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
     mean = float(scores[person.labelled].mean())
     predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)

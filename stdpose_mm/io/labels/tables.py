@@ -1,20 +1,25 @@
-"""Tables of joints over time that are written only: tidy CSV, and TRC.
+"""Tables of joints over time that are written only: tidy CSV, TRC, and movement's netCDF.
 
 Written with the standard library: pandas would write the same CSV file, and the libraries for TRC
-only read it.
+only read it. movement analyses how animals move, in datasets of xarray; scipy writes them in
+netCDF's classic form, which every library of netCDF reads.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable
 
+import numpy as np
+
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_text
+from stdpose_mm.io import atomic_path, write_text
 from stdpose_mm.io.atomic import PathLike, finished_name
 from stdpose_mm.structures import VideoLabels
 
+from .deeplabcut import OWN_SCORER, name_individuals, people_by_individual, track_names
 from .fields import shown
 
 TimeOf = Callable[[int], float | None]
@@ -31,6 +36,8 @@ _TRC_FIELDS = (
     *('DataRate', 'CameraRate', 'NumFrames', 'NumMarkers', 'Units'),
     *('OrigDataRate', 'OrigDataStartFrame', 'OrigNumFrames'),
 )
+
+_DIMENSIONS = ('time', 'space', 'keypoints', 'individuals')
 
 TIMES_NEEDED = (
     'TRC needs the time of every frame, but the frame rate is not known; give a video file, or '
@@ -55,18 +62,11 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     writer.writerow(COLUMNS)
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
         time = None if time_of is None else time_of(person.frame_index)
+        start = [person.frame_index, None if time is None else round(time, 6), person.track_id]
         for joint in person.labelled.nonzero()[0]:
-            writer.writerow(
-                [
-                    person.frame_index,
-                    None if time is None else round(time, 6),
-                    person.track_id,
-                    labels.skeleton.keypoint_names[joint],
-                    *person.keypoints[joint].tolist(),
-                    None if person.scores is None else float(person.scores[joint]),
-                    person.keypoint_sources[joint],
-                ]
-            )
+            place = labels.skeleton.keypoint_names[joint], *person.keypoints[joint].tolist()
+            score = None if person.scores is None else float(person.scores[joint])
+            writer.writerow([*start, *place, score, person.keypoint_sources[joint]])
     write_text(path, table.getvalue())
 
 
@@ -88,10 +88,10 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
         InputError: If the times are not known, a person has no track id, the labels list few of
             very many frames, or the name of a joint holds a tab or a line break.
     """
-    placed = [person for person in labels.persons if person.labelled.any()]
-    if any(person.track_id is None for person in placed):
+    placed = labels.with_persons([person for person in labels.persons if person.labelled.any()])
+    if any(person.track_id is None for person in placed.persons):
         raise InputError(f'{path}: TRC needs identities, {labels.name} has people without track id')
-    people = sorted({person.track_id for person in placed if person.track_id is not None})
+    people = placed.track_ids
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
     if not 2 <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
         raise InputError(
@@ -119,15 +119,68 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
         'Frame#\tTime\t' + '\t\t\t'.join(markers) + '\t\t',
         '\t\t' + '\t'.join(f'X{i}\tY{i}\tZ{i}' for i in range(1, len(markers) + 1)),
     ]
-    place = {(person.frame_index, person.track_id): person for person in placed}
+    places = dict(zip(labels, placed.to_array().reshape(len(labels), -1, 2).tolist(), strict=True))
     for frame, time in zip(frames, seconds, strict=True):
         cells = [str(frame + 1), repr(round(time, 6))]
-        for track_id in people:
-            person = place.get((frame, track_id))
-            for joint in range(labels.skeleton.num_keypoints):
-                if person is not None and person.labelled[joint]:
-                    cells += [*map(repr, person.keypoints[joint].tolist()), '0.0']
-                else:
-                    cells += ['', '', '']
+        for x, y in places.get(frame, [[math.nan, math.nan]] * len(markers)):
+            cells += ['', '', ''] if math.isnan(x) else [repr(x), repr(y), '0.0']
         lines.append('\t'.join(cells))
     write_text(path, '\n'.join(lines) + '\n')
+
+
+def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
+    """Write a dataset of poses as movement defines it, atomically.
+
+    ``position`` is in pixels, ``confidence`` the score; both are NaN where unknown. ``time`` is in
+    seconds, or counts frames from 0 if times are not known; the coordinate ``frame`` always does.
+    Individuals are called by the names of their tracks, else ``individual<track id>``. Frames that
+    are not listed have no entry. Sources, occlusion, boxes and limbs are not written.
+
+    Args:
+        labels: The labels.
+        path: The ``.nc`` file to write.
+        time_of: Seconds of a frame from the first one, None if unknown.
+
+    Raises:
+        InputError: If no joint has a place.
+    """
+    from scipy.io import netcdf_file
+
+    rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
+    names = name_individuals(track_names(rows), has_unique=False)
+    if not names:
+        raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
+    position = np.full((len(rows), 2, labels.skeleton.num_keypoints, len(names)), np.nan)
+    confidence = np.full_like(position[:, 0], np.nan)
+    for row, people in enumerate(rows.values()):
+        for column, person in enumerate(map(people.get, names)):
+            if person is not None:
+                joints = person.labelled
+                position[row, :, joints, column] = person.keypoints[joints]
+                if person.scores is not None:
+                    confidence[row, joints, column] = person.scores[joints]
+    times = [time for index in rows if time_of and (time := time_of(index)) is not None]
+    texts = {
+        'space': ['x', 'y'],
+        'keypoints': labels.skeleton.keypoint_names,
+        'individuals': [name or 'individual0' for name in names.values()],
+    }
+    with atomic_path(path) as temporary, netcdf_file(str(temporary), 'w', version=2) as file:
+        file.ds_type, file.source_software, file.time_unit = 'poses', OWN_SCORER, 'frames'
+        file.createDimension('time', len(rows))
+        file.createVariable('frame', 'i', ('time',))[:] = [*rows]
+        if 1 < len(times) == len(rows):
+            file.time_unit, file.fps = 'seconds', (len(times) - 1) / (times[-1] - times[0])
+            file.createVariable('time', 'd', ('time',))[:] = times
+        else:
+            file.createVariable('time', 'i', ('time',))[:] = [*rows]
+        for name, values in texts.items():
+            letters = np.char.encode(values, 'utf-8')
+            file.createDimension(name, len(letters))
+            file.createDimension(f'{name}_length', letters.itemsize)
+            text = file.createVariable(name, 'c', (name, f'{name}_length'))
+            text[:], text._Encoding = letters.view('S1').reshape(len(letters), -1), 'utf-8'
+        for name, array in (('position', position), ('confidence', confidence)):
+            own = _DIMENSIONS if array is position else (_DIMENSIONS[0], *_DIMENSIONS[2:])
+            data = file.createVariable(name, 'd', own)
+            data[:], data.coordinates = array, 'frame'

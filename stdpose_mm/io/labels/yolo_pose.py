@@ -1,9 +1,9 @@
 """YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, one person per line.
 
 A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
-fractions of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes
-a separate video of every picture and invents identities and a size; supervision reads boxes and
-masks only.
+fractions of the picture. Read and written with the standard library, ``data.yaml`` with PyYAML:
+sleap-io makes a separate video of every picture and invents identities and a size; supervision
+reads boxes and masks only.
 """
 
 from __future__ import annotations
@@ -16,16 +16,28 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import is_leftover
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    pose_extent,
+)
+from stdpose_mm.text import counted
 
-from .fields import MAX_EXACT, Record, errors_of, read_text, shown
+from .deeplabcut import OWN_SCORER
+from .fields import MAX_EXACT, Record, errors_of, note, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
+    frame_files,
     label_files_in,
+    picture_sizes,
     usable_files,
     videos_of_pictures,
 )
@@ -33,7 +45,7 @@ from .poses import Person, estimated_person
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
-_LABELS, _PICTURES = 'labels', 'images'
+_LABELS, _PICTURES, _SCORER = 'labels', 'images', 'scorer'
 _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
 _BOX = 4
 _OF_COCO = (17, 3)
@@ -58,6 +70,7 @@ class _Layout:
         skeleton: The joints.
         dimensions: Numbers per joint, 2 without v.
         is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
+        is_own: This package wrote the lines, of joints that are not all given.
         width_with_id: Numbers behind the box of a line that ends in the identity of the person; 0
             if no line does.
     """
@@ -65,6 +78,7 @@ class _Layout:
     skeleton: Skeleton
     dimensions: int
     is_prediction: bool
+    is_own: bool
     width_with_id: int
 
 
@@ -89,18 +103,16 @@ def is_yolo_pose(text: bytes) -> bool:
 
 def is_yolo_folder(folder: Path) -> bool:
     """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
-    return (
-        any((folder / name).is_file() for name in _CONFIGS)
-        or (folder / _LABELS).is_dir()
-        or any(map(_may_be_label, folder.iterdir()))
-    )
+    is_configured = any((folder / name).is_file() for name in _CONFIGS)
+    return is_configured or (folder / _LABELS).is_dir() or any(map(_may_be_label, folder.iterdir()))
 
 
 def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
     """Read labels of YOLO-pose, or what a pose model of Ultralytics saved with ``save_txt``.
 
-    Labels are 'given'. Where v is a confidence, or lines end in a confidence or identity, poses are
-    'propagated', estimates of a network.
+    Labels are 'given', or 'propagated' if this package wrote them from propagated ones. Where v is
+    a confidence, or lines end in a confidence or identity, poses are 'propagated', estimates of a
+    network.
 
     Args:
         path: A ``.txt`` file, a folder of them, or a data set: a folder with ``data.yaml``, or that
@@ -208,6 +220,7 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
         skeleton=_skeleton(path, config, count, {line.category for line in lines}),
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
+        is_own=config.peek(_SCORER) == OWN_SCORER,
         width_with_id=most if more == 2 or (more == 1 and may_be_id) else 0,
     )
 
@@ -298,13 +311,10 @@ def _picture(
         size = _picture_size(picture)
     if size is None and lines:
         raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
-    return LabelledPicture(
-        name=file.stem if picture is None else picture.name,
-        people=[_person(line, layout, np.array(size, dtype=float)) for line in lines],
-        size=size,
-        is_labeled=None if layout.is_prediction else True,
-        where=str(file),
-    )
+    name = file.stem if picture is None else picture.name
+    people = [_person(line, layout, np.array(size, dtype=float)) for line in lines]
+    is_labeled = None if layout.is_prediction or layout.is_own else True
+    return LabelledPicture(name, people, size, is_labeled, where=str(file))
 
 
 def _find_picture(file: Path) -> Path | None:
@@ -343,10 +353,70 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
     if not layout.is_prediction:
         flags = joints[:, 2] if layout.dimensions == 3 else located
-        return {'keypoints': points * size, 'visibility': flags, **fields}
+        source = 'propagated' if layout.is_own else 'given'
+        return {'keypoints': points * size, 'visibility': flags, 'source': source, **fields}
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(
             f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
         )
     return estimated_person(points * size, scores, visibility=located, **fields)
+
+
+def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
+    """Write a data set to train a pose model of Ultralytics with: a folder, each file atomically.
+
+    ``labels/`` has a file for every frame, ``data.yaml`` names the joints and says which of them
+    are swapped when a picture is mirrored. The pictures belong in ``images/``, under the names in
+    the labels or ``<video>_000000000012.jpg``. All joints with a place count as labelled, given or
+    propagated; if one of them is propagated ``scorer: stdpose`` in ``data.yaml`` says so, by which
+    the reader recognises it. A box encloses the joints if there is none, and is cut at the border
+    of the picture. Ultralytics refuses places beyond it: such joints are left out with a warning,
+    and so are people without a joint or box in the picture. Scores, identities, limbs and head
+    boxes are not written.
+
+    Args:
+        labels: The labels; pictures need a size.
+        path: The folder; see :func:`frame_files`.
+
+    Raises:
+        InputError: If the size of a picture is not known.
+    """
+    import yaml
+
+    sizes, beyond = picture_sizes(labels, path), 0
+    for index, file in frame_files(labels, path, f'{_LABELS}/*.txt').items():
+        size, lines = np.array(sizes[index], dtype=float), []
+        for person in labels[index]:
+            inside = person.labelled & ((person.keypoints >= 0) & (person.keypoints <= size)).all(1)
+            beyond += int((person.labelled & ~inside).sum())
+            numbers = _numbers(person, inside, size)
+            if numbers is not None:
+                lines.append(' '.join(f'{number:.10g}' for number in (0, *numbers)) + '\n')
+        write_text(file, ''.join(lines))
+    skeleton = labels.skeleton
+    joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
+    names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
+    fields = {'train': _PICTURES, 'val': _PICTURES, **joints, **names}
+    if any((person.labelled & person.propagated).any() for person in labels.persons):
+        fields[_SCORER] = OWN_SCORER
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    write_text(Path(path) / CONFIG, text)
+    if beyond:
+        note(f'{path}: {counted(beyond, "joint")} beyond the border of a picture left out')
+
+
+def _numbers(person: PersonLabel, inside: np.ndarray, size: np.ndarray) -> np.ndarray | None:
+    """Make the numbers of a line behind the class; None if nothing of the person is in the picture.
+
+    Args:
+        person: The person.
+        inside: [K] bool: joints that are written.
+        size: [2] width and height of the picture.
+    """
+    box = pose_extent(person.keypoints, inside) if person.bbox is None else person.bbox
+    low, high = np.clip([box[:2], box[:2] + box[2:]], 0, size) / size
+    if not inside.any() and not (high > low).all():
+        return None
+    joints = np.column_stack([person.keypoints / size, person.visibility]) * inside[:, None]
+    return np.concatenate([(low + high) / 2, high - low, joints.ravel()])

@@ -109,7 +109,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('coco', 'images.0.frame_index', -1, r'images\[0\]\.frame_index must be .* got -1'),
     ('coco', 'images.1.frame_index', None, r'images\[1\]\.frame_index must be'),
     ('coco', 'images.0.file_name', 7, r'images\[0\]\.file_name must be a string, got 7'),
-    ('coco', 'images.0.width', 0, r'images\[0\]\.width must be .* got 0'),
+    ('coco', 'images.0.width', -1, r'images\[0\]\.width must be .* got -1'),
     ('coco', 'images.0.is_labeled', 'yes', r"is_labeled must be .* got 'yes'"),
     ('coco', 'images.0.ignore_regions_x', [[1, 2]], 'ignore_regions_x .* ignore_regions_y'),
     ('coco', 'images.0.ignore_regions_x', [1], r'ignore_regions_x\[0\] must be a list'),

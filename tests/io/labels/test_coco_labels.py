@@ -559,3 +559,42 @@ def test_what_is_left_out_or_doubtful_is_told(
         (labels,) = read_all_labels(path, 'coco')
     assert [person.extra['id'] for person in labels.persons] == kept
     assert {person.source for person in labels.persons} == {'given'}
+
+
+def test_identities_of_sleap_io_come_in(tmp_path: Path):
+    """What its ``save_coco`` writes of a video that is not on the disk: its size is 0x0 then."""
+    fields = {'category_id': 1, 'area': 16.0, 'bbox': [1.0, 2.0, 4.0, 4.0], 'iscrowd': 0}
+    document = {
+        'images': [
+            {'id': n, 'file_name': f'mice_frame_{i:06d}.png', 'width': 0, 'height': 0}
+            for n, i in ((1, 3), (2, 12))
+        ],
+        'annotations': [
+            {
+                'id': n,
+                'image_id': image,
+                'keypoints': [1.0, 2.0, 2, 5.0, 6.0, 2, 0.0, 0.0, 0],
+                'num_keypoints': 2,
+                **fields,
+                **({'attributes': {'object_id': track}} if track else {}),
+            }
+            for n, (image, track) in enumerate([(1, 2), (1, 1), (2, 2), (2, None)], 1)
+        ],
+        'categories': [
+            {'id': 1, 'name': 'mouse', 'keypoints': ['a', 'b', 'c'], 'skeleton': [[1, 2]]}
+        ],
+    }
+    path = tmp_path / 'mice.json'
+    path.write_text(json.dumps(document))
+    labels = read_labels(path)
+
+    assert [(p.frame_index, p.track_id) for p in labels.persons] == [
+        (3, 2),
+        (3, 1),
+        (12, 2),
+        (12, None),
+    ]
+    assert [(frame.width, frame.height) for frame in labels.frames] == [(None, None)] * 2
+    write_labels(labels, tmp_path / 'again.json', 'coco')
+    again = json.loads((tmp_path / 'again.json').read_text())['annotations'][0]
+    assert (again['track_id'], again['attributes']) == (2, {'object_id': 2})

@@ -269,7 +269,11 @@ WRITTEN = [format for format in WRITE_FORMATS if format not in FORMAT_PACKAGES]
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-@pytest.mark.parametrize('format', [format for format in WRITTEN if format in READ_FORMATS])
+@pytest.mark.parametrize(
+    'format',
+    # YOLO-pose leaves out what lies beyond the picture.
+    [format for format in WRITTEN if format in READ_FORMATS and format != 'yolo-pose'],
+)
 @pytest.mark.parametrize('box', [None, [-1e7, -1e7, 2e7, 2e7]], ids=['no box', 'box'])
 def test_the_furthest_places_come_back(tmp_path: Path, format: str, box: Any) -> None:
     """A box around two joints is twice as wide as either is far."""
@@ -279,7 +283,9 @@ def test_the_furthest_places_come_back(tmp_path: Path, format: str, box: Any) ->
 
     write_labels(sample(persons=(there,)), path, format, lambda frame: frame / 30)
 
-    np.testing.assert_allclose(read_labels(path, format).persons[0].keypoints, places)
+    (back,) = read_labels(path, format).persons
+    # Joints that nobody has labelled are not in all formats.
+    np.testing.assert_allclose(back.keypoints[back.labelled], places[[0, 2]])
 
 
 @pytest.mark.parametrize('format', WRITTEN)

@@ -51,8 +51,8 @@ def streamed(labels, folder):
 
 
 def bytes_of(path):
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return b''.join(file.read_bytes() for file in files)
+    files = sorted(path.rglob('*')) if path.is_dir() else [path]
+    return b''.join(file.read_bytes() for file in files if file.is_file())
 
 
 # TRC holds a motion, so two frames at least; movement's datasets hold somebody.

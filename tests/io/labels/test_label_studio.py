@@ -1,10 +1,16 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stdpose_mm.errors import InputWarning
-from stdpose_mm.io.labels import read_labels, sniff_format
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
+from stdpose_mm.structures import VideoFrame
 from support.foreign_labels import studio_region, studio_task, write_json
+from support.label_samples import person, sample
+
+STUDIO, KINDS = 'label-studio', ('annotations', 'predictions')
 
 UPLOADED = '/data/upload/3/ab12cd34-frame_0003.jpg'
 
@@ -146,3 +152,103 @@ def test_the_picture_may_have_any_field(tmp_path: Path):
 
     labels = read_labels(tmp_path / 'p.json')
     assert (labels.name, labels.frames[0].index) == ('rat', 42)
+
+
+def region(region_id: str, kind: str, label: str, value: dict, **fields) -> dict:
+    return {
+        'id': region_id,
+        'type': kind,
+        'from_name': kind,
+        'to_name': 'image',
+        'original_width': 640,
+        'original_height': 480,
+        'image_rotation': 0,
+        'value': {**value, kind: [label]},
+        **fields,
+    }
+
+
+def test_given_joints_are_annotations_and_propagated_ones_predictions(tmp_path: Path):
+    made = person(2, 4, source='propagated', scores=[0.5, 0, 0.75], bbox=None)
+    frames = tuple(replace(f, is_labeled=True if f.index == 1 else None) for f in sample().frames)
+    write_labels(sample(frames=frames, persons=(person(0), made)), tmp_path / 'a.json', STUDIO)
+    first, second, third = json.loads((tmp_path / 'a.json').read_text())
+
+    # 5 of 640 pixels are 0.78125 per cent, 6 of 480 are 1.25.
+    box = {'x': 0.78125, 'y': 1.25, 'width': 10.9375, 'height': 100 * 80.5 / 480}
+    nose = {'x': 1.640625, 'y': 100 * 20 / 480, 'width': 0.5}
+    hand = {'x': 4.6875, 'y': 100 * 40.25 / 480, 'width': 0.5}
+    assert first == {
+        'data': {'image': 'images/clip/000000.jpg'},
+        'annotations': [
+            {
+                'result': [
+                    region('0', 'rectanglelabels', 'person', box),
+                    region('0.0', 'keypointlabels', 'nose', nose, parentID='0'),
+                    region('0.2', 'keypointlabels', 'right_hand', hand, parentID='0'),
+                ]
+            }
+        ],
+        'predictions': [],
+    }
+    assert (second['annotations'], second['predictions']) == ([{'result': []}], [])
+    assert third['annotations'] == []
+    (prediction,) = third['predictions']
+    # The mean of its joints' scores.
+    assert (prediction['model_version'], prediction['score']) == ('stdpose', 0.625)
+    assert [one.get('score') for one in prediction['result']] == [None, 0.5, 0.75]
+    # The extent of the joints: 19.5 of 640 pixels.
+    assert prediction['result'][0]['value']['width'] == 100 * 19.5 / 640
+
+
+def test_joints_that_somebody_gave_beside_propagated_ones_stay_given(tmp_path: Path):
+    sources = ['given', 'absent', 'propagated']
+    partly = person(0, scores=[1, 0, 0.25], keypoint_sources=sources)
+    write_labels(sample(persons=(partly,)), tmp_path / 'a.json', STUDIO)
+    (task, *_) = json.loads((tmp_path / 'a.json').read_text())
+
+    names = [[[*one['value'].values()][-1][0] for one in task[kind][0]['result']] for kind in KINDS]
+    assert names == [['person', 'nose'], ['person', 'nose', 'right_hand']]
+    assert read_labels(tmp_path / 'a.json').persons[0].keypoint_sources.tolist() == ['given']
+
+
+def test_the_labeling_interface_lies_beside(tmp_path: Path):
+    write_labels(sample(), tmp_path / 'a.json.gz', STUDIO)
+
+    assert (
+        (tmp_path / 'a_config.xml').read_text()
+        == """\
+<View>
+  <Image name="image" value="$image" />
+  <KeyPointLabels name="keypointlabels" toName="image">
+    <Label value="nose" />
+    <Label value="left_hand" />
+    <Label value="right_hand" />
+  </KeyPointLabels>
+  <RectangleLabels name="rectanglelabels" toName="image">
+    <Label value="person" />
+  </RectangleLabels>
+</View>
+"""
+    )
+
+
+@pytest.mark.parametrize('name', ['a b/50%/f_1.jpg', 'clip?d=x#1/f_1.jpg', 'a:b/f_1.png'])
+def test_names_of_pictures_come_back(tmp_path: Path, name: str):
+    frames = (VideoFrame(1, name, width=64, height=48),)
+    write_labels(sample(frames=frames, persons=(person(1),)), tmp_path / 'a.json', STUDIO)
+
+    assert read_labels(tmp_path / 'a.json').frames[0].file_name == name
+
+
+def test_pictures_of_unknown_size_are_refused(tmp_path: Path):
+    frames = (*sample().frames[:2], VideoFrame(2))
+    write_labels(sample(frames=frames), tmp_path / 'a.json', STUDIO)
+    size = json.loads((tmp_path / 'a.json').read_text())[2]['annotations'][0]['result'][0]
+    # All the others are of one size.
+    assert (size['original_width'], size['original_height']) == (640, 480)
+
+    frames = (replace(frames[0], width=320), *frames[1:])
+    with pytest.raises(InputError, match='clip does not state the size of frame 2, give --labels'):
+        write_labels(sample(frames=frames), tmp_path / 'b.json', STUDIO)
+    assert not (tmp_path / 'b.json').exists()

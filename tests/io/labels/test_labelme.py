@@ -1,10 +1,15 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format
+from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
+from stdpose_mm.structures import VideoFrame
 from support.foreign_labels import labelme, labelme_shape, write_json, write_picture
+from support.label_samples import person, sample
+
+MADE = {'propagated': True}
 
 
 @pytest.fixture
@@ -172,3 +177,93 @@ def test_hidden_files_are_left_out(folder: Path):
     (folder / '.123.partial.json').write_text('{"shapes": ')
 
     assert len(read_labels(folder).frames) == 2
+
+
+def test_a_frame_is_a_file_of_points_in_groups(tmp_path: Path):
+    made = person(2, 4, source='propagated', scores=[0.5, 0, 0.75], bbox=None)
+    write_labels(sample(persons=(person(0, 7), made)), tmp_path / 'out', 'labelme')
+    files = {file.name: json.loads(file.read_text()) for file in tmp_path.glob('*/*')}
+
+    assert sorted(files) == ['000000.json', '000001.json', '000002.json']
+    assert files['000000.json'] == {
+        'version': '5.5.0',
+        'flags': {},
+        'shapes': [
+            {
+                'group_id': 7,
+                'description': '',
+                'flags': {},
+                'label': 'person',
+                'points': [[5, 6], [75, 86.5]],
+                'shape_type': 'rectangle',
+            },
+            {
+                'group_id': 7,
+                'description': '',
+                'flags': {},
+                'label': 'nose',
+                'points': [[10.5, 20]],
+                'shape_type': 'point',
+            },
+            {
+                'group_id': 7,
+                'description': '',
+                'flags': {'occluded': True},
+                'label': 'right_hand',
+                'points': [[30, 40.25]],
+                'shape_type': 'point',
+            },
+        ],
+        'imagePath': '000000.jpg',
+        'imageData': None,
+        'imageHeight': 480,
+        'imageWidth': 640,
+    }
+    # Nobody has looked at it.
+    assert (files['000001.json']['shapes'], files['000001.json']['flags']) == ([], MADE)
+    assert files['000002.json']['flags'] == MADE
+    shapes = files['000002.json']['shapes']
+    assert [(shape['group_id'], shape['description']) for shape in shapes] == [
+        (4, 'propagated 10.5,20.0'),
+        (4, 'propagated 30.0,40.25'),
+    ]
+
+
+@pytest.mark.parametrize('accepted', [False, True])
+def test_propagated_points_stay_so_until_they_are_moved_or_accepted(tmp_path: Path, accepted: bool):
+    write_labels(sample(persons=(person(0, source='propagated'),)), tmp_path, 'labelme')
+    labels = read_labels(tmp_path)
+    assert labels.persons[0].keypoint_sources.tolist() == ['propagated'] * 2
+    assert (labels.persons[0].source, labels.frames[0].is_labeled) == ('propagated', None)
+
+    file = tmp_path / '000000.json'
+    document = json.loads(file.read_text())
+    document['shapes'][2]['points'][0][1] += 0.5
+    document['flags'] = {'propagated': not accepted}
+    write_json(file, document)
+    labels = read_labels(tmp_path)
+    nose = 'given' if accepted else 'propagated'
+    assert labels.persons[0].keypoint_sources.tolist() == [nose, 'given']
+    assert labels.frames[0].is_labeled is (True if accepted else None)
+
+
+def test_people_without_a_track_get_groups_of_their_own(tmp_path: Path):
+    people = (person(0, None), person(0, 5), person(2, None))
+    write_labels(sample(persons=people), tmp_path, 'labelme')
+
+    assert [p.track_id for p in read_labels(tmp_path).persons] == [6, 5, 7]
+
+
+def test_pictures_of_a_video_get_names(tmp_path: Path):
+    frames = tuple(VideoFrame(index) for index in range(3))
+    write_labels(sample(frames=frames), tmp_path / 'out', 'labelme')
+
+    assert [frame.file_name for frame in read_labels(tmp_path / 'out').frames] == [
+        f'clip_00000000000{index}.jpg' for index in range(3)
+    ]
+
+
+def test_a_folder_with_files_of_other_pictures_is_refused(tmp_path: Path):
+    write_json(tmp_path / 'other.json', {})
+    with pytest.raises(InputError, match=r"holds 1 other JSON file, such as 'other\.json', which"):
+        write_labels(sample(), tmp_path, 'labelme')

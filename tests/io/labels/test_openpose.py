@@ -1,10 +1,12 @@
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputWarning
-from stdpose_mm.io.labels import match_frames, read_labels, sniff_format
+from stdpose_mm.io.labels import match_frames, read_labels, sniff_format, write_labels
 from stdpose_mm.io.video import ArrayFrames
 from support.foreign_labels import openpose, openpose_person, write_json
 
@@ -95,3 +97,56 @@ def test_identities_of_openpose_tracking(tmp_path: Path):
 
     with pytest.warns(InputWarning):
         assert [p.track_id for p in read_labels(path).persons] == [3, 0]
+
+
+# Pose2Sim's HALPE_26: name of a joint -> its place in the files, in Pose2Sim's own tree.
+POSE2SIM = {
+    'Hip': 19,
+    'RHip': 12,
+    'RKnee': 14,
+    'RAnkle': 16,
+    'RBigToe': 21,
+    'RSmallToe': 23,
+    'RHeel': 25,
+    'LHip': 11,
+    'LKnee': 13,
+    'LAnkle': 15,
+    'LBigToe': 20,
+    'LSmallToe': 22,
+    'LHeel': 24,
+    'Neck': 18,
+    'Head': 17,
+    'Nose': 0,
+    'RShoulder': 6,
+    'RElbow': 8,
+    'RWrist': 10,
+    'LShoulder': 5,
+    'LElbow': 7,
+    'LWrist': 9,
+}
+
+
+def test_26_joints_are_those_of_pose2sim_and_are_written_in_their_order(tmp_path: Path):
+    joints = [float(n) for joint in range(26) for n in (100 + joint, 200 + joint, 0.5)]
+    name = 'cam01_000007.json'
+    write_json(tmp_path / 'in' / name, openpose(openpose_person(*joints)))
+    with pytest.warns(InputWarning, match='26 keypoints, they are taken in the order of Halpe'):
+        labels = read_labels(tmp_path / 'in')
+
+    names, sides = labels.skeleton.keypoint_names, {'R': 'right', 'L': 'left'}
+    for theirs, place in POSE2SIM.items():
+        words = [sides.get(word, word.lower()) for word in re.findall('[A-Z][a-z]*', theirs)]
+        assert names[place] == '_'.join(words)
+    # COCO's eyes and ears, which Pose2Sim leaves out of its tree.
+    assert names[1:5] == ('left_eye', 'right_eye', 'left_ear', 'right_ear')
+    assert labels.skeleton.flip_indices[20:] == (21, 20, 23, 22, 25, 24)
+    write_labels(labels, tmp_path / 'out', 'openpose')
+    (person,) = json.loads((tmp_path / 'out' / name).read_text())['people']
+    assert person['pose_keypoints_2d'] == joints
+
+
+def test_17_joints_are_those_of_coco(tmp_path: Path):
+    path = write_json(tmp_path / 'a_keypoints.json', openpose(openpose_person(*BODY_25[:51])))
+
+    with pytest.warns(InputWarning, match='in the order of COCO'):
+        assert read_labels(path).skeleton.keypoint_names[-1] == 'right_ankle'

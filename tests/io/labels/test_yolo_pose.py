@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,8 +7,9 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import match_frames, read_labels, sniff_format
+from stdpose_mm.io.labels import match_frames, read_labels, sniff_format, write_labels
 from support.foreign_labels import write_picture
+from support.label_samples import person, sample
 
 # As Roboflow exports them: six digits, v of 0, 1 or 2.
 LINE = '0 0.500000 0.250000 0.250000 0.500000 0.25 0.5 2 0.75 1.0 1 0 0 0'
@@ -251,3 +253,66 @@ def test_the_format_of_dense_lines_of_joints_is_found(tmp_path: Path):
     path.write_text('0 0.51 0.49 0.21 0.83 ' + '0.512345 0.123456 0.987654 ' * 17 + '3\n')
 
     assert sniff_format(path) == 'yolo-pose'
+
+
+def test_a_data_set_is_written(tmp_path: Path):
+    frames = tuple(replace(frame, width=100, height=50) for frame in sample().frames)
+    there = person(0, bbox=[10, 5, 50, 40])
+    made = person(2, source='propagated', scores=[0.5, 0, 0.75], bbox=None)
+    write_labels(sample(frames=frames, persons=(there, made)), tmp_path / 'clip_yolo', 'yolo-pose')
+    texts = {
+        str(file.relative_to(tmp_path / 'clip_yolo')): file.read_text()
+        for file in tmp_path.rglob('*.*')
+    }
+
+    assert texts == {
+        'labels/000000.txt': '0 0.35 0.5 0.5 0.8 0.105 0.4 2 0 0 0 0.3 0.805 1\n',
+        'labels/000001.txt': '',
+        # The extent of the joints: x of 10.5 to 30, y of 20 to 40.25.
+        'labels/000002.txt': '0 0.2025 0.6025 0.195 0.405 0.105 0.4 2 0 0 0 0.3 0.805 1\n',
+        'data.yaml': """\
+train: images
+val: images
+kpt_shape: [3, 3]
+flip_idx: [0, 2, 1]
+names: {0: person}
+kpt_names:
+  0: [nose, left_hand, right_hand]
+scorer: stdpose
+""",
+    }
+
+
+@pytest.mark.parametrize('source', ['given', 'propagated'])
+def test_what_nobody_gave_comes_back_as_propagated(tmp_path: Path, source: str):
+    people = (person(0, source=source), person(2))
+    write_labels(sample(persons=people), tmp_path, 'yolo-pose')
+    labels = read_labels(tmp_path, size=(640, 480))
+
+    # As with DeepLabCut's tables, the folder is one or the other.
+    assert [p.source for p in labels.persons] == [source] * 2
+    assert labels.persons[0].visibility.tolist() == [2, 0, 1]
+    is_labeled = True if source == 'given' else None
+    assert [frame.is_labeled for frame in labels.frames] == [is_labeled] * 3
+
+
+def test_what_lies_beyond_the_picture_is_left_out_with_a_warning(tmp_path: Path):
+    """Ultralytics refuses the whole picture otherwise."""
+    frames = tuple(replace(frame, width=25, height=40) for frame in sample().frames)
+    gone = person(0, 1, keypoints=[[-5, 5], [0, 0], [5, 41]], bbox=[-9, 5, 9, 5])
+    with pytest.warns(InputWarning, match='yolo: 3 joints beyond the border of a picture left out'):
+        write_labels(
+            sample(frames=frames, persons=(person(0), gone)), tmp_path / 'yolo', 'yolo-pose'
+        )
+
+    # The box of 5 to 75 and 6 to 86.5 is cut at 25 and 40.
+    text = (tmp_path / 'yolo' / 'labels' / '000000.txt').read_text()
+    assert text == '0 0.6 0.575 0.8 0.85 0.42 0.5 2 0 0 0 0 0 0\n'
+
+
+def test_a_folder_with_files_of_other_pictures_is_refused(tmp_path: Path):
+    write_labels(sample(), tmp_path, 'yolo-pose')
+    write_labels(sample(), tmp_path, 'yolo-pose')
+    frames = sample().frames[:2]
+    with pytest.raises(InputError, match=r"1 other TXT file, such as '000002\.txt'"):
+        write_labels(sample(frames=frames, persons=()), tmp_path, 'yolo-pose')
