@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +13,8 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import atomic_path
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
-from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, choose_hidden_labels
-from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures import Skeleton
 
 from .propagation_state import PropagationState
 
@@ -68,35 +65,14 @@ class LearningOutcome:
         )
 
 
-PSEUDO_FRAMES, _CHUNK = 3000, 300
-"""Number of frames, in chunks of consecutive ones, that pseudo-labels are chosen from."""
-
-PSEUDO_LABELS = 600
-"""Largest number of pseudo-labels of all videos together."""
-
-Propagate = Callable[[LearnedNetwork, PropagationState, range], Iterable[Sequence[PersonLabel]]]
-"""Yields the people in each frame of a range, propagated with the help of a network."""
-
-
 def train_on(
     states: Sequence[PropagationState],
     out: Path,
     minutes: float,
     earlier: LearnedNetwork | None,
     listener: Callable[[float, float | None], None],
-    base: BasePropagator,
-    propagate: Propagate,
 ) -> LearnedNetwork:
     """Train a network on the labels of opened videos, or take it from their cache.
-
-    Args:
-        states: See :meth:`~.VideoPosePropagator.learn`, as for the next four.
-        out: Likewise.
-        minutes: Likewise.
-        earlier: Likewise.
-        listener: Likewise.
-        base: What ``propagate`` uses beside the network.
-        propagate: Propagates the labels.
 
     Raises:
         InputError: See :meth:`~.VideoPosePropagator.learn`.
@@ -110,20 +86,14 @@ def train_on(
     from stdpose_mm.training.network_trainer import TrainingProgress
 
     skeleton = _shared_skeleton(states)
+    videos = [LabelledVideo(state.frames, state.tracks) for state in states]
     folder = states[0].folder
     finished: dict[str, bytes] = {}
     kept = (
         finished
         if folder is None
         else CacheFolder(folder).open(
-            (
-                'learned network',
-                [(one.frames, one.tracks) for one in states],
-                skeleton,
-                minutes,
-                earlier,
-                base,
-            ),
+            ('learned network', videos, skeleton, minutes, earlier),
             states[0].frames.name,
             lambda content: {'network': np.frombuffer(content, np.uint8)},
             lambda arrays: arrays['network'].tobytes(),
@@ -134,51 +104,18 @@ def train_on(
         with atomic_path(out) as temporary:
             temporary.write_bytes(content)
         return LearnedNetwork(out)
-    latest = TrainingProgress(0, None)
+    done = 0.0
 
     def listen(progress: TrainingProgress) -> None:
-        nonlocal latest
-        latest = progress
+        nonlocal done
+        done = progress.done
         listener(progress.done, progress.right)
 
-    def propagate_with(so_far: LearnedNetwork) -> list[list[PersonLabel]]:
-        # The training stands still, but the listener may end it.
-        return _propagate_labels(states, partial(propagate, so_far), lambda: listen(latest))
-
-    videos = [LabelledVideo(state.frames, state.tracks) for state in states]
-    network = learn_network(
-        videos, skeleton, out, minutes, earlier, propagate_with, listener=listen
-    )
+    network = learn_network(videos, skeleton, out, minutes, earlier, listener=listen)
     # A training that was interrupted is not what the same call gives the next time.
-    if latest.done == 1:
+    if done == 1:
         kept['network'] = out.read_bytes()
     return network
-
-
-def _propagate_labels(
-    states: Sequence[PropagationState],
-    propagate: Callable[[PropagationState, range], Iterable[Sequence[PersonLabel]]],
-    listener: Callable[[], None],
-) -> list[list[PersonLabel]]:
-    """Propagate labels; return some of the poses of each video, frames ascending.
-
-    ``listener`` is called after each frame.
-    """
-    chunks = [
-        (number, range(start, min(start + _CHUNK, len(state.frames))))
-        for number, state in enumerate(states)
-        for start in range(0, len(state.frames), _CHUNK)
-    ]
-    step = max(1, sum(len(state.frames) for state in states) // PSEUDO_FRAMES)
-    poses = []
-    for number, chunk in chunks[step // 2 :: step]:
-        for people in propagate(states[number], chunk):
-            poses += [(number, pose) for pose in people if pose.propagated.any()]
-            listener()
-    chosen: list[list[PersonLabel]] = [[] for _ in states]
-    for number, pose in poses[:: math.ceil(len(poses) / PSEUDO_LABELS) or 1]:
-        chosen[number].append(pose)
-    return chosen
 
 
 def hidden_labels(

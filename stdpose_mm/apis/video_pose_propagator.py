@@ -594,9 +594,8 @@ class VideoPosePropagator:
     ) -> LearningOutcome:
         """Train a small network on the given labels, and use it from now on if it helps.
 
-        The network sees one subject at a time and serves any skeleton. It learns from the labels,
-        and after half of the time also from what is propagated with it. A quarter of the labelled
-        frames is hidden from each of its two members; on these, the method is compared without and
+        The network sees one subject at a time and serves any skeleton. A quarter of the labelled
+        frames is hidden from each of its two halves; on these, the method is compared without and
         with it. Finished networks are kept in the folder of the first video.
 
         Args:
@@ -618,7 +617,7 @@ class VideoPosePropagator:
         if not base.uses_fuser:
             raise InputError(f"learning needs method 'auto', got {self.method!r}")
         states = [states] if isinstance(states, PropagationState) else list(states)
-        network = train_on(states, Path(out), minutes, earlier, listener, base, self._fill_with)
+        network = train_on(states, Path(out), minutes, earlier, listener)
         learned = LearnedPropagator(base, network)
         outcome = LearningOutcome(
             network, *(self._measure_hidden(states, one, network) for one in (base, learned))
@@ -647,26 +646,6 @@ class VideoPosePropagator:
         while isinstance(base, LearnedPropagator):
             base = base.base
         return base
-
-    def _fill_with(
-        self, network: LearnedNetwork, state: PropagationState, within: range
-    ) -> Iterator[list[PersonLabel]]:
-        """Yield the people in each frame of a range, propagated with the help of a network.
-
-        Only what is done without it is kept for the next time.
-        """
-        base, skeleton = self._base(), self._base_labels(state).skeleton
-        found = propagate_frames(
-            state.frames,
-            _copied(state.tracks),
-            skeleton,
-            LearnedPropagator(base, network, self._open_cache(state, skeleton, base)),
-            boxes=state.boxes,
-            detections=state.detections,
-            life_span=state.life_span,
-            within=within,
-        )
-        return (people for _, people in found)
 
     def _measure_hidden(
         self,

@@ -126,8 +126,8 @@ def learn_with_progress(
         len({frame for track in state.tracks.values() for frame in track}) for state in states
     )
     print(
-        f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes, and '
-        'propagating them in the middle; Ctrl-C ends it and keeps the best network so far',
+        f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
+        'Ctrl-C ends it and keeps the best network so far',
         file=sys.stderr,
         flush=True,
     )

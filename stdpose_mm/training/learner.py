@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -43,9 +41,6 @@ _HIDE_EVERY = 4
 
 MAX_STEPS = 2000
 
-_CERTAIN = 0.8
-"""Least probability of a propagated joint that a network learns from."""
-
 _LEAST_EXTENT = 0.75
 """Poses count as at least this share of the median size of their video's poses, since some labels
 give few joints."""
@@ -72,18 +67,12 @@ class LabelledVideo:
         return {frame: by_frame[frame] for frame in sorted(by_frame)}
 
 
-Propagate = Callable[[LearnedNetwork], Sequence[Sequence[PersonLabel]]]
-"""Propagates labels with the help of a network; returns poses of each video, frames ascending, with
-scores that are probabilities."""
-
-
 def learn_network(
     videos: Sequence[LabelledVideo],
     skeleton: Skeleton,
     out: Path,
     minutes: float,
     earlier: LearnedNetwork | None = None,
-    propagate: Propagate | None = None,
     steps: int | None = None,
     seed: int = 0,
     listener: Callable[[TrainingProgress], None] = lambda progress: None,
@@ -93,10 +82,6 @@ def learn_network(
     It consists of two members. A quarter of the labelled frames is hidden from each, another one
     from each, on which it is judged: what is kept, and how far it is trusted.
 
-    After half of the training it also learns from pseudo-labels (Table 3 of STDPose's paper): the
-    certain joints of what is propagated with it by then. Each member learns from those between
-    labels that it has seen.
-
     Args:
         videos: The videos.
         skeleton: The joints of their labels.
@@ -104,7 +89,6 @@ def learn_network(
         minutes: Time for training.
         earlier: A network of the same joints to continue from; labels that it had not seen stay
             hidden, and what finds these worse than it does is not kept.
-        propagate: Makes the pseudo-labels; None for none.
         steps: Largest number of steps of each member; ``MAX_STEPS`` by default.
         seed: Of weights, order and changes of crops.
         listener: See :func:`~.network_trainer.train_together`.
@@ -160,39 +144,26 @@ def learn_network(
         trainers.append(NetworkTrainer(network, sampler, _hidden_poses(hidden, description)))
         if earlier is not None:
             trainers[-1].validate()
-
-    def write(path: Path) -> LearnedNetwork:
-        certainty, right = (
-            np.concatenate([getattr(trainer, name) for trainer in trainers])
-            for name in ('certainty', 'right')
-        )
-        record = LearningRecord(
-            network=description,
-            seen=tuple(
-                {name: sorted(frame for at, frame in shown if at == name) for name in names}
-                for shown in seen
-            ),
-            # One joint of either kind more: among few labels there may be none that is wrong.
-            calibrator=ScoreCalibrator.fit(
-                np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
-            ),
-            poses=_centres(names, labels),
-            right=float(right.mean()),
-        )
-        _write(_Ensemble([trainer.best for trainer in trainers]), record, path)
-        return LearnedNetwork(path)
-
-    def teach_pseudo_labels() -> None:
-        if propagate is None:
-            return
-        with TemporaryDirectory() as folder:
-            poses = propagate(write(Path(folder) / out.name))
-        patches = _cut_pseudo_labels(videos, poses, names, labels, description)
-        for trainer, known in zip(trainers, seen, strict=True):
-            trainer.sampler.extend([patch for sources, patch in patches if sources <= known])
-
-    train_together(trainers, steps or MAX_STEPS, 60 * minutes, listener, teach_pseudo_labels)
-    return write(out)
+    train_together(trainers, steps or MAX_STEPS, 60 * minutes, listener)
+    certainty, right = (
+        np.concatenate([getattr(trainer, name) for trainer in trainers])
+        for name in ('certainty', 'right')
+    )
+    record = LearningRecord(
+        network=description,
+        seen=tuple(
+            {name: sorted(frame for at, frame in shown if at == name) for name in names}
+            for shown in seen
+        ),
+        # One joint of either kind more: among few labels there may be none that is wrong.
+        calibrator=ScoreCalibrator.fit(
+            np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
+        ),
+        poses=_centres(names, labels),
+        right=float(right.mean()),
+    )
+    _write(_Ensemble([trainer.best for trainer in trainers]), record, out)
+    return LearnedNetwork(out)
 
 
 _FrameKey = tuple[str, int]
@@ -241,61 +212,15 @@ def _cut_patches(
     """Cut all labelled poses out of their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
     for video, name, found in zip(videos, names, labels, strict=True):
-        least = _least_side(found)
+        people = [label for group in found.values() for label in group]
+        sizes = [pose_sizes(label.keypoints[None], label.given[None])[0] for label in people]
+        least = _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
         for frame, group in found.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
                 cut_patch(picture, label.only_given(), description, least) for label in group
             )
     return patches
-
-
-def _cut_pseudo_labels(
-    videos: Sequence[LabelledVideo],
-    poses: Sequence[Sequence[PersonLabel]],
-    names: Sequence[str],
-    labels: Sequence[Mapping[int, Sequence[PersonLabel]]],
-    description: NetworkDescription,
-) -> list[tuple[set[_FrameKey], PosePatch]]:
-    """Cut pseudo-labels out of their frames; with each, the frames of the labels around it.
-
-    Labels further away have little part in it, and no picture of their frames is shown.
-    """
-    patches = []
-    for video, of_video, name, found in zip(videos, poses, names, labels, strict=True):
-        least = _least_side(found)
-        given = {track_id: _given_frames(track) for track_id, track in video.tracks.items()}
-        for pose in of_video:
-            assert pose.scores is not None
-            assert pose.track_id is not None
-            certain = pose.propagated & pose.labelled & (pose.scores >= _CERTAIN)
-            if not certain.any():
-                continue
-            around: set[_FrameKey] = set()
-            for frames in given[pose.track_id]:
-                after = bisect_left(frames, pose.frame_index)
-                around.update((name, frame) for frame in frames[max(after - 1, 0) : after + 1])
-            picture = video.frames[pose.frame_index]
-            weights = pose.scores * certain
-            patches.append((around, cut_patch(picture, pose, description, least, weights)))
-    return patches
-
-
-def _given_frames(track: Mapping[int, PersonLabel]) -> list[list[int]]:
-    """Return the frames in which each joint is given, ascending."""
-    frames = sorted(track)
-    given = np.stack([track[frame].given for frame in frames])
-    return [np.array(frames)[joint].tolist() for joint in given.T]
-
-
-def _least_side(labels: Mapping[int, Sequence[PersonLabel]]) -> float:
-    """Return the least side in pixels of the box at which a pose of a video is cut out."""
-    sizes = [
-        pose_sizes(label.keypoints[None], label.given[None])[0]
-        for people in labels.values()
-        for label in people
-    ]
-    return _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
 
 
 def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:

@@ -79,7 +79,7 @@ class NetworkTrainer:
     def __init__(self, network: SmallUNet, sampler: CropSampler, hidden: HiddenPoses) -> None:
         self.network = network.train()
         self.hidden = hidden
-        self.sampler = sampler
+        self._sampler = sampler
         self._optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
         self.best: nn.Module = deepcopy(network)
         self.certainty, self.right = np.zeros((2, 0))
@@ -90,7 +90,7 @@ class NetworkTrainer:
         warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
-        crops, keypoints, weights = map(torch.from_numpy, self.sampler.draw(BATCH_SIZE))
+        crops, keypoints, weights = map(torch.from_numpy, self._sampler.draw(BATCH_SIZE))
         logits = self.network(crops.contiguous(memory_format=torch.channels_last))
         loss = heatmap_loss(logits, keypoints, weights)
         self._optimizer.zero_grad()
@@ -126,7 +126,6 @@ def train_together(
     steps: int,
     seconds: float,
     listener: Callable[[TrainingProgress], None],
-    at_half: Callable[[], None] = lambda: None,
 ) -> None:
     """Train networks side by side, a step of each in turn; their ``best`` are the result.
 
@@ -137,9 +136,8 @@ def train_together(
         trainers: The networks.
         steps: Largest number of steps of each.
         seconds: Time for training.
-        listener: Receives the progress. KeyboardInterrupt, from it, from ``at_half`` or from the
-            keyboard, ends the training with the best networks so far.
-        at_half: Called once, after half of the training; the time it takes does not count.
+        listener: Receives the progress. KeyboardInterrupt, from it or from the keyboard, ends the
+            training with the best networks so far.
 
     Raises:
         KeyboardInterrupt: If there was none before the first validation.
@@ -151,7 +149,6 @@ def train_together(
         for step in count(1):
             for trainer in trainers:
                 trainer.step(done)
-            before = done
             done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
             if int(done * ROUNDS) > validated:
                 validated = int(done * ROUNDS)
@@ -161,10 +158,6 @@ def train_together(
             listener(TrainingProgress(done, right))
             if done == 1:
                 return
-            if before < 0.5 <= done:
-                paused = time.monotonic()
-                at_half()
-                started += time.monotonic() - paused
     except KeyboardInterrupt:
         if right is None:
             raise

@@ -134,7 +134,7 @@ class CropSampler:
         seed: int,
     ) -> None:
         assert description.input_size is not None
-        self._patches = list(patches)
+        self._patches = patches
         self._size = description.input_size
         self._mean = np.array(description.mean, np.float32)
         self._std = np.array(description.std, np.float32)
@@ -142,11 +142,6 @@ class CropSampler:
         self._flip = list(flip) if any(mirror != i for i, mirror in enumerate(flip)) else None
         self._turn = _ANY_TURN if turns else _TURN
         self._random = np.random.default_rng(seed)
-
-    def extend(self, patches: Sequence[PosePatch]) -> None:
-        """Draw from further poses, and as often from the former ones as from all of these."""
-        self._patches *= max(1, len(patches) // len(self._patches))
-        self._patches += patches
 
     def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw crops.

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from stdpose_mm.apis import VideoPosePropagator, learning
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.learning import LearningOutcome
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator
 from stdpose_mm.review import HiddenLabel, LabelAccuracy
-from stdpose_mm.structures import PersonLabel
 from stdpose_mm.training import learner
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
@@ -87,60 +85,6 @@ def test_what_was_learned_makes_poses_better_and_is_kept(
     assert again.after is not None
     assert outcome.after is not None
     np.testing.assert_array_equal(again.after.errors, outcome.after.errors)
-
-
-@pytest.mark.slow
-def test_what_is_propagated_with_the_network_teaches_it_further(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 60)
-    monkeypatch.setattr(learning, 'PSEUDO_LABELS', 20)
-    found: list[list[PersonLabel]] = []
-    propagate_labels = learning._propagate_labels
-
-    def spy(*arguments: Any) -> list[list[PersonLabel]]:
-        found.extend(propagate_labels(*arguments))
-        return found
-
-    monkeypatch.setattr(learning, '_propagate_labels', spy)
-    propagator = VideoPosePropagator(use_stdpose=False)
-    heard: list[float] = []
-    propagator.learn(
-        opened(propagator), tmp_path / 'n.onnx', 10, listener=lambda done, _: heard.append(done)
-    )
-    assert heard == sorted(heard)
-    (pseudo_labels,) = found
-    # Of the 50 poses that are not labelled, every third.
-    assert [pose.frame_index for pose in pseudo_labels][:5] == [1, 4, 8, 11, 15]
-    assert len(pseudo_labels) == 17
-    for pose in pseudo_labels:
-        assert pose.propagated.all()
-        assert pose.scores is not None
-        certain = pose.scores > 0.8
-        apart = np.linalg.norm(pose.keypoints - pose_at(pose.frame_index), axis=-1)
-        assert (apart[certain] < 4).all()
-
-
-@pytest.mark.slow
-def test_an_interruption_while_pseudo_labels_are_made_keeps_the_network_so_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 60)
-    propagator = VideoPosePropagator(use_stdpose=False)
-    state = opened(propagator, tmp_path / 'cache')
-    heard: list[float] = []
-
-    def stop_later(done: float, right: float | None) -> None:
-        heard.append(done)
-        if heard.count(0.5) == 3:
-            raise KeyboardInterrupt
-
-    outcome = propagator.learn(state, tmp_path / 'n.onnx', 10, listener=stop_later)
-    assert heard[-1] == 0.5
-    assert outcome.helped
-    # The next time the training is done to its end.
-    propagator.learn(state, tmp_path / 'n.onnx', 10, listener=lambda done, _: heard.append(done))
-    assert heard[-1] == 1
 
 
 @pytest.mark.parametrize(

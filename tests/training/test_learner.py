@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,9 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
-from stdpose_mm.structures import PersonLabel, Skeleton, expand
+from stdpose_mm.structures import Skeleton, expand
 from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
-from stdpose_mm.training.pose_crops import CropSampler, PosePatch
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 pytestmark = pytest.mark.slow
@@ -141,51 +140,6 @@ def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
         assert hidden.isdisjoint(after[name])
         assert {*before[name]} < {*after[name]}
         assert len({*range(0, 64, 2)} - {*after[name]}) == 8
-
-
-def propagated(frame: int, scores: tuple[float, ...]) -> PersonLabel:
-    return PersonLabel(frame, pose_at(frame), [2, 2, 2], 0, np.array(scores), source='propagated')
-
-
-def test_members_learn_certain_pseudo_labels_between_labels_that_they_have_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extended: list[Sequence[PosePatch]] = []
-    extend = CropSampler.extend
-
-    def spy(sampler: CropSampler, patches: Sequence[PosePatch]) -> None:
-        extended.append(patches)
-        extend(sampler, patches)
-
-    monkeypatch.setattr(CropSampler, 'extend', spy)
-    poses = [propagated(frame, (0.95, 0.5, 0.85)) for frame in (2, 9, 10, 17)]
-    unsure = propagated(30, (0.5, 0.6, 0.7))
-    last = propagated(62, (0.85, 0.5, 0.95))
-    seen: list[float] = []
-
-    def propagate(network: LearnedNetwork) -> list[list[PersonLabel]]:
-        seen.append(network.record.right)
-        return [[*poses, unsure, last]]
-
-    out = tmp_path / 'n.onnx'
-    learn_network([video_of()], SKELETON, out, minutes=10, propagate=propagate, steps=8)
-    assert len(seen) == 1
-    # Member 0 has not seen 4, 20, 36 and 52, member 1 not 12, 28, 44 and 60: one learns 9 and 10
-    # (between 8 and 12) and 62 (after 60), the other 2 (between 0 and 4) and 17 (16 and 20).
-    sure, sure_last = [0.95, 0, 0.85], [0.85, 0, 0.95]
-    weights = [[patch.weights.tolist() for patch in patches] for patches in extended]
-    assert weights == [[sure, sure, sure_last], [sure, sure]]
-
-
-def test_labels_are_drawn_as_often_as_pseudo_labels(learned: LearnedNetwork) -> None:
-    label, pseudo_label = (
-        PosePatch(np.full((60, 60, 3), value, np.uint8), np.full((3, 2), 30.0), np.ones(3))
-        for value in (0, 255)
-    )
-    sampler = CropSampler([label], learned.record.network, SKELETON, turns=False, seed=0)
-    sampler.extend([pseudo_label] * 9)
-    crops, *_ = sampler.draw(400)
-    assert 0.4 < (crops.mean(axis=(1, 2, 3)) > 0).mean() < 0.6
 
 
 def test_a_continued_training_that_goes_wrong_changes_nothing(
