@@ -43,8 +43,8 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('propagate', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('review', 'checkpoint'): ['--config', 'model.py'],
     ('review', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
-    ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
-    ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
+    ('infer', 'det_checkpoint'): ['--config', 'model.py', '--det-config', 'det.py'],
+    ('infer', 'checkpoint'): ['--config', 'model.py', '--boxes', 'labels.json'],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
     ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
 }
