@@ -20,7 +20,7 @@ LIGHT_TESTS := $(wildcard tests/test_light_start.py) tests/cli/test_main.py test
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 help:
-	@echo 'make setup  create or repair .venv (Python 3.11, gcc; 10 to 20 minutes the first time)'
+	@echo 'make setup  create or repair .venv (Python 3.11, gcc; 5 to 10 minutes the first time)'
 	@echo 'make demo   the whole system on generated videos; the report goes to work_dirs/demo'
 	@echo 'make test   the tests'
 	@echo 'make test-fast  the tests that take no seconds'
