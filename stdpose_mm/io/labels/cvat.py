@@ -86,7 +86,8 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             this package wrote were corrected.
     """
     root = _parse(path)
-    meta = next(root.iter('meta'), ET.Element('meta'))
+    task = root.find('meta')
+    meta = ET.Element('meta') if task is None else task
     _require_one_task(path, root)
     step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root)
