@@ -14,10 +14,9 @@ import pytest
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
-from stdpose_mm.io.video import write_video
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 from stdpose_mm.training import learner
-from support.coloured_dots import dots_labels, dots_video
+from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
 NUM_FRAMES = 60
 
@@ -30,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
     for name, turn in (('one', 0), ('two', 1)):
         pictures = [np.roll(picture, turn, axis=0) for picture in dots_video(NUM_FRAMES)]
-        write_video(folder / 'videos' / f'{name}.mp4', pictures, 25)
+        write_losslessly(folder / 'videos' / f'{name}.mkv', pictures)
         labels = dots_labels(range(0, NUM_FRAMES, 6), NUM_FRAMES)
         write_labels(labels, folder / 'labels' / f'{name}.json')
     return folder
@@ -44,7 +43,7 @@ def test_a_network_is_learned_and_used_in_one_command(
     run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learner, 'MAX_STEPS', 80)
-    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
     code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
     assert code == 0, errors
@@ -69,7 +68,7 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
         return SimpleNamespace(helped=False)
 
     monkeypatch.setattr(VideoPosePropagator, 'learn', learn_nothing)
-    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
     assert run_main(propagate.main, *inputs, '--out', out, '--learn')[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ['dense.json']
@@ -124,7 +123,7 @@ def test_what_cannot_be_used_is_one_line(
     few = tmp_path / 'few.json'
     write_labels(dots_labels(range(0, 12, 6), NUM_FRAMES), few)
     paths = {
-        'video': project / 'videos' / 'one.mp4',
+        'video': project / 'videos' / 'one.mkv',
         'labels': project / 'labels' / 'one.json',
         'few': few,
     }
@@ -143,7 +142,7 @@ def test_without_pytorch_one_sentence_names_the_extra(
     monkeypatch.setattr(
         errors.importlib.util, 'find_spec', lambda name: None if name == 'torch' else found(name)
     )
-    inputs = [project / 'videos' / 'one.mp4', project / 'labels' / 'one.json']
+    inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     code, _, lines = run_main(learn.main, *inputs, '--out', tmp_path / 'n.onnx')
     assert code == 2
     assert lines[-1].endswith(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
+import av
 import cv2
 import numpy as np
 
@@ -32,6 +36,19 @@ def dots_video(num_frames: int) -> ArrayFrames:
             cv2.circle(picture, place, 3 * 8, colour, -1, cv2.LINE_AA, 3)
         pictures.append(picture)
     return ArrayFrames(np.array(pictures))
+
+
+def write_losslessly(path: Path, pictures: Iterable[np.ndarray]) -> None:
+    """Write pictures of 160x120 pixels to a video that has the same pictures.
+
+    What FFmpeg writes as H.264 depends on what was in its memory before.
+    """
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('ffv1', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, 'bgr0'
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
+        container.mux(stream.encode(None))
 
 
 def dots_label(frame: int, keypoints: np.ndarray | None = None) -> PersonLabel:
