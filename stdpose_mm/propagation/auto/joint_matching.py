@@ -13,7 +13,7 @@ from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.io.video import FrameSource
 
 from .candidates import CANDIDATES, Candidates
-from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
+from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, places_around, sample_maps, to_places
 from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
 
 Result = TypeVar('Result')
@@ -148,8 +148,9 @@ class _Search:
         """Take the joints of the label at an end of the gap; with the last end, compare all."""
         joints = self._candidates.centre[row]
         # Every channel at all joints.
-        points = np.broadcast_to(joints, (len(described.descriptors), 1, *joints.shape))
-        found = sample_at(described.descriptors, described.to_map, points)[:, 0].T
+        places = to_places(described.to_map, joints)
+        shape = len(described.descriptors), *places.shape
+        found = sample_maps(described.descriptors, np.broadcast_to(places, shape)).T
         found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
         for side, end in enumerate((0, len(self.frames) - 1)):
             if row == end:
@@ -170,17 +171,15 @@ class _Search:
     def _compare(self, row: int, described: _Described) -> None:
         candidates = self._candidates
         descriptors, to_map = described
-        num_joints = len(candidates.left)
-        dense = np.zeros((num_joints, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
-        at_candidates = np.zeros((2, num_joints, len(CANDIDATES)), np.float32)
-        for side, wanted in enumerate(self._wanted):
-            assert wanted is not None
-            likeness = np.tensordot(wanted, descriptors, axes=1).astype(np.float32)
-            dense[:, side] = sample_around(
-                likeness, to_map, candidates.centre[row], candidates.size
-            )
-            points = candidates.positions[row][:, None]
-            at_candidates[side] = sample_at(likeness, to_map, points)[:, 0]
+        wanted = np.stack(self._wanted)
+        likeness = wanted.reshape(-1, len(descriptors)) @ descriptors.reshape(len(descriptors), -1)
+        around = places_around(to_map, candidates.centre[row], candidates.size)
+        places = np.concatenate([around, to_places(to_map, candidates.positions[row])], axis=1)
+        found = sample_maps(
+            likeness.reshape(-1, *descriptors.shape[1:]), np.concatenate([places, places])
+        ).reshape(*wanted.shape[:2], -1)
+        dense, at_candidates = np.split(found, [around.shape[1]], axis=-1)
+        dense = dense.swapaxes(0, 1).reshape(-1, 2, DENSE_SIDE, DENSE_SIDE)
         self.matches.maps[row] = near_and_wide(dense)
         shares = self._labelled / np.maximum(self._labelled.sum(axis=0), 1)
         self.matches.at_candidates[row] = np.stack(

@@ -76,14 +76,19 @@ def crop_pose(
     last = np.array(picture.shape[1::-1]) - 1
     low = np.clip(middle - reach, 0, last).astype(int)
     high = np.clip(middle + reach, low, last).astype(int)
-    part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
-    ratio = np.ones(2)
+    halvings = max(0, int(-np.log2(scale)))
+    count = high + 1 - low
+    count += -count % 2**halvings
+    part = picture[low[1] : low[1] + count[1], low[0] : low[0] + count[0]]
+    original = np.array(part.shape[1::-1])
     if scale < 1:
         # Linear interpolation reads four pixels only: without reducing first, it would alias.
-        original = high + 1 - low
-        reduced = np.maximum(np.rint(original * scale), 1).astype(int)
-        part = cv2.resize(part, reduced.tolist(), interpolation=cv2.INTER_AREA)
-        ratio = reduced / original
+        # OpenCV halves pictures many times faster than it reduces them by another factor.
+        sizes = [original // 2**n for n in range(1, halvings + 1)]
+        for reduced in (*sizes, np.rint(original * scale).astype(int)):
+            wanted = np.maximum(reduced, 1).tolist()
+            part = cv2.resize(part, wanted, interpolation=cv2.INTER_AREA)
+    ratio = part.shape[1::-1] / original
     # Pixel x of the picture is (x - low + 0.5) * ratio - 0.5 of the part.
     from_part = np.column_stack([np.diag(scale / ratio), shift + scale * (low - 0.5 + 0.5 / ratio)])
     side = CROP_SIDE, CROP_SIDE
