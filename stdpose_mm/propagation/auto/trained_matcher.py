@@ -10,6 +10,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.onnx_session import GraphInput, start_session
+from stdpose_mm.propagation.flow.optical_flow import reduce_picture
 
 SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
@@ -83,11 +84,8 @@ def crop_pose(
     original = np.array(part.shape[1::-1])
     if scale < 1:
         # Linear interpolation reads four pixels only: without reducing first, it would alias.
-        # OpenCV halves pictures many times faster than it reduces them by another factor.
-        sizes = [original // 2**n for n in range(1, halvings + 1)]
-        for reduced in (*sizes, np.rint(original * scale).astype(int)):
-            wanted = np.maximum(reduced, 1).tolist()
-            part = cv2.resize(part, wanted, interpolation=cv2.INTER_AREA)
+        width, height = np.maximum(np.rint(original * scale), 1).astype(int).tolist()
+        part = reduce_picture(part, (width, height))
     ratio = part.shape[1::-1] / original
     # Pixel x of the picture is (x - low + 0.5) * ratio - 0.5 of the part.
     from_part = np.column_stack([np.diag(scale / ratio), shift + scale * (low - 0.5 + 0.5 / ratio)])
