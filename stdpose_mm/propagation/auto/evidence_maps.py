@@ -80,13 +80,6 @@ def sample_maps(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
     return found
 
 
-def around_nbytes(num_frames: int, num_joints: int) -> int:
-    """Compute the memory of :class:`HeatmapsAround` of a network that sees windows, in bytes; that
-    of others is half as large.
-    """
-    return 4 * num_frames * num_joints * 2 * DENSE_SIDE**2
-
-
 @dataclass(frozen=True)
 class HeatmapsAround:
     """The heatmaps of one network around the centre of the candidates.

@@ -176,7 +176,7 @@ class _View:
         return picture[self.top : self.bottom, self.left : self.right]
 
     def scaled(self, max_side: int) -> tuple[float, float]:
-        """Return the scale of the part in pictures of at most ``max_side``, and its pixels there."""
+        """Return the scale of the part in pictures of at most ``max_side``, and its pixels."""
         width, height = self.right - self.left, self.bottom - self.top
         # Missing pictures have no size; reading one raises the error.
         scale = min(self.most, max_side / max(width, height, 1))
