@@ -24,7 +24,7 @@ MISS_SCALE = 0.1
 _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
 
-_WANTED_SIZE = 200.0
+_WANTED_SIZE = 175.0
 """Pixels of a pose in the pictures that flow is computed on: it loses the limbs of smaller people,
 and finds those of larger ones no better. So everyone is tracked in a part of the picture."""
 
