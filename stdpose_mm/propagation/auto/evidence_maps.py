@@ -121,10 +121,11 @@ def sample_heatmaps(heatmaps: GapHeatmaps, candidates: Candidates) -> HeatmapsAr
     here = np.isin(candidates.times, heatmaps.frames)
     rows = np.searchsorted(heatmaps.frames, candidates.times[here])
     centre, to_heatmap = candidates.centre[here], heatmaps.to_heatmap[rows]
-    for at, row, *of_frame in zip(np.flatnonzero(here), rows, to_heatmap, centre, strict=True):
-        places = places_around(*of_frame, candidates.size)
+    for at, row, affine, middle in zip(np.flatnonzero(here), rows, to_heatmap, centre, strict=True):
+        places = places_around(affine, middle, candidates.size)
         for index, values in enumerate(sampled):
-            dense[at, :, index].flat = sample_maps(values[row], places)
+            found = sample_maps(values[row], places)
+            dense[at, :, index] = found.reshape(-1, DENSE_SIDE, DENSE_SIDE)
     shown = np.zeros(shape, dtype=bool)
     shown[here] = heatmaps.shown[rows]
     at_labels, agreement = _judge_at_labels(candidates, dense, shown)
