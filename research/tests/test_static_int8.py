@@ -124,7 +124,7 @@ def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_pat
         OnnxWindowBackend.from_stdpose(out).record
         == OnnxWindowBackend.from_stdpose(networks).record
     )
-    for name in (MATCHER_FILE, WINDOWS_FILE):
+    for name in (MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE):
         assert kinds(out / name)['QuantizeLinear'] > 0
 
 

@@ -24,15 +24,15 @@ MISS_SCALE = 0.1
 _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
 
-_WANTED_SIZE = 175.0
-"""Pixels of a pose in the pictures that flow is computed on: it loses the limbs of smaller people,
-and finds those of larger ones no better. So everyone is tracked in a part of the picture."""
+_WANTED_SIZE = 150.0
+"""Pixels of a pose in the pictures that flow is computed on. A person who is smaller in the whole
+picture is tracked in a part of it: flow loses the limbs of small people."""
 
 _LEAST_GAIN = 1.25
 """Minimum ratio of a person's size in the part to that in the whole picture, whose flow others
-share, unless the part has at most half as many pixels."""
+share."""
 
-_MARGIN = 0.4
+_MARGIN = 0.5
 """Margin of the part around a person's boxes, in pose sizes, for motion between the labels."""
 
 _KEPT_PICTURES = 64
@@ -175,13 +175,6 @@ class _View:
         """Return the part of a picture."""
         return picture[self.top : self.bottom, self.left : self.right]
 
-    def scaled(self, max_side: int) -> tuple[float, float]:
-        """Return the scale of the part in pictures of at most ``max_side``, and its pixels."""
-        width, height = self.right - self.left, self.bottom - self.top
-        # Missing pictures have no size; reading one raises the error.
-        scale = min(self.most, max_side / max(width, height, 1))
-        return scale, width * height * scale**2
-
 
 class _Path(NamedTuple):
     """The path of a person's joints.
@@ -273,18 +266,19 @@ def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     then.
     """
     whole = _View(0, 0, *size)
-    if gap.left is None or gap.right is None:
+    # Missing pictures have no size; reading one raises the error.
+    in_whole = min(MOST_ENLARGED, max_side / max(*size, 1))
+    wanted = min(MOST_ENLARGED, _WANTED_SIZE / pose_size(gap))
+    if gap.left is None or gap.right is None or wanted < _LEAST_GAIN * in_whole:
         return whole
     joints = [label.keypoints[label.labelled] for label in (gap.left, *gap.inner, gap.right)]
     places = np.concatenate([to_corners(gap.bboxes).reshape(-1, 2), *joints])
     rows, columns = region_around(
         places.min(axis=0), places.max(axis=0), _MARGIN * pose_size(gap), size
     )
-    wanted = min(MOST_ENLARGED, _WANTED_SIZE / pose_size(gap))
     part = _View(columns.start, rows.start, columns.stop, rows.stop, wanted)
-    (in_whole, num_whole), (in_part, num_part) = (view.scaled(max_side) for view in (whole, part))
-    is_better = in_part >= _LEAST_GAIN * in_whole or num_part <= num_whole / 2
-    return part if is_better else whole
+    in_part = max_side / max(part.right - part.left, part.bottom - part.top)
+    return whole if in_part < _LEAST_GAIN * in_whole else part
 
 
 def _flow_of_sweep(

@@ -22,9 +22,6 @@ _GRADIENT_WEIGHT = 30.0
 """Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
 edges rather than brightness; chosen on training clips of JHMDB, see research/docs/real_clips.md."""
 
-_REFINEMENTS = 2
-"""Steps of that refinement. OpenCV's default of 5 takes a third more time and tracks no better."""
-
 _MIN_SIDE = 16
 """Pixels; DIS flow refuses pictures of less than 12."""
 
@@ -64,14 +61,17 @@ class DISFlow:
         max_side: Larger side in pixels of the pictures that flow is computed on.
         finest_scale: How often these are halved for the finest level of the flow; the field is
             enlarged from there. 2 instead of 1 takes a quarter of the time.
+        refinements: Steps of the variational refinement at each scale. 2 instead of 5 takes four
+            fifths of the time.
     """
 
     # OpenCV hardly uses more threads for the few rows of small pictures.
     single_threaded = True
 
-    def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
+    def __init__(self, max_side: int = 640, finest_scale: int = 1, refinements: int = 5) -> None:
         self.max_side = max_side
         self.finest_scale = finest_scale
+        self.refinements = refinements
 
     def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
@@ -79,7 +79,7 @@ class DISFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, source.shape)
+        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, self.refinements, source.shape)
         return estimator.calc(source, target, None)
 
 
@@ -93,7 +93,7 @@ class _DISEstimators(local):
         self.of_shape = lru_cache(maxsize=16)(_build_dis_estimator)
 
 
-def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
+def _build_dis_estimator(finest_scale: int, refinements: int, shape: tuple[int, ...]) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     # OpenCV halves pictures to no less than this. Asked for a finest scale beyond, it would choose
@@ -102,7 +102,7 @@ def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
-    estimator.setVariationalRefinementIterations(_REFINEMENTS)
+    estimator.setVariationalRefinementIterations(refinements)
     return estimator
 
 
