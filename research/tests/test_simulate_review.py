@@ -13,7 +13,7 @@ SKELETON = Skeleton(('nose', 'tail', 'wing'))
 
 @pytest.fixture
 def truth() -> Truth:
-    """Two people of sizes 10 and 20 pixels in two frames; of the larger the wing is unknown in 1."""
+    """Two people of sizes 10 and 20 pixels in two frames; one wing is unknown."""
     persons = tuple(
         PersonLabel(
             frame, [[size, 0], [size, size], [0, 0]], [2, 2, 2 if frame < person else 0], person
