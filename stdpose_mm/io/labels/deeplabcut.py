@@ -30,13 +30,14 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_names import is_picture
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
+from .fields import MAX_COORDINATE, errors_of, note, read_text, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
@@ -67,7 +68,8 @@ class _Layout:
     Args:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
-        places: The columns of joints; those before hold the path of a picture.
+        places: The columns of each joint, of the kinds ``kinds``.
+        num_paths: Number of columns before, which hold the path of a picture.
         skeleton: The joints of all individuals, in the order of their first columns.
         individuals: For every individual, its joints and their positions among those in the file.
         kinds: Columns of each joint.
@@ -76,7 +78,8 @@ class _Layout:
 
     scorer: str
     rows: int
-    places: slice
+    places: list[list[int]]
+    num_paths: int
     skeleton: Skeleton
     individuals: dict[str, tuple[list[int], list[int]]]
     kinds: list[str]
@@ -121,20 +124,28 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
     layout = _read_header(path, rows)
-    body = rows[layout.rows :]
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise InputError(f'{path}: row {number} has {len(row)} columns, not {len(rows[0])}')
+    body = rows[layout.rows :]
+    if body and _names_index(body[0], layout):
+        del body[0]
     if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
         return [_read_frames(path, layout, body)]
     pictures = []
     for row in body:
-        name = '/'.join(row[: layout.places.start])
+        name = '/'.join(row[: layout.num_paths])
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
     videos = videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
     return [replace(video, extra={**video.extra, **layout.extra}) for video in videos]
+
+
+def _names_index(row: Sequence[str], layout: _Layout) -> bool:
+    """Tell whether the row behind the header holds the names of pandas' index, if it has any."""
+    last, *cells = row[layout.num_paths - 1 :]
+    return not any(cells) and not last.isdigit() and not is_picture(Path(base_name(last)))
 
 
 def _read_csv_rows(path: PathLike) -> list[list[str]]:
@@ -177,35 +188,36 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
             f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), people or '
             'networks who have placed the same joints, expected one: leave out the others'
         )
-    last = {column[-1] for column in columns}
-    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if kinds[-1] in last), _LABELS)
-    joints = [columns[i : i + len(kinds)] for i in range(start, stop, len(kinds))]
+    last = {column[-1] for column in columns[start:stop]}
+    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
+    # Whatever has sorted the columns, they are known by their names.
+    joints: dict[tuple[str, ...], dict[str, int]] = {}
+    for i, column in enumerate(columns[start:stop], start):
+        joints.setdefault(column[:-1], {})[column[-1]] = i
     if (
         len({len(row) for row in header}) != 1
-        or any([column[-1] for column in of_joint] != kinds for of_joint in joints)
-        or any(len({column[:-1] for column in of_joint}) > 1 for of_joint in joints)
+        or any({*of_joint} != {*kinds} for of_joint in joints.values())
+        or len(joints) * len(kinds) != stop - start
     ):
+        got = sorted(last) if header else first
         raise InputError(
-            f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
-            'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, of one bodypart '
-            f'after the other, got {shown(first)}'
+            f'{path} is no file of DeepLabCut: expected header rows scorer, (individuals,) '
+            'bodyparts, coords with x, y, or x, y, visible, or x, y, '
+            f'likelihood, of every bodypart once, got {shown(got)}'
         )
-    names = [*dict.fromkeys(of_joint[0][-2] for of_joint in joints)]
+    names = [*dict.fromkeys(joint[-1] for joint in joints)]
     individuals: dict[str, tuple[list[int], list[int]]] = {}
-    for position, (column, *_) in enumerate(joints):
-        individual = individuals.setdefault(column[1] if len(header) == 4 else '', ([], []))
-        individual[0].append(names.index(column[-2]))
+    for position, joint in enumerate(joints):
+        individual = individuals.setdefault(joint[1] if len(header) == 4 else '', ([], []))
+        individual[0].append(names.index(joint[-1]))
         individual[1].append(position)
-    for name, (places, _) in individuals.items():
-        require_distinct(path, f'a bodypart of {name!r}', [names[j] for j in places])
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
     name = Path(path).name.lower()
     by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
-    return _Layout(
-        *(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds),
-        is_prediction=by_columns or name.startswith('machinelabels'),
-    )
+    places = [[of_joint[kind] for kind in kinds] for of_joint in joints.values()]
+    layout = columns[start][0], len(header), places, start, skeleton, individuals, kinds
+    return _Layout(*layout, is_prediction=by_columns or name.startswith('machinelabels'))
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
@@ -241,17 +253,16 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
 
 def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> np.ndarray:
     """Read the numbers [M, 2 or 3] of the M joints of a row, NaN where cells are empty."""
-    cells = row[layout.places]
-    values = np.array([_number(cell) for cell in cells]).reshape(-1, len(layout.kinds))
+    cells = [[row[place] for place in places] for places in layout.places]
+    values = np.array([[*map(_number, of_joint)] for of_joint in cells])
     is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
     wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
     if layout.kinds is _VISIBLE:
         wrong |= ~np.isin(np.nan_to_num(values[:, 2]), (0, 1, 2))
     if wrong.any():
-        start = int(wrong.argmax()) * len(layout.kinds)
         raise InputError(
             f'{path}: a joint of {where} must be two numbers within +-1e7, or empty, got '
-            f'{shown(",".join(cells[start : start + len(layout.kinds)]))}'
+            f'{shown(",".join(cells[wrong.argmax()]))}'
         )
     return values
 

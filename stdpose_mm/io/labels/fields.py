@@ -277,31 +277,54 @@ class Record:
         """Get a finite number within +-1e7."""
         return self._get(name, default, 'a number within +-1e7', _is_number)
 
-    def numbers(self, name: str, count: int | None = None, default: Any = _REQUIRED) -> Any:
-        """Get a [count] float64 array of finite numbers within +-1e7."""
-        value = self.raw(name, default, 'a list of numbers')
-        return value if value is default else self._array(name, value, count)
+    def numbers(
+        self,
+        name: str,
+        count: int | None = None,
+        default: Any = _REQUIRED,
+        may_lack: bool = False,
+    ) -> Any:
+        """Get a [count] float64 array of numbers within +-1e7.
 
-    def number_lists(self, name: str, count: int | None = None) -> list[np.ndarray]:
-        """Get a list of lists of ``count`` numbers; empty if missing."""
+        With ``may_lack`` some may be null or NaN, and are NaN in the array.
+        """
+        value = self.raw(name, default, 'a list of numbers')
+        return value if value is default else self._array(name, value, count, may_lack=may_lack)
+
+    def number_lists(
+        self, name: str, count: int | None = None, may_lack: bool = False
+    ) -> list[np.ndarray]:
+        """Get a list of lists of ``count`` numbers as in :meth:`numbers`; empty if missing."""
         lists = self._get(name, [], 'a list of lists of numbers', _is_list)
-        return [self._array(f'{name}[{i}]', value, count) for i, value in enumerate(lists)]
+        return [
+            self._array(f'{name}[{i}]', value, count, may_lack=may_lack)
+            for i, value in enumerate(lists)
+        ]
 
     def _array(
-        self, name: str, value: Any, count: int | None, limit: float = MAX_COORDINATE
+        self,
+        name: str,
+        value: Any,
+        count: int | None,
+        limit: float = MAX_COORDINATE,
+        may_lack: bool = False,
     ) -> np.ndarray:
         if not isinstance(value, list) or count not in (None, len(value)):
             size = '' if count is None else f'{count} '
             raise self._wrong(name, f'a list of {size}numbers', value)
         for i, item in enumerate(value):
-            if not _is_number(item, limit):
+            is_lacking = may_lack and (item is None or item != item)
+            if not is_lacking and not _is_number(item, limit):
                 raise self._wrong(f'{name}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
         return np.asarray(value, dtype=np.float64)
 
     def box(self, name: str) -> np.ndarray | None:
-        """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
+        """Get a box [4] x, y, width, height with sizes of at least 0; None if there is none.
+
+        Tools write an empty list, or zeros, where nobody has drawn a box.
+        """
         value = self.raw(name, [])
-        if value == []:
+        if value in ([], [0, 0, 0, 0]):
             return None
         # Width and height may be twice as large as the largest coordinate.
         box = self._array(name, value, 4, 2 * MAX_COORDINATE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ from .poses import Person, estimated_person
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
 _LABELS, _PICTURES, _SCORER = 'labels', 'images', 'scorer'
+_SUBSETS = ('train', 'val', 'test')
 _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
 _BOX = 4
 _OF_COCO = (17, 3)
@@ -87,9 +88,19 @@ class _Line:
     """One line of a label file: class, box [4] and the numbers of the joints."""
 
     where: str
-    category: int
-    box: np.ndarray
-    joints: np.ndarray
+    numbers: tuple[float, ...]
+
+    @property
+    def category(self) -> int:
+        return int(self.numbers[0])
+
+    @property
+    def box(self) -> np.ndarray:
+        return np.array(self.numbers[1 : 1 + _BOX])
+
+    @property
+    def joints(self) -> np.ndarray:
+        return np.array(self.numbers[1 + _BOX :])
 
 
 def is_yolo_pose(text: bytes) -> bool:
@@ -121,7 +132,9 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
             in ``images`` where the file is in ``labels``.
 
     Returns:
-        One entry per folder. A file of a data set without lines is a picture with nobody in it.
+        One entry per folder of pictures, but for ``train``, ``val`` and ``test``, among which those
+        of one video may be spread. A file of a data set without lines is a picture with nobody in
+        it.
 
     Raises:
         InputError: If a file is not as described, the size of a picture is not known, or the number
@@ -131,9 +144,17 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
         path = Path(path).parent
     files = _label_files(Path(path))
     config = _read_config(Path(path))
-    lines = {file: _read_lines(file) for file in files}
-    layout = _find_layout(path, config, [line for group in lines.values() for line in group])
-    pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
+    every = {file: _read_lines(file) for file in files}
+    lines = {file: {line.numbers: line for line in group} for file, group in every.items()}
+    again = sum(map(len, every.values())) - sum(map(len, lines.values()))
+    if again:
+        # Ultralytics adds to the files of an earlier run, and leaves repeated labels out, too.
+        note(f'{path}: {counted(again, "line")} left out that repeat one of the same picture')
+    layout = _find_layout(path, config, [line for of in lines.values() for line in of.values()])
+    pictures = [
+        _picture(Path(path), file, [*of_picture.values()], layout, size)
+        for file, of_picture in lines.items()
+    ]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
@@ -195,7 +216,7 @@ def _read_lines(file: Path) -> list[_Line]:
             raise InputError(
                 f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'
             )
-        lines.append(_Line(where, int(values[0]), values[1 : 1 + _BOX], values[1 + _BOX :]))
+        lines.append(_Line(where, (*values.tolist(),)))
     return lines
 
 
@@ -268,7 +289,9 @@ def _may_be_third(values: np.ndarray, more: int) -> bool:
 
 def _skeleton(path: PathLike, config: Record, count: int, classes: set[int]) -> Skeleton:
     names = _joint_names(config, count)
-    category = (_class_name(config, classes.pop()) if len(classes) == 1 else '') or 'person'
+    category = (_class_name(config, min(classes)) if len(classes) == 1 else '') or 'person'
+    if len(classes) > 1:
+        note(f'{path}: people of {len(classes)} classes, which are taken as one with these joints')
     if names is None:
         remedy = f'give kpt_names in {CONFIG} if that is wrong'
         skeleton = unnamed_skeleton(path, count, remedy)
@@ -304,17 +327,25 @@ def _class_name(config: Record, number: int) -> str:
 
 
 def _picture(
-    file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
+    path: Path, file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
 ) -> LabelledPicture:
     picture = _find_picture(file)
     if size is None and picture is not None:
         size = _picture_size(picture)
     if size is None and lines:
         raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
-    name = file.stem if picture is None else picture.name
+    name = str(_folder_below(path, file) / (file.stem if picture is None else picture.name))
     people = [_person(line, layout, np.array(size, dtype=float)) for line in lines]
     is_labeled = None if layout.is_prediction or layout.is_own else True
     return LabelledPicture(name, people, size, is_labeled, where=str(file))
+
+
+def _folder_below(path: Path, file: Path) -> PurePosixPath:
+    """Return the folder of a file within ``labels`` and, there, its subset (``train``)."""
+    parts = file.parent.relative_to(path).parts if path.is_dir() else ()
+    below = parts[len(parts) - parts[::-1].index(_LABELS) :] if _LABELS in parts else ()
+    is_subset = bool(below) and below[0].lower().startswith(_SUBSETS)
+    return PurePosixPath(*below[is_subset:])
 
 
 def _find_picture(file: Path) -> Path | None:

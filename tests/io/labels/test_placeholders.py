@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,10 @@ def read(folder: Path, name: str, content: Any) -> Any:
         (openpose_results, (0, 0, 0)),
         (openpose_file, (0, 0, 0)),
         (openpose_file, (0, 0, 0.5)),
+        (openpose_file, (nan, nan, 0.5)),
+        (openpose_file, (None, None, None)),
+        (openpose_results, (nan, 4, 1)),
+        (mmpose_file, (nan, nan, nan)),
         (ultralytics, (0, 0, 0.31)),
         (deeplabcut_file, (-1, -1, -1)),
         (deeplabcut_file, (-1, -1, 0.0)),
@@ -136,3 +141,19 @@ def test_joints_in_the_corner_are_counted(tmp_path: Path):
         f'{tmp_path}/x.json: 1 joint (nose) labelled at (0, 0), the corner of the picture, taken '
         'as labelled there; give v = 0 to what was not labelled'
     ]
+
+
+@pytest.mark.parametrize(
+    ('write', 'joint', 'field'),
+    [(coco, (1, 2, 2), 'bbox'), (openpose_results, (1, 2, 1), 'bbox')],
+)
+def test_zeros_are_no_box_of_somebody_with_joints(
+    tmp_path: Path, write: Any, joint: tuple, field: str
+):
+    name, content = write(*joint)
+    entries = content['annotations'] if isinstance(content, dict) else content
+    entries[0][field] = [0, 0, 0, 0]
+    assert read(tmp_path, name, content).bbox is None
+
+    entries[0][field] = [0, 0, 5, 4.5]
+    assert read(tmp_path, name, content).bbox.tolist() == [0, 0, 5, 4.5]
