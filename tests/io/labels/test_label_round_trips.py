@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, HealthCheck, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_cvat, write_labels
@@ -125,8 +125,8 @@ def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: 
 @examples
 def test_posetrack18_is_a_fixed_point_behind_coco(tmp_path: Path, labels: VideoLabels):
     """What COCO gives back can be written as PoseTrack18 and read again without a change."""
-    # Zeros are no box in files of COCO.
-    assume(labels.frames and all(p.bbox is None or p.bbox.any() for p in labels.persons))
+    if not labels.frames:
+        return
     once = through(through(labels, tmp_path, 'coco'), tmp_path, 'posetrack18')
     twice = through(through(once, tmp_path, 'coco'), tmp_path, 'posetrack18')
 
