@@ -36,7 +36,6 @@ from .matching import (
     numbers_with_gaps,
     rescale_labels,
 )
-from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     'read_json',
     'read_labels',
     'read_posetrack',
-    'read_posetrack17',
     'read_posetrack18',
     'require_times',
     'rescale_labels',

@@ -50,7 +50,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
         InputError: If the file is not as described.
     """
     results = Record(path, '', {'results': data}).records('results')
-    count = len(results[0].numbers('keypoints', may_lack=True)) // 3 if results else 0
+    count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
     remedy = 'convert it and name the joints in the result if that is wrong'
     skeleton = unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
     images = [_image_of(result) for result in results]
@@ -94,7 +94,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 
 def _person(result: Record, count: int, who: int | None) -> Person:
-    joints = result.numbers('keypoints', 3 * count, may_lack=True).reshape(count, 3)
+    joints = result.numbers('keypoints', 3 * count, lacking=True).reshape(count, 3)
     box = result.box('bbox' if 'bbox' in result else 'box')
     return estimated_person(joints[:, :2], joints[:, 2], track_id=who, bbox=box)
 

@@ -277,29 +277,20 @@ class Record:
         """Get a finite number within +-1e7."""
         return self._get(name, default, 'a number within +-1e7', _is_number)
 
-    def numbers(
-        self,
-        name: str,
-        count: int | None = None,
-        default: Any = _REQUIRED,
-        may_lack: bool = False,
-    ) -> Any:
+    def numbers(self, name: str, count: int | None = None, lacking: bool = False) -> np.ndarray:
         """Get a [count] float64 array of numbers within +-1e7.
 
-        With ``may_lack`` some may be null or NaN, and are NaN in the array.
+        Where some may be ``lacking`` they are null or NaN in the file, and NaN in the array.
         """
-        value = self.raw(name, default, 'a list of numbers')
-        return value if value is default else self._array(name, value, count, may_lack=may_lack)
+        value = self.raw(name, expected='a list of numbers')
+        return self._array(name, value, count, lacking=lacking)
 
     def number_lists(
-        self, name: str, count: int | None = None, may_lack: bool = False
+        self, name: str, count: int | None = None, lacking: bool = False
     ) -> list[np.ndarray]:
         """Get a list of lists of ``count`` numbers as in :meth:`numbers`; empty if missing."""
-        lists = self._get(name, [], 'a list of lists of numbers', _is_list)
-        return [
-            self._array(f'{name}[{i}]', value, count, may_lack=may_lack)
-            for i, value in enumerate(lists)
-        ]
+        lists = enumerate(self._get(name, [], 'a list of lists of numbers', _is_list))
+        return [self._array(f'{name}[{i}]', value, count, lacking=lacking) for i, value in lists]
 
     def _array(
         self,
@@ -307,14 +298,13 @@ class Record:
         value: Any,
         count: int | None,
         limit: float = MAX_COORDINATE,
-        may_lack: bool = False,
+        lacking: bool = False,
     ) -> np.ndarray:
         if not isinstance(value, list) or count not in (None, len(value)):
             size = '' if count is None else f'{count} '
             raise self._wrong(name, f'a list of {size}numbers', value)
         for i, item in enumerate(value):
-            is_lacking = may_lack and (item is None or item != item)
-            if not is_lacking and not _is_number(item, limit):
+            if not (_is_number(item, limit) or (lacking and (item is None or item != item))):
                 raise self._wrong(f'{name}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
         return np.asarray(value, dtype=np.float64)
 

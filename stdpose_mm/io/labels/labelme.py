@@ -89,27 +89,16 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    _warn_of_predicted(path, records, shapes)
+    unchecked = (of for r, of in zip(records, shapes, strict=True) if r.peek('checked') is not True)
+    predicted = sum('score' in shape and _is_point(shape) for of in unchecked for shape in of)
+    if predicted:
+        note(
+            f'{path}: {counted(predicted, "point")} with the score of a model in pictures that are '
+            'not marked as checked: look at them, since they count as given'
+        )
     names = _picture_names(path, records)
     pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)
-
-
-def _warn_of_predicted(
-    path: PathLike, records: Sequence[Record], shapes: Sequence[Sequence[Record]]
-) -> None:
-    """Warn of points with a score of X-AnyLabeling's models where nobody has checked a picture."""
-    of_models = [
-        shape
-        for record, of_picture in zip(records, shapes, strict=True)
-        for shape in of_picture
-        if _is_point(shape) and 'score' in shape and record.peek('checked') is not True
-    ]
-    if of_models:
-        note(
-            f'{path}: {counted(len(of_models), "point")} with the score of a model, in pictures '
-            'that are not marked as checked; they count as given: look at them before'
-        )
 
 
 def _shapes(record: Record) -> list[Record]:

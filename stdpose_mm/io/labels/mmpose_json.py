@@ -88,7 +88,7 @@ def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleto
         return _named_skeleton(Record(path, '', data).record('meta_info'))
     if not instances:
         raise InputError(f'{path} holds nobody, expected poses')
-    count = len(instances[0].number_lists('keypoints', 2, may_lack=True))
+    count = len(instances[0].number_lists('keypoints', 2, lacking=True))
     remedy = 'files of topdown_demo_with_mmdet.py name them'
     return unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
 
@@ -104,10 +104,10 @@ def _named_skeleton(meta: Record) -> Skeleton:
 
 def _person(instance: Record, skeleton: Skeleton) -> Person:
     count = skeleton.num_keypoints
-    points = instance.number_lists('keypoints', 2, may_lack=True)
+    points = instance.number_lists('keypoints', 2, lacking=True)
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
-    scores = instance.numbers('keypoint_scores', count, may_lack=True)
+    scores = instance.numbers('keypoint_scores', count, lacking=True)
     who = read_identity(instance, 'track_id')
     return estimated_person(np.stack(points), scores, track_id=who, bbox=_box(instance))
 

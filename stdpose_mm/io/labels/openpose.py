@@ -77,10 +77,10 @@ def _person(person: Record) -> Person:
     # Before version 1.0 the field had the shorter name.
     name = 'pose_keypoints_2d' if 'pose_keypoints_2d' in person else 'pose_keypoints'
     # Pose2Sim writes NaN for joints, and objects without fields for people, that are not there.
-    flat = person.numbers(name, default=(), may_lack=True)
+    flat = person.numbers(name, lacking=True) if name in person else np.empty(0)
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
-    joints = np.reshape(flat, (-1, 3))
+    joints = flat.reshape(-1, 3)
     visibility = np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED)
     who = read_identity(person, 'person_id')
     return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, track_id=who)

@@ -88,19 +88,9 @@ class _Line:
     """One line of a label file: class, box [4] and the numbers of the joints."""
 
     where: str
-    numbers: tuple[float, ...]
-
-    @property
-    def category(self) -> int:
-        return int(self.numbers[0])
-
-    @property
-    def box(self) -> np.ndarray:
-        return np.array(self.numbers[1 : 1 + _BOX])
-
-    @property
-    def joints(self) -> np.ndarray:
-        return np.array(self.numbers[1 + _BOX :])
+    category: int
+    box: np.ndarray
+    joints: np.ndarray
 
 
 def is_yolo_pose(text: bytes) -> bool:
@@ -144,17 +134,14 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
         path = Path(path).parent
     files = _label_files(Path(path))
     config = _read_config(Path(path))
-    every = {file: _read_lines(file) for file in files}
-    lines = {file: {line.numbers: line for line in group} for file, group in every.items()}
-    again = sum(map(len, every.values())) - sum(map(len, lines.values()))
+    every = [_read_lines(file) for file in files]
+    lines = [_without_repeated(group) for group in every]
+    again = sum(map(len, every)) - sum(map(len, lines))
     if again:
-        # Ultralytics adds to the files of an earlier run, and leaves repeated labels out, too.
         note(f'{path}: {counted(again, "line")} left out that repeat one of the same picture')
-    layout = _find_layout(path, config, [line for of in lines.values() for line in of.values()])
-    pictures = [
-        _picture(Path(path), file, [*of_picture.values()], layout, size)
-        for file, of_picture in lines.items()
-    ]
+    layout = _find_layout(path, config, [line for group in lines for line in group])
+    pairs = zip(files, lines, strict=True)
+    pictures = [_picture(Path(path), file, group, layout, size) for file, group in pairs]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
@@ -216,8 +203,13 @@ def _read_lines(file: Path) -> list[_Line]:
             raise InputError(
                 f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'
             )
-        lines.append(_Line(where, (*values.tolist(),)))
+        lines.append(_Line(where, int(values[0]), values[1 : 1 + _BOX], values[1 + _BOX :]))
     return lines
+
+
+def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
+    """Leave out lines that are there again: Ultralytics adds to the files of an earlier run."""
+    return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
 
 
 def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
