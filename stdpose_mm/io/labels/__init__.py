@@ -1,8 +1,7 @@
 """Label files of every format, read into and written from ``VideoLabels``."""
 
 from .coco import write_coco
-from .cvat import read_cvat
-from .cvat_writer import write_cvat, write_cvat_labels
+from .cvat_writer import write_cvat_labels
 from .fields import read_json
 from .formats import (
     read_all_labels,
@@ -34,7 +33,6 @@ from .matching import (
     match_frames,
     match_labels,
     numbers_with_gaps,
-    rescale_labels,
 )
 from .posetrack18 import read_posetrack18, write_posetrack18
 
@@ -53,19 +51,16 @@ __all__ = [
     'match_labels',
     'numbers_with_gaps',
     'read_all_labels',
-    'read_cvat',
     'read_frame_list',
     'read_json',
     'read_labels',
     'read_posetrack',
     'read_posetrack18',
     'require_times',
-    'rescale_labels',
     'select_held_out',
     'sniff_format',
     'stands_for_many',
     'write_coco',
-    'write_cvat',
     'write_cvat_labels',
     'write_label_list',
     'write_labels',

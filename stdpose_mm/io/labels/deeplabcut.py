@@ -19,7 +19,6 @@ import io
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -123,10 +122,10 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
-    layout = _read_header(path, rows)
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise InputError(f'{path}: row {number} has {len(row)} columns, not {len(rows[0])}')
+    layout = _read_header(path, rows)
     body = rows[layout.rows :]
     if body and _names_index(body[0], layout):
         del body[0]
@@ -178,7 +177,7 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     first = tuple(row[0] for row in rows[:4])
     header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
-    columns = [*zip(*header, strict=False)]
+    columns = [*zip(*header, strict=True)]
     start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
     # Lightning Pose adds a column that marks the pictures used in training.
     stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
@@ -191,14 +190,10 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     last = {column[-1] for column in columns[start:stop]}
     kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
     # Whatever has sorted the columns, they are known by their names.
-    joints: dict[tuple[str, ...], dict[str, int]] = {}
+    joints: dict[tuple[str, ...], list[tuple[str, int]]] = {}
     for i, column in enumerate(columns[start:stop], start):
-        joints.setdefault(column[:-1], {})[column[-1]] = i
-    if (
-        len({len(row) for row in header}) != 1
-        or any({*of_joint} != {*kinds} for of_joint in joints.values())
-        or len(joints) * len(kinds) != stop - start
-    ):
+        joints.setdefault(column[:-1], []).append((column[-1], i))
+    if not joints or any(sorted(kinds) != sorted(k for k, _ in of) for of in joints.values()):
         got = sorted(last) if header else first
         raise InputError(
             f'{path} is no file of DeepLabCut: expected header rows scorer, (individuals,) '
@@ -215,7 +210,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         skeleton = Skeleton(tuple(names), category='animal')
     name = Path(path).name.lower()
     by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
-    places = [[of_joint[kind] for kind in kinds] for of_joint in joints.values()]
+    places = [[dict(of_joint)[kind] for kind in kinds] for of_joint in joints.values()]
     layout = columns[start][0], len(header), places, start, skeleton, individuals, kinds
     return _Layout(*layout, is_prediction=by_columns or name.startswith('machinelabels'))
 
@@ -297,7 +292,6 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     """
     rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
-    _warn_of_joints_without_column(path, labels, rows, joints_of, key_of)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
@@ -312,6 +306,19 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     several = any(joints_of)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
+    left_out = [
+        f'{names[joint]} of {shown(name)}'
+        for name, key in key_of.items()
+        for people in rows.values()
+        if key in people
+        for joint in people[key].labelled.nonzero()[0]
+        if joint not in joints_of[name]
+    ]
+    if left_out:
+        note(
+            f'{path}: {len(left_out)} joints are left out, such as {left_out[0]}: in DeepLabCut '
+            f'the unique bodyparts belong to the individual {_UNIQUE!r} only, and no others do'
+        )
     table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
     num_header = len(table)
     folder = PurePosixPath(labels.name).name or 'video'
@@ -421,30 +428,6 @@ def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[In
             name += '_'
         names[key] = name
     return names
-
-
-def _warn_of_joints_without_column(
-    path: PathLike,
-    labels: VideoLabels,
-    rows: Rows,
-    joints_of: Mapping[str, Sequence[int]],
-    key_of: Mapping[str, Individual],
-) -> None:
-    """Warn of unique bodyparts of others than ``single``, and of other joints of ``single``."""
-    left_out = Counter(
-        f'{labels.skeleton.keypoint_names[joint]} of {shown(name)}'
-        for people in rows.values()
-        for name, key in key_of.items()
-        if key in people
-        for joint in people[key].labelled.nonzero()[0]
-        if joint not in joints_of[name]
-    )
-    if left_out:
-        note(
-            f'{path}: {left_out.total()} joints are left out, such as '
-            f'{left_out.most_common(1)[0][0]}: in DeepLabCut the unique bodyparts belong to the '
-            f'individual {_UNIQUE!r} only, and no others do'
-        )
 
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:

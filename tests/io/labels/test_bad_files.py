@@ -244,7 +244,7 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('bodyparts', 'joints', 'expected header rows scorer'),
     ('coords', 'xy', 'expected header rows scorer'),
     ('coords' + ',x,y,likelihood' * 2, 'coords' + ',x,y,z' * 2, r"once, got \['x', 'y', 'z'\]"),
-    (',x,y,likelihood\n', ',x,y\n', 'x, y, likelihood, of every bodypart once'),
+    (',x,y,likelihood\n', ',x,y\n', 'row 4 has 6 columns, not 7'),
     ('individuals,a,a,a', 'individuals,a,a,c', 'x, y, likelihood, of every bodypart once'),
     ('bodyparts,nose,nose,nose', 'bodyparts,nose,eye,nose', 'of every bodypart once'),
     ('individuals,a,a,a,b,b,b', 'individuals' + ',a' * 6, 'of every bodypart once'),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_cvat, write_labels
+from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
 from support.label_samples import content, names, person, sample, videos
 
