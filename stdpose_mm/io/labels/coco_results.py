@@ -66,8 +66,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
 def _image_of(result: Record) -> int | str:
     """Return the frame of a result, or the name of its picture."""
     # Ultralytics writes the name beside an id, which is no frame's number for certain.
-    names = (name for name in ('frame_index', 'file_name') if name in result)
-    name = next(names, 'image_id')
+    name = next((n for n in ('frame_index', 'file_name') if n in result), 'image_id')
     if name != 'frame_index' and result.peek(name) and isinstance(result.peek(name), str):
         return str(result.text(name))
     return int(result.integer(name, low=0, high=MAX_FRAME_INDEX))

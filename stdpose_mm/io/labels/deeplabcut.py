@@ -17,7 +17,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +35,7 @@ from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import MAX_COORDINATE, errors_of, note, read_text, shown
+from .fields import MAX_COORDINATE, errors_of, note, number_in, read_text, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
@@ -249,7 +248,7 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
 def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> np.ndarray:
     """Read the numbers [M, 2 or 3] of the M joints of a row, NaN where cells are empty."""
     cells = [[row[place] for place in places] for places in layout.places]
-    values = np.array([[*map(_number, of_joint)] for of_joint in cells])
+    values = np.array([[*map(number_in, of_joint)] for of_joint in cells])
     is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
     wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
     if layout.kinds is _VISIBLE:
@@ -260,14 +259,6 @@ def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layou
             f'{shown(",".join(cells[wrong.argmax()]))}'
         )
     return values
-
-
-def _number(cell: str) -> float:
-    """Return the number in a cell, NaN if it is empty, infinity if it holds something else."""
-    try:
-        return float(cell) if cell.strip() else math.nan
-    except ValueError:
-        return math.inf
 
 
 def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:

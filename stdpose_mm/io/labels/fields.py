@@ -144,13 +144,11 @@ def parse_json(where: PathLike, text: str) -> Any:
     """Parse JSON as :func:`read_json` does; error messages begin with ``where``."""
     try:
         data = json.loads(text, object_pairs_hook=_distinct_fields)
-        if _ESCAPED.search(text):
-            for string in map(json.loads, _JSON_STRING.findall(text)):
-                bad = NO_CHARACTER.search(string)
-                if bad:
-                    raise ValueError(
-                        f'{shown(string)} holds {bad.group()!r}, which is no character'
-                    )
+        strings = _JSON_STRING.findall(text) if _ESCAPED.search(text) else []
+        for string in map(json.loads, strings):
+            bad = NO_CHARACTER.search(string)
+            if bad:
+                raise ValueError(f'{shown(string)} holds {bad.group()!r}, which is no character')
     except json.JSONDecodeError as error:
         raise InputError(
             f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -369,6 +367,14 @@ def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
         return 'JSON without NaN or infinity'
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((flaw for item in inner if (flaw := _flaw(item, room - 1))), None)
+
+
+def number_in(text: str) -> float:
+    """Return the number in a text, NaN if it is empty, infinity if it holds something else."""
+    try:
+        return float(text) if text.strip() else math.nan
+    except ValueError:
+        return math.inf
 
 
 def fields_of(items: Any) -> set[str]:

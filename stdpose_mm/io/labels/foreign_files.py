@@ -28,21 +28,19 @@ _STARTS = {
 """How a file begins -> what it is."""
 
 _FIELDS = {
-    'a list of COCO detections, which `stdpose infer --boxes` takes': ['[] bbox image_id'],
-    'a project of the VGG Image Annotator': [
-        *('_via_img_metadata', '_via_settings', '{} filename regions'),
-    ],
-    'Label Studio\'s export as "JSON-MIN" and not as "JSON"': ['[] annotation_id annotator'],
-    "AlphaPose's results with --format open": ['{} people'],
-    "AlphaPose's results with --format cmu": ['{} bodies'],
-    "Ultralytics' to_json, without the name of the picture": ['[] box class confidence'],
-    'a Datumaro data set': ['categories items'],
-    'an annotation of Supervisely': ['objects size', 'framesCount', 'figures'],
-    'a Darwin file of V7': ['item annotations version'],
-    'a COCO-like file without a list of "images"': ['annotations'],
+    'a list of COCO detections, which `stdpose infer --boxes` takes': '[] bbox image_id',
+    'a project of the VGG Image Annotator': '_via_img_metadata, _via_settings, {} filename regions',
+    'Label Studio\'s export as "JSON-MIN" and not as "JSON"': '[] annotation_id annotator',
+    "AlphaPose's results with --format open": '{} people',
+    "AlphaPose's results with --format cmu": '{} bodies',
+    "Ultralytics' to_json, without the name of the picture": '[] box class confidence',
+    'a Datumaro data set': 'categories items',
+    'an annotation of Supervisely': 'objects size, framesCount, figures',
+    'a Darwin file of V7': 'item annotations version',
+    'a COCO-like file without a list of "images"': 'annotations',
 }
-"""What a JSON value is -> its fields, one of several sets; behind '[]' and '{}' those of the first
-object in a list or an object."""
+"""What a JSON value is -> its fields, or several sets of such; behind '[]' and '{}' those of the
+first object in a list or an object."""
 
 
 def refuse_foreign_bytes(path: PathLike) -> None:
@@ -85,7 +83,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     if isinstance(items, list) and items and isinstance(items[0], dict):
         fields |= {'{}' if is_object else '[]', *items[0]}
     for what, any_of in _FIELDS.items():
-        if any(fields.issuperset(wanted.split()) for wanted in any_of):
+        if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
     return InputError(
         f'{path} is no label file of a known format: expected an object with "annolist" '

@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, note, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, note, number_in, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
@@ -140,8 +140,8 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     if again:
         note(f'{path}: {counted(again, "line")} left out that repeat one of the same picture')
     layout = _find_layout(path, config, [line for group in lines for line in group])
-    pairs = zip(files, lines, strict=True)
-    pictures = [_picture(Path(path), file, group, layout, size) for file, group in pairs]
+    each = zip(files, lines, strict=True)
+    pictures = [_picture(Path(path), *one, layout, size) for one in each]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
@@ -191,10 +191,7 @@ def _read_lines(file: Path) -> list[_Line]:
     lines = []
     for number, text in enumerate(read_text(file, may_be_empty=True).splitlines(), 1):
         where = f'{file}, line {number}'
-        try:
-            values = np.array([float(word) for word in text.split()])
-        except ValueError:
-            values = np.array([np.nan])
+        values = np.array([*map(number_in, text.split())])
         if not len(values):
             continue
         if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
