@@ -62,8 +62,7 @@ def skeletons(draw: Callable[..., Any]) -> Skeleton:
 @st.composite
 def people(draw: Callable[..., Any], frame_index: int, track_id: int, count: int) -> PersonLabel:
     sizes = st.floats(0, 1e4)
-    # Zeros are no box in files.
-    boxes = st.none() | st.tuples(numbers, numbers, sizes, sizes).filter(any).map(np.asarray)
+    boxes = st.none() | st.tuples(numbers, numbers, sizes, sizes).map(np.asarray)
     scores = st.lists(st.floats(0, 1), min_size=count, max_size=count).map(np.asarray)
     if draw(st.integers(0, 4)) == 0:
         return PersonLabel(

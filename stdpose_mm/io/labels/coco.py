@@ -390,8 +390,8 @@ def _read_person(
     if _kept_area(person) in (None, _box_area(person)):
         # The writer computes the area again from the label's box.
         person.extra.pop('area', None)
-    # COCO requires a box even for an absent person.
-    return person if person.is_located else replace(person, bbox=None)
+    # COCO requires a box, also where nobody has drawn one (COCO Annotator) or nobody is.
+    return person if person.has_box else replace(person, bbox=None)
 
 
 def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
@@ -540,7 +540,8 @@ def _kept_area(person: PersonLabel) -> float | None:
 
 
 def _box(person: PersonLabel) -> np.ndarray:
-    return pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+    own = person.bbox if person.has_box else None
+    return pose_extent(person.keypoints, person.labelled) if own is None else own
 
 
 def _box_area(person: PersonLabel) -> float:

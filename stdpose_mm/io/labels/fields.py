@@ -307,12 +307,9 @@ class Record:
         return np.asarray(value, dtype=np.float64)
 
     def box(self, name: str) -> np.ndarray | None:
-        """Get a box [4] x, y, width, height with sizes of at least 0; None if there is none.
-
-        Tools write an empty list, or zeros, where nobody has drawn a box.
-        """
+        """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
         value = self.raw(name, [])
-        if value in ([], [0, 0, 0, 0]):
+        if value == []:
             return None
         # Width and height may be twice as large as the largest coordinate.
         box = self._array(name, value, 4, 2 * MAX_COORDINATE)

@@ -63,11 +63,11 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
     back = through(labels, tmp_path, 'coco')
 
     with_boxes = [
-        replace(p, bbox=pose_extent(p.keypoints, p.labelled)) if p.bbox is None else p
+        p if p.has_box else replace(p, bbox=pose_extent(p.keypoints, p.labelled))
         for p in labels.persons
     ]
-    # Zeros are no box there.
-    with_boxes = [p if p.is_located and p.bbox.any() else replace(p, bbox=None) for p in with_boxes]
+    # One without a size is none.
+    with_boxes = [p if p.has_box else replace(p, bbox=None) for p in with_boxes]
     assert people_of(back) == people_of(labels.with_persons(with_boxes))
     assert frames_of(back) == frames_of(labels)
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
