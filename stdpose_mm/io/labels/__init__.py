@@ -33,6 +33,7 @@ from .matching import (
     match_frames,
     match_labels,
     numbers_with_gaps,
+    rescale_labels,
 )
 from .posetrack18 import read_posetrack18, write_posetrack18
 
@@ -57,6 +58,7 @@ __all__ = [
     'read_posetrack',
     'read_posetrack18',
     'require_times',
+    'rescale_labels',
     'select_held_out',
     'sniff_format',
     'stands_for_many',

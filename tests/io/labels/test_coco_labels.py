@@ -12,11 +12,11 @@ from stdpose_mm.io.labels import (
     match_frames,
     read_all_labels,
     read_labels,
+    rescale_labels,
     sniff_format,
     write_coco,
     write_labels,
 )
-from stdpose_mm.io.labels.matching import rescale_labels
 from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
 from stdpose_mm.structures import Skeleton, VideoFrame
 from support.label_samples import person, sample

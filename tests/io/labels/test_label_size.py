@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import fit_size
-from stdpose_mm.io.labels.matching import rescale_labels
+from stdpose_mm.io.labels import fit_size, rescale_labels
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
 from support.label_samples import videos
 
