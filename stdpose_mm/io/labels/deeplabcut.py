@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -66,29 +67,27 @@ class _Layout:
     Args:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
-        places: The columns of each joint, of the kinds ``kinds``.
-        num_paths: Number of columns before, which hold the path of a picture.
+        num_paths: Number of columns before those of joints, which hold the path of a picture.
         skeleton: The joints of all individuals, in the order of their first columns.
-        individuals: For every individual, its joints and their positions among those in the file.
+        individuals: For every individual, its joints and the columns of each, one of each kind.
         kinds: Columns of each joint.
         is_prediction: Whether a network made the file, as its name or else its columns tell.
     """
 
     scorer: str
     rows: int
-    places: list[list[int]]
     num_paths: int
     skeleton: Skeleton
-    individuals: dict[str, tuple[list[int], list[int]]]
+    individuals: dict[str, dict[int, list[int]]]
     kinds: list[str]
     is_prediction: bool
 
     @property
     def extra(self) -> dict[str, Any]:
         """Return fields for ``VideoLabels.extra``; none without unique bodyparts."""
-        unique = {*self.individuals.get(_UNIQUE, ([], []))[0]}
+        unique = {*self.individuals.get(_UNIQUE, ())}
         others = [name for name in self.individuals if name != _UNIQUE]
-        if not unique or any(unique & {*self.individuals[name][0]} for name in others):
+        if not unique or any(unique & {*self.individuals[name]} for name in others):
             return {}
         names = self.skeleton.keypoint_names
         fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
@@ -200,27 +199,26 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
             f'likelihood, of every bodypart once, got {shown(got)}'
         )
     names = [*dict.fromkeys(joint[-1] for joint in joints)]
-    individuals: dict[str, tuple[list[int], list[int]]] = {}
-    for position, joint in enumerate(joints):
-        individual = individuals.setdefault(joint[1] if len(header) == 4 else '', ([], []))
-        individual[0].append(names.index(joint[-1]))
-        individual[1].append(position)
+    individuals: dict[str, dict[int, list[int]]] = {}
+    for joint, of_joint in joints.items():
+        columns_of = individuals.setdefault(joint[1] if len(header) == 4 else '', {})
+        columns_of[names.index(joint[-1])] = [dict(of_joint)[kind] for kind in kinds]
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
     name = Path(path).name.lower()
     by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
-    places = [[dict(of_joint)[kind] for kind in kinds] for of_joint in joints.values()]
-    layout = columns[start][0], len(header), places, start, skeleton, individuals, kinds
+    layout = columns[start][0], len(header), start, skeleton, individuals, kinds
     return _Layout(*layout, is_prediction=by_columns or name.startswith('machinelabels'))
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
     """Read the fields of a label for every individual with a joint in a row."""
-    values = _read_numbers(path, where, row, layout)
     people = []
-    for track_id, (individual, (joints, positions)) in enumerate(layout.individuals.items()):
+    for track_id, (individual, columns) in enumerate(layout.individuals.items()):
         joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
-        joint_values[joints] = values[positions]
+        for joint, places in columns.items():
+            cells = [row[place] for place in places]
+            joint_values[joint] = _read_joint(path, where, cells, layout.kinds)
         points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
         flags = np.full(len(points), VISIBLE)
         if layout.kinds is _VISIBLE:
@@ -245,18 +243,17 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
     return people
 
 
-def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> np.ndarray:
-    """Read the numbers [M, 2 or 3] of the M joints of a row, NaN where cells are empty."""
-    cells = [[row[place] for place in places] for places in layout.places]
-    values = np.array([[*map(number_in, of_joint)] for of_joint in cells])
-    is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
-    wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
-    if layout.kinds is _VISIBLE:
-        wrong |= ~np.isin(np.nan_to_num(values[:, 2]), (0, 1, 2))
-    if wrong.any():
+def _read_joint(
+    path: PathLike, where: str, cells: Sequence[str], kinds: Sequence[str]
+) -> list[float]:
+    """Read the numbers of a joint, NaN where cells are empty."""
+    values = [*map(number_in, cells)]
+    is_half = math.isnan(values[0]) != math.isnan(values[1])
+    is_flag = kinds is not _VISIBLE or math.isnan(values[2]) or values[2] in (0, 1, 2)
+    if is_half or not is_flag or any(abs(value) > MAX_COORDINATE for value in values):
         raise InputError(
             f'{path}: a joint of {where} must be two numbers within +-1e7, or empty, got '
-            f'{shown(",".join(cells[wrong.argmax()]))}'
+            f'{shown(",".join(cells))}'
         )
     return values
 
