@@ -8,7 +8,7 @@ alone, on an unlabelled video. "guided": the middle frame is labelled, and then 
 page asks for, as long as the PCK@0.1 over all frames is below the target; there the joints that
 look wrong, further off than 0.05 of the pose's size, are placed, the others accepted as they are.
 With ``--learn`` the page learns from the labels, and the annotator waits for it, once it can, and
-again whenever there are half as many labels more. "uniform": every T-th frame is labelled with all
+again whenever there are twice as many labels. "uniform": every T-th frame is labelled with all
 its joints, for the largest T that reaches the target. Joint-clicks are joints that were placed; a
 whole pose of K joints costs K.
 """
@@ -39,7 +39,7 @@ INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
 
-_LEARN_AGAIN = 1.5
+_LEARN_AGAIN = 2
 """Number of labels by that of the last training at which the page learns again."""
 
 
