@@ -8,7 +8,9 @@ import gzip
 import json
 import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -21,6 +23,9 @@ PathLike = str | os.PathLike[str]
 
 _MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
 """How temporary names begin: with the process, and a number that no other file of it has."""
+
+_ABANDONED_AFTER = 24 * 3600
+"""Seconds without a change after which a temporary file is left behind, on Windows."""
 
 _numbers = count()
 
@@ -91,7 +96,7 @@ def require_writable(path: PathLike) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        if os.fspath(path).endswith(os.sep):
+        if os.fspath(path).endswith((os.sep, os.altsep or os.sep)):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_replaceable(target)
         # Raises an error if the name is too long.
@@ -155,10 +160,13 @@ def left_behind(target: Path) -> list[Path]:
     """List the temporary files or folders of ``target`` that killed processes left behind."""
     found = target.parent.glob(f'.*.partial.{glob.escape(target.name)}')
     marked = ((path, _MARK.match(path.name)) for path in found)
-    return [path for path, mark in marked if mark and not _is_running(int(mark[1]))]
+    return [path for path, mark in marked if mark and not _is_in_use(path, int(mark[1]))]
 
 
-def _is_running(process: int) -> bool:
+def _is_in_use(path: Path, process: int) -> bool:
+    if sys.platform == 'win32':
+        # There, signal 0 is Ctrl-C, and would end the processes that are asked about.
+        return time.time() - path.stat().st_mtime < _ABANDONED_AFTER
     try:
         os.kill(process, 0)
     except ProcessLookupError:

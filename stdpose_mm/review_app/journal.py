@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,7 +25,9 @@ from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
 
 from .edits import JournalEntry
 
-if os.name == 'posix':
+if sys.platform == 'win32':
+    import msvcrt
+else:
     import fcntl
 
 VERSION = 1
@@ -34,6 +37,9 @@ LABEL_FILE = 'label file'
 
 _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
+
+_LOCKED_BYTE = 2**31 - 2
+"""The byte that Windows locks."""
 
 _LABELS = 'given_labels'
 """The only field of the line with the labels before the first edit."""
@@ -185,14 +191,13 @@ class Journal:
             file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
         except OSError as error:
             raise InputError(os_error_text(error, f'{self.path} cannot be opened')) from error
-        if os.name == 'posix':
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.close()
-                raise InputError(
-                    f'{self.path} is open in another review server, use that one or end it first'
-                ) from error
+        try:
+            _lock(file)
+        except OSError as error:
+            file.close()
+            raise InputError(
+                f'{self.path} is open in another review server, use that one or end it first'
+            ) from error
         return file
 
     def _read(self) -> None:
@@ -247,6 +252,16 @@ class Journal:
         name, posetrack18 = record.text('video'), record.raw('posetrack18', expected='labels')
         labels = parse_posetrack18(self.path, posetrack18, visibility='coco')
         return replace(labels, name=name, numbering=FrameNumbering('matched', 'the journal'))
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an opened file for this process; raises an OSError if another one has locked it."""
+    if sys.platform == 'win32':
+        # Nobody else can read a locked byte, so this is one far behind the end.
+        file.seek(_LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _line(entry: Any) -> bytes:

@@ -126,6 +126,15 @@ def test_missing_headers_are_reported(
         setup_env.check_machine()
 
 
+@pytest.mark.parametrize('system', ['darwin', 'win32'])
+def test_another_system_is_told_what_to_install(
+    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    monkeypatch.setattr(sys, 'platform', system)
+    with pytest.raises(setup_env.SetupError, match=r'those of Linux: .* `pip install \.`'):
+        setup_env.check_machine()
+
+
 @pytest.mark.parametrize(
     ('free', 'same_disk', 'refused'),
     [
