@@ -255,6 +255,7 @@ def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
     assert numbers == order
 
 
+@posix
 def test_read_frame_sees_that_a_file_was_replaced(tmp_path: Path):
     path = make_video(tmp_path / 'clip.mp4', range(10))
     assert [number_of(read_frame(str(path), i)) for i in (9, 8, 3)] == [9, 8, 3]
