@@ -9,10 +9,8 @@ from importlib.util import find_spec
 
 from .command import Command
 
-PACKAGES = (
-    *('av', 'numpy', 'onnxruntime', 'opencv-python', 'opencv-python-headless', 'scipy', 'shapely'),
-    'stdpose-mm',
-)
+OPENCV = ('opencv-python', 'opencv-python-headless')
+PACKAGES = ('av', 'numpy', 'onnxruntime', *OPENCV, 'scipy', 'shapely', 'stdpose-mm')
 
 
 @dataclass(kw_only=True)

@@ -24,9 +24,6 @@ PathLike = str | os.PathLike[str]
 _MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
 """How temporary names begin: with the process, and a number that no other file of it has."""
 
-_ABANDONED_AFTER = 24 * 3600
-"""Seconds without a change after which a temporary file is left behind, on Windows."""
-
 _numbers = count()
 
 
@@ -165,8 +162,9 @@ def left_behind(target: Path) -> list[Path]:
 
 def _is_in_use(path: Path, process: int) -> bool:
     if sys.platform == 'win32':
-        # There, signal 0 is Ctrl-C, and would end the processes that are asked about.
-        return time.time() - path.stat().st_mtime < _ABANDONED_AFTER
+        # There, signal 0 is Ctrl-C, and would end the processes that are asked about. What has not
+        # changed for a day is left behind.
+        return time.time() - path.stat().st_mtime < 24 * 3600
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -40,8 +40,8 @@ _VIDEO_STARTS = (
     *(b'\x00\x00\x00\x01\x67', b'FLV', b'OggS', b'\x30\x26\xb2\x75'),
 )
 _PICTURE_STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*')
+# Names that Windows keeps for devices, whatever their suffix.
 _RESERVED = re.compile(r'(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
-"""Names that Windows keeps for devices, whatever their suffix."""
 
 _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
 _TS_PACKET = 188

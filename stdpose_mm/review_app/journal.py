@@ -25,11 +25,6 @@ from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
 
 from .edits import JournalEntry
 
-if sys.platform == 'win32':
-    import msvcrt
-else:
-    import fcntl
-
 VERSION = 1
 
 LABEL_FILE = 'label file'
@@ -37,9 +32,6 @@ LABEL_FILE = 'label file'
 
 _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
-
-_LOCKED_BYTE = 2**31 - 2
-"""The byte that Windows locks."""
 
 _LABELS = 'given_labels'
 """The only field of the line with the labels before the first edit."""
@@ -257,10 +249,14 @@ class Journal:
 def _lock(file: BinaryIO) -> None:
     """Lock an opened file for this process; raises an OSError if another one has locked it."""
     if sys.platform == 'win32':
+        import msvcrt
+
         # Nobody else can read a locked byte, so this is one far behind the end.
-        file.seek(_LOCKED_BYTE)
+        file.seek(2**31 - 2)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
+        import fcntl
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

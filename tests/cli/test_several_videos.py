@@ -116,15 +116,10 @@ def test_what_is_finished_is_not_done_again(run, tmp_path):
     assert times(out) == before
 
 
+# This process has the video open, and Windows would not let it be replaced.
 @pytest.mark.parametrize(
     'change',
-    [
-        'labels',
-        # This process has it open, and Windows would not let it be replaced.
-        pytest.param('video', marks=posix),
-        'its output',
-        'the output of another run',
-    ],
+    ['labels', pytest.param('video', marks=posix), 'its output', 'the output of another run'],
 )
 def test_what_has_changed_is_done_again_and_nothing_else(run, data, tmp_path, pictures, change):
     out = tmp_path / 'out'

@@ -6,13 +6,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import file_names
-from stdpose_mm.io.file_names import (
-    distinct_file_names,
-    file_name,
-    leaves_folder,
-    path_below,
-    path_from,
-)
+from stdpose_mm.io.file_names import distinct_file_names, file_name, path_below, path_from
 
 
 @pytest.mark.parametrize(
@@ -84,7 +78,7 @@ def test_pictures_elsewhere_are_read_if_that_is_asked_for(tmp_path, monkeypatch,
 )
 def test_drives_and_roots_of_windows_leave_a_folder(monkeypatch, name, leaves):
     monkeypatch.setattr(file_names, 'PurePath', PureWindowsPath)
-    assert leaves_folder(name) is leaves
+    assert file_names.leaves_folder(name) is leaves
 
 
 def test_a_path_on_another_drive_of_windows_is_absolute(monkeypatch):

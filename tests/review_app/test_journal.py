@@ -176,7 +176,7 @@ def test_on_windows_a_byte_behind_the_end_is_locked(
 
     monkeypatch.setattr(sys, 'platform', 'win32')
     windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
-    monkeypatch.setattr('stdpose_mm.review_app.journal.msvcrt', windows, raising=False)
+    monkeypatch.setitem(sys.modules, 'msvcrt', windows)
     one, other = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
     one.append({'id': 'a'})
     with pytest.raises(InputError, match='open in another review server'):

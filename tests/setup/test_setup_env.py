@@ -126,12 +126,13 @@ def test_missing_headers_are_reported(
         setup_env.check_machine()
 
 
-@pytest.mark.parametrize('system', ['darwin', 'win32'])
 def test_another_system_is_told_what_to_install(
-    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch, system: str
+    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, 'platform', system)
-    with pytest.raises(setup_env.SetupError, match=r'those of Linux: .* `pip install \.`'):
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    with pytest.raises(
+        setup_env.SetupError, match=r'those of Linux: elsewhere use `pip install \.`'
+    ):
         setup_env.check_machine()
 
 

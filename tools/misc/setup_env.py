@@ -88,10 +88,7 @@ def fingerprint(root: Path = ROOT) -> str:
 def check_machine() -> None:
     """Raise :class:`SetupError` unless this Python and the compilers are fit for use."""
     if sys.platform != 'linux':
-        raise SetupError(
-            'the pinned versions are those of Linux: elsewhere, install the package with '
-            '`pip install .`'
-        )
+        raise SetupError('the pinned versions are those of Linux: elsewhere use `pip install .`')
     version = sys.version_info[:2]
     other = 'or choose another interpreter with `make setup PYTHON=...`'
     if version not in SUPPORTED:

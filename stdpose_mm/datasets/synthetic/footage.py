@@ -66,9 +66,8 @@ class Coding:
         file.seek(0)
         with av.open(file) as container:
             # One thread, as in VideoFrames: clips are generated in forked processes.
-            decoded = [
-                frame.to_ndarray(format='bgr24', threads=1) for frame in container.decode(video=0)
-            ]
+            frames = container.decode(video=0)
+            decoded = [frame.to_ndarray(format='bgr24', threads=1) for frame in frames]
         return np.stack(decoded)[:, :height, :width]
 
 

@@ -77,19 +77,14 @@ def _repeat_picture(results: dict) -> None:
         InputWarning,
         stacklevel=2,
     )
-    if 'img' in results:
-        results['img'] = [results['img']] * NUM_FRAMES
-    else:
-        results['frames'] = [(results['img_path'], None)] * NUM_FRAMES
-    num_joints, num_aux = len(results['flip_indices']), NUM_FRAMES - 1
-    results.update(
-        keypoints=np.zeros((1, num_joints, 2), np.float32),
-        keypoints_visible=np.zeros((1, num_joints), np.float32),
-        aux_keypoints=np.zeros((num_aux, num_joints, 2), np.float32),
-        aux_keypoints_visible=np.zeros((num_aux, num_joints), np.float32),
-        aux_given=np.array([False, False]),
-        window_position=0.5,
-    )
+    if 'img' not in results:
+        results['img'] = read_frame(results['img_path'], None)
+    results['img'] = [results['img']] * NUM_FRAMES
+    num_joints = len(results['flip_indices'])
+    for name, count in (('keypoints', 1), ('aux_keypoints', NUM_FRAMES - 1)):
+        results[name] = np.zeros((count, num_joints, 2), np.float32)
+        results[f'{name}_visible'] = np.zeros((count, num_joints), np.float32)
+    results.update(aux_given=np.array([False, False]), window_position=0.5)
 
 
 def _read(frames: list) -> list:

@@ -23,11 +23,9 @@ DEFAULT_FPS = 25
 _SPARE = 2
 """Number of dropped frames whose memory pages are kept for reuse."""
 
+# Copy-on-write: a forked process does not change frames that this process holds. Windows promises
+# it for files alone, and has no forks.
 _ACCESS = ACCESS_DEFAULT if os.name == 'nt' else ACCESS_COPY
-"""Copy-on-write: a forked process does not change frames that this process holds.
-
-Windows promises it for files alone, and has no forks.
-"""
 
 
 class FrameSource(Sequence[np.ndarray]):

@@ -27,11 +27,9 @@ LEAST_AGREEMENT = 0.3
 the joints of a gap) finds something else and is left out. EfficientPose has 0.4 to 0.97 on 98 % of
 the gaps of real clips, random peaks have less than 0.1."""
 
+# OpenCV's stubs ask for an array, but of an empty one OpenCV 5 takes the y coordinates: noise.
 _BOTH_IN_ONE: Any = None
-"""Argument in place of the y coordinates, which are in the same array as the x coordinates.
-
-OpenCV's stubs ask for an array, but of an empty one OpenCV 5 would take the y coordinates: noise.
-"""
+"""Argument in place of the y coordinates, which are in the same array as the x coordinates."""
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
