@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,8 @@ LEAST_AGREEMENT = 0.3
 the joints of a gap) finds something else and is left out. EfficientPose has 0.4 to 0.97 on 98 % of
 the gaps of real clips, random peaks have less than 0.1."""
 
-_BOTH_IN_ONE = np.zeros(0, np.float32)
+# OpenCV's stubs ask for an array, but of an empty one OpenCV 5 takes the y coordinates: noise.
+_BOTH_IN_ONE: Any = None
 """Argument in place of the y coordinates, which are in the same array as the x coordinates."""
 
 
