@@ -12,9 +12,7 @@ VENV_PYTHON := .venv/bin/python
 LIGHT := .venv-light/bin
 LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
 # What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
-LIGHT_TESTS := $(wildcard tests/test_light_start.py) tests/cli/test_main.py tests/cli/test_evaluate.py \
-	tests/cli/test_cache.py tests/cli/test_several_videos.py \
-	tests/structures tests/io tests/evaluation/functional tests/review
+LIGHT_TESTS := @tests/light_tests.txt
 
 # One thread per process: PyTorch's own threads would fight over the cores of the two test workers.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -97,6 +95,7 @@ lint: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo research
+	$(VENV_PYTHON) -m mypy --platform win32 stdpose_mm
 
 # A small environment of its own: docstrings are read from the source, nothing is imported.
 docs: work_dirs/docs_env/installed

@@ -46,11 +46,11 @@ SCRIPTS = sorted(
 )
 
 STARTER = f"""
-import contextlib, io, json, runpy, sys
+import contextlib, io, json, os, runpy, sys
 
 script, *sys.argv = json.loads(sys.argv[1])
 sys.argv.insert(0, script)
-sys.path[0] = script.rpartition('/')[0]
+sys.path[0] = os.path.dirname(script)
 out, err = io.StringIO(), io.StringIO()
 with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
     try:

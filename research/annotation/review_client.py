@@ -92,6 +92,19 @@ class ReviewClient:
                 return
             time.sleep(pause)
 
+    def learn(self, pause: float = 0.5) -> None:
+        """Learn from the labels as they are, and wait for the end.
+
+        Args:
+            pause: Seconds between two requests.
+
+        Raises:
+            InputError: If it cannot be done.
+        """
+        self._request('POST', '/learning', {}, json.dumps({'do': 'start'}).encode())
+        while self.get('/guidance')['learning']['running']:
+            time.sleep(pause)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

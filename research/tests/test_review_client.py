@@ -11,6 +11,7 @@ import pytest
 
 from research.annotation.review_client import ReviewClient, serve_in_thread
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import server as server_module
@@ -64,3 +65,13 @@ def test_it_connects_again_after_the_server_has_ended_an_idle_connection(
         for revision in (1, 2):
             time.sleep(0.5)
             assert client.edit('mark_absent', person=1, frame=5 + revision)['revision'] == revision
+
+
+def test_what_cannot_be_learned_from_is_an_error(
+    make_project: Callable[[int], ReviewProject],
+) -> None:
+    with (
+        serve_in_thread(make_project(1)) as client,
+        pytest.raises(InputError, match='learning needs the method auto'),
+    ):
+        client.learn()

@@ -2,19 +2,21 @@
 
     python -m research.tools.simulate_review val.txt --video-root data/jhmdb_clips
 
-LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
-labelled, by one person each. An annotator is simulated who works through the requests of the page
-alone, on an unlabelled video. "guided": the middle frame is labelled, and then the frame that the
+LABELS is a folder of label files, one file, or a text file with one path a line; everybody is
+labelled in all frames. An annotator is simulated who works through the requests of the page
+alone, on an unlabelled video. "guided": the middle frame is labelled, and then the pose that the
 page asks for, as long as the PCK@0.1 over all frames is below the target; there the joints that
 look wrong, further off than 0.05 of the pose's size, are placed, the others accepted as they are.
-"uniform": every T-th frame is labelled with all its joints, for the largest T that reaches the
-target. Joint-clicks are joints that were placed; a whole pose of K joints costs K.
+With ``--learn`` the page learns from the labels, and the annotator waits for it, once it can, and
+again whenever there are twice as many labels. "uniform": every T-th frame is labelled with all
+its joints, for the largest T that reaches the target. Joint-clicks are joints that were placed; a
+whole pose of K joints costs K.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,9 @@ INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
 TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
 
+_LEARN_AGAIN = 2
+"""Number of labels by that of the last training at which the page learns again."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -57,9 +62,11 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
 
     Args:
         limit: Of the fastest videos, by motion in pose sizes.
+        learn: Learn from the labels in the page, and leave out "uniform".
     """
 
     limit: int | None = option(type=positive, metavar='N')
+    learn: bool = option(False)
 
 
 def simulate(args: SimulateReviewOptions) -> None:
@@ -69,18 +76,20 @@ def simulate(args: SimulateReviewOptions) -> None:
     from stdpose_mm.io.labels import frame_sources
 
     args.validate()
-    propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}
     for truth in truths:
         sources = frame_sources(truth.labels, args.image_root or '', args.video_root)
         video = Path(next(iter(sources.values()))[0])
-        guided = label_guided(truth, video, propagator)
-        uniform = label_uniform(truth, video, propagator)
-        for name, efforts in (('guided', guided), ('uniform', uniform)):
+        # One that has learned from a video keeps its network.
+        propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
+        efforts = {'guided': label_guided(truth, video, propagator, args.learn)}
+        if not args.learn:
+            efforts['uniform'] = label_uniform(truth, video, propagator)
+        for name, of_video in efforts.items():
             for target in TARGETS:
-                found.setdefault((name, target), []).append(efforts[target])
+                found.setdefault((name, target), []).append(of_video[target])
         print(f'{truth.labels.name}: {len(truth.points)} frames', flush=True)
     num_frames = sum(len(truth.points) for truth in truths)
     print(f'{len(truths)} videos, {num_frames} frames, method {args.method}')
@@ -94,33 +103,40 @@ def simulate(args: SimulateReviewOptions) -> None:
 
 
 class Truth:
-    """Labels of a video with one person, as arrays.
+    """Labels of P people in all F frames of a video, as arrays.
 
     Args:
-        labels: The labels; every frame has one.
+        labels: The labels.
     """
 
     def __init__(self, labels: VideoLabels) -> None:
         from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
 
         self.labels = labels
-        people = [labels[frame][0] for frame in sorted(labels)]
+        tracks = labels.tracks()
+        shape = len(labels.frames), len(tracks), labels.skeleton.num_keypoints
+        self.points = np.zeros((*shape, 2))
+        self.known = np.zeros(shape, bool)
+        for index, track in enumerate(tracks.values()):
+            for frame, person in track.items():
+                self.points[frame, index] = person.keypoints
+                self.known[frame, index] = person.labelled
         self.names = labels.skeleton.keypoint_names
-        self.points = np.stack([person.keypoints for person in people])
-        self.known = np.stack([person.labelled for person in people])
-        self.sizes = pose_sizes(self.points, self.known)
+        flat = pose_sizes(self.points.reshape(-1, *shape[2:], 2), self.known.reshape(-1, shape[2]))
+        self.sizes = flat.reshape(shape[:2])
         steps = np.linalg.norm(np.diff(self.points, axis=0), axis=-1)
         both = self.known[1:] & self.known[:-1]
-        self.motion = float((steps / self.sizes[1:, None])[both].mean())
+        self.motion = float((steps / self.sizes[1:, :, None])[both].mean())
 
     def errors(self, points: np.ndarray) -> np.ndarray:
-        """Compute errors [F, K] in pose sizes; NaN where there is no truth."""
-        distance = np.linalg.norm(points - self.points, axis=-1) / self.sizes[:, None]
+        """Compute errors [F, P, K] in pose sizes; NaN where there is no truth."""
+        distance = np.linalg.norm(points - self.points, axis=-1) / self.sizes[..., None]
         return np.where(self.known, distance, np.nan)
 
-    def joints(self, frame: int, chosen: np.ndarray) -> dict[str, list[float]]:
-        """Name chosen [K] joints of a frame, for an edit."""
-        return {self.names[k]: [*self.points[frame, k].tolist(), 2] for k in np.flatnonzero(chosen)}
+    def joints(self, frame: int, person: int, chosen: np.ndarray) -> dict[str, list[float]]:
+        """Name chosen [K] joints of one of the P people in a frame, for an edit."""
+        places = self.points[frame, person]
+        return {self.names[k]: [*places[k].tolist(), 2] for k in np.flatnonzero(chosen)}
 
 
 @contextmanager
@@ -138,31 +154,55 @@ def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterato
             yield client
 
 
-def label_guided(truth: Truth, video: Path, propagator: VideoPosePropagator) -> dict[float, Effort]:
-    """Label the frames that the page asks for until the targets are reached."""
+def label_guided(
+    truth: Truth, video: Path, propagator: VideoPosePropagator, learn: bool
+) -> dict[float, Effort]:
+    """Label the poses that the page asks for until the targets are reached."""
     reached: dict[float, Effort] = {}
     with serve(truth, video, propagator) as client:
         middle = len(truth.points) // 2
-        joints = truth.joints(middle, truth.known[middle])
-        person = client.edit('add_person', frame=middle, joints=joints)['person']
-        labels, clicks = 1, len(joints)
+        people = add_people(truth, client, middle)
+        labels, clicks, learned = len(people), int(truth.known[middle].sum()), 0
         while True:
             client.settle()
-            errors = truth.errors(shown_points(client, len(truth.points)))
-            note_reached(reached, errors, Effort(labels, clicks))
+            if learn and labels >= _LEARN_AGAIN * learned and learn_in_page(client):
+                learned = labels
+            errors = truth.errors(shown_points(client, people, len(truth.points)))
+            effort = Effort(labels, clicks)
+            right = note_reached(reached, errors, effort)
+            print(f'{labels} labels, {clicks} joint-clicks: {right:.1%} right', flush=True)
             wanted = client.get('/guidance')['next']
             if len(reached) == len(TARGETS) or wanted is None:
                 break
-            frame = wanted['frame']
+            frame, person = wanted['frame'], wanted['person']
+            place = frame, people.index(person)
             # A joint that is not shown looks wrong, too.
-            wrong = truth.known[frame] & ~(errors[frame] <= LOOKS_WRONG)
+            wrong = truth.known[place] & ~(errors[place] <= LOOKS_WRONG)
             if wrong.any():
-                joints = truth.joints(frame, wrong)
+                joints = truth.joints(*place, wrong)
                 client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
     # The page has no more requests.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
+
+
+def add_people(truth: Truth, client: ReviewClient, frame: int) -> list[int]:
+    """Label everybody in a frame for the first time; return their ids."""
+    return [
+        client.edit('add_person', frame=frame, joints=truth.joints(frame, person, known))['person']
+        for person, known in enumerate(truth.known[frame])
+    ]
+
+
+def learn_in_page(client: ReviewClient) -> bool:
+    """Learn from the labels of now, if the page can, and wait for the new poses."""
+    if client.get('/guidance')['learning']['refused'] is not None:
+        return False
+    client.learn()
+    client.settle()
+    print(client.get('/guidance')['learning']['said'], flush=True)
+    return True
 
 
 def label_uniform(
@@ -173,22 +213,22 @@ def label_uniform(
     for interval in INTERVALS:
         frames = range(0, len(truth.points), interval)
         with serve(truth, video, propagator) as client:
-            joints = truth.joints(0, truth.known[0])
-            person = client.edit('add_person', frame=0, joints=joints)['person']
+            people = add_people(truth, client, 0)
             for frame in frames[1:]:
-                joints = truth.joints(frame, truth.known[frame])
-                client.edit('set_joints', person=person, frame=frame, joints=joints)
+                for index, person in enumerate(people):
+                    joints = truth.joints(frame, index, truth.known[frame, index])
+                    client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.settle(with_guidance=False)
-            errors = truth.errors(shown_points(client, len(truth.points)))
+            errors = truth.errors(shown_points(client, people, len(truth.points)))
         clicks = int(truth.known[list(frames)].sum())
-        note_reached(reached, errors, Effort(len(frames), clicks))
+        note_reached(reached, errors, Effort(len(frames) * len(people), clicks))
         if len(reached) == len(TARGETS):
             break
     return reached
 
 
-def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> None:
-    """Note the effort of the targets that are reached for the first time."""
+def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> float:
+    """Note the effort of the targets that are reached for the first time; return the PCK@0.1."""
     from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 
     known = ~np.isnan(errors)
@@ -196,15 +236,18 @@ def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effor
     for target in TARGETS:
         if right >= target:
             reached.setdefault(target, effort)
+    return right
 
 
-def shown_points(client: ReviewClient, num_frames: int) -> np.ndarray:
-    """Return the poses [F, K, 2] that the page shows; infinitely far off where there is none."""
+def shown_points(client: ReviewClient, people: Sequence[int], num_frames: int) -> np.ndarray:
+    """Return the poses [F, P, K, 2] that the page shows; infinitely far off where there is none."""
     shown = []
     for first in range(0, num_frames, 600):
         last = min(first + 599, num_frames - 1)
         frames = client.get('/poses', first=first, last=last)['frames']
-        shown += [frames[str(frame)][0]['keypoints'] for frame in range(first, last + 1)]
+        for frame in range(first, last + 1):
+            by_id = {pose['id']: pose['keypoints'] for pose in frames[str(frame)]}
+            shown.append([by_id[person] for person in people])
     poses = np.array(shown, dtype=float)
     return np.where(poses[..., 2:3] > 0, poses[..., :2], np.inf)
 

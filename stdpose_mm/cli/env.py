@@ -9,7 +9,8 @@ from importlib.util import find_spec
 
 from .command import Command
 
-PACKAGES = ('av', 'numpy', 'onnxruntime', 'opencv-python', 'scipy', 'shapely', 'stdpose-mm')
+OPENCV = ('opencv-python', 'opencv-python-headless')
+PACKAGES = ('av', 'numpy', 'onnxruntime', *OPENCV, 'scipy', 'shapely', 'stdpose-mm')
 
 
 @dataclass(kw_only=True)
@@ -18,8 +19,8 @@ class EnvOptions:
 
 
 def show(options: EnvOptions) -> None:
-    """Print the versions of Python and of packages; those of OpenMMLab and CUDA by MMPose."""
-    found = {'Python': platform.python_version()}
+    """Print system, Python and versions of packages; those of OpenMMLab and CUDA by MMPose."""
+    found = {'System': platform.platform(), 'Python': platform.python_version()}
     for one in distributions():
         if one.metadata['Name'] in PACKAGES:
             found[one.metadata['Name']] = one.version

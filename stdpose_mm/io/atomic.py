@@ -8,7 +8,9 @@ import gzip
 import json
 import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -91,7 +93,7 @@ def require_writable(path: PathLike) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        if os.fspath(path).endswith(os.sep):
+        if os.fspath(path).endswith((os.sep, os.altsep or os.sep)):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_replaceable(target)
         # Raises an error if the name is too long.
@@ -155,10 +157,14 @@ def left_behind(target: Path) -> list[Path]:
     """List the temporary files or folders of ``target`` that killed processes left behind."""
     found = target.parent.glob(f'.*.partial.{glob.escape(target.name)}')
     marked = ((path, _MARK.match(path.name)) for path in found)
-    return [path for path, mark in marked if mark and not _is_running(int(mark[1]))]
+    return [path for path, mark in marked if mark and not _is_in_use(path, int(mark[1]))]
 
 
-def _is_running(process: int) -> bool:
+def _is_in_use(path: Path, process: int) -> bool:
+    if sys.platform == 'win32':
+        # There, signal 0 is Ctrl-C, and would end the processes that are asked about. What has not
+        # changed for a day is left behind.
+        return time.time() - path.stat().st_mtime < 24 * 3600
     try:
         os.kill(process, 0)
     except ProcessLookupError:

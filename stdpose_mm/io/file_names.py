@@ -40,6 +40,9 @@ _VIDEO_STARTS = (
     *(b'\x00\x00\x00\x01\x67', b'FLV', b'OggS', b'\x30\x26\xb2\x75'),
 )
 _PICTURE_STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*')
+# Names that Windows keeps for devices, whatever their suffix.
+_RESERVED = re.compile(r'(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
+
 _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
 _TS_PACKET = 188
 
@@ -48,12 +51,15 @@ def file_name(name: str) -> str:
     """Make a file name without a suffix from a name in a file.
 
     All characters but letters, digits and ``.=-_`` become ``_``, path separators included, and
-    ``_.`` are stripped from both ends; a very long name ends in a digest of the whole name.
+    ``_.`` are stripped from both ends; a very long name ends in a digest of the whole name, and a
+    name of a device of Windows, such as ``aux``, begins with ``_``.
 
     Returns:
         The file name; '' if nothing is left of it.
     """
     short = re.sub(r'[^\w.=-]+', '_', name).strip('_.')
+    if _RESERVED.match(short):
+        short = f'_{short}'
     data = short.encode('utf-8')
     if len(data) <= _MAX_LENGTH:
         return short
@@ -72,19 +78,20 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
         Name -> file name.
 
     Raises:
-        InputError: If two names give the same file name, or one gives an empty file name.
+        InputError: If two names give the same file name, in capitals or not, which are one on a
+            Mac and on Windows, or one gives an empty file name.
     """
     of_file: dict[str, str] = {}
     for name in names:
         file = file_name(name)
-        other = of_file.setdefault(file, name)
+        other = of_file.setdefault(file.casefold(), name)
         if not file or other != name:
             like = '' if other == name else f' and {other!r} are alike as file names'
             raise InputError(
                 f'the {what} name {name!r}{like or " is no name for a file"}, expected letters or '
                 'digits of its own'
             )
-    return {name: file for file, name in of_file.items()}
+    return {name: file_name(name) for name in of_file.values()}
 
 
 def composed(name: str) -> str:
@@ -127,7 +134,16 @@ def file_stem(path: PathLike) -> str:
 
 def leaves_folder(name: str) -> bool:
     """Tell whether a name is absolute or contains ``..``, so that it may leave its folder."""
-    return os.path.isabs(name) or '..' in PurePath(name).parts
+    # On Windows, a drive or a leading slash alone leaves it as well.
+    return bool(PurePath(name).anchor) or '..' in PurePath(name).parts
+
+
+def path_from(folder: PathLike, path: PathLike) -> str:
+    """Write a path relative to a folder; absolute if it is on another drive of Windows."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return os.path.abspath(path)
 
 
 def path_below(root: PathLike, name: str, whose: str) -> Path:
@@ -150,7 +166,7 @@ def path_below(root: PathLike, name: str, whose: str) -> Path:
     if not leaves_folder(name):
         return path
     place, folder = os.path.abspath(path), os.path.abspath(root)
-    if os.path.commonpath([place, folder]) != folder and os.environ.get(ANYWHERE_VARIABLE) != '1':
+    if not Path(place).is_relative_to(folder) and os.environ.get(ANYWHERE_VARIABLE) != '1':
         raise InputError(
             f'{whose} name the file {name!r}, which is not below the folder {folder}: give another '
             f'folder as --image-root or --video-root (data_prefix in a config), or set '

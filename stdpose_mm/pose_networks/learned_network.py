@@ -135,6 +135,9 @@ class LearnedNetwork(OnnxPoseNetwork):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of one subject in N frames.
 
+        The network looks at the boxes, and then at the poses that it has seen there: boxes of poses
+        that are far off show little of the subject.
+
         Args:
             frames: The video.
             indices: The N frames, ascending.
@@ -148,7 +151,7 @@ class LearnedNetwork(OnnxPoseNetwork):
         for start in range(0, len(indices), _BATCH_SIZE):
             batch = slice(start, start + _BATCH_SIZE)
             pictures = [frames[index] for index in indices[batch]]
-            found = self._look(pictures, boxes[batch], members)
+            found = self._look_twice(pictures, boxes[batch], members)
             places.append(found[0])
             probability.append(found[1])
         return np.concatenate(places), np.concatenate(probability)
@@ -156,10 +159,7 @@ class LearnedNetwork(OnnxPoseNetwork):
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find subjects that no pose is known of; by all members.
-
-        The network looks at the boxes first, which are drawn in other ways than those that it was
-        trained at, and then at the poses that it has seen.
+        """Find subjects that no pose is known of, as :meth:`locate` does; by all members.
 
         Args:
             pictures: N pictures BGR uint8 [H, W, 3].
@@ -168,10 +168,20 @@ class LearnedNetwork(OnnxPoseNetwork):
         Returns:
             As :meth:`locate`.
         """
-        members = range(len(self.record.seen))
-        places, _ = self._look(pictures, boxes, members)
+        return self._look_twice(pictures, boxes, range(len(self.record.seen)))
+
+    def _look_twice(
+        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Look at boxes, then at the poses that are seen there; the more probable pose counts."""
+        places, probability = self._look(pictures, boxes, members)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
-        return self._look(pictures, seen, members)
+        again, probability_again = self._look(pictures, seen, members)
+        better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
+        return (
+            np.where(better[..., None], again, places),
+            np.where(better, probability_again, probability),
+        )
 
     def _look(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]

@@ -30,9 +30,9 @@ _CERTAIN = 0.5
 class LearnedPropagator(BasePropagator):
     """Fill gaps by another method, and look at its poses with a network that knows the subject.
 
-    The network sees each frame of a gap at the box of the pose that the other method gives, so that
-    the track decides whose joints it looks for. Each joint comes from whichever of both is more
-    likely right; where both are likely and agree, from both.
+    The network looks at each frame of a gap at the pose that the other method gives, so that the
+    track decides whose joints it looks for, and again at the pose that it sees there. Each joint
+    comes from whichever of both is more likely right; where both are likely and agree, from both.
 
     Args:
         base: The other method, whose scores are probabilities.

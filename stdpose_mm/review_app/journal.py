@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,9 +24,6 @@ from stdpose_mm.propagation import given_labels
 from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
 
 from .edits import JournalEntry
-
-if os.name == 'posix':
-    import fcntl
 
 VERSION = 1
 
@@ -185,14 +183,13 @@ class Journal:
             file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
         except OSError as error:
             raise InputError(os_error_text(error, f'{self.path} cannot be opened')) from error
-        if os.name == 'posix':
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.close()
-                raise InputError(
-                    f'{self.path} is open in another review server, use that one or end it first'
-                ) from error
+        try:
+            _lock(file)
+        except OSError as error:
+            file.close()
+            raise InputError(
+                f'{self.path} is open in another review server, use that one or end it first'
+            ) from error
         return file
 
     def _read(self) -> None:
@@ -247,6 +244,20 @@ class Journal:
         name, posetrack18 = record.text('video'), record.raw('posetrack18', expected='labels')
         labels = parse_posetrack18(self.path, posetrack18, visibility='coco')
         return replace(labels, name=name, numbering=FrameNumbering('matched', 'the journal'))
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an opened file for this process; raises an OSError if another one has locked it."""
+    if sys.platform == 'win32':
+        import msvcrt
+
+        # Nobody else can read a locked byte, so this is one far behind the end.
+        file.seek(2**31 - 2)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _line(entry: Any) -> bytes:

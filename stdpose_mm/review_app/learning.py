@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
     """Learn, and send progress and in the end a :class:`LearningAnswer`."""
     # Ctrl-C in a terminal reaches this process too; it is the server that ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if os.name == 'posix':
+    if sys.platform != 'win32':
         os.nice(LOWEST_PRIORITY)
 
     def listen(done: float, right: float | None) -> None:

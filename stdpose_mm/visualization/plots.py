@@ -38,7 +38,7 @@ def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRI
         InputError: If the file is missing, is not as described, or holds no training record.
     """
     try:
-        lines = Path(scalars).read_text().splitlines()
+        lines = Path(scalars).read_text('utf-8').splitlines()
         records = [dict(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(

@@ -18,6 +18,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_text
+from stdpose_mm.io.file_names import path_from
 from stdpose_mm.io.outputs import report_video
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video
 from stdpose_mm.review import FrameCheck, JointCheck
@@ -158,7 +159,7 @@ def _video(
 ) -> dict[str, str | None]:
     """Embed a video, or the overlay if there is none; ``source`` is ``None`` if it is linked."""
     if video is not None and video_path is not None:
-        path = Path(os.path.relpath(video_path, page.parent)).as_posix()
+        path = Path(path_from(page.parent, video_path)).as_posix()
         return {'source': _embed(Path(video)), 'path': path}
     beside = report_video(page)
     with tempfile.TemporaryDirectory() as folder:

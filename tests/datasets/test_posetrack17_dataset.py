@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.datasets.body import PoseTrack17WindowDataset
-from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
+from stdpose_mm.io.labels import read_labels, write_posetrack18
 
 FOLDER = 'images/bonn_5sec/000342_mpii'
 NUM_FRAMES = 6
@@ -59,9 +59,7 @@ def test_annolist_frames_are_counted_from_one_in_names_only(root: Path) -> None:
 
 
 def test_converted_labels_give_the_same_pictures_and_poses(root: Path) -> None:
-    write_posetrack18(
-        read_posetrack17(root / 'annolist.json'), root / 'converted.json', official=True
-    )
+    write_posetrack18(read_labels(root / 'annolist.json'), root / 'converted.json', official=True)
     args = {'data_root': str(root), 'interval': 3}
     original = PoseTrack17WindowDataset(ann_file='annolist.json', **args)
     converted = PoseTrack17WindowDataset(ann_file='converted.json', **args)

@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_json, write_text
 from stdpose_mm.io.atomic import require_writable
+from support.platforms import posix
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path):
@@ -49,6 +52,7 @@ def test_an_error_about_the_temporary_file_names_the_finished_one(tmp_path: Path
     assert str(caught.value) == f'{path}: two frames are needed'
 
 
+@posix
 def test_a_write_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / 'labels.json'
     path.write_text('precious')
@@ -121,13 +125,14 @@ def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path):
         (tmp_path / 'input').read_bytes()
 
 
+@posix
 def test_names_that_are_too_long_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match='File name too long'):
         require_writable(tmp_path / ('x' * 251 + '.json'))
 
 
 def test_what_a_process_that_is_gone_left_behind_is_removed(tmp_path: Path):
-    process = subprocess.Popen(['true'])
+    process = subprocess.Popen([sys.executable, '-c', ''])
     process.wait()
     gone = tmp_path / f'.{process.pid}.partial.out.json'
     running = tmp_path / f'.{os.getppid()}.partial.out.json'
@@ -138,6 +143,23 @@ def test_what_a_process_that_is_gone_left_behind_is_removed(tmp_path: Path):
 
     assert not gone.exists()
     assert running.exists()
+
+
+def test_on_windows_nobody_is_asked_and_what_a_day_has_not_changed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """There, ``os.kill(process, 0)`` would end the process."""
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    monkeypatch.setattr(os, 'kill', lambda *_: pytest.fail('a process was sent a signal'))
+    old, recent = (tmp_path / f'.{number}.partial.out.json' for number in (1, 2))
+    for path, hours in ((old, 25), (recent, 23)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+
+    write_json(tmp_path / 'out.json', {})
+
+    assert not old.exists()
+    assert recent.exists()
 
 
 def test_a_file_that_is_written_twice_at_once_is_that_of_the_last_to_finish(tmp_path: Path):

@@ -15,6 +15,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder, ResultCache, cache_limit, choose_cache_folder
+from support.platforms import posix
 
 BLOCK = 4096
 ENTRY = {'x': np.zeros(64)}
@@ -169,6 +170,7 @@ def store_and_trim(folder: Path, number: int) -> None:
             cache.clear()
 
 
+@posix
 def test_several_processes_use_it_at_once(tmp_path: Path) -> None:
     fork = multiprocessing.get_context('fork')
     tasks = [fork.Process(target=store_and_trim, args=(tmp_path, n)) for n in range(3)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.io.outputs import keep_edited
+from support.platforms import posix
 
 
 def replace(path: Path, content: str, cache: Path | None) -> Path | None:
@@ -88,6 +89,7 @@ def test_an_error_leaves_no_copy(out: Path, cache: Path) -> None:
     assert folder_of(out) == {'dense.json': 'edited'}
 
 
+@posix
 def test_a_copy_lies_beside_the_file_that_a_link_leads_to(
     out: Path, cache: Path, tmp_path: Path
 ) -> None:

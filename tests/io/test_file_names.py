@@ -1,9 +1,12 @@
-from pathlib import Path
+import ntpath
+import os
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.file_names import distinct_file_names, file_name, path_below
+from stdpose_mm.io import file_names
+from stdpose_mm.io.file_names import distinct_file_names, file_name, path_below, path_from
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,10 @@ from stdpose_mm.io.file_names import distinct_file_names, file_name, path_below
         ('.hidden', 'hidden'),
         ('a\0b\nc', 'a_b_c'),
         ('..', ''),
+        ('aux', '_aux'),
+        ('Con.1', '_Con.1'),
+        ('lpt1', '_lpt1'),
+        ('auxiliary', 'auxiliary'),
     ],
 )
 def test_a_name_becomes_a_file_name(name, file):
@@ -41,6 +48,9 @@ def test_names_that_are_alike_as_files_are_refused():
     assert distinct_file_names(['a', 'a', 'b'], 'video') == {'a': 'a', 'b': 'b'}
     with pytest.raises(InputError, match=r"the video name 'x/y' and 'x_y' are alike"):
         distinct_file_names(['x_y', 'x/y'], 'video')
+    # One file on a Mac and on Windows.
+    with pytest.raises(InputError, match=r"the video name 'a' and 'A' are alike"):
+        distinct_file_names(['A', 'a'], 'video')
     with pytest.raises(InputError, match=r"the video name '\.\.' is no name for a file"):
         distinct_file_names(['..'], 'video')
 
@@ -60,6 +70,22 @@ def test_pictures_elsewhere_are_read_if_that_is_asked_for(tmp_path, monkeypatch,
         path_below(tmp_path, name, 'labels')
     monkeypatch.setenv('STDPOSE_PICTURES_ANYWHERE', '1')
     assert path_below(tmp_path, name, 'labels') == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ('name', 'leaves'),
+    [('a\\b.jpg', False), ('C:b.jpg', True), ('\\b.jpg', True), ('/b.jpg', True), ('..\\b', True)],
+)
+def test_drives_and_roots_of_windows_leave_a_folder(monkeypatch, name, leaves):
+    monkeypatch.setattr(file_names, 'PurePath', PureWindowsPath)
+    assert file_names.leaves_folder(name) is leaves
+
+
+def test_a_path_on_another_drive_of_windows_is_absolute(monkeypatch):
+    assert path_from('a/b', 'a/c.mp4') == os.path.join('..', 'c.mp4')
+    monkeypatch.setattr(file_names.os, 'path', ntpath)
+    assert path_from('C:\\a\\b', 'C:\\a\\c.mp4') == '..\\c.mp4'
+    assert path_from('C:\\a', 'D:\\c.mp4') == 'D:\\c.mp4'
 
 
 def test_a_zero_byte_is_no_name(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import Output, choose_format, guard_outputs
+from support.platforms import posix
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,7 @@ def test_no_other_file_goes_among_label_files(tmp_path):
     guard_outputs([Output('--out', tmp_path / 'metrics.json')], {}, folders)
 
 
+@posix
 @pytest.mark.parametrize('link', [os.symlink, os.link], ids=['symbolic', 'hard'])
 def test_outputs_behind_links_are_one_file(tmp_path, link):
     (tmp_path / 'a.json').touch()
@@ -98,6 +100,7 @@ def test_a_file_is_no_folder(tmp_path):
     assert [path.name for path in Path(tmp_path).iterdir()] == ['file']
 
 
+@posix
 def test_an_output_that_the_inputs_make_a_file_or_a_folder(tmp_path):
     (tmp_path / 'videos').mkdir()
     for name in ('videos', 'clip.mp4'):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -159,6 +160,31 @@ def test_two_servers_that_begin_at_once_do_not_mix(tmp_path: Path):
     with pytest.raises(InputError, match='start it again'):
         other.append({'id': 'b'})
     assert Journal(one.path, {'video': 'v'}).entries == [{'id': 'a'}]
+
+
+def test_on_windows_a_byte_behind_the_end_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A locked byte cannot be read by anybody else there, so it must not be one of the file."""
+    locked: list[int] = []
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        if locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        assert (mode, count) == (2, 1)
+        locked.append(os.lseek(descriptor, 0, os.SEEK_CUR))
+
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, 'msvcrt', windows)
+    one, other = (Journal(tmp_path / 'new.jsonl', {'video': 'v'}) for _ in range(2))
+    one.append({'id': 'a'})
+    with pytest.raises(InputError, match='open in another review server'):
+        other.append({'id': 'b'})
+    one.close()
+    assert locked[0] > 2**30
+    assert one.path.read_bytes().count(b'\n') == 2
+    assert one.path.stat().st_size < 1000
 
 
 def test_a_project_lies_in_a_new_folder(tmp_path: Path):

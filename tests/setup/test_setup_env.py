@@ -126,6 +126,16 @@ def test_missing_headers_are_reported(
         setup_env.check_machine()
 
 
+def test_another_system_is_told_what_to_install(
+    setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    with pytest.raises(
+        setup_env.SetupError, match=r'those of Linux: elsewhere use `pip install \.`'
+    ):
+        setup_env.check_machine()
+
+
 @pytest.mark.parametrize(
     ('free', 'same_disk', 'refused'),
     [

@@ -31,14 +31,14 @@ class ConverterOptions:
 
 def convert(options: ConverterOptions) -> None:
     """Convert every ``*.json`` of ``in_dir``; nothing is written if one is invalid."""
-    from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
+    from stdpose_mm.io.labels import read_labels, write_posetrack18
     from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
     in_dir, out_dir = options.in_dir, options.out_dir
     paths = sorted(in_dir.glob('*.json'))
     if not paths:
         raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
-    videos = [read_posetrack17(path) for path in paths]
+    videos = [read_labels(path, 'posetrack17') for path in paths]
     listed = {labels.name: posetrack18_name(labels.name) for labels in videos}
     names = distinct_file_names([known or name for name, known in listed.items()], 'video')
     for labels in videos:

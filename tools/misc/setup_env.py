@@ -10,7 +10,6 @@ one stopped. Uses the standard library alone.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -88,6 +87,8 @@ def fingerprint(root: Path = ROOT) -> str:
 
 def check_machine() -> None:
     """Raise :class:`SetupError` unless this Python and the compilers are fit for use."""
+    if sys.platform != 'linux':
+        raise SetupError('the pinned versions are those of Linux: elsewhere use `pip install .`')
     version = sys.version_info[:2]
     other = 'or choose another interpreter with `make setup PYTHON=...`'
     if version not in SUPPORTED:
@@ -249,6 +250,8 @@ def wheel_folder(torch: TorchBuild, toolkit: CudaToolkit | None) -> Path:
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Let one process at a time build what goes into ``folder``."""
+    import fcntl
+
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / '.lock').open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)

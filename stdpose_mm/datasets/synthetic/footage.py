@@ -65,7 +65,9 @@ class Coding:
             container.mux(stream.encode(None))
         file.seek(0)
         with av.open(file) as container:
-            decoded = [frame.to_ndarray(format='bgr24') for frame in container.decode(video=0)]
+            # One thread, as in VideoFrames: clips are generated in forked processes.
+            frames = container.decode(video=0)
+            decoded = [frame.to_ndarray(format='bgr24', threads=1) for frame in frames]
         return np.stack(decoded)[:, :height, :width]
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.constants import ON_ERROR
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import read_frame
-from stdpose_mm.structures import key_index
+from stdpose_mm.structures import NUM_FRAMES, key_index
 
 
 @TRANSFORMS.register_module()
 class LoadWindow(BaseTransform):
     """Read the frames of a window.
+
+    A sample of one picture, which MMPose's ``inference_topdown`` makes of ``img_path`` or ``img``
+    [H, W, 3] and the model's metainfo, becomes a window without labels in which the picture is its
+    own neighbour. A note says so once.
 
     Required Keys:
 
@@ -33,8 +40,7 @@ class LoadWindow(BaseTransform):
             and MMEngine stops there too.
 
     Raises:
-        InputError: If a frame is missing or corrupt, the frames differ in size, or there is no
-            window.
+        InputError: If a frame is missing or corrupt, or the frames differ in size.
     """
 
     def __init__(self, on_error: str = 'stop') -> None:
@@ -46,11 +52,7 @@ class LoadWindow(BaseTransform):
     def transform(self, results: dict) -> dict | None:
         """Add the pictures to ``results``; None if a frame is unreadable and may be skipped."""
         if 'frames' not in results and not isinstance(results.get('img'), list):
-            raise InputError(
-                "a sample of one picture was given, as MMPose's inference_topdown does, but this "
-                'model takes windows of frames, give the video to STDPoseInferencer or '
-                'VideoPosePropagator of stdpose_mm.apis'
-            )
+            _repeat_picture(results)
         if 'img' not in results:
             try:
                 results['img'] = _read(results['frames'])
@@ -64,6 +66,25 @@ class LoadWindow(BaseTransform):
                 return None
         results['img_shape'] = results['ori_shape'] = results['img'][0].shape[:2]
         return results
+
+
+def _repeat_picture(results: dict) -> None:
+    """Make a window without labels of one picture, which is every frame of it."""
+    # Python shows a warning of the same text and place once.
+    warnings.warn(
+        'a single picture is its own neighbour in the window of the model, STDPoseInferencer of '
+        'stdpose_mm.apis uses the other frames of a video',
+        InputWarning,
+        stacklevel=2,
+    )
+    if 'img' not in results:
+        results['img'] = read_frame(results['img_path'], None)
+    results['img'] = [results['img']] * NUM_FRAMES
+    num_joints = len(results['flip_indices'])
+    for name, count in (('keypoints', 1), ('aux_keypoints', NUM_FRAMES - 1)):
+        results[name] = np.zeros((count, num_joints, 2), np.float32)
+        results[f'{name}_visible'] = np.zeros((count, num_joints), np.float32)
+    results.update(aux_given=np.array([False, False]), window_position=0.5)
 
 
 def _read(frames: list) -> list:

@@ -1,8 +1,7 @@
 """Label files of every format, read into and written from ``VideoLabels``."""
 
 from .coco import write_coco
-from .cvat import read_cvat
-from .cvat_writer import write_cvat, write_cvat_labels
+from .cvat_writer import write_cvat_labels
 from .fields import read_json
 from .formats import (
     read_all_labels,
@@ -36,7 +35,6 @@ from .matching import (
     numbers_with_gaps,
     rescale_labels,
 )
-from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
 
 __all__ = [
@@ -54,12 +52,10 @@ __all__ = [
     'match_labels',
     'numbers_with_gaps',
     'read_all_labels',
-    'read_cvat',
     'read_frame_list',
     'read_json',
     'read_labels',
     'read_posetrack',
-    'read_posetrack17',
     'read_posetrack18',
     'require_times',
     'rescale_labels',
@@ -67,7 +63,6 @@ __all__ = [
     'sniff_format',
     'stands_for_many',
     'write_coco',
-    'write_cvat',
     'write_cvat_labels',
     'write_label_list',
     'write_labels',

@@ -82,14 +82,13 @@ def read_frames(
         InputError: If an image is not as described, or a ``frame_index`` is missing or repeated.
     """
     names = [image.text('file_name', '') for image in images]
+    given = None
     if any('frame_index' in image for image in images):
         given = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
-        indices, numbering = frame_indices(file, names, indices=given)
-    else:
-        times, frame_ids = _times_of(images), _frame_ids_of(images)
-        indices, numbering = frame_indices(
-            file, names, times=times, first_number=first_number, frame_ids=frame_ids
-        )
+    times, frame_ids = _times_of(images), _frame_ids_of(images)
+    indices, numbering = frame_indices(
+        file, names, indices=given, times=times, first_number=first_number, frame_ids=frame_ids
+    )
     return [_read_frame(*pair) for pair in zip(images, indices, strict=True)], numbering
 
 
@@ -223,9 +222,8 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
     """Find the visibility convention of a file: a v of 2 or a ``source`` field means COCO's."""
     for annotation in annotations:
         keypoints = annotation.peek('keypoints')
-        if annotation.peek('source') in SOURCES:
-            return 'coco'
-        if isinstance(keypoints, list) and 2 in keypoints[2::3]:
+        has_two = isinstance(keypoints, list) and 2 in keypoints[2::3]
+        if has_two or annotation.peek('source') in SOURCES:
             return 'coco'
     return 'posetrack'
 
@@ -261,9 +259,7 @@ def read_person(
         flags = flags * VISIBLE
     source = annotation.raw('source', 'given')
     known = source in SOURCES
-    sources = None
-    if 'keypoint_sources' in annotation:
-        sources = np.array(annotation.texts('keypoint_sources'))
+    sources = annotation.texts('keypoint_sources') if 'keypoint_sources' in annotation else None
     scores = annotation.numbers('scores', count) if annotation.raw('scores', []) != [] else None
     with errors_of(f'{annotation.file}: {annotation.where}'):
         return PersonLabel(
@@ -394,8 +390,8 @@ def _read_person(
     if _kept_area(person) in (None, _box_area(person)):
         # The writer computes the area again from the label's box.
         person.extra.pop('area', None)
-    # COCO requires a box even for an absent person.
-    return person if person.is_located else replace(person, bbox=None)
+    # COCO requires a box, also where nobody has drawn one (COCO Annotator) or nobody is.
+    return person if person.has_box else replace(person, bbox=None)
 
 
 def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
@@ -475,12 +471,9 @@ def _file_fields(video: Record | None) -> dict[str, Any]:
 
 
 def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> dict[Any, str]:
-    names = {}
-    for key in keys:
-        if isinstance(key, PurePosixPath):
-            names[key] = key.name or video_name(path)
-        else:
-            names[key] = (videos[key].text('name', '') if key in videos else '') or str(key)
+    names = {key: videos[key].text('name', '') if key in videos else '' for key in keys}
+    folders = {key: key.name or video_name(path) for key in keys if isinstance(key, PurePosixPath)}
+    names = {key: folders.get(key) or name or str(key) for key, name in names.items()}
     if len(set(names.values())) < len(names):
         # Folders such as a/img1 and b/img1.
         return {key: str(key) for key in keys}
@@ -547,7 +540,8 @@ def _kept_area(person: PersonLabel) -> float | None:
 
 
 def _box(person: PersonLabel) -> np.ndarray:
-    return pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+    own = person.bbox if person.has_box else None
+    return pose_extent(person.keypoints, person.labelled) if own is None else own
 
 
 def _box_area(person: PersonLabel) -> float:

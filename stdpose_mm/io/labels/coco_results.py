@@ -18,7 +18,7 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .coco import category_fields, distinct_ids, plain, video_name
 from .fields import Record, fields_of, note
 from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import unnamed_skeleton
+from .known_skeletons import HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
 
@@ -36,22 +36,23 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
 
     Args:
         path: The file, for names and messages.
-        data: List of objects with ``image_id``, ``keypoints`` (x, y, score of every joint) and
-            optionally a box (``bbox``, ``box``), an identity (``track_id``, ``idx``, ``object_id``,
-            ``id``) and ``frame_index``.
+        data: List of objects with ``image_id`` or ``file_name``, ``keypoints`` (x, y, score of
+            every joint; null or NaN, like zeros, where it was not found) and optionally a box
+            (``bbox``, ``box``), an identity (``track_id``, ``idx``, ``object_id``, ``id``) and
+            ``frame_index``.
 
     Returns:
         One video. Frames are ``frame_index`` if present, as in results of this package, else
-        ``image_id``. If ids are file names, frames are the numbers in the names, and there is one
-        video for each folder.
+        ``image_id``. With names of pictures (``file_name``, or ids that are names) frames are the
+        numbers in the names, and there is one video for each folder.
 
     Raises:
         InputError: If the file is not as described.
     """
     results = Record(path, '', {'results': data}).records('results')
-    count = len(results[0].numbers('keypoints')) // 3 if results else 0
+    count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
     remedy = 'convert it and name the joints in the result if that is wrong'
-    skeleton = unnamed_skeleton(path, count, remedy)
+    skeleton = unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
     images = [_image_of(result) for result in results]
     people: dict[Any, list[Person]] = {}
     for result, image, who in zip(results, images, _identities(results, images), strict=True):
@@ -64,8 +65,9 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
 
 def _image_of(result: Record) -> int | str:
     """Return the frame of a result, or the name of its picture."""
-    name = 'frame_index' if 'frame_index' in result else 'image_id'
-    if name == 'image_id' and result.peek(name) and isinstance(result.peek(name), str):
+    # Ultralytics writes the name beside an id, which is no frame's number for certain.
+    name = next((n for n in ('frame_index', 'file_name') if n in result), 'image_id')
+    if name != 'frame_index' and result.peek(name) and isinstance(result.peek(name), str):
         return str(result.text(name))
     return int(result.integer(name, low=0, high=MAX_FRAME_INDEX))
 
@@ -91,7 +93,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
 
 
 def _person(result: Record, count: int, who: int | None) -> Person:
-    joints = result.numbers('keypoints', 3 * count).reshape(count, 3)
+    joints = result.numbers('keypoints', 3 * count, lacking=True).reshape(count, 3)
     box = result.box('bbox' if 'bbox' in result else 'box')
     return estimated_person(joints[:, :2], joints[:, 2], track_id=who, bbox=box)
 

@@ -32,7 +32,7 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .fields import MAX_COORDINATE, Record
+from .fields import MAX_COORDINATE, Record, number_in
 from .frame_numbers import MAX_FRAME_INDEX
 
 UNMARKED = 'given'
@@ -413,8 +413,5 @@ def _attributes(record: Record) -> dict[str, str]:
 
 
 def _coordinate(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = number_in(text)
     return value if abs(value) <= MAX_COORDINATE else None

@@ -19,7 +19,6 @@ import io
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -30,13 +29,14 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_names import is_picture
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import MAX_COORDINATE, errors_of, note, read_text, require_distinct, shown
+from .fields import MAX_COORDINATE, errors_of, note, number_in, read_text, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
@@ -67,27 +67,27 @@ class _Layout:
     Args:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
-        places: The columns of joints; those before hold the path of a picture.
+        num_paths: Number of columns before those of joints, which hold the path of a picture.
         skeleton: The joints of all individuals, in the order of their first columns.
-        individuals: For every individual, its joints and their positions among those in the file.
+        individuals: For every individual, its joints and the columns of each, one of each kind.
         kinds: Columns of each joint.
         is_prediction: Whether a network made the file, as its name or else its columns tell.
     """
 
     scorer: str
     rows: int
-    places: slice
+    num_paths: int
     skeleton: Skeleton
-    individuals: dict[str, tuple[list[int], list[int]]]
+    individuals: dict[str, dict[int, list[int]]]
     kinds: list[str]
     is_prediction: bool
 
     @property
     def extra(self) -> dict[str, Any]:
         """Return fields for ``VideoLabels.extra``; none without unique bodyparts."""
-        unique = {*self.individuals.get(_UNIQUE, ([], []))[0]}
+        unique = {*self.individuals.get(_UNIQUE, ())}
         others = [name for name in self.individuals if name != _UNIQUE]
-        if not unique or any(unique & {*self.individuals[name][0]} for name in others):
+        if not unique or any(unique & {*self.individuals[name]} for name in others):
             return {}
         names = self.skeleton.keypoint_names
         fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
@@ -120,21 +120,29 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
-    layout = _read_header(path, rows)
-    body = rows[layout.rows :]
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise InputError(f'{path}: row {number} has {len(row)} columns, not {len(rows[0])}')
+    layout = _read_header(path, rows)
+    body = rows[layout.rows :]
+    if body and _names_index(body[0], layout):
+        del body[0]
     if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
         return [_read_frames(path, layout, body)]
     pictures = []
     for row in body:
-        name = '/'.join(row[: layout.places.start])
+        name = '/'.join(row[: layout.num_paths])
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
     videos = videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
     return [replace(video, extra={**video.extra, **layout.extra}) for video in videos]
+
+
+def _names_index(row: Sequence[str], layout: _Layout) -> bool:
+    """Tell whether the row behind the header holds the names of pandas' index, if it has any."""
+    last, *cells = row[layout.num_paths - 1 :]
+    return not any(cells) and not last.isdigit() and not is_picture(Path(base_name(last)))
 
 
 def _read_csv_rows(path: PathLike) -> list[list[str]]:
@@ -167,7 +175,7 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     first = tuple(row[0] for row in rows[:4])
     header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
-    columns = [*zip(*header, strict=False)]
+    columns = [*zip(*header, strict=True)]
     start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
     # Lightning Pose adds a column that marks the pictures used in training.
     stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
@@ -177,44 +185,40 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
             f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), people or '
             'networks who have placed the same joints, expected one: leave out the others'
         )
-    last = {column[-1] for column in columns}
-    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if kinds[-1] in last), _LABELS)
-    joints = [columns[i : i + len(kinds)] for i in range(start, stop, len(kinds))]
-    if (
-        len({len(row) for row in header}) != 1
-        or any([column[-1] for column in of_joint] != kinds for of_joint in joints)
-        or any(len({column[:-1] for column in of_joint}) > 1 for of_joint in joints)
-    ):
+    last = {column[-1] for column in columns[start:stop]}
+    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
+    # Whatever has sorted the columns, they are known by their names.
+    joints: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+    for i, column in enumerate(columns[start:stop], start):
+        joints.setdefault(column[:-1], []).append((column[-1], i))
+    if not joints or any(sorted(kinds) != sorted(k for k, _ in of) for of in joints.values()):
+        got = sorted(last) if header else first
         raise InputError(
-            f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
-            'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, of one bodypart '
-            f'after the other, got {shown(first)}'
+            f'{path} is no file of DeepLabCut: expected header rows scorer, (individuals,) '
+            'bodyparts, coords with x, y, or x, y, visible, or x, y, '
+            f'likelihood, of every bodypart once, got {shown(got)}'
         )
-    names = [*dict.fromkeys(of_joint[0][-2] for of_joint in joints)]
-    individuals: dict[str, tuple[list[int], list[int]]] = {}
-    for position, (column, *_) in enumerate(joints):
-        individual = individuals.setdefault(column[1] if len(header) == 4 else '', ([], []))
-        individual[0].append(names.index(column[-2]))
-        individual[1].append(position)
-    for name, (places, _) in individuals.items():
-        require_distinct(path, f'a bodypart of {name!r}', [names[j] for j in places])
+    names = [*dict.fromkeys(joint[-1] for joint in joints)]
+    individuals: dict[str, dict[int, list[int]]] = {}
+    for joint, of_joint in joints.items():
+        columns_of = individuals.setdefault(joint[1] if len(header) == 4 else '', {})
+        columns_of[names.index(joint[-1])] = [dict(of_joint)[kind] for kind in kinds]
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
     name = Path(path).name.lower()
     by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
-    return _Layout(
-        *(columns[start][0], len(header), slice(start, stop), skeleton, individuals, kinds),
-        is_prediction=by_columns or name.startswith('machinelabels'),
-    )
+    layout = columns[start][0], len(header), start, skeleton, individuals, kinds
+    return _Layout(*layout, is_prediction=by_columns or name.startswith('machinelabels'))
 
 
 def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
     """Read the fields of a label for every individual with a joint in a row."""
-    values = _read_numbers(path, where, row, layout)
     people = []
-    for track_id, (individual, (joints, positions)) in enumerate(layout.individuals.items()):
+    for track_id, (individual, columns) in enumerate(layout.individuals.items()):
         joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
-        joint_values[joints] = values[positions]
+        for joint, places in columns.items():
+            cells = [row[place] for place in places]
+            joint_values[joint] = _read_joint(path, where, cells, layout.kinds)
         points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
         flags = np.full(len(points), VISIBLE)
         if layout.kinds is _VISIBLE:
@@ -239,29 +243,19 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
     return people
 
 
-def _read_numbers(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> np.ndarray:
-    """Read the numbers [M, 2 or 3] of the M joints of a row, NaN where cells are empty."""
-    cells = row[layout.places]
-    values = np.array([_number(cell) for cell in cells]).reshape(-1, len(layout.kinds))
-    is_half = np.isnan(values[:, 0]) != np.isnan(values[:, 1])
-    wrong = is_half | (np.abs(values) > MAX_COORDINATE).any(axis=1)
-    if layout.kinds is _VISIBLE:
-        wrong |= ~np.isin(np.nan_to_num(values[:, 2]), (0, 1, 2))
-    if wrong.any():
-        start = int(wrong.argmax()) * len(layout.kinds)
+def _read_joint(
+    path: PathLike, where: str, cells: Sequence[str], kinds: Sequence[str]
+) -> list[float]:
+    """Read the numbers of a joint, NaN where cells are empty."""
+    values = [*map(number_in, cells)]
+    is_half = math.isnan(values[0]) != math.isnan(values[1])
+    is_flag = kinds is not _VISIBLE or math.isnan(values[2]) or values[2] in (0, 1, 2)
+    if is_half or not is_flag or any(abs(value) > MAX_COORDINATE for value in values):
         raise InputError(
             f'{path}: a joint of {where} must be two numbers within +-1e7, or empty, got '
-            f'{shown(",".join(cells[start : start + len(layout.kinds)]))}'
+            f'{shown(",".join(cells))}'
         )
     return values
-
-
-def _number(cell: str) -> float:
-    """Return the number in a cell, NaN if it is empty, infinity if it holds something else."""
-    try:
-        return float(cell) if cell.strip() else math.nan
-    except ValueError:
-        return math.inf
 
 
 def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:
@@ -286,7 +280,6 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     """
     rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
-    _warn_of_joints_without_column(path, labels, rows, joints_of, key_of)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
@@ -301,6 +294,19 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     several = any(joints_of)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
+    left_out = [
+        f'{names[joint]} of {shown(name)}'
+        for name, key in key_of.items()
+        for people in rows.values()
+        if key in people
+        for joint in people[key].labelled.nonzero()[0]
+        if joint not in joints_of[name]
+    ]
+    if left_out:
+        note(
+            f'{path}: {len(left_out)} joints are left out, such as {left_out[0]}: in DeepLabCut '
+            f'the unique bodyparts belong to the individual {_UNIQUE!r} only, and no others do'
+        )
     table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
     num_header = len(table)
     folder = PurePosixPath(labels.name).name or 'video'
@@ -410,30 +416,6 @@ def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[In
             name += '_'
         names[key] = name
     return names
-
-
-def _warn_of_joints_without_column(
-    path: PathLike,
-    labels: VideoLabels,
-    rows: Rows,
-    joints_of: Mapping[str, Sequence[int]],
-    key_of: Mapping[str, Individual],
-) -> None:
-    """Warn of unique bodyparts of others than ``single``, and of other joints of ``single``."""
-    left_out = Counter(
-        f'{labels.skeleton.keypoint_names[joint]} of {shown(name)}'
-        for people in rows.values()
-        for name, key in key_of.items()
-        if key in people
-        for joint in people[key].labelled.nonzero()[0]
-        if joint not in joints_of[name]
-    )
-    if left_out:
-        note(
-            f'{path}: {left_out.total()} joints are left out, such as '
-            f'{left_out.most_common(1)[0][0]}: in DeepLabCut the unique bodyparts belong to the '
-            f'individual {_UNIQUE!r} only, and no others do'
-        )
 
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:

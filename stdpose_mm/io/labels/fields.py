@@ -144,13 +144,11 @@ def parse_json(where: PathLike, text: str) -> Any:
     """Parse JSON as :func:`read_json` does; error messages begin with ``where``."""
     try:
         data = json.loads(text, object_pairs_hook=_distinct_fields)
-        if _ESCAPED.search(text):
-            for string in map(json.loads, _JSON_STRING.findall(text)):
-                bad = NO_CHARACTER.search(string)
-                if bad:
-                    raise ValueError(
-                        f'{shown(string)} holds {bad.group()!r}, which is no character'
-                    )
+        strings = _JSON_STRING.findall(text) if _ESCAPED.search(text) else []
+        for string in map(json.loads, strings):
+            bad = NO_CHARACTER.search(string)
+            if bad:
+                raise ValueError(f'{shown(string)} holds {bad.group()!r}, which is no character')
     except json.JSONDecodeError as error:
         raise InputError(
             f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -277,24 +275,34 @@ class Record:
         """Get a finite number within +-1e7."""
         return self._get(name, default, 'a number within +-1e7', _is_number)
 
-    def numbers(self, name: str, count: int | None = None, default: Any = _REQUIRED) -> Any:
-        """Get a [count] float64 array of finite numbers within +-1e7."""
-        value = self.raw(name, default, 'a list of numbers')
-        return value if value is default else self._array(name, value, count)
+    def numbers(self, name: str, count: int | None = None, lacking: bool = False) -> np.ndarray:
+        """Get a [count] float64 array of numbers within +-1e7.
 
-    def number_lists(self, name: str, count: int | None = None) -> list[np.ndarray]:
-        """Get a list of lists of ``count`` numbers; empty if missing."""
-        lists = self._get(name, [], 'a list of lists of numbers', _is_list)
-        return [self._array(f'{name}[{i}]', value, count) for i, value in enumerate(lists)]
+        Where some may be ``lacking`` they are null or NaN in the file, and NaN in the array.
+        """
+        value = self.raw(name, expected='a list of numbers')
+        return self._array(name, value, count, lacking=lacking)
+
+    def number_lists(
+        self, name: str, count: int | None = None, lacking: bool = False
+    ) -> list[np.ndarray]:
+        """Get a list of lists of ``count`` numbers as in :meth:`numbers`; empty if missing."""
+        lists = enumerate(self._get(name, [], 'a list of lists of numbers', _is_list))
+        return [self._array(f'{name}[{i}]', value, count, lacking=lacking) for i, value in lists]
 
     def _array(
-        self, name: str, value: Any, count: int | None, limit: float = MAX_COORDINATE
+        self,
+        name: str,
+        value: Any,
+        count: int | None,
+        limit: float = MAX_COORDINATE,
+        lacking: bool = False,
     ) -> np.ndarray:
         if not isinstance(value, list) or count not in (None, len(value)):
             size = '' if count is None else f'{count} '
             raise self._wrong(name, f'a list of {size}numbers', value)
         for i, item in enumerate(value):
-            if not _is_number(item, limit):
+            if not (_is_number(item, limit) or (lacking and (item is None or item != item))):
                 raise self._wrong(f'{name}[{i}]', f'a number within +-{limit / 1e7:g}e7', item)
         return np.asarray(value, dtype=np.float64)
 
@@ -356,6 +364,14 @@ def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
         return 'JSON without NaN or infinity'
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((flaw for item in inner if (flaw := _flaw(item, room - 1))), None)
+
+
+def number_in(text: str) -> float:
+    """Return the number in a text, NaN if it is empty, infinity if it holds something else."""
+    try:
+        return float(text) if text.strip() else math.nan
+    except ValueError:
+        return math.inf
 
 
 def fields_of(items: Any) -> set[str]:

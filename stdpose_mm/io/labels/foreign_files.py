@@ -28,22 +28,19 @@ _STARTS = {
 """How a file begins -> what it is."""
 
 _FIELDS = {
-    ('[]', 'bbox', 'image_id'): 'a list of COCO detections, which `stdpose infer --boxes` takes',
-    ('_via_img_metadata',): 'a project of the VGG Image Annotator',
-    ('_via_settings',): 'a project of the VGG Image Annotator',
-    ('{}', 'filename', 'regions'): 'a project of the VGG Image Annotator',
-    ('[]', 'annotation_id', 'annotator'): 'Label Studio\'s export as "JSON-MIN" and not as "JSON"',
-    ('{}', 'people'): "AlphaPose's results with --format open",
-    ('{}', 'bodies'): "AlphaPose's results with --format cmu",
-    ('info', 'categories', 'items'): 'a Datumaro data set',
-    ('objects', 'size'): 'an annotation of Supervisely',
-    ('framesCount',): 'an annotation of Supervisely',
-    ('figures',): 'an annotation of Supervisely',
-    ('item', 'annotations', 'version'): 'a Darwin file of V7',
-    ('annotations',): 'a COCO-like file without a list of "images"',
+    'a list of COCO detections, which `stdpose infer --boxes` takes': '[] bbox image_id',
+    'a project of the VGG Image Annotator': '_via_img_metadata, _via_settings, {} filename regions',
+    'Label Studio\'s export as "JSON-MIN" and not as "JSON"': '[] annotation_id annotator',
+    "AlphaPose's results with --format open": '{} people',
+    "AlphaPose's results with --format cmu": '{} bodies',
+    "Ultralytics' to_json, without the name of the picture": '[] box class confidence',
+    'a Datumaro data set': 'categories items',
+    'an annotation of Supervisely': 'objects size, framesCount, figures',
+    'a Darwin file of V7': 'item annotations version',
+    'a COCO-like file without a list of "images"': 'annotations',
 }
-"""Fields of a JSON object -> what it is; behind '[]' and '{}' fields of the first object in a list
-or an object."""
+"""What a JSON value is -> its fields, or several sets of such; behind '[]' and '{}' those of the
+first object in a list or an object."""
 
 
 def refuse_foreign_bytes(path: PathLike) -> None:
@@ -85,8 +82,8 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     fields, items = ({*data}, [*data.values()]) if is_object else (set(), data)
     if isinstance(items, list) and items and isinstance(items[0], dict):
         fields |= {'{}' if is_object else '[]', *items[0]}
-    for wanted, what in _FIELDS.items():
-        if fields.issuperset(wanted):
+    for what, any_of in _FIELDS.items():
+        if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
     return InputError(
         f'{path} is no label file of a known format: expected an object with "annolist" '

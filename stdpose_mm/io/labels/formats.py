@@ -130,9 +130,7 @@ def read_all_labels(
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
         raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
-    data = None
-    if format is None:
-        format, data = _sniff(path)
+    format, data = _sniff(path) if format is None else (format, None)
     if loaded_into_cvat is not None and format != 'cvat':
         raise InputError(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'

@@ -92,11 +92,11 @@ KNOWN_SKELETONS = {
 """Name -> skeleton, for videos without labels."""
 
 COCO_FAMILY = {'COCO': COCO_17}
+HALPE_FAMILY = {**COCO_FAMILY, 'Halpe, as of AlphaPose, MMPose and Pose2Sim': HALPE_26}
 OPENPOSE_FAMILY = {
     "OpenPose's model BODY_25": OPENPOSE_BODY_25,
     "OpenPose's model COCO": OPENPOSE_COCO_18,
-    'Halpe, as of Pose2Sim': HALPE_26,
-    **COCO_FAMILY,
+    **HALPE_FAMILY,
 }
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
-from stdpose_mm.io.file_names import is_leftover, path_below
+from stdpose_mm.io.file_names import is_leftover, path_below, path_from
 from stdpose_mm.structures import VideoLabels
 
 from .coco import video_name
@@ -84,7 +84,7 @@ def find_label_files(
 def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None:
     """Write a text file that :func:`find_label_files` reads."""
     folder = Path(path).parent
-    write_text(path, ''.join(f'{os.path.relpath(file, folder)}\n' for file in files))
+    write_text(path, ''.join(f'{path_from(folder, file)}\n' for file in files))
 
 
 def listed_files(path: str | os.PathLike[str]) -> list[Path]:

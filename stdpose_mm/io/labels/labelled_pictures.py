@@ -79,8 +79,7 @@ def videos_of_pictures(
         frames, persons = [], []
         for index, picture in sorted(zip(indices, group, strict=True), key=lambda pair: pair[0]):
             width, height = picture.size or (None, None)
-            frame = VideoFrame(index, picture.name, width=width, height=height)
-            frames.append(replace(frame, is_labeled=picture.is_labeled))
+            frames.append(VideoFrame(index, picture.name, None, width, height, picture.is_labeled))
             with errors_of(picture.where):
                 people = [PersonLabel(frame_index=index, **fields) for fields in picture.people]
                 ids = [person.track_id for person in people if person.track_id is not None]

@@ -24,8 +24,9 @@ from stdpose_mm.structures import (
     VideoLabels,
     unused_track_ids,
 )
+from stdpose_mm.text import counted
 
-from .fields import Record, errors_of, shown
+from .fields import Record, errors_of, note, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .labelled_pictures import (
     LabelledPicture,
@@ -57,6 +58,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
     person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
     ``hidden``, or that X-AnyLabeling marks as ``difficult``, is occluded. Other shapes are ignored.
+    Points with a score, as X-AnyLabeling's models give it, are told if nobody has checked their
+    picture.
     Points that :func:`write_labelme` wrote as propagated stay so, unless they were moved or the
     flag ``propagated`` of their picture was taken off.
 
@@ -86,6 +89,13 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
+    unchecked = (of for r, of in zip(records, shapes, strict=True) if r.peek('checked') is not True)
+    predicted = sum('score' in shape and _is_point(shape) for of in unchecked for shape in of)
+    if predicted:
+        note(
+            f'{path}: {counted(predicted, "point")} with the score of a model in pictures that are '
+            'not marked as checked: look at them, since they count as given'
+        )
     names = _picture_names(path, records)
     pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
     return videos_of_pictures(path, pictures, skeleton)

@@ -26,7 +26,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 from .coco import plain, video_name
 from .fields import Record, errors_of, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
-from .known_skeletons import MAX_JOINTS, unnamed_skeleton
+from .known_skeletons import HALPE_FAMILY, MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
 
@@ -88,8 +88,9 @@ def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleto
         return _named_skeleton(Record(path, '', data).record('meta_info'))
     if not instances:
         raise InputError(f'{path} holds nobody, expected poses')
-    count = len(instances[0].number_lists('keypoints', 2))
-    return unnamed_skeleton(path, count, 'files of topdown_demo_with_mmdet.py name them')
+    count = len(instances[0].number_lists('keypoints', 2, lacking=True))
+    remedy = 'files of topdown_demo_with_mmdet.py name them'
+    return unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
 
 
 def _named_skeleton(meta: Record) -> Skeleton:
@@ -103,10 +104,11 @@ def _named_skeleton(meta: Record) -> Skeleton:
 
 def _person(instance: Record, skeleton: Skeleton) -> Person:
     count = skeleton.num_keypoints
-    points = instance.number_lists('keypoints', 2)
+    points = instance.number_lists('keypoints', 2, lacking=True)
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
-    scores, who = instance.numbers('keypoint_scores', count), read_identity(instance, 'track_id')
+    scores = instance.numbers('keypoint_scores', count, lacking=True)
+    who = read_identity(instance, 'track_id')
     return estimated_person(np.stack(points), scores, track_id=who, bbox=_box(instance))
 
 

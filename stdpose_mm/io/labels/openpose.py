@@ -76,7 +76,8 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
 def _person(person: Record) -> Person:
     # Before version 1.0 the field had the shorter name.
     name = 'pose_keypoints_2d' if 'pose_keypoints_2d' in person else 'pose_keypoints'
-    flat = person.numbers(name)
+    # Pose2Sim writes NaN for joints, and objects without fields for people, that are not there.
+    flat = person.numbers(name, lacking=True) if name in person else np.empty(0)
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)

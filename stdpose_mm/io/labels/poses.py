@@ -37,11 +37,14 @@ def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields:
     """Make a person that a network has estimated; all joints are 'propagated'.
 
     Args:
-        keypoints: [K, 2] pixels.
+        keypoints: [K, 2] pixels, NaN or zeros for joints that were not found.
         scores: [K]; None if unknown.
         fields: Further fields, such as a ``visibility`` [K] where the file tells it.
     """
     visibility = np.full(len(keypoints), VISIBLE)
+    is_lacking = np.isnan(keypoints).any(axis=1, keepdims=True)
+    scores = None if scores is None else np.nan_to_num(scores)
+    keypoints = np.where(is_lacking, 0.0, keypoints)
     person = {'keypoints': keypoints, 'visibility': visibility, 'scores': scores}
     return {**person, 'source': 'propagated', **fields}
 

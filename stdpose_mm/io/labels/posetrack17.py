@@ -26,7 +26,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco import video_name
-from .fields import Record, errors_of, read_json
+from .fields import Record, errors_of
 from .frame_numbers import slashed
 from .poses import person_of_joints
 
@@ -59,11 +59,6 @@ _REQUIRED: Any = object()
 def is_posetrack17(data: Any) -> bool:
     """Tell whether parsed JSON is an annolist."""
     return isinstance(data, dict) and 'annolist' in data
-
-
-def read_posetrack17(path: PathLike) -> VideoLabels:
-    """Read a label file as :func:`parse_posetrack17` does."""
-    return parse_posetrack17(path, read_json(path))
 
 
 def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:

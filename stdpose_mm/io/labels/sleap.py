@@ -88,10 +88,8 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     tracks = _track_ids(project.tracks)
     names = _video_names(path, project.videos)
     with errors_of(path):
-        return [
-            _read_video(path, name, video, project, tracks)
-            for name, video in zip(names, project.videos, strict=True)
-        ]
+        named = zip(names, project.videos, strict=True)
+        return [_read_video(path, name, video, project, tracks) for name, video in named]
 
 
 def _sleap_io(path: PathLike) -> ModuleType:

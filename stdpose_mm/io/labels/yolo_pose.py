@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, note, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, note, number_in, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
@@ -46,6 +46,7 @@ from .poses import Person, estimated_person
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
 _LABELS, _PICTURES, _SCORER = 'labels', 'images', 'scorer'
+_SUBSETS = ('train', 'val', 'test')
 _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
 _BOX = 4
 _OF_COCO = (17, 3)
@@ -121,7 +122,9 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
             in ``images`` where the file is in ``labels``.
 
     Returns:
-        One entry per folder. A file of a data set without lines is a picture with nobody in it.
+        One entry per folder of pictures, but for ``train``, ``val`` and ``test``, among which those
+        of one video may be spread. A file of a data set without lines is a picture with nobody in
+        it.
 
     Raises:
         InputError: If a file is not as described, the size of a picture is not known, or the number
@@ -131,9 +134,14 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
         path = Path(path).parent
     files = _label_files(Path(path))
     config = _read_config(Path(path))
-    lines = {file: _read_lines(file) for file in files}
-    layout = _find_layout(path, config, [line for group in lines.values() for line in group])
-    pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
+    every = [_read_lines(file) for file in files]
+    lines = [_without_repeated(group) for group in every]
+    again = sum(map(len, every)) - sum(map(len, lines))
+    if again:
+        note(f'{path}: {counted(again, "line")} left out that repeat one of the same picture')
+    layout = _find_layout(path, config, [line for group in lines for line in group])
+    each = zip(files, lines, strict=True)
+    pictures = [_picture(Path(path), *one, layout, size) for one in each]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
     return videos_of_pictures(path, pictures, layout.skeleton, video_names=video_names)
 
@@ -183,10 +191,7 @@ def _read_lines(file: Path) -> list[_Line]:
     lines = []
     for number, text in enumerate(read_text(file, may_be_empty=True).splitlines(), 1):
         where = f'{file}, line {number}'
-        try:
-            values = np.array([float(word) for word in text.split()])
-        except ValueError:
-            values = np.array([np.nan])
+        values = np.array([*map(number_in, text.split())])
         if not len(values):
             continue
         if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
@@ -197,6 +202,11 @@ def _read_lines(file: Path) -> list[_Line]:
             )
         lines.append(_Line(where, int(values[0]), values[1 : 1 + _BOX], values[1 + _BOX :]))
     return lines
+
+
+def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
+    """Leave out lines that are there again: Ultralytics adds to the files of an earlier run."""
+    return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
 
 
 def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
@@ -268,7 +278,9 @@ def _may_be_third(values: np.ndarray, more: int) -> bool:
 
 def _skeleton(path: PathLike, config: Record, count: int, classes: set[int]) -> Skeleton:
     names = _joint_names(config, count)
-    category = (_class_name(config, classes.pop()) if len(classes) == 1 else '') or 'person'
+    category = (_class_name(config, min(classes)) if len(classes) == 1 else '') or 'person'
+    if len(classes) > 1:
+        note(f'{path}: people of {len(classes)} classes, which are taken as one with these joints')
     if names is None:
         remedy = f'give kpt_names in {CONFIG} if that is wrong'
         skeleton = unnamed_skeleton(path, count, remedy)
@@ -304,17 +316,25 @@ def _class_name(config: Record, number: int) -> str:
 
 
 def _picture(
-    file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
+    path: Path, file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
 ) -> LabelledPicture:
     picture = _find_picture(file)
     if size is None and picture is not None:
         size = _picture_size(picture)
     if size is None and lines:
         raise InputError(f'{file}: the size of its picture is not known, give --labels-size')
-    name = file.stem if picture is None else picture.name
+    name = str(_folder_below(path, file) / (file.stem if picture is None else picture.name))
     people = [_person(line, layout, np.array(size, dtype=float)) for line in lines]
     is_labeled = None if layout.is_prediction or layout.is_own else True
     return LabelledPicture(name, people, size, is_labeled, where=str(file))
+
+
+def _folder_below(path: Path, file: Path) -> PurePosixPath:
+    """Return the folder of a file within ``labels`` and, there, its subset (``train``)."""
+    parts = file.parent.relative_to(path).parts if path.is_dir() else ()
+    below = parts[len(parts) - parts[::-1].index(_LABELS) :] if _LABELS in parts else ()
+    is_subset = bool(below) and below[0].lower().startswith(_SUBSETS)
+    return PurePosixPath(*below[is_subset:])
 
 
 def _find_picture(file: Path) -> Path | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from mmap import ACCESS_COPY, mmap
+from mmap import ACCESS_COPY, ACCESS_DEFAULT, mmap
 from threading import Lock
 from typing import Any
 from weakref import finalize
@@ -21,6 +22,10 @@ DEFAULT_FPS = 25
 
 _SPARE = 2
 """Number of dropped frames whose memory pages are kept for reuse."""
+
+# Copy-on-write: a forked process does not change frames that this process holds. Windows promises
+# it for files alone, and has no forks.
+_ACCESS = ACCESS_DEFAULT if os.name == 'nt' else ACCESS_COPY
 
 
 class FrameSource(Sequence[np.ndarray]):
@@ -162,8 +167,7 @@ class FrameCache:
         """
         pages = self._spare.pop() if self._spare else None
         if pages is None or len(pages) != frame.nbytes:
-            # Copy-on-write: a forked process does not change frames that this process holds.
-            pages = mmap(-1, frame.nbytes, access=ACCESS_COPY)
+            pages = mmap(-1, frame.nbytes, access=_ACCESS)
         # Callers get views, which keep this array alive.
         values = np.frombuffer(pages, frame.dtype)
         finalize(values, _lay_aside, self._spare, pages).atexit = False

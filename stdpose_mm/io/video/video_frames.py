@@ -432,7 +432,9 @@ def _join_pieces(
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     """Return the picture as it is shown: turned by quarters and mirrored as the file notes."""
-    picture: np.ndarray = frame.to_ndarray(format='bgr24')
+    # PyAV keeps the threads of a conversion for the next one, and a forked child, which has none of
+    # them, would wait for ever. One thread takes no longer.
+    picture: np.ndarray = frame.to_ndarray(format='bgr24', threads=1)
     noted: Any = frame.side_data.get('DISPLAYMATRIX')
     if noted is None:
         return picture

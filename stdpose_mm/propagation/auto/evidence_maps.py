@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,8 @@ _STEPS = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP
 _SQUARE = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
 """Places around a centre in pose sizes, rows downward."""
 
-_BOTH_IN_ONE = np.zeros(0, np.float32)
+# OpenCV's stubs ask for an array, but of an empty one OpenCV 5 takes the y coordinates: noise.
+_BOTH_IN_ONE: Any = None
 """Argument in place of the y coordinates, which are in the same array as the x coordinates."""
 
 

@@ -14,7 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow, WindowPhotometric
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import Skeleton
 from support.tiny_set import TinySet
 
@@ -454,8 +454,18 @@ def test_targets_of_held_out_windows(
     assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux
 
 
-@pytest.mark.parametrize('picture', [{'img': np.zeros((8, 8, 3), np.uint8)}, {'img_path': 'a.jpg'}])
-def test_a_sample_of_one_picture_says_what_to_call(picture):
+@pytest.mark.parametrize('is_file', [True, False])
+def test_a_single_picture_is_its_own_neighbour(tiny_set: TinySet, is_file: bool) -> None:
     # What MMPose's inference_topdown gives.
-    with pytest.raises(InputError, match='give the video to STDPoseInferencer'):
-        LoadWindow()({**picture, 'bbox': np.zeros((1, 4), np.float32)})
+    path = str(tiny_set.picture(3))
+    picture = cv2.imread(path)
+    given = {'img_path': path} if is_file else {'img': picture}
+    with pytest.warns(InputWarning, match='own neighbour'):
+        window = LoadWindow()({**given, 'flip_indices': [0, 2, 1]})
+    np.testing.assert_array_equal(window['img'], [picture] * 3)
+    assert window['img_shape'] == picture.shape[:2]
+    assert window['keypoints'].shape == (1, 3, 2)
+    assert window['aux_keypoints'].shape == (2, 3, 2)
+    assert not window['keypoints_visible'].any()
+    assert not window['aux_keypoints_visible'].any()
+    assert not window['aux_given'].any()

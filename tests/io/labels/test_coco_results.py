@@ -55,6 +55,25 @@ def test_names_of_pictures_are_frames_by_folder(tmp_path: Path):
     assert [(labels.name, labels.frames[0].index) for labels in videos] == [('a', 7), ('b', 7)]
 
 
+def test_a_name_beside_an_id_tells_the_frame(tmp_path: Path):
+    """As Ultralytics' val writes them: the id is the number of a name that is a number only."""
+    found = [result(i, file_name=f'cam1/{i:04d}.jpg') for i in (12, 13)]
+    path = write_json(tmp_path / 'predictions.json', found)
+
+    with pytest.warns(InputWarning):
+        labels = read_labels(path)
+    assert (labels.name, labels.frames[1].file_name) == ('cam1', 'cam1/0013.jpg')
+    assert list(labels) == [12, 13]
+
+
+def test_26_joints_are_those_of_halpe(tmp_path: Path):
+    found = [result('1.jpg', keypoints=[float(n + 1) for n in range(78)])]
+
+    with pytest.warns(InputWarning, match='in the order of Halpe, as of AlphaPose'):
+        labels = read_labels(write_json(tmp_path / 'results.json', found))
+    assert labels.skeleton.keypoint_names[17:20] == ('head', 'neck', 'hip')
+
+
 def alphapose(picture: str, idx: object = None, **fields) -> dict:
     """As AlphaPose's write_json writes it."""
     who = {} if idx is None else {'idx': idx}

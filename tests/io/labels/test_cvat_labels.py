@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import FrameOptions, match_frames, read_cvat, write_cvat
+from stdpose_mm.io.labels import FrameOptions, match_frames
+from stdpose_mm.io.labels.cvat import read_cvat
+from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import PersonLabel
 from support.label_samples import person, sample

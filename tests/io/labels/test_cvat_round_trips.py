@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import read_cvat, write_cvat, write_cvat_labels
+from stdpose_mm.io.labels.cvat import read_cvat
+from stdpose_mm.io.labels.cvat_writer import write_cvat, write_cvat_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
 from support.cvat_task import CvatTask

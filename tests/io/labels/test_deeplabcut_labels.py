@@ -326,6 +326,40 @@ def test_predictions_of_lightning_pose(tmp_path: Path):
     assert [p.scores.tolist() for p in labels.persons] == [[0.5], [0.75]]
 
 
+def test_columns_are_known_by_their_names(tmp_path: Path):
+    """As after pandas' sort_index(axis=1), or a pivot table."""
+    path = tmp_path / 'clip.csv'
+    rows = [line.split(',') for line in PREDICTIONS_OF_SEVERAL.splitlines()]
+    order = [0, 6, 1, 5, 2, 4, 3]
+    path.write_text('\n'.join(','.join(row[i] for i in order) for row in rows))
+
+    persons = {p.extra['track_name']: p for p in read_labels(path).persons}
+    assert persons['mus1'].keypoints.tolist() == [[1, 2]]
+    assert persons['mus2'].keypoints.tolist() == [[3, 4]]
+    assert [persons[name].scores.tolist() for name in ('mus1', 'mus2')] == [[0.5], [0.25]]
+
+
+@pytest.mark.parametrize(
+    ('table', 'first', 'frames'),
+    [
+        (PREDICTIONS, 'frame,,,', [0, 1]),
+        (ONE_ANIMAL, 'folder,video,image,,,,', [12, 3, 20]),
+        (ONE_ANIMAL, 'labeled-data,monday,img0001.png,,,,', [1, 12, 3, 20]),
+        (PREDICTIONS, '7,,,', [7, 0, 1]),
+    ],
+)
+def test_names_of_an_index_are_no_picture(
+    tmp_path: Path, table: str, first: str, frames: list[int]
+):
+    """pandas writes the names of an index in a row of their own, behind the header."""
+    lines = table.splitlines()
+    (tmp_path / 'clip.csv').write_text('\n'.join([*lines[:3], first, *lines[3:]]))
+    labels = read_labels(tmp_path / 'clip.csv')
+
+    assert {frame.index for frame in labels.frames} == {*frames}
+    assert [p.frame_index for p in labels.persons] == ([0, 1] if table is PREDICTIONS else [3, 12])
+
+
 def test_a_corrected_prediction_has_no_likelihood(tmp_path: Path):
     path = tmp_path / 'predictions.csv'
     path.write_text(PREDICTIONS.replace('41.25,0.0625', '41.25,'))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import struct
 import zlib
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
 from support.label_samples import person, sample
+from support.platforms import linux, posix
 from support.zip_files import zipped
 
 LOCAL_FLAGS, LOCAL_METHOD = 6, 8
@@ -189,6 +189,7 @@ def pipe(tmp_path: Path) -> Path:
     return path
 
 
+@posix
 @pytest.mark.parametrize(
     'read', [read_all_labels, read_frame_list, open_frames], ids=lambda read: read.__name__
 )
@@ -196,6 +197,7 @@ def test_a_pipe_is_refused(pipe: Path, read: Callable) -> None:
     refused(lambda: read(pipe), r'pipe\.json is a pipe, write what it holds to a file')
 
 
+@posix
 def test_a_pipe_among_pictures_and_as_a_list_of_videos(pipe: Path) -> None:
     for name in ('0.png', 'videos.jsonl'):
         os.mkfifo(pipe.with_name(name))
@@ -204,6 +206,7 @@ def test_a_pipe_among_pictures_and_as_a_list_of_videos(pipe: Path) -> None:
     refused(lambda: list_videos([str(pipe.with_name('videos.jsonl'))]), r'videos\.jsonl is a pipe')
 
 
+@posix
 def test_process_substitution(run_main: Callable, tmp_path: Path) -> None:
     """What bash makes of ``<(cat labels.json)``."""
     reader, writer = os.pipe()
@@ -216,12 +219,17 @@ def test_process_substitution(run_main: Callable, tmp_path: Path) -> None:
     assert f'/dev/fd/{reader} is a pipe, write what it holds to a file and give that' in line
 
 
+@linux
 @pytest.mark.parametrize('is_whole', [True, False])
 @pytest.mark.parametrize('side', [100_000, 20_000])
 def test_a_picture_whose_head_asks_for_more_than_there_is(
     tmp_path: Path, side: int, is_whole: bool
 ) -> None:
     """OpenCV alone takes a billion pixels, whatever the checksum."""
+    import resource
+
+    def peak_memory() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack('>I', zlib.crc32(kind + data) ^ (not is_whole))
@@ -231,10 +239,10 @@ def test_a_picture_whose_head_asks_for_more_than_there_is(
     data = chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b'\0' * 1000)) + chunk(b'IEND', b'')
     (tmp_path / '0.png').write_bytes(b'\x89PNG\r\n\x1a\n' + data)
     told = r'0\.png cannot be decoded, it has more' if is_whole else 'is not a whole picture'
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
 
     refused(lambda: open_frames(tmp_path), told)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
+    assert peak_memory() - before < 200 * 1024
 
 
 FORMATS_OF_FRAMES = {

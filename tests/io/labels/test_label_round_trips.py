@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_cvat, write_labels
+from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
 from support.label_samples import content, names, person, sample, videos
 
@@ -62,10 +63,11 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
     back = through(labels, tmp_path, 'coco')
 
     with_boxes = [
-        replace(p, bbox=pose_extent(p.keypoints, p.labelled)) if p.bbox is None else p
+        p if p.has_box else replace(p, bbox=pose_extent(p.keypoints, p.labelled))
         for p in labels.persons
     ]
-    with_boxes = [p if p.is_located else replace(p, bbox=None) for p in with_boxes]
+    # One without a size is none.
+    with_boxes = [p if p.has_box else replace(p, bbox=None) for p in with_boxes]
     assert people_of(back) == people_of(labels.with_persons(with_boxes))
     assert frames_of(back) == frames_of(labels)
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)

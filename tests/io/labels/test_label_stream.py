@@ -12,6 +12,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.platforms import linux
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +142,7 @@ def test_no_room(tmp_path):
         LabelStream('clip', SKELETON, tmp_path / 'file' / 'nowhere')
 
 
+@linux
 def test_a_full_disk_is_told_with_the_folder(tmp_path, monkeypatch, skeleton):
     with LabelStream('clip', skeleton, tmp_path) as stream:
         full = open('/dev/full', 'wb', buffering=0)  # noqa: SIM115

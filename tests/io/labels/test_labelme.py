@@ -1,4 +1,5 @@
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,26 @@ def test_what_xanylabeling_calls_difficult_is_occluded(tmp_path: Path):
     write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
 
     assert read_labels(tmp_path).persons[0].visibility.tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize('checked', [True, False, None])
+def test_points_with_the_score_of_a_model_are_told_unless_they_were_checked(
+    tmp_path: Path, checked: bool | None
+):
+    """As X-AnyLabeling writes them; points that were drawn have the score null."""
+    shapes = [
+        labelme_shape('nose', [[1, 2]], score=0.83),
+        labelme_shape('hand', [[3, 4]], score=None),
+        labelme_shape('person', [[0, 0], [5, 5]], shape_type='rectangle', score=0.9),
+    ]
+    write_json(tmp_path / 'f_1.json', {**labelme('f_1.jpg', *shapes), 'checked': checked})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        persons = read_labels(tmp_path).persons
+
+    assert [person.source for person in persons] == ['given']
+    told = [str(one.message) for one in caught if '1 point with the score of a model' in str(one)]
+    assert len(told) == (checked is not True)
 
 
 def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path):

@@ -73,6 +73,18 @@ def test_somebody_without_a_joint_is_nobody(tmp_path: Path):
         assert len(read_labels(path).persons) == 1
 
 
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_an_object_without_fields_is_nobody(tmp_path: Path):
+    """As Pose2Sim writes them for people whom a camera does not see."""
+    people = {}, openpose_person(5, 6, 0.5), {}
+    write_json(tmp_path / 'json' / 'squat_0.json', openpose(*people))
+    write_json(tmp_path / 'json' / 'squat_1.json', openpose({}))
+
+    labels = read_labels(tmp_path / 'json')
+    assert [frame.index for frame in labels.frames] == [0, 1]
+    assert [p.keypoints.tolist() for p in labels.persons] == [[[5, 6]]]
+
+
 def test_a_file_alone_and_the_older_field(tmp_path: Path):
     person = {'pose_keypoints': [float(n) for n in range(2, 56)]}
     path = write_json(tmp_path / 'a_keypoints.json', {'version': 0.1, 'people': [person]})

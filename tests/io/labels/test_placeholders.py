@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,10 @@ def read(folder: Path, name: str, content: Any) -> Any:
         (openpose_results, (0, 0, 0)),
         (openpose_file, (0, 0, 0)),
         (openpose_file, (0, 0, 0.5)),
+        (openpose_file, (nan, nan, 0.5)),
+        (openpose_file, (None, None, None)),
+        (openpose_results, (nan, 4, 1)),
+        (mmpose_file, (nan, nan, nan)),
         (ultralytics, (0, 0, 0.31)),
         (deeplabcut_file, (-1, -1, -1)),
         (deeplabcut_file, (-1, -1, 0.0)),
@@ -136,3 +141,14 @@ def test_joints_in_the_corner_are_counted(tmp_path: Path):
         f'{tmp_path}/x.json: 1 joint (nose) labelled at (0, 0), the corner of the picture, taken '
         'as labelled there; give v = 0 to what was not labelled'
     ]
+
+
+@pytest.mark.parametrize('box', [[0, 0, 0, 0], [1, 2, 0, 0], [1, 2, 5, 0]])
+def test_a_box_without_a_size_is_none_of_somebody_with_joints(tmp_path: Path, box: list):
+    """As COCO Annotator writes it, and this package for a single joint."""
+    name, content = coco(1, 2, 2)
+    content['annotations'][0]['bbox'] = box
+    assert read(tmp_path, name, content).bbox is None
+
+    content['annotations'][0]['bbox'] = [0, 0, 5, 4.5]
+    assert read(tmp_path, name, content).bbox.tolist() == [0, 0, 5, 4.5]

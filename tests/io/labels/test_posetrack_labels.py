@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import (
-    read_posetrack17,
-    read_posetrack18,
-    sniff_format,
-    write_posetrack18,
-)
+from stdpose_mm.io.labels import read_labels, read_posetrack18, sniff_format, write_posetrack18
 from stdpose_mm.io.labels.posetrack18 import posetrack18_fields
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.paths import ROOT
@@ -194,7 +189,7 @@ def test_files_without_joint_names_have_posetracks(tmp_path: Path):
 
 
 def test_posetrack17_frames_are_counted_from_zero():
-    labels = read_posetrack17(GOLDEN / 'annolist' / '008838_mpii.json')
+    labels = read_labels(GOLDEN / 'annolist' / '008838_mpii.json')
 
     assert labels.frames[0].file_name.endswith('00000021.jpg')
     assert labels.frames[0].index == 20
@@ -204,11 +199,11 @@ def test_posetrack17_pictures_may_have_windows_paths(tmp_path: Path):
     document = {'annolist': [{'image': [{'name': 'images\\bonn\\000342_mpii\\00000021.jpg'}]}]}
     (tmp_path / 'a.json').write_text(json.dumps(document))
 
-    assert [*read_posetrack17(tmp_path / 'a.json')] == [20]
+    assert [*read_labels(tmp_path / 'a.json')] == [20]
 
 
 def test_posetrack17_joints_have_their_names():
-    labels = read_posetrack17(GOLDEN / 'annolist' / '000342_mpii.json')
+    labels = read_labels(GOLDEN / 'annolist' / '000342_mpii.json')
     first = dict(
         zip(labels.skeleton.keypoint_names, labels.persons[0].keypoints.tolist(), strict=True)
     )

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import match_frames, read_labels, sniff_format, write_labels
+from stdpose_mm.io.labels import (
+    match_frames,
+    read_all_labels,
+    read_labels,
+    sniff_format,
+    write_labels,
+)
 from support.foreign_labels import write_picture
 from support.label_samples import person, sample
 
@@ -213,6 +219,44 @@ def test_a_line_without_an_identity_is_of_somebody_unknown(
     assert [person.track_id for person in persons] == [7, None, None, 7]
     assert all(person.scores.tolist() == scores for person in persons)
     assert {person.source for person in persons} == {'propagated'}
+
+
+@pytest.mark.parametrize('ending', ['', ' 7'])
+def test_a_line_that_is_there_again_is_one_person(tmp_path: Path, ending: str):
+    """Ultralytics adds to the files of an earlier run."""
+    line = '0 0.5 0.5 0.25 0.5 0.5 0.5 0.9375 0.25 0.75 0.5'
+    other = line.replace('0.9375', '0.25')
+    folder = files(tmp_path / 'labels', clip_1=f'{line}{ending}\n{other}\n{line}{ending}\n')
+    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
+
+    with pytest.warns(InputWarning, match='1 line left out that repeat'):
+        persons = read_labels(folder, size=(64, 48)).persons
+    assert [person.scores[0] for person in persons] == [0.9375, 0.25]
+
+
+def test_folders_of_pictures_within_a_subset_are_videos(tmp_path: Path):
+    """As CVAT exports a task of pictures in folders as Ultralytics YOLO Pose."""
+    (tmp_path / 'task').mkdir()
+    config(tmp_path / 'task', CONFIG)
+    for folder in ('train', 'train/cam 1', 'Validation/cam 1', 'cam 2'):
+        name = f'frame_{len(folder):06d}'
+        files(tmp_path / 'task' / 'labels' / folder, **{name: LINE})
+    write_picture(tmp_path / 'task' / 'images' / 'cam 2' / 'frame_000005.jpg')
+    videos = read_all_labels(tmp_path / 'task', size=(64, 48))
+
+    assert {labels.name: [f.file_name for f in labels.frames] for labels in videos} == {
+        'task': ['frame_000005'],
+        'cam 1': ['cam 1/frame_000011', 'cam 1/frame_000016'],
+        'cam 2': ['cam 2/frame_000005.jpg'],
+    }
+
+
+def test_people_of_several_classes_are_told(dataset: Path):
+    path = dataset / 'labels' / 'val' / 'frame_0020.txt'
+    path.write_text(path.read_text().replace('0', '1', 1))
+
+    with pytest.warns(InputWarning, match='people of 2 classes, which are taken as one'):
+        assert len(read_labels(dataset).persons) == 2
 
 
 def test_the_default_models_need_no_config(tmp_path: Path):

@@ -15,6 +15,7 @@ from stdpose_mm.io.video import FrameView, cache_frames, open_frames, write_vide
 from stdpose_mm.io.video.frame_source import _SPARE, FrameCache
 from support.forks import in_fork
 from support.frame_sources import CountingFrames
+from support.platforms import posix
 
 
 def numbered(num_frames: int) -> CountingFrames:
@@ -136,6 +137,7 @@ def test_pages_of_many_frames_that_were_held_go_back_to_the_system():
     assert len(cache._spare) == _SPARE
 
 
+@posix
 def test_a_forked_process_leaves_the_frames_of_its_parent_alone():
     cache = FrameCache(12)
     cache.get(0, read)

@@ -20,6 +20,7 @@ from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_vide
 from stdpose_mm.io.video.demuxing import warn_if_cut_short
 from support.forks import in_fork
 from support.paths import ROOT
+from support.platforms import posix
 from support.video_files import (
     CLOSED_GROUPS,
     HEIGHT,
@@ -220,6 +221,7 @@ def test_a_source_goes_on_after_pickling(video: Path):
 
 
 @pytest.mark.slow
+@posix
 def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
     frames = open_frames(video)
     frames[20]
@@ -229,6 +231,7 @@ def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
     assert number_of(frames[21]) == 21
 
 
+@posix
 def test_a_fork_does_not_wait_for_a_decoder_that_is_garbage(video: Path):
     gc.disable()
     try:
@@ -252,6 +255,7 @@ def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
     assert numbers == order
 
 
+@posix
 def test_read_frame_sees_that_a_file_was_replaced(tmp_path: Path):
     path = make_video(tmp_path / 'clip.mp4', range(10))
     assert [number_of(read_frame(str(path), i)) for i in (9, 8, 3)] == [9, 8, 3]

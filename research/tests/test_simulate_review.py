@@ -1,0 +1,45 @@
+"""The simulated annotator of the review page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from research.tools.simulate_review import Effort, Truth, note_reached
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+SKELETON = Skeleton(('nose', 'tail', 'wing'))
+
+
+@pytest.fixture
+def truth() -> Truth:
+    """Two people of sizes 10 and 20 pixels in two frames; one wing is unknown."""
+    persons = tuple(
+        PersonLabel(
+            frame, [[size, 0], [size, size], [0, 0]], [2, 2, 2 if frame < person else 0], person
+        )
+        for frame in range(2)
+        for person, size in ((3, 10), (1, 20))
+    )
+    frames = (VideoFrame(0), VideoFrame(1))
+    return Truth(VideoLabels('clip', SKELETON, frames, persons))
+
+
+def test_errors_are_in_sizes_of_each_persons_pose(truth: Truth) -> None:
+    errors = truth.errors(truth.points + np.array([3, 4]))
+    # Person 1, of 20 pixels, comes first.
+    assert errors[0].tolist() == [[0.25] * 3, [0.5] * 3]
+    assert np.isnan(errors[1, 0, 2])
+
+
+def test_chosen_joints_are_named_at_their_true_places(truth: Truth) -> None:
+    assert truth.joints(0, 1, np.array([False, True, False])) == {'tail': [10.0, 10.0, 2]}
+
+
+def test_the_first_effort_that_reaches_a_target_counts() -> None:
+    reached: dict[float, Effort] = {}
+    errors = np.full((100, 1, 1), 0.05)
+    errors[:4] = 0.2
+    assert note_reached(reached, errors, Effort(5, 50)) == pytest.approx(0.96)
+    note_reached(reached, errors, Effort(6, 60))
+    assert reached == {0.95: Effort(5, 50)}

@@ -1,0 +1,112 @@
+"""What other machines build from, and what the repository says of itself, agree with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomllib
+import yaml
+
+from stdpose_mm.version import __version__
+from support.paths import ROOT
+
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text('utf-8'))['project']
+WORKFLOW = yaml.safe_load((ROOT / '.github' / 'workflows' / 'tests.yml').read_text('utf-8'))
+COMMANDS = [
+    step['run'] for job in WORKFLOW['jobs'].values() for step in job['steps'] if 'run' in step
+]
+CONDA_NAMES = {'matplotlib': 'matplotlib-base', 'opencv-python-headless': 'py-opencv'}
+
+
+def targets() -> set[str]:
+    text = (ROOT / 'Makefile').read_text('utf-8')
+    return set(re.findall(r'^([a-z][\w-]*):', text, re.MULTILINE))
+
+
+def light_tests() -> list[str]:
+    return (ROOT / 'tests' / 'light_tests.txt').read_text('utf-8').split()
+
+
+@pytest.mark.parametrize('path', light_tests())
+def test_light_tests_exist(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_workflow_runs_what_there_is() -> None:
+    for command in COMMANDS:
+        if command.startswith('make '):
+            assert command.split()[1] in targets()
+        for extra in re.findall(r'"\.\[(\w+)\]"', command):
+            assert extra in PROJECT['optional-dependencies']
+        for file in re.findall(r'@(\S+)', command):
+            assert (ROOT / file).is_file()
+
+
+def test_the_workflow_runs_what_ci_runs() -> None:
+    run = (ROOT / '.ci' / 'run').read_text('utf-8')
+    local = set(re.findall(r'^make (\S+)$', run, re.MULTILINE))
+    # The light tests run on every system, by the same list.
+    assert {command.split()[1] for command in COMMANDS if command.startswith('make ')} == (
+        local - {'test-light'}
+    )
+    assert 'LIGHT_TESTS := @tests/light_tests.txt' in (ROOT / 'Makefile').read_text('utf-8')
+
+
+def test_the_image_is_built_by_a_target() -> None:
+    text = (ROOT / 'docker' / 'Dockerfile').read_text('utf-8')
+    (target,) = re.findall(r'^\s+make (\S+) ', text, re.MULTILINE)
+    assert target in targets()
+    ignored = (ROOT / '.dockerignore').read_text('utf-8').split()
+    assert not {'requirements', 'stdpose_mm', 'tools', 'configs', 'pyproject.toml'} & {*ignored}
+
+
+def recipe() -> dict[str, Any]:
+    text = (ROOT / 'conda' / 'recipe.yaml').read_text('utf-8')
+    values = yaml.safe_load(text)['context']
+    filled = re.sub(r'\$\{\{ (\w+) \}\}', lambda name: values.get(name[1], name[0]), text)
+    return yaml.safe_load(filled)
+
+
+def test_the_conda_recipe_is_the_light_installation() -> None:
+    built = recipe()
+    assert built['package'] == {'name': PROJECT['name'], 'version': __version__}
+    wanted = [f'python {PROJECT["requires-python"]}']
+    for requirement in sorted(PROJECT['dependencies'], key=str.lower):
+        name, version = re.fullmatch(r'([\w-]+)(.*)', requirement).groups()
+        wanted.append(f'{CONDA_NAMES.get(name, name.lower())} {version}')
+    assert built['requirements']['run'] == wanted
+    commands = [f'{name} = {place}' for name, place in PROJECT['scripts'].items()]
+    assert built['build']['python']['entry_points'] == commands
+
+
+def test_the_citation_has_the_version() -> None:
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
+    assert citation['version'] == __version__
+    assert citation['license'] == PROJECT['license']
+
+
+@pytest.mark.parametrize(
+    'form', sorted((ROOT / '.github' / 'ISSUE_TEMPLATE').glob('[!c]*.yml')), ids=lambda p: p.stem
+)
+def test_issue_forms_have_what_is_needed(form: Path) -> None:
+    content = yaml.safe_load(form.read_text('utf-8'))
+    assert {'name', 'description', 'body'} <= {*content}
+    assert all(field['attributes']['label'] for field in content['body'])
+
+
+def test_the_model_card_names_every_network() -> None:
+    folder = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights'
+    card = (folder / 'README.md').read_text('utf-8')
+    assert {*re.findall(r'`(\w+\.onnx)`', card)} == {file.name for file in folder.glob('*.onnx')}
+    for name, heading in re.findall(r'`(?:docs/)?(\w+\.md)`, "([^"]+)"', card):
+        notebook = (ROOT / 'research' / 'docs' / name).read_text('utf-8')
+        assert re.search(rf'^#+ {re.escape(heading)}$', notebook, re.MULTILINE), (name, heading)
+
+
+def test_mim_run_finds_one_script_of_each_name() -> None:
+    """``mim run stdpose_mm NAME`` looks for NAME.py anywhere below ``.mim/tools``."""
+    names = [path.stem for path in (ROOT / 'tools').rglob('*.py')]
+    assert len({*names}) == len(names)
