@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from stdpose_mm.inference.onnx_window_backend import (
     OnnxWindowBackend,
 )
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
+from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER, TrainedMatcher
 from stdpose_mm.structures import VideoLabels
 
-from .static_int8 import quantise_network
+from .static_int8 import quantise_convolutions
 
 INTERVALS = 7, 15
 """T of the labels that are kept: gaps as short, and as long, as people leave."""
@@ -43,11 +45,6 @@ class _RememberingSTDPose(OnnxWindowBackend):
     """Remember what STDPose sees of windows."""
 
     seen: list[dict[str, np.ndarray]]
-    crops: list[dict[str, np.ndarray]]
-
-    def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:
-        self.crops.append({'crops': np.ascontiguousarray(crops.transpose(0, 3, 1, 2))})
-        return super().encode(crops, maps_of)
 
     def fuse(
         self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
@@ -59,10 +56,11 @@ class _RememberingSTDPose(OnnxWindowBackend):
 def quantise_auto(
     videos: Iterable[tuple[FrameSource, VideoLabels]], matcher: Path, stdpose: Path, folder: Path
 ) -> None:
-    """Write a matcher and a STDPose with their convolutions, and most linear layers, in 8 bits.
+    """Write a matcher and a STDPose with their convolutions in 8 bits.
 
     Activations are quantised over the range that they have while ``auto`` propagates labels of some
-    videos, every 7th and every 15th.
+    videos, every 7th and every 15th. What is encoded of single frames takes little time and stays
+    as it is.
 
     Args:
         videos: Pictures and dense labels of people; a dozen short clips is enough, all that the
@@ -80,7 +78,7 @@ def quantise_auto(
         raise InputError(f'{folder} holds the STDPose that is read, give another folder')
     seeing = _RememberingMatcher(matcher)
     fusing: Any = _RememberingSTDPose.from_stdpose(stdpose)
-    fusing.seen, fusing.crops = [], []
+    fusing.seen = []
     propagator = AutoPropagator(stdpose=fusing, matcher=seeing)
     for frames, labels in videos:
         for interval in INTERVALS:
@@ -90,10 +88,9 @@ def quantise_auto(
             'STDPose sees nobody in these videos, give some whose labels are of people, of more '
             'frames than every 7th'
         )
-    quantise_network(
+    quantise_convolutions(
         matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)
     )
-    quantise_network(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.seen)
-    # In 8 bits, linear layers of windows are no faster.
-    kinds = 'Conv', 'MatMul'
-    quantise_network(stdpose / FRAMES_FILE, folder / FRAMES_FILE, fusing.crops, kinds)
+    quantise_convolutions(stdpose / WINDOWS_FILE, folder / WINDOWS_FILE, fusing.seen)
+    with atomic_path(folder / FRAMES_FILE) as temporary:
+        shutil.copyfile(stdpose / FRAMES_FILE, temporary)

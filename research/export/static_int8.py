@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,11 +17,8 @@ from stdpose_mm.io import atomic_path
 from .half_weights import halve_weights
 
 
-def quantise_network(
-    source: str | Path,
-    target: str | Path,
-    seen: Iterable[Mapping[str, np.ndarray]],
-    layers: Sequence[str] = ('Conv',),
+def quantise_convolutions(
+    source: str | Path, target: str | Path, seen: Iterable[Mapping[str, np.ndarray]]
 ) -> None:
     """Write a network with its convolutions in 8 bits, two to three times as fast.
 
@@ -34,7 +31,6 @@ def quantise_network(
         source: Network in single or half precision.
         target: File to write; it has the metadata of ``source``.
         seen: Inputs such as the network will see, by name.
-        layers: Kinds of layers to quantise, such as 'MatMul' for linear ones.
 
     Raises:
         InputError: If onnx is missing, ``source`` is in 8 bits already or ``target`` cannot be
@@ -60,13 +56,12 @@ def quantise_network(
             str(whole),
             str(temporary),
             _reader(seen),
-            op_types_to_quantize=[*layers, 'Relu'],
+            op_types_to_quantize=['Conv', 'Relu'],
             nodes_to_exclude=convolutions[-1:],
             per_channel=True,
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            extra_options={'MatMulConstBOnly': True},
         )
         quantised = onnx.load(temporary)
         halve_weights(quantised)

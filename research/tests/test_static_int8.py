@@ -14,7 +14,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from research.export.matcher_export import export_matcher
-from research.export.static_int8 import quantise_network
+from research.export.static_int8 import quantise_convolutions
 from research.export.stdpose_export import export_stdpose
 from research.training.joint_matcher import JointMatcher
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
@@ -69,7 +69,7 @@ def test_descriptors_in_8_bits_are_nearly_the_same(networks, crops, tmp_path):
     source, target = networks / MATCHER_FILE, tmp_path / MATCHER_FILE
     matcher = TrainedMatcher(source)
 
-    quantise_network(source, target, [matcher.inputs(crops)])
+    quantise_convolutions(source, target, [matcher.inputs(crops)])
 
     before, after = matcher.describe(crops), TrainedMatcher(target).describe(crops)
     assert (before * after).sum(axis=1).min() > 0.98
@@ -78,7 +78,7 @@ def test_descriptors_in_8_bits_are_nearly_the_same(networks, crops, tmp_path):
 
 def test_all_convolutions_but_the_last_have_weights_of_8_bits(networks, crops, tmp_path):
     source, target = networks / MATCHER_FILE, tmp_path / MATCHER_FILE
-    quantise_network(source, target, [TrainedMatcher.inputs(crops)])
+    quantise_convolutions(source, target, [TrainedMatcher.inputs(crops)])
 
     graph = onnx.load(target).graph
     makers = {name: node for node in graph.node for name in node.output}
@@ -88,7 +88,7 @@ def test_all_convolutions_but_the_last_have_weights_of_8_bits(networks, crops, t
 
 def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_path):
     target = tmp_path / MATCHER_FILE
-    quantise_network(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
+    quantise_convolutions(networks / MATCHER_FILE, target, [TrainedMatcher.inputs(crops)])
 
     stored = [onnx.numpy_helper.to_array(each) for each in onnx.load(target).graph.initializer]
     largest = max(np.abs(each.astype(int)).max() for each in stored if each.dtype == np.int8)
@@ -97,9 +97,9 @@ def test_weights_have_7_bits_for_processors_without_vnni(networks, crops, tmp_pa
 
 def test_a_network_in_8_bits_is_not_quantised_again(networks, crops, tmp_path):
     once, again = tmp_path / 'once.onnx', tmp_path / 'again.onnx'
-    quantise_network(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
+    quantise_convolutions(networks / MATCHER_FILE, once, [TrainedMatcher.inputs(crops)])
     with pytest.raises(InputError, match=r'once\.onnx is in 8 bits already'):
-        quantise_network(once, again, [TrainedMatcher.inputs(crops)])
+        quantise_convolutions(once, again, [TrainedMatcher.inputs(crops)])
     assert not again.exists()
 
 
@@ -124,7 +124,7 @@ def test_the_tool_writes_the_networks_of_auto(run_main, networks, clips, tmp_pat
         OnnxWindowBackend.from_stdpose(out).record
         == OnnxWindowBackend.from_stdpose(networks).record
     )
-    for name in (MATCHER_FILE, FRAMES_FILE, WINDOWS_FILE):
+    for name in (MATCHER_FILE, WINDOWS_FILE):
         assert kinds(out / name)['QuantizeLinear'] > 0
 
 

@@ -63,7 +63,7 @@ _HALF_LIFE = 7.0
 
 def auto_flow() -> FlowEstimator:
     """Build the flow estimator of 'auto': a coarse one, as 'auto' has other evidence, too."""
-    return DISFlow(finest_scale=2, refinements=2)
+    return DISFlow(finest_scale=2)
 
 
 @PROPAGATORS.register_module(name='auto')

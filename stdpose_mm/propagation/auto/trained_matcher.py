@@ -10,7 +10,6 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.onnx_session import GraphInput, start_session
-from stdpose_mm.propagation.flow.optical_flow import reduce_picture
 
 SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
@@ -77,16 +76,14 @@ def crop_pose(
     last = np.array(picture.shape[1::-1]) - 1
     low = np.clip(middle - reach, 0, last).astype(int)
     high = np.clip(middle + reach, low, last).astype(int)
-    halvings = max(0, int(-np.log2(scale)))
-    count = high + 1 - low
-    count += -count % 2**halvings
-    part = picture[low[1] : low[1] + count[1], low[0] : low[0] + count[0]]
-    original = np.array(part.shape[1::-1])
+    part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    ratio = np.ones(2)
     if scale < 1:
         # Linear interpolation reads four pixels only: without reducing first, it would alias.
-        width, height = np.maximum(np.rint(original * scale), 1).astype(int).tolist()
-        part = reduce_picture(part, (width, height))
-    ratio = part.shape[1::-1] / original
+        original = high + 1 - low
+        reduced = np.maximum(np.rint(original * scale), 1).astype(int)
+        part = cv2.resize(part, reduced.tolist(), interpolation=cv2.INTER_AREA)
+        ratio = reduced / original
     # Pixel x of the picture is (x - low + 0.5) * ratio - 0.5 of the part.
     from_part = np.column_stack([np.diag(scale / ratio), shift + scale * (low - 0.5 + 0.5 / ratio)])
     side = CROP_SIDE, CROP_SIDE

@@ -32,7 +32,7 @@ _LEAST_GAIN = 1.25
 """Minimum ratio of a person's size in the part to that in the whole picture, whose flow others
 share."""
 
-_MARGIN = 0.5
+_MARGIN = 0.6
 """Margin of the part around a person's boxes, in pose sizes, for motion between the labels."""
 
 _KEPT_PICTURES = 64

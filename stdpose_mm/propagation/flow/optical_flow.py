@@ -61,25 +61,22 @@ class DISFlow:
         max_side: Larger side in pixels of the pictures that flow is computed on.
         finest_scale: How often these are halved for the finest level of the flow; the field is
             enlarged from there. 2 instead of 1 takes a quarter of the time.
-        refinements: Steps of the variational refinement at each scale. 2 instead of 5 takes four
-            fifths of the time.
     """
 
     # OpenCV hardly uses more threads for the few rows of small pictures.
     single_threaded = True
 
-    def __init__(self, max_side: int = 640, finest_scale: int = 1, refinements: int = 5) -> None:
+    def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
         self.max_side = max_side
         self.finest_scale = finest_scale
-        self.refinements = refinements
 
     def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
-        return scale_picture(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), self.max_side, most)
+        return cv2.cvtColor(scale_picture(picture, self.max_side, most), cv2.COLOR_BGR2GRAY)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, self.refinements, source.shape)
+        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, source.shape)
         return estimator.calc(source, target, None)
 
 
@@ -93,7 +90,7 @@ class _DISEstimators(local):
         self.of_shape = lru_cache(maxsize=16)(_build_dis_estimator)
 
 
-def _build_dis_estimator(finest_scale: int, refinements: int, shape: tuple[int, ...]) -> Any:
+def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     # OpenCV halves pictures to no less than this. Asked for a finest scale beyond, it would choose
@@ -102,7 +99,6 @@ def _build_dis_estimator(finest_scale: int, refinements: int, shape: tuple[int, 
     coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
-    estimator.setVariationalRefinementIterations(refinements)
     return estimator
 
 
@@ -177,20 +173,8 @@ def scale_picture(picture: np.ndarray, max_side: int, most: float = MOST_ENLARGE
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     if size == (width, height):
         return picture
-    if factor < 1:
-        return reduce_picture(picture, size)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
-
-
-def reduce_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Reduce a picture to a (width, height) by averaging pixels.
-
-    Halving first takes half the time: OpenCV reduces by no other factor as fast.
-    """
-    while picture.shape[1] >= 2 * size[0] and picture.shape[0] >= 2 * size[1]:
-        half = picture.shape[1] // 2, picture.shape[0] // 2
-        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return cv2.resize(picture, size, interpolation=interpolation)
 
 
 def region_around(
