@@ -83,9 +83,13 @@ class OnnxSession:
 
 
 def start_session(
-    path: Path, expected: str, runtime: str = 'onnxruntime', precision: str = 'float32'
+    path: Path,
+    expected: str,
+    runtime: str = 'onnxruntime',
+    precision: str = 'float32',
+    threads: int = 0,
 ) -> OnnxSession:
-    """Make a network ready to run, with no more threads than the user allows all libraries.
+    """Make a network ready to run.
 
     Args:
         path: Its file.
@@ -93,6 +97,8 @@ def start_session(
         runtime: One of ``ONNX_RUNTIMES``.
         precision: A precision of the runtime. A network in 8 bits is marked so in its file; 'int8'
             computes the rest of the network in float32.
+        threads: Threads of one run, for networks that run several times at once; by default as many
+            as the user allows all libraries.
 
     Raises:
         InputError: If the runtime is not installed or cannot run the network, the file cannot be
@@ -117,7 +123,7 @@ def start_session(
                 source = stream.read()
             start = _start_openvino if runtime == 'openvino' else _start_onnxruntime
             try:
-                parts: Any = start(source, precision)
+                parts: Any = start(source, precision, threads or thread_limit())
             except Exception as error:
                 if isinstance(error, InputError):
                     raise
@@ -138,12 +144,12 @@ def _version(stream: BinaryIO) -> tuple[int, ...]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _start_onnxruntime(source: str | bytes, precision: str) -> tuple[Any, ...]:
+def _start_onnxruntime(source: str | bytes, precision: str, threads: int) -> tuple[Any, ...]:
     """Start onnxruntime; return what an :class:`OnnxSession` holds of it."""
     import onnxruntime as runtime
 
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = thread_limit()
+    options.intra_op_num_threads = threads
     # Threads that wait in a loop slow down decoding and cropping, which run meanwhile.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     # Warnings are about nodes that the user did not write, and errors are raised, too.
@@ -166,7 +172,7 @@ def _start_onnxruntime(source: str | bytes, precision: str) -> tuple[Any, ...]:
     )
 
 
-def _start_openvino(source: str | bytes, precision: str) -> tuple[Any, ...]:
+def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[Any, ...]:
     """Start OpenVINO; return what an :class:`OnnxSession` holds of it."""
     core = _openvino_core()
     if precision == 'bfloat16' and not _has_bfloat16(core):
@@ -181,7 +187,7 @@ def _start_openvino(source: str | bytes, precision: str) -> tuple[Any, ...]:
         # Else processes that share the videos of a command may be bound to the same cores.
         'ENABLE_CPU_PINNING': False,
     }
-    if threads := thread_limit():
+    if threads:
         settings['INFERENCE_NUM_THREADS'] = threads
     model = core.read_model(source)
     compiled = core.compile_model(model, 'CPU', settings)

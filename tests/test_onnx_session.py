@@ -276,8 +276,8 @@ def test_precisions_of_another_runtime_are_refused(runtime, precision):
         start(runtime, precision)
 
 
-@pytest.mark.parametrize(('limit', 'told'), [(3, 3), (0, None)])
-def test_openvino_is_told_how_many_threads_are_allowed(limit, told, monkeypatch):
+@pytest.mark.parametrize(('limit', 'wanted', 'told'), [(3, 0, 3), (0, 0, None), (3, 1, 1)])
+def test_openvino_is_told_how_many_threads_to_use(limit, wanted, told, monkeypatch):
     settings = {}
 
     class Core(openvino.Core):
@@ -287,7 +287,7 @@ def test_openvino_is_told_how_many_threads_are_allowed(limit, told, monkeypatch)
 
     monkeypatch.setattr(onnx_session, '_openvino_core', Core)
     monkeypatch.setattr(onnx_session, 'thread_limit', lambda: limit)
-    start('openvino')
+    start_session(FUSER, '', 'openvino', threads=wanted)
     assert settings.get('INFERENCE_NUM_THREADS') == told
 
 

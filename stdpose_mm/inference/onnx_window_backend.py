@@ -314,7 +314,7 @@ class UdpCropCodec:
 
 def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
     """Start one of the graphs of an STDPose, and read what it says of the network."""
-    session = start_session(path, _EXPECTED_STDPOSE)
+    session = start_session(path, _EXPECTED_STDPOSE, threads=1)
     try:
         record = json.loads(session.metadata[ONNX_RECORD])
         return session, {name: record[name] for name in (*STDPOSE_RECORD, 'trained_on')}

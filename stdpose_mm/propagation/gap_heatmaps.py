@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby
@@ -13,6 +13,7 @@ import numpy as np
 from stdpose_mm.inference.threads import prefetch, thread_map
 from stdpose_mm.inference.window_backend import (
     Crop,
+    CropCodec,
     FrameFeatures,
     WindowBackend,
     WindowLabels,
@@ -117,13 +118,49 @@ def boxes_with_ends(gap: Gap, keys: Sequence[int]) -> dict[int, np.ndarray]:
     return {frame: boxes[frame] for frame in sorted(boxes)}
 
 
+def read_chunks(
+    frames: FrameSource,
+    chunks: Sequence[GapChunk],
+    wanted: Sequence[Collection[int]],
+    use: Callable[[int, int, np.ndarray], object],
+) -> Iterator[list[int]]:
+    """Read the frames that chunks of gaps want, each once for all of them.
+
+    Frames ascend, with one exception: the far label of a gap in several chunks, which its first
+    chunk needs already, is read early.
+
+    Args:
+        frames: The video.
+        chunks: The chunks.
+        wanted: Frames that each wants.
+        use: Is called with the number of the chunk, the frame and its picture.
+
+    Yields:
+        After every frame, the numbers of the chunks that have all their frames.
+    """
+    demands = []
+    for number, ((gap, keys), own) in enumerate(zip(chunks, wanted, strict=True)):
+        for frame in own:
+            is_far = frame > keys[-1] and keys[-1] != gap.frames[-1]
+            demands.append((gap.first if is_far else frame, frame, number))
+    missing = [len(own) for own in wanted]
+    for (_, frame), of_frame in groupby(sorted(demands), key=itemgetter(0, 1)):
+        picture = frames[frame]
+        complete = []
+        for *_, number in of_frame:
+            use(number, frame, picture)
+            missing[number] -= 1
+            if not missing[number]:
+                complete.append(number)
+        yield complete
+
+
 class GapHeatmapEstimator:
     """Run a network that sees windows over gaps, T + 1 passes of its encoder for a gap.
 
     A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
     gap share the features of their frames. (In training all frames of a window are cropped at the
-    box of the key frame.) A thread that stays a few pictures ahead decodes and crops frames; every
-    picture is read once for all people.
+    box of the key frame.)
 
     Windows of more than three frames have further frames, evenly spaced between the auxiliary
     frames and the key frame, without labels (:func:`~stdpose_mm.structures.fill_window`), within
@@ -145,6 +182,8 @@ class GapHeatmapEstimator:
     ) -> Generator[tuple[int, GapHeatmaps], None, None]:
         """Estimate the heatmaps of some frames of gaps, and of the labels at their ends.
 
+        A thread that stays a few pictures ahead decodes and crops frames.
+
         Args:
             frames: The video. Another thread reads from it until the iterator ends or is closed.
             chunks: Gaps, each with frames of it, see :func:`split_gap`.
@@ -159,48 +198,42 @@ class GapHeatmapEstimator:
         """
         with closing(prefetch(self._crop(frames, chunks, mapping))) as cropped:
             evaluate = thread_map if self.backend.single_threaded else map
-            for found in evaluate(self._evaluate, self._batches(cropped)):
+            for found in evaluate(self._evaluate_batch, self._batches(cropped)):
                 yield from found
 
-    def _batches(self, cropped: Iterable[list[_Chunk]]) -> Iterator[list[_Chunk]]:
+    def _crop(
+        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
+    ) -> Iterator[list[_Numbered]]:
+        """Yield after every frame the chunks that have all their cropped pictures."""
+        opened: dict[int, CroppedChunk] = {}
+
+        def crop(number: int, frame: int, picture: np.ndarray) -> None:
+            if number not in opened:
+                opened[number] = self.open(*chunks[number], mapping)
+            opened[number].add(frame, picture)
+
+        reads_labels = self.backend.sees_windows
+        wanted = [{*keys, *(gap.given if reads_labels else ())} for gap, keys in chunks]
+        for complete in read_chunks(frames, chunks, wanted, crop):
+            yield [(number, opened.pop(number)) for number in complete]
+
+    def _batches(self, cropped: Iterable[list[_Numbered]]) -> Iterator[list[_Numbered]]:
         """Group chunks until their crops fill a batch of the network."""
-        batch: list[_Chunk] = []
+        batch: list[_Numbered] = []
         for chunk in chain.from_iterable(cropped):
             batch.append(chunk)
-            if sum(len(each.crops) for each in batch) >= self.backend.batch_size:
+            if sum(len(each.crops) for _, each in batch) >= self.backend.batch_size:
                 yield batch
                 batch = []
         if batch:
             yield batch
 
-    def _crop(
-        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
-    ) -> Iterator[list[_Chunk]]:
-        """Yield after every frame the chunks that have all their cropped pictures.
+    def _evaluate_batch(self, batch: Sequence[_Numbered]) -> list[tuple[int, GapHeatmaps]]:
+        numbers, chunks = zip(*batch, strict=True)
+        return list(zip(numbers, self.evaluate(chunks), strict=True))
 
-        Frames ascend, with one exception: the far label of a gap in several chunks, which its first
-        chunk needs already, is read early.
-        """
-        wanted = []
-        for number, (gap, keys) in enumerate(chunks):
-            ends = set(gap.given) if self.backend.sees_windows else set()
-            for frame in {*keys, *ends}:
-                is_far = frame > keys[-1] and keys[-1] != gap.frames[-1]
-                wanted.append((gap.first if is_far else frame, frame, number))
-        opened: dict[int, _Chunk] = {}
-        for (_, frame), demands in groupby(sorted(wanted), key=itemgetter(0, 1)):
-            picture = frames[frame]
-            complete = []
-            for *_, number in demands:
-                if number not in opened:
-                    opened[number] = self._open(number, *chunks[number], mapping)
-                chunk = opened[number]
-                chunk.pictures[frame] = self.backend.codec.crop_image(picture, chunk.crops[frame])
-                if len(chunk.pictures) == len(chunk.crops):
-                    complete.append(opened.pop(number))
-            yield complete
-
-    def _open(self, number: int, gap: Gap, keys: range, mapping: JointMapping) -> _Chunk:
+    def open(self, gap: Gap, keys: range, mapping: JointMapping) -> CroppedChunk:
+        """Prepare for the pictures of a chunk."""
         poses = np.zeros((2, mapping.num_model, 2))
         shown = np.zeros((2, mapping.num_model), dtype=bool)
         for side, label in enumerate((gap.left, gap.right)):
@@ -210,8 +243,10 @@ class GapHeatmapEstimator:
         boxes = {key: gap.bbox_of(key) for key in keys}
         if self.backend.sees_windows:
             boxes = boxes_with_ends(gap, keys)
-        crops = {frame: self.backend.codec.crop_at(box) for frame, box in boxes.items()}
-        return _Chunk(number, gap, keys, self._windows(gap, keys, [*boxes]), poses, shown, crops)
+        codec = self.backend.codec
+        crops = {frame: codec.crop_at(box) for frame, box in boxes.items()}
+        windows = self._windows(gap, keys, [*boxes])
+        return CroppedChunk(codec, gap, keys, windows, poses, shown, crops)
 
     def _windows(self, gap: Gap, keys: range, cropped: Sequence[int]) -> list[Window]:
         """Return the window of every key; none if the network sees single frames."""
@@ -227,8 +262,8 @@ class GapHeatmapEstimator:
         # Between the keys of a chunk and a far label there are frames of other chunks.
         return [snap_window(window, cropped) for window in windows]
 
-    def _evaluate(self, chunks: Sequence[_Chunk]) -> list[tuple[int, GapHeatmaps]]:
-        """Estimate the maps of chunks whose crops are complete; drops the crops."""
+    def evaluate(self, chunks: Sequence[CroppedChunk]) -> list[GapHeatmaps]:
+        """Estimate the maps of chunks that have all their pictures; drops these."""
         backend = self.backend
         pictures = np.stack([c.pictures.pop(frame) for c in chunks for frame in c.crops])
         rows = count()
@@ -257,12 +292,14 @@ class GapHeatmapEstimator:
             crops = [*chunk.crops.values()]
             to_heatmap = np.stack([backend.codec.to_heatmap(crop) for crop in crops])
             shown = np.ones(frame_maps.shape[:2], dtype=bool)
-            maps = GapHeatmaps(frames, frame_maps, final_maps, to_heatmap, shown, crops)
-            found.append((chunk.number, maps))
+            found.append(GapHeatmaps(frames, frame_maps, final_maps, to_heatmap, shown, crops))
         return found
 
     def _final_heatmaps(
-        self, chunks: Sequence[_Chunk], row_of: Sequence[dict[int, int]], features: FrameFeatures
+        self,
+        chunks: Sequence[CroppedChunk],
+        row_of: Sequence[dict[int, int]],
+        features: FrameFeatures,
     ) -> np.ndarray:
         """Return heatmaps [N, K, h, w] of all windows of all chunks."""
         label_maps = [self._label_maps(chunk) for chunk in chunks]
@@ -275,7 +312,7 @@ class GapHeatmapEstimator:
             batches.append(self.backend.fuse(features, rows, given))
         return np.concatenate(batches)
 
-    def _label_maps(self, chunk: _Chunk) -> np.ndarray:
+    def _label_maps(self, chunk: CroppedChunk) -> np.ndarray:
         """Encode the labels at both ends [2, K, h, w], each in its frame's crop; else empty."""
         codec = self.backend.codec
         width, height = codec.heatmap_size
@@ -286,7 +323,7 @@ class GapHeatmapEstimator:
                 maps[side] = codec.encode_heatmaps(crop, chunk.poses[side], chunk.shown[side])
         return maps
 
-    def _given(self, windows: Sequence[tuple[_Chunk, np.ndarray, Window]]) -> WindowLabels:
+    def _given(self, windows: Sequence[tuple[CroppedChunk, np.ndarray, Window]]) -> WindowLabels:
         """Stack the labels given in windows, each of a chunk with label maps [2, K, h, w]."""
         masks, priors = [], []
         for chunk, _, window in windows:
@@ -304,11 +341,11 @@ class GapHeatmapEstimator:
 
 
 @dataclass(frozen=True, eq=False)
-class _Chunk:
+class CroppedChunk:
     """Frames of a gap that are estimated at once.
 
     Args:
-        number: The chunk's number.
+        codec: Crops pictures.
         gap: The gap.
         keys: The frames to estimate.
         windows: One for every key; empty if the network sees single frames.
@@ -318,7 +355,7 @@ class _Chunk:
         pictures: Frame index -> cropped picture uint8 [H', W', 3], filled as frames are read.
     """
 
-    number: int
+    codec: CropCodec
     gap: Gap
     keys: range
     windows: list[Window]
@@ -326,6 +363,10 @@ class _Chunk:
     shown: np.ndarray
     crops: dict[int, Crop]
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def add(self, frame: int, picture: np.ndarray) -> None:
+        """Crop the picture of a frame."""
+        self.pictures[frame] = self.codec.crop_image(picture, self.crops[frame])
 
     def read_maps(self) -> set[int]:
         """Return frames whose predicted maps are read: not where a label replaces every joint's."""
@@ -338,3 +379,7 @@ class _Chunk:
                 if not (is_given and shown.all()):
                     read.add(frame)
         return read
+
+
+_Numbered = tuple[int, CroppedChunk]
+"""The number of a chunk, and the chunk."""

@@ -41,6 +41,6 @@ def features_of_gap(
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
-    (matches,) = match_joints(frames, [candidates], matcher)
+    matches = match_joints(frames, candidates, matcher)
     around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
     return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)

@@ -46,6 +46,7 @@ class FrameSource(Sequence[np.ndarray]):
         audio_path: File with the sound of the whole video; None if there is none.
         pixel_aspect: Width of a pixel by its height as shown; other than 1 in anamorphic video.
         has_picture_files: Whether every frame is a picture in a file of its own.
+        keeps_frames: Whether the latest frames stay in memory, see :meth:`shared`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class FrameSource(Sequence[np.ndarray]):
     audio_path: str | None = None
     pixel_aspect: Fraction = Fraction(1)
     has_picture_files: bool = False
+    keeps_frames: bool = False
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``.
@@ -89,6 +91,10 @@ class FrameSource(Sequence[np.ndarray]):
     def __iter__(self) -> Iterator[np.ndarray]:
         for index in range(len(self)):
             yield self._read(index)
+
+    def shared(self, index: int) -> np.ndarray:
+        """Return frame ``index`` itself where it is kept in memory: it must not be changed."""
+        return np.asarray(self[index])
 
     def _check(self, index: Any) -> None:
         if not 0 <= index < len(self):
@@ -199,6 +205,7 @@ class FrameView(FrameSource):
         self.audio_path = source.audio_path if indices is None else None
         self.pixel_aspect = source.pixel_aspect
         self.has_picture_files = source.has_picture_files
+        self.keeps_frames = source.keeps_frames or cache_bytes > 0
         self._kept = {index: source[index] for index in kept}
         self._cache = FrameCache(cache_bytes) if cache_bytes else None
 
@@ -219,12 +226,19 @@ class FrameView(FrameSource):
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
         return self.source.path_of(self._place(index))
 
-    def _read(self, index: int) -> np.ndarray:
+    def shared(self, index: int) -> np.ndarray:
+        """See :meth:`FrameSource.shared`."""
         place = self._place(index)
         if place in self._kept:
             return self._kept[place]
         if self._cache is not None:
-            return self._cache.get(place, self.source.__getitem__)
+            return self._cache.get(place, self.source.shared)
+        return self.source.shared(place)
+
+    def _read(self, index: int) -> np.ndarray:
+        place = self._place(index)
+        if self._cache is not None or place in self._kept:
+            return self.shared(index)
         return np.asarray(self.source[place])
 
     def _place(self, index: int) -> int:
@@ -232,12 +246,19 @@ class FrameView(FrameSource):
         return index if self.indices is None else self.indices[index]
 
 
-def cache_frames(source: FrameSource) -> FrameView:
-    """Keep the latest frames in memory, so that they are decoded once.
+class _SharedFrames(FrameView):
+    """Frames of a source that keeps them, without copies of these."""
 
-    Pictures in files of their own get 64 MiB; a video, which keeps what it has decoded itself, 16.
+    def _read(self, index: int) -> np.ndarray:
+        return self.shared(index)
+
+
+def cache_frames(source: FrameSource) -> FrameView:
+    """Keep the latest frames in memory, so that they are decoded once; they must not be changed.
+
+    Those of a source that does not keep them itself get 64 MiB.
     """
-    return FrameView(source, cache_bytes=(64 if source.has_picture_files else 16) * 2**20)
+    return _SharedFrames(source) if source.keeps_frames else FrameView(source, cache_bytes=2**26)
 
 
 def known_times(frames: FrameSource) -> list[Fraction] | None:

@@ -35,6 +35,8 @@ class ArrayFrames(FrameSource):
         InputError: If a picture has another type or shape, or their sizes differ.
     """
 
+    keeps_frames = True
+
     def __init__(
         self, pictures: Sequence[Any] | np.ndarray, name: str = 'the list of pictures'
     ) -> None:

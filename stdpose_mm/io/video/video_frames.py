@@ -118,6 +118,8 @@ class VideoFrames(FrameSource):
         InputError: If it is not a video, or holds fewer frames than its header says.
     """
 
+    keeps_frames = True
+
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self.name = path.stem
@@ -290,8 +292,13 @@ class VideoFrames(FrameSource):
                     keys.append(i)
         return FrameIndex(times, keys, checksums, damaged)
 
+    def shared(self, index: int) -> np.ndarray:
+        """See :meth:`FrameSource.shared`."""
+        self._check(index)
+        return self._cache.get(int(index), self._picture)
+
     def _read(self, index: int) -> np.ndarray:
-        return self._cache.get(index, self._picture).copy()
+        return self.shared(index).copy()
 
     def _picture(self, index: int) -> np.ndarray:
         picture = _upright(self._decoded_frame(index))

@@ -3,13 +3,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from stdpose_mm.errors import InputWarning
+from stdpose_mm.inference.threads import prefetch, thread_map
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
@@ -21,16 +24,22 @@ from stdpose_mm.propagation.flow.flow_tracks import (
     split_into_chunks,
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
-from stdpose_mm.propagation.gap_heatmaps import MAX_KEYS, split_gap
+from stdpose_mm.propagation.gap_heatmaps import (
+    MAX_KEYS,
+    CroppedChunk,
+    GapChunk,
+    read_chunks,
+    split_gap,
+)
 from stdpose_mm.propagation.gaps import GapKey
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .candidates import find_candidates
-from .evidence_maps import around_nbytes, sample_heatmaps
+from .candidates import Candidates, find_candidates
+from .evidence_maps import HeatmapsAround, sample_heatmaps
 from .fusion_features import extract_fusion_features
-from .joint_matching import match_joints, matches_nbytes
+from .joint_matching import JointSearch
 from .network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
@@ -44,9 +53,9 @@ if TYPE_CHECKING:
     from stdpose_mm.inference.window_model import WindowModel
     from stdpose_mm.pose_networks import HeatmapSource
 
-_BATCH_BYTES = 64 * 2**20
-"""Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
-joints over 64 frames, or 45 over 10."""
+_BATCH_CROPS = 512
+"""Crops, of 0.1 MB, of the chunks that share one reading of the video: about 8 people over 64
+frames, or 40 over 10."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
@@ -134,15 +143,12 @@ class AutoPropagator(BasePropagator):
         mapping = self.shared_joints(skeleton)
         mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
         networks = [(each, shared) for each, shared in mappings if shared is not None]
-        num_networks = len(networks) + (mapping is not None)
-        for group in split_into_chunks(gaps):
-            tracks = dict(follow_joints(frames, group, self.estimator))
-            parts = [part for gap in group for part in split_gap(gap, MAX_KEYS)]
-            # People with long gaps side by side share the reading of the video.
-            parts.sort(key=lambda part: part[1][0])
-            chunks = [_Chunk(gap, tracks[gap], keys) for gap, keys in parts]
-            for batch in _batches(chunks, num_networks):
-                yield from self._fill(frames, batch, mapping, networks)
+        is_parallel = self.windows is None or self.windows.backend.single_threaded
+        evaluate = thread_map if is_parallel else map
+        with closing(prefetch(self._read(frames, gaps, mapping, networks))) as read:
+            fill = partial(self._fill, mapping, frames.size)
+            for poses in evaluate(fill, chain.from_iterable(read)):
+                yield from poses
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
         """Warn of networks without joints of the labels."""
@@ -194,82 +200,116 @@ class AutoPropagator(BasePropagator):
         """Find the joints that STDPose, or the model, shares with labels; None without any."""
         return None if self.windows is None else self.windows.shared_joints(skeleton)
 
-    def _fill(
+    def _read(
         self,
         frames: FrameSource,
-        chunks: Sequence[_Chunk],
+        gaps: Sequence[Gap],
         mapping: JointMapping | None,
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
-    ) -> Iterator[PropagatedPose]:
-        """Yield the poses of a batch, chunk by chunk."""
-        evident = [chunk for chunk in chunks if np.any(labelled_ends(chunk.gap))]
-        candidates = [find_candidates(each.gap, each.tracks, each.times) for each in evident]
-        matches = match_joints(frames, candidates, self.matcher)
-        heatmaps = [
-            gather_heatmaps(frames, chunk.gap, each, (), networks)
-            for chunk, each in zip(evident, candidates, strict=True)
-        ]
+    ) -> Iterator[list[_Chunk]]:
+        """Follow the joints, and crop all pictures; yield chunks as soon as they are complete."""
+        for group in split_into_chunks(gaps):
+            tracks = dict(follow_joints(frames, group, self.estimator))
+            parts = [part for gap in group for part in split_gap(gap, MAX_KEYS)]
+            # People with long gaps side by side share the reading of the video.
+            parts.sort(key=lambda part: part[1][0])
+            yield [_Chunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
+            evident = [part for part in parts if np.any(labelled_ends(part[0]))]
+            for batch in _batches(evident):
+                opened = [self._open(gap, keys, tracks[gap], mapping) for gap, keys in batch]
+                wanted = [evidence.candidates.times.tolist() for evidence in opened]
+                for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
+                    for number in complete:
+                        opened[number].heatmaps += gather_heatmaps(
+                            frames, batch[number][0], opened[number].candidates, (), networks
+                        )
+                    yield [_Chunk(*batch[number], opened[number]) for number in complete]
+
+    def _open(
+        self, gap: Gap, keys: range, tracks: FlowTracks, mapping: JointMapping | None
+    ) -> _Evidence:
+        """Prepare for the pictures of a chunk: those to fill and the ends of the gap."""
+        candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
+        cropped = None
         if self.windows is not None and mapping is not None:
-            parts = [(chunk.gap, chunk.keys) for chunk in evident]
-            with closing(self.windows.heatmaps(frames, parts, mapping)) as found:
-                for number, maps in found:
-                    heatmaps[number].append(sample_heatmaps(maps, candidates[number]))
-        evidence = dict(zip(evident, zip(candidates, matches, heatmaps, strict=True), strict=True))
-        for chunk in chunks:
-            gap, keys = chunk.gap, chunk.keys
-            keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
-            scores = np.stack(
-                [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
+            cropped = self.windows.estimator.open(gap, keys, mapping)
+        return _Evidence(tracks, candidates, JointSearch(candidates, self.matcher), cropped)
+
+    def _fill(
+        self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _Chunk
+    ) -> list[PropagatedPose]:
+        """Fill a chunk that has all its pictures."""
+        gap, keys, evidence = chunk
+        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
+        scores = np.stack(
+            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
+        )
+        if evidence is not None:
+            candidates, heatmaps = evidence.candidates, evidence.heatmaps
+            matches = evidence.search.matches()
+            if self.windows is not None and mapping is not None and evidence.cropped is not None:
+                (maps,) = self.windows.estimator.evaluate([evidence.cropped])
+                heatmaps = [*heatmaps, sample_heatmaps(maps.for_labels(mapping), candidates)]
+            features = extract_fusion_features(
+                gap, evidence.tracks, candidates, matches, picture_size, heatmaps
             )
-            if chunk in evidence:
-                around, likeness, maps_around = evidence.pop(chunk)
-                features = extract_fusion_features(
-                    gap, chunk.tracks, around, likeness, frames.size, maps_around
-                )
-                rows, known = np.searchsorted(chunk.times, keys), features.known
-                positions, certainty = (values[rows] for values in self.fuser(features))
-                keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-            for row, frame_index in enumerate(keys):
-                yield PropagatedPose.with_visibility_of_labels(
-                    gap, frame_index, keypoints[row], scores[row]
-                )
+            rows, known = np.searchsorted(candidates.times, keys), features.known
+            positions, certainty = (values[rows] for values in self.fuser(features))
+            keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
+        return [
+            PropagatedPose.with_visibility_of_labels(gap, frame, keypoints[row], scores[row])
+            for row, frame in enumerate(keys)
+        ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Chunk:
+@dataclass(eq=False)
+class _Evidence:
+    """What is known of some frames of a gap.
+
+    Args:
+        tracks: Flow tracks of the gap.
+        candidates: Those in the frames to fill and at the ends of the gap.
+        search: Search for the joints of the labels in these frames.
+        cropped: What the network that sees windows looks at, if it is used.
+        heatmaps: Those of networks of single frames.
+    """
+
+    tracks: FlowTracks
+    candidates: Candidates
+    search: JointSearch
+    cropped: CroppedChunk | None
+    heatmaps: list[HeatmapsAround] = field(default_factory=list)
+
+
+class _Chunk(NamedTuple):
     """Frames of a gap that are fused at once.
 
     Args:
         gap: The gap.
-        tracks: Its flow tracks.
         keys: The frames to fill, ascending.
+        evidence: None if neither end of the gap is labelled.
     """
 
     gap: Gap
-    tracks: FlowTracks
     keys: range
-
-    @property
-    def times(self) -> np.ndarray:
-        """Return the frames to look at, ascending: those to fill and the ends of the gap."""
-        return np.array(sorted({self.gap.first, *self.keys, self.gap.last}))
-
-    def nbytes(self, num_networks: int) -> int:
-        """Compute the memory of its evidence, with some pose networks, in bytes."""
-        num_frames, num_joints = len(self.keys) + 2, len(self.gap.joints)
-        around = num_networks * around_nbytes(num_frames, num_joints)
-        return matches_nbytes(num_frames, num_joints) + around
+    evidence: _Evidence | None = None
 
 
-def _batches(chunks: Iterable[_Chunk], num_networks: int) -> Iterator[list[_Chunk]]:
-    """Group neighbouring chunks; a batch exceeds ``_BATCH_BYTES`` by one chunk at most."""
-    batch: list[_Chunk] = []
-    nbytes = 0
+def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: np.ndarray) -> None:
+    """Crop a picture for all that looks at it."""
+    evidence = opened[number]
+    evidence.search.add(frame, picture)
+    if evidence.cropped is not None and frame in evidence.cropped.crops:
+        evidence.cropped.add(frame, picture)
+
+
+def _batches(chunks: Iterable[GapChunk]) -> Iterator[list[GapChunk]]:
+    """Group neighbouring chunks; a batch exceeds ``_BATCH_CROPS`` by one chunk at most."""
+    batch: list[GapChunk] = []
     for chunk in chunks:
         batch.append(chunk)
-        nbytes += chunk.nbytes(num_networks)
-        if nbytes >= _BATCH_BYTES:
+        if sum(len(keys) + 2 for _, keys in batch) >= _BATCH_CROPS:
             yield batch
-            batch, nbytes = [], 0
+            batch = []
     if batch:
         yield batch

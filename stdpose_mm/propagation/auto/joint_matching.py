@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.io.video import FrameSource
 
 from .candidates import CANDIDATES, Candidates
-from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
+from .evidence_maps import (
+    DENSE_SIDE,
+    MAP_SIDE,
+    MAP_STEPS,
+    near_and_wide,
+    places_around,
+    sample_maps,
+    to_places,
+)
 from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
-
-Result = TypeVar('Result')
 
 
 class JointMatches(NamedTuple):
@@ -35,64 +37,20 @@ class JointMatches(NamedTuple):
     ends: np.ndarray
 
 
-def matches_nbytes(num_frames: int, num_joints: int) -> int:
-    """Compute the memory of the matches of one gap in bytes."""
-    maps = len(MAP_STEPS) * 2 * MAP_SIDE**2
-    return 4 * num_joints * (num_frames * (maps + len(CANDIDATES)) + 1)
-
-
 def match_joints(
-    frames: FrameSource, gaps: Sequence[Candidates], matcher: TrainedMatcher
-) -> list[JointMatches]:
-    """Compare every frame of gaps with the labels at their ends.
-
-    A picture is read once for all gaps, and once more if it is at the end of one and inside of
-    another: large pictures, and those of long gaps, are not cached.
+    frames: FrameSource, candidates: Candidates, matcher: TrainedMatcher
+) -> JointMatches:
+    """Compare every frame of a gap with the labels at its ends.
 
     Args:
         frames: The video.
-        gaps: Candidates in frames of each gap.
+        candidates: Candidates in frames of the gap.
         matcher: Describes pictures.
-
-    Returns:
-        Matches of each gap, in the order of ``gaps``.
     """
-    searches = [_Search(candidates, matcher) for candidates in gaps]
-    ends = [(search.frames[row], search, row) for search in searches for row in search.ends]
-    for search, row, described in _search_frames(frames, ends, _Search.describe):
-        search.take_end(row, described)
-    rows = [
-        (frame, search, row)
-        for search in searches
-        for row, frame in enumerate(search.frames)
-        if row not in search.ends
-    ]
-    for _ in _search_frames(frames, rows, _Search.match):
-        pass
-    return [search.matches for search in searches]
-
-
-def _search_frames(
-    frames: FrameSource,
-    tasks: Iterable[tuple[int, _Search, int]],
-    work: Callable[[_Search, int, np.ndarray], Result],
-) -> Iterator[tuple[_Search, int, Result]]:
-    """Do ``work`` on (frame, search, row) in the order of frames, each read once, in threads.
-
-    Yields:
-        The search, the row and the result, in the order of frames.
-    """
-    in_order = sorted(tasks, key=itemgetter(0))
-
-    def read() -> Iterator[tuple[_Search, int, np.ndarray]]:
-        for frame, of_frame in groupby(in_order, key=itemgetter(0)):
-            picture = frames[frame]
-            for _, search, row in of_frame:
-                yield search, row, picture
-
-    done = thread_map(lambda task: work(*task), read())
-    for (_, search, row), result in zip(in_order, done, strict=True):
-        yield search, row, result
+    search = JointSearch(candidates, matcher)
+    for frame in candidates.times.tolist():
+        search.add(frame, frames[frame])
+    return search.matches()
 
 
 class _Described(NamedTuple):
@@ -107,83 +65,72 @@ class _Described(NamedTuple):
     to_map: np.ndarray
 
 
-class _Search:
-    """Search for the joints of a gap's labels; several threads may search in different frames.
+class JointSearch:
+    """Search for the joints of a gap's labels in its other frames.
 
     Args:
         candidates: Those of the gap.
         matcher: Describes pictures.
-
-    Attributes:
-        frames: The frames to look at, ascending.
-        ends: Rows of the labelled frames, whose joints are searched for; each is taken before the
-            first match of another row.
-        matches: Matches found so far.
     """
 
     def __init__(self, candidates: Candidates, matcher: TrainedMatcher) -> None:
         self._candidates = candidates
         self._matcher = matcher
         self._labelled = np.stack([candidates.left, candidates.right])
-        num_frames, num_joints = candidates.centre.shape[:2]
-        self._wanted: list[np.ndarray | None] = [None, None]
-        self._described: dict[int, _Described] = {}
-        self.frames: list[int] = candidates.times.tolist()
-        self.ends = sorted({0, num_frames - 1})
-        self.matches = JointMatches(
-            np.zeros((num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32),
-            np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32),
-            np.zeros(num_joints, np.float32),
-        )
+        self._crops: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def describe(self, row: int, picture: np.ndarray) -> _Described:
-        """Describe the crop of a row."""
+    def add(self, frame: int, picture: np.ndarray) -> None:
+        """Crop the picture of a frame."""
         candidates = self._candidates
+        row = int(np.searchsorted(candidates.times, frame))
         centre = candidates.centre[row, self._labelled.any(axis=0)]
         middle = (centre.min(axis=0) + centre.max(axis=0)) / 2
-        crop, to_crop = crop_pose(picture, middle, candidates.size)
+        self._crops[row] = crop_pose(picture, middle, candidates.size)
+
+    def matches(self) -> JointMatches:
+        """Compare the pictures of all frames with the labels; drops the pictures."""
+        num_frames, num_joints = self._candidates.centre.shape[:2]
+        ends = {row: self._describe(row) for row in {0, num_frames - 1}}
+        wanted = np.stack([self._at_joints(row, ends[row]) for row in (0, num_frames - 1)])
+        wanted *= self._labelled[..., None]
+        matches = JointMatches(
+            np.zeros((num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32),
+            np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32),
+            wanted.prod(axis=0).sum(axis=-1),
+        )
+        for row in range(num_frames):
+            described = ends.pop(row, None) or self._describe(row)
+            matches.maps[row], matches.at_candidates[row] = self._compare(row, described, wanted)
+        return matches
+
+    def _describe(self, row: int) -> _Described:
+        crop, to_crop = self._crops.pop(row)
         return _Described(self._matcher.describe(crop[None])[0], to_descriptors(to_crop))
 
-    def take_end(self, row: int, described: _Described) -> None:
-        """Take the joints of the label at an end of the gap; with the last end, compare all."""
-        joints = self._candidates.centre[row]
+    def _at_joints(self, row: int, described: _Described) -> np.ndarray:
+        """Return the descriptors [K, D] at the joints of a row, of length 1."""
+        places = to_places(described.to_map, self._candidates.centre[row])
         # Every channel at all joints.
-        points = np.broadcast_to(joints, (len(described.descriptors), 1, *joints.shape))
-        found = sample_at(described.descriptors, described.to_map, points)[:, 0].T
-        found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
-        for side, end in enumerate((0, len(self.frames) - 1)):
-            if row == end:
-                self._wanted[side] = self._labelled[side][:, None] * found
-        self._described[row] = described
-        if len(self._described) == len(self.ends):
-            left, right = self._wanted
-            assert left is not None
-            assert right is not None
-            self.matches.ends[:] = (left * right).sum(axis=-1)
-            while self._described:
-                self._compare(*self._described.popitem())
+        shape = len(described.descriptors), *places.shape
+        found = sample_maps(described.descriptors, np.broadcast_to(places, shape)).T
+        return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
 
-    def match(self, row: int, picture: np.ndarray) -> None:
-        """Compare the picture of a row with the labels."""
-        self._compare(row, self.describe(row, picture))
-
-    def _compare(self, row: int, described: _Described) -> None:
+    def _compare(
+        self, row: int, described: _Described, wanted: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps and the likeness of the candidates of a row of :class:`JointMatches`."""
         candidates = self._candidates
         descriptors, to_map = described
-        num_joints = len(candidates.left)
-        dense = np.zeros((num_joints, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
-        at_candidates = np.zeros((2, num_joints, len(CANDIDATES)), np.float32)
-        for side, wanted in enumerate(self._wanted):
-            assert wanted is not None
-            likeness = np.tensordot(wanted, descriptors, axes=1).astype(np.float32)
-            dense[:, side] = sample_around(
-                likeness, to_map, candidates.centre[row], candidates.size
-            )
-            points = candidates.positions[row][:, None]
-            at_candidates[side] = sample_at(likeness, to_map, points)[:, 0]
-        self.matches.maps[row] = near_and_wide(dense)
+        likeness = wanted.reshape(-1, len(descriptors)) @ descriptors.reshape(len(descriptors), -1)
+        around = places_around(to_map, candidates.centre[row], candidates.size)
+        places = np.concatenate([around, to_places(to_map, candidates.positions[row])], axis=1)
+        found = sample_maps(
+            likeness.reshape(-1, *descriptors.shape[1:]), np.concatenate([places, places])
+        ).reshape(*wanted.shape[:2], -1)
+        dense, at_candidates = np.split(found, [around.shape[1]], axis=-1)
+        dense = dense.swapaxes(0, 1).reshape(-1, 2, DENSE_SIDE, DENSE_SIDE)
         shares = self._labelled / np.maximum(self._labelled.sum(axis=0), 1)
-        self.matches.at_candidates[row] = np.stack(
+        likeness = np.stack(
             [
                 (at_candidates[..., 0] * shares).sum(axis=0),
                 at_candidates[0, :, 1],
@@ -191,3 +138,4 @@ class _Search:
             ],
             axis=-1,
         )
+        return near_and_wide(dense), likeness

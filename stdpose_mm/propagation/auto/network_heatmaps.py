@@ -128,7 +128,7 @@ class WindowHeatmapEstimator:
     def __init__(self, backend: WindowBackend, is_of_people: bool = False) -> None:
         self.backend = backend
         self.is_of_people = is_of_people
-        self._estimator = GapHeatmapEstimator(backend)
+        self.estimator = GapHeatmapEstimator(backend)
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
         """Find the trained joints that labels share with it.
@@ -155,7 +155,7 @@ class WindowHeatmapEstimator:
 
         See :meth:`GapHeatmapEstimator.heatmaps`.
         """
-        with closing(self._estimator.heatmaps(frames, chunks, mapping)) as found:
+        with closing(self.estimator.heatmaps(frames, chunks, mapping)) as found:
             for number, maps in found:
                 yield number, maps.for_labels(mapping)
 

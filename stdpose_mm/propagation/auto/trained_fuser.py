@@ -153,7 +153,7 @@ class OnnxFuser:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session = start_session(path, _EXPECTED)
+        self._session = start_session(path, _EXPECTED, threads=1)
         sizes = {node.name: node.shape[2:] for node in self._session.inputs}
         for name, kinds in (('vectors', VECTORS), ('scalars', SCALARS)):
             if sizes.get(name, ())[1:2] != (len(kinds),):

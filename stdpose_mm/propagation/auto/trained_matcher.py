@@ -34,7 +34,7 @@ class TrainedMatcher:
     """
 
     def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
-        self._session = start_session(path, _EXPECTED)
+        self._session = start_session(path, _EXPECTED, threads=1)
         if self._session.inputs != _INPUTS or 'descriptors' not in self._session.outputs:
             raise InputError(f'{path} is of a network that is no joint matcher, give {_EXPECTED}')
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from stdpose_mm.propagation import PROPAGATORS, Gap
 
@@ -26,6 +25,9 @@ class SplinePropagator(LinearPropagator):
 
     def curves(self, gap: Gap) -> np.ndarray:
         """Return the joints on splines, see :meth:`LinearPropagator.curves`."""
+        # It takes a sixth of a second, and 'auto' imports this module.
+        from scipy.interpolate import PchipInterpolator
+
         keypoints = super().curves(gap)
         anchors = (gap.second_before, gap.before, gap.after, gap.second_after)
         for joint in np.flatnonzero(gap.before.exists & gap.after.exists):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.io.video import FrameView, cache_frames
+from stdpose_mm.io.video import FrameView, cache_frames, open_frames, write_video
 from stdpose_mm.io.video.frame_source import _SPARE, FrameCache
 from support.forks import in_fork
 from support.frame_sources import CountingFrames
@@ -33,15 +33,26 @@ def test_recent_pictures_are_read_once():
     assert len(cached) == 30
 
 
-@pytest.mark.parametrize(('has_picture_files', 'reads'), [(False, 36), (True, 18)])
-def test_pictures_in_files_get_more_room_than_a_video_that_keeps_its_own(has_picture_files, reads):
+@pytest.mark.parametrize(('keeps_frames', 'reads'), [(True, 36), (False, 18)])
+def test_frames_are_kept_once(keeps_frames, reads):
     # 54 MiB.
     frames = CountingFrames(np.zeros((18, 1024, 1024, 1), np.uint8).repeat(3, axis=3))
-    frames.has_picture_files = has_picture_files
+    frames.keeps_frames = keeps_frames
     cached = cache_frames(frames)
     for index in [*range(18)] * 2:
         cached[index]
     assert len(frames.reads) == reads
+
+
+def test_a_video_is_shared_without_copies_and_read_as_copies(tmp_path):
+    write_video(tmp_path / 'video.mp4', [np.full((16, 16, 3), 9, np.uint8)] * 3, fps=25)
+    frames = open_frames(tmp_path / 'video.mp4')
+    cached = cache_frames(FrameView(frames, [2, 1]))
+    assert cached[0] is cached[0]
+    assert cached[0] is frames.shared(2)
+    own = frames[2]
+    own[:] = 0
+    assert cached[0].min() > 0
 
 
 def test_the_picture_not_asked_for_the_longest_makes_room():

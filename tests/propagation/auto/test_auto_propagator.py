@@ -13,6 +13,7 @@ from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.propagation.auto.fusion_features import NETWORK_HEATMAPS
 from stdpose_mm.propagation.auto.trained_fuser import (
     ONNX_RECORD,
@@ -59,7 +60,7 @@ def test_doubt_is_the_distance_at_which_the_network_gets_half_of_what_it_wants(
 ):
     frames = moving_texture(ARC)
     sparse = video([label(0, POINTS), label(6, POINTS + 2)], 7)
-    flow = propagate_labels(frames, sparse, FlowPropagator()).persons[3].keypoints
+    flow = propagate_labels(frames, sparse, FlowPropagator(auto_flow())).persons[3].keypoints
 
     def offset(shrinkage: float) -> np.ndarray:
         fuser = replace(weights, network=PushingNetwork(0.02), shrinkage=shrinkage)
@@ -138,8 +139,8 @@ def crowd(label, people: int, num_frames: int):
     ]
 
 
-@pytest.mark.parametrize('batch_bytes', [1, 20_000, 2**20])
-def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_bytes):
+@pytest.mark.parametrize('batch_crops', [1, 20, 1000])
+def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_crops):
     monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 5)
     frames = moving_texture(np.repeat(ARC, 2, axis=0))
     people = crowd(label, 4, len(frames))
@@ -151,7 +152,7 @@ def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkey
         ).persons
         for track in range(4)
     }
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._BATCH_BYTES', batch_bytes)
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._BATCH_CROPS', batch_crops)
     together = propagate_labels(frames, video(people, len(frames)), AutoPropagator(weights=weights))
     assert len(together.persons) == 4 * len(frames)
     for person in together.persons:
