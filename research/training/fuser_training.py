@@ -131,7 +131,7 @@ def collect_training_gaps(
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
-            (matches,) = match_joints(frames, [candidates], matcher)
+            matches = match_joints(frames, candidates, matcher)
             around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
             evidence = extract_fusion_features(
                 gap, tracks, candidates, matches, frames.size, around
