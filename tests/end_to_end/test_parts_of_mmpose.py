@@ -136,7 +136,10 @@ def test_trains_tests_and_predicts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = str(tmp_path / 'config.py')
-    config_of(tmp_path, backbone, metainfo_file).dump(config)
+    parts = config_of(tmp_path, backbone, metainfo_file)
+    # MMEngine keeps its visualizer by this name and the second of the start.
+    parts.experiment_name = backbone
+    parts.dump(config)
     run = ['--work-dir', str(tmp_path / 'run')]
     assert run_train([config, *run, '--auto-scale-lr']) == 0, capsys.readouterr().err
     weights = str(tmp_path / 'run' / 'iter_1.pth')
