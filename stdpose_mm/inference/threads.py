@@ -82,7 +82,7 @@ def allowed_threads() -> int:
 
 
 def thread_map(
-    function: Callable[[Item], Result], items: Iterable[Item]
+    function: Callable[[Item], Result], items: Iterable[Item], most: int | None = None
 ) -> Generator[Result, None, None]:
     """Apply a function to items, to several at once if the user allows several threads.
 
@@ -93,6 +93,8 @@ def thread_map(
         function: Is called by several threads at once, for different items.
         items: Are read by the caller's thread alone, as many ahead of the results as there are
             threads.
+        most: Largest number of items at once, by default as many as the user allows; with 1, the
+            caller's thread still reads ahead.
 
     Yields:
         Results in the order of the items. An exception is raised where its result would have come.
@@ -101,6 +103,7 @@ def thread_map(
     if threads == 1:
         yield from map(function, items)
         return
+    threads = min(threads, most or threads)
     with ThreadPoolExecutor(threads, thread_name_prefix='pictures') as pool:
         waiting: deque[Future[Result]] = deque()
         for item in items:

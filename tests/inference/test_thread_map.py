@@ -38,6 +38,22 @@ def test_several_items_are_worked_on_at_once(threads):
     assert len(list(thread_map(lambda _: together.wait(), range(6)))) == 6
 
 
+def test_one_item_at_a_time_is_worked_on_while_the_caller_reads_ahead(threads):
+    read_ahead = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        read_ahead.set()
+        yield 1
+
+    def work(item: int) -> threading.Thread:
+        assert read_ahead.wait(60)
+        return threading.current_thread()
+
+    (worker,) = set(thread_map(work, items(), most=1))
+    assert worker is not threading.main_thread()
+
+
 def test_with_one_thread_the_caller_does_the_work_item_by_item(monkeypatch):
     monkeypatch.setattr(threads_module, 'allowed_threads', lambda: 1)
     seen = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stdpose_mm.errors import InputWarning
-from stdpose_mm.inference.threads import prefetch, thread_map
+from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
@@ -143,11 +143,12 @@ class AutoPropagator(BasePropagator):
         mapping = self.shared_joints(skeleton)
         mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
         networks = [(each, shared) for each, shared in mappings if shared is not None]
+        chunks = chain.from_iterable(self._read(frames, gaps, mapping, networks))
+        fill = partial(self._fill, mapping, frames.size)
         is_parallel = self.windows is None or self.windows.backend.single_threaded
-        evaluate = thread_map if is_parallel else map
-        with closing(prefetch(self._read(frames, gaps, mapping, networks))) as read:
-            fill = partial(self._fill, mapping, frames.size)
-            for poses in evaluate(fill, chain.from_iterable(read)):
+        # Any other network takes all threads for itself.
+        with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
+            for poses in filled:
                 yield from poses
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
