@@ -44,9 +44,9 @@ def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimat
     assert mapping is not None
     chunks = [(gap, gap.frames) for gap in gaps]
     of_pytorch = WindowHeatmapEstimator(TorchWindowBackend(model))
-    by_pytorch = dict(of_pytorch.heatmaps(frames, chunks, mapping))
+    by_pytorch = dict(of_pytorch.estimator.heatmaps(frames, chunks, mapping))
     assert len(by_pytorch) == len(gaps) > 0
-    by_onnx = dict(estimator.heatmaps(frames, chunks, mapping))
+    by_onnx = dict(estimator.estimator.heatmaps(frames, chunks, mapping))
     assert len(by_onnx) == len(gaps)
     for number in range(len(gaps)):
         found, expected = by_onnx[number], by_pytorch[number]

@@ -23,7 +23,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.candidates import find_candidates
-from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS, sample_heatmaps
 from stdpose_mm.propagation.auto.fusion_features import (
     NETWORK_HEATMAPS,
     WINDOW_HEATMAPS,
@@ -132,7 +132,8 @@ def collect_training_gaps(
             heatmaps = [own[gap]] if gap in own else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
             matches = match_joints(frames, candidates, matcher)
-            around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+            around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
+            around += gather_heatmaps(frames, gap, candidates, networks)
             evidence = extract_fusion_features(
                 gap, tracks, candidates, matches, frames.size, around
             )
@@ -152,7 +153,8 @@ def _window_heatmaps(
     if estimator is None or mapping is None:
         return {}
     chunks = [(gap, gap.frames) for gap in gaps]
-    return {gaps[n]: maps for n, maps in estimator.heatmaps(frames, chunks, mapping)}
+    found = estimator.estimator.heatmaps(frames, chunks, mapping)
+    return {gaps[n]: maps.for_labels(mapping) for n, maps in found}
 
 
 def _training_gap(

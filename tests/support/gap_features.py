@@ -9,6 +9,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.auto.candidates import find_candidates
+from stdpose_mm.propagation.auto.evidence_maps import sample_heatmaps
 from stdpose_mm.propagation.auto.fusion_features import FusionFeatures, extract_fusion_features
 from stdpose_mm.propagation.auto.joint_matching import match_joints
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
@@ -42,5 +43,6 @@ def features_of_gap(
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
     matches = match_joints(frames, candidates, matcher)
-    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+    around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
+    around += gather_heatmaps(frames, gap, candidates, networks)
     return extract_fusion_features(gap, tracks, candidates, matches, frames.size, around)

@@ -222,7 +222,7 @@ class AutoPropagator(BasePropagator):
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
                     for number in complete:
                         opened[number].heatmaps += gather_heatmaps(
-                            frames, batch[number][0], opened[number].candidates, (), networks
+                            frames, batch[number][0], opened[number].candidates, networks
                         )
                     yield [_Chunk(*batch[number], opened[number]) for number in complete]
 

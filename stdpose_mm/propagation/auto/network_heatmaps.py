@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,6 @@ from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.gap_heatmaps import (
-    GapChunk,
     GapHeatmapEstimator,
     GapHeatmaps,
     boxes_with_ends,
@@ -123,6 +121,9 @@ class WindowHeatmapEstimator:
         backend: The network.
         is_of_people: Whether it serves all labels of people, whose joints have other names, and no
             others; otherwise it serves all labels that share names of joints with it.
+
+    Attributes:
+        estimator: Runs it over gaps.
     """
 
     def __init__(self, backend: WindowBackend, is_of_people: bool = False) -> None:
@@ -147,17 +148,6 @@ class WindowHeatmapEstimator:
         if mapping is None or len(mapping.shared) < _LEAST_SHARED:
             return None
         return None if set(names[mapping.in_model]).isdisjoint(_LIMB_ENDS) else mapping
-
-    def heatmaps(
-        self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
-    ) -> Generator[tuple[int, GapHeatmaps], None, None]:
-        """Yield the number of each chunk and its maps in the joints of the labels.
-
-        See :meth:`GapHeatmapEstimator.heatmaps`.
-        """
-        with closing(self.estimator.heatmaps(frames, chunks, mapping)) as found:
-            for number, maps in found:
-                yield number, maps.for_labels(mapping)
 
 
 @lru_cache(maxsize=1)
@@ -261,19 +251,17 @@ def gather_heatmaps(
     frames: FrameSource,
     gap: Gap,
     candidates: Candidates,
-    heatmaps: Sequence[GapHeatmaps],
     networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
 ) -> list[HeatmapsAround]:
-    """Gather all heatmaps around the candidates of a gap that are of use there.
+    """Gather the heatmaps of networks of single frames around candidates, if they are of use there.
 
     Args:
         frames: The video.
         gap: The gap.
         candidates: Of frames of the gap and its labels.
-        heatmaps: Heatmaps of networks that see windows.
-        networks: Networks of single frames, with the joints of the gap's labels among theirs.
+        networks: The networks, with the joints of the gap's labels among theirs.
     """
-    found = [sample_heatmaps(maps, candidates) for maps in heatmaps]
+    found = []
     for network, mapping in networks:
         around = network.around(frames, gap, candidates, mapping)
         if around is not None:

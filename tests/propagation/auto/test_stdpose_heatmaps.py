@@ -42,7 +42,7 @@ def test_pictures_are_read_once_for_all_people(label):
         gaps += find_gaps(track_id, labels, boxes, range(NUM_FRAMES))
     frames = CountingFrames(moving_pictures(NUM_FRAMES))
     mapping = estimator.shared_joints(Skeleton(NAMES))
-    maps = dict(estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
+    maps = dict(estimator.estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
     assert frames.reads == list(range(NUM_FRAMES))
     assert sorted(maps) == [0, 1, 2]
     for other in (1, 2):
