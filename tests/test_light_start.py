@@ -132,3 +132,14 @@ def test_a_report_is_written_without_the_heavy_packages(done, folder):
 def test_onnxruntime_takes_as_many_threads_as_openmp_is_allowed(limit, threads):
     code = 'from stdpose_mm.onnx_session import thread_limit; print(thread_limit())'
     assert int(run_python('-c', code, OMP_NUM_THREADS=limit)) == threads
+
+
+@pytest.mark.parametrize(('given', 'threads'), [(None, '1'), ('3', '3')])
+def test_commands_leave_the_cores_to_frames_before_numpy_is_imported(given, threads):
+    name = 'OPENBLAS_NUM_THREADS'
+    change = f'pop({name!r}, None)' if given is None else f'update({name}={given!r})'
+    code = (
+        f'import os, sys; os.environ.{change}; import stdpose_mm.cli; '
+        f"print(os.environ[{name!r}], 'numpy' in sys.modules)"
+    )
+    assert run_python('-c', code).split() == [threads, 'False']
