@@ -14,10 +14,12 @@ import re
 import tarfile
 import warnings
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import Request, urlopen
 
 from .errors import InputError, one_line
 
@@ -31,6 +33,12 @@ _REFUSED = re.compile(
     re.MULTILINE,
 )
 """What PyTorch's messages say about the function or class that its reader refuses."""
+
+_DIGEST = re.compile(r'-([0-9a-f]{8})_[0-9]{8}\.pth$')
+"""End of the names of OpenMMLab's weights: the first digits of their SHA-256, and the date."""
+
+_ANSWER_TIMEOUT = 20
+"""Seconds after which a server that says nothing counts as out of reach."""
 
 
 def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
@@ -99,6 +107,57 @@ def require_checkpoint_file(path: str | Path) -> None:
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
 
 
+def cached_checkpoint(url: str, folder: str | Path | None = None) -> Path:
+    """Return where the checkpoint of an address is kept, by default in the folder of torch.hub."""
+    import torch
+
+    return Path(folder or Path(torch.hub.get_dir(), 'checkpoints'), Path(urlparse(url).path).name)
+
+
+def fetch_checkpoint(
+    url: str,
+    file: Path,
+    advice: str = 'give the path of a file',
+    announce: Callable[[str], object] | None = None,
+    progress: bool = False,
+) -> None:
+    """Fetch a checkpoint from an address, whole or not at all.
+
+    If its name has the digits of a digest, as OpenMMLab's have, the file must agree with them.
+
+    Args:
+        url: The address.
+        file: Where the checkpoint is kept.
+        advice: What to do if it cannot be fetched.
+        announce: Is called with the size in words before anything is fetched; a file of another
+            size is then refused.
+        progress: Whether a bar shows the progress.
+
+    Raises:
+        InputError: If it cannot be fetched.
+    """
+    import torch
+
+    digest, size = _DIGEST.search(url), None
+    try:
+        if announce is not None:
+            with urlopen(Request(url, method='HEAD'), timeout=_ANSWER_TIMEOUT) as answer:
+                size = answer.headers['Content-Length']
+            announce(f'{int(size) / 1e6:.1f} MB' if size else 'size unknown')
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(
+            url, str(file), hash_prefix=digest and digest[1], progress=progress
+        )
+        found = file.stat().st_size
+        if size and found != int(size):
+            file.unlink()
+            raise ValueError(f'{found} of {size} bytes came')
+    except (HTTPException, OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f'checkpoint {url} cannot be fetched ({one_line(error)}), {advice}'
+        ) from error
+
+
 def change_mmengine(module: Any) -> None:
     """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
 
@@ -133,22 +192,13 @@ def _load_from_http(
     model_dir: str | None = None,
     progress: bool = False,
 ) -> Any:
-    import torch
     from mmengine.dist import barrier, get_rank
 
-    folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
-    file = folder / Path(urlparse(filename).path).name
+    file = cached_checkpoint(filename, model_dir)
     # The first process downloads the file for all; those of other machines do so afterwards.
     for is_turn in (get_rank() == 0, True):
         if is_turn and not file.is_file():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(filename, str(file), progress=progress)
-            except (OSError, ValueError) as error:
-                raise InputError(
-                    f'checkpoint {filename} cannot be fetched ({one_line(error)}), give the path '
-                    'of a file'
-                ) from error
+            fetch_checkpoint(filename, file, progress=progress)
         barrier()
     return _load_from_local(str(file), map_location)
 

@@ -280,6 +280,16 @@ def config_files(folder: Path) -> list[Path]:
     return sorted(path for path in root.rglob('*.py') if '_base_' not in path.parts)
 
 
+def read_metafiles(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the models in a folder's metafiles, each with ``Names``: its name and aliases."""
+    index = folder / MODEL_INDEX
+    for file in load(index)['Import'] if index.is_file() else ():
+        for model in load(folder / file)['Models']:
+            aliases = model.get('Alias', [])
+            aliases = [aliases] if isinstance(aliases, str) else aliases
+            yield {**model, 'Names': (model['Name'], *aliases)}
+
+
 def find_model(name: str) -> tuple[Path, str | None] | None:
     """Find the config of a model of this package.
 
@@ -294,12 +304,8 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
         InputError: If several config files have that name.
     """
     folder, wanted = config_folder(), name.lower()
-    index = folder / MODEL_INDEX
-    metafiles = load(index)['Import'] if index.is_file() else []
-    for model in (model for file in metafiles for model in load(folder / file)['Models']):
-        aliases = model.get('Alias', [])
-        aliases = [aliases] if isinstance(aliases, str) else aliases
-        if wanted in (known.lower() for known in (model['Name'], *aliases)):
+    for model in read_metafiles(folder):
+        if wanted in (known.lower() for known in model['Names']):
             return folder / model['Config'], model.get('Weights')
     found = [path for path in config_files(folder) if path.stem.lower() == wanted]
     if len(found) > 1:

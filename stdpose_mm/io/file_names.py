@@ -301,11 +301,16 @@ def find_installed_config(
         return None
     stem = os.fspath(name).removesuffix('.py')
     for package, folder in places:
-        spec = importlib.util.find_spec(package)
-        for root in getattr(spec, 'submodule_search_locations', None) or ():
-            # Beside the package where it was installed from its repository for development.
-            for place in (Path(root, '.mim', folder), Path(root).parent / folder):
-                found = sorted(place.rglob(f'{stem}.py'))
-                if found:
-                    return found[0]
+        for root in installed_repositories(package):
+            found = sorted(Path(root, folder).rglob(f'{stem}.py'))
+            if found:
+                return found[0]
     return None
+
+
+def installed_repositories(package: str) -> list[Path]:
+    """List where the configs and metafiles of a package of OpenMMLab may be, with its folders."""
+    spec = importlib.util.find_spec(package)
+    roots = map(Path, getattr(spec, 'submodule_search_locations', None) or ())
+    # Beside the package where it was installed from its repository for development.
+    return [place for root in roots for place in (root / '.mim', root.parent)]
