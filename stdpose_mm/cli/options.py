@@ -198,9 +198,11 @@ class PoseNetworkOptions:
     """Pose networks of other projects, and the poses that they have found.
 
     Args:
+        pose: Pose network of MMPose by its name or alias, such as human, animal or hand, used by
+            auto as additional evidence; `stdpose networks` lists them; it is fetched once; this and
+            the next five options may be repeated.
         pose_config: Top-down model of MMPose, used by auto as additional evidence: its config, or
-            the name of a config that comes with MMPose; this and the next four options may be
-            repeated.
+            the name of a config that comes with MMPose.
         pose_checkpoint: Weights of --pose-config.
         pose_onnx: Pose network in an ONNX file, used by auto as additional evidence; PRESET, or a
             file of the same name ending in .json, describes its inputs and outputs.
@@ -210,6 +212,7 @@ class PoseNetworkOptions:
             for each.
     """
 
+    pose: list[str] = option([], metavar='NAME')
     pose_config: list[str] = option([], metavar='CONFIG')
     pose_checkpoint: list[str] = option([], metavar='FILE')
     pose_onnx: list[str] = option([], metavar=POSE_FORM)
@@ -231,7 +234,8 @@ class PoseNetworkOptions:
                 f'--pose-checkpoint {counted(len(self.pose_checkpoint), "time")}, give one '
                 'checkpoint for each config'
             )
-        found = [*map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)]
+        found = [*map(PoseNetworkFiles, self.pose)]
+        found += map(PoseNetworkFiles, self.pose_config, self.pose_checkpoint)
         for kind, texts in (('onnx', self.pose_onnx), ('tflite', self.pose_tflite)):
             for files in map(PoseNetworkFiles.parse, texts):
                 suffixes = POSE_NETWORK_SUFFIXES[kind]

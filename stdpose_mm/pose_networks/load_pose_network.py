@@ -25,9 +25,10 @@ class PoseNetworkFiles:
     """The files of a pose network, or of the poses it found, that are evidence for ``auto``.
 
     Args:
-        file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
-            (``.onnx``) or a TensorFlow Lite file (``.tflite``, or ``.task`` of MediaPipe); or,
-            with ``results``, a file or folder of poses.
+        file: Name or alias in MMPose's model zoo, such as ``human``, whose weights are fetched
+            once; with ``checkpoint``, config of MMPose (a file, or the name of one that comes with
+            MMPose); an ONNX file (``.onnx``) or a TensorFlow Lite file (``.tflite``, or ``.task``
+            of MediaPipe); or, with ``results``, a file or folder of poses.
         checkpoint: Weights of a config.
         preset: Name of one of ``PRESETS``, for all files but configs; by default the file beside it
             with the suffix ``.json`` describes it.
@@ -42,7 +43,7 @@ class PoseNetworkFiles:
 
     @classmethod
     def parse(cls, text: str) -> PoseNetworkFiles:
-        """Read ``FILE``, ``FILE=PRESET``, ``CONFIG=CHECKPOINT`` or ``POSES=results``."""
+        """Read ``NAME``, ``FILE``, ``FILE=PRESET``, ``CONFIG=CHECKPOINT`` or ``POSES=results``."""
         if Path(text).is_file():
             return cls(text)
         file, _, second = text.rpartition('=') if '=' in text else (text, '', '')
@@ -54,21 +55,30 @@ class PoseNetworkFiles:
 
     @property
     def is_config(self) -> bool:
-        """Return whether the file is a config of MMPose."""
+        """Return whether the file is a config of MMPose, or a name in its model zoo."""
         return not self.results and Path(self.file).suffix not in _SUFFIXES
 
     def read_files(self, video: str | None = None) -> dict[str, Path]:
         """Map names, the same in any folder, to the files that the heatmaps depend on.
 
+        Weights of MMPose's model zoo are fetched if they are not here yet.
+
         Args:
             video: Name of a video; without it, poses of all videos count.
 
         Raises:
-            InputError: If there are no poses of this video among the results.
+            InputError: If there are no poses of this video among the results, or there is no
+                such name in the model zoo, or its weights cannot be fetched.
         """
         path = Path(self.file)
         if self.results:
             return files_behind(path if video is None else find_results(path, video))
+        if self.is_config and self.checkpoint is None:
+            require_packages(f'pose network {self.file}', 'torch', 'mmpose')
+            from .model_zoo import find_zoo_model
+
+            model = find_zoo_model(self.file)
+            return {'0': model.config, '1': model.fetch()}
         if self.is_config and not path.is_file():
             path = find_installed_config(self.file, (('mmpose', 'configs'),)) or path
         found = [path]
@@ -111,17 +121,12 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
     """
     if files.results:
         return PoseResults(Path(files.file))
-    path = files.read_files()['0']
+    path, *others = files.read_files().values()
     if files.is_config:
-        if files.checkpoint is None:
-            raise InputError(
-                f'pose network {files.file} needs a checkpoint, give its weights, or an ONNX file '
-                '(.onnx) or a TensorFlow Lite file (.tflite) in its place'
-            )
         require_packages('a pose network of MMPose', 'torch', 'mmpose')
         from .mmpose_network import MMPoseNetwork
 
-        return MMPoseNetwork(path, files.checkpoint, device)
+        return MMPoseNetwork(path, others[0], device)
     if not path.is_file():
         raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
     is_onnx = path.suffix in POSE_NETWORK_SUFFIXES['onnx']

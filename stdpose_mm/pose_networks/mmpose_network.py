@@ -165,8 +165,8 @@ def _build(config: Config, name: str) -> Any:
     settings = ConfigDict(config.model)
     backbone = settings.get('backbone') or ConfigDict()
     backbone.pop('init_cfg', None)
-    if backbone.get('type') == 'mmpretrain.VisionTransformer':
-        # That of ViTPose, which alone MMPose's configs have.
+    if str(backbone.get('type')).endswith('.VisionTransformer'):
+        # That of ViTPose, which alone MMPose's configs have: of MMPretrain, formerly mmcls.
         settings.backbone = dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
     with config_mistakes(name):
         model = MODELS.build(settings)

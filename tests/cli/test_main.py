@@ -137,6 +137,11 @@ def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
             ],
             'a pose network',
         ),
+        (
+            ['propagate', '{folder}', '{labels}', '--out', 'o', '--pose', 'human'],
+            'pose network human',
+        ),
+        (['networks'], 'the list of pose networks'),
         (['train', 'c.py'], 'a pose network'),
         (['export', 'c.py', 'w.pth', 'out'], 'the export'),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from stdpose_mm.cli import propagate, review
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
+from support.model_zoo import NAME, install_zoo, published_name, serve
 from support.pose_network_files import JOINTS, write_described_network
 from support.tflite_files import Output, write_tflite
 
@@ -48,6 +49,43 @@ def test_a_model_of_mmpose(run, movie, label_file, tmp_path, family):
     assert (code, [line for line in said if 's to go' not in line]) == (0, [])
     assert f'heatmaps of {FAMILIES[family]} for 3 of 3 joints' in printed
     assert len(poses(out)) == 18
+
+
+def test_a_network_by_its_name(run, movie, label_file, tmp_path, monkeypatch):
+    served, outs = tmp_path / 'served', [tmp_path / f'dense_{n}.json' for n in range(3)]
+    served.mkdir()
+    write_random_checkpoint(FAMILIES['rtmpose'], served / 'w.pth')
+    name = published_name((served / 'w.pth').read_bytes())
+    (served / 'w.pth').rename(served / name)
+    common = (movie, label_file, '--keep-every', 2)
+    with serve(served) as (address, requests):
+        kept = install_zoo(tmp_path, f'{address}/{name}', monkeypatch) / name
+        first, second = (run(*common, '--out', out, '--pose', 'tiny') for out in outs[:2])
+    assert requests == ['HEAD', 'GET']
+    # A busy machine is told how long it will take.
+    said = [[line for line in lines if 's to go' not in line] for _, _, lines in (first, second)]
+    assert [line.partition(' (')[0] for line in said[0]] == [
+        f'propagate.py: fetching the weights of {NAME}'
+    ]
+    assert said[1] == []
+    assert (first[0], second[0]) == (0, 0)
+    assert f'heatmaps of {NAME} for 3 of 3 joints' in first[1]
+    # What a user without a network is told to do comes to the same.
+    files = ('--pose-config', NAME, '--pose-checkpoint', kept)
+    assert run(*common, '--out', outs[2], *files)[0] == 0
+    assert poses(outs[0]) == poses(outs[1]) == poses(outs[2])
+
+
+def test_a_network_that_cannot_be_fetched(run, movie, label_file, tmp_path, monkeypatch):
+    out = tmp_path / 'dense.json'
+    with serve(tmp_path) as (address, _):
+        pass
+    kept = install_zoo(tmp_path, f'{address}/w.pth', monkeypatch)
+    code, _, said = run(movie, label_file, '--out', out, '--pose', 'tiny')
+    assert (code, len(said)) == (2, 1)
+    assert f'give it as --pose-checkpoint with --pose-config {NAME}' in said[0]
+    assert not out.exists()
+    assert not kept.exists()
 
 
 def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, network):
@@ -276,6 +314,8 @@ def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp
 @pytest.mark.parametrize(
     ('options', 'sentence'),
     [
+        (['--pose', 'humen'], 'there is no humen in the model zoo'),
+        (['--pose', 'human', '--method', 'flow'], 'give --method auto'),
         (['--pose-config', 'x.py'], 'give one checkpoint for each config'),
         (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
         (['--pose-tflite', 'net.pb'], '--pose-tflite takes files that end in .tflite or .task'),

@@ -53,7 +53,7 @@ PARSED_ONLY = {
 
 ELSEWHERE = (
     *('--launcher', '--model', '--fuser', '--learn', '--evidence'),
-    *('--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
+    *('--pose', '--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
 )
 """Options that ask for several processes, or for trained networks."""
 

@@ -19,27 +19,24 @@ def test_a_file_without_a_description_is_refused(tmp_path):
         load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx'), preset='dot'))
 
 
-def test_a_config_needs_a_checkpoint():
-    with pytest.raises(InputError, match='needs a checkpoint'):
-        load_pose_network(PoseNetworkFiles('rtmpose-t_8xb256-420e_coco-256x192'))
-
-
 def test_only_a_bare_name_stands_for_an_installed_config():
     """With a folder it is another file, whose weights may be of another network."""
     name = 'rtmpose-t_8xb256-420e_coco-256x192'
     for bare in (name, f'{name}.py'):
-        (found,) = PoseNetworkFiles(bare).read_files().values()
+        found = PoseNetworkFiles(bare, checkpoint='weights.pth').read_files()['0']
         assert found.is_file()
         assert found.name == f'{name}.py'
     for file in (f'my_finetune/{name}.py', f'./{name}.py'):
-        assert PoseNetworkFiles(file).read_files() == {'0': Path(file)}
+        files = PoseNetworkFiles(file, checkpoint='weights.pth')
+        assert files.read_files() == {'0': Path(file), '1': Path('weights.pth')}
         with pytest.raises(InputError, match=rf'{name}\.py does not exist'):
-            load_pose_network(PoseNetworkFiles(file, checkpoint='weights.pth'))
+            load_pose_network(files)
 
 
 @pytest.mark.parametrize(
     ('text', 'files'),
     [
+        ('human', PoseNetworkFiles('human')),
         ('net.onnx', PoseNetworkFiles('net.onnx')),
         ('net.tflite=blazepose', PoseNetworkFiles('net.tflite', preset='blazepose')),
         ('net.task=blazepose', PoseNetworkFiles('net.task', preset='blazepose')),

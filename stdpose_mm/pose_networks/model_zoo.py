@@ -1,0 +1,122 @@
+"""MMPose's model zoo: pose networks by name, whose weights are fetched when they are needed."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from stdpose_mm.checkpoint_files import cached_checkpoint, fetch_checkpoint
+from stdpose_mm.engine.config_files import read_metafiles
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.file_names import installed_repositories
+from stdpose_mm.text import either
+
+_USABLE = ('rtmpose', 'simcc', 'topdown_heatmap')
+"""Folders of MMPose's configs of models that ``MMPoseNetwork`` takes."""
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """Model of MMPose's zoo, as a metafile describes it.
+
+    Args:
+        names: Its name, and its aliases.
+        config: Its config, which comes with MMPose.
+        url: Address of its weights.
+        dataset: Data set whose joints it finds.
+        trained_on: Data sets that it was trained on.
+    """
+
+    names: tuple[str, ...]
+    config: Path
+    url: str
+    dataset: str
+    trained_on: str
+
+    @classmethod
+    def from_fields(cls, folder: Path, fields: dict[str, Any]) -> ZooModel:
+        """Read an entry of a metafile of a folder."""
+        trained_on = fields['Metadata']['Training Data']
+        return cls(
+            fields['Names'],
+            folder / fields['Config'],
+            fields['Weights'],
+            fields['Results'][0]['Dataset'],
+            trained_on if isinstance(trained_on, str) else ', '.join(trained_on),
+        )
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it is a top-down model with heatmaps or SimCC, and has a config."""
+        # By the folder of its algorithm, as in configs/body_2d_keypoint/rtmpose/coco/.
+        return self.config.parent.parent.name in _USABLE and self.config.is_file()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return where its weights are, or will be, kept."""
+        return cached_checkpoint(self.url)
+
+    def fetch(self) -> Path:
+        """Return the file of its weights; fetch it, with a warning, if it is not here.
+
+        Raises:
+            InputError: If it cannot be fetched, or its digest is not that in its name.
+        """
+        file, name = self.checkpoint, self.names[0]
+
+        def announce(size: str) -> None:
+            warnings.warn(
+                f'fetching the weights of {name} ({size}) to {file}; licence of MMPose: '
+                f'Apache-2.0; training data, with terms of their own: {self.trained_on}',
+                InputWarning,
+                stacklevel=2,
+            )
+
+        if not file.is_file():
+            advice = (
+                'fetch that file elsewhere, and give it as --pose-checkpoint with --pose-config '
+                f'{self.config.stem}'
+            )
+            fetch_checkpoint(self.url, file, advice, announce, progress=sys.stderr.isatty())
+        return file
+
+
+def read_model_zoo() -> dict[str, ZooModel]:
+    """Read the models that come with MMPose, by name and alias in small letters."""
+    zoo: dict[str, ZooModel] = {}
+    for folder in installed_repositories('mmpose'):
+        for fields in read_metafiles(folder):
+            for name in fields['Names']:
+                # MMEngine's inferencers take the first one of a name, too.
+                zoo.setdefault(name.lower(), ZooModel.from_fields(folder, fields))
+    return zoo
+
+
+def find_zoo_model(name: str) -> ZooModel:
+    """Find a model by its name or alias, as MMPose's inferencers do.
+
+    Raises:
+        InputError: If there is none, or it is no top-down model with heatmaps or SimCC.
+    """
+    zoo = read_model_zoo()
+    model = zoo.get(name.lower())
+    if model is None:
+        usable = [known for known, each in zoo.items() if each.is_usable]
+        near = [known for known in usable if known.startswith(name.lower())]
+        near = [*dict.fromkeys(near + get_close_matches(name.lower(), usable))]
+        raise InputError(
+            f'there is no {name} in the model zoo of MMPose, give the name of a network such as '
+            f'{either(near[:3] or ["human", "animal"])} (`stdpose networks` lists them), or a '
+            'config with its checkpoint'
+        )
+    if not model.is_usable:
+        raise InputError(
+            f'{name} in the model zoo of MMPose cannot be used, {model.config.name} does not exist '
+            'or is of no top-down model with heatmaps or SimCC, give one that `stdpose networks` '
+            'lists'
+        )
+    return model
