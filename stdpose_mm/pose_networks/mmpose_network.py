@@ -135,6 +135,9 @@ def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     known = DATASETS.get(dataset.get('type', ''))
     metainfo = dataset.get('metainfo') or getattr(known, 'METAINFO', None) or {}
     file = metainfo.get('from_file')
+    if 'subset' in dataset:
+        # MMPose's data set of clothes chooses its joints when it is built.
+        file = f'deepfashion_{dataset.subset}.py'
     if file is None or Path(file).is_file():
         return dataset
     # The folder is that of MMPose's repository.

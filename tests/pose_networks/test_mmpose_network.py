@@ -164,6 +164,14 @@ def test_a_checkpoint_names_its_own_joints(tmp_path):
     assert network.skeleton.keypoint_names == tuple(names.values())
 
 
+def test_joints_of_clothes_are_those_of_the_part(tmp_path):
+    """MMPose's data set has upper, lower and full; its class names no joints."""
+    config, checkpoint = 'td-hm_res50_8xb64-210e_deepfashion_lower-256x192', tmp_path / 'w.pth'
+    write_random_checkpoint(config, checkpoint)
+    network = load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
+    assert network.skeleton.num_keypoints == 4
+
+
 def test_a_missing_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match='does not exist'):
         load_pose_network(
