@@ -6,6 +6,7 @@ journal keeps beside it, are what it does to the labels, whatever was shown at t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,8 +108,7 @@ class EditReader:
             case 'forget':
                 return [self._remove()]
             case 'swap':
-                a, b = self._person('a'), self._person('b')
-                return [{'do': 'swap', 'frame': self._frame(), 'one': a, 'other': b}]
+                return self._swap(self._person('a'), self._person('b'), self._frame())
             case 'merge':
                 return [{'do': 'merge', 'person': self._person(), 'into': self._person('into')}]
             case 'split':
@@ -139,6 +139,29 @@ class EditReader:
         # The journal has a range of frames, of which pages take back one at a time.
         return {'do': 'remove', 'person': person, 'frame': frame, 'last': frame, 'joints': joints}
 
+    def _swap(self, a: int, b: int, frame: int) -> list[Step]:
+        """Exchange two people from a frame on; with ``last``, back again after that frame.
+
+        Where one of them has a label in the window, the other's shown pose becomes one, too;
+        without any, the shown poses on both sides of both ends do.
+        """
+        number = len(self.state.frames)
+        last = self._frame('last') if 'last' in self.edit else number - 1
+        if last < frame:
+            raise InputError(f'a swap from frame {frame} on cannot end before it, in frame {last}')
+        steps: list[Step] = [{'do': 'swap', 'frame': frame, 'one': a, 'other': b}]
+        if last == number - 1:
+            return steps
+        steps.append({**steps[0], 'frame': last + 1})
+        tracks = self.state.tracks
+        ends = {max(frame - 1, 0), frame, last, last + 1}
+        settled = (tracks[a].keys() | tracks[b].keys()) & set(range(frame, last + 1)) or ends
+        for person, at in itertools.product((a, b), sorted(settled)):
+            shown = self.shown(person, at)
+            if at not in tracks[person] and shown is not None and shown.labelled.any():
+                steps.insert(0, self._add(self._by_name(shown), True, person, at))
+        return steps
+
     def _split(self) -> list[Step]:
         person, frame = self._person(), self._frame()
         steps: list[Step] = [{'do': 'split', 'person': person, 'frame': frame}]
@@ -165,9 +188,16 @@ class EditReader:
             'category': skeleton.category,
         }
 
-    def _add(self, joints: Joints, replace: bool = False, person: int | None = None) -> Step:
+    def _add(
+        self,
+        joints: Joints,
+        replace: bool = False,
+        person: int | None = None,
+        frame: int | None = None,
+    ) -> Step:
         person = self._person() if person is None else person
-        fields = {'person': person, 'frame': self._frame(), 'joints': joints, 'replace': replace}
+        frame = self._frame() if frame is None else frame
+        fields = {'person': person, 'frame': frame, 'joints': joints, 'replace': replace}
         return {'do': 'add', **fields}
 
     def _int(self, name: str) -> int:
@@ -183,8 +213,8 @@ class EditReader:
             raise InputError(f'there is no person {person}, the people with labels are: {known}')
         return person
 
-    def _frame(self) -> int:
-        frame, number = self._int('frame'), len(self.state.frames)
+    def _frame(self, name: str = 'frame') -> int:
+        frame, number = self._int(name), len(self.state.frames)
         if not 0 <= frame < number:
             raise InputError(f'there is no frame {frame}, the video has frames 0..{number - 1}')
         return frame

@@ -32,6 +32,7 @@ class Edit(TypedDict, total=False):
     joints: Any
     a: int
     b: int
+    last: int
     into: int
     name: str
     limbs: list[list[int]]
@@ -95,6 +96,7 @@ class SkeletonData(TypedDict):
     limbs: list[list[int]]
     parents: list[int]
     flip: list[int]
+    category: str
 
 
 class Video(Counts):
@@ -143,12 +145,16 @@ class Project(TypedDict):
 
 
 class Lane(TypedDict):
-    """A person in the timeline: runs [first, last, source], lowest scores by column."""
+    """A person in the timeline: runs [first, last, source], lowest scores by column.
+
+    ``joints`` and ``joint_runs`` are the same by joint, for one person that was asked for.
+    """
 
     id: int
     runs: list[list[Any]]
     heat: list[float | None]
     joints: dict[str, list[float | None]] | None
+    joint_runs: dict[str, list[list[Any]]]
 
 
 class Place(TypedDict):

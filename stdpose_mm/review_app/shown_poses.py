@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -160,13 +161,6 @@ class PersonPoses:
             columns: Number of columns; a frame may be in several if there are fewer frames.
             joints: Names of the joints, to describe them one by one; empty not to.
         """
-        starts = np.flatnonzero(np.diff(self.sources, prepend=255)).tolist()
-        stops = [*starts[1:], len(self.sources)]
-        runs = [
-            [start, stop - 1, SOURCES[self.sources[start]]]
-            for start, stop in zip(starts, stops, strict=True)
-            if self.sources[start] != UNKNOWN
-        ]
         here = slice(frames.start, frames.stop)
         shown = self.visibility[here] > NOT_LABELLED
         scores = np.where(shown, self.scores[here], np.inf)
@@ -177,8 +171,23 @@ class PersonPoses:
         else:
             scores = scores[firsts]
         of_joints = dict(zip(joints, map(_finite, scores.T), strict=False)) if joints else None
-        heat = _finite(scores.min(axis=1))
-        return {'id': person_id, 'runs': runs, 'heat': heat, 'joints': of_joints}
+        return {
+            'id': person_id,
+            'runs': _runs(self.sources),
+            'heat': _finite(scores.min(axis=1)),
+            'joints': of_joints,
+            'joint_runs': dict(zip(joints, map(_runs, self.joint_sources.T), strict=False)),
+        }
+
+
+def _runs(sources: np.ndarray) -> list[list[Any]]:
+    starts = np.flatnonzero(np.diff(sources, prepend=255)).tolist()
+    stops = [*starts[1:], len(sources)]
+    return [
+        [start, stop - 1, SOURCES[sources[start]]]
+        for start, stop in zip(starts, stops, strict=True)
+        if sources[start] != UNKNOWN
+    ]
 
 
 def _finite(values: np.ndarray) -> list[float | None]:

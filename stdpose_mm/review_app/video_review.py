@@ -389,4 +389,5 @@ def _describe_skeleton(skeleton: Skeleton) -> SkeletonData:
         'limbs': [list(limb) for limb in skeleton.limbs],
         'parents': [*skeleton.parents],
         'flip': [*skeleton.flip_indices],
+        'category': skeleton.category,
     }

@@ -161,6 +161,36 @@ def test_two_people_are_exchanged_from_a_frame_on(page: Page):
     assert page.joint(0, 2) == [50, 4]
 
 
+@pytest.mark.parametrize(
+    ('frame', 'last', 'labelled'),
+    [
+        # Person 1 alone has a label in there, at 20; then nobody has.
+        (15, 25, {1: {20}, 2: {20}}),
+        (5, 9, {1: {4, 5, 9, 10, 20}, 2: {4, 5, 9, 10}}),
+        (0, 3, {1: {20}, 2: set()}),
+    ],
+)
+def test_two_people_are_exchanged_in_a_window(page: Page, frame: int, last: int, labelled: dict):
+    before = page.all_poses()
+    page.edit('swap', a=1, b=2, frame=frame, last=last)
+    labels = [f for f in labelled[1] | labelled[2] | {0, 39} if frame <= f <= last]
+    assert labels
+    for at in labels:
+        assert (page.joint(at, 1), page.joint(at, 2)) == ([50, 4], [10, 4])
+    for person, frames in labelled.items():
+        given = {f for f in range(NUM_FRAMES) if page.poses(f)[person]['source'] == 'given'}
+        assert given == frames | {0, 39}
+    assert (page.joint(39, 1), page.joint(39, 2)) == ([10, 4], [50, 4])
+    page.edit('undo')
+    assert page.all_poses() == before
+
+
+def test_poses_beside_a_window_without_labels_stay(page: Page):
+    page.edit('swap', a=1, b=2, frame=5, last=9)
+    places = [page.joint(frame, 1)[0] for frame in range(NUM_FRAMES)]
+    assert places == [50 if 5 <= frame <= 9 else 10 for frame in range(NUM_FRAMES)]
+
+
 def test_a_split_person_is_two_and_merges_into_one_again(page: Page):
     before = page.all_poses()
     answer = page.edit('split', person=1, frame=10)
@@ -190,6 +220,7 @@ def test_everything_is_undone_and_done_again(page: Page):
         {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30, 4, 2]}},
         {'type': 'mark_absent', 'person': 2, 'frame': 15},
         {'type': 'swap', 'a': 1, 'b': 2, 'frame': 18},
+        {'type': 'swap', 'a': 1, 'b': 2, 'frame': 22, 'last': 30},
         {'type': 'split', 'person': 1, 'frame': 12},
         {'type': 'merge', 'person': 3, 'into': 1},
         {'type': 'add_person', 'frame': 3, 'joints': {'head': [1, 1, 2]}},
@@ -258,6 +289,8 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'forget', 'joints': 'head', 'frame': 0}, 'list'),
         ({'type': 'forget', 'joints': ['tail'], 'frame': 0}, 'no joint'),
         ({'type': 'swap', 'a': 1, 'b': 1}, 'itself'),
+        ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 2}, 'cannot end before it'),
+        ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 40}, 'no frame 40'),
         ({'type': 'merge', 'into': 1}, 'itself'),
         ({'type': 'merge', 'person': 2, 'into': 1}, 'both labelled in frame 0'),
         ({'type': 'split', 'frame': 0}, 'before frame 0'),

@@ -352,6 +352,17 @@ def test_the_timeline_has_lanes_and_lowest_scores_in_columns(page: Page):
     assert two['joints'] is None
 
 
+def test_the_timeline_tells_the_labels_of_single_joints(page: Page):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
+    one, two = page.get('/timeline', person=1)['persons']
+    given = {
+        joint: [first for first, _, source in runs if source == 'given']
+        for joint, runs in one['joint_runs'].items()
+    }
+    assert given == {'head': [0, 10, 20, 39], 'left_hand': [0, 20, 39], 'right_hand': [0, 20, 39]}
+    assert two['joint_runs'] == {}
+
+
 def test_the_timeline_of_a_few_frames_has_as_many_columns(page: Page):
     page.edit('mark_absent', person=2, frame=30)
     lane = page.get('/timeline', columns=6, first=29, last=31)['persons'][1]

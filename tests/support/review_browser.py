@@ -68,6 +68,13 @@ def poses_of_clip(name: str, given: Sequence[int], offset: float = 0.0) -> Video
     return VideoLabels(name, SKELETON, frames, persons)
 
 
+def point_of(
+    poses: dict[int, dict[int, dict[str, Any]]], frame: int, person: int, joint: str
+) -> list[float]:
+    """Return where a joint is in the poses that the server holds."""
+    return poses[frame][person]['keypoints'][SKELETON.index_of(joint)][:2]
+
+
 def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
     """Make a video of numbered pictures, and labels of two people in every tenth frame."""
     folder.mkdir(exist_ok=True)
@@ -181,10 +188,10 @@ def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
     return browser
 
 
-def resize(browser: Any, width: int, height: int) -> None:
+def resize(browser: Any, width: int, height: int, density: float = 1) -> None:
     browser.execute_cdp_cmd(
         'Emulation.setDeviceMetricsOverride',
-        {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False},
+        {'width': width, 'height': height, 'deviceScaleFactor': density, 'mobile': False},
     )
 
 
@@ -309,6 +316,17 @@ class Page:
             ),
             f'frame {frame} is shown',
         )
+
+    def go_to(self, frame: int) -> None:
+        """Go to a frame by its number, and wait for its picture and poses."""
+        self.run(
+            'const f = document.getElementById("frame-field"); f.value = arguments[0];'
+            'f.dispatchEvent(new Event("change"));'
+            'document.getElementById("picture").focus()',
+            frame,
+        )
+        self.wait_for_frame(frame)
+        self.wait(lambda: self.text('#people .source').strip() != '…', 'poses are here')
 
     def number_in_picture(self) -> int:
         """Read the number that is painted into the picture from the pixels of the canvas."""

@@ -3,6 +3,7 @@
 import { getProject, postExport, Refused, ServerGone } from './api.js';
 import { byId, make } from './dom.js';
 import { announce, say } from './notices.js';
+import { capital, nameOf } from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
@@ -132,12 +133,12 @@ async function exportAs(video, format, queue, onError) {
 const WHO = /** @type {Record<string, {title: string, text: string, verb: string}>} */ ({
   swap: {
     title: 'Swap identities',
-    text: 'Both go on with the other’s poses from this frame to the end.',
+    text: 'Both have the other’s poses from this frame on, up to the one below.',
     verb: 'Swap',
   },
   merge: {
-    title: 'Merge two people',
-    text: 'The labels of this person become the other’s; not where both are labelled in one frame.',
+    title: 'Merge identities',
+    text: 'The labels of this one become the other’s; not where both are labelled in one frame.',
     verb: 'Merge',
   },
 });
@@ -149,20 +150,24 @@ const WHO = /** @type {Record<string, {title: string, text: string, verb: string
  * @param {(edit: any) => void} submit
  */
 export function askForOther(store, what, submit) {
-  const { person, persons, shown } = store.state;
+  const { person, persons, shown, video } = store.state;
   const others = persons.filter((/** @type {number} */ one) => one !== person);
   if (person === null || !others.length) {
-    say(`To ${what}, choose a person while there is another one`);
+    say(`To ${what}, choose one while there is another one`);
     return;
   }
   const { title, text, verb } = WHO[what];
-  byId('other-title').textContent = `${title}: person ${person} and …`;
+  byId('other-title').textContent = `${title}: ${nameOf(store.state, person)} and …`;
   byId('other-text').textContent = `Frame ${shown}. ${text}`;
   byId('other-choice').replaceChildren(
     ...others.map((/** @type {number} */ one) =>
-      make('option', { value: String(one) }, `Person ${one}`),
+      make('option', { value: String(one) }, capital(nameOf(store.state, one))),
     ),
   );
+  byId('other-until').hidden = what !== 'swap';
+  const last = byId('other-last');
+  last.min = String(shown);
+  last.max = last.value = String(video.frames - 1);
   const confirm = byId('other-confirm');
   confirm.textContent = verb;
   // The form's method closes the dialog.
@@ -170,7 +175,7 @@ export function askForOther(store, what, submit) {
     const other = Number(byId('other-choice').value);
     submit(
       what === 'swap'
-        ? { type: 'swap', a: person, b: other, frame: shown }
+        ? { type: 'swap', a: person, b: other, frame: shown, last: Number(last.value) }
         : { type: 'merge', person, into: other },
     );
   };

@@ -111,17 +111,16 @@ export class EditQueue {
   }
 
   /**
-   * Move a joint step by step; what follows quickly is one edit, and one undo.
+   * Move joints step by step; what follows quickly is one edit, and one undo.
    * @param {Edit} edit of `set_joints`
    */
   nudge(edit) {
     const last = this.#nudge;
-    const joint = Object.keys(edit.joints)[0];
     const same =
       last &&
       last.edit.person === edit.person &&
       last.edit.frame === edit.frame &&
-      joint in last.edit.joints;
+      String(Object.keys(last.edit.joints)) === String(Object.keys(edit.joints));
     if (!same) this.flush();
     else {
       clearTimeout(last.timer);

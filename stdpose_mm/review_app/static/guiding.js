@@ -1,19 +1,26 @@
 /** Where to go next: frames in doubt, frames to label, given frames, the middle of a gap. */
 
+import { getTimeline } from './api.js';
+
+const MOST_COLUMNS = 4096;
+/** Lower scores are doubt, as in the timeline. */
+const DOUBTFUL = 0.5;
+
 /** @typedef {import('./store.js').Store} Store */
 
 /**
- * List the frames of given labels: of the chosen person, or of anyone.
+ * List the frames of given labels: of the chosen person, or of anyone; of one joint alone.
  * @param {Store} store
  * @returns {[number, number][]} first and last frame of each run, ascending
  */
 function givenRuns(store) {
-  const { timeline, person } = store.state;
+  const { timeline, person, alone, joint } = store.state;
   const lanes = timeline?.persons ?? [];
   const own = lanes.filter((/** @type {any} */ lane) => lane.id === person);
   const chosen = own.length ? own : lanes;
   return chosen
-    .flatMap((/** @type {any} */ lane) => lane.runs.filter((/** @type {any} */ run) => run[2] === 'given'))
+    .flatMap((/** @type {any} */ lane) => (alone && lane.joint_runs?.[joint]) || lane.runs)
+    .filter((/** @type {any} */ run) => run[2] === 'given')
     .map((/** @type {any} */ run) => /** @type {[number, number]} */ ([run[0], run[1]]))
     .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);
 }
@@ -63,6 +70,32 @@ export function middleOfGap(store) {
   }
   if (after - before < 2) return null;
   return Math.floor((before + after) / 2);
+}
+
+/**
+ * Find where the chosen joint is in doubt next, after the doubt that the frame lies in, or else from
+ * the start: the worst frame of that run.
+ * @param {Store} store
+ * @returns {Promise<number|null>}
+ */
+export async function nextDoubtOfJoint(store) {
+  const { video, person, joint, frame } = store.state;
+  const columns = Math.min(video.frames, MOST_COLUMNS);
+  const span = { columns, first: 0, last: video.frames - 1, person };
+  const { persons } = await getTimeline(video.id, span);
+  /** @type {(number|null)[]} */
+  const scores = persons.find((/** @type {any} */ lane) => lane.id === person)?.joints?.[joint] ?? [];
+  const isDoubt = (/** @type {number} */ column) => (scores[column] ?? 1) < DOUBTFUL;
+  let here = Math.floor((frame * columns) / video.frames);
+  while (isDoubt(here)) here++;
+  const after = scores.findIndex((_, column) => column > here && isDoubt(column));
+  const first = after < 0 ? scores.findIndex((_, column) => isDoubt(column)) : after;
+  if (first < 0) return null;
+  let worst = first;
+  for (let column = first; isDoubt(column); column++) {
+    if (Number(scores[column]) < Number(scores[worst])) worst = column;
+  }
+  return Math.ceil((worst * video.frames) / columns);
 }
 
 /** Goes through the frames in doubt, the worst first, each once until the poses change. */

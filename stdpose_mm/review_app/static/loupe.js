@@ -62,6 +62,7 @@ export class Loupe {
     context.save();
     context.clip();
     context.imageSmoothingEnabled = false;
+    context.filter = view.filter;
     context.drawImage(
       bitmap,
       centreX - (x + 0.5) * zoom,
@@ -69,6 +70,7 @@ export class Loupe {
       video.width * zoom,
       video.height * zoom,
     );
+    context.filter = 'none';
     for (const [style, width] of /** @type {const} */ ([
       ['rgb(0 0 0 / 0.7)', 3],
       ['#fff', 1],

@@ -8,22 +8,27 @@ import { Connection } from './connection.js';
 import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { EditQueue } from './edits.js';
-import { DoubtTour, middleOfGap, nextGiven } from './guiding.js';
+import { prepareFolding } from './folding.js';
+import { DoubtTour, middleOfGap, nextDoubtOfJoint, nextGiven } from './guiding.js';
 import { listenToKeys, showBindings } from './keys.js';
+import { Light } from './light.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  followJoint, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
+  followChosen, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLearning, showLegend, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
 import {
-  boundsOf, isAbsent, isPlaced, jointsByName, listOrder, PoseCache, readable, SOURCES, VISIBILITY,
+  boundsOf, capital, isAbsent, isPlaced, jointsByName, listOrder, nameOf, PoseCache, readable, SOURCES,
+  VISIBILITY,
 } from './poses.js';
+import { SelectionLayer } from './selection.js';
 import { SkeletonLayer } from './skeleton_layer.js';
 import { Store } from './store.js';
+import { SubjectZoom } from './subject_zoom.js';
 import { Timeline } from './timeline.js';
 
 const PAGE = crypto.randomUUID();
@@ -53,6 +58,8 @@ const store = new Store({
   shown: 0,
   person: null,
   joint: null,
+  picked: [],
+  alone: false,
   opened: null,
   range: null,
   placing: null,
@@ -62,6 +69,9 @@ const store = new Store({
   scores: localStorage.getItem('scores') ?? 'size',
   ghosts: localStorage.getItem('ghosts') !== 'no',
   names: localStorage.getItem('names') === 'yes',
+  zooming: localStorage.getItem('zooming') !== 'no',
+  side: localStorage.getItem('side') !== 'no',
+  lanes: localStorage.getItem('lanes') !== 'no',
   hidden: false,
   target: 0.95,
 });
@@ -80,7 +90,10 @@ function onError(error) {
 const pictures = new Pictures(() => view.redraw(), onError);
 const view = new PictureView(byId('picture'), store, pictures);
 const loupe = new Loupe(store);
+const light = new Light(store, view);
+const subjectZoom = new SubjectZoom(store, view);
 const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
+const selection = new SelectionLayer(store, skeletons);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit));
 const timeline = new Timeline(store, (frame) => goTo(frame), onError);
 const playback = new Playback(store, (frame) => goTo(frame, true));
@@ -182,7 +195,8 @@ async function openVideo(id, frame = 0) {
   store.update({
     // Nothing is shown before the first picture is here.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
-    opened: null, range: null, placing: null, playing: false, joint: null,
+    opened: null, range: null, placing: null, playing: false, joint: null, picked: [],
+    alone: false,
     ...stateOf(video), person: video.persons[0] ?? null,
   });
   view.fit();
@@ -340,7 +354,7 @@ function currentJoint() {
 function editPerson(type, fields = {}) {
   if (state.shown < 0) return;
   if (state.person === null) {
-    say('Choose a person first: click one, or press 1 to 9');
+    say('Choose one first: click it, or press 1 to 9');
     return;
   }
   submit({ type, person: state.person, frame: state.shown, ...fields });
@@ -382,23 +396,24 @@ function cycleVisibility(name) {
   announce(`${readable(meant.name)} ${VISIBILITY[next]}`);
 }
 
+/** @returns {string[]} the chosen joint, or those that are picked */
+const chosenJoints = () => (state.joint === null ? state.picked : [state.joint]);
+
 /** @param {number} x @param {number} y */
 function nudge(x, y) {
   const pose = currentPose();
-  const index = state.video.skeleton.joints.indexOf(state.joint);
-  if (!pose || pose.source === 'absent' || !isPlaced(pose, index)) return;
-  const [px, py, visibility] = pose.keypoints[index];
-  queue.nudge({
-    type: 'set_joints',
-    person: state.person,
-    frame: state.shown,
-    joints: { [state.joint]: [px + x, py + y, visibility] },
-  });
-  announce(`${readable(state.joint)} at ${(px + x).toFixed(0)}, ${(py + y).toFixed(0)}`);
+  if (!pose || pose.source === 'absent') return;
+  const moved = Object.entries(jointsByName(pose, state.video.skeleton))
+    .filter(([name]) => chosenJoints().includes(name))
+    .map(([name, [px, py, visibility]]) => /** @type {const} */ ([name, [px + x, py + y, visibility]]));
+  if (!moved.length) return;
+  const joints = Object.fromEntries(moved);
+  queue.nudge({ type: 'set_joints', person: state.person, frame: state.shown, joints });
+  for (const [name, [px, py]] of moved) announce(`${readable(name)} at ${px.toFixed(0)}, ${py.toFixed(0)}`);
 }
 
 /** @param {number} x @param {number} y @param {() => void} otherwise */
-const nudgeOr = (x, y, otherwise) => () => (state.joint !== null ? nudge(x, y) : otherwise());
+const nudgeOr = (x, y, otherwise) => () => (chosenJoints().length ? nudge(x, y) : otherwise());
 
 /** @param {number} direction @returns {boolean} whether there was one; else the focus goes on */
 function stepJoint(direction) {
@@ -428,12 +443,39 @@ function announceJoint() {
   );
 }
 
+/** @param {number} frame @param {number} person */
+function visit(frame, person) {
+  store.update({ person, joint: null });
+  goTo(frame);
+  subjectZoom.visit();
+}
+
 function goToDoubt() {
+  if (state.alone) return goToDoubtOfJoint();
   const next = doubtTour.next();
   if (!next) return say(whyNoDoubt());
-  store.update({ person: next.person, joint: null });
-  goTo(next.frame);
-  announce(`frame ${next.frame}, person ${next.person}, score ${next.score.toFixed(2)}`);
+  visit(next.frame, next.person);
+  announce(`frame ${next.frame}, ${nameOf(state, next.person)}, score ${next.score.toFixed(2)}`);
+}
+
+async function goToDoubtOfJoint() {
+  try {
+    const frame = await nextDoubtOfJoint(store);
+    if (frame === null) return say(`${capital(readable(state.joint ?? ''))} is in doubt in no frame`);
+    goTo(frame);
+    subjectZoom.visit();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+/** Go through the video for the chosen joint alone, or for all joints again. */
+function toggleAlone() {
+  const joint = currentJoint();
+  if (!state.alone && !joint) return say('Choose a joint first: click it, or press Tab');
+  const { person, name } = joint ?? { person: state.person, name: null };
+  const alone = !state.alone;
+  store.update({ person, joint: name, alone, opened: alone ? person : null });
 }
 
 /** Whether advice on the poses as they are is still to come. */
@@ -456,8 +498,7 @@ function goToLabel() {
   if (!next) {
     return say(isAdviceToCome() ? 'Still looking for a frame to label: press N again in a moment' : 'No frame is suggested');
   }
-  store.update({ person: next.person, joint: null });
-  goTo(next.frame);
+  visit(next.frame, next.person);
   announce(`frame ${next.frame}: ${next.reason}`);
 }
 
@@ -493,8 +534,8 @@ function choosePerson(number) {
 }
 
 function deleteLabel() {
-  const joints = state.joint === null ? {} : { joints: [state.joint] };
-  editPerson('forget', joints);
+  const joints = chosenJoints();
+  editPerson('forget', joints.length ? { joints } : {});
 }
 
 function placeMissing() {
@@ -532,6 +573,12 @@ function fitPerson() {
   else view.fit();
 }
 
+function toggleZooming() {
+  setShown('zooming', !state.zooming);
+  if (!state.zooming) view.fit();
+  say(state.zooming ? 'Small ones in doubt are zoomed to' : 'Frames in doubt are shown whole');
+}
+
 /** @param {string} key @param {boolean} value */
 function setShown(key, value) {
   store.update({ [key]: value });
@@ -550,13 +597,15 @@ const BINDINGS = [
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
   { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
-  { group: 'Choose', shown: '1 … 9', keys: [], what: 'person' },
+  { group: 'Choose', shown: '1 … 9', keys: [], what: 'one of those there' },
   { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
   { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint; Tab then leaves the picture', run: leaveJoint },
+  { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or by a band: drag one of them, the knob (turn), a corner (scale)' },
+  { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: Space, [ and ] go to its doubts, its labels', run: toggleAlone },
   { group: 'Mend', shown: 'drag', keys: [], what: 'move a joint' },
   { group: 'Mend', shown: 'Shift+drag', keys: [], what: 'the limb below it follows' },
-  { group: 'Mend', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl)' },
-  { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joint one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
+  { group: 'Mend', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl, on a joint)' },
+  { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move what is chosen one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
   { group: 'Mend', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
   { group: 'Mend', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: accept },
   { group: 'Mend', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
@@ -564,12 +613,17 @@ const BINDINGS = [
   { group: 'Mend', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'take the label back (of the chosen joint)', run: deleteLabel },
   { group: 'Mend', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
   { group: 'Mend', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
-  { group: 'People', shown: 'I', keys: ['i'], what: 'add a person', run: () => placing.begin(null) },
-  { group: 'People', shown: 'S', keys: ['s'], what: 'swap with another from here on', run: () => askForOther(store, 'swap', submit) },
-  { group: 'People', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
-  { group: 'People', shown: 'K', keys: ['k'], what: 'split: a new person from here on', run: () => editPerson('split') },
+  { group: 'Identities', shown: 'I', keys: ['i'], what: 'add one', run: () => placing.begin(null) },
+  { group: 'Identities', shown: 'S', keys: ['s'], what: 'swap with another from here on, or up to a frame', run: () => askForOther(store, 'swap', submit) },
+  { group: 'Identities', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
+  { group: 'Identities', shown: 'K', keys: ['k'], what: 'split: a new one from here on', run: () => editPerson('split') },
   { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the ground to pan', run: () => view.zoom(1.25) },
-  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'whole picture, chosen person', run: () => view.fit() },
+  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'whole picture, who is chosen', run: () => view.fit() },
+  { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom to who is in doubt, if small; or not', run: toggleZooming },
+  { group: 'Look', shown: 'U', keys: ['u'], what: 'stretch a dark picture; as recorded', run: () => light.toggle() },
+  { group: 'Look', shown: 'B Shift+B', keys: ['b'], what: 'brighter, darker', run: () => light.change('brightness', 0.25) },
+  { group: 'Look', shown: 'D Shift+D', keys: ['d'], what: 'more, less contrast', run: () => light.change('contrast', 0.25) },
+  { group: 'Look', shown: 'W Shift+W', keys: ['w'], what: 'fold the panel beside the picture, the lanes', run: () => setShown('side', !state.side) },
   { group: 'Look', shown: 'H', keys: ['h'], what: 'hide the skeletons', run: () => store.update({ hidden: !state.hidden }) },
   { group: 'Look', shown: 'G', keys: ['g'], what: 'ghost of the pose before the correction', run: () => setShown('ghosts', !state.ghosts) },
   { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
@@ -595,6 +649,9 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
   [['z'], fitPerson],
+  [['Shift+b'], () => light.change('brightness', -0.25)],
+  [['Shift+d'], () => light.change('contrast', -0.25)],
+  [['Shift+w'], () => setShown('lanes', !state.lanes)],
   [['>'], () => timeline.zoom(2)],
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => [[String(number)], () => choosePerson(number)]),
 ]).map(([keys, run]) => ({ group: '', shown: '', what: '', keys, run }));
@@ -602,7 +659,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
 let leaveByTab = false;
 function leaveJoint() {
   leaveByTab = true;
-  store.update({ joint: null });
+  store.update({ joint: null, picked: [] });
 }
 
 /** @param {string|undefined} scores */
@@ -659,6 +716,9 @@ function prepareControls() {
     'gap-middle': goToMiddleOfGap,
     'timeline-in': () => timeline.zoom(2),
     'timeline-out': () => timeline.zoom(0.5),
+    'light-auto': () => light.toggle(),
+    'fold-side': () => setShown('side', !state.side),
+    'fold-lanes': () => setShown('lanes', !state.lanes),
     'choose-skeleton': () => askForSkeleton(store, submit),
   };
   for (const [id, action] of Object.entries(actions)) {
@@ -702,7 +762,7 @@ function prepareControls() {
     localStorage.setItem('theme', theme.value);
     drawAll();
   });
-  for (const key of ['ghosts', 'names']) {
+  for (const key of ['ghosts', 'names', 'zooming']) {
     const box = byId(`show-${key}`);
     box.addEventListener('change', () => setShown(key, box.checked));
   }
@@ -722,45 +782,56 @@ function drawAll() {
 }
 
 function showChoices() {
-  byId('show-ghosts').checked = state.ghosts;
-  byId('show-names').checked = state.names;
+  for (const key of ['ghosts', 'names', 'zooming']) byId(`show-${key}`).checked = state[key];
   byId('show-scores').value = state.scores;
 }
 
 function showJointHint() {
-  const { joint, placing: isPlacing, video } = state;
+  const { joint, picked, alone, placing: isPlacing, video } = state;
   const box = byId('joint-hint');
-  box.hidden = joint === null || isPlacing !== null;
+  box.hidden = !chosenJoints().length || isPlacing !== null;
+  if (picked.length) {
+    box.textContent =
+      `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc leaves them`;
+  }
   if (joint === null || !video?.skeleton) return;
   const pose = currentPose();
   const placed = pose && pose.source !== 'absent' && isPlaced(pose, video.skeleton.joints.indexOf(joint));
-  box.textContent = placed
+  if (alone) {
+    box.textContent = `${readable(joint)} alone: Space its next doubt · [ ] its labels · , . frames · J all joints`;
+  } else box.textContent = placed
     ? `${readable(joint)}: arrows move it · V visibility · Esc back to frames`
     : `${readable(joint)}: click on the picture to place it · Esc back to frames`;
 }
 
 function prepareViews() {
-  view.layers = [skeletons, placing];
-  /** @type {string|null} */
-  let lastJoint = null;
+  view.layers = [skeletons, selection, placing];
+  prepareFolding(store);
+  /** @type {any} */
+  let last = {};
   const showSide = oncePerFrame(() => {
     showPeople(store);
     showActions(store);
     showJoints(store, cycleVisibility);
-    if (state.joint !== lastJoint) followJoint();
-    lastJoint = state.joint;
+    if (state.person !== last.person) followChosen('people');
+    if (state.joint !== last.joint) followChosen('joints');
+    last = { ...state };
   });
-  const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint'];
+  const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint', 'picked', 'alone'];
   store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
   store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
   store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
-  store.watch(['joint', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
+  store.watch(['joint', 'picked', 'alone', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
+  store.watch(['joint', 'person'], () => {
+    if (state.alone && (state.joint === null || state.opened !== state.person)) {
+      store.update({ alone: false, opened: null });
+    }
+  });
   store.watch(['joint', 'person'], announceJoint);
   store.watch(['guidance', 'target'], () =>
     showGuidance(store, (frame, person) => {
       byId('doubt-popover').hidePopover();
-      store.update({ person, joint: null });
-      goTo(frame);
+      visit(frame, person);
     }),
   );
   store.watch(['guidance'], () => {
@@ -776,7 +847,7 @@ function prepareViews() {
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
   });
-  store.watch(['ghosts', 'names', 'scores'], showChoices);
+  store.watch(['ghosts', 'names', 'scores', 'zooming'], showChoices);
   const remember = debounce(() => {
     history.replaceState(null, '', `#video=${state.video.id}&frame=${state.frame}`);
   }, 300);

@@ -2,7 +2,9 @@
 
 import { styleOf, themeColours } from './colours.js';
 import { byId, make } from './dom.js';
-import { isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+import {
+  capital, categoryOf, isAbsent, isPlaced, listOrder, nameOf, readable, SOURCES, VISIBILITY,
+} from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
@@ -43,6 +45,8 @@ export function showPeople(store) {
       .map((/** @type {any} */ one) => one.person),
   );
   byId('people-empty').hidden = persons.length > 0;
+  const category = categoryOf(store.state);
+  byId('people-title').textContent = category === 'person' ? 'People' : capital(category);
   renew(
     byId('people'),
     persons.map((/** @type {number} */ one, /** @type {number} */ index) => {
@@ -50,7 +54,6 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const doubted = inDoubt.has(one) ? ' · in doubt' : '';
       const redone = pose?.pending ? ', to be redone' : '';
       const choose = make(
         'button',
@@ -61,11 +64,11 @@ export function showPeople(store) {
           onclick: () => store.update({ person: one, joint: null }),
         },
         swatch,
-        make('span', { class: 'row-name' }, `Person ${one}`),
+        make('span', { class: 'row-name' }, capital(nameOf(store.state, one))),
         make(
           'span',
           { class: `source ${source}` },
-          pose ? `${MARKS[source]} ${source}${redone}${doubted}` : '…',
+          pose ? `${MARKS[source]} ${inDoubt.has(one) ? 'in doubt' : source}${redone}` : '…',
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
@@ -75,7 +78,7 @@ export function showPeople(store) {
         {
           class: 'quiet',
           'aria-expanded': String(isOpen),
-          'aria-label': `Joints of person ${one} in the timeline`,
+          'aria-label': `Joints of ${nameOf(store.state, one)} in the timeline`,
           title: 'Show the joints in the timeline',
           dataset: { key: `lane ${one}` },
           onclick: () => store.update({ opened: isOpen ? null : one }),
@@ -93,7 +96,7 @@ export function showActions(store) {
   const pose = poses?.of(shown, person);
   byId('actions').hidden = person === null;
   byId('actions-title').textContent =
-    person === null ? '' : `Person ${person} in frame ${Math.max(0, shown)}`;
+    person === null ? '' : `${capital(nameOf(store.state, person))} in frame ${Math.max(0, shown)}`;
   const isGone = isAbsent(pose);
   byId('do-absent').querySelector('span').textContent = isGone ? 'Present again' : 'Absent from here';
   byId('do-accept').disabled = !pose || isGone || (pose.source === 'given' && !pose.sources.includes('p'));
@@ -157,9 +160,10 @@ export function showJoints(store, cycle) {
   );
 }
 
-/** Bring the chosen joint into view when another one is chosen. */
-export function followJoint() {
-  const chosen = byId('joints').querySelector('.chosen');
+/** Bring what is chosen in a list into view. */
+/** @param {'people'|'joints'} list */
+export function followChosen(list) {
+  const chosen = byId(list).querySelector('.chosen');
   if (chosen && !chosen.contains(document.activeElement)) chosen.scrollIntoView({ block: 'nearest' });
 }
 
@@ -173,15 +177,19 @@ export function showGuidance(store, go) {
   bar.classList.toggle('good', Boolean(guidance?.good_enough));
   if (!guidance || guidance.expected_wrong === null) {
     const isJudged = guidance && !guidance.computing;
-    byId('verdict').textContent = isJudged ? 'Nothing to judge yet: label a frame' : 'Judging…';
+    byId('verdict').textContent = isJudged ? 'Nothing to judge yet' : 'Judging…';
+    byId('verdict-whole').textContent = isJudged ? 'Label a frame, and it is judged.' : '';
     byId('right-meter').hidden = true;
   } else {
     const right = 1 - guidance.expected_wrong;
-    byId('verdict').textContent = guidance.good_enough
-      ? `Good enough: stop here. ${percent(right)} of joints expected right`
-      : `${percent(right)} of joints expected right, ${percent(guidance.expected_wrong)} wrong${
-        guidance.labels_needed ? `; about ${counted(guidance.labels_needed, 'more label')} to go` : ''
-      }`;
+    const { good_enough, labels_needed } = guidance;
+    const more = labels_needed ? counted(labels_needed, 'more label') : '';
+    byId('verdict').textContent = good_enough
+      ? `Good enough: ${percent(right)} right`
+      : `${percent(right)} right${more && ` · ${more}`}`;
+    byId('verdict-whole').textContent =
+      `${good_enough ? 'Good enough: stop here. ' : ''}${percent(right)} of joints are expected right, ` +
+      `${percent(guidance.expected_wrong)} wrong${more && `; about ${more} to go`}.`;
     const meter = byId('right-meter');
     meter.hidden = false;
     byId('right-fill').style.width = `${100 * right}%`;
@@ -191,7 +199,7 @@ export function showGuidance(store, go) {
   const next = guidance?.next;
   byId('go-label').disabled = !next;
   byId('next-what').textContent = next
-    ? `frame ${next.frame}, person ${next.person}`
+    ? `frame ${next.frame}, ${nameOf(store.state, next.person)}`
     : 'none';
   byId('go-label').title = next ? `${next.reason} (N)` : 'Next frame to label (N)';
   const doubtful = guidance?.doubtful ?? [];
@@ -206,7 +214,7 @@ export function showGuidance(store, go) {
         make(
           'button',
           { class: 'quiet', onclick: () => go(one.frame, one.person) },
-          `frame ${one.frame} · person ${one.person} · score ${one.score.toFixed(2)}`,
+          `frame ${one.frame} · ${nameOf(store.state, one.person)} · score ${one.score.toFixed(2)}`,
         ),
       ),
     ),
@@ -231,6 +239,7 @@ export function showLearning(store) {
   // At the end poses of hidden labels are made without and with it, which takes a while, too.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
   byId('learn-found').textContent = running ? `${share}${found}` : '';
+  byId('learn-found').title = byId('learn-found').textContent;
 }
 
 /** @param {Store} store */

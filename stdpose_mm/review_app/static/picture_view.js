@@ -5,7 +5,7 @@ import { chooseWidth } from './pictures.js';
 import { themeColours } from './colours.js';
 
 const MOST_ZOOM = 40;
-const MARGIN = 12;
+const MARGIN = 4;
 const DRAG_PIXELS = 3;
 const SHARPEN_MS = 150;
 
@@ -31,6 +31,8 @@ export class PictureView {
   height = 0;
   /** @type {Layer[]} from the lowest to the top */
   layers = [];
+  /** How the picture is drawn, as CSS filters are written. */
+  filter = 'none';
   #fitted = true;
   #direction = 1;
   #lastFrame = 0;
@@ -114,14 +116,35 @@ export class PictureView {
     this.#draw();
   }
 
+  /** The scale at which the whole picture is shown. */
+  get wholeScale() {
+    const { video } = this.store.state;
+    return Math.min(
+      (this.width - 2 * MARGIN) / video.width,
+      (this.height - 2 * MARGIN) / video.height,
+    );
+  }
+
+  /** The scale, and where the corner of the picture is. */
+  get place() {
+    return [this.scale, this.left, this.top].join(' ');
+  }
+
+  /**
+   * @param {number[]} box x, y, width, height
+   * @returns whether all of it is in view
+   */
+  holds([x, y, width, height]) {
+    const [left, top] = this.toScreen(x, y);
+    const [right, bottom] = this.toScreen(x + width, y + height);
+    return left >= 0 && top >= 0 && right <= this.width && bottom <= this.height;
+  }
+
   /** Show the whole picture. */
   fit() {
     const { video } = this.store.state;
     if (!video || !this.width) return;
-    this.scale = Math.min(
-      (this.width - 2 * MARGIN) / video.width,
-      (this.height - 2 * MARGIN) / video.height,
-    );
+    this.scale = this.wholeScale;
     this.left = (this.width - video.width * this.scale) / 2;
     this.top = (this.height - video.height * this.scale) / 2;
     this.#fitted = true;
@@ -215,19 +238,23 @@ export class PictureView {
     }
     const { context } = this;
     const ratio = devicePixelRatio || 1;
+    // The window may be on a screen of another density by now.
+    if (this.canvas.width !== Math.max(1, Math.round(this.width * ratio))) return this.#resize();
     const colours = themeColours();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = colours.stage;
     context.fillRect(0, 0, this.width, this.height);
     if (!video) return;
     const now = this.store.state.shown;
-    this.canvas.dataset.view = [this.scale, this.left, this.top].join(' ');
+    this.canvas.dataset.view = this.place;
     const [width, height] = [video.width * this.scale, video.height * this.scale];
     const bitmap = this.pictures.best(now);
     if (bitmap) {
       context.imageSmoothingEnabled = this.scale < 4;
       context.imageSmoothingQuality = 'medium';
+      context.filter = this.filter;
       context.drawImage(bitmap, this.left, this.top, width, height);
+      context.filter = 'none';
     } else {
       context.fillStyle = colours.panel;
       context.fillRect(this.left, this.top, width, height);

@@ -3,7 +3,7 @@
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
 import { say } from './notices.js';
-import { layInBox, placedJoints, readable } from './poses.js';
+import { capital, categoryOf, layInBox, markSize, nameOf, placedJoints, readable } from './poses.js';
 
 /**
  * @typedef {object} Placing
@@ -81,7 +81,7 @@ export class PlacingLayer {
     if (placing.person !== null || !count) return;
     this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
     const all = this.#names.length;
-    if (count < all) say(`The new person has ${count} of ${all} joints: Ctrl+Z takes it back`);
+    if (count < all) say(`The new ${categoryOf(this.store.state)} has ${count} of ${all} joints: Ctrl+Z takes it back`);
   }
 
   /**
@@ -287,7 +287,9 @@ export class PlacingLayer {
     hint.hidden = !placing;
     if (!placing || placing.next >= this.#names.length) return;
     const name = readable(this.#names[placing.next]);
-    const who = placing.person === null ? 'New person' : `Person ${placing.person}`;
+    const { state } = this.store;
+    const who =
+      placing.person === null ? `New ${categoryOf(state)}` : capital(nameOf(state, placing.person));
     byId('hint-what').textContent =
       `${who}: click the ${name} (${placing.next + 1} of ${this.#names.length})`;
     const canLay = this.#canLay;
@@ -312,7 +314,8 @@ export class PlacingLayer {
     );
     context.save();
     context.strokeStyle = colour;
-    context.lineWidth = 3;
+    const size = markSize(Object.values(placing.joints), this.view.scale);
+    context.lineWidth = 0.6 * size;
     for (const [from, to] of video.skeleton.limbs) {
       const [a, b] = [places.get(from), places.get(to)];
       if (!a || !b) continue;
@@ -324,7 +327,7 @@ export class PlacingLayer {
     context.fillStyle = colour;
     for (const [x, y] of places.values()) {
       context.beginPath();
-      context.arc(x, y, 5, 0, 2 * Math.PI);
+      context.arc(x, y, size, 0, 2 * Math.PI);
       context.fill();
     }
     if (placing.box) {

@@ -1,5 +1,7 @@
 /** Poses: which joints hang below one, how one is moved, a skeleton for a box; those near the view. */
 
+import { clamp } from './dom.js';
+
 /**
  * @typedef {object} Pose a person in a frame
  * @property {number} id
@@ -16,7 +18,11 @@
  * @property {number[][]} limbs
  * @property {number[]} parents
  * @property {number[]} flip
+ * @property {string} category what has these joints: a person, a fly
  */
+
+const LEAST_MARK = 1.5;
+const MOST_MARK = 6;
 
 export const VISIBILITY = ['not labelled', 'occluded', 'visible'];
 export const SOURCES = /** @type {Record<string, string>} */ ({
@@ -27,6 +33,19 @@ export const SOURCES = /** @type {Record<string, string>} */ ({
 
 /** @param {string} name */
 export const readable = (name) => name.replaceAll('_', ' ');
+
+/**
+ * Name a person as the labels do, who may be a fly.
+ * @param {{video: any}} state
+ * @param {number} id
+ */
+export const nameOf = (state, id) => `${categoryOf(state)} ${id}`;
+
+/** @param {{video: any}} state */
+export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? 'person');
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
  * List a joint and all that hang below it.
@@ -105,10 +124,22 @@ export function withJoints(pose, skeleton, joints) {
 export function boundsOf(pose) {
   const points = placedJoints(pose).map((joint) => /** @type {any} */ (pose.keypoints)[joint]);
   if (!points.length) return null;
-  const xs = points.map((point) => point[0]);
-  const ys = points.map((point) => point[1]);
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
   return [left, top, Math.max(1, Math.max(...xs) - left), Math.max(1, Math.max(...ys) - top)];
+}
+
+/**
+ * Size marks by their subject, whatever way it is turned, so that they never cover it.
+ * @param {number[][]} points of the subject
+ * @param {number} scale
+ * @returns {number} radius of a joint on the screen
+ */
+export function markSize(points, scale) {
+  if (points.length < 3) return MOST_MARK - 1;
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const across = Math.hypot(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
+  return clamp((across * scale) / 45, LEAST_MARK, MOST_MARK);
 }
 
 /** A standing person seen from the front, in shares of the box; left is the picture's right. */

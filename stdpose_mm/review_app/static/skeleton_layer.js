@@ -1,7 +1,9 @@
 /** Skeletons on the picture: drawing, finding the joint under the pointer, dragging. */
 
 import { scoreColour, styleOf } from './colours.js';
-import { boundsOf, isPlaced, limbBelow, placedJoints, readable, withJoints } from './poses.js';
+import {
+  boundsOf, isPlaced, limbBelow, markSize, placedJoints, readable, withJoints,
+} from './poses.js';
 
 const REACH = 12;
 const TOUCH_REACH = 22;
@@ -12,7 +14,7 @@ const HALO = 'rgb(0 0 0 / 0.65)';
 export class SkeletonLayer {
   /** @type {{person: number, joint: number}|null} */
   hovered = null;
-  /** @type {{frame: number, person: number, pose: Pose, joint: number}|null} what is dragged */
+  /** @type {{frame: number, person: number, pose: Pose, joint: number|null}|null} what is dragged */
   dragged = null;
 
   /**
@@ -62,7 +64,7 @@ export class SkeletonLayer {
       this.#drawPose(context, view, skeleton, pose);
     }
     context.restore();
-    if (this.dragged) {
+    if (this.dragged && this.dragged.joint !== null) {
       const point = /** @type {number[][]} */ (this.dragged.pose.keypoints)[this.dragged.joint];
       this.loupe.draw(context, view, point[0], point[1], this.#colourOf(this.dragged.person));
     }
@@ -85,27 +87,33 @@ export class SkeletonLayer {
    * @param {Pose} pose
    */
   #drawPose(context, view, skeleton, pose) {
-    const { person, joint: chosen, scores, names } = this.store.state;
+    const { person, joint: chosen, picked, alone, scores, names } = this.store.state;
     const { colour, shape } = this.#styleOf(pose.id);
     const points = /** @type {number[][]} */ (pose.keypoints);
     const sources = pose.sources ?? '';
     const places = points.map(([x, y]) => view.toScreen(x, y));
     const isChosen = pose.id === person;
-    const size = isChosen ? 5 : 4;
-    context.globalAlpha = isChosen || person === null ? 1 : 0.8;
+    const placed = placedJoints(pose);
+    const whole = markSize(placed.map((joint) => points[joint]), view.scale);
+    const size = isChosen ? whole : 0.8 * whole;
+    const line = (/** @type {number} */ share) => Math.max(share, share * size);
+    const only = alone && isChosen ? skeleton.joints.indexOf(chosen) : -1;
+    const marks = only < 0 ? placed : placed.filter((joint) => joint === only);
+    context.globalAlpha = only >= 0 ? 0.35 : isChosen || person === null ? 1 : 0.8;
 
     if (scores === 'size') {
       // The lower the score, the larger the disc in which the joint may lie.
       context.fillStyle = colour;
-      context.globalAlpha *= 0.28;
-      for (const joint of placedJoints(pose)) {
+      const { globalAlpha } = context;
+      context.globalAlpha = 0.28;
+      for (const joint of marks) {
         const doubt = 1 - points[joint][3];
         if (doubt < 0.15 || sources[joint] === 'g') continue;
         context.beginPath();
-        context.arc(...places[joint], size + 16 * doubt, 0, 2 * Math.PI);
+        context.arc(...places[joint], size * (1 + 3.2 * doubt), 0, 2 * Math.PI);
         context.fill();
       }
-      context.globalAlpha = isChosen || person === null ? 1 : 0.8;
+      context.globalAlpha = globalAlpha;
     }
 
     for (const [from, to] of skeleton.limbs) {
@@ -120,26 +128,27 @@ export class SkeletonLayer {
       };
       context.setLineDash([]);
       context.strokeStyle = HALO;
-      context.lineWidth = (given ? 3.5 : 2) + 2;
+      context.lineWidth = line(given ? 1.1 : 0.8);
       trace();
-      context.setLineDash(occluded ? [5, 5] : []);
+      context.setLineDash(occluded ? [size, size] : []);
       context.strokeStyle = colour;
-      context.lineWidth = given ? 3.5 : 2;
+      context.lineWidth = line(given ? 0.7 : 0.4);
       trace();
     }
     context.setLineDash([]);
+    if (only >= 0) context.globalAlpha = 1;
 
-    for (const joint of placedJoints(pose)) {
+    for (const joint of marks) {
       const [x, y] = places[joint];
       const given = sources[joint] === 'g';
       const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colour;
       outline(context, shape, x, y, size);
       context.strokeStyle = HALO;
-      context.lineWidth = given ? 5 : 4.5;
+      context.lineWidth = line(given ? 1 : 0.9);
       context.stroke();
       if (given) {
         context.strokeStyle = '#fff';
-        context.lineWidth = 3;
+        context.lineWidth = line(0.6);
         context.stroke();
         context.fillStyle = fill;
         context.fill();
@@ -147,12 +156,12 @@ export class SkeletonLayer {
         context.fillStyle = scores === 'colour' ? fill : 'rgb(0 0 0 / 0.55)';
         context.fill();
         context.strokeStyle = colour;
-        context.lineWidth = 2;
+        context.lineWidth = line(0.4);
         context.stroke();
       }
       if (points[joint][2] === 1) {
         context.strokeStyle = given ? '#000' : '#fff';
-        context.lineWidth = 1.5;
+        context.lineWidth = line(0.3);
         context.beginPath();
         context.moveTo(x - size * 0.7, y + size * 0.7);
         context.lineTo(x + size * 0.7, y - size * 0.7);
@@ -162,29 +171,30 @@ export class SkeletonLayer {
     context.globalAlpha = 1;
 
     const marked = isChosen && chosen !== null ? skeleton.joints.indexOf(chosen) : -1;
-    if (marked >= 0 && isPlaced(pose, marked)) {
-      outline(context, shape, ...places[marked], size + 6);
+    for (const joint of isChosen ? placed : []) {
+      if (joint !== marked && !picked.includes(skeleton.joints[joint])) continue;
+      outline(context, shape, ...places[joint], 2.2 * size);
       context.strokeStyle = HALO;
-      context.lineWidth = 4;
+      context.lineWidth = line(0.8);
       context.stroke();
       context.strokeStyle = '#ffd166';
-      context.lineWidth = 2;
+      context.lineWidth = line(0.4);
       context.stroke();
     }
     const hovered = this.hovered?.person === pose.id ? this.hovered.joint : -1;
-    const named = names && isChosen ? placedJoints(pose) : [hovered, marked];
+    const named = names && isChosen ? placed : [hovered, marked];
     const bounds = boundsOf(pose);
     const middle = bounds ? view.toScreen(bounds[0] + bounds[2] / 2, 0)[0] : 0;
     for (const joint of new Set(named)) {
       if (joint < 0 || !isPlaced(pose, joint)) continue;
       const [x, y] = places[joint];
       const side = x < middle ? 'left' : 'right';
-      const away = (size + 6) * (side === 'left' ? -1 : 1);
-      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side);
+      const away = (2 * size + 2) * (side === 'left' ? -1 : 1);
+      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side, size);
     }
     if (bounds) {
       const [x, y] = view.toScreen(bounds[0] + bounds[2] / 2, bounds[1]);
-      tag(context, String(pose.id), x, y - 20, colour, 'middle');
+      tag(context, String(pose.id), x, y - 10 - 2 * size, colour, 'middle', size);
     }
   }
 
@@ -229,12 +239,13 @@ export class SkeletonLayer {
    * @param {boolean} touch
    */
   find(view, x, y, touch) {
-    const { person, hidden } = this.store.state;
+    const { person, hidden, alone, joint: chosen, video } = this.store.state;
     let best = null;
     let least = touch ? TOUCH_REACH : REACH;
     if (hidden) return null;
     for (const pose of this.poses()) {
       for (const joint of placedJoints(pose)) {
+        if (alone && (pose.id !== person || video.skeleton.joints[joint] !== chosen)) continue;
         const [px, py] = /** @type {number[][]} */ (pose.keypoints)[joint];
         const [sx, sy] = view.toScreen(px, py);
         const distance = Math.hypot(sx - x, sy - y) - (pose.id === person ? 4 : 0);
@@ -273,7 +284,7 @@ export class SkeletonLayer {
   press(view, x, y, event) {
     const found = this.find(view, x, y, event.pointerType === 'touch');
     if (found) return this.#drag(view, x, y, event, found);
-    const { joint, person, poses, shown, video } = this.store.state;
+    const { alone, joint, person, poses, shown, video } = this.store.state;
     if (joint === null) return null;
     const pan = view.panning([x, y]);
     return {
@@ -284,7 +295,8 @@ export class SkeletonLayer {
         const pose = poses.of(shown, person);
         const isThere = pose && pose.source !== 'absent';
         if (isThere && isPlaced(pose, video.skeleton.joints.indexOf(joint))) {
-          return this.store.update({ joint: null });
+          if (!alone) this.store.update({ joint: null });
+          return;
         }
         const joints = { [joint]: [...view.toPicture(x, y), up.shiftKey ? 1 : 2] };
         this.onEdit({ type: 'set_joints', person, frame: shown, joints });
@@ -301,44 +313,64 @@ export class SkeletonLayer {
    * @returns {import('./picture_view.js').Gesture|null}
    */
   #drag(view, x, y, event, found) {
-    const { video, shown, moveMode } = this.store.state;
+    const { alone, picked, person, video, moveMode } = this.store.state;
     const pose = this.poses().find((one) => one.id === found.person);
     if (!pose) return null;
     const { skeleton } = video;
     const name = skeleton.joints[found.joint];
     const whole = event.altKey || event.ctrlKey || event.metaKey;
     const mode = whole ? 'pose' : event.shiftKey ? 'limb' : moveMode;
+    const isPicked = mode === 'joint' && found.person === person && picked.includes(name);
     const moving =
       mode === 'pose'
         ? placedJoints(pose)
         : mode === 'limb'
           ? limbBelow(skeleton, found.joint).filter((joint) => isPlaced(pose, joint))
-          : [found.joint];
+          : isPicked
+            ? placedJoints(pose).filter((joint) => picked.includes(skeleton.joints[joint]))
+            : [found.joint];
     const start = view.toPicture(x, y);
+    // The joint under the hand is shown; another one that was chosen is no longer meant.
+    this.store.update({ person: found.person, playing: false, joint: alone ? name : null });
+    if (!isPicked) this.store.update({ picked: [] });
+    const shift = (/** @type {number[]} */ [px, py]) => {
+      return ([jx, jy]) => [jx + px - start[0], jy + py - start[1]];
+    };
+    return this.carry(view, pose, moving, shift, found.joint, () => this.store.update({ joint: name }));
+  }
+
+  /**
+   * Show joints of a pose elsewhere while a hand moves them, and make it an edit when it lets go.
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {Pose} pose
+   * @param {number[]} moving joints
+   * @param {(hand: number[]) => (point: number[]) => number[]} mapping where the hand brings a point
+   * @param {number|null} held the joint under the hand
+   * @param {() => void} onClick the hand did not move
+   * @returns {import('./picture_view.js').Gesture}
+   */
+  carry(view, pose, moving, mapping, held, onClick) {
+    const { shown, video } = this.store.state;
+    const { skeleton } = video;
     /** @type {Record<string, number[]>} */
     let joints = {};
-    // The joint under the hand is shown; another one that was chosen is no longer meant.
-    this.store.update({ person: found.person, joint: null, playing: false });
     return {
-      move: (nextX, nextY) => {
-        const [px, py] = view.toPicture(nextX, nextY);
-        joints = {};
-        for (const joint of moving) {
-          const [jx, jy, visibility] = /** @type {number[][]} */ (pose.keypoints)[joint];
-          joints[skeleton.joints[joint]] = [jx + px - start[0], jy + py - start[1], visibility];
-        }
-        this.dragged = {
-          frame: shown,
-          person: found.person,
-          joint: found.joint,
-          pose: withJoints(pose, skeleton, joints),
-        };
+      move: (x, y) => {
+        const bring = mapping(view.toPicture(x, y));
+        joints = Object.fromEntries(
+          moving.map((joint) => {
+            const point = /** @type {number[][]} */ (pose.keypoints)[joint];
+            return [skeleton.joints[joint], [...bring(point), point[2]]];
+          }),
+        );
+        const moved = withJoints(pose, skeleton, joints);
+        this.dragged = { frame: shown, person: pose.id, joint: held, pose: moved };
         view.redraw();
       },
       end: (moved) => {
         this.dragged = null;
-        if (moved) this.onEdit({ type: 'set_joints', person: found.person, frame: shown, joints });
-        else this.store.update({ joint: name });
+        if (moved) this.onEdit({ type: 'set_joints', person: pose.id, frame: shown, joints });
+        else onClick();
       },
       cancel: () => {
         this.dragged = null;
@@ -376,17 +408,19 @@ function outline(context, shape, x, y, size) {
  * @param {number} y
  * @param {string} colour
  * @param {'left'|'middle'|'right'} side of the place on which it stands
+ * @param {number} size of the marks beside it
  */
-function tag(context, text, x, y, colour, side) {
-  context.font = '600 12px system-ui, sans-serif';
-  const width = context.measureText(text).width + 10;
+function tag(context, text, x, y, colour, side, size) {
+  const high = 7.5 + 0.9 * size;
+  context.font = `600 ${high}px system-ui, sans-serif`;
+  const width = context.measureText(text).width + 0.8 * high;
   const left = x - width * { left: 1, middle: 0.5, right: 0 }[side];
   context.fillStyle = 'rgb(0 0 0 / 0.72)';
   context.beginPath();
-  context.roundRect(left, y - 9, width, 18, 4);
+  context.roundRect(left, y - 0.75 * high, width, 1.5 * high, high / 3);
   context.fill();
   context.fillStyle = colour;
   context.textBaseline = 'middle';
-  context.fillText(text, left + 5, y + 0.5);
+  context.fillText(text, left + 0.4 * high, y + 0.5);
   context.textBaseline = 'alphabetic';
 }

@@ -3,15 +3,16 @@
 import { getTimeline } from './api.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
-import { readable } from './poses.js';
+import { capital, nameOf, readable } from './poses.js';
 
 const LABELS = 88;
-const RULER = 36;
-const LANE = 24;
+const RULER = 34;
+const LANE = 20;
 const JOINT_LANE = 14;
 const RIGHT = 10;
-/** Share of the window that the lanes take at most. */
-const MOST_HEIGHT = 0.26;
+/** Share of the window that the lanes take at most, and while one is opened into its joints. */
+const MOST_HEIGHT = 0.11;
+const MOST_HEIGHT_OPENED = 0.26;
 
 export class Timeline {
   #asked = 0;
@@ -40,7 +41,8 @@ export class Timeline {
     for (const part of [this.ruler, this.lanes]) this.#listen(part);
     store.watch(['frame'], () => this.#follow());
     store.watch(['frame', 'shown', 'person', 'timeline', 'persons', 'guidance'], () => this.redraw());
-    store.watch(['persons', 'opened'], () => this.#resize());
+    store.watch(['persons', 'opened', 'alone'], () => this.#resize());
+    store.watch(['person'], () => this.#showChosen());
     store.watch(['opened', 'range'], () => this.refresh());
   }
 
@@ -51,9 +53,10 @@ export class Timeline {
 
   #resize() {
     const ratio = devicePixelRatio || 1;
-    const width = this.scroller.clientWidth;
+    const width = this.scroller.clientWidth || this.box.clientWidth;
     const content = this.#rows().reduce((sum, row) => sum + row.height, 0);
-    const most = Math.round(MOST_HEIGHT * innerHeight);
+    const share = this.store.state.opened === null ? MOST_HEIGHT : MOST_HEIGHT_OPENED;
+    const most = Math.round(share * innerHeight);
     const height = Math.max(LANE, Math.min(content, most));
     this.scroller.style.height = `${height}px`;
     // The canvas lies over the start of the spacer and stays there while the lanes scroll.
@@ -74,7 +77,7 @@ export class Timeline {
 
   /** @returns {{person: number, index: number, joint: string|null, top: number, height: number}[]} */
   #rows() {
-    const { persons, opened, video } = this.store.state;
+    const { persons, opened, video, alone, joint: chosen } = this.store.state;
     /** @type {{person: number, index: number, joint: string|null, top: number, height: number}[]} */
     const rows = [];
     let top = 0;
@@ -82,12 +85,20 @@ export class Timeline {
       rows.push({ person, index, joint: null, top, height: LANE });
       top += LANE;
       if (opened !== person) return;
-      for (const joint of video.skeleton?.joints ?? []) {
+      for (const joint of alone ? [chosen] : (video.skeleton?.joints ?? [])) {
         rows.push({ person, index, joint, top, height: JOINT_LANE });
         top += JOINT_LANE;
       }
     });
     return rows;
+  }
+
+  /** Scroll to the lane of the chosen person. */
+  #showChosen() {
+    const row = this.#rows().find((one) => one.person === this.store.state.person);
+    if (!row) return;
+    const { scrollTop, clientHeight } = this.scroller;
+    this.scroller.scrollTop = clamp(scrollTop, row.top + row.height - clientHeight, row.top);
   }
 
   async #fetch() {
@@ -239,7 +250,7 @@ export class Timeline {
       ...timeline.checks.map((/** @type {any} */ one) => ({
         frame: one.frame,
         kind: 'check',
-        text: `check person ${one.person}: ${one.reason}`,
+        text: `check ${nameOf(this.store.state, one.person)}: ${one.reason}`,
       })),
     ];
   }
@@ -249,14 +260,14 @@ export class Timeline {
     const { timeline, video } = this.store.state;
     if (x < LABELS || !video) {
       this.tip.hidden = x >= LABELS || !row;
-      if (row && !row.joint) this.tip.textContent = `Person ${row.person}: click to see the joints`;
+      if (row && !row.joint) this.tip.textContent = `${capital(nameOf(this.store.state, row.person))}: click to see the joints`;
     } else {
       const frame = this.#frameAt(x);
       const parts = [`frame ${frame}`];
       const lane = row && timeline?.persons.find((/** @type {any} */ one) => one.id === row.person);
       if (lane) {
         const run = lane.runs.find((/** @type {any} */ one) => one[0] <= frame && frame <= one[1]);
-        parts.push(`person ${row.person} ${run ? run[2] : 'absent'}`);
+        parts.push(`${nameOf(this.store.state, row.person)} ${run ? run[2] : 'absent'}`);
         const values = row.joint ? lane.joints?.[row.joint] : lane.heat;
         const score = values?.[this.#column(timeline, frame)];
         const what = row.joint ? readable(row.joint) : 'lowest score';
@@ -283,6 +294,8 @@ export class Timeline {
 
   #draw() {
     if (!this.width || !this.store.state.video) return;
+    // The window may be on a screen of another density by now.
+    if (this.ruler.width !== Math.round(this.width * (devicePixelRatio || 1))) return this.#resize();
     this.#drawRuler();
     this.#drawLanes();
   }
@@ -321,14 +334,14 @@ export class Timeline {
       context.fillStyle = mark.kind === 'check' ? colours.check : colours.suggest;
       context.beginPath();
       if (mark.kind === 'check') {
-        context.moveTo(x - 5, 21);
-        context.lineTo(x + 5, 21);
-        context.lineTo(x, 29);
+        context.moveTo(x - 5, 20);
+        context.lineTo(x + 5, 20);
+        context.lineTo(x, 28);
       } else {
-        context.moveTo(x, 26);
-        context.lineTo(x + 4.5, 30.5);
-        context.lineTo(x, 35);
-        context.lineTo(x - 4.5, 30.5);
+        context.moveTo(x, 24.5);
+        context.lineTo(x + 4.5, 29);
+        context.lineTo(x, 33.5);
+        context.lineTo(x - 4.5, 29);
       }
       context.fill();
     }
@@ -357,15 +370,17 @@ export class Timeline {
         context.fillRect(LABELS, top + 1, this.#track, row.height - 2);
         if (lane?.joints) {
           this.#drawHeat(context, timeline, lane.joints[row.joint], top + 1, row.height - 2);
+          const given = lane.joint_runs[row.joint].filter((/** @type {any} */ run) => run[2] === 'given');
+          this.#drawRuns(context, given, top + 2, 6, colour);
         }
         continue;
       }
       this.#drawLabel(context, row, top, colour, isChosen);
       if (lane) {
-        this.#drawRuns(context, lane.runs, top + 3, 8, colour);
+        this.#drawRuns(context, lane.runs, top + 2, 7, colour);
         context.fillStyle = colours.lane;
-        context.fillRect(LABELS, top + 12, this.#track, LANE - 14);
-        this.#drawHeat(context, timeline, lane.heat, top + 12, LANE - 14);
+        context.fillRect(LABELS, top + 10, this.#track, LANE - 12);
+        this.#drawHeat(context, timeline, lane.heat, top + 10, LANE - 12);
       }
       context.fillStyle = colours.line;
       context.fillRect(0, top + LANE - 1, this.width, 1);

@@ -14,6 +14,7 @@ from support.review_browser import (
     SKELETON,
     make_clips,
     place_of,
+    point_of,
     poses_of_clip,
     serve,
 )
@@ -50,21 +51,6 @@ def has_joints(pose):
     return any(visibility for *_, visibility, _ in pose['keypoints'] or ())
 
 
-def point_of(poses, frame, person, joint):
-    return poses[frame][person]['keypoints'][SKELETON.index_of(joint)][:2]
-
-
-def go_to(page, frame):
-    page.run(
-        'const f = document.getElementById("frame-field"); f.value = arguments[0];'
-        'f.dispatchEvent(new Event("change"));'
-        'document.getElementById("picture").focus()',
-        frame,
-    )
-    page.wait_for_frame(frame)
-    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
-
-
 def drag(page, frame, person, joint, by, held=''):
     x, y = place_of(person, frame, joint)
     page.pointer((x, y), (x + by[0] / 2, y + by[1] / 2), (x + by[0], y + by[1]), held=held)
@@ -72,7 +58,7 @@ def drag(page, frame, person, joint, by, held=''):
 
 def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_takes_it_back(page):
     before = page.poses()
-    go_to(page, 5)
+    page.go_to(5)
     with page.one_edit():
         drag(page, 5, 1, 'left_hand', (4, 3))
     after = page.poses()
@@ -84,7 +70,7 @@ def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_take
     dragged = np.array(point_of(after, 5, 1, 'left_hand')) - (x, y)
     moved = np.array(point_of(after, 3, 1, 'left_hand')) - place_of(1, 3, 'left_hand')
     assert moved == pytest.approx(dragged * 3 / 5, abs=0.02)
-    go_to(page, 6)
+    page.go_to(6)
     moved = dragged * 4 / 5
     assert page.is_joint_at(*(np.array(place_of(1, 6, 'left_hand')) + moved))
 
@@ -109,7 +95,7 @@ def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page, held, joint, 
     parents = page.fetch()['skeleton']['parents']
     if held == 'SHIFT' and parents[SKELETON.index_of('head')] == SKELETON.index_of('neck'):
         moved = moved | {'head'}
-    go_to(page, 15)
+    page.go_to(15)
     with page.one_edit():
         drag(page, 15, 2, joint, (-5, 2), held=getattr(Keys, held))
     after = page.poses()
@@ -128,7 +114,7 @@ def test_a_hand_that_trembles_moves_nothing(page):
 
 
 def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
-    go_to(page, 25)
+    page.go_to(25)
     page.press('2', Keys.TAB)
     page.wait(lambda: not page.is_hidden('#joint-hint'), 'a joint is chosen')
     name = page.text('#joint-hint').split(':')[0].replace(' ', '_')
@@ -143,7 +129,7 @@ def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
 
 
 def test_visibility_goes_round_and_a_click_places_the_joint_again(page):
-    go_to(page, 5)
+    page.go_to(5)
     x, y = place_of(1, 5, 'right_hand')
     page.pointer((x, y))
     index = SKELETON.index_of('right_hand')
@@ -162,7 +148,7 @@ def test_visibility_goes_round_and_a_click_places_the_joint_again(page):
 
 def test_absent_from_here_until_the_next_label_and_present_again(page):
     before = page.poses()
-    go_to(page, 12)
+    page.go_to(12)
     page.press('1')
     with page.one_edit():
         page.press('x')
@@ -178,7 +164,7 @@ def test_absent_from_here_until_the_next_label_and_present_again(page):
 
 def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
     before = page.poses()
-    go_to(page, 5)
+    page.go_to(5)
     page.press('1')
     with page.one_edit():
         page.press('a')
@@ -192,7 +178,7 @@ def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
 
 def test_accept_names_the_pose_that_is_on_the_screen(page):
     """The server may have computed another one that has not come yet."""
-    go_to(page, 5)
+    page.go_to(5)
     shown = page.poses()[5][1]['keypoints']
     page.run(
         'const fetched = window.fetch; window.sent = [];'
@@ -211,7 +197,7 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
 @pytest.mark.parametrize('confirm', ['click', 'Enter'])
 def test_swap_exchanges_two_people_from_here_on(page, confirm):
     before = page.poses()
-    go_to(page, 20)
+    page.go_to(20)
     page.press('1', 's')
     page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
     with page.one_edit():
@@ -228,12 +214,12 @@ def test_swap_exchanges_two_people_from_here_on(page, confirm):
 
 def test_split_and_merge_are_each_others_opposite(page):
     before = page.poses()
-    go_to(page, 20)
+    page.go_to(20)
     page.press('2')
     with page.one_edit():
         page.press('k')
     assert len(page.fetch()['persons']) == 3
-    go_to(page, 20)
+    page.go_to(20)
     page.press('3', 'e')
     page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
     page.run('document.getElementById("other-choice").value = "2"')
@@ -243,7 +229,7 @@ def test_split_and_merge_are_each_others_opposite(page):
 
 
 def test_a_person_is_added_by_clicking_the_joints_in_order(page):
-    go_to(page, 10)
+    page.go_to(10)
     page.press('i')
     places = [(50, 10), (50, 15), (56, 20), (44, 20)]
     asked = []
@@ -304,7 +290,7 @@ def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
     assert page.fetch('/guidance?target=0.95')['doubtful'] == []
     # A gap of forty frames has frames that are more likely wrong than right.
     for frame in GIVEN[1:-1]:
-        go_to(page, frame)
+        page.go_to(frame)
         page.press('2')
         with page.one_edit():
             page.press(Keys.DELETE)
@@ -396,9 +382,10 @@ def test_a_step_that_waits_is_dropped_when_one_goes_elsewhere(page, server, late
 
 
 def test_an_export_is_read_back(page, downloads):
-    go_to(page, 5)
+    page.go_to(5)
     with page.one_edit():
         drag(page, 5, 1, 'left_hand', (4, 3))
+    page.click('#more-button')
     page.click('#export-button')
     page.wait(lambda: not page.is_hidden('#export'), 'the dialog is open')
     page.click('#formats [data-format="coco"]')
