@@ -2,15 +2,20 @@
 
 import { byId, clamp } from './dom.js';
 
-const AS_RECORDED = { brightness: 0, contrast: 0 };
+/** Tones that become black and white; then powers of two, 0 for no change, as the sliders have them. */
+const AS_RECORDED = { low: 0, high: 1, brightness: 0, contrast: 0 };
 const LEAST = -2;
-const MOST = 3;
-/** Side of the small copy that is measured, and the share of its pixels that may be cut at each end. */
-const SIDE = 96;
-const CUT = 0.005;
+const MOST = 2;
+/** Side of the small copy that is measured, and the share of its pixels that is cut at each end. */
+const SIDE = 128;
+const CUT = 0.0005;
+/** Brightness that is found lifts the mean tone of a dark picture to this one, within a bound. */
+const MEAN = 0.3;
+const MOST_LIFT = 0.8;
 
-/** Powers of two, as the sliders have them. */
 export class Light {
+  values = AS_RECORDED;
+
   /**
    * @param {import('./store.js').Store} store
    * @param {import('./picture_view.js').PictureView} view
@@ -26,21 +31,30 @@ export class Light {
     });
   }
 
-  values = AS_RECORDED;
-
   get #key() {
     const { project, video } = this.store.state;
     return `light ${project.key} ${video?.id}`;
+  }
+
+  get #isChanged() {
+    return Object.entries(AS_RECORDED).some(([name, value]) => this.values[/** @type {'low'} */ (name)] !== value);
   }
 
   /** @param {Partial<typeof AS_RECORDED>} values */
   #set(values) {
     this.values = { ...this.values, ...values };
     sessionStorage.setItem(this.#key, JSON.stringify(this.values));
-    const { brightness, contrast } = this.values;
+    const { low, high, brightness, contrast } = this.values;
     byId('brightness').value = String(brightness);
     byId('contrast').value = String(contrast);
-    this.view.filter = `brightness(${2 ** brightness}) contrast(${2 ** contrast})`;
+    const curve = Array.from({ length: 256 }, (_, tone) => {
+      const lifted = clamp((tone / 255 - low) / (high - low), 0, 1) ** (2 ** -brightness);
+      return clamp((lifted - 0.5) * 2 ** contrast + 0.5, 0, 1).toFixed(4);
+    });
+    for (const channel of byId('light-curve').children) {
+      channel.setAttribute('tableValues', curve.join(' '));
+    }
+    this.view.filter = this.#isChanged ? 'url(#light-filter)' : 'none';
     this.view.redraw();
   }
 
@@ -49,28 +63,26 @@ export class Light {
     this.#set({ [name]: clamp(this.values[name] + by, LEAST, MOST) });
   }
 
-  /** Stretch what is shown from black to white; from any other look, go back to the recorded one. */
+  /** Stretch the tones of what is shown, and lift dark ones; from any other look, go back. */
   toggle() {
     const bitmap = this.view.pictures.best(this.store.state.shown);
-    const isChanged = this.values.brightness !== 0 || this.values.contrast !== 0;
-    if (isChanged || !bitmap) return this.#set(AS_RECORDED);
-    const [low, high] = rangeOf(bitmap);
-    // brightness() scales, contrast() turns about the middle: together they map low to 0, high to 1.
-    this.#set({
-      brightness: clamp(-Math.log2(low + high), LEAST, MOST),
-      contrast: clamp(Math.log2((high + low) / (high - low)), LEAST, MOST),
-    });
+    if (this.#isChanged || !bitmap) return this.#set(AS_RECORDED);
+    const tones = tonesOf(bitmap);
+    const cut = Math.floor(CUT * tones.length);
+    const [low, high] = [tones[cut], Math.max(tones[tones.length - 1 - cut], tones[cut] + 1)];
+    const mean = tones.reduce((sum, tone) => sum + clamp((tone - low) / (high - low), 0, 1), 0) / tones.length;
+    const brightness = clamp(Math.log2(Math.log(mean) / Math.log(MEAN)), 0, MOST_LIFT);
+    this.#set({ low: low / 255, high: high / 255, brightness });
   }
 }
 
-/** @param {ImageBitmap} bitmap @returns {[number, number]} its darkest and brightest tones, 0..1 */
-function rangeOf(bitmap) {
+/** @param {ImageBitmap} bitmap @returns the brightest channels of a small copy, ascending, 0..255 */
+function tonesOf(bitmap) {
   const context = /** @type {any} */ (new OffscreenCanvas(SIDE, SIDE).getContext('2d'));
   context.drawImage(bitmap, 0, 0, SIDE, SIDE);
   const { data } = context.getImageData(0, 0, SIDE, SIDE);
-  const tones = Uint8Array.from({ length: SIDE * SIDE }, (_, n) => Math.max(...data.subarray(4 * n, 4 * n + 3)));
-  tones.sort();
-  const cut = Math.floor(CUT * tones.length);
-  const low = tones[cut] / 255;
-  return [low, Math.max(tones[tones.length - 1 - cut] / 255, low + 1 / 255)];
+  const tones = Float64Array.from({ length: SIDE * SIDE }, (_, n) =>
+    Math.max(data[4 * n], data[4 * n + 1], data[4 * n + 2]),
+  );
+  return tones.sort();
 }
