@@ -37,6 +37,8 @@ SKELETON = Skeleton(('head', 'neck', 'left_hand', 'right_hand'), ((0, 1), (1, 2)
 POSE = np.array([[0, -7], [0, 0], [7, 5], [-7, 5]], float)
 SPEED = 0.5
 """Pixels a frame; people walk on straight lines, so that linear poses are known by hand."""
+LANE_LEFT, LANE_RIGHT = 88, 10
+"""Pixels beside the frames of a lane of the timeline."""
 STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
 
 _ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')

@@ -19,7 +19,7 @@ function givenRuns(store) {
   const own = lanes.filter((/** @type {any} */ lane) => lane.id === person);
   const chosen = own.length ? own : lanes;
   return chosen
-    .flatMap((/** @type {any} */ lane) => (alone && lane.joint_runs?.[joint]) || lane.runs)
+    .flatMap((/** @type {any} */ lane) => alone ? lane.joint_runs[joint] : lane.runs)
     .filter((/** @type {any} */ run) => run[2] === 'given')
     .map((/** @type {any} */ run) => /** @type {[number, number]} */ ([run[0], run[1]]))
     .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);

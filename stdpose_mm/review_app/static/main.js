@@ -95,7 +95,7 @@ const subjectZoom = new SubjectZoom(store, view);
 const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
 const selection = new SelectionLayer(store, skeletons);
 const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit));
-const timeline = new Timeline(store, (frame) => goTo(frame), onError);
+const timeline = new Timeline(store, (frame) => goTo(frame), visit, onError);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
 const queue = new EditQueue(store, PAGE, {
@@ -443,7 +443,7 @@ function announceJoint() {
   );
 }
 
-/** @param {number} frame @param {number} person */
+/** @param {number} frame @param {number|null} person */
 function visit(frame, person) {
   store.update({ person, joint: null });
   goTo(frame);
@@ -461,6 +461,7 @@ function goToDoubt() {
 async function goToDoubtOfJoint() {
   try {
     const frame = await nextDoubtOfJoint(store);
+    if (!state.alone) return;
     if (frame === null) return say(`${capital(readable(state.joint ?? ''))} is in doubt in no frame`);
     goTo(frame);
     subjectZoom.visit();
@@ -503,12 +504,12 @@ function goToLabel() {
 }
 
 /**
- * Go to a frame that the timeline tells; wait for its first answer.
+ * Go to a frame that the timeline tells; wait for its first answer, or its first one by joint.
  * @param {() => number|null} find
  * @param {string} none said where there is no such frame
  */
 function goByTimeline(find, none) {
-  if (!state.timeline) {
+  if (!state.timeline || (state.alone && state.timeline.opened !== state.person)) {
     stepsToCome.push(() => goByTimeline(find, none));
     return;
   }

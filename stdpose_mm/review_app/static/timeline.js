@@ -21,11 +21,13 @@ export class Timeline {
   /**
    * @param {import('./store.js').Store} store
    * @param {(frame: number) => void} goTo
+   * @param {(frame: number, person: number|null) => void} visit what a mark stands for
    * @param {(error: unknown) => void} onError
    */
-  constructor(store, goTo, onError) {
+  constructor(store, goTo, visit, onError) {
     this.store = store;
     this.goTo = goTo;
+    this.visit = visit;
     this.onError = onError;
     this.ruler = byId('ruler');
     this.lanes = byId('lanes');
@@ -111,7 +113,7 @@ export class Timeline {
       const timeline = await getTimeline(video.id, { columns, first, last, person: opened });
       if (asked !== this.#asked || video.id !== this.store.state.video?.id) return;
       // The columns share the frames that were asked for.
-      this.store.update({ timeline: { ...timeline, first, last } });
+      this.store.update({ timeline: { ...timeline, first, last, opened } });
     } catch (error) {
       this.onError(error);
     }
@@ -182,9 +184,11 @@ export class Timeline {
         }
         return;
       }
+      const mark = this.#markAt(canvas, x, y);
+      if (mark) return this.visit(mark.frame, mark.person ?? this.store.state.person);
       canvas.setPointerCapture(event.pointerId);
       this.#scrubbing = true;
-      this.goTo(this.#snapped(canvas, x, y));
+      this.goTo(this.#frameAt(x));
     });
     canvas.addEventListener('pointermove', (event) => {
       const [x, y] = place(event);
@@ -228,16 +232,15 @@ export class Timeline {
 
   /** Marks of single frames are narrow in long videos: a click near one means it. */
   /** @param {HTMLCanvasElement} canvas @param {number} x @param {number} y */
-  #snapped(canvas, x, y) {
-    const frame = this.#frameAt(x);
-    if (canvas !== this.ruler || y < RULER / 2) return frame;
+  #markAt(canvas, x, y) {
+    if (canvas !== this.ruler || y < RULER / 2) return null;
     const near = this.#marks()
-      .map((mark) => ({ frame: mark.frame, distance: Math.abs(this.#x(mark.frame + 0.5) - x) }))
+      .map((mark) => ({ ...mark, distance: Math.abs(this.#x(mark.frame + 0.5) - x) }))
       .sort((a, b) => a.distance - b.distance)[0];
-    return near && near.distance < 8 ? near.frame : frame;
+    return near && near.distance < 8 ? near : null;
   }
 
-  /** @returns {{frame: number, text: string, kind: 'check'|'suggest'}[]} */
+  /** @returns {{frame: number, person?: number, text: string, kind: 'check'|'suggest'}[]} */
   #marks() {
     const { timeline } = this.store.state;
     if (!timeline) return [];
@@ -249,6 +252,7 @@ export class Timeline {
       })),
       ...timeline.checks.map((/** @type {any} */ one) => ({
         frame: one.frame,
+        person: one.person,
         kind: 'check',
         text: `check ${nameOf(this.store.state, one.person)}: ${one.reason}`,
       })),

@@ -11,6 +11,8 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from support.review_browser import (
     FRAMES,
     GIVEN,
+    LANE_LEFT,
+    LANE_RIGHT,
     SKELETON,
     make_clips,
     place_of,
@@ -19,9 +21,6 @@ from support.review_browser import (
     serve,
 )
 from support.video_files import make_video
-
-LANE_LEFT, LANE_RIGHT = 88, 10
-"""Pixels beside the frames of a lane of the timeline."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
 

@@ -53,9 +53,9 @@ def on_screen(page, x, y):
     return np.array([left + (x + 0.5) * scale, top + (y + 0.5) * scale])
 
 
-def frame_of_hands(page):
-    """Return where the middle of the hands of person 1 is, and half the size of their frame."""
-    corners = np.array([on_screen(page, *place_of(1, 0, hand)) for hand in HANDS])
+def frame_of(page, *joints):
+    """Return where the middle of joints of person 1 is, and half the size of their frame."""
+    corners = np.array([on_screen(page, *place_of(1, 0, joint)) for joint in joints])
     return corners.mean(axis=0), np.ptp(corners, axis=0) / 2 + 14
 
 
@@ -99,33 +99,34 @@ def test_a_band_picks_what_it_is_drawn_around(page):
 
 
 def test_the_knob_turns_and_a_corner_scales_what_is_picked(page):
-    pick(page, 1, *HANDS)
-    middle, half = frame_of_hands(page)
+    pick(page, 1, 'neck', 'left_hand')
+    middle, half = frame_of(page, 'neck', 'left_hand')
     knob = middle - [0, half[1] + 24]
     with page.one_edit():
-        # A quarter clockwise: the hands, which are level, come to lie above each other.
+        # A quarter clockwise; the hand is 7 to the right of the neck, and 5 below it.
         drag_on_screen(page, knob, middle + np.array([half[1] + 24, 0]))
-    # Left is the picture's right, which goes down.
-    assert moved(page, 1)[2:] == pytest.approx(np.array([[-7, 7], [7, -7]]), abs=0.15)
+    assert moved(page, 1)[1:3] == pytest.approx(np.array([[6, -1], [-6, 1]]), abs=0.15)
     with page.one_edit():
         page.press('z', held=[Keys.CONTROL])
-    page.wait(lambda: page.is_joint_at(*place_of(1, 0, 'left_hand')), 'the hands are back')
+    page.wait(lambda: page.is_joint_at(*place_of(1, 0, 'left_hand')), 'the hand is back')
     with page.one_edit():
         drag_on_screen(page, middle + half, middle + 0.5 * half)
-    assert moved(page, 1)[2:] == pytest.approx(np.array([[-3.5, 0], [3.5, 0]]), abs=0.15)
+    halved = np.array([[1.75, 1.25], [-1.75, -1.25]])
+    assert moved(page, 1)[1:3] == pytest.approx(halved, abs=0.15)
 
 
 def test_one_joint_alone_has_its_own_labels_and_doubts(page):
-    # Without the labels between, the left hand is in doubt from 5 to 35; one more label of it.
+    # Without the labels between, the hands are in doubt; each has one label of its own.
     for frame in GIVEN[1:-1]:
         page.go_to(frame)
         page.press('1')
         with page.one_edit():
             page.press(Keys.DELETE)
-    page.go_to(22)
-    x, y = place_of(1, 22, 'left_hand')
-    with page.one_edit():
-        page.pointer((x, y), (x + 4, y))
+    for frame, hand in ((22, 'left_hand'), (12, 'right_hand')):
+        page.go_to(frame)
+        x, y = place_of(1, frame, hand)
+        with page.one_edit():
+            page.pointer((x, y), (x + 4, y))
     page.go_to(0)
     page.pointer(place_of(1, 0, 'left_hand'))
     page.press('j')
@@ -147,9 +148,7 @@ def test_one_joint_alone_has_its_own_labels_and_doubts(page):
     assert not page.is_joint_at(*place_of(1, 0, 'head'))
     assert page.is_joint_at(*place_of(1, 0, 'left_hand'))
     page.press('j', Keys.ESCAPE, ']')
-    page.wait_for_frame(22)
-    page.press(']')
-    page.wait_for_frame(40)
+    page.wait_for_frame(12)
 
 
 def test_swap_exchanges_two_people_up_to_a_frame(page):

@@ -5,11 +5,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import write_coco
 from support.review_browser import (
     FRAMES,
+    LANE_LEFT,
+    LANE_RIGHT,
     SKELETON,
     STARTS,
     make_clip,
@@ -88,6 +91,23 @@ def test_space_zooms_to_whom_it_goes_and_the_view_follows_until_it_is_moved(page
     wait_for_drawing(page)
     assert view(page) == chosen
     assert not is_in_view(page, person, FRAMES - 1)
+
+
+def test_a_mark_of_the_timeline_is_visited_as_by_space(page, in_doubt):
+    whole = page.scale
+    page.press('2')
+    left, top, width = page.run(
+        'const b = document.getElementById("ruler").getBoundingClientRect();'
+        'return [b.left, b.top, b.width]'
+    )
+    x = left + LANE_LEFT + (in_doubt['frame'] + 0.5) / FRAMES * (width - LANE_LEFT - LANE_RIGHT)
+    actions = ActionChains(page.browser, duration=0)
+    actions.w3c_actions.pointer_action.move_to_location(round(x) + 2, round(top) + 24)
+    actions.w3c_actions.pointer_action.click()
+    actions.perform()
+    page.wait_for_frame(in_doubt['frame'])
+    page.wait(lambda: page.scale > 2 * whole, 'the view is zoomed')
+    assert page.text('#actions-title').startswith(f'Person {in_doubt["person"]}')
 
 
 def test_the_zoom_can_be_left_out_and_the_choice_is_kept(page, sparse, in_doubt):
