@@ -77,6 +77,14 @@ def test_joints_that_are_picked_one_by_one_are_dragged_together(page):
     assert moved(page, 1) == pytest.approx(np.zeros((4, 2)))
 
 
+def test_arrows_for_other_joints_are_another_edit(page):
+    before = page.revision()
+    pick(page, 1, 'head', 'left_hand')
+    page.press(Keys.ARROW_DOWN, Keys.TAB, Keys.ARROW_DOWN)
+    page.wait_until_settled(before + 2)
+    assert moved(page, 1).tolist() == [[0, 2], [0, 0], [0, 1], [0, 0]]
+
+
 def test_a_joint_that_is_picked_again_is_left_and_escape_leaves_all(page):
     pick(page, 1, 'head', *HANDS)
     page.pointer(place_of(1, 0, 'head'), held=Keys.CONTROL)

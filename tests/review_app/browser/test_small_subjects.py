@@ -171,6 +171,7 @@ def test_a_drop_is_exact_at_eight_times_the_size(page, tmp_path, density):
         resize(page.browser, 1280, 720, density)
         while page.scale < 8:
             page.press('+')
+            wait_for_drawing(page)
         # A third of a pixel of the picture, which is no whole pixel of the screen.
         x, y = place_of(1, 0, 'left_hand')
         start, end = page.screen_place(x, y), page.screen_place(x + 1 / 3, y - 4 / 3)
