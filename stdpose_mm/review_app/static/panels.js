@@ -235,11 +235,11 @@ export function showLearning(store) {
   button.title = `${why} (Shift+L)${said && !running ? `. Last time: ${said}` : known}`;
   byId('learn-progress').hidden = !running;
   byId('learn-progress').value = done ?? 0;
-  const found = typeof right === 'number' ? `, finds ${percent(right)} of hidden joints` : '';
+  const found = typeof right === 'number' ? `, finds ${percent(right)}` : '';
   // At the end poses of hidden labels are made without and with it, which takes a while, too.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
   byId('learn-found').textContent = running ? `${share}${found}` : '';
-  byId('learn-found').title = byId('learn-found').textContent;
+  byId('learn-found').title = 'How far it is, and how many joints of hidden labels it finds';
 }
 
 /** @param {Store} store */
