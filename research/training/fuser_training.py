@@ -25,6 +25,7 @@ from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.candidates import find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS, sample_heatmaps
 from stdpose_mm.propagation.auto.fusion_features import (
+    LONGEST_GAP,
     NETWORK_HEATMAPS,
     WINDOW_HEATMAPS,
     FusionFeatures,
@@ -65,7 +66,7 @@ SIMULATED = 0.6
 _BATCH_SIZE = 16
 """Gaps per step."""
 
-INTERVALS = (*range(2, 17), 20)
+INTERVALS = (*range(2, 17), LONGEST_GAP)
 """Distances of labels that training draws from."""
 
 

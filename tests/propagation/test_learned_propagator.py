@@ -59,7 +59,7 @@ class Network:
     ) -> tuple[np.ndarray, np.ndarray]:
         self.boxes.extend(boxes)
         places = np.full((len(indices), 2, 2), 30.0)
-        return places, np.tile([0.6, 0.9], (len(indices), 1))
+        return places, np.tile([0.4, 0.9], (len(indices), 1))
 
 
 def fill(network: Network, base: Still, finished: dict | None = None) -> list[PersonLabel]:
@@ -118,11 +118,23 @@ def test_gaps_that_the_method_has_filled_are_not_filled_again() -> None:
 
 def test_two_likely_estimates_that_agree_are_averaged_by_their_precision() -> None:
     """The scale of the error goes with 1 / gammaincinv(2, score), the weight with its square."""
-    base, other = np.zeros((1, 3, 2)), np.array([[[4.0, 0], [6, 0], [4, 0]]])
+    base, other = np.zeros((1, 3, 2)), np.array([[[4.0, 0], [12, 0], [4, 0]]])
     scores, others = np.array([[0.8, 0.8, 0.4]]), np.array([[0.95, 0.95, 0.95]])
     keypoints, combined = combine(base, scores, other, others, np.array([100.0]))
-    first, second = gammaincinv(2, 0.8) ** 2, gammaincinv(2, 0.95) ** 2
+    # Odds of 19 count as 57.
+    first, second = gammaincinv(2, 0.8) ** 2, gammaincinv(2, 57 / 58) ** 2
     assert keypoints[0, 0, 0] == pytest.approx(4 * second / (first + second))
-    # Further apart than 5 % of the size, and not likely.
-    assert keypoints[0, 1:].tolist() == [[6, 0], [4, 0]]
+    # Further apart than 10 % of the size, and not likely.
+    assert keypoints[0, 1:].tolist() == [[12, 0], [4, 0]]
     assert combined.tolist() == [[0.95] * 3]
+
+
+@pytest.mark.parametrize(('score', 'counts'), [(0.52, True), (0.48, False)])
+def test_the_network_counts_where_its_odds_are_a_third_of_the_others(score, counts):
+    """Odds of 0.52 are 13 : 12, three times which are more than 0.75's of 3 : 1."""
+    base, other = np.zeros((1, 1, 2)), np.full((1, 1, 2), 50.0)
+    keypoints, scores = combine(
+        base, np.array([[0.75]]), other, np.array([[score]]), np.array([100.0])
+    )
+    assert keypoints.tolist() == [[[50.0 * counts] * 2]]
+    assert scores.tolist() == [[0.75]]

@@ -99,6 +99,10 @@ VELOCITY_FRAMES = 5
 _LENGTH_UNIT = 15.0
 """Frames; brings distances in time to the order of one."""
 
+LONGEST_GAP = 20
+"""Frames; the largest distance of labels in the training of the fuser. Longer distances in time
+count as this one: beyond what it has seen the fuser is sure of anything."""
+
 
 @dataclass(frozen=True)
 class FusionFeatures:
@@ -268,11 +272,15 @@ def _scalars(
     one_label = gap.left is None or gap.right is None
     position = 0.5 if one_label else (times - gap.first) / (gap.last - gap.first)
     width, height = picture_size
+    from_left, to_right, length = (
+        np.minimum(distance, LONGEST_GAP) / _LENGTH_UNIT
+        for distance in (times - gap.first, gap.last - times, gap.last - gap.first)
+    )
     scalars = {
         'position': position,
-        'from_left': (times - gap.first) * left / _LENGTH_UNIT,
-        'to_right': (gap.last - times) * right / _LENGTH_UNIT,
-        'length': (gap.last - gap.first) / _LENGTH_UNIT,
+        'from_left': from_left * left,
+        'to_right': to_right * right,
+        'length': length,
         'has_left': left,
         'has_right': right,
         'is_left_end': (times == gap.first) & left & ~interior,

@@ -36,11 +36,12 @@ STILL = ArrayFrames([texture()] * 5)
 def make_gap(label, left=(2, 2, 2), right=(2, 2, 2), last: int = 4, moved: float = 0.0):
     """A gap between labels on frames 0 and ``last``; the right one is moved along x."""
     labels = {}
+    boxes = dict.fromkeys(range(last + 1), np.zeros(4))
     if any(left):
         labels[0] = label(0, POINTS, left)
     if any(right):
         labels[last] = label(last, POINTS + np.array([moved, 0]), right)
-    gaps = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(last + 1))
+    gaps = find_gaps(0, labels, boxes, range(last + 1))
     return next(gap for gap in gaps if len(gap.frames) > 1)
 
 
@@ -87,6 +88,18 @@ def test_time_is_told_by_position_and_distances(label):
     assert evidence.interior.tolist() == [False, True, True, True, False]
     assert scalar(evidence, 'is_left_end')[:, 0].tolist() == [1, 0, 0, 0, 0]
     assert scalar(evidence, 'is_right_end')[:, 0].tolist() == [0, 0, 0, 0, 1]
+
+
+def test_labels_further_away_than_in_training_count_as_at_the_largest_distance_there(label):
+    gap, frames = make_gap(label, last=30), ArrayFrames([texture()] * 31)
+    evidence = features_of_gap(frames, gap, standing(31), MATCHER)
+    ahead = np.minimum(np.arange(31), 20)
+    np.testing.assert_allclose(scalar(evidence, 'from_left')[:, 0] * 15, ahead, rtol=1e-6)
+    np.testing.assert_allclose(scalar(evidence, 'to_right')[:, 0] * 15, ahead[::-1], rtol=1e-6)
+    np.testing.assert_allclose(scalar(evidence, 'length') * 15, 20, rtol=1e-6)
+    np.testing.assert_allclose(
+        scalar(evidence, 'position')[:, 0], np.arange(31) / 30, rtol=1e-6, atol=1e-7
+    )
 
 
 def test_a_joint_labelled_at_one_end_follows_that_end(label):
