@@ -101,8 +101,9 @@ def errors_between(
         size = np.ptp(pose.keypoints[pose.labelled], axis=0).max()
         errors = []
         for joint in np.flatnonzero(pose.labelled):
-            tracks = [number.get((pose.track_id, end, joint)) for end in ends]
-            if ahead and None not in tracks:
+            keys = [(pose.track_id, end, joint) for end in ends]
+            tracks = [number[key] for key in keys if key in number]
+            if ahead and len(tracks) == 2:
                 forward, backward = arrays['tracks'][pose.frame_index, tracks]
                 place = forward + (backward - forward) * ahead / interval
                 errors.append(np.linalg.norm(place - pose.keypoints[joint]) / size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +83,7 @@ class TrackQueries:
         """
         arrays = _read_arrays(path)
         try:
-            found = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+            found = cls(*(arrays[field.name] for field in fields(cls)))
             time, joint = found.queries[:, 0], found.joint
             fits = found.queries.shape == (len(joint), 3) and found.size.shape == (2,)
             for values, count in ((time, found.frames), (joint, len(found.joint_names))):
