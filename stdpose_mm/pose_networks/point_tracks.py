@@ -31,6 +31,9 @@ _MOST_OFF = 0.02
 _LEAST_OFF = 2.0
 """Pixels; the same where labels lie closely together."""
 
+_FARTHEST = 1e6
+"""Pixels; a coordinate beyond is that of a tracker that has come to grief."""
+
 _PASSING = 0.9
 """Share of the tracks that must be at their queries."""
 
@@ -142,6 +145,7 @@ class PointTracks(NamedTuple):
             visible = visible.T
         turned, points = _place(path, queries, points, is_tapir='occlusion' in arrays)
         visible = visible.T if turned else visible
+        points[~(np.abs(points) < _FARTHEST)] = np.nan
         return cls(queries, points, np.nan_to_num(visible).clip(0, 1))
 
     def starting_at(self, frame: int, places: np.ndarray) -> np.ndarray:
