@@ -124,6 +124,9 @@ POSE_FORM = 'FILE[=PRESET]'
 POSES_FORM = 'FILE_OR_FOLDER'
 """Form of an option that names poses which another program has estimated."""
 
+TRACKS_FORM = 'FILE_OR_FOLDER[=QUERIES]'
+"""Form of an option that names tracks which a point tracker has returned."""
+
 POSE_NETWORK_SUFFIXES = {
     'onnx': ('.onnx',),
     'tflite': ('.tflite', '.task'),

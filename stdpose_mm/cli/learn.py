@@ -83,7 +83,6 @@ def _open(
     several: bool,
 ) -> PropagationState:
     """Open a video, one of several or not, with its labels."""
-    from stdpose_mm.io.labels import match_labels, read_labels
     from stdpose_mm.io.video import open_frames
 
     file = choose_file(video, video.labels, labels)
@@ -95,10 +94,7 @@ def _open(
     # A label file for all videos holds each video under its name.
     is_shared = several and file == labels
     name = options.labels_video or video.labels_video or (video.name if is_shared else None)
-    found = read_labels(
-        file, video=name, size=frames.size, loaded_into_cvat=options.loaded_into_cvat
-    )
-    found = match_labels(found, frames, options.label_frames, options.labels_size)
+    found = options.read_labels(file, frames, name)
     return propagator.init_state(
         frames, found, life_span=options.life_span, folder=options.cache_folder
     )

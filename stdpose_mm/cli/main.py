@@ -14,7 +14,7 @@ from stdpose_mm.version import __version__
 
 VERBS = (
     *('propagate', 'learn', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert'),
-    *('export', 'networks', 'cache', 'env'),
+    *('export', 'networks', 'queries', 'cache', 'env'),
 )
 """Modules of this package, each with a command ``main``; its docstring begins with a summary."""
 

@@ -15,6 +15,7 @@ from stdpose_mm.constants import (
     POSES_FORM,
     PRECISIONS,
     PROPAGATION_METHODS,
+    TRACKS_FORM,
     FrameSubject,
     LifeSpan,
 )
@@ -26,7 +27,9 @@ from .parser import argument, option
 
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
+    from stdpose_mm.io.video import FrameSource
     from stdpose_mm.pose_networks import PoseNetworkFiles
+    from stdpose_mm.structures import VideoLabels
 
 
 @dataclass(kw_only=True)
@@ -118,6 +121,28 @@ class LabelFileOptions:
         """What says which frames the labels are on."""
         return _frame_options('labels', self.first_frame_number, self.frame_of)
 
+    def read_labels(self, path: Path, frames: FrameSource, video: str | None) -> VideoLabels:
+        """Read the labels of a video.
+
+        Args:
+            path: Their file.
+            frames: The video.
+            video: Its name in the file, if that holds several.
+
+        Raises:
+            InputError: If they cannot be read, or are not of these frames.
+        """
+        from stdpose_mm.io.labels import match_labels, read_labels
+
+        labels = read_labels(
+            path,
+            video=video,
+            size=frames.size,
+            loaded_into_cvat=self.loaded_into_cvat,
+            visible_as_1=self.visible_as_1,
+        )
+        return match_labels(labels, frames, self.label_frames, self.labels_size)
+
 
 @dataclass(kw_only=True)
 class LabelOptions(LabelFileOptions):
@@ -200,7 +225,7 @@ class PoseNetworkOptions:
     Args:
         pose: Pose network of MMPose by its name or alias, such as human, animal or hand, used by
             auto as additional evidence; `stdpose networks` lists them; it is fetched once; this and
-            the next five options may be repeated.
+            the next six options may be repeated.
         pose_config: Top-down model of MMPose, used by auto as additional evidence: its config, or
             the name of a config that comes with MMPose.
         pose_checkpoint: Weights of --pose-config.
@@ -210,6 +235,9 @@ class PoseNetworkOptions:
         pose_results: Poses that another program has estimated in the video, in any format of label
             files, used by auto as those of a pose network; for several videos a folder with a file
             for each.
+        track_results: Tracks of the labelled joints by a point tracker such as CoTracker3 or TAPIR
+            (.npz, .npy, .pt, .csv), used by auto, and the queries of `stdpose queries` that they
+            answer, unless the file holds these, too; for several videos a folder.
     """
 
     pose: list[str] = option([], metavar='NAME')
@@ -218,10 +246,11 @@ class PoseNetworkOptions:
     pose_onnx: list[str] = option([], metavar=POSE_FORM)
     pose_tflite: list[str] = option([], metavar=POSE_FORM)
     pose_results: list[str] = option([], metavar=POSES_FORM)
+    track_results: list[str] = option([], metavar=TRACKS_FORM)
 
     @property
     def pose_networks(self) -> list[PoseNetworkFiles]:
-        """The pose networks and finished poses that are evidence for auto.
+        """The pose networks, finished poses and tracks that are evidence for auto.
 
         Raises:
             InputError: If configs and checkpoints do not pair, or a file has another suffix.
@@ -245,18 +274,23 @@ class PoseNetworkOptions:
                         f'{files.file}'
                     )
                 found.append(files)
-        return found + [PoseNetworkFiles(path, results=True) for path in self.pose_results]
+        found += [PoseNetworkFiles(path, results=True) for path in self.pose_results]
+        return [*found, *map(PoseNetworkFiles.parse_tracks, self.track_results)]
+
+    @property
+    def result_paths(self) -> dict[str, list[str]]:
+        """Files and folders of finished poses and tracks, by the option that names them."""
+        tracks = [files.file for files in self.pose_networks if files.tracks]
+        return {'--pose-results': self.pose_results, '--track-results': tracks}
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
         """List the files of pose networks, and of the poses that they found in a video, by name.
 
         Raises:
-            InputError: If there are no poses of this video among results.
+            InputError: If there are no poses or tracks of this video among results.
         """
         return {
-            f'{"the poses" if files.results else "pose network"} {files.file}': [
-                *files.read_files(name).values()
-            ]
+            f'{files.kind} {files.file}': [*files.read_files(name).values()]
             for files in self.pose_networks
         }
 

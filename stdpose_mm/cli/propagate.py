@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.labels import match_labels
 from stdpose_mm.io.outputs import (
     Output,
     Paths,
@@ -143,7 +142,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     def label_folders(self) -> Mapping[str, Paths]:
         return {
             'LABELS': folders(self.labels),
-            '--pose-results': folders(*self.pose_results),
+            **{name: folders(*paths) for name, paths in self.result_paths.items()},
         }
 
     def validate(self) -> None:
@@ -190,7 +189,7 @@ def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo])
     options.require_no_labels_video()
     require_folder('--boxes', options.box_file)
     require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-    require_result_folders(options.pose_results, videos)
+    require_result_folders(options.result_paths, videos)
     refuse_input_folders(
         {f'--{name.replace("_", "-")}': path for name, path in options.outputs.items()},
         {
@@ -198,7 +197,7 @@ def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo])
             'LABELS': options.labels,
             '--boxes': options.box_file,
             '--loaded-into-cvat': options.loaded_into_cvat,
-            '--pose-results': options.pose_results,
+            **options.result_paths,
         },
     )
 
@@ -360,21 +359,12 @@ def _print_label_summary(
 
 def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:
     """Read the labels to propagate, on the frames of the video."""
-    from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import subsample_labels
     from stdpose_mm.structures.propagated_labels import require_start
 
     assert options.labels is not None
-    labels = read_labels(
-        options.labels,
-        video=options.labels_video,
-        size=frames.size,
-        loaded_into_cvat=options.loaded_into_cvat,
-        visible_as_1=options.visible_as_1,
-    )
+    labels = options.read_labels(options.labels, frames, options.labels_video)
     require_start(labels, str(options.labels))
-    # Before, the numbers of frames may be those of a list of pictures.
-    labels = match_labels(labels, frames, options.label_frames, options.labels_size)
     return labels if options.keep_every is None else subsample_labels(labels, options.keep_every)
 
 

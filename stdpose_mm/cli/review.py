@@ -163,7 +163,7 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             if folder is not None and os.path.isfile(folder):
                 raise InputError(f'{name} {folder} is a file, but several videos need a folder')
         require_folder('--loaded-into-cvat', options.loaded_into_cvat)
-        require_result_folders(options.pose_results, listed)
+        require_result_folders(options.result_paths, listed)
     inputs = [_inputs_of(options, video, labels, several) for video in listed]
     taken: dict[Path, ReviewInputs] = {}
     for one in inputs:
@@ -185,8 +185,8 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         outputs.append(Output('--project', one.project))
-        read = {'LABELS': folders(one.labels), '--pose-results': folders(*options.pose_results)}
-        guard_outputs(outputs, given, read)
+        read = {name: folders(*paths) for name, paths in options.result_paths.items()}
+        guard_outputs(outputs, given, {'LABELS': folders(one.labels), **read})
     for one in inputs:
         # The first save would replace them; after an edit they may be what the page has saved.
         if one.project.exists() or not one.out.exists():

@@ -281,21 +281,23 @@ def require_folder(name: str, path: str | Path | None) -> None:
         )
 
 
-def require_result_folders(results: Sequence[str], videos: Sequence[ListedVideo]) -> None:
-    """Refuse ``--pose-results`` that cannot tell the poses of one video from those of another.
+def require_result_folders(
+    results: Mapping[str, Sequence[str]], videos: Sequence[ListedVideo]
+) -> None:
+    """Refuse results, by the option that names them, that cannot tell one video from another.
 
     Raises:
         InputError: If they are a single file, or two videos have the same name.
     """
-    for path in results:
-        require_folder('--pose-results', path)
+    for name, path in ((name, path) for name, paths in results.items() for path in paths):
+        require_folder(name, path)
         named: dict[str, ListedVideo] = {}
         for video in videos:
             other = named.setdefault(video.name, video)
             if other is not video:
                 raise InputError(
-                    f'{other.video} and {video.video} have the same name, by which --pose-results '
-                    f'{path} holds their poses, rename one or give each video by itself'
+                    f'{other.video} and {video.video} have the same name, by which {name} {path} '
+                    'holds what is of them, rename one or give each video by itself'
                 )
 
 

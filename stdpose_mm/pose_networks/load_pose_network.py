@@ -13,9 +13,13 @@ from stdpose_mm.io.file_names import find_installed_config
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource
 from .pose_results import PoseResults, files_behind, find_results, holds_one_video
+from .track_results import TrackResults, track_files
 
 RESULTS = 'results'
 """In place of a preset: the file holds poses."""
+
+TRACKS = 'tracks'
+"""In place of a preset: the file holds tracks."""
 
 _SUFFIXES = [suffix for suffixes in POSE_NETWORK_SUFFIXES.values() for suffix in suffixes]
 
@@ -34,29 +38,52 @@ class PoseNetworkFiles:
             with the suffix ``.json`` describes it.
         results: Whether the file holds poses that another program has estimated in the videos, in
             any format of label files, see :class:`~.pose_results.PoseResults`.
+        tracks: Whether the file holds tracks that a point tracker has returned, see
+            :class:`~.track_results.TrackResults`.
+        queries: Their queries, if they are not in the same file.
     """
 
     file: str
     checkpoint: str | None = None
     preset: str | None = None
     results: bool = False
+    tracks: bool = False
+    queries: str | None = None
+
+    @classmethod
+    def parse_tracks(cls, text: str) -> PoseNetworkFiles:
+        """Read ``TRACKS`` or ``TRACKS=QUERIES``."""
+        file, equals, queries = text.rpartition('=')
+        if not equals or Path(text).exists():
+            return cls(text, tracks=True)
+        return cls(file, tracks=True, queries=queries)
 
     @classmethod
     def parse(cls, text: str) -> PoseNetworkFiles:
-        """Read ``NAME``, ``FILE``, ``FILE=PRESET``, ``CONFIG=CHECKPOINT`` or ``POSES=results``."""
+        """Read ``NAME``, ``FILE[=PRESET]``, ``CONFIG=CHECKPOINT``, ``POSES=results``, ``T=tracks``.
+
+        The last is ``TRACKS=tracks`` or ``TRACKS=QUERIES=tracks``.
+        """
         if Path(text).is_file():
             return cls(text)
         file, _, second = text.rpartition('=') if '=' in text else (text, '', '')
         if second == RESULTS:
             return cls(file, results=True)
+        if second == TRACKS:
+            return cls.parse_tracks(file)
         if Path(file).suffix in _SUFFIXES:
             return cls(file, preset=second or None)
         return cls(file, checkpoint=second or None)
 
     @property
+    def kind(self) -> str:
+        """Return what the file holds, in words."""
+        return 'the poses' if self.results else 'the tracks' if self.tracks else 'pose network'
+
+    @property
     def is_config(self) -> bool:
         """Return whether the file is a config of MMPose, or a name in its model zoo."""
-        return not self.results and Path(self.file).suffix not in _SUFFIXES
+        return self.kind == 'pose network' and Path(self.file).suffix not in _SUFFIXES
 
     def read_files(self, video: str | None = None) -> dict[str, Path]:
         """Map names, the same in any folder, to the files that the heatmaps depend on.
@@ -67,10 +94,16 @@ class PoseNetworkFiles:
             video: Name of a video; without it, poses of all videos count.
 
         Raises:
-            InputError: If there are no poses of this video among the results, or there is no
+            InputError: If there are no poses, or tracks, of this video among results, or no
                 such name in the model zoo, or its weights cannot be fetched.
         """
         path = Path(self.file)
+        if self.tracks:
+            queries = Path(self.queries or path)
+            if video is not None:
+                return track_files(path, queries, video)
+            read = enumerate(map(files_behind, dict.fromkeys((path, queries))))
+            return {f'{at}/{name}': file for at, each in read for name, file in each.items()}
         if self.results:
             return files_behind(path if video is None else find_results(path, video))
         if self.is_config and self.checkpoint is None:
@@ -102,9 +135,11 @@ def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -
         InputError: If there are such results, or they cannot be read.
     """
     for files in networks:
-        if num_videos > 1 and files.results and holds_one_video(Path(files.file)):
+        path = Path(files.file)
+        is_of_one = (files.tracks and path.is_file()) or (files.results and holds_one_video(path))
+        if num_videos > 1 and is_of_one:
             raise InputError(
-                f'the poses {files.file} are of one video, but there are {num_videos}, give a '
+                f'{files.kind} {files.file} are of one video, but there are {num_videos}, give a '
                 'folder that holds a file for each'
             )
 
@@ -121,6 +156,8 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
     """
     if files.results:
         return PoseResults(Path(files.file))
+    if files.tracks:
+        return TrackResults(Path(files.file), Path(files.queries) if files.queries else None)
     path, *others = files.read_files().values()
     if files.is_config:
         require_packages('a pose network of MMPose', 'torch', 'mmpose')

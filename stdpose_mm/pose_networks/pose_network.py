@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,9 @@ class PoseHeatmaps:
     known: np.ndarray | None = None
 
 
+NO_LABELS: Mapping[int, np.ndarray] = MappingProxyType({})
+
+
 class HeatmapSource(ABC):
     """Source of heatmaps of people in frames of a video.
 
@@ -54,6 +58,10 @@ class HeatmapSource(ABC):
 
     question = 'are its preset and its joints right?'
     """Question to the user where the heatmaps do not fit the labels."""
+
+    follows_labels = False
+    """Whether it starts from the labels, and so knows whose the joints are; otherwise it finds
+    those of whoever is in front."""
 
     def __init__(self, name: str, skeleton: Skeleton) -> None:
         self.name = name
@@ -77,7 +85,11 @@ class HeatmapSource(ABC):
 
     @abstractmethod
     def estimate_frames(
-        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        labels: Mapping[int, np.ndarray] = NO_LABELS,
     ) -> PoseHeatmaps:
         """Estimate the heatmaps of a person in N frames.
 
@@ -85,6 +97,8 @@ class HeatmapSource(ABC):
             frames: The video.
             indices: The N frames.
             boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
+            labels: Frame -> [K, 2] pixels of the joints whose nearest labels on both sides, or two
+                nearest ones on the only side, are there; NaN for others.
         """
 
 
@@ -92,7 +106,11 @@ class PoseNetwork(HeatmapSource):
     """Network that estimates heatmaps of people in boxes of pictures."""
 
     def estimate_frames(
-        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        labels: Mapping[int, np.ndarray] = NO_LABELS,
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         return self.estimate([frames[index] for index in indices], boxes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, crop_affine, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .pose_network import HeatmapSource, PoseHeatmaps
+from .pose_network import NO_LABELS, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -101,7 +101,11 @@ class PoseResults(HeatmapSource):
         self._people(frames)
 
     def estimate_frames(
-        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        labels: Mapping[int, np.ndarray] = NO_LABELS,
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`.
 

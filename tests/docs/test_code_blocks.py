@@ -54,6 +54,7 @@ PARSED_ONLY = {
 ELSEWHERE = (
     *('--launcher', '--model', '--fuser', '--learn', '--evidence'),
     *('--pose', '--pose-config', '--pose-onnx', '--pose-tflite', '--pose-results'),
+    '--track-results',
 )
 """Options that ask for several processes, or for trained networks."""
 

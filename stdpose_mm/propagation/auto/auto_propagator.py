@@ -127,7 +127,8 @@ class AutoPropagator(BasePropagator):
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
-        self.reads_other_people = bool(self.estimators)
+        follow = [network.follows_labels for network in pose_networks]
+        self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
         self.estimator = estimator or auto_flow()
         self.matcher = matcher or shipped_matcher()
         self.fuser = (

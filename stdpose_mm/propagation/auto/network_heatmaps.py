@@ -200,7 +200,7 @@ class NetworkHeatmapEstimator:
             labels, or finds nothing.
         """
         keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
-        if gap.is_crowded(keys):
+        if not self.network.follows_labels and gap.is_crowded(keys):
             self.use.note(frames, gap, 'crowded')
             return None
         around = sample_heatmaps(self.heatmaps(frames, gap, keys, mapping), candidates)
@@ -226,11 +226,12 @@ class NetworkHeatmapEstimator:
         """
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
+        labels = _labels_around(gap, mapping)
         maps, affines, shown = [], [], []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
             found = self.network.estimate_frames(
-                frames, batch, np.stack([boxes[frame] for frame in batch])
+                frames, batch, np.stack([boxes[frame] for frame in batch]), labels
             )
             shape = (len(batch), mapping.num_labels, *found.heatmaps.shape[2:])
             ordered = np.zeros(shape, np.float32)
@@ -266,6 +267,23 @@ def gather_heatmaps(
         around = network.around(frames, gap, candidates, mapping)
         if around is not None:
             found.append(around)
+    return found
+
+
+def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
+    """Find the nearest label of each joint of a network on both sides of a gap.
+
+    A joint that only one side labels has the two nearest ones there.
+
+    Returns:
+        Frame -> [num_model, 2] pixels, NaN where another frame is nearer or there is no label.
+    """
+    found: dict[int, np.ndarray] = {}
+    sides = (gap.before, gap.after, gap.second_before, gap.second_after)
+    for joint, own in zip(mapping.shared, mapping.in_model, strict=True):
+        for side in [side for side in sides if side.exists[joint]][:2]:
+            places = np.full((mapping.num_model, 2), np.nan)
+            found.setdefault(int(side.frames[joint]), places)[own] = side.keypoints[joint]
     return found
 
 

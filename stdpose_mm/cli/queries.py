@@ -1,0 +1,57 @@
+"""Write what to ask a point tracker, so that its tracks are evidence for auto.
+
+    stdpose queries clip.mp4 labels.json --out queries.npz
+
+Every labelled joint is a query, to be tracked in both directions. See docs/guide/point_trackers.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.text import counted
+
+from .command import Command
+from .options import LabelFileOptions
+from .parser import REQUIRED, argument, option
+
+
+@dataclass(kw_only=True)
+class QueriesOptions(LabelFileOptions):
+    """Options of ``stdpose queries``.
+
+    Args:
+        video: A video file or folder of pictures.
+        labels: Its label file.
+        labels_video: Video whose labels to use, if LABELS hold several.
+        out: File of the queries (.npz).
+    """
+
+    video: str = argument('VIDEO_OR_FRAMES')
+    labels: Path = argument('LABELS')
+    labels_video: str | None = option(metavar='NAME')
+    out: Path = option(REQUIRED, writes=True, what='queries', suffixes=('.npz',))
+
+
+def write_queries(options: QueriesOptions) -> None:
+    """Write the queries of one video.
+
+    Raises:
+        InputError: If something that was given cannot be used, or no joint is labelled.
+    """
+    from stdpose_mm.io.video import open_frames
+    from stdpose_mm.pose_networks.point_tracks import TrackQueries
+    from stdpose_mm.propagation import given_labels
+
+    frames = open_frames(options.video)
+    labels = given_labels(options.read_labels(options.labels, frames, options.labels_video))
+    found = TrackQueries.from_labels(labels, frames)
+    if not len(found.queries):
+        raise InputError(f'no joint is labelled in {options.labels}, label some first')
+    found.write(options.out)
+    print(f'{options.out}: {counted(len(found.queries), "labelled joint")} to be tracked')
+
+
+main = Command(QueriesOptions, write_queries, __doc__, 'queries.py')

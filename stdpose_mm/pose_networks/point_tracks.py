@@ -1,0 +1,322 @@
+"""Queries for point trackers, made from labels, and the tracks that these return."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any, NamedTuple
+from warnings import warn
+
+import numpy as np
+from scipy.special import expit
+
+from stdpose_mm.errors import InputError, InputWarning, require_packages
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import VideoLabels
+
+_NAMES = {
+    'tracks': ('tracks', 'pred_tracks'),
+    'visibility': ('visibility', 'pred_visibility', 'visibles', 'visible'),
+}
+"""Names that trackers have for their arrays."""
+
+_MOST_OFF = 0.02
+"""Share of the labels' extent by which tracks may miss their own queries: TAPIR, which sees 256 x
+256 pixels, refines these places, too."""
+
+_LEAST_OFF = 2.0
+"""Pixels; the same where labels lie closely together."""
+
+_FARTHEST = 1e6
+"""Pixels; a coordinate beyond is that of a tracker that has come to grief."""
+
+_PASSING = 0.9
+"""Share of the tracks that must be at their queries."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackQueries:
+    """Every labelled joint as a query for a point tracker.
+
+    Args:
+        queries: [N, 3] float32 frame, x and y in pixels; a track is wanted in both directions.
+        person: [N] track ids of the labels.
+        joint: [N] indices in ``joint_names``.
+        joint_names: [K] names.
+        frames: Number of frames T of the video.
+        size: [2] width and height of the video.
+    """
+
+    queries: np.ndarray
+    person: np.ndarray
+    joint: np.ndarray
+    joint_names: np.ndarray
+    frames: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def from_labels(cls, labels: VideoLabels, frames: FrameSource) -> TrackQueries:
+        """List the joints of all labels of a video, whose people have track ids."""
+        rows = [
+            (person.frame_index, *person.keypoints[joint], person.track_id, joint)
+            for person in labels.persons
+            for joint in np.flatnonzero(person.labelled)
+        ]
+        table = np.array(rows, np.float64).reshape(-1, 5)
+        names = np.array(labels.skeleton.keypoint_names)
+        number, size = np.array(len(frames)), np.array(frames.size)
+        person, joint = table[:, 3:].astype(np.int64).T
+        return cls(table[:, :3].astype(np.float32), person, joint, names, number, size)
+
+    def write(self, path: Path) -> None:
+        """Write the arrays, by their names, into an ``.npz`` file."""
+        with atomic_path(path) as temporary, temporary.open('wb') as file:
+            np.savez(file, **vars(self))
+
+    @classmethod
+    def read(cls, path: Path) -> TrackQueries:
+        """Read the queries that a file holds, perhaps beside tracks.
+
+        Raises:
+            InputError: If it holds none.
+        """
+        arrays = _read_arrays(path)
+        try:
+            found = cls(*(arrays[field.name] for field in fields(cls)))
+            time, joint = found.queries[:, 0], found.joint
+            fits = found.queries.shape == (len(joint), 3) and found.size.shape == (2,)
+            for values, count in ((time, found.frames), (joint, len(found.joint_names))):
+                fits = fits and bool(values.min() >= 0 and values.max() < count)
+        except (KeyError, IndexError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise InputError(
+                f'{path} does not hold the arrays that `stdpose queries` writes, which say what '
+                'each track is of: save them beside the tracks, or give TRACKS=QUERIES'
+            )
+        return found
+
+
+class PointTracks(NamedTuple):
+    """The tracks of all queries of a video.
+
+    Attributes:
+        queries: The N queries.
+        points: [T, N, 2] pixels, NaN where nothing is known.
+        visible: [T, N] probability that the point is seen.
+    """
+
+    queries: TrackQueries
+    points: np.ndarray
+    visible: np.ndarray
+
+    @classmethod
+    def read(cls, path: Path, queries_path: Path) -> PointTracks:
+        """Read tracks, and bring them into the order and the scale of their queries.
+
+        Raises:
+            InputError: If a file cannot be read, or the tracks do not begin at the queries.
+        """
+        queries = TrackQueries.read(queries_path)
+        shape = int(queries.frames), len(queries.queries)
+        if path.suffix.lower() == '.csv':
+            arrays = _read_table(path, queries)
+        else:
+            arrays = {name: _without_batch(each) for name, each in _read_arrays(path).items()}
+        points = _named(arrays, 'tracks')
+        if points is None or points.shape not in ((*shape, 2), (*shape[::-1], 2)):
+            given = 'none' if points is None else f'an array {list(points.shape)}'
+            raise InputError(
+                f'the tracks in {path} should be an array [{shape[0]} frames, {shape[1]} queries, '
+                f'2], got {given}: give the tracks of all queries of {queries_path} in the whole '
+                'video'
+            )
+        visible = _visibility(arrays, points.shape[:2])
+        if visible.shape not in (shape, shape[::-1]):
+            raise InputError(
+                f'the visibility in {path} is an array {list(visible.shape)}, expected one value '
+                f'for each point of the tracks {list(points.shape)}, save that'
+            )
+        if visible.shape != points.shape[:2]:
+            visible = visible.T
+        turned, points = _place(path, queries, points, is_tapir='occlusion' in arrays)
+        visible = visible.T if turned else visible
+        points[~(np.abs(points) < _FARTHEST)] = np.nan
+        return cls(queries, points, np.nan_to_num(visible).clip(0, 1))
+
+    def starting_at(self, frame: int, places: np.ndarray) -> np.ndarray:
+        """Find the tracks of labelled joints.
+
+        Args:
+            frame: Frame of the labels.
+            places: [K, 2] pixels of the joints, NaN for those without a label.
+
+        Returns:
+            [K] numbers of their tracks, -1 where no query is of this place.
+        """
+        found = np.full(len(places), -1)
+        of_frame = np.flatnonzero(self.queries.queries[:, 0] == frame)
+        joint = self.queries.joint[of_frame]
+        off = np.abs(self.queries.queries[of_frame, 1:] - places[joint]).max(axis=1)
+        # A label that was moved since is none of which there is a track.
+        here = off < 1
+        found[joint[here]] = of_frame[here]
+        return found
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a file of NumPy or PyTorch by their names.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    content: Any
+    try:
+        if path.suffix.lower() in ('.pt', '.pth'):
+            require_packages(f'reading {path.name}', 'torch')
+            import torch
+
+            content = torch.load(path, map_location='cpu', weights_only=True)
+        else:
+            content = np.load(path)
+        if isinstance(content, (tuple, list)):
+            content = dict(zip(_NAMES, content, strict=False))
+        arrays = content if isinstance(content, Mapping) else {'tracks': content}
+        return {str(name): np.asarray(arrays[name]) for name in arrays}
+    except InputError:
+        raise
+    # A damaged file can make PyTorch's reader raise any exception.
+    except Exception as error:
+        raise InputError(
+            f'{path} cannot be read as arrays of tracks ({type(error).__name__}), expected an '
+            'existing .npz, .npy or .pt file'
+        ) from error
+
+
+def _named(arrays: Mapping[str, np.ndarray], kind: str) -> np.ndarray | None:
+    return next((arrays[name] for name in _NAMES[kind] if name in arrays), None)
+
+
+def _without_batch(values: np.ndarray) -> np.ndarray:
+    """Remove the axis of the batch, which is of one video."""
+    return values[0] if values.ndim > 2 and len(values) == 1 else values
+
+
+def _visibility(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the probability that points are seen; TAPIR gives two logits."""
+    if 'occlusion' not in arrays:
+        given = _named(arrays, 'visibility')
+        return np.ones(shape) if given is None else given.astype(np.float64)
+    distance = arrays.get('expected_dist', np.array(-np.inf))
+    visible: np.ndarray = expit(-arrays['occlusion'].astype(np.float64)) * expit(-distance)
+    return visible
+
+
+def _place(
+    path: Path, queries: TrackQueries, points: np.ndarray, is_tapir: bool
+) -> tuple[bool, np.ndarray]:
+    """Turn and scale tracks so that they are at their queries; warn if they were not.
+
+    Args:
+        path: Their file.
+        queries: The N queries.
+        points: [T, N, 2] or [N, T, 2].
+        is_tapir: Whether the second is what the tracker returns.
+
+    Returns:
+        Whether the first two axes were exchanged, and [T, N, 2] pixels.
+
+    Raises:
+        InputError: If they are elsewhere, or several changes would bring them there.
+    """
+    time, wanted = queries.queries[:, 0].astype(int), queries.queries[:, 1:].astype(np.float64)
+    shape = int(queries.frames), len(time)
+    most_off = max(_LEAST_OFF, _MOST_OFF * float(np.ptp(wanted, axis=0).max()))
+    found: list[tuple[bool, np.ndarray, str]] = []
+    nearest = np.inf
+    for is_scaled, turned, flipped in product((False, True), repeat=3):
+        if found and is_scaled and not (turned or flipped):
+            # They fit as they are.
+            break
+        placed = points.swapaxes(0, 1) if turned else points
+        if placed.shape[:2] != shape:
+            continue
+        placed = (placed[..., ::-1] if flipped else placed).astype(np.float64)
+        at = placed[time, np.arange(shape[1])]
+        seen = np.isfinite(at).all(axis=1)
+        scale = np.ones(2)
+        if is_scaled:
+            square = np.square(at[seen]).sum(axis=0)
+            scale = (at * wanted)[seen].sum(axis=0) / np.maximum(square, 1e-9)
+        off = np.where(seen, np.linalg.norm(at * scale - wanted, axis=1), np.inf)
+        most = float(np.quantile(off, _PASSING, method='higher'))
+        nearest = min(nearest, most)
+        if most > most_off:
+            continue
+        changes = (
+            ('with their first two axes exchanged', turned != is_tapir),
+            ('with x and y exchanged', flipped),
+            (f'times {scale[0]:.4g} and {scale[1]:.4g}', is_scaled),
+        )
+        made = ', '.join(change for change, is_made in changes if is_made)
+        if not made:
+            return turned, placed
+        found.append((turned, placed * scale, made))
+    if len(found) != 1:
+        fault = 'fit their queries in several ways' if found else f'are {nearest:.0f} pixels off'
+        raise InputError(
+            f'the tracks in {path} {fault}, expected [frames, queries, (x, y)] in pixels of the '
+            f'video, at most {most_off:.0f} off at their queries: give those of this video, in the '
+            'order of the queries'
+        )
+    turned, placed, made = found[0]
+    warn(f'the tracks in {path} are taken {made}, so that they fit their queries', InputWarning, 2)
+    return turned, placed
+
+
+def _read_table(path: Path, queries: TrackQueries) -> dict[str, np.ndarray]:
+    """Read the CSV of napari-cotrack, in which the track of the nearest query is a joint's.
+
+    Where the joint changes from one track to the next, they are apart by what both have drifted.
+    Each is continued beside the other one by that much, so that it misses the next query by it.
+
+    Raises:
+        InputError: If it cannot be read, or is not of one person with these joints.
+    """
+    if len(np.unique(queries.person)) > 1:
+        raise InputError(
+            f'{path} says nothing of who is who, but there are queries of several people, give '
+            'tracks as arrays'
+        )
+    names = queries.joint_names.tolist()
+    values = np.full((int(queries.frames), len(names), 3), np.nan)
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            for row in csv.DictReader(file):
+                if row['bodypart'] in names:
+                    place = int(float(row['frame'])), names.index(row['bodypart'])
+                    values[place] = [float(row[name] or 'nan') for name in ('x', 'y', 'vis')]
+    except (OSError, LookupError, ValueError, TypeError, OverflowError, csv.Error) as error:
+        raise InputError(
+            f'{path} cannot be read as tracks ({error}), expected the columns frame, bodypart, x, '
+            f'y and vis, and {len(values)} frames'
+        ) from error
+    tracks = np.full((len(values), len(queries.joint), 2), np.nan)
+    for joint in np.unique(queries.joint):
+        own = np.flatnonzero(queries.joint == joint)
+        own = own[queries.queries[own, 0].argsort()]
+        given, times = values[:, joint, :2], queries.queries[own, 0].astype(int)
+        tracks[times, own] = given[times]
+        for (left, first), (right, last) in pairwise(zip(own, times, strict=True)):
+            change = (first + last) // 2
+            around = given[[max(change - 1, first), change, change + 1, min(change + 2, last)]]
+            steps = np.diff(around, axis=0)
+            apart = steps[1] - (steps[0] + steps[2]) / 2
+            forward = np.arange(first, last + 1) <= change
+            tracks[first : last + 1, left] = given[first : last + 1] - apart * ~forward[:, None]
+            tracks[first : last + 1, right] = given[first : last + 1] + apart * forward[:, None]
+    return {'tracks': tracks, 'visibility': values[:, queries.joint, 2]}

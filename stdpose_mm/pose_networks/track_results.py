@@ -1,0 +1,169 @@
+"""Tracks of labelled joints that a point tracker has followed, as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.video_list import find_file_of
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.boxes import crop_affine
+from stdpose_mm.structures.draw_gaussians import draw_gaussians
+
+from .point_tracks import PointTracks, TrackQueries
+from .pose_network import NO_LABELS, HeatmapSource, PoseHeatmaps
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.video import FrameSource
+
+_SIDE = 64
+"""Cells of a map's side."""
+
+_PADDING = 1.5
+"""Size of a map in sizes of the person's box: a track may lie outside of it."""
+
+_SIGMA = 5 / 3
+"""Cells: 4 % of the larger side of the box."""
+
+_HEIGHT = 0.8
+"""Height of the peak of a track that is seen, and has not drifted."""
+
+_UNSEEN = 0.3
+"""Factor on the height where the tracker says that the point is hidden."""
+
+_DRIFT = 0.04
+"""Share of the box: where a track is expected to be off by this much, its height is halved."""
+
+_LEAST_TRUST = 0.1
+"""Share of the height below which a track is no evidence."""
+
+
+class TrackResults(HeatmapSource):
+    """Gaussians at the tracks from the two nearest labels of each joint.
+
+    A track is trusted as far as it comes near the other label: what it misses that by is the drift
+    that it is expected to have gathered on the way there, evenly. At a label the track from the
+    other one is shown, and never its own, which says nothing. Of a joint with a single label
+    nothing is known.
+
+    Args:
+        path: Tracks of one video, which are taken for any; or a folder with a file for each video
+            that is named after it.
+        queries: The queries that they answer, or a folder with them; by default they are in the
+            same files.
+
+    Raises:
+        InputError: If the queries cannot be read.
+    """
+
+    question = 'are they tracks of this video, from these labels?'
+    follows_labels = True
+
+    def __init__(self, path: Path, queries: Path | None = None) -> None:
+        self.path, self.queries = path, queries or path
+        first = self.queries
+        if first.is_dir():
+            first = min(first.glob('*.npz'), default=first)
+        names = TrackQueries.read(first).joint_names
+        super().__init__(path.name, Skeleton(tuple(map(str, names))))
+
+    def files_of(self, video: str) -> dict[str, Path]:
+        """See :meth:`HeatmapSource.files_of`."""
+        return track_files(self.path, self.queries, video)
+
+    def require_video(self, frames: FrameSource) -> None:
+        """See :meth:`HeatmapSource.require_video`."""
+        self._tracks(frames)
+
+    def estimate_frames(
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        labels: Mapping[int, np.ndarray] = NO_LABELS,
+    ) -> PoseHeatmaps:
+        """See :meth:`HeatmapSource.estimate_frames`."""
+        tracks = self._tracks(frames)
+        rows, size = np.array(indices), (_SIDE, _SIDE)
+        shape = len(rows), self.skeleton.num_keypoints
+        maps, known = np.zeros((*shape, *size), np.float32), np.zeros(shape, dtype=bool)
+        affines = np.stack([crop_affine(box, size, _PADDING, 'centre') for box in boxes])
+        for (start, places), (end, others) in permutations(labels.items(), 2):
+            number = tracks.starting_at(start, places)
+            points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
+            miss = np.linalg.norm(tracks.points[end, number] - others, axis=-1)
+            way = np.abs(rows - start)[:, None] / abs(end - start)
+            trust = _trust(miss / boxes[:, 2:].max(axis=1)[:, None], way)
+            trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
+            has = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
+            has &= (number >= 0) & (rows != start)[:, None]
+            for row, affine in enumerate(affines):
+                cells = np.where(has[row, :, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
+                drawn, inside = draw_gaussians(cells, has[row].astype(np.float32), size, _SIGMA)
+                height = np.where(has[row], _HEIGHT * trust[row], 0)[:, None, None]
+                maps[row] = np.maximum(maps[row], drawn * height.astype(np.float32))
+                known[row] |= inside > 0
+        return PoseHeatmaps(maps, affines, known)
+
+    def _tracks(self, frames: FrameSource) -> PointTracks:
+        """Return the tracks of a video.
+
+        Raises:
+            InputError: If they cannot be read, or are not of its frames.
+        """
+        files = self.files_of(frames.name)
+        tracks = _read(files['tracks'], files['queries'], fingerprint(files))
+        queries = tracks.queries
+        of_queries = int(queries.frames), tuple(queries.size.tolist())
+        if of_queries != (len(frames), frames.size):
+            raise InputError(
+                f'the queries in {self.queries} are of {of_queries[0]} frames of {of_queries[1]} '
+                f'pixels, but {frames.name} has {len(frames)} of {frames.size}, give those of this '
+                'video'
+            )
+        if queries.joint_names.tolist() != [*self.skeleton.keypoint_names]:
+            raise InputError(
+                f'the queries of {frames.name} in {self.queries} have other joints than those of '
+                'other videos there, give those of one set of labels'
+            )
+        return tracks
+
+
+def _trust(miss: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Compute how far tracks are trusted that miss the other label.
+
+    Args:
+        miss: What they miss it by, as a share of the box.
+        way: Where they are: 0 at their own label, 1 at the other one. Drift is a random walk, which
+            goes as far as the square root of its steps.
+
+    Returns:
+        Share of the height of the peaks.
+    """
+    trust: np.ndarray = 1 / (1 + np.square(np.square(miss / _DRIFT) * way))
+    return trust
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, queries: Path, digest: str) -> PointTracks:
+    """Read tracks once as long as their files are the same."""
+    return PointTracks.read(path, queries)
+
+
+def track_files(path: Path, queries: Path, video: str) -> dict[str, Path]:
+    """Find the files of the tracks of a video, and of its queries.
+
+    Raises:
+        InputError: If there are none.
+    """
+    return {
+        name: find_file_of(video, each) if each.is_dir() else each
+        for name, each in (('tracks', path), ('queries', queries))
+    }

@@ -1,0 +1,149 @@
+"""Queries for a point tracker, and its tracks, through the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+
+import numpy as np
+import pytest
+
+from stdpose_mm.cli import propagate, queries, review
+from stdpose_mm.pose_networks.point_tracks import TrackQueries
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(run_main):
+    return partial(run_main, propagate.main)
+
+
+@pytest.fixture
+def asked(run_main, movie, label_file, tmp_path):
+    """The file of the queries of the labels."""
+    out = tmp_path / 'queries.npz'
+    code, printed, said = run_main(queries.main, movie, label_file, '--out', out)
+    assert (code, said) == (0, [])
+    # Two people, three joints, three labels.
+    assert printed == f'{out}: 18 labelled joints to be tracked\n'
+    return out
+
+
+@pytest.fixture
+def tracks(asked):
+    """Tracks that are 2 pixels right of straight lines, between the labels."""
+    found = TrackQueries.read(asked)
+    points = np.zeros((9, 18, 2))
+    for person, joint in {*zip(found.person.tolist(), found.joint.tolist(), strict=True)}:
+        own = np.flatnonzero((found.person == person) & (found.joint == joint))
+        time, x, y = found.queries[own].T
+        place = np.stack([np.interp(range(9), time, along) for along in (x, y)], axis=-1)
+        place[:, 0] += 2.0 * (np.arange(9) % 4 > 0)
+        points[:, own] = place[:, None]
+    path = asked.with_name('tracks.npz')
+    np.savez(path, **vars(found), tracks=points[None])
+    return path
+
+
+def poses(path):
+    return [a['keypoints'] for a in json.loads(path.read_text())['annotations']]
+
+
+def test_tracks_become_evidence(run, movie, label_file, tmp_path, tracks):
+    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
+    assert run(movie, label_file, '--out', plain)[0] == 0
+    code, printed, said = run(movie, label_file, '--out', out, '--track-results', tracks)
+    assert (code, said) == (0, [])
+    assert 'heatmaps of tracks.npz for 3 of 3 joints' in printed
+    assert 'tracks.npz: used in 4 of 4 gaps\n' in printed
+    assert poses(plain) != poses(out)
+
+
+def test_queries_may_be_in_a_file_of_their_own(run, movie, label_file, tmp_path, asked, tracks):
+    with np.load(tracks) as file:
+        np.save(tmp_path / 'only.npy', file['tracks'])
+    one, other = tmp_path / 'one.json', tmp_path / 'other.json'
+    assert run(movie, label_file, '--out', one, '--track-results', tracks)[0] == 0
+    pair = f'{tmp_path}/only.npy={asked}'
+    assert run(movie, label_file, '--out', other, '--track-results', pair)[0] == 0
+    assert poses(one) == poses(other)
+    code, _, said = run(
+        *(movie, label_file, '--out', one, '--track-results', tmp_path / 'only.npy')
+    )
+    assert code == 2
+    assert 'only.npy does not hold the arrays that `stdpose queries` writes' in said[0]
+
+
+def test_changed_tracks_are_not_taken_from_the_cache(
+    run, movie, label_file, tmp_path, tracks, monkeypatch
+):
+    monkeypatch.setenv('STDPOSE_CACHE', str(tmp_path / 'cache'))
+    with np.load(tracks) as file:
+        arrays = dict(file)
+    found = []
+    for step in (0.0, -3.0, 0.0):
+        moved = arrays['tracks'] + [step, 0] * (np.arange(9) % 4 > 0)[None, :, None, None]
+        np.savez(tracks, **{**arrays, 'tracks': moved})
+        out = tmp_path / 'out.json'
+        assert run(movie, label_file, '--out', out, '--track-results', tracks)[0] == 0
+        found.append(poses(out))
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
+    videos, labels, results = (tmp_path / name for name in ('videos', 'labels', 'tracks'))
+    for folder, file in ((videos, movie), (labels, label_file), (results, tracks)):
+        folder.mkdir()
+        for name in 'ab':
+            os.link(file, folder / f'{name}{file.suffix}')
+    alone, out = tmp_path / 'alone.json', tmp_path / 'out'
+    assert run(movie, label_file, '--out', alone, '--track-results', tracks)[0] == 0
+    code, _, said = run(videos, labels, '--out', out, '--track-results', results)
+    assert code == 0, said
+    assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
+    code, _, said = run(videos, labels, '--out', out, '--track-results', tracks)
+    assert code == 2
+    assert f'--track-results {tracks} is no folder, but there are several videos' in said[0]
+
+
+@pytest.mark.parametrize('command', ['propagate', 'review'])
+def test_tracks_of_another_video_are_refused_before_work_begins(
+    run, run_main, movie, label_file, tmp_path, tracks, command
+):
+    with np.load(tracks) as file:
+        np.savez(tracks, **{**file, 'size': np.array([640, 480])})
+    start = run if command == 'propagate' else partial(run_main, review.main)
+    code, printed, said = start(
+        movie, label_file, '--out', tmp_path / 'dense.json', '--track-results', tracks
+    )
+    assert (code, len(said)) == (2, 1)
+    assert 'are of 9 frames of (640, 480) pixels, but clip has 9 of (96, 80)' in said[0]
+    assert 'labels on frames' not in printed
+
+
+def test_tracks_are_not_written_over(run, movie, label_file, tracks):
+    before = tracks.read_bytes()
+    code, _, said = run(movie, label_file, '--out', tracks, '--track-results', tracks)
+    assert (code, len(said)) == (2, 1)
+    assert tracks.read_bytes() == before
+
+
+def test_tracks_need_the_method_auto(run, movie, label_file, tmp_path, tracks):
+    options = ['--out', tmp_path / 'dense.json', '--track-results', tracks, '--method', 'flow']
+    code, _, said = run(movie, label_file, *options)
+    assert code == 2
+    assert 'give --method auto' in said[0]
+
+
+def test_labels_without_joints_have_no_queries(run_main, movie, label_file, label_fields, tmp_path):
+    for annotation in label_fields['annotations']:
+        annotation['keypoints'] = [0] * 9
+    label_file.write_text(json.dumps(label_fields))
+    out = tmp_path / 'queries.npz'
+    code, _, said = run_main(queries.main, movie, label_file, '--out', out)
+    assert code == 2
+    assert 'no joint is labelled' in said[-1]
+    assert not out.exists()

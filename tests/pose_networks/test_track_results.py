@@ -1,0 +1,228 @@
+"""Tracks of a point tracker as heatmaps."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
+from stdpose_mm.pose_networks.track_results import TrackResults
+from support.track_files import (
+    BOX,
+    FRAMES,
+    NUM_FRAMES,
+    perfect_tracks,
+    place,
+    queries_on,
+    write_tracks,
+)
+
+QUERIES = queries_on(0, 8)
+ENDS = {0: place(0), 8: place(8)}
+FORWARD, BACKWARD = slice(0, 3), slice(3, 6)
+CELL = 1.5 * 100 / 64
+"""Pixels."""
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Return the heatmaps in all frames of tracks that were changed."""
+
+    def find(change=lambda tracks: None, labels=ENDS, **arrays):
+        tracks = perfect_tracks(QUERIES)
+        change(tracks)
+        path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=tracks, **arrays)
+        boxes = np.tile(BOX, (NUM_FRAMES, 1))
+        return TrackResults(path).estimate_frames(FRAMES, range(NUM_FRAMES), boxes, labels)
+
+    return find
+
+
+def peaks(found, row: int) -> np.ndarray:
+    """Return the highest places of the maps of one frame, in pixels of the picture."""
+    maps = found.heatmaps[row]
+    cells = [np.unravel_index(plane.argmax(), plane.shape)[::-1] for plane in maps]
+    affine = found.to_heatmap[row]
+    return np.array([np.linalg.solve(affine[:, :2], cell - affine[:, 2]) for cell in cells])
+
+
+def height_at(found, row: int, point: np.ndarray, joint: int = 0) -> float:
+    affine = found.to_heatmap[row]
+    column, line = np.rint(affine[:, :2] @ point + affine[:, 2]).astype(int)
+    return float(found.heatmaps[row, joint, line, column])
+
+
+def test_joints_are_peaks_at_their_tracks(found):
+    maps = found()
+    assert maps.known.all()
+    for frame in range(NUM_FRAMES):
+        assert np.abs(peaks(maps, frame) - place(frame)).max() <= CELL / 2 + 1e-6
+
+
+def test_a_label_shows_the_track_of_the_other_one(found):
+    def move(tracks):
+        tracks[1:, FORWARD] += [4, 0]
+
+    maps = found(move)
+    # The forward tracks miss the label at the end by 4 pixels, the backward ones are right.
+    assert np.abs(peaks(maps, 8) - place(8) - [4, 0]).max() <= CELL / 2 + 1e-6
+    assert np.abs(peaks(maps, 0) - place(0)).max() <= CELL / 2 + 1e-6
+
+
+def test_a_track_that_drifts_is_trusted_near_its_own_label_only(found):
+    def drift(tracks):
+        tracks[:, FORWARD] += np.arange(NUM_FRAMES)[:, None, None] * [0, 2]
+        tracks[:8, BACKWARD] = np.nan
+
+    maps = found(drift)
+    heights = [
+        height_at(maps, frame, place(frame)[0] + [0, 2 * frame]) for frame in range(1, NUM_FRAMES)
+    ]
+    assert heights == sorted(heights, reverse=True)
+    assert heights[0] > 3 * heights[-1]
+    assert not maps.known[0].any()
+
+
+def test_the_better_track_is_higher(found):
+    def move(tracks):
+        tracks[1:, FORWARD] += [6, 0]
+
+    maps = found(move)
+    assert height_at(maps, 4, place(4)[0]) > 1.5 * height_at(maps, 4, place(4)[0] + [6, 0])
+
+
+def test_a_track_that_ends_elsewhere_is_no_evidence(found):
+    def leave(tracks):
+        tracks[1:, FORWARD] = tracks[:8, BACKWARD] = 5
+
+    maps = found(leave)
+    assert not maps.known[:, 1:].any()
+    assert not maps.heatmaps[:, 1:].any()
+
+
+def test_a_hidden_track_is_lower(found):
+    seen = height_at(found(), 4, place(4)[0])
+    hidden = height_at(found(visibility=np.zeros((NUM_FRAMES, 6))), 4, place(4)[0])
+    half = height_at(found(visibility=np.full((NUM_FRAMES, 6), 0.5)), 4, place(4)[0])
+    assert 0 < hidden < half < seen
+
+
+def test_places_that_are_no_numbers_say_nothing(found):
+    def lose(tracks):
+        tracks[4, :, 0] = np.nan
+        tracks[5, 0] = np.inf
+        tracks[6, 1] = 1e300
+        tracks[8, 2] = np.inf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        known = found(lose).known
+    assert known[:4].all()
+    assert not known[4].any()
+    assert known[5:8].all()
+    # There is no saying how far the third joint's track from frame 0 has drifted.
+    assert known[8].tolist() == [True, True, False]
+
+
+def test_a_label_that_was_moved_has_no_track(found):
+    moved = {0: place(0), 8: place(8) + np.array([9, 0])}
+    maps = found(labels=moved)
+    # The track from frame 0 is left, and misses the label by 9 pixels.
+    assert not maps.known[0].any()
+    assert maps.known[1].all()
+
+
+def test_a_joint_with_one_label_has_no_evidence(found):
+    alone = place(8)
+    alone[1] = np.nan
+    assert found(labels={0: place(0), 8: alone}).known.all(axis=0).tolist() == [True, False, True]
+    assert not found(labels={0: place(0)}).known.any()
+    assert not found(labels={}).known.any()
+
+
+def test_two_labels_on_one_side_show_how_far_tracks_go(tmp_path):
+    queries = queries_on(0, 4)
+    path = write_tracks(tmp_path / 'clip.npz', queries, tracks=perfect_tracks(queries))
+    labels = {0: place(0), 4: place(4)}
+    maps = TrackResults(path).estimate_frames(FRAMES, range(4, 9), np.tile(BOX, (5, 1)), labels)
+    assert maps.known.all()
+    assert np.abs(peaks(maps, 4) - place(8)).max() <= CELL / 2 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ('frames', 'sentence'),
+    [
+        (ArrayFrames([np.zeros((120, 160, 3), np.uint8)] * 8, 'clip'), 'but clip has 8 of'),
+        (ArrayFrames([np.zeros((60, 80, 3), np.uint8)] * 9, 'clip'), r'has 9 of \(80, 60\)'),
+    ],
+    ids=['length', 'size'],
+)
+def test_another_video_is_refused(tmp_path, frames, sentence):
+    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=perfect_tracks(QUERIES))
+    TrackResults(path).require_video(FRAMES)
+    with pytest.raises(InputError, match=sentence):
+        TrackResults(path).require_video(frames)
+
+
+def test_a_folder_holds_a_file_for_each_video(tmp_path):
+    for name, step in (('clip', 0.0), ('other', 1.0)):
+        tracks = perfect_tracks(QUERIES)
+        tracks[1:8] += step
+        write_tracks(tmp_path / f'{name}.npz', QUERIES, tracks=tracks)
+    results = TrackResults(tmp_path)
+    boxes = BOX[None]
+    first = results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps
+    other = ArrayFrames([FRAMES[n] for n in range(NUM_FRAMES)], 'other')
+    assert not np.array_equal(results.estimate_frames(other, [4], boxes, ENDS).heatmaps, first)
+    np.testing.assert_array_equal(results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps, first)
+    before = {name: fingerprint(results.files_of(name)) for name in ('clip', 'other')}
+    os.replace(tmp_path / 'other.npz', tmp_path / 'clip.npz')
+    assert fingerprint(results.files_of('clip')) == before['other'] != before['clip']
+    # What was read of the former file is not taken for the new one.
+    assert not np.array_equal(results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps, first)
+    with pytest.raises(InputError, match='holds no file of other'):
+        results.files_of('other')
+
+
+def test_a_changed_file_has_another_fingerprint(tmp_path):
+    found = []
+    for step in (0.0, 1.0, 0.0):
+        tracks = perfect_tracks(QUERIES)
+        tracks[4] += step
+        np.savez(tmp_path / 'clip.npz', tracks=tracks)
+        QUERIES.write(tmp_path / 'queries.npz')
+        files = PoseNetworkFiles.parse_tracks(f'{tmp_path}/clip.npz={tmp_path}/queries.npz')
+        found.append(fingerprint(load_pose_network(files), files.read_files('clip')))
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+def test_files_on_the_command_line(tmp_path):
+    assert PoseNetworkFiles.parse_tracks('a.npz') == PoseNetworkFiles('a.npz', tracks=True)
+    both = PoseNetworkFiles('a.npy', tracks=True, queries='q.npz')
+    assert PoseNetworkFiles.parse_tracks('a.npy=q.npz') == both
+    assert PoseNetworkFiles.parse('a.npy=q.npz=tracks') == both
+    assert PoseNetworkFiles.parse('a/=tracks') == PoseNetworkFiles('a/', tracks=True)
+    path = tmp_path / 'a=b.npz'
+    path.write_bytes(b'')
+    assert PoseNetworkFiles.parse_tracks(str(path)) == PoseNetworkFiles(str(path), tracks=True)
+
+
+def test_tracks_of_one_video_are_refused_for_several(tmp_path):
+    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=perfect_tracks(QUERIES))
+    files = PoseNetworkFiles(str(path), tracks=True)
+    require_every_video([files], 1)
+    with pytest.raises(InputError, match=r'the tracks .*clip\.npz are of one video, but there are'):
+        require_every_video([files], 2)
+    require_every_video([PoseNetworkFiles(str(tmp_path), tracks=True)], 2)
+
+
+def test_missing_queries_are_named():
+    with pytest.raises(InputError, match=r'none\.npz cannot be read as arrays of tracks'):
+        load_pose_network(PoseNetworkFiles('tracks.npy', tracks=True, queries='none.npz'))
