@@ -42,6 +42,23 @@ _ANSWER_TIMEOUT = 20
 
 
 def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
+    """Read weights that ``torch.save`` wrote, see :func:`read_torch_file`.
+
+    Returns:
+        What is stored, a dictionary.
+
+    Raises:
+        InputError: See :func:`read_torch_file`; also if the file holds something else.
+    """
+    content = read_torch_file(path, map_location, mmap)
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f'checkpoint {path} holds a {type(content).__name__}, expected weights by name'
+        )
+    return content
+
+
+def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
     """Read a file that ``torch.save`` wrote; runs no code from it.
 
     Weights, plain values and NumPy arrays are read, and what MMEngine's message hub and the
@@ -52,12 +69,9 @@ def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool
         map_location: Where tensors go.
         mmap: Leave tensors in the file until they are needed.
 
-    Returns:
-        What is stored, a dictionary.
-
     Raises:
         InputError: If the file does not exist, was not written by ``torch.save``, is damaged, or
-            holds something else; unless ``TRUST`` names it.
+            holds other objects, unless ``TRUST`` names it.
     """
     import torch
 
@@ -69,17 +83,10 @@ def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
             # On a damaged or TorchScript file, for which the error below is raised.
             warnings.simplefilter('ignore')
-            content = torch.load(
-                file, map_location=map_location, weights_only=not trusted, mmap=mmap
-            )
+            return torch.load(file, map_location=map_location, weights_only=not trusted, mmap=mmap)
     # A damaged pickle can make the reader raise any exception.
     except Exception as error:
         raise InputError(_sentence(path, error)) from error
-    if not isinstance(content, Mapping):
-        raise InputError(
-            f'checkpoint {path} holds a {type(content).__name__}, expected weights by name'
-        )
-    return content
 
 
 def require_checkpoint_file(path: str | Path) -> None:

@@ -9,11 +9,13 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 from warnings import warn
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.special import expit
 
-from stdpose_mm.errors import InputError, InputWarning, require_packages
+from stdpose_mm.checkpoint_files import read_torch_file
+from stdpose_mm.errors import InputError, InputWarning, one_line, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoLabels
@@ -178,22 +180,17 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix.lower() in ('.pt', '.pth'):
             require_packages(f'reading {path.name}', 'torch')
-            import torch
-
-            content = torch.load(path, map_location='cpu', weights_only=True)
+            content = read_torch_file(path)
         else:
             content = np.load(path)
         if isinstance(content, (tuple, list)):
             content = dict(zip(_NAMES, content, strict=False))
         arrays = content if isinstance(content, Mapping) else {'tracks': content}
         return {str(name): np.asarray(arrays[name]) for name in arrays}
-    except InputError:
-        raise
-    # A damaged file can make PyTorch's reader raise any exception.
-    except Exception as error:
+    except (OSError, EOFError, BadZipFile, TypeError, ValueError) as error:
         raise InputError(
-            f'{path} cannot be read as arrays of tracks ({type(error).__name__}), expected an '
-            'existing .npz, .npy or .pt file'
+            f'{path} cannot be read as arrays of tracks ({one_line(error)}), expected an existing '
+            '.npz, .npy or .pt file'
         ) from error
 
 
