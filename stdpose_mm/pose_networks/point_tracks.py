@@ -187,6 +187,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             content = dict(zip(_NAMES, content, strict=False))
         arrays = content if isinstance(content, Mapping) else {'tracks': content}
         return {str(name): np.asarray(arrays[name]) for name in arrays}
+    except InputError:
+        raise
     except (OSError, EOFError, BadZipFile, TypeError, ValueError) as error:
         raise InputError(
             f'{path} cannot be read as arrays of tracks ({one_line(error)}), expected an existing '
