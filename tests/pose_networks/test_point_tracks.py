@@ -133,7 +133,7 @@ def test_code_in_tensors_is_not_run(tmp_path, capsys):
     torch = pytest.importorskip('torch')
     torch.save(_Runs(), tmp_path / 'tracks.pt')
     QUERIES.write(tmp_path / 'queries.npz')
-    with pytest.raises(InputError, match='^checkpoint .*print'):
+    with pytest.raises(InputError, match=r'^checkpoint .*print'):
         PointTracks.read(tmp_path / 'tracks.pt', tmp_path / 'queries.npz')
     assert 'run' not in capsys.readouterr().out
 
