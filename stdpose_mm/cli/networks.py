@@ -1,7 +1,4 @@
-"""List the pose networks of MMPose that --pose takes by name.
-
-stdpose networks
-"""
+"""List the pose networks of MMPose that --pose takes by name."""
 
 from __future__ import annotations
 

@@ -54,4 +54,4 @@ def write_queries(options: QueriesOptions) -> None:
     print(f'{options.out}: {counted(len(found.queries), "labelled joint")} to be tracked')
 
 
-main = Command(QueriesOptions, write_queries, __doc__, 'queries.py')
+main = Command(QueriesOptions, write_queries, __doc__, 'stdpose queries')

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,9 +42,6 @@ class PoseHeatmaps:
     heatmaps: np.ndarray
     to_heatmap: np.ndarray
     known: np.ndarray | None = None
-
-
-NO_LABELS: Mapping[int, np.ndarray] = MappingProxyType({})
 
 
 class HeatmapSource(ABC):
@@ -89,7 +85,7 @@ class HeatmapSource(ABC):
         frames: FrameSource,
         indices: Sequence[int],
         boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray] = NO_LABELS,
+        labels: Mapping[int, np.ndarray],
     ) -> PoseHeatmaps:
         """Estimate the heatmaps of a person in N frames.
 
@@ -110,7 +106,7 @@ class PoseNetwork(HeatmapSource):
         frames: FrameSource,
         indices: Sequence[int],
         boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray] = NO_LABELS,
+        labels: Mapping[int, np.ndarray],
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         return self.estimate([frames[index] for index in indices], boxes)

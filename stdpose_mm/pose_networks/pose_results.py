@@ -27,7 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, crop_affine, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .pose_network import NO_LABELS, HeatmapSource, PoseHeatmaps
+from .pose_network import HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -105,7 +105,7 @@ class PoseResults(HeatmapSource):
         frames: FrameSource,
         indices: Sequence[int],
         boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray] = NO_LABELS,
+        labels: Mapping[int, np.ndarray],
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`.
 

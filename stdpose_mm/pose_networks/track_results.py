@@ -18,7 +18,7 @@ from stdpose_mm.structures.boxes import crop_affine
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .point_tracks import PointTracks, TrackQueries
-from .pose_network import NO_LABELS, HeatmapSource, PoseHeatmaps
+from .pose_network import HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -87,7 +87,7 @@ class TrackResults(HeatmapSource):
         frames: FrameSource,
         indices: Sequence[int],
         boxes: np.ndarray,
-        labels: Mapping[int, np.ndarray] = NO_LABELS,
+        labels: Mapping[int, np.ndarray],
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         tracks = self._tracks(frames)
