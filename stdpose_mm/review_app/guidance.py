@@ -14,6 +14,7 @@ from stdpose_mm.review import (
     TrackErrors,
     calibrate_scores,
     expect_errors_left,
+    label_warnings,
     rank_errors,
     rank_gains,
     score_meaning,
@@ -28,6 +29,9 @@ NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
 
 MAX_POSES = 10_000
 """Maximum number of poses for which the labels needed for a target are counted."""
+
+MAX_LABELS = 2_000
+"""Maximum number of labels that are all looked at after each edit for those that may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class GuidanceReport:
             there are too many frames to tell.
         measured: The accuracy on hidden labels, which is part of what is expected; None if it was
             not measured.
+        warnings: Sentences that say which labels may be wrong.
     """
 
     revision: int
@@ -57,6 +62,7 @@ class GuidanceReport:
     suggestions: list[int] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
     measured: Measured | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def labels_needed(self, target: float) -> int | None:
         """Return the number of further labels that a share of right joints is expected to take.
@@ -72,18 +78,19 @@ class Guidance:
 
     Args:
         method: Name of the propagation method.
+        size: (width, height) of the frames in pixels.
 
     Attributes:
         report: The latest report; that of revision -1 at first.
         measured_revision: The revision whose labels were hidden last to measure the accuracy.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, size: tuple[int, int]) -> None:
         self.report = GuidanceReport(-1)
         self.measured_revision = -1
         self._measured: Measured | None = None
         self._calibrator: ScoreCalibrator | None = None
-        self._method = method
+        self._method, self._size = method, size
         self._score_meaning = score_meaning(method)
         self._errors: dict[int, TrackErrors] = {}
         self._outdated: set[int] = set()
@@ -148,7 +155,9 @@ class Guidance:
                 self._errors[person] = self._errors_of(person, poses, track)
                 # The gains are kept for the reports after changes of other people.
                 self._errors[person].gains()
-        self.report = self._make_report(revision, everyone)
+        few = len(labels.persons) <= MAX_LABELS
+        warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
+        self.report = replace(self._make_report(revision, everyone), warnings=warnings)
         return True
 
     def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:

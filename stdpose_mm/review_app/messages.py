@@ -216,7 +216,7 @@ class GuidanceAnswer(Counts):
     num_doubtful: int
     measured: Measured | None
     computing: bool
-    evidence: list[str]
+    warnings: list[str]
 
 
 def sentence_of(error: Exception) -> str:

@@ -71,7 +71,7 @@ class VideoReview:
         self._writing = Lock()
         self.events = EventStream()
         self.pictures = PictureReader(state.frames)
-        self.guidance = Guidance(propagator.method)
+        self.guidance = Guidance(propagator.method, state.frames.size)
         self.on_change: Callable[[VideoReview], None] = lambda review: None
         self._listed_frames = tuple(VideoFrame(frame) for frame in range(len(state.frames)))
         self.view = 0
@@ -200,7 +200,7 @@ class VideoReview:
                 'num_doubtful': report.num_doubtful,
                 'measured': report.measured,
                 'computing': min(report.revision, self.settled) < self.revision,
-                'evidence': self.propagator.evidence_warnings(self.state),
+                'warnings': report.warnings + self.propagator.evidence_warnings(self.state),
                 **self._history.counts(),
             }
 

@@ -11,6 +11,7 @@ from stdpose_mm.review.suspicious_labels import (
     find_doubled_people,
     find_exchanged_people,
     find_exchanged_sides,
+    find_labels_of_others,
     label_warnings,
 )
 from stdpose_mm.structures import PersonLabel, Skeleton
@@ -72,6 +73,42 @@ def test_people_are_compared_by_four_joints_or_more(visible: str, number: int) -
     labels += [give(frame, 5) for frame in (0, 14)]
     exchanged = [give(7, 5, beside, visible), give(7, 2, visible=visible)]
     assert len(find_people(*labels, *exchanged)) == number
+
+
+def label_two(*others: PersonLabel) -> list[tuple[int, int, int]]:
+    """Label two people, the second one not in frame 7, and others; who is somebody else?"""
+    beside = STANDING + np.array([80, 0])
+    labels = [*(give(frame, 2, beside) for frame in (0, 14)), *(give(n, 5) for n in (0, 14))]
+    return find_labels_of_others(tracks_of(*labels, *others))
+
+
+@pytest.mark.parametrize(
+    # Two thirds of the way it is twice as far from its own line as from the other one.
+    ('aside', 'found'),
+    [(0, []), (53, []), (54, [(7, 5, 2)]), (80, [(7, 5, 2)])],
+)
+def test_a_label_that_was_given_to_another_person_is_found(aside: float, found) -> None:
+    assert label_two(give(7, 5, STANDING + np.array([aside, 0]))) == found
+
+
+def test_whoever_is_labelled_there_is_not_somebody_else() -> None:
+    beside = STANDING + np.array([80, 0])
+    assert label_two(give(7, 5, beside), give(7, 2, beside)) == []
+    gone = replace(give(7, 2, beside), source='absent', visibility=np.zeros(5, int))
+    assert label_two(give(7, 5, beside), gone) == []
+
+
+def test_of_several_people_the_nearest_fits() -> None:
+    near = [give(frame, 3, STANDING + np.array([70, 0])) for frame in (0, 14)]
+    assert label_two(*near, give(7, 5, STANDING + np.array([78, 0]))) == [(7, 5, 2)]
+
+
+def test_before_the_first_and_after_the_last_label_nobody_is_expected() -> None:
+    beside = STANDING + np.array([80, 0])
+    later = [give(frame, 2, beside) for frame in (14, 28)]
+    assert find_labels_of_others(tracks_of(*later, give(0), give(7, 1, beside), give(14))) == []
+    sooner = [give(frame, 2, beside) for frame in (-14, 0)]
+    assert find_labels_of_others(tracks_of(*sooner, give(0), give(7, 1, beside), give(14))) == []
 
 
 def test_a_right_label_just_before_or_after_an_exchanged_one_is_not_named() -> None:
@@ -189,4 +226,15 @@ def test_each_kind_is_said_in_a_sentence() -> None:
         'rat 1 and rat 4 in frame 0 lie on each other, as if one rat were labelled twice: if so, '
         'remove one of the two labels, or give both tracks one number where one goes on as the '
         'other (overlapping jobs of CVAT), or each becomes a track of its own',
+    ]
+
+
+def test_whose_label_it_may_be_is_said_in_a_sentence() -> None:
+    beside = STANDING + np.array([80, 0])
+    tracks = tracks_of(
+        *(give(0, 1), give(14, 1)), *(give(0, 2, beside), give(7, 2), give(14, 2, beside))
+    )
+    assert label_warnings(tracks, SKELETON, (500, 200)) == [
+        'person 2 in frame 7 may be person 1, by the labels before and after: look at them before '
+        'you go on'
     ]

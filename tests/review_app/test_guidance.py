@@ -15,7 +15,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, Gap, PropagatedPose
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, TrackErrors
-from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to, label, labels_of
 from support.shy_propagator import ShyPropagator
 
@@ -68,6 +68,21 @@ def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(start: Callabl
     page.wait_for_measurement(0)
 
 
+def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(start: Callable):
+    skeleton = Skeleton((*SKELETON.keypoint_names, 'tail'))
+    pose, frames = np.vstack([POSE, (12.0, 26.0)]), tuple(map(VideoFrame, (0, 20, 39)))
+    people = [(0, 1, 0), (20, 1, 0), (39, 1, 0), (0, 2, 80), (39, 2, 80)]
+    labels = [PersonLabel(n, pose + np.array([x, 0]), np.full(4, 2), one) for n, one, x in people]
+    page = Page(access_to(start(VideoLabels('clip', skeleton, frames, tuple(labels)))))
+    page.settle()
+    assert page.get('/guidance')['warnings'] == []
+    for x, told in ((80, ['person 1 in frame 20 may be person 2']), (0, [])):
+        moved = zip(skeleton.keypoint_names, pose + np.array([x, 0]), strict=True)
+        there = {name: [*xy, 2] for name, xy in moved}
+        page.edit('set_joints', person=1, frame=20, joints=there)
+        assert [one.split(',')[0] for one in page.get('/guidance')['warnings']] == told
+
+
 class DoubtfulCrowd(ShyPropagator):
     """Be certain of every joint, but of none in a gap where somebody else is in front."""
 
@@ -116,7 +131,7 @@ def test_poses_of_another_program_that_miss_the_labels_are_told(with_results: Ca
     page = with_results(5.0)
 
     def told() -> list[str]:
-        return page.get('/guidance')['evidence']
+        return page.get('/guidance')['warnings']
 
     missed = 'it misses the labels (are they poses of this video, in its size?)'
     assert told() == [f'found.json: used in 0 of 2 gaps; in 2 {missed}']
@@ -128,9 +143,9 @@ def test_poses_of_another_program_that_miss_the_labels_are_told(with_results: Ca
 
 
 def test_of_poses_of_another_program_that_are_of_use_nothing_is_told(with_results: Callable):
-    assert with_results(1.0).get('/guidance')['evidence'] == []
+    assert with_results(1.0).get('/guidance')['warnings'] == []
 
 
 def test_of_gaps_that_were_filled_before_nothing_is_told(with_results: Callable):
     with_results(5.0)
-    assert with_results(5.0).get('/guidance')['evidence'] == []
+    assert with_results(5.0).get('/guidance')['warnings'] == []

@@ -837,7 +837,7 @@ function prepareViews() {
   );
   store.watch(['guidance'], () => {
     // Until the poses are computed again, what was said of them stays.
-    if (!state.guidance?.computing) showState('evidence', state.guidance?.evidence.join('. ') || null);
+    if (!state.guidance?.computing) showState('warnings', state.guidance?.warnings.join('. ') || null);
   });
   store.watch(['target'], refreshGuidance);
   store.watch(['learning'], followLearning);
