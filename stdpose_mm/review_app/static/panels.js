@@ -183,13 +183,19 @@ export function showGuidance(store, go) {
   } else {
     const right = 1 - guidance.expected_wrong;
     const { good_enough, labels_needed } = guidance;
-    const more = labels_needed ? counted(labels_needed, 'more label') : '';
+    const number = labels_needed ? counted(labels_needed, 'more label') : '';
+    const isUnchecked = right >= target && !good_enough && !guidance.measured;
+    const [more, moreWhole] = number
+      ? [number, `about ${number} to go`]
+      : isUnchecked
+        ? ['being checked', 'hidden labels are still to tell whether that is so']
+        : ['', ''];
     byId('verdict').textContent = good_enough
       ? `Good enough: ${percent(right)} right`
       : `${percent(right)} right${more && ` · ${more}`}`;
     byId('verdict-whole').textContent =
       `${good_enough ? 'Good enough: stop here. ' : ''}${percent(right)} of joints are expected right, ` +
-      `${percent(guidance.expected_wrong)} wrong${more && `; about ${more} to go`}.`;
+      `${percent(guidance.expected_wrong)} wrong${moreWhole && `; ${moreWhole}`}.`;
     const meter = byId('right-meter');
     meter.hidden = false;
     byId('right-fill').style.width = `${100 * right}%`;

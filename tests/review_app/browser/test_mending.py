@@ -193,6 +193,30 @@ def test_accept_names_the_pose_that_is_on_the_screen(page):
     assert edit == {'type': 'accept', 'person': 1, 'frame': 5, 'joints': joints}
 
 
+@pytest.mark.parametrize(
+    ('answer', 'verdict'),
+    [
+        ('good_enough: false, measured: null', '98.0 % right · being checked'),
+        ('good_enough: false, measured: {right: 0.9}', '98.0 % right'),
+        ('good_enough: true, measured: {right: 0.9}', 'Good enough: 98.0 % right'),
+        ('labels_needed: 2, expected_wrong: 0.1', '90.0 % right · 2 more labels'),
+    ],
+)
+def test_the_verdict_is_open_until_hidden_labels_are_compared(page, answer, verdict):
+    page.run(
+        'const fetched = window.fetch; window.fetch = async (url, ...more) => {'
+        '  const found = await fetched(url, ...more);'
+        '  if (!String(url).includes("/guidance")) return found;'
+        '  const begin = {expected_wrong: 0.02, labels_needed: null, good_enough: false};'
+        '  const told = {...await found.json(), ...begin, computing: false, ' + answer + '};'
+        '  return new Response(JSON.stringify(told), {headers: found.headers}); }'
+    )
+    page.press('1')
+    with page.one_edit():
+        page.press('a')
+    page.wait(lambda: page.text('#verdict') == verdict, f'it says {verdict}')
+
+
 @pytest.mark.parametrize('confirm', ['click', 'Enter'])
 def test_swap_exchanges_two_people_from_here_on(page, confirm):
     before = page.poses()
