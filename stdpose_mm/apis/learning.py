@@ -71,6 +71,7 @@ def train_on(
     minutes: float,
     earlier: LearnedNetwork | None,
     listener: Callable[[float, float | None], None],
+    steps: int | None,
 ) -> LearnedNetwork:
     """Train a network on the labels of opened videos, or take it from their cache.
 
@@ -93,7 +94,7 @@ def train_on(
         finished
         if folder is None
         else CacheFolder(folder).open(
-            ('learned network', videos, skeleton, minutes, earlier),
+            ('learned network', videos, skeleton, minutes, earlier, steps),
             states[0].frames.name,
             lambda content: {'network': np.frombuffer(content, np.uint8)},
             lambda arrays: arrays['network'].tobytes(),
@@ -111,7 +112,7 @@ def train_on(
         done = progress.done
         listener(progress.done, progress.right)
 
-    network = learn_network(videos, skeleton, out, minutes, earlier, listener=listen)
+    network = learn_network(videos, skeleton, out, minutes, earlier, steps, listener=listen)
     # A training that was interrupted is not what the same call gives the next time.
     if done == 1:
         kept['network'] = out.read_bytes()

@@ -591,6 +591,7 @@ class VideoPosePropagator:
         minutes: float = LEARN_MINUTES,
         earlier: LearnedNetwork | None = None,
         listener: Callable[[float, float | None], None] = lambda done, right: None,
+        steps: int | None = None,
     ) -> LearningOutcome:
         """Train a small network on the given labels, and use it from now on if it helps.
 
@@ -607,6 +608,7 @@ class VideoPosePropagator:
                 hidden labels that the network finds by itself; None before that is known. An
                 exception from it ends the training; after KeyboardInterrupt the best network so
                 far is kept.
+            steps: Largest number of training steps, up to 2000, the default.
 
         Raises:
             InputError: If the method is not 'auto', there are too few labels or labels of other
@@ -617,7 +619,7 @@ class VideoPosePropagator:
         if not base.uses_fuser:
             raise InputError(f"learning needs method 'auto', got {self.method!r}")
         states = [states] if isinstance(states, PropagationState) else list(states)
-        network = train_on(states, Path(out), minutes, earlier, listener)
+        network = train_on(states, Path(out), minutes, earlier, listener, steps)
         learned = LearnedPropagator(base, network)
         outcome = LearningOutcome(
             network, *(self._measure_hidden(states, one, network) for one in (base, learned))

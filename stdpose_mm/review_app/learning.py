@@ -35,6 +35,10 @@ from .video_review import VideoReview
 
 LOWEST_PRIORITY = 19
 
+STEPS_PER_POSE, LEAST_STEPS = 25, 400
+"""Steps of a training, as many as there are labelled poses: it is soon over as long as these are
+few, and goes on from its network when there are more."""
+
 _SECONDS_BETWEEN_EVENTS = 0.5
 
 _PROCESSES = get_context('spawn')
@@ -50,6 +54,7 @@ class LearningJob:
         states: Makes each video with its labels.
         earlier: The network to continue from.
         minutes: Time for training.
+        steps: Largest number of its steps.
         folder: Folder for the files of the training.
     """
 
@@ -57,6 +62,7 @@ class LearningJob:
     states: Sequence[Callable[[], PropagationState]]
     earlier: Path | None
     minutes: float
+    steps: int
     folder: Path
 
     @property
@@ -93,7 +99,8 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
     try:
         earlier = None if job.earlier is None else LearnedNetwork(job.earlier)
         states = [make() for make in job.states]
-        outcome = job.make_propagator().learn(states, job.out, job.minutes, earlier, listen)
+        propagator = job.make_propagator()
+        outcome = propagator.learn(states, job.out, job.minutes, earlier, listen, job.steps)
         answer = LearningAnswer(str(outcome), helped=outcome.helped)
     except KeyboardInterrupt:
         answer = LearningAnswer('stopped before there was a network worth keeping')
@@ -182,12 +189,13 @@ class ProjectLearner:
             network = self._propagator.learned_network
             if network is not None and network.skeleton.keypoint_names != _joints(review):
                 network = None
-            folder = TemporaryDirectory()
+            folder, reviews = TemporaryDirectory(), self._like(review)
             self._job = LearningJob(
                 self._make_propagator,
-                [_copy(one) for one in self._like(review)],
+                [_copy(one) for one in reviews],
                 None if network is None else network.path,
                 LEARN_MINUTES,
+                max(LEAST_STEPS, STEPS_PER_POSE * sum(len(_labelled(one)) for one in reviews)),
                 Path(folder.name),
             )
             self._stopping, self._done, self._right, self._answer = False, 0.0, None, None
@@ -217,7 +225,7 @@ class ProjectLearner:
         if self._propagator.method != 'auto':
             raise InputError('learning needs the method auto, start the review without --method')
         require_packages('learning from labels', 'torch', 'onnx', extra='learn')
-        require_enough(sum(map(_labelled_frames, self._like(review))))
+        require_enough(sum(len(set(_labelled(one))) for one in self._like(review)))
 
     def _like(self, review: VideoReview) -> list[VideoReview]:
         """List the opened videos with the joints of one of them."""
@@ -278,10 +286,11 @@ def _joints(review: VideoReview) -> tuple[str, ...]:
     return () if skeleton is None else skeleton.keypoint_names
 
 
-def _labelled_frames(review: VideoReview) -> int:
+def _labelled(review: VideoReview) -> list[int]:
+    """List the frame of each labelled pose."""
     with review.lock:
         tracks = review.state.tracks.values()
-        return len({n for track in tracks for n, label in track.items() if label.given.any()})
+        return [n for track in tracks for n, label in track.items() if label.given.any()]
 
 
 def _copy(review: VideoReview) -> Callable[[], PropagationState]:

@@ -89,7 +89,7 @@ def learn_network(
         minutes: Time for training.
         earlier: A network of the same joints to continue from; labels that it had not seen stay
             hidden, and what finds these worse than it does is not kept.
-        steps: Largest number of steps of each member; ``MAX_STEPS`` by default.
+        steps: Largest number of steps of each member, up to ``MAX_STEPS``, the default.
         seed: Of weights, order and changes of crops.
         listener: See :func:`~.network_trainer.train_together`.
 
@@ -144,7 +144,7 @@ def learn_network(
         trainers.append(NetworkTrainer(network, sampler, _hidden_poses(hidden, description)))
         if earlier is not None:
             trainers[-1].validate()
-    train_together(trainers, steps or MAX_STEPS, 60 * minutes, listener)
+    train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
     certainty, right = (
         np.concatenate([getattr(trainer, name) for trainer in trainers])
         for name in ('certainty', 'right')

@@ -13,7 +13,6 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator
 from stdpose_mm.review import HiddenLabel, LabelAccuracy
-from stdpose_mm.training import learner
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 NUM_FRAMES = 60
@@ -53,10 +52,7 @@ def test_a_network_that_nothing_can_be_said_of_is_not_used() -> None:
 
 
 @pytest.mark.slow
-def test_what_was_learned_makes_poses_better_and_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 60)
+def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None:
     propagator = VideoPosePropagator(use_stdpose=False)
     state = opened(propagator, tmp_path / 'cache')
 
@@ -68,9 +64,10 @@ def test_what_was_learned_makes_poses_better_and_is_kept(
     before = error()
     heard: list[float] = []
     outcome = propagator.learn(
-        state, tmp_path / 'a.onnx', 10, listener=lambda done, right: heard.append(done)
+        state, tmp_path / 'a.onnx', 10, listener=lambda done, right: heard.append(done), steps=60
     )
     assert outcome.helped
+    assert len(heard) == 60
     assert heard[-1] == 1
     assert 'of 100 joints' in str(outcome)
     assert isinstance(propagator.propagator, LearnedPropagator)
@@ -79,7 +76,7 @@ def test_what_was_learned_makes_poses_better_and_is_kept(
     # The same labels again: from the cache, without training.
     heard.clear()
     other = VideoPosePropagator(use_stdpose=False)
-    again = other.learn(opened(other, tmp_path / 'cache'), tmp_path / 'b.onnx', 10)
+    again = other.learn(opened(other, tmp_path / 'cache'), tmp_path / 'b.onnx', 10, steps=60)
     assert not heard
     assert (tmp_path / 'a.onnx').read_bytes() == (tmp_path / 'b.onnx').read_bytes()
     assert again.after is not None

@@ -228,6 +228,17 @@ def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearni
     assert not [*tmp_path.glob('*.onnx')]
 
 
+@pytest.mark.parametrize(('labelled', 'steps'), [(range(0, 40, 5), 400), (range(20), 500)])
+def test_a_training_takes_as_long_as_there_are_labels(
+    open_page, fake: FakeLearning, labelled: range, steps: int
+):
+    page = open_page(walk(labelled))
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    assert fake.job['steps'] == steps
+
+
 def test_a_process_that_dies_is_told_and_changes_nothing(open_page, fake: FakeLearning):
     fake.answer('dies')
     page = open_page()

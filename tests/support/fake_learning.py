@@ -1,4 +1,4 @@
-"""A stand-in for the process that learns: it does what a file says,."""
+"""A stand-in for the process that learns: it does what a file says."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def learn(job: LearningJob, server: Connection) -> None:
         'out': str(job.out),
         'earlier': None if job.earlier is None else str(job.earlier),
         'method': job.make_propagator().method,
+        'steps': job.steps,
         'frames': [sorted({n for t in one.tracks.values() for n in t}) for one in states],
     }
     sentence, more = plan['answer']

@@ -15,7 +15,7 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import Skeleton, expand
-from stdpose_mm.training import network_trainer
+from stdpose_mm.training import learner, network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
@@ -157,6 +157,23 @@ def test_a_continued_training_that_goes_wrong_changes_nothing(
     crops = np.random.default_rng(0).normal(size=(3, 3, *learned.input_size[::-1]))
     before, after = (network._run(crops.astype(np.float32)) for network in (learned, more))
     np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+@pytest.mark.parametrize(('steps', 'done'), [(3, 3), (100, 5), (None, 5)])
+def test_it_takes_as_many_steps_as_it_is_told_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int | None, done: int
+) -> None:
+    monkeypatch.setattr(learner, 'MAX_STEPS', 5)
+    heard: list[float] = []
+    learn_network(
+        [video_of()],
+        SKELETON,
+        tmp_path / 'n.onnx',
+        minutes=10,
+        steps=steps,
+        listener=lambda progress: heard.append(progress.done),
+    )
+    assert len(heard) == done
 
 
 def test_a_video_that_is_given_twice_hides_the_same_frames_of_both(tmp_path: Path) -> None:
