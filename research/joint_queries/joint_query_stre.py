@@ -25,13 +25,16 @@ class JointQuerySTRE(STRE):
     Args:
         queries: Arguments of :class:`JointQueryFusion`, which changes F~, or F_t without ``tff``,
             and the key frame's maps before ``tks`` reads them.
-        tks: As in :class:`STRE`.
         tff: As in :class:`STRE`.
+        tks: As in :class:`STRE`.
     """
 
-    def __init__(self, queries: dict[str, Any], tks: dict, tff: dict | None = None) -> None:
+    def __init__(
+        self, queries: dict[str, Any], tff: dict | None = None, tks: dict | None = None
+    ) -> None:
         super().__init__(tff, tks)
         self.queries = JointQueryFusion(**queries)
+        self.reads_heatmaps = True
 
     def forward(
         self,
@@ -50,5 +53,5 @@ class JointQuerySTRE(STRE):
         fused = key_of(features) if self.tff is None else self.tff(features, given, projections)
         times = relative_times(position_of(given, features), self.num_frames)
         fused, changed = self.queries(features, fused, frame_heatmaps, times)
-        merged = self.tks(changed, given, features, fused)
+        merged = (None, None) if self.tks is None else self.tks(changed, given, features, fused)
         return SpatioTemporalRepresentation(key_of(features), fused, frame_heatmaps, *merged)

@@ -65,6 +65,17 @@ def test_starts_as_the_neck_without_and_learns_to_change_the_feature():
     assert (neck(features, maps).fused_feature - start.fused_feature).abs().max() > 1e-4
 
 
+def test_alone_they_change_the_feature_of_the_key_frame():
+    neck = let_every_input_show(build(NECK)).eval()
+    features, maps = torch.randn(2, 3, 128, 8, 6), torch.rand(2, 3, 15, 32, 24)
+    found = neck(features, maps)
+    assert found.merged_heatmaps is None
+    other = features.clone()
+    other[:, 0] += torch.randn(128, 8, 6)
+    assert (found.fused_feature - features[:, 1]).abs().max() > 1e-4
+    assert (neck(other, maps).fused_feature - found.fused_feature).abs().max() > 1e-4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('give', [True, False], ids=['propagation', 'estimation'])
 def test_whole_models_train_and_predict(give):

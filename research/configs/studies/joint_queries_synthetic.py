@@ -10,11 +10,13 @@ _queries = dict(type='JointQuerySTRE', queries=dict(num_joints=17, embed_dims=12
 _beside, _for_tff = {'model.neck': _queries}, {'model.neck': dict(_queries, tff=None)}
 _plain_tks = dict(_delete_=True, type='TemporalKeypointsSynthesis', num_joints=17, use_prior=True)
 _no_appearance = {'model.neck.tks': _plain_tks, 'model.head.merged_channels': None}
+_alone = 'research/configs/stdpose_tiny_propagation_synthetic_queries.py'
 
 entries = [
     dict(name='as it is', config=_demo),
     dict(name='queries', config=_demo, cfg_options=_beside),
     dict(name='queries for TFF', config=_demo, cfg_options=_for_tff),
     dict(name='no appearance', config=_demo, cfg_options=_no_appearance),
+    dict(name='queries alone', config=_alone),
     dict(name='queries, no appearance', config=_demo, cfg_options={**_beside, **_no_appearance}),
 ]
