@@ -18,7 +18,7 @@ PACKAGE = 'stdpose_mm'
 FLOORS = (
     ('constants', 'errors', 'text', 'version'),
     ('structures',),
-    ('checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
+    ('bfloat16', 'checkpoint_files', 'io', 'mmpose_patches', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
     ('detection', 'inference'),
     ('pose_networks',),

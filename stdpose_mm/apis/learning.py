@@ -72,6 +72,7 @@ def train_on(
     earlier: LearnedNetwork | None,
     listener: Callable[[float, float | None], None],
     steps: int | None,
+    device: str,
 ) -> LearnedNetwork:
     """Train a network on the labels of opened videos, or take it from their cache.
 
@@ -94,7 +95,7 @@ def train_on(
         finished
         if folder is None
         else CacheFolder(folder).open(
-            ('learned network', videos, skeleton, minutes, earlier, steps),
+            ('learned network', videos, skeleton, minutes, earlier, steps, device),
             states[0].frames.name,
             lambda content: {'network': np.frombuffer(content, np.uint8)},
             lambda arrays: arrays['network'].tobytes(),
@@ -112,7 +113,9 @@ def train_on(
         done = progress.done
         listener(progress.done, progress.right)
 
-    network = learn_network(videos, skeleton, out, minutes, earlier, steps, listener=listen)
+    network = learn_network(
+        videos, skeleton, out, minutes, earlier, steps, listener=listen, device=device
+    )
     # A training that was interrupted is not what the same call gives the next time.
     if done == 1:
         kept['network'] = out.read_bytes()

@@ -105,7 +105,7 @@ class VideoPosePropagator:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
             'semantic-motion' and 'per-frame'; 'auto' takes its heatmaps as evidence.
         checkpoint: Its weights.
-        device: Where networks run.
+        device: Where networks run, and learn.
         method: One of the above, 'flow', 'spline' or 'linear'.
         batch_size: Windows that the pose network sees at once.
         fuser: Weights of the fuser of 'auto', in place of those that come with the package.
@@ -136,7 +136,7 @@ class VideoPosePropagator:
         use_stdpose: bool = True,
     ) -> None:
         require_device(device)
-        self.method = method
+        self.method, self.device = method, device
         self.propagator = load_propagator(
             method,
             config,
@@ -619,7 +619,7 @@ class VideoPosePropagator:
         if not base.uses_fuser:
             raise InputError(f"learning needs method 'auto', got {self.method!r}")
         states = [states] if isinstance(states, PropagationState) else list(states)
-        network = train_on(states, Path(out), minutes, earlier, listener, steps)
+        network = train_on(states, Path(out), minutes, earlier, listener, steps, self.device)
         learned = LearnedPropagator(base, network)
         outcome = LearningOutcome(
             network, *(self._measure_hidden(states, one, network) for one in (base, learned))

@@ -45,12 +45,14 @@ class LearnOptions(CacheOptions, LabelOptions):
         out: The network.
         minutes: Time for training.
         continue_from: A network that learned before, to continue from after labels were added.
+        device: Where it is trained, such as cuda.
     """
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
     out: Path = option(REQUIRED, writes=True, what='a network', suffixes=('.onnx',))
     minutes: float = option(5.0, type=minutes, metavar='M')
     continue_from: Path | None = option(metavar='NETWORK')
+    device: str = option('cpu')
 
 
 def learn(options: LearnOptions) -> None:
@@ -69,7 +71,7 @@ def learn(options: LearnOptions) -> None:
         )
     *inputs, labels = options.inputs
     earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
-    propagator = VideoPosePropagator()
+    propagator = VideoPosePropagator(device=options.device)
     videos = list_videos(inputs)
     states = [_open(propagator, options, video, Path(labels), len(videos) > 1) for video in videos]
     learn_with_progress(propagator, states, options.out, options.minutes, earlier)

@@ -14,8 +14,8 @@ from mmpose.engine.optim_wrappers.layer_decay_optim_wrapper import get_num_layer
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
 
+from stdpose_mm.bfloat16 import has_bfloat16
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers.mkldnn_layers import has_bfloat16
 
 BLOCKS = 'backbone.layers.'
 

@@ -76,6 +76,7 @@ def learn_network(
     steps: int | None = None,
     seed: int = 0,
     listener: Callable[[TrainingProgress], None] = lambda progress: None,
+    device: str = 'cpu',
 ) -> LearnedNetwork:
     """Train a network on the labels of some videos.
 
@@ -92,6 +93,7 @@ def learn_network(
         steps: Largest number of steps of each member, up to ``MAX_STEPS``, the default.
         seed: Of weights, order and changes of crops.
         listener: See :func:`~.network_trainer.train_together`.
+        device: Where it is trained.
 
     Raises:
         InputError: If there are too few labels, the earlier network has other joints, a package is
@@ -141,7 +143,8 @@ def learn_network(
                 'that nothing would tell how good it is, learn anew without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, seed + member)
-        trainers.append(NetworkTrainer(network, sampler, _hidden_poses(hidden, description)))
+        poses_hidden = _hidden_poses(hidden, description)
+        trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
         if earlier is not None:
             trainers[-1].validate()
     train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
@@ -162,7 +165,7 @@ def learn_network(
         poses=_centres(names, labels),
         right=float(right.mean()),
     )
-    _write(_Ensemble([trainer.best for trainer in trainers]), record, out)
+    _write(_Ensemble([trainer.best.cpu() for trainer in trainers]), record, out)
     return LearnedNetwork(out)
 
 

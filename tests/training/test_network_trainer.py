@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -52,6 +53,31 @@ def test_the_least_loss_is_the_entropy_of_the_gaussian_around_the_label() -> Non
     logits = torch.from_numpy(np.log(share)).float()[None, None]
     loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]), torch.ones(1, 1))
     assert float(loss) == pytest.approx(-(share * np.log(share)).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(('is_there', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_step_is_in_bfloat16_where_the_processor_has_it(
+    trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(network_trainer, 'has_bfloat16', lambda _: is_there)
+    found: list[torch.dtype] = []
+    trainer.network.register_forward_hook(lambda module, given, logits: found.append(logits.dtype))
+    before = trainer.network.head.weight.detach().clone()
+    trainer.step(0.5)
+    trainer.validate()
+    assert found == [dtype, torch.float32, torch.float32]
+    assert trainer.network.head.weight.dtype == torch.float32
+    assert not torch.equal(trainer.network.head.weight, before)
+
+
+def test_a_step_is_on_the_device_of_the_network(
+    trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch refuses to compute with tensors of two devices; those of this one have no values."""
+    monkeypatch.setattr(torch, 'autocast', lambda *args, **kwargs: nullcontext())
+    elsewhere = NetworkTrainer(SmallUNet(2).to('meta'), Sampler(), trainer.hidden)  # type: ignore[arg-type]
+    elsewhere.step(0.5)
+    assert {one.grad.device.type for one in elsewhere.network.parameters()} == {'meta'}
 
 
 def test_joints_without_label_weight_or_place_in_the_crop_do_not_count() -> None:

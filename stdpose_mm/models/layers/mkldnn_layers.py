@@ -17,24 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from stdpose_mm.bfloat16 import has_bfloat16
+
 _ROWS = 1024
 """Rows of a typical input, for which oneDNN chooses the weight layout; any number works."""
 
 _IMAGE = (8, 32, 24)
 """Batch, height and width of a typical input, for the same purpose."""
-
-
-def has_bfloat16(device_type: str) -> bool:
-    """Tell whether a kind of device computes in bfloat16; many processors only imitate it.
-
-    On a processor without such instructions (AVX-512 with its extensions, or AVX-NE-CONVERT) oneDNN
-    refuses some layers in bfloat16, and PyTorch computes others up to fifty times as slowly as in
-    float32.
-
-    Args:
-        device_type: Such as 'cpu' or 'cuda'.
-    """
-    return device_type != 'cpu' or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class MkldnnLinear(nn.Module):

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from stdpose_mm.bfloat16 import has_bfloat16
 from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.layers.convolutions import conv_block
 from stdpose_mm.models.layers.mkldnn_layers import (
     MkldnnDeconvolution,
     MkldnnLinear,
     MkldnnPatchEmbedding,
-    has_bfloat16,
     optimize_for_cpu,
 )
 

@@ -1,0 +1,21 @@
+"""Whether computing in bfloat16 pays."""
+
+from __future__ import annotations
+
+import torch
+
+
+def has_bfloat16(device_type: str) -> bool:
+    """Tell whether a kind of device computes in bfloat16; many processors only imitate it.
+
+    On a processor without such instructions (AVX-512 with its extensions, or AVX-NE-CONVERT) oneDNN
+    refuses some layers in bfloat16, and PyTorch computes others up to fifty times as slowly as in
+    float32.
+
+    Args:
+        device_type: Such as 'cpu' or 'cuda'.
+    """
+    # Builds without oneDNN, as for some Macs, do not have the second function.
+    return device_type != 'cpu' or bool(
+        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
