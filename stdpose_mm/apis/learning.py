@@ -126,15 +126,12 @@ def hidden_labels(
     state: PropagationState, network: LearnedNetwork, most: int = HIDDEN_FRAMES
 ) -> list[list[HiddenLabel]]:
     """Choose labels, frame by frame, that a member of the network has not seen."""
+
+    def is_unseen(label: HiddenLabel) -> bool:
+        return bool(network.unseen_members(state.frames, _box_of(state, label)))
+
     number = len(state.frames)
-    everything = choose_hidden_labels(state.tracks, number, state.life_span, number)
-    usable = [
-        labels
-        for labels in everything
-        if all(network.unseen_members(state.frames, _box_of(state, one)) for one in labels)
-    ]
-    chosen = np.linspace(0, len(usable) - 1, min(most, len(usable))).round().astype(int)
-    return [usable[index] for index in chosen]
+    return choose_hidden_labels(state.tracks, number, state.life_span, most, is_unseen)
 
 
 def _box_of(state: PropagationState, hidden: HiddenLabel) -> dict[int, np.ndarray]:

@@ -581,8 +581,24 @@ class VideoPosePropagator:
         # Not a generator itself: wrong arguments raise an error at once.
         skeleton = self._base_labels(state).skeleton
         tracks = _copied(state.tracks)
-        chosen = choose_hidden_labels(tracks, len(state.frames), state.life_span, num_frames)
+        chosen = self.labels_to_hide(state, num_frames)
         return (self._measure(state, tracks, skeleton, hidden, listener) for hidden in chosen)
+
+    def labels_to_hide(self, state: PropagationState, num_frames: int) -> list[list[HiddenLabel]]:
+        """Choose the labels that :meth:`measure_in_video` hides, frame by frame.
+
+        With a network in use that has learned from labels, these are labels that at least one of
+        its halves has not seen: the others would tell how accurate poses are without it.
+
+        Args:
+            state: The video.
+            num_frames: Largest number of frames.
+        """
+        network = self.learned_network
+        if network is not None:
+            return hidden_labels(state, network, num_frames)
+        number = len(state.frames)
+        return choose_hidden_labels(state.tracks, number, state.life_span, num_frames)
 
     def learn(
         self,

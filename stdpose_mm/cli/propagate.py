@@ -405,17 +405,12 @@ def _judge(
         return dense, []
     from tqdm import tqdm
 
-    from stdpose_mm.review import (
-        LabelAccuracy,
-        calibrate_scores,
-        choose_hidden_labels,
-        recalibrate,
-    )
+    from stdpose_mm.review import LabelAccuracy, calibrate_scores, recalibrate
 
     judged = calibrate_scores(dense, options.method)
     if not options.measure:
         return judged, []
-    hidden = choose_hidden_labels(state.tracks, len(state.frames), state.life_span, options.measure)
+    hidden = propagator.labels_to_hide(state, options.measure)
     accuracy: LabelAccuracy | None = LabelAccuracy.join(
         tqdm(
             propagator.measure_in_video(state, options.measure),

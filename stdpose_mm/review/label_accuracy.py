@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,7 +127,11 @@ class LabelAccuracy:
 
 
 def choose_hidden_labels(
-    tracks: Tracks, num_frames: int, life_span: LifeSpan, most: int
+    tracks: Tracks,
+    num_frames: int,
+    life_span: LifeSpan,
+    most: int,
+    is_usable: Callable[[HiddenLabel], bool] = lambda label: True,
 ) -> list[list[HiddenLabel]]:
     """Choose labels to hide, each of which lies between two others of its person.
 
@@ -141,6 +145,7 @@ def choose_hidden_labels(
         most: Largest number of frames. They are spread over those that have such labels, and a
             further label changes at most one of them, so that nearly all is known already when
             accuracy is measured again.
+        is_usable: Tells of a label whether it may be hidden.
 
     Returns:
         The labels of each chosen frame, frames ascending.
@@ -151,8 +156,9 @@ def choose_hidden_labels(
         for interval in find_presence_intervals(track, num_frames, life_span):
             times = list(interval.labels)
             for place in zip(times, times[1:], times[2:], strict=False):
-                if _is_comparable(interval.labels[place[1]], ever_given):
-                    by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
+                hidden = HiddenLabel(track_id, *place)
+                if _is_comparable(interval.labels[place[1]], ever_given) and is_usable(hidden):
+                    by_frame.setdefault(place[1], []).append(hidden)
     return [by_frame[frame] for frame in sorted(sorted(by_frame, key=_scatter)[:most])]
 
 

@@ -84,6 +84,28 @@ def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None
     np.testing.assert_array_equal(again.after.errors, outcome.after.errors)
 
 
+@pytest.mark.slow
+def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(
+    tmp_path: Path,
+) -> None:
+    propagator = VideoPosePropagator(use_stdpose=False)
+    state = opened(propagator)
+
+    def measured() -> set[int]:
+        accuracies = propagator.measure_in_video(state, 99)
+        return {label.frame_index for one in accuracies for label in one.labels}
+
+    between = {*range(6, NUM_FRAMES - 6, 6)}
+    assert measured() == between
+    network = propagator.learn(state, tmp_path / 'n.onnx', 10, steps=4).network
+    propagator.use_network(network)
+    first, second = ({*frames} for one in network.record.seen for frames in one.values())
+    assert len(first & second) == 5
+    assert measured() == between - (first & second)
+    propagator.add_labels(state, 27, 0, dots_label(27).keypoints)
+    assert 27 in measured()
+
+
 @pytest.mark.parametrize(
     ('method', 'sentence'),
     [

@@ -109,7 +109,10 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
         (['{video}', '{labels}', '--out', 'n.onnx', '--minutes', '0'], 'of minutes above 0'),
         (['{video}', '{few}', '--out', 'n.onnx'], '2 labelled frames cannot teach a network'),
         (['{video}', '{labels}', '--out', 'n.onnx', '--continue-from', 'no.onnx'], 'no.onnx'),
-        (['{video}', '{labels}', '--out', 'n.onnx', '--device', 'abacus'], "device 'abacus' cannot"),
+        (
+            ['{video}', '{labels}', '--out', 'n.onnx', '--device', 'abacus'],
+            "device 'abacus' cannot",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_line(
