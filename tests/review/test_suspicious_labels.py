@@ -103,6 +103,13 @@ def test_of_several_people_the_nearest_fits() -> None:
     assert label_two(*near, give(7, 5, STANDING + np.array([78, 0]))) == [(7, 5, 2)]
 
 
+@pytest.mark.parametrize(('aside', 'found'), [(7.9, []), (8.1, [(7, 5, 3)])])
+def test_who_is_within_a_tenth_of_the_size_of_the_own_line_is_nobody_else(aside, found) -> None:
+    at = STANDING + np.array([aside, 0])
+    others = [give(frame, 3, at) for frame in (0, 14)]
+    assert label_two(*others, give(7, 5, at)) == found
+
+
 def test_before_the_first_and_after_the_last_label_nobody_is_expected() -> None:
     beside = STANDING + np.array([80, 0])
     later = [give(frame, 2, beside) for frame in (14, 28)]
