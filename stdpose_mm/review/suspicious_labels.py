@@ -92,11 +92,11 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     people = [f'{who} {one} and {who} {other} in frame {frame}' for frame, one, other in exchanged]
     if people:
         sentences.append(f'{listed(people, MAX_NAMED)} {told}')
-    told_of = {(frame, person) for frame, *pair in exchanged for person in pair}
+    named = {(frame, person) for frame, *pair in exchanged for person in pair}
     taken = [
         f'{who} {one} in frame {frame} may be {who} {other}'
         for frame, one, other in find_labels_of_others(tracks)
-        if (frame, one) not in told_of
+        if (frame, one) not in named
     ]
     if taken:
         sentences.append(
@@ -174,20 +174,20 @@ def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
 
 
 def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
-    """Find labels that fit who is not labelled in that frame: (frame, track id, the other's)."""
+    """Find labels on the line of a person without one there: (frame, track id, the person's)."""
     frames = {i: sorted(track) for i, track in tracks.items() if track}
     found = []
     for label in _labels_on_lines(tracks):
         pose = [label.keypoints], [label.placed]
         own = _mean_distances(*pose, [label.expected], [label.known])[0, 0]
-        # Nobody else is that near.
-        near = MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * pose_extent(*map(np.stack, pose))[0, 2:]
+        size = pose_extent(*map(np.stack, pose))[0, 2:].max()
+        # No two people are so near to each other that one of them could fit better.
+        if not own > MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * size:
+            continue
         others = [
             i
             for i, labelled in frames.items()
-            if own > near.max()
-            and labelled[0] < label.frame < labelled[-1]
-            and label.frame not in tracks[i]
+            if labelled[0] < label.frame < labelled[-1] and label.frame not in tracks[i]
         ]
         if others:
             lines = [_pose_at(tracks[i], frames[i], label.frame) for i in others]

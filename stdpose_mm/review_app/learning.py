@@ -36,8 +36,8 @@ from .video_review import VideoReview
 LOWEST_PRIORITY = 19
 
 STEPS_PER_POSE, LEAST_STEPS = 25, 400
-"""Steps of a training, as many as there are labelled poses: it is soon over as long as these are
-few, and goes on from its network when there are more."""
+"""Largest number of steps of a training: with few labelled poses it is soon over, and the next one
+continues from its network."""
 
 _SECONDS_BETWEEN_EVENTS = 0.5
 
