@@ -9,7 +9,7 @@ import pytest
 
 from support.review_browser import Page, ReviewServer, make_clips, serve, start_browser
 
-CLIPS = 30
+CLIPS = 40
 
 
 @pytest.fixture(scope='module')
