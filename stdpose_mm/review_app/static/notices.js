@@ -34,7 +34,7 @@ export function showState(id, text, kind = 'info') {
   if (text === null) return old?.remove();
   if (old?.textContent === text) return;
   old?.remove();
-  box.append(make('div', { class: `state ${kind}`, dataset: { state: id } }, text));
+  box.append(make('div', { class: `state ${kind}`, title: text, dataset: { state: id } }, text));
 }
 
 /**
