@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -156,10 +157,15 @@ def choose_hidden_labels(
         for interval in find_presence_intervals(track, num_frames, life_span):
             times = list(interval.labels)
             for place in zip(times, times[1:], times[2:], strict=False):
-                hidden = HiddenLabel(track_id, *place)
-                if _is_comparable(interval.labels[place[1]], ever_given) and is_usable(hidden):
-                    by_frame.setdefault(place[1], []).append(hidden)
-    return [by_frame[frame] for frame in sorted(sorted(by_frame, key=_scatter)[:most])]
+                if _is_comparable(interval.labels[place[1]], ever_given):
+                    by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
+    # Not more labels are asked about than are needed.
+    usable = (
+        found
+        for frame in sorted(by_frame, key=_scatter)
+        if (found := [label for label in by_frame[frame] if is_usable(label)])
+    )
+    return sorted(islice(usable, most), key=lambda labels: labels[0].frame_index)
 
 
 def _scatter(frame: int) -> int:

@@ -179,14 +179,10 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor, weights: Tensor) -> Tensor:
     """
     height, width = logits.shape[2:]
     cells = (torch.nan_to_num(keypoints) - (STRIDE - 1) / 2) / STRIDE
-    sides = cells.new_tensor([width, height])
-    inside = ((cells > -1) & (cells < sides)).all(-1)
-    columns, rows = (
-        torch.exp(
-            -((torch.arange(side, device=cells.device) - one[..., None]) ** 2) / (2 * SIGMA**2)
-        )
-        for side, one in zip((width, height), cells.unbind(-1), strict=True)
-    )
+    inside = ((cells > -1) & (cells < cells.new_tensor([width, height]))).all(-1)
+    x, y = (torch.arange(side, device=cells.device) for side in (width, height))
+    columns = torch.exp(-((x - cells[..., :1]) ** 2) / (2 * SIGMA**2))
+    rows = torch.exp(-((y - cells[..., 1:]) ** 2) / (2 * SIGMA**2))
     target = (rows[..., :, None] * columns[..., None, :]).flatten(2)
     target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
     entropy = -(target * F.log_softmax(logits.flatten(2), dim=-1)).sum(-1)

@@ -73,6 +73,23 @@ def chosen_of(frames: list[int], most: int) -> list[int]:
     return [labels[0].frame_index for labels in hidden]
 
 
+def test_only_usable_labels_are_hidden_and_no_more_are_asked_about_than_needed() -> None:
+    asked: list[int] = []
+
+    def is_late(label: HiddenLabel) -> bool:
+        asked.append(label.frame_index)
+        return label.frame_index >= 30
+
+    frames = range(0, 1000, 10)
+    hidden = choose_hidden_labels(tracks_of(*frames), 1000, 'video', 99, is_late)
+    assert [labels[0].frame_index for labels in hidden] == [*range(30, 990, 10)]
+    asked.clear()
+    few = choose_hidden_labels(tracks_of(*frames), 1000, 'video', 4, is_late)
+    assert len(few) == 4
+    assert all(labels in hidden for labels in few)
+    assert 4 <= len(asked) <= 4 + 2
+
+
 @pytest.mark.parametrize('step', [1, 2, 7, 10, 15, 16])
 def test_a_few_frames_are_spread_over_all(step: int) -> None:
     frames = [step * n for n in range(101)]
