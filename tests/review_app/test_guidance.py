@@ -15,6 +15,7 @@ from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, Gap, PropagatedPose
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, TrackErrors
+from stdpose_mm.review_app import guidance as guidance_module
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to, label, labels_of
 from support.shy_propagator import ShyPropagator
@@ -81,6 +82,16 @@ def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(start: Call
         there = {name: [*xy, 2] for name, xy in moved}
         page.edit('set_joints', person=1, frame=20, joints=there)
         assert [one.split(',')[0] for one in page.get('/guidance')['warnings']] == told
+
+
+@pytest.mark.parametrize(('limit', 'number'), [(3, 1), (2, 0)])
+def test_more_labels_than_can_be_looked_at_in_time_are_not_warned_of(
+    start: Callable, monkeypatch: pytest.MonkeyPatch, limit: int, number: int
+):
+    monkeypatch.setattr(guidance_module, 'MAX_LABELS', limit)
+    page = Page(access_to(start(labels_of(label(0, 1), label(20, 1, 111.0), label(39, 1)))))
+    page.settle()
+    assert len(page.get('/guidance')['warnings']) == number
 
 
 class DoubtfulCrowd(ShyPropagator):
