@@ -24,7 +24,7 @@ model = dict(
         fusion=dict(type='SpatialMotionMutualLearning', num_blocks=2, **attention),
         **_base_.heatmap_head,
     ),
-    # At 1 the reconstruction of hidden poses costs accuracy, see docs/reference/semantic_motion.md.
+    # At 1 the reconstruction of hidden poses costs accuracy, see research/docs/semantic_motion.md.
     pose_loss_weight=0.2,
     test_cfg=_base_.model.test_cfg,
 )
