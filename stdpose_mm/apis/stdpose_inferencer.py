@@ -101,7 +101,7 @@ class STDPoseInferencer(Pose2DInferencer):
         device: Where the networks run; by default the best one available.
         scope: As in MMPose.
         det_model: The person detector: an MMDetection config (a file, or the name of one that comes
-            with MMDetection), an ONNX file, or 'whole_image'. None if boxes are given.
+            with MMDetection or MMPose), an ONNX file, or 'whole_image'. None if boxes are given.
         det_weights: Checkpoint of an MMDetection config.
         det_cat_ids: 0 or None: people are found by the detector's class name.
         show_progress: As in MMPose.

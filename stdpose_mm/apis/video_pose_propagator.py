@@ -193,8 +193,8 @@ class VideoPosePropagator:
         Args:
             video: A video file, a folder of pictures, a list of pictures (files, or BGR arrays),
                 or opened frames.
-            labels: Labels to start from. People without track ids are associated; joints that
-                are not given are propagated.
+            labels: Labels to start from, of which only given joints count. People without track ids
+                are associated.
             skeleton: Joints of labels that are added without ``labels``. By default those of the
                 model, else joints named by number.
             boxes: Labels whose person boxes, whatever their ``source``, are used in unlabelled
@@ -384,6 +384,9 @@ class VideoPosePropagator:
         Args:
             state: The video.
             labels: (person id, frame) -> the earlier label of ``state.tracks``; None for no label.
+
+        Raises:
+            InputError: If a frame is not in the video or a label has other joints than the others.
         """
         for (person_id, frame_idx), label in labels.items():
             if label is not None:
@@ -624,7 +627,7 @@ class VideoPosePropagator:
                 hidden labels that the network finds by itself; None before that is known. An
                 exception from it ends the training; after KeyboardInterrupt the best network so
                 far is kept.
-            steps: Largest number of training steps, up to 2000, the default.
+            steps: Largest number of training steps of each half, up to 2000, the default.
 
         Raises:
             InputError: If the method is not 'auto', there are too few labels or labels of other
@@ -654,7 +657,7 @@ class VideoPosePropagator:
         """Use a network that :meth:`learn` has trained before, in place of any other one.
 
         Args:
-            network: The network, of which method 'auto' alone makes use.
+            network: The network. The method must be 'auto', whose scores are probabilities.
         """
         self.propagator = LearnedPropagator(self._base(), network)
 
