@@ -60,7 +60,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
     """
 
     input: str = argument('IN', reads_folder=True)
-    output: str = argument('OUT', writes=True, type=str, is_folder=None)
+    output: str = argument('OUT', writes=True, is_folder=None)
     source: str | None = option(None, '--from', choices=READ_FORMATS)
     target: str | None = option(None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS))
     video: str | None = option(metavar='NAME')
