@@ -134,4 +134,3 @@ def tasks_of_process(costs: Sequence[float], rank: int, num_processes: int) -> l
         if least == rank:
             tasks.append(task)
     return tasks
-
