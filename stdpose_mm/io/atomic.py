@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -195,13 +195,13 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
     write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')
 
 
-def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> None:
+def write_json_object(path: PathLike, fields: Mapping[str, Any]) -> None:
     """Write a JSON object that is too large for memory; the file equals that of :func:`write_json`.
 
     Args:
         path: Output file; gzipped if it ends in ``.gz``.
-        fields: Name -> chunks of the value's JSON text, see :func:`json_bytes` and
-            :func:`json_list`; read one after the other.
+        fields: Name -> value. An iterator stands for a list, whose values are taken one after the
+            other; those in bytes are JSON text already.
 
     Raises:
         InputError: If ``path`` cannot be written or a text is not proper Unicode.
@@ -212,17 +212,20 @@ def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> 
         if _is_zipped(path):
             out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
         with _unicode_errors_of(path):
-            for number, (name, chunks) in enumerate(fields.items()):
+            for number, (name, value) in enumerate(fields.items()):
                 out.write((b', ' if number else b'{') + json_bytes(name) + b': ')
-                out.writelines(chunks)
+                out.writelines(_chunks(value))
         out.write(b'}\n')
 
 
-def json_list(records: Iterable[Any]) -> Iterator[bytes]:
-    """Yield the JSON text of a list, value by value."""
+def _chunks(value: Any) -> Iterator[bytes]:
+    """Yield the JSON text of a value, that of an iterator value by value."""
+    if not isinstance(value, Iterator):
+        yield json_bytes(value)
+        return
     yield b'['
-    for number, record in enumerate(records):
-        yield (b', ' if number else b'') + json_bytes(record)
+    for number, item in enumerate(value):
+        yield (b', ' if number else b'') + (item if isinstance(item, bytes) else json_bytes(item))
     yield b']'
 
 

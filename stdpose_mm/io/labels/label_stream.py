@@ -76,16 +76,16 @@ class LabelStream(ExitStack):
         require_readable(labels)
         fields = posetrack18_fields(labels)
         self.num_frames += 1
-        self._put('images', {**fields['images'][0], 'id': self.num_frames}, self.num_frames)
+        self._put('images', {**fields['images'][0], 'id': self.num_frames})
         for annotation in fields['annotations']:
             self.num_persons += 1
             ids = {'id': self.num_persons, 'image_id': self.num_frames}
-            self._put('annotations', {**annotation, **ids}, self.num_persons)
+            self._put('annotations', {**annotation, **ids})
 
-    def _put(self, name: str, record: Mapping[str, Any], number: int) -> None:
+    def _put(self, name: str, record: Mapping[str, Any]) -> None:
         with self._writing():
             self._spooled[name].seek(0, 2)
-            self._spooled[name].write((b', ' if number > 1 else b'') + json_bytes(record))
+            self._spooled[name].write(json_bytes(record) + b'\n')
 
     def write(
         self,
@@ -109,23 +109,21 @@ class LabelStream(ExitStack):
         """
         format = choose_format(path, format)
         if format in _STREAMED:
-            write_json_object(path, self._chunks(extra or {}))
+            write_json_object(path, self._fields(extra or {}))
             return
-        data = {name: json.loads(b''.join(chunks)) for name, chunks in self._chunks({}).items()}
+        data = {
+            name: [*map(json.loads, value)] if name in self._spooled else value
+            for name, value in self._fields({}).items()
+        }
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
-    def _chunks(self, extra: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
-        """Return the fields of a PoseTrack18 file as chunks of JSON text."""
+    def _fields(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a PoseTrack18 file; of what was added, the JSON texts."""
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
-        own = {name: _list_in(file) for name, file in self._spooled.items()}
-        return {name: own.get(name) or [json_bytes(value)] for name, value in fields.items()}
+        return fields | {name: _lines_of(file) for name, file in self._spooled.items()}
 
 
-def _list_in(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the JSON text of a list whose values are in a file."""
+def _lines_of(file: IO[bytes]) -> Iterator[bytes]:
     file.seek(0)
-    yield b'['
-    while chunk := file.read(2**16):
-        yield chunk
-    yield b']'
+    return (line.rstrip() for line in file)
