@@ -140,7 +140,7 @@ def find_input_error(error: BaseException) -> str | None:
     return ' '.join(sentence.split())
 
 
-def require_whole(name: str, value: object, least: int | None = None) -> None:
+def require_whole(name: str, value: object, least: int) -> None:
     """Raise :class:`InputError` unless a setting is a whole number of at least ``least``.
 
     A float such as 3.0 is refused, too: it finds the entry of 3, but is written as 3.0.
@@ -148,15 +148,10 @@ def require_whole(name: str, value: object, least: int | None = None) -> None:
     Args:
         name: The setting's name, the subject of the sentence.
         value: What was given.
-        least: The least number allowed; by default any.
+        least: The least number allowed.
     """
-    if (
-        not isinstance(value, Integral)
-        or isinstance(value, bool)
-        or (least is not None and int(value) < least)
-    ):
-        limit = '' if least is None else f' from {least}'
-        raise InputError(f'{name} must be a whole number{limit}, got {value!r}')
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
 
 
 def require_ratio(**settings: float) -> None:
