@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from numbers import Integral, Real
 from textwrap import shorten
@@ -38,10 +39,15 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """A sentence to the user about how an input was read or used.
+    """A sentence to the user about how an input was read or used, see :func:`note`."""
 
-    Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
+
+def note(sentence: str) -> None:
+    """Warn the user of how an input was read or used, in Python's way.
+
+    Command-line tools print the sentence on stderr.
     """
+    warnings.warn(sentence, InputWarning, stacklevel=3)
 
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)

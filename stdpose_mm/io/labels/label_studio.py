@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
@@ -25,7 +25,7 @@ from stdpose_mm.text import counted
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_COORDINATE, Record, errors_of, fields_of, note, require_distinct
+from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints
 
