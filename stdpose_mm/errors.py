@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from textwrap import shorten
 
@@ -89,6 +90,15 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
     # Errors of libraries may have a text and no number.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
     return reason if what is None else f'{what}: {reason}'
+
+
+@contextmanager
+def system_errors_of(what: str) -> Iterator[None]:
+    """Turn an error of the operating system into an :class:`InputError` about ``what``."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(os_error_text(error, what)) from error
 
 
 def cut_long(text: str) -> str:

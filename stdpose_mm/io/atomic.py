@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.errors import InputError, os_error_text, system_errors_of
 
 PathLike = str | os.PathLike[str]
 
@@ -59,7 +59,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         refused = _find_refusal(error, temporary)
         if refused is None:
             raise
-        raise _not_written(target, refused) from error
+        raise InputError(os_error_text(refused, _not_written(target))) from error
 
 
 def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
@@ -75,9 +75,8 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
     return None
 
 
-def _not_written(target: Path, error: OSError) -> InputError:
-    path = target.parent / finished_name(target)
-    return InputError(os_error_text(error, f'{path} cannot be written'))
+def _not_written(target: Path) -> str:
+    return f'{target.parent / finished_name(target)} cannot be written'
 
 
 def finished_name(path: PathLike) -> str:
@@ -92,14 +91,12 @@ def require_writable(path: PathLike) -> None:
         InputError: See :func:`atomic_path`.
     """
     target = Path(os.path.realpath(path))
-    try:
+    with system_errors_of(_not_written(target)):
         if os.fspath(path).endswith((os.sep, os.altsep or os.sep)):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_replaceable(target)
         # Raises an error if the name is too long.
         _temporary_of(target).is_file()
-    except OSError as error:
-        raise _not_written(target, error) from error
     _require_room(target, target.parent)
 
 
@@ -117,12 +114,10 @@ def require_writable_folder(path: PathLike) -> None:
 
 def _require_room(target: Path, folder: Path) -> None:
     """Check that files can be created in ``folder``, or in its nearest existing parent."""
-    try:
+    with system_errors_of(_not_written(target)):
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise _not_written(target, error) from error
 
 
 def _require_replaceable(target: Path) -> None:
@@ -137,16 +132,14 @@ def _require_replaceable(target: Path) -> None:
 
 def _reserve(target: Path) -> Path:
     """Create the empty temporary file beside ``target``."""
-    try:
+    with system_errors_of(_not_written(target)):
         _require_replaceable(target)
         temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         for path in left_behind(target):
             path.unlink(missing_ok=True)
         temporary.touch()
-    except OSError as error:
-        raise _not_written(target, error) from error
-    return temporary
+        return temporary
 
 
 def _temporary_of(target: Path) -> Path:

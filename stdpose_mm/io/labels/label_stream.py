@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE
-from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.errors import system_errors_of
 from stdpose_mm.io.atomic import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -43,22 +43,14 @@ class LabelStream(ExitStack):
         super().__init__()
         self._name = name
         self._skeleton = skeleton
-        self._folder = folder
-        with self._writing():
+        self._refusal = f'{folder} cannot be written to'
+        with system_errors_of(self._refusal):
             folder.mkdir(parents=True, exist_ok=True)
             self._spooled: dict[str, IO[bytes]] = {
                 field: self.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
                 for field in ('images', 'annotations')
             }
         self.num_frames = self.num_persons = 0
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            told = os_error_text(error, f'{self._folder} cannot be written to')
-            raise InputError(told) from error
 
     def add(self, frame: VideoFrame, persons: Iterable[PersonLabel]) -> None:
         """Add a frame and its people.
@@ -83,7 +75,7 @@ class LabelStream(ExitStack):
             self._put('annotations', {**annotation, **ids})
 
     def _put(self, name: str, record: Mapping[str, Any]) -> None:
-        with self._writing():
+        with system_errors_of(self._refusal):
             self._spooled[name].seek(0, 2)
             self._spooled[name].write(json_bytes(record) + b'\n')
 
