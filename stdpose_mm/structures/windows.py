@@ -28,7 +28,7 @@ class Window:
     Args:
         left, key, right: Frame indices of the key frame and the outermost auxiliary frames,
             ``left <= key <= right``.
-        left_given, right_given: Whether that frame carries a given label of this person.
+        given: Whether left and right carry a given label of this person.
         further: The auxiliary frames between left and right, ascending, the same number before the
             key frame as after it; empty in a window of three frames.
 
@@ -39,8 +39,7 @@ class Window:
     left: int
     key: int
     right: int
-    left_given: bool = False
-    right_given: bool = False
+    given: tuple[bool, bool] = (False, False)
     further: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -68,11 +67,6 @@ class Window:
     def frames(self) -> tuple[int, ...]:
         """All T frames, ascending: (left, key, right) if there are no further frames."""
         return *self.before, self.key, *self.after
-
-    @property
-    def given(self) -> tuple[bool, bool]:
-        """(left_given, right_given)."""
-        return self.left_given, self.right_given
 
     @property
     def position(self) -> float:
@@ -183,7 +177,7 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
     left_given, right_given = before > 0, after < len(given)
     left = given[before - 1] if left_given else max(first, 2 * key - given[after])
     right = given[after] if right_given else min(last, 2 * key - given[before - 1])
-    return Window(left, key, right, left_given, right_given)
+    return Window(left, key, right, (left_given, right_given))
 
 
 def estimation_window(
@@ -271,7 +265,7 @@ def person_window(
         window = fill_window(propagation_window(key, own, first, last), num_frames)
     elif others:
         window = fill_window(propagation_window(key, others, first, last), num_frames)
-        window = replace(window, left_given=False, right_given=False)
+        window = replace(window, given=(False, False))
     else:
         window = estimation_window(key, first, last, step, num_frames)
     return snap_window(window, known)
