@@ -121,21 +121,18 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
     Args:
         frame_indices: The labelled range, ascending.
         interval: T, in frames.
-        offset: Start of the pattern, in frames after the first; the first frame is then given by
-            the same rule as the last. The protocol uses 0; other values are for training.
+        offset: Start of the pattern, in frames after the first, less than T; the first frame is
+            then given by the same rule as the last. The protocol uses 0; other values are for
+            training.
 
     Returns:
         The given frames, ascending; empty for an empty range.
 
     Raises:
-        ValueError: If the interval or offset is out of range or the frames do not ascend.
+        InputError: If the interval is not positive.
     """
     if interval < 1:
-        raise ValueError(f'the interval between given frames must be at least 1, got {interval}')
-    if not 0 <= offset < interval:
-        raise ValueError(f'offset must be in 0..{interval - 1}, got {offset}')
-    if any(a >= b for a, b in pairwise(frame_indices)):
-        raise ValueError(f'frame indices must ascend, got {list(frame_indices)}')
+        raise InputError(f'the interval between given frames must be at least 1, got {interval}')
     if not frame_indices:
         return []
     first, last = frame_indices[0], frame_indices[-1]
@@ -161,18 +158,13 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
 
     Args:
         key: The frame to be estimated.
-        given: Frames on which this person is labelled, ascending.
+        given: Frames on which this person is labelled, at least one, ascending.
         first: First frame of the video.
         last: Its last frame.
 
     Raises:
-        ValueError: If nothing is given or a frame lies outside the video.
+        ValueError: If the key lies outside the video.
     """
-    _check_range(key, first, last)
-    if not given:
-        raise ValueError(f'no frame is given for the propagation to frame {key}')
-    if given[0] < first or given[-1] > last:
-        raise ValueError(f'given frames {list(given)} leave the video, frames {first}..{last}')
     before, after = bisect_right(given, key), bisect_left(given, key)
     left_given, right_given = before > 0, after < len(given)
     left = given[before - 1] if left_given else max(first, 2 * key - given[after])
@@ -196,12 +188,9 @@ def estimation_window(
 
     Raises:
         InputError: If T is even or less than 3.
-        ValueError: If the key lies outside the video or the step is not positive.
+        ValueError: If the key lies outside the video.
     """
-    _check_range(key, first, last)
     require_num_frames(num_frames)
-    if step < 1:
-        raise ValueError(f'the step of a window must be at least 1, got {step}')
     steps = range(1, key_index(num_frames) + 1)
     *before, left = (max(first, key - n * step) for n in steps)
     *after, right = (min(last, key + n * step) for n in steps)
@@ -281,8 +270,3 @@ def snap_window(window: Window, known: Sequence[int]) -> Window:
     left, *before = (known[bisect_left(known, frame)] for frame in window.before)
     *after, right = (known[bisect_right(known, frame) - 1] for frame in window.after)
     return replace(window, left=left, right=right, further=(*before, *after))
-
-
-def _check_range(key: int, first: int, last: int) -> None:
-    if not first <= key <= last:
-        raise ValueError(f'key frame {key} lies outside the video, frames {first}..{last}')
