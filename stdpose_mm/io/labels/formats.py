@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
@@ -127,8 +127,8 @@ def read_all_labels(
     visible_as_1: bool = False,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
-    if format is not None and format not in READ_FORMATS:
-        raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
+    if format is not None:
+        require_choice('label format', format, READ_FORMATS)
     format, data = _sniff(path) if format is None else (format, None)
     if loaded_into_cvat is not None and format != 'cvat':
         raise InputError(

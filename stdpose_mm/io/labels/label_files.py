@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import is_leftover, path_below, path_from
 from stdpose_mm.io.outputs import JSON_SUFFIXES
@@ -150,8 +150,7 @@ def select_held_out(
     """
     if not 0 <= share < 1:
         raise InputError(f'held_out_share must be at least 0 and less than 1, got {share}')
-    if held_out not in HELD_OUT:
-        raise InputError(f'held_out must be one of {HELD_OUT}, got {held_out!r}')
+    require_choice('held_out', held_out, HELD_OUT)
     if share == 0:
         return list(files)
     selected = [f for f in files if (_place(video_name(f)) < share) == (held_out == 'only')]
