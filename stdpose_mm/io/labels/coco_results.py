@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import note
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name

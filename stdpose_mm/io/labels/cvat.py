@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stdpose_mm.errors import InputError, note, one_line
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,

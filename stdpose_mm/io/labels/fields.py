@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import require_no_stream
 
 MAX_COORDINATE = 1e7

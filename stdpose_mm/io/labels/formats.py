@@ -10,7 +10,7 @@ from typing import Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, require_choice
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import composed
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 

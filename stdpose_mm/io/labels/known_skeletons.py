@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 
 MAX_JOINTS = 1000

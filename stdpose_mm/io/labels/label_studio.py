@@ -16,8 +16,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,

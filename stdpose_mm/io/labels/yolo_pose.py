@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io import write_text
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import (
     NOT_LABELLED,

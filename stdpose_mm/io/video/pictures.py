@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError, one_line, system_errors_of
-from stdpose_mm.io.atomic import PathLike, atomic_path
+from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_no_stream
 
 from .frame_source import FrameSource
