@@ -18,18 +18,17 @@ Leaves in the output folder
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stdpose_mm.cli.command import run_command
-from stdpose_mm.cli.parser import CliParser
+from stdpose_mm.cli.command import Command
+from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 
@@ -83,35 +82,28 @@ LEFT_BEHIND = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    return run_command(make_parser(), run, arguments)
+@dataclass(kw_only=True)
+class DemoOptions:
+    """Options of the demo.
+
+    Args:
+        out_dir: Folder to write to.
+        train_videos: Training videos to generate.
+        val_videos: Held-out videos to generate.
+        interval: Label every T-th frame.
+        iterations: Training steps (default: the config).
+        seed: Seed of all random numbers.
+    """
+
+    out_dir: Path = option(Path('work_dirs/demo'), writes=True, is_folder=True)
+    train_videos: int = option(160)
+    val_videos: int = option(15)
+    interval: int = option(7)
+    iterations: int | None = option()
+    seed: int = option(0)
 
 
-def make_parser() -> CliParser:
-    """Build the parser of the command line."""
-    parser = CliParser('run_demo.py', __doc__)
-    parser.add_output(
-        '--out-dir',
-        is_folder=True,
-        default=Path('work_dirs/demo'),
-        help='folder to write to (%(default)s)',
-    )
-    parser.add_argument(
-        '--train-videos', type=int, default=160, help='training videos to generate (%(default)s)'
-    )
-    parser.add_argument(
-        '--val-videos', type=int, default=15, help='held-out videos to generate (%(default)s)'
-    )
-    parser.add_argument(
-        '--interval', type=int, default=7, help='label every T-th frame (%(default)s)'
-    )
-    parser.add_argument('--iterations', type=int, help='training steps (default: the config)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of all random numbers')
-    return parser
-
-
-def run(args: argparse.Namespace) -> None:
+def run(args: DemoOptions) -> None:
     """Generate, train, test, propagate, and write the results.
 
     Raises:
@@ -238,7 +230,7 @@ def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
     return shlex.join(map(str, [stdpose, 'review', clip, out / 'sparse_labels.json']))
 
 
-def check(args: argparse.Namespace) -> None:
+def check(args: DemoOptions) -> None:
     """Reject numbers that leave nothing to train on, to hold out or to propagate."""
     for name, value, least in (
         ('--train-videos', args.train_videos, 1),
@@ -255,7 +247,7 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(f'--interval must be less than the {length} frames of a clip')
 
 
-def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
+def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
     """Return the tiny config on the generated data."""
     from mmengine.config import Config
 
@@ -300,7 +292,7 @@ def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval:
 
 
 def report(
-    args: argparse.Namespace,
+    args: DemoOptions,
     config: Config,
     comparison: Comparison,
     metrics: dict[str, float],
@@ -325,6 +317,8 @@ def report(
         'names': TITLES,
     }
 
+
+main = Command(DemoOptions, run, __doc__, 'run_demo.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

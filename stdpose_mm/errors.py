@@ -6,7 +6,9 @@ import errno
 import importlib.util
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from textwrap import shorten
 
@@ -38,10 +40,15 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """A sentence to the user about how an input was read or used.
+    """A sentence to the user about how an input was read or used, see :func:`note`."""
 
-    Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
+
+def note(sentence: str) -> None:
+    """Warn the user of how an input was read or used, in Python's way.
+
+    Command-line tools print the sentence on stderr.
     """
+    warnings.warn(sentence, InputWarning, stacklevel=3)
 
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
@@ -83,6 +90,15 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
     # Errors of libraries may have a text and no number.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
     return reason if what is None else f'{what}: {reason}'
+
+
+@contextmanager
+def system_errors_of(what: str) -> Iterator[None]:
+    """Turn an error of the operating system into an :class:`InputError` about ``what``."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(os_error_text(error, what)) from error
 
 
 def cut_long(text: str) -> str:
@@ -140,7 +156,7 @@ def find_input_error(error: BaseException) -> str | None:
     return ' '.join(sentence.split())
 
 
-def require_whole(name: str, value: object, least: int | None = None) -> None:
+def require_whole(name: str, value: object, least: int) -> None:
     """Raise :class:`InputError` unless a setting is a whole number of at least ``least``.
 
     A float such as 3.0 is refused, too: it finds the entry of 3, but is written as 3.0.
@@ -148,15 +164,10 @@ def require_whole(name: str, value: object, least: int | None = None) -> None:
     Args:
         name: The setting's name, the subject of the sentence.
         value: What was given.
-        least: The least number allowed; by default any.
+        least: The least number allowed.
     """
-    if (
-        not isinstance(value, Integral)
-        or isinstance(value, bool)
-        or (least is not None and int(value) < least)
-    ):
-        limit = '' if least is None else f' from {least}'
-        raise InputError(f'{name} must be a whole number{limit}, got {value!r}')
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
 
 
 def require_ratio(**settings: float) -> None:

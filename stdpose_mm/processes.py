@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stdpose_mm.errors import InputError, require_packages
 
@@ -71,11 +71,11 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
 
 def rank_and_count() -> tuple[int, int]:
     """Return the rank of this process and the number of joined processes; 0 and 1 without any."""
-    if not _are_joined():
+    # A program that has joined processes has imported it.
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return 0, 1
-    from mmengine.dist import get_rank, get_world_size
-
-    return get_rank(), get_world_size()
+    return distributed.get_rank(), distributed.get_world_size()
 
 
 def is_first_process() -> bool:
@@ -103,9 +103,12 @@ def work_together(
             done[name] = work(name)
         except InputError as error:
             failed[name] = str(error)
-    for others_done, others_failed in _gather((done, failed)):
-        done.update(others_done)
-        failed.update(others_failed)
+    if rank_and_count()[1] > 1:
+        from mmengine.dist import all_gather_object
+
+        for others_done, others_failed in all_gather_object((done, failed)):
+            done.update(others_done)
+            failed.update(others_failed)
     return done, failed
 
 
@@ -131,17 +134,3 @@ def tasks_of_process(costs: Sequence[float], rank: int, num_processes: int) -> l
         if least == rank:
             tasks.append(task)
     return tasks
-
-
-def _are_joined() -> bool:
-    # A program that has joined processes has imported it.
-    distributed = sys.modules.get('torch.distributed')
-    return distributed is not None and distributed.is_available() and distributed.is_initialized()
-
-
-def _gather(value: Any) -> list[Any]:
-    if not _are_joined():
-        return [value]
-    from mmengine.dist import all_gather_object
-
-    return list(all_gather_object(value))

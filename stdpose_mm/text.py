@@ -41,15 +41,9 @@ def plural(noun: str) -> str:
     return before + space + (many.capitalize() if last[:1].isupper() else many)
 
 
-def counted(number: int, noun: str, many: str | None = None) -> str:
-    """Write a number with its noun: ``1 person``, ``1,200 people``.
-
-    Args:
-        number: The number.
-        noun: Its noun in the singular.
-        many: The plural, where :func:`plural` would be wrong.
-    """
-    return f'{number} {noun if number == 1 else many or plural(noun)}'
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, which is given in the singular: ``1 person``, ``2 people``."""
+    return f'{number} {noun if number == 1 else plural(noun)}'
 
 
 def ranges(frames: Sequence[int]) -> str:

@@ -27,7 +27,7 @@ from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labelled_videos import open_video
-from stdpose_mm.io.video import FrameView
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.auto_propagator import auto_flow
@@ -226,7 +226,7 @@ def _extract_video(job: _Job) -> None:
     frames = open_video(job.labels, *source.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if source.generated else job.labels
     gaps = collect_training_gaps(
-        FrameView(frames, kept=range(len(frames))),
+        ArrayFrames([*frames], frames.name),
         labels,
         intervals,
         auto_flow(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -35,7 +34,7 @@ from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.config_files import find_model, read_stored_config
 from stdpose_mm.errors import (
     InputError,
-    InputWarning,
+    note,
     require_choice,
     require_ratio,
 )
@@ -353,11 +352,9 @@ class STDPoseInferencer(Pose2DInferencer):
                 high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
             self.detector.score_threshold, self.detector.nms_iou = least, nms_thr
         if people is not self.detector and not (bbox_thr is None and nms_thr is None):
-            warnings.warn(
+            note(
                 'bbox_thr and nms_thr are for detections and change nothing where boxes are given '
-                'or the whole picture is one, leave them out or filter bboxes yourself',
-                InputWarning,
-                stacklevel=2,
+                'or the whole picture is one, leave them out or filter bboxes yourself'
             )
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 

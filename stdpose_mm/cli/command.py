@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -31,14 +30,17 @@ EXIT_INTERRUPTED = 130
 class Command:
     """A command; calling it runs a command line and returns the exit code.
 
+    Outputs are refused before the work begins if they cannot be written or are inputs. See
+    :func:`with_sentences` for errors.
+
     Args:
         options: Dataclass of its options, see :func:`~stdpose_mm.cli.parser.option`.
         work: Function of these.
         documentation: Docstring whose first line describes the command.
         prog: Its name by default.
-        usage: See ``argparse.ArgumentParser``; with it, the positional arguments may stand on both
-            sides of options.
-        interrupted: See :func:`run_command`.
+        usage: See :class:`~stdpose_mm.cli.parser.CliParser`.
+        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
+            has no message.
     """
 
     options: type
@@ -50,12 +52,13 @@ class Command:
 
     def __call__(self, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
         parser = self.make_parser(prog)
-        return run_command(
-            parser,
-            lambda args: self.work(self.options(**vars(args))),
-            arguments,
-            self.interrupted,
-        )
+
+        def parse_and_work() -> None:
+            args = parser.parse_args(arguments)
+            parser.guard_outputs(args)
+            self.work(self.options(**vars(args)))
+
+        return with_sentences(parser.prog, parse_and_work, self.interrupted)
 
     def parse(self, arguments: Sequence[str]) -> Any:
         """Return the options of a command line."""
@@ -63,37 +66,7 @@ class Command:
 
     def make_parser(self, prog: str | None = None) -> CliParser:
         """Build the parser of the command line."""
-        parser = CliParser(prog or self.prog, self.documentation, intermixed=bool(self.usage))
-        parser.usage = self.usage
-        parser.add_options(self.options)
-        return parser
-
-
-def run_command(
-    parser: CliParser,
-    work: Callable[[argparse.Namespace], object],
-    arguments: Sequence[str] | None,
-    interrupted: str = 'interrupted',
-) -> int:
-    """Parse a command line, do its work, and return the exit code.
-
-    Outputs that the parser knows of (:meth:`CliParser.add_output`) are refused before the work
-    begins if they cannot be written or are inputs. See :func:`with_sentences` for errors.
-
-    Args:
-        parser: Parser of the command line.
-        work: Function of the parsed arguments.
-        arguments: Command line; by default that of the process.
-        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has no message.
-    """
-
-    def parse_and_work() -> None:
-        args = parser.parse_args(arguments)
-        parser.guard_outputs(args)
-        work(args)
-
-    return with_sentences(parser.prog, parse_and_work, interrupted)
+        return CliParser(prog or self.prog, self.documentation, self.options, self.usage)
 
 
 def with_sentences(
@@ -109,7 +82,7 @@ def with_sentences(
     Args:
         prog: Name of the command, which the lines begin with.
         work: The work; returns the exit code, None for 0.
-        interrupted: See :func:`run_command`.
+        interrupted: See :class:`Command`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')

@@ -9,7 +9,6 @@ stdpose convert dense.json dense.csv --to tidy-csv --fps 30
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from stdpose_mm.constants import (
     READ_FORMATS,
     WRITE_FORMATS,
 )
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.file_names import require_suffix
 from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs
 
@@ -60,7 +59,7 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
     """
 
     input: str = argument('IN', reads_folder=True)
-    output: str = argument('OUT', writes=True, type=str, is_folder=None)
+    output: str = argument('OUT', writes=True, is_folder=None)
     source: str | None = option(None, '--from', choices=READ_FORMATS)
     target: str | None = option(None, '--to', choices=(*WRITE_FORMATS, CVAT_LABELS))
     video: str | None = option(metavar='NAME')
@@ -121,7 +120,7 @@ def _warn_of_doubled_people(labels: VideoLabels) -> None:
 
     given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
     for sentence in doubled_warnings(given.tracks(), labels.skeleton):
-        warnings.warn(f'{labels.name}: {sentence}', InputWarning, stacklevel=2)
+        note(f'{labels.name}: {sentence}')
 
 
 def _require_fitting_options(options: ConvertOptions, target: str, several: bool) -> None:

@@ -35,9 +35,7 @@ class ExportOptions:
 
     config: str = argument('CONFIG')
     checkpoint: str = argument('CHECKPOINT')
-    folder: str = argument(
-        'FOLDER', writes=True, type=str, is_folder=True, files=('*.onnx', '*.json')
-    )
+    folder: str = argument('FOLDER', writes=True, is_folder=True, files=('*.onnx', '*.json'))
     int8: bool = option(False)
     tolerance: float = option(TOLERANCE)
 

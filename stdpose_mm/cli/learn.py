@@ -88,10 +88,7 @@ def _open(
     from stdpose_mm.io.video import open_frames
 
     file = choose_file(video, video.labels, labels)
-    if file is None:
-        raise InputError(
-            f'nothing says where the labels of {video.video} are, give a folder of label files'
-        )
+    assert file is not None
     frames = open_frames(video.video)
     # A label file for all videos holds each video under its name.
     is_shared = several and file == labels

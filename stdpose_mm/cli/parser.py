@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, field, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
@@ -20,9 +20,11 @@ EXIT_INPUT_ERROR = 2
 REQUIRED: Any = MISSING
 """Default of an option that must be given."""
 
+_OUTPUT_FIELDS = ('what', 'suffixes', 'is_folder', 'files')
+
 
 def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
-    """Declare an option as a field of a dataclass, for :meth:`CliParser.add_options`.
+    """Declare an option as a field of a dataclass, for :class:`CliParser`.
 
     The type of the field converts the text; ``bool`` makes a flag, ``list`` a repeatable option.
     The help is what the docstring of the dataclass says of the field under ``Args``.
@@ -30,8 +32,9 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
     Args:
         default: Value where the option is not given, or ``REQUIRED``.
         names: Names on the command line; by default that of the field.
-        settings: Further arguments of ``add_argument``, or of :meth:`CliParser.add_output` with
-            ``writes=True``; ``reads_folder=True`` for :meth:`CliParser.add_labels`.
+        settings: Further arguments of ``add_argument``. ``writes=True`` for an output, which may
+            have fields of :class:`~stdpose_mm.io.outputs.Output`; ``reads_folder=True`` where the
+            argument may name a folder of which all label files are read.
     """
     metadata = {'names': names, **settings}
     if default == []:
@@ -50,18 +53,21 @@ class CliParser(argparse.ArgumentParser):
     Args:
         prog: Name of the command.
         documentation: Docstring whose first line describes the command.
-        intermixed: Whether the values of one positional argument, which are paths, may stand on
-            both sides of options.
+        options: Dataclass of which every field that :func:`option` or :func:`argument` declares
+            becomes an argument.
+        usage: See ``argparse.ArgumentParser``; with it, the values of one positional argument,
+            which are paths, may stand on both sides of options.
+
+    Attributes:
+        outputs: The arguments that name outputs, by the name of their field.
     """
 
-    def __init__(self, prog: str, documentation: str | None, intermixed: bool = False) -> None:
-        super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
-        self._intermixed = intermixed
-        self._outputs: dict[str, Output] = {}
+    def __init__(
+        self, prog: str, documentation: str | None, options: type, usage: str | None = None
+    ) -> None:
+        super().__init__(prog=prog, description=(documentation or '').splitlines()[0], usage=usage)
+        self.outputs: dict[str, Output] = {}
         self._label_sets: list[str] = []
-
-    def add_options(self, options: type) -> None:
-        """Add every field of a dataclass that :func:`option` or :func:`argument` declares."""
         hints, texts = get_type_hints(options), _documented(options)
         for one in fields(options):
             if 'names' not in one.metadata:
@@ -74,45 +80,13 @@ class CliParser(argparse.ArgumentParser):
                 names = (one.name,)
             if settings.get('default'):
                 settings['help'] += ' (%(default)s)'
-            if settings.pop('writes', False):
-                self.add_output(*names, **settings)
-            elif settings.pop('reads_folder', False):
-                self.add_labels(*names, **settings)
-            else:
-                self.add_argument(*names, **settings)
-
-    def add_output(
-        self,
-        *names: str,
-        what: str = 'a file',
-        suffixes: Sequence[str] = (),
-        is_folder: bool | None = False,
-        files: Sequence[str] = (),
-        **settings: Any,
-    ) -> None:
-        """Add an argument that names an output, for :meth:`guard_outputs`.
-
-        Args:
-            names: As in :meth:`add_argument`.
-            what: See :class:`~stdpose_mm.io.outputs.Output`.
-            suffixes: See ``Output``.
-            is_folder: See ``Output``; with None the value stays a text.
-            files: See ``Output``.
-            settings: As in :meth:`add_argument`.
-        """
-        kind = str if is_folder is None else Path
-        action = self.add_argument(*names, **{'type': kind, **settings})
-        name = _name_of(action)
-        self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
-
-    def add_labels(self, *names: str, **settings: Any) -> None:
-        """Add an argument that may name a folder; all label files in this folder are read."""
-        self._label_sets.append(self.add_argument(*names, **settings).dest)
-
-    @property
-    def outputs(self) -> Mapping[str, Output]:
-        """The arguments that name outputs, by the name of their attribute."""
-        return self._outputs
+            writes, reads_folder = (settings.pop(n, False) for n in ('writes', 'reads_folder'))
+            of_output = {n: settings.pop(n) for n in _OUTPUT_FIELDS if n in settings}
+            action = self.add_argument(*names, **settings)
+            if writes:
+                self.outputs[one.name] = Output(_name_of(action), None, **of_output)
+            if reads_folder:
+                self._label_sets.append(one.name)
 
     def guard_outputs(self, args: argparse.Namespace) -> None:
         """Refuse outputs that cannot be written, or would overwrite an input file.
@@ -123,11 +97,11 @@ class CliParser(argparse.ArgumentParser):
         Raises:
             InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
         """
-        outputs = [replace(one, path=getattr(args, dest)) for dest, one in self._outputs.items()]
+        outputs = [replace(one, path=getattr(args, dest)) for dest, one in self.outputs.items()]
         inputs: dict[str, list[str]] = {}
         label_sets: dict[str, list[str]] = {}
         for action in self._actions:
-            if action.dest in self._outputs or action.choices is not None:
+            if action.dest in self.outputs or action.choices is not None:
                 continue
             texts = _texts(getattr(args, action.dest, None))
             if action.dest in self._label_sets:
@@ -139,7 +113,7 @@ class CliParser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
-        if self._intermixed:
+        if self.usage:
             parsed = self.parse_intermixed_args(_without_separator(args), namespace)
         else:
             parsed = super().parse_args(args, namespace)

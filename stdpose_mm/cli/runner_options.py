@@ -70,7 +70,7 @@ class RunnerOptions(ConfigOptions):
     """
 
     config: str = argument('CONFIG')
-    work_dir: str | None = option(writes=True, type=str, is_folder=True)
+    work_dir: str | None = option(writes=True, is_folder=True)
     launcher: str = option('none', choices=['none', 'pytorch', 'slurm', 'mpi'])
     local_rank: int = option(0, '--local_rank', '--local-rank', help=argparse.SUPPRESS)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
+from stdpose_mm.processes import is_first_process
 
 from .command import Command
 from .evaluate import without_nan
@@ -53,8 +54,6 @@ def test(options: TestOptions) -> None:
         InputError: If a file given does not exist or cannot be used.
     """
     cfg = options.load_config()
-    from mmengine.dist import is_main_process
-
     from stdpose_mm.engine.config_files import config_mistakes
     from stdpose_mm.engine.runner import training_processes
 
@@ -77,7 +76,7 @@ def test(options: TestOptions) -> None:
 
     with training_processes(cfg), config_mistakes(options.config):
         metrics = measure(cfg, flips, own_flip)
-        is_first = is_main_process()
+        is_first = is_first_process()
     if not is_first:
         return
     if dump is not None:

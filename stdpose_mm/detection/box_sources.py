@@ -6,14 +6,13 @@ in order, with memory that does not grow with the length of the video.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Literal
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
@@ -250,8 +249,4 @@ def _is_picture(picture: object) -> bool:
 
 
 def _warn(frame_index: int, reason: str) -> None:
-    warnings.warn(
-        f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}',
-        InputWarning,
-        stacklevel=2,
-    )
+    note(f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}')

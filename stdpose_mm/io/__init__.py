@@ -1,5 +1,5 @@
 """The border of the package: label files, videos and pictures, in and out."""
 
-from .atomic import atomic_path, write_json, write_text
+from .atomic import PathLike, atomic_path, write_json, write_text
 
-__all__ = ['atomic_path', 'write_json', 'write_text']
+__all__ = ['PathLike', 'atomic_path', 'write_json', 'write_text']

@@ -11,13 +11,13 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.errors import InputError, os_error_text, system_errors_of
 
 PathLike = str | os.PathLike[str]
 
@@ -59,7 +59,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         refused = _find_refusal(error, temporary)
         if refused is None:
             raise
-        raise _not_written(target, refused) from error
+        raise InputError(os_error_text(refused, _not_written(target))) from error
 
 
 def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
@@ -75,9 +75,8 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
     return None
 
 
-def _not_written(target: Path, error: OSError) -> InputError:
-    path = target.parent / finished_name(target)
-    return InputError(os_error_text(error, f'{path} cannot be written'))
+def _not_written(target: Path) -> str:
+    return f'{target.parent / finished_name(target)} cannot be written'
 
 
 def finished_name(path: PathLike) -> str:
@@ -92,14 +91,12 @@ def require_writable(path: PathLike) -> None:
         InputError: See :func:`atomic_path`.
     """
     target = Path(os.path.realpath(path))
-    try:
+    with system_errors_of(_not_written(target)):
         if os.fspath(path).endswith((os.sep, os.altsep or os.sep)):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_replaceable(target)
         # Raises an error if the name is too long.
         _temporary_of(target).is_file()
-    except OSError as error:
-        raise _not_written(target, error) from error
     _require_room(target, target.parent)
 
 
@@ -117,12 +114,10 @@ def require_writable_folder(path: PathLike) -> None:
 
 def _require_room(target: Path, folder: Path) -> None:
     """Check that files can be created in ``folder``, or in its nearest existing parent."""
-    try:
+    with system_errors_of(_not_written(target)):
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise _not_written(target, error) from error
 
 
 def _require_replaceable(target: Path) -> None:
@@ -137,16 +132,14 @@ def _require_replaceable(target: Path) -> None:
 
 def _reserve(target: Path) -> Path:
     """Create the empty temporary file beside ``target``."""
-    try:
+    with system_errors_of(_not_written(target)):
         _require_replaceable(target)
         temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         for path in left_behind(target):
             path.unlink(missing_ok=True)
         temporary.touch()
-    except OSError as error:
-        raise _not_written(target, error) from error
-    return temporary
+        return temporary
 
 
 def _temporary_of(target: Path) -> Path:
@@ -195,13 +188,13 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
     write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')
 
 
-def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> None:
+def write_json_object(path: PathLike, fields: Mapping[str, Any]) -> None:
     """Write a JSON object that is too large for memory; the file equals that of :func:`write_json`.
 
     Args:
         path: Output file; gzipped if it ends in ``.gz``.
-        fields: Name -> chunks of the value's JSON text, see :func:`json_bytes` and
-            :func:`json_list`; read one after the other.
+        fields: Name -> value. An iterator stands for a list, whose values are taken one after the
+            other; those in bytes are JSON text already.
 
     Raises:
         InputError: If ``path`` cannot be written or a text is not proper Unicode.
@@ -212,17 +205,20 @@ def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> 
         if _is_zipped(path):
             out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
         with _unicode_errors_of(path):
-            for number, (name, chunks) in enumerate(fields.items()):
+            for number, (name, value) in enumerate(fields.items()):
                 out.write((b', ' if number else b'{') + json_bytes(name) + b': ')
-                out.writelines(chunks)
+                out.writelines(_chunks(value))
         out.write(b'}\n')
 
 
-def json_list(records: Iterable[Any]) -> Iterator[bytes]:
-    """Yield the JSON text of a list, value by value."""
+def _chunks(value: Any) -> Iterator[bytes]:
+    """Yield the JSON text of a value, that of an iterator value by value."""
+    if not isinstance(value, Iterator):
+        yield json_bytes(value)
+        return
     yield b'['
-    for number, record in enumerate(records):
-        yield (b', ' if number else b'') + json_bytes(record)
+    for number, item in enumerate(value):
+        yield (b', ' if number else b'') + (item if isinstance(item, bytes) else json_bytes(item))
     yield b']'
 
 

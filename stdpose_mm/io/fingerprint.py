@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, system_errors_of
 
 from .file_names import is_picture
 from .video import FrameSource, FrameView
@@ -65,12 +65,10 @@ def file_fingerprint(path: str | Path) -> str:
     Raises:
         InputError: If it cannot be read.
     """
-    try:
+    with system_errors_of(f'{path} cannot be read'):
         stat = os.stat(path)
         version = stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
         return _hash_file(os.path.abspath(path), *version)
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
 def path_fingerprint(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, PROJECT_FILES, WRITE_FORMATS
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, require_choice, require_packages
 from stdpose_mm.text import either
 
 from .atomic import (
@@ -190,8 +190,8 @@ def choose_format(
         InputError: If there is no such format, the suffix belongs to other formats, or a package
             that the format needs is not installed.
     """
-    if format is not None and format not in WRITE_FORMATS:
-        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
+    if format is not None:
+        require_choice('label format', format, WRITE_FORMATS)
     named = f'{name} {path}'.lstrip()
     files = {known: ends for known, ends in WRITE_FORMATS.items() if known not in FOLDER_FORMATS}
     endings = dict.fromkeys(suffix for known in files.values() for suffix in known)

@@ -213,16 +213,12 @@ def _listed(path: Path, row: Record) -> ListedVideo:
             raise row.error(field, 'a name')
     if not given['video']:
         raise row.error('video', 'a video file or a folder of pictures')
-    video, labels, boxes = (
-        path.parent / given[field] if given[field] else None
-        for field in ('video', 'labels', 'boxes')
-    )
+    labels, boxes = (path.parent / given[f] if given[f] else None for f in ('labels', 'boxes'))
     out = PureWindowsPath(given['out'])
     if given['out'] and (out.anchor or '..' in out.parts or not out.parts):
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
-    assert video is not None
     return ListedVideo(
-        video,
+        path.parent / given['video'],
         labels,
         labels_video=given['labels_video'] or None,
         boxes=boxes,

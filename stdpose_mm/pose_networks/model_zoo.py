@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from stdpose_mm.checkpoint_files import cached_checkpoint, fetch_checkpoint
 from stdpose_mm.engine.config_files import read_metafiles
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.file_names import installed_repositories
 from stdpose_mm.text import either
 
@@ -69,11 +68,9 @@ class ZooModel:
         file, name = self.checkpoint, self.names[0]
 
         def announce(size: str) -> None:
-            warnings.warn(
+            note(
                 f'fetching the weights of {name} ({size}) to {file}; licence of MMPose: '
-                f'Apache-2.0; training data, with terms of their own: {self.trained_on}',
-                InputWarning,
-                stacklevel=2,
+                f'Apache-2.0; training data, with terms of their own: {self.trained_on}'
             )
 
         if not file.is_file():

@@ -8,14 +8,13 @@ from dataclasses import dataclass, fields
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
-from warnings import warn
 from zipfile import BadZipFile
 
 import numpy as np
 from scipy.special import expit
 
 from stdpose_mm.checkpoint_files import read_torch_file
-from stdpose_mm.errors import InputError, InputWarning, one_line, require_packages
+from stdpose_mm.errors import InputError, note, one_line, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoLabels
@@ -273,7 +272,7 @@ def _place(
             'order of the queries'
         )
     turned, placed, made = found[0]
-    warn(f'the tracks in {path} are taken {made}, so that they fit their queries', InputWarning, 2)
+    note(f'the tracks in {path} are taken {made}, so that they fit their queries')
     return turned, placed
 
 

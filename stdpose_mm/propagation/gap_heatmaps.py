@@ -98,9 +98,10 @@ def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
     first = keys[0] if gap.left is None else gap.first
     last = keys[-1] if gap.right is None else gap.last
     window = propagation_window(key, gap.given, first, last)
-    if not window.left_given:
+    left_given, right_given = window.given
+    if not left_given:
         return replace(window, left=max(window.left, key - MIRROR_REACH))
-    if not window.right_given:
+    if not right_given:
         return replace(window, right=min(window.right, key + MIRROR_REACH))
     return window
 

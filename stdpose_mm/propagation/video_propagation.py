@@ -343,8 +343,6 @@ def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
     Raises:
         InputError: If the interval is not positive.
     """
-    if interval < 1:
-        raise InputError(f'the interval between given frames must be at least 1, got {interval}')
     labels = given_labels(labels)
     return labels.keep_frames(given_frames(labels.labelled_frame_indices, interval))
 

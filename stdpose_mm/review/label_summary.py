@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.constants import LifeSpan
 from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton
-from stdpose_mm.text import counted, listed, plural, ranges
+from stdpose_mm.text import counted, listed, ranges
 
 from .suspicious_labels import label_warnings
 
@@ -134,7 +134,7 @@ def format_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
         lines.append(line)
     others = len(summary.tracks) - MAX_TRACKS
     if others > 0:
-        lines.append(f'  and {counted(others, f"more {who}", f"more {plural(who)}")}')
+        lines.append(f'  and {counted(others, f"more {who}")}')
     gaps = [(track, gap) for track in summary.tracks for gap in track.gaps]
     if gaps:
         track, longest = max(gaps, key=lambda item: len(item[1]))

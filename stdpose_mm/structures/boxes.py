@@ -7,7 +7,7 @@ the last axis holds the box, leading axes are free.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,31 +75,6 @@ def person_box(label: PersonLabel) -> np.ndarray:
     if not label.labelled.any():
         raise ValueError(f'the label on frame {label.frame_index} has neither a box nor a joint')
     return _at_least(expand(pose_extent(label.keypoints, label.labelled), POSE_MARGIN))
-
-
-def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> np.ndarray:
-    """Interpolate the box at ``frame``: linear between the labelled frames, constant beyond them.
-
-    Args:
-        frames: F labelled frame indices, ascending.
-        boxes: [F, 4] boxes on these frames.
-        frame: Frame index at which to interpolate.
-
-    Returns:
-        [4].
-
-    Raises:
-        ValueError: If ``frames`` is empty.
-    """
-    boxes = np.asarray(boxes, dtype=np.float64)
-    if len(frames) == 0 or boxes.shape != (len(frames), 4):
-        raise ValueError(
-            f'expected one box for each of {len(frames)} > 0 frames, got {boxes.shape}'
-        )
-    # Use only the two neighbours, because there may be many labels.
-    place = min(max(bisect_right(frames, frame), 1), max(len(frames) - 1, 1))
-    near = slice(place - 1, place + 1)
-    return np.array([np.interp(frame, frames[near], boxes[near, side]) for side in range(4)])
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -194,8 +169,8 @@ def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
 class TrackBoxes:
     """The person box of one track in every frame, the same for datasets and propagation.
 
-    In a frame without an anchor the box is interpolated between the anchors, then replaced by the
-    detection that matches it, if there is one.
+    In a frame without an anchor the box is interpolated linearly between the anchors, constant
+    beyond them, then replaced by the detection that matches it, if there is one.
 
     Args:
         anchors: Frame index -> known box [4], for example from :func:`label_boxes`.
@@ -221,7 +196,10 @@ class TrackBoxes:
         """Find the box [4] in a frame and its score, which is 1 unless the box is detected."""
         if frame in self._anchors:
             return self._anchors[frame], 1.0
-        box = interpolate_box(self._frames, self._boxes, frame)
+        # Only the two anchors beside the frame, because there may be many.
+        place = min(max(bisect_right(self._frames, frame), 1), max(len(self._frames) - 1, 1))
+        near = slice(place - 1, place + 1)
+        box = np.array([np.interp(frame, self._frames[near], side) for side in self._boxes[near].T])
         detections = self._detections.get(frame, NO_PEOPLE)
         match = match_box(box, detections.boxes)
         if match is None:

@@ -52,7 +52,6 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     for person in labels.persons:
         scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
         certain = person.labelled & (person.given | (scores >= min_score))
-        assert person.keypoint_sources is not None
         left = np.where(person.labelled, 'propagated', person.keypoint_sources)
         if certain.any():
             person = replace(

@@ -28,7 +28,7 @@ class Window:
     Args:
         left, key, right: Frame indices of the key frame and the outermost auxiliary frames,
             ``left <= key <= right``.
-        left_given, right_given: Whether that frame carries a given label of this person.
+        given: Whether left and right carry a given label of this person.
         further: The auxiliary frames between left and right, ascending, the same number before the
             key frame as after it; empty in a window of three frames.
 
@@ -39,8 +39,7 @@ class Window:
     left: int
     key: int
     right: int
-    left_given: bool = False
-    right_given: bool = False
+    given: tuple[bool, bool] = (False, False)
     further: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -68,11 +67,6 @@ class Window:
     def frames(self) -> tuple[int, ...]:
         """All T frames, ascending: (left, key, right) if there are no further frames."""
         return *self.before, self.key, *self.after
-
-    @property
-    def given(self) -> tuple[bool, bool]:
-        """(left_given, right_given)."""
-        return self.left_given, self.right_given
 
     @property
     def position(self) -> float:
@@ -127,21 +121,18 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
     Args:
         frame_indices: The labelled range, ascending.
         interval: T, in frames.
-        offset: Start of the pattern, in frames after the first; the first frame is then given by
-            the same rule as the last. The protocol uses 0; other values are for training.
+        offset: Start of the pattern, in frames after the first, less than T; the first frame is
+            then given by the same rule as the last. The protocol uses 0; other values are for
+            training.
 
     Returns:
         The given frames, ascending; empty for an empty range.
 
     Raises:
-        ValueError: If the interval or offset is out of range or the frames do not ascend.
+        InputError: If the interval is not positive.
     """
     if interval < 1:
-        raise ValueError(f'the interval between given frames must be at least 1, got {interval}')
-    if not 0 <= offset < interval:
-        raise ValueError(f'offset must be in 0..{interval - 1}, got {offset}')
-    if any(a >= b for a, b in pairwise(frame_indices)):
-        raise ValueError(f'frame indices must ascend, got {list(frame_indices)}')
+        raise InputError(f'the interval between given frames must be at least 1, got {interval}')
     if not frame_indices:
         return []
     first, last = frame_indices[0], frame_indices[-1]
@@ -167,23 +158,18 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
 
     Args:
         key: The frame to be estimated.
-        given: Frames on which this person is labelled, ascending.
+        given: Frames on which this person is labelled, at least one, ascending.
         first: First frame of the video.
         last: Its last frame.
 
     Raises:
-        ValueError: If nothing is given or a frame lies outside the video.
+        ValueError: If the key lies outside the video.
     """
-    _check_range(key, first, last)
-    if not given:
-        raise ValueError(f'no frame is given for the propagation to frame {key}')
-    if given[0] < first or given[-1] > last:
-        raise ValueError(f'given frames {list(given)} leave the video, frames {first}..{last}')
     before, after = bisect_right(given, key), bisect_left(given, key)
     left_given, right_given = before > 0, after < len(given)
     left = given[before - 1] if left_given else max(first, 2 * key - given[after])
     right = given[after] if right_given else min(last, 2 * key - given[before - 1])
-    return Window(left, key, right, left_given, right_given)
+    return Window(left, key, right, (left_given, right_given))
 
 
 def estimation_window(
@@ -202,12 +188,9 @@ def estimation_window(
 
     Raises:
         InputError: If T is even or less than 3.
-        ValueError: If the key lies outside the video or the step is not positive.
+        ValueError: If the key lies outside the video.
     """
-    _check_range(key, first, last)
     require_num_frames(num_frames)
-    if step < 1:
-        raise ValueError(f'the step of a window must be at least 1, got {step}')
     steps = range(1, key_index(num_frames) + 1)
     *before, left = (max(first, key - n * step) for n in steps)
     *after, right = (min(last, key + n * step) for n in steps)
@@ -271,7 +254,7 @@ def person_window(
         window = fill_window(propagation_window(key, own, first, last), num_frames)
     elif others:
         window = fill_window(propagation_window(key, others, first, last), num_frames)
-        window = replace(window, left_given=False, right_given=False)
+        window = replace(window, given=(False, False))
     else:
         window = estimation_window(key, first, last, step, num_frames)
     return snap_window(window, known)
@@ -287,8 +270,3 @@ def snap_window(window: Window, known: Sequence[int]) -> Window:
     left, *before = (known[bisect_left(known, frame)] for frame in window.before)
     *after, right = (known[bisect_right(known, frame) - 1] for frame in window.after)
     return replace(window, left=left, right=right, further=(*before, *after))
-
-
-def _check_range(key: int, first: int, last: int) -> None:
-    if not first <= key <= last:
-        raise ValueError(f'key frame {key} lies outside the video, frames {first}..{last}')

@@ -6,7 +6,6 @@ usable. It never reaches across the end of a run, and leaves unusable joints as 
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from stdpose_mm.constants import SMOOTHERS
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.text import counted
 
 SURE_JOINT = 0.2
@@ -216,12 +215,10 @@ def smooth_tracks(
 
     yield from smoother(counted_frames())
     if num_people and not num_usable:
-        warnings.warn(
+        note(
             f'smoothing by {smoother} changed nothing: all joints of {counted(num_people, "pose")} '
             f'score less than {min_score:g}, but only joints that score at least that are '
-            'smoothed, take a model that is surer of its joints or leave smoothing out',
-            InputWarning,
-            stacklevel=2,
+            'smoothed, take a model that is surer of its joints or leave smoothing out'
         )
 
 

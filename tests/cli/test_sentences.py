@@ -15,7 +15,8 @@ import pytest
 from tqdm import tqdm
 
 from stdpose_mm.cli import convert, main, propagate
-from stdpose_mm.cli.command import run_command, with_sentences
+from stdpose_mm.cli.command import Command, with_sentences
+from stdpose_mm.cli.env import EnvOptions
 from stdpose_mm.cli.parser import CliParser
 from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io.labelled_videos import open_video
@@ -101,7 +102,7 @@ def test_very_long_names_are_cut(capsys):
     assert len(line) < 300
     assert line.endswith('xxx is no label\n')
     with pytest.raises(SystemExit):
-        run_command(CliParser('tool.py', 'A tool.'), print, ['y' * 10**6])
+        Command(EnvOptions, print, 'A tool.', 'tool.py')(['y' * 10**6])
     assert len(capsys.readouterr().err) < 400
 
 

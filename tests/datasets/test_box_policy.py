@@ -16,18 +16,18 @@ LABELS = [
     PersonLabel(frame, np.array([[5, 5]]), np.array([2]), bbox=box) for frame, box in BOXES.items()
 ]
 TRACK = Track.of(0, LABELS)
-BOTH_SIDES = Window(0, 2, 4, True, True)
+BOTH_SIDES = Window(0, 2, 4, (True, True))
 NEAR = FrameBoxes(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7, 0.9]))
 FAR = FrameBoxes(np.array([[200, 0, 40, 80]]), np.array([0.9]))
 
 
 def test_interpolated_box_comes_from_the_given_labels_alone() -> None:
-    box, score = BoxPolicy('interpolated').find_box(TRACK, Window(0, 1, 4, True, True))
+    box, score = BoxPolicy('interpolated').find_box(TRACK, Window(0, 1, 4, (True, True)))
     assert (box.tolist(), score) == ([15, 15, 40, 80], 1.0)
 
 
 def test_box_of_one_given_label_stays() -> None:
-    box, _ = BoxPolicy('interpolated').find_box(TRACK, Window(0, 2, 4, False, True))
+    box, _ = BoxPolicy('interpolated').find_box(TRACK, Window(0, 2, 4, (False, True)))
     assert box.tolist() == BOXES[4]
 
 

@@ -56,14 +56,14 @@ def test_drawn_window_never_shows_the_key() -> None:
     video = select(selection, EVERY_FRAME)
     windows = {selection.sample_window(video, video.tracks[0], 4, seed) for seed in range(50)}
     # Patterns 0, 3, 6, 9 and 2, 5, 8 (with the first frame); 1, 4, 7 holds the key.
-    assert windows == {Window(3, 4, 6, True, True), Window(2, 4, 5, True, True)}
+    assert windows == {Window(3, 4, 6, (True, True)), Window(2, 4, 5, (True, True))}
 
 
 def test_windows_of_five_frames_have_further_frames_between_labels_and_key() -> None:
     selection = LabelSelection(intervals=(8,), num_frames=5)
     video = select(selection, EVERY_FRAME)
     window = selection.window(video, video.tracks[0], 5)
-    assert window == Window(0, 5, 8, True, True, further=(3, 6))
+    assert window == Window(0, 5, 8, (True, True), further=(3, 6))
 
 
 def test_several_key_frames_and_further_frames_are_refused_together() -> None:

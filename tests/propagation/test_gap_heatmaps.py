@@ -537,16 +537,16 @@ def test_a_label_of_a_head_box_alone_has_the_nearest_box_of_its_gap(label, bare,
 @pytest.mark.parametrize(
     ('given', 'key', 'expected'),
     [
-        ((10, 20), 13, Window(10, 13, 20, True, True)),
+        ((10, 20), 13, Window(10, 13, 20, (True, True))),
         # Five frames before the first label, and five after the last one.
-        ((30,), 25, Window(20, 25, 30, False, True)),
-        ((30,), 35, Window(30, 35, 40, True, False)),
+        ((30,), 25, Window(20, 25, 30, (False, True))),
+        ((30,), 35, Window(30, 35, 40, (True, False))),
         # The video ends first.
-        ((30,), 3, Window(0, 3, 30, False, True)),
-        ((30,), 58, Window(30, 58, 60, True, False)),
+        ((30,), 3, Window(0, 3, 30, (False, True))),
+        ((30,), 58, Window(30, 58, 60, (True, False))),
         # Mirrored further than in training.
-        ((50,), 30, Window(30 - MIRROR_REACH, 30, 50, False, True)),
-        ((10,), 30, Window(10, 30, 30 + MIRROR_REACH, True, False)),
+        ((50,), 30, Window(30 - MIRROR_REACH, 30, 50, (False, True))),
+        ((10,), 30, Window(10, 30, 30 + MIRROR_REACH, (True, False))),
     ],
 )
 def test_the_window_of_a_frame(gap_of, given, key, expected):
@@ -556,4 +556,4 @@ def test_the_window_of_a_frame(gap_of, given, key, expected):
 
 def test_a_frame_without_a_label_lies_among_the_frames_of_the_chunk(gap_of):
     gap = gap_of((50,), 30)
-    assert gap_window(30, gap, range(25, 40)) == Window(25, 30, 50, False, True)
+    assert gap_window(30, gap, range(25, 40)) == Window(25, 30, 50, (False, True))

@@ -22,7 +22,6 @@ from stdpose_mm.structures.boxes import (
     TrackBoxes,
     box_ioa,
     enclose,
-    interpolate_box,
     label_boxes,
     match_box,
 )
@@ -65,21 +64,20 @@ def test_label_without_box_and_joint_has_none() -> None:
         person_box(label([[10, 20]], [0]))
 
 
+ANCHORS = {2: np.array([0, 0, 10, 20]), 6: np.array([8, 4, 10, 28.0]), 8: np.array([8, 4, 50, 28])}
+
+
 def test_interpolated_box() -> None:
-    boxes = np.array([[0, 0, 10, 20], [8, 4, 10, 28.0], [8, 4, 50, 28]])
-    np.testing.assert_allclose(interpolate_box([2, 6, 8], boxes, 3), [2, 1, 10, 22])
-    np.testing.assert_allclose(interpolate_box([2, 6, 8], boxes, 7), [8, 4, 30, 28])
+    boxes = TrackBoxes(ANCHORS)
+    np.testing.assert_allclose(boxes.find(3)[0], [2, 1, 10, 22])
+    np.testing.assert_allclose(boxes.find(7)[0], [8, 4, 30, 28])
 
 
 def test_interpolated_box_is_constant_beyond_the_labels() -> None:
-    boxes = np.array([[0, 0, 10, 20], [8, 4, 10, 28.0]])
-    np.testing.assert_allclose(interpolate_box([2, 6], boxes, 0), boxes[0])
-    np.testing.assert_allclose(interpolate_box([2, 6], boxes, 99), boxes[1])
-
-
-def test_interpolation_needs_a_box() -> None:
-    with pytest.raises(ValueError, match='expected one box for each of 0 > 0 frames'):
-        interpolate_box([], np.zeros((0, 4)), 3)
+    boxes = TrackBoxes(ANCHORS)
+    np.testing.assert_allclose(boxes.find(0)[0], ANCHORS[2])
+    np.testing.assert_allclose(boxes.find(99)[0], ANCHORS[8])
+    np.testing.assert_allclose(TrackBoxes({6: ANCHORS[6]}).find(7)[0], ANCHORS[6])
 
 
 def test_clipped_box() -> None:

@@ -34,7 +34,7 @@ class SyntheticOptions:
         workers: Processes (default: number of cores).
     """
 
-    out: str = argument('OUT', type=str, writes=True, is_folder=True)
+    out: str = argument('OUT', writes=True, is_folder=True)
     train_videos: int = option(160, metavar='N')
     val_videos: int = option(15, metavar='M')
     frames: int | None = option()

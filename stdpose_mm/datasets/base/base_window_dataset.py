@@ -436,7 +436,7 @@ class BaseWindowDataset(BaseDataset):
         weights = np.ones((len(frames), num_keypoints), dtype=np.float32)
         sources: list[str | None] = [None] * len(frames)
         side = len(window.before)
-        is_given = (window.left_given, *(False for _ in frames[1:-1]), window.right_given)
+        is_given = (window.given[0], *(False for _ in frames[1:-1]), window.given[1])
         aux_shown = self.selection.shows_labels(window)
         shown = (*aux_shown[:side], *(True for _ in keys), *aux_shown[side:])
         for i, frame in enumerate(frames):

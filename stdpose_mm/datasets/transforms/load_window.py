@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.constants import ON_ERROR
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.video import read_frame
 from stdpose_mm.structures import NUM_FRAMES, key_index
 
@@ -71,11 +69,9 @@ class LoadWindow(BaseTransform):
 def _repeat_picture(results: dict) -> None:
     """Make a window without labels of one picture, which is every frame of it."""
     # Python shows a warning of the same text and place once.
-    warnings.warn(
+    note(
         'a single picture is its own neighbour in the window of the model, STDPoseInferencer of '
-        'stdpose_mm.apis uses the other frames of a video',
-        InputWarning,
-        stacklevel=2,
+        'stdpose_mm.apis uses the other frames of a video'
     )
     if 'img' not in results:
         results['img'] = read_frame(results['img_path'], None)

@@ -16,9 +16,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import (
     SOURCES,
     VISIBLE,
@@ -32,7 +31,7 @@ from stdpose_mm.structures import (
     pose_extent,
 )
 
-from .fields import MAX_COORDINATE, Record, errors_of, note, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices, slashed
 from .poses import leave_out_empty, posetrack_visibility
 

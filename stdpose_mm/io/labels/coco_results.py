@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import note
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .coco import category_fields, distinct_ids, plain, video_name
-from .fields import Record, fields_of, note
+from .fields import Record, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures

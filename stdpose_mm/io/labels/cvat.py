@@ -23,8 +23,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note, one_line
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
@@ -42,7 +42,6 @@ from .fields import (
     MAX_DEPTH,
     Record,
     errors_of,
-    note,
     read_bytes,
     read_unzipped,
     require_distinct,

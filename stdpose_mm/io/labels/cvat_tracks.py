@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,

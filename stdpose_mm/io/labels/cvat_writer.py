@@ -13,8 +13,7 @@ import numpy as np
 
 from stdpose_mm.constants import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_json, write_text
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,

@@ -26,9 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_text
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.file_names import is_picture
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
@@ -36,7 +35,7 @@ from stdpose_mm.text import listed
 
 from .coco import TRACK_NAME, video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import MAX_COORDINATE, errors_of, note, number_in, read_text, shown
+from .fields import MAX_COORDINATE, errors_of, number_in, read_text, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames

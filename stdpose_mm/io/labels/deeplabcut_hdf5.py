@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, atomic_path
 
 from .fields import MAX_UNZIPPED, shown
 from .frame_numbers import MAX_FRAME_INDEX

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import FrameBoxes
 
-from .fields import Record, note, read_json
+from .fields import Record, read_json
 
 PERSON = 1
 """Category of people in COCO, and in the files of :func:`write_detections`."""

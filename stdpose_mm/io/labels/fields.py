@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-import warnings
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import require_no_stream
 
 MAX_COORDINATE = 1e7
@@ -177,11 +176,6 @@ def shown(value: Any) -> str:
     """Format ``value`` for an error message, on one line and cut to a readable length."""
     text = repr(value[:60]) if isinstance(value, str) else _repr.repr(value)
     return text if len(text) <= 60 else f'{text[:57]}...'
-
-
-def note(sentence: str) -> None:
-    """Warn the user of how a file was read."""
-    warnings.warn(sentence, InputWarning, stacklevel=3)
 
 
 class Record:

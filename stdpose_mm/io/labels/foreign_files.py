@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import kind_of_file
 
 from .fields import read_bytes, shown

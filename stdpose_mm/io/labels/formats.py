@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
-from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, require_choice
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
@@ -42,16 +42,15 @@ class _Format:
 
     Args:
         write: Writes the labels of a video to a path.
-        parse: Reads a path and its parsed JSON; of a format with a file for each picture the files
-            and their parsed JSON.
-        recognises: Tells whether parsed JSON is of this format; the first format counts.
-        read: Reads a path of a format that is no JSON.
+        read: Reads a path; of a format of JSON a path and its parsed JSON or, where there is a file
+            for each picture, the files and their parsed JSON.
+        recognises: Tells whether parsed JSON is of this format, of which the first counts; None for
+            a format that is no JSON.
     """
 
     write: Callable[..., None] | None = None
-    parse: Callable[..., list[VideoLabels] | VideoLabels] | None = None
-    recognises: Callable[[Any], bool] | None = None
     read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
+    recognises: Callable[[Any], bool] | None = None
 
 
 _FORMATS = {
@@ -60,17 +59,17 @@ _FORMATS = {
     'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
     'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
     'label-studio': _Format(write_label_studio, parse_label_studio, is_label_studio),
-    'posetrack17': _Format(parse=parse_posetrack17, recognises=is_posetrack17),
+    'posetrack17': _Format(None, parse_posetrack17, is_posetrack17),
     'posetrack21': _Format(write_posetrack18, parse_posetrack18, is_posetrack21),
     'posetrack18': _Format(write_posetrack18, parse_posetrack18, is_posetrack18),
     'posetrack18-official': _Format(partial(write_posetrack18, official=True)),
     'coco': _Format(write_coco, parse_coco, is_coco_like),
-    'cvat': _Format(write_cvat, read=read_cvat),
-    'deeplabcut': _Format(write_deeplabcut, read=read_deeplabcut),
-    'deeplabcut-h5': _Format(write_deeplabcut, read=read_deeplabcut),
-    'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read=read_deeplabcut),
-    'sleap': _Format(write_sleap, read=read_sleap),
-    'yolo-pose': _Format(write_yolo_pose, read=read_yolo_pose),
+    'cvat': _Format(write_cvat, read_cvat),
+    'deeplabcut': _Format(write_deeplabcut, read_deeplabcut),
+    'deeplabcut-h5': _Format(write_deeplabcut, read_deeplabcut),
+    'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read_deeplabcut),
+    'sleap': _Format(write_sleap, read_sleap),
+    'yolo-pose': _Format(write_yolo_pose, read_yolo_pose),
     'tidy-csv': _Format(write_tidy_csv),
     'movement': _Format(write_movement),
     'trc': _Format(write_trc),
@@ -128,8 +127,8 @@ def read_all_labels(
     visible_as_1: bool = False,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
-    if format is not None and format not in READ_FORMATS:
-        raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
+    if format is not None:
+        require_choice('label format', format, READ_FORMATS)
     format, data = _sniff(path) if format is None else (format, None)
     if loaded_into_cvat is not None and format != 'cvat':
         raise InputError(
@@ -140,15 +139,15 @@ def read_all_labels(
         raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
     of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
     options = [of_format[format]] if format in of_format else []
-    if form.parse is None:
-        assert form.read is not None
+    assert form.read is not None
+    if form.recognises is None:
         found = form.read(path, *options)
     elif LABEL_FORMATS[format].folder:
         files = label_files_in(path, _is_called_json)
         documents = ((file, read_json(file)) for file in files)
-        found = form.parse(path, documents if data is None else [(Path(path), data)])
+        found = form.read(path, documents if data is None else [(Path(path), data)])
     else:
-        found = form.parse(path, read_json(path) if data is None else data, *options)
+        found = form.read(path, read_json(path) if data is None else data, *options)
     videos = [found] if isinstance(found, VideoLabels) else found
     note_corner(path, videos)
     return videos

@@ -22,11 +22,11 @@ from pathlib import Path, PurePosixPath
 
 from stdpose_mm.constants import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import composed
 from stdpose_mm.structures import FrameNumbering, VideoLabels
 
-from .fields import read_bytes, require_distinct, shown
+from .fields import read_text, require_distinct, shown
 
 MAX_FRAME_INDEX = 10**7
 
@@ -287,8 +287,8 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
         InputError: If the file is not as described or names a picture twice.
     """
     try:
-        rows = list(csv.reader(io.StringIO(read_bytes(path).decode('utf-8-sig'), newline='')))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline='')))
+    except csv.Error as error:
         raise InputError(f'{path} is not a CSV file of lines name,frame: {error}') from error
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
     times = False

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
-
-from .fields import note
 
 MAX_JOINTS = 1000
 """Maximum number of joints; whole bodies with hands and faces have 133."""

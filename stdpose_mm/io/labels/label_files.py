@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import is_leftover, path_below, path_from
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.structures import VideoLabels
 
 from .coco import video_name
-from .fields import shown
+from .fields import read_text, shown
 from .frame_numbers import slashed
 
-LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
 HELD_OUT = ('exclude', 'only')
 
@@ -66,7 +66,7 @@ def find_label_files(
         found, kind = [entry], 'list'
         # Unlike those of Path, these tests raise no error for a name that is too long.
         if os.path.isdir(entry):
-            named = (f for f in entry.iterdir() if f.name.lower().endswith(LABEL_SUFFIXES))
+            named = (f for f in entry.iterdir() if f.name.lower().endswith(JSON_SUFFIXES))
             found, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
         elif entry.suffix == LIST_SUFFIX and os.path.isfile(entry):
             found = listed_files(entry)
@@ -93,12 +93,8 @@ def listed_files(path: str | os.PathLike[str]) -> list[Path]:
     Raises:
         InputError: If it is no text.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not a text file with one path a line ({error})') from error
-    return [path.parent / line.strip() for line in lines if line.strip()]
+    lines = map(str.strip, read_text(path, may_be_empty=True).splitlines())
+    return [Path(path).parent / line for line in lines if line]
 
 
 def frame_sources(
@@ -154,8 +150,7 @@ def select_held_out(
     """
     if not 0 <= share < 1:
         raise InputError(f'held_out_share must be at least 0 and less than 1, got {share}')
-    if held_out not in HELD_OUT:
-        raise InputError(f'held_out must be one of {HELD_OUT}, got {held_out!r}')
+    require_choice('held_out', held_out, HELD_OUT)
     if share == 0:
         return list(files)
     selected = [f for f in files if (_place(video_name(f)) < share) == (held_out == 'only')]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from stdpose_mm.constants import CVAT_TOLERANCE
-from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.errors import system_errors_of
 from stdpose_mm.io.atomic import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -43,22 +43,14 @@ class LabelStream(ExitStack):
         super().__init__()
         self._name = name
         self._skeleton = skeleton
-        self._folder = folder
-        with self._writing():
+        self._refusal = f'{folder} cannot be written to'
+        with system_errors_of(self._refusal):
             folder.mkdir(parents=True, exist_ok=True)
             self._spooled: dict[str, IO[bytes]] = {
                 field: self.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
                 for field in ('images', 'annotations')
             }
         self.num_frames = self.num_persons = 0
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            told = os_error_text(error, f'{self._folder} cannot be written to')
-            raise InputError(told) from error
 
     def add(self, frame: VideoFrame, persons: Iterable[PersonLabel]) -> None:
         """Add a frame and its people.
@@ -76,16 +68,16 @@ class LabelStream(ExitStack):
         require_readable(labels)
         fields = posetrack18_fields(labels)
         self.num_frames += 1
-        self._put('images', {**fields['images'][0], 'id': self.num_frames}, self.num_frames)
+        self._put('images', {**fields['images'][0], 'id': self.num_frames})
         for annotation in fields['annotations']:
             self.num_persons += 1
             ids = {'id': self.num_persons, 'image_id': self.num_frames}
-            self._put('annotations', {**annotation, **ids}, self.num_persons)
+            self._put('annotations', {**annotation, **ids})
 
-    def _put(self, name: str, record: Mapping[str, Any], number: int) -> None:
-        with self._writing():
+    def _put(self, name: str, record: Mapping[str, Any]) -> None:
+        with system_errors_of(self._refusal):
             self._spooled[name].seek(0, 2)
-            self._spooled[name].write((b', ' if number > 1 else b'') + json_bytes(record))
+            self._spooled[name].write(json_bytes(record) + b'\n')
 
     def write(
         self,
@@ -109,23 +101,21 @@ class LabelStream(ExitStack):
         """
         format = choose_format(path, format)
         if format in _STREAMED:
-            write_json_object(path, self._chunks(extra or {}))
+            write_json_object(path, self._fields(extra or {}))
             return
-        data = {name: json.loads(b''.join(chunks)) for name, chunks in self._chunks({}).items()}
+        data = {
+            name: [*map(json.loads, value)] if name in self._spooled else value
+            for name, value in self._fields({}).items()
+        }
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
-    def _chunks(self, extra: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
-        """Return the fields of a PoseTrack18 file as chunks of JSON text."""
+    def _fields(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a PoseTrack18 file; of what was added, the JSON texts."""
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
-        own = {name: _list_in(file) for name, file in self._spooled.items()}
-        return {name: own.get(name) or [json_bytes(value)] for name, value in fields.items()}
+        return fields | {name: _lines_of(file) for name, file in self._spooled.items()}
 
 
-def _list_in(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the JSON text of a list whose values are in a file."""
+def _lines_of(file: IO[bytes]) -> Iterator[bytes]:
     file.seek(0)
-    yield b'['
-    while chunk := file.read(2**16):
-        yield chunk
-    yield b']'
+    return (line.rstrip() for line in file)

@@ -15,9 +15,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoLabels, pose_extent
@@ -25,7 +24,7 @@ from stdpose_mm.text import counted
 
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_COORDINATE, Record, errors_of, fields_of, note, require_distinct
+from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,
@@ -26,7 +25,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted
 
-from .fields import Record, errors_of, note, shown
+from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
 from .labelled_pictures import (
     LabelledPicture,

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 from .coco import plain, video_name

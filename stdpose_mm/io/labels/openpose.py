@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,
@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted, listed
 
-from .fields import MAX_COORDINATE, Record, errors_of, note
+from .fields import MAX_COORDINATE, Record, errors_of
 
 T = TypeVar('T')
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from stdpose_mm.io.atomic import PathLike, json_bytes, json_list, write_json_object
+from stdpose_mm.io.atomic import PathLike, write_json_object
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
@@ -117,13 +117,7 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
             ``v`` 0/1/2, the sources, ``frame_index`` and everything in ``extra``. Absent people
             are left out then.
     """
-    write_json_object(
-        path,
-        {
-            name: json_list(value) if isinstance(value, Iterator) else [json_bytes(value)]
-            for name, value in _fields(labels, official).items()
-        },
-    )
+    write_json_object(path, _fields(labels, official))
 
 
 def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:

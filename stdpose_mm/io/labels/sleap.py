@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,

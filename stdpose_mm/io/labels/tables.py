@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path, write_text
-from stdpose_mm.io.atomic import PathLike, finished_name
+from stdpose_mm.io import PathLike, atomic_path, write_text
+from stdpose_mm.io.atomic import finished_name
 from stdpose_mm.structures import VideoLabels
 
 from .deeplabcut import OWN_SCORER, name_individuals, people_by_individual, track_names

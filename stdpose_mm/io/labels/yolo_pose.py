@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_text
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.errors import InputError, note
+from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -30,7 +29,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, note, number_in, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, number_in, read_text, shown
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,

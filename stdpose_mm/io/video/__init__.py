@@ -12,7 +12,7 @@ from .frame_source import (
     presentation_times,
 )
 from .open_frames import PooledFrames, open_frames, read_frame
-from .pictures import ArrayFrames, PictureFrames, read_picture, to_bgr, write_picture
+from .pictures import ArrayFrames, read_picture, to_bgr, write_picture
 from .video_frames import VideoFrames
 from .video_writer import require_timing, write_video
 
@@ -20,7 +20,6 @@ __all__ = [
     'ArrayFrames',
     'FrameSource',
     'FrameView',
-    'PictureFrames',
     'PooledFrames',
     'UnavailableFrames',
     'VideoFrames',

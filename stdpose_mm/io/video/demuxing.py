@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -13,7 +12,7 @@ from typing import Any
 
 import av
 
-from stdpose_mm.errors import InputWarning
+from stdpose_mm.errors import note
 
 _DURATION = re.compile(r'([0-9]+):([0-9]{2}):([0-9]{2}(?:\.[0-9]*)?)')
 _MICROSECONDS = 10**6
@@ -40,11 +39,9 @@ def warn_of_other_streams(path: str, streams: Sequence[Any]) -> None:
     film, *others = streams
     if others:
         sizes = ' and '.join(f'{other.width}x{other.height}' for other in others)
-        warnings.warn(
+        note(
             f'{path} holds {len(streams)} video streams: the frames are those of stream '
-            f'{film.index} ({film.width}x{film.height}), not of {sizes}',
-            InputWarning,
-            stacklevel=2,
+            f'{film.index} ({film.width}x{film.height}), not of {sizes}'
         )
 
 
@@ -90,11 +87,9 @@ def warn_if_cut_short(
     last = times[-1] + usual
     if end - last <= max(2 * usual, *intervals):
         return False
-    warnings.warn(
+    note(
         f'{path} is cut short: its header announces {float(end):.2f} s of video, but the frames '
-        f'that can be decoded, {len(times)}, end after {float(last):.2f} s',
-        InputWarning,
-        stacklevel=2,
+        f'that can be decoded, {len(times)}, end after {float(last):.2f} s'
     )
     return True
 

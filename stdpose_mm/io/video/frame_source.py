@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from mmap import ACCESS_COPY, ACCESS_DEFAULT, mmap
@@ -188,16 +188,12 @@ class FrameView(FrameSource):
         source: The video.
         indices: Frame ``i`` of the view is ``source[indices[i]]``; None for all frames. A selection
             has no sound.
-        kept: Frames of the source that are read at once and stay in memory.
-        cache_bytes: Memory for the latest frames, of which at least one is kept; 0 for no cache.
+        cache_bytes: Memory for the latest frames, of which at least one is kept, unless the source
+            keeps them itself; they must not be changed. 0 for frames that belong to the caller.
     """
 
     def __init__(
-        self,
-        source: FrameSource,
-        indices: Sequence[int] | None = None,
-        kept: Iterable[int] = (),
-        cache_bytes: int = 0,
+        self, source: FrameSource, indices: Sequence[int] | None = None, cache_bytes: int = 0
     ) -> None:
         self._source: FrameSource | None = source
         self.indices = indices
@@ -206,8 +202,10 @@ class FrameView(FrameSource):
         self.pixel_aspect = source.pixel_aspect
         self.has_picture_files = source.has_picture_files
         self.keeps_frames = source.keeps_frames or cache_bytes > 0
-        self._kept = {index: source[index] for index in kept}
-        self._cache = FrameCache(cache_bytes) if cache_bytes else None
+        self._is_shared = cache_bytes > 0
+        self._cache = (
+            FrameCache(cache_bytes) if self._is_shared and not source.keeps_frames else None
+        )
 
     @property
     def source(self) -> FrameSource:
@@ -229,36 +227,23 @@ class FrameView(FrameSource):
     def shared(self, index: int) -> np.ndarray:
         """See :meth:`FrameSource.shared`."""
         place = self._place(index)
-        if place in self._kept:
-            return self._kept[place]
         if self._cache is not None:
             return self._cache.get(place, self.source.shared)
         return self.source.shared(place)
 
     def _read(self, index: int) -> np.ndarray:
-        place = self._place(index)
-        if self._cache is not None or place in self._kept:
-            return self.shared(index)
-        return np.asarray(self.source[place])
+        return (
+            self.shared(index) if self._is_shared else np.asarray(self.source[self._place(index)])
+        )
 
     def _place(self, index: int) -> int:
         self._check(index)
         return index if self.indices is None else self.indices[index]
 
 
-class _SharedFrames(FrameView):
-    """Frames of a source that keeps them, without copies of these."""
-
-    def _read(self, index: int) -> np.ndarray:
-        return self.shared(index)
-
-
 def cache_frames(source: FrameSource) -> FrameView:
-    """Keep the latest frames in memory, so that they are decoded once; they must not be changed.
-
-    Those of a source that does not keep them itself get 64 MiB.
-    """
-    return _SharedFrames(source) if source.keeps_frames else FrameView(source, cache_bytes=2**26)
+    """Keep the latest frames in 64 MiB, so that they are decoded once; they must not be changed."""
+    return FrameView(source, cache_bytes=2**26)
 
 
 def known_times(frames: FrameSource) -> list[Fraction] | None:

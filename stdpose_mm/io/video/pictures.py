@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.atomic import PathLike, atomic_path
+from stdpose_mm.errors import InputError, one_line, system_errors_of
+from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_no_stream
 
 from .frame_source import FrameSource
@@ -127,10 +127,8 @@ def read_picture(path: PathLike) -> np.ndarray:
 
     require_no_stream(path)
     not_whole = f'{path} is not a whole picture that can be decoded'
-    try:
+    with system_errors_of(f'{path} cannot be read'):
         data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
     try:
         Image.open(io.BytesIO(data)).close()
     except Image.DecompressionBombError as error:

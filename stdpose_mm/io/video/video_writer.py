@@ -16,8 +16,7 @@ import numpy as np
 
 from stdpose_mm.constants import VIDEO_SUFFIXES
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.io.file_names import require_suffix
 
 from .demuxing import read_frames, read_packets

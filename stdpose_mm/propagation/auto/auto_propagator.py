@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stdpose_mm.errors import InputWarning
+from stdpose_mm.errors import note
 from stdpose_mm.inference.threads import thread_map
 from stdpose_mm.inference.window_backend import WindowBackend
 from stdpose_mm.io.video import FrameSource
@@ -156,7 +155,7 @@ class AutoPropagator(BasePropagator):
         """Warn of networks without joints of the labels."""
         for each in self.estimators:
             if each.shared_joints(skeleton) is None:
-                warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
+                note(each.explain_unused(skeleton))
 
     def describe_use(
         self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None

@@ -20,7 +20,9 @@ from support.platforms import posix
 
 def numbered(num_frames: int) -> CountingFrames:
     """Frames of 300 bytes that show their index."""
-    return CountingFrames([np.full((10, 10, 3), index, np.uint8) for index in range(num_frames)])
+    frames = CountingFrames([np.full((10, 10, 3), index, np.uint8) for index in range(num_frames)])
+    frames.keeps_frames = False
+    return frames
 
 
 def test_recent_pictures_are_read_once():
@@ -67,13 +69,6 @@ def test_the_picture_not_asked_for_the_longest_makes_room():
 def test_any_order_gives_the_right_pictures(order, pictures):
     cached = FrameView(numbered(20), cache_bytes=300 * pictures)
     assert [int(cached[index][0, 0, 0]) for index in order] == order
-
-
-def test_kept_frames_are_read_at_once_and_never_again():
-    frames = numbered(6)
-    view = FrameView(frames, [5, 3, 1], kept=[3, 5])
-    assert [int(view[index][0, 0, 0]) for index in (0, 1, 2, 1)] == [5, 3, 1, 3]
-    assert frames.reads == [3, 5, 1]
 
 
 def test_a_copy_after_pickling_reads_anew():
