@@ -78,7 +78,8 @@ class CliParser(argparse.ArgumentParser):
                 settings |= {'dest': one.name, **_default(one)}
             else:
                 names = (one.name,)
-            if settings.get('default'):
+            # A flag's default says nothing that its name does not.
+            if settings.get('default') and settings.get('default') is not True:
                 settings['help'] += ' (%(default)s)'
             writes, reads_folder = (settings.pop(n, False) for n in ('writes', 'reads_folder'))
             of_output = {n: settings.pop(n) for n in _OUTPUT_FIELDS if n in settings}

@@ -25,6 +25,13 @@ from stdpose_mm.structures import VideoFrame, VideoLabels
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_help_gives_defaults_of_values_and_none_of_flags(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '200')
+    text = propagate.main.make_parser().format_help()
+    assert 'Number format of the model (float32)' in text
+    assert '(True)' not in text
+
+
 def raising(error: BaseException):
     def work(*_: object, **__: object) -> None:
         raise error
