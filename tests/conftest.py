@@ -113,6 +113,16 @@ def pytest_configure(config: pytest.Config) -> None:
         importlib.import_module('yapf')
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect tests without collecting garbage: all that is imported and rewritten stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the folders that take longest."""
     items.sort(key=lambda item: item.path.parent.name not in LONGEST)

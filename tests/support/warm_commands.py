@@ -263,12 +263,29 @@ def run_light(code: str, *arguments: object, cwd: Path) -> Finished:
 # In the server.
 
 
+_known_status: list[int] = []
+"""The exit status of this process, once it is known and the process may leave with it."""
+
+
+def _leave() -> None:
+    """Leave without freeing all that was imported, which takes longer than many a command."""
+    if _known_status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(*_known_status)
+
+
 def _serve() -> None:
+    # What is registered first is called last, after all threads and what a command has registered.
+    atexit.register(_leave)
     answers = os.fdopen(os.dup(1), 'w')
     # Imports print as well.
     os.dup2(2, 1)
+    # All of it stays.
+    gc.disable()
     for name in sys.argv[1:]:
         import_module(name)
+    gc.enable()
     if 'mmengine' in sys.modules:
         from support.formatting import check_texts_only
 
@@ -311,7 +328,13 @@ def _become(job: Mapping[str, Any]) -> None:
     exec(compile(job.get('first', ''), '-c', 'exec'), {})
     script = str(ROOT / job['script'])
     sys.argv = [script, *job['arguments']]
-    runpy.run_path(script, run_name='__main__')
+    try:
+        runpy.run_path(script, run_name='__main__')
+    except SystemExit as stop:
+        # Processes that work together end as new ones would: what is left of their exchange counts.
+        if job['processes'] == 1:
+            _known_status.append(int(stop.code or 0))
+        raise
 
 
 def _become_one_of(processes: int) -> None:
