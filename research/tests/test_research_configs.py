@@ -13,7 +13,7 @@ from research.study.study import Study, StudyEntry, StudyTest, read_study
 from research.study.study_runs import require_equal_budgets
 from support.classes import arguments_of
 from support.paths import ROOT
-from support.short_training import train_and_test
+from support.short_training import measure, train_once
 from support.small_configs import NAMES, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('in_real_layouts')]
@@ -63,7 +63,8 @@ ENTRIES = dict(entry_configs())
 
 @pytest.mark.parametrize('name', OTHERS)
 def test_config_trains_and_is_tested(name: str) -> None:
-    assert train_and_test(read(name).copy())
+    cfg = read(name).copy()
+    assert measure(cfg, train_once(cfg))
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
@@ -77,7 +78,7 @@ def test_a_study_that_changes_batches_states_what_the_learning_rate_is_for(study
 
 @pytest.mark.parametrize('name', ENTRIES)
 def test_entry_of_a_study_trains_and_is_tested(name: str) -> None:
-    assert train_and_test(ENTRIES[name])
+    assert measure(ENTRIES[name], train_once(ENTRIES[name]))
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))

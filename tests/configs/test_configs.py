@@ -148,29 +148,6 @@ def test_full_size_model_builds_and_runs(cfg: Config) -> None:
     assert full_size_shape(repr(cfg.model.to_dict()), *cfg.codec.input_size) == expected
 
 
-def test_trains_one_step_on_what_its_pipeline_packs(cfg: Config) -> None:
-    model = small_model(cfg).train()
-    dataset = lazy_dataset(cfg.train_dataloader.dataset, cfg.model.head.out_channels)
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    with optim_wrapper.optim_context(model):
-        losses = model(**model.data_preprocessor(batch(dataset), True), mode='loss')
-    total, values = model.parse_losses(losses)
-    assert all(torch.isfinite(value) for value in values.values())
-    optim_wrapper.backward(total)
-    assert not [name for name, value in model.named_parameters() if value.grad is None]
-    optim_wrapper.step()
-    assert any(not torch.equal(before[name], value) for name, value in model.named_parameters())
-
-
-def test_predicts_what_its_pipeline_packs(cfg: Config) -> None:
-    model = small_model(cfg).eval()
-    dataset = lazy_dataset(cfg.test_dataloader.dataset, cfg.model.head.out_channels)
-    for sample in model.test_step(batch(dataset)):
-        assert sample.pred_instances.keypoints.shape == (1, cfg.model.head.out_channels, 2)
-        assert np.isfinite(sample.pred_instances.keypoints).all()
-
-
 @pytest.mark.parametrize(
     ('cfg', 'head_name'),
     [

@@ -327,7 +327,7 @@ def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> No
     variables = {**nowhere, 'TORCH_HOME': str(tmp_path / 'weights')}
     done = warm_commands.start(
         'tools/train.py',
-        ROOT / 'configs' / 'stdpose_vit_posetrack17.py',
+        ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py',
         cwd=tmp_path,
         first=f'import os; os.environ.update({variables})',
     ).wait()
