@@ -9,7 +9,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,22 +155,6 @@ def cache_folder(cache_folders: Iterator[Path], monkeypatch) -> Path:
     path = next(cache_folders)
     monkeypatch.setenv('STDPOSE_CACHE', str(path))
     return path
-
-
-@pytest.fixture(scope='session', autouse=True)
-def one_shipped_fuser() -> Iterator[None]:
-    """Start the shipped fuser once: each propagator would take a tenth of a second for it."""
-    from stdpose_mm.propagation.auto import trained_fuser
-
-    start = trained_fuser.OnnxFuser
-    start_once = cache(start)
-
-    def fuser(path: Path) -> trained_fuser.OnnxFuser:
-        return (start_once if path == trained_fuser.SHIPPED_WEIGHTS else start)(path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained_fuser, 'OnnxFuser', fuser)
-        yield
 
 
 @pytest.fixture(scope='session')

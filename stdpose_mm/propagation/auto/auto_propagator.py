@@ -45,7 +45,7 @@ from .network_heatmaps import (
     gather_heatmaps,
     shipped_stdpose,
 )
-from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
+from .trained_fuser import TrainedFuser, shipped_fuser
 from .trained_matcher import TrainedMatcher, shipped_matcher
 
 if TYPE_CHECKING:
@@ -130,11 +130,9 @@ class AutoPropagator(BasePropagator):
         self.reads_other_people, self.reads_second_labels = not all(follow), any(follow)
         self.estimator = estimator or auto_flow()
         self.matcher = matcher or shipped_matcher()
-        self.fuser = (
-            weights
-            if isinstance(weights, TrainedFuser)
-            else TrainedFuser.load(weights or SHIPPED_WEIGHTS)
-        )
+        if isinstance(weights, str | Path):
+            weights = TrainedFuser.load(weights)
+        self.fuser = weights or shipped_fuser()
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -168,6 +169,12 @@ class OnnxFuser:
         batch = {name: values[None] for name, values in inputs.items()}
         offsets, log_scale = self._session.run(['offsets', 'log_scale'], batch)
         return offsets[0], log_scale[0]
+
+
+@lru_cache(maxsize=1)
+def shipped_fuser() -> TrainedFuser:
+    """Load the fuser that comes with the package, once."""
+    return TrainedFuser.load(SHIPPED_WEIGHTS)
 
 
 @contextmanager
