@@ -30,7 +30,7 @@ from stdpose_mm.pose_networks.network_description import NetworkDescription
 from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 
-from .network_trainer import HiddenPoses, NetworkTrainer, TrainingProgress, train_together
+from .network_trainer import HiddenPoses, NetworkTrainer, train_together
 from .pose_crops import PADDING, CropSampler, PosePatch, choose_input_size, cut_patch, subjects_turn
 from .small_unet import SmallUNet
 
@@ -75,7 +75,7 @@ def learn_network(
     earlier: LearnedNetwork | None = None,
     steps: int | None = None,
     seed: int = 0,
-    listener: Callable[[TrainingProgress], None] = lambda progress: None,
+    listener: Callable[[float, float | None], None] = lambda done, right: None,
     device: str = 'cpu',
 ) -> LearnedNetwork:
     """Train a network on the labels of some videos.
