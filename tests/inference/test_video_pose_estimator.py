@@ -309,7 +309,7 @@ def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model
     # One frame for the window; the thread may be some further.
     assert len(asked) <= 2 + 4 + 1
     poses.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == 'prefetch']
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith('prefetch')]
 
 
 def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
