@@ -36,12 +36,12 @@ class PoseHeatmaps:
         heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
-        known: [N, K] bool: the joints that there is a heatmap of; None if it is all of them.
+        known: [N, K] bool: the joints that there is a heatmap of.
     """
 
     heatmaps: np.ndarray
     to_heatmap: np.ndarray
-    known: np.ndarray | None = None
+    known: np.ndarray
 
 
 class HeatmapSource(ABC):
@@ -184,4 +184,5 @@ def finish_heatmaps(
         maps = cells.mean(axis=(3, 5))
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
-    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap)
+    known = np.ones(maps.shape[:2], dtype=bool)
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known)
