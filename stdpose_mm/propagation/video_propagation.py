@@ -20,7 +20,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.tracking import assign_track_ids
 
-from .base import BasePropagator, GapPoses, PropagatedPose
+from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, LifeSpan
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
@@ -241,10 +241,7 @@ class _GapPoses:
             self._advance(gap)
         if gap not in self._finished:
             self._finished[gap] = self._cached(gap)
-        poses, row = self._finished[gap], gap.frames.index(frame_index)
-        return PropagatedPose(
-            gap, frame_index, poses.keypoints[row], poses.visibility[row], poses.scores[row]
-        )
+        return self._finished[gap].pose_at(gap, frame_index)
 
     def _advance(self, awaited: Gap) -> None:
         """Take the next pose of the propagator."""
@@ -267,8 +264,8 @@ class _GapPoses:
             return self._cache[self._keys[gap]]
         except KeyError:
             # Another run has removed it since.
-            poses = {pose.frame_index: pose for pose in self._propagate([gap])}
-            return GapPoses.stack([poses[frame] for frame in gap.frames])
+            ((_, poses),) = collect_gaps(self._propagate([gap]))
+            return poses
 
 
 def _person_at(
