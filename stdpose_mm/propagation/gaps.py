@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -124,14 +124,6 @@ class Gap:
     def bbox_of(self, frame_index: int) -> np.ndarray:
         """Return the person box [4] of one of the frames."""
         return self.bboxes[self.frames.index(frame_index)]
-
-    def of_frame(self, frame_index: int) -> Gap:
-        """Return the part of the gap that is one of its frames, between the same labels."""
-        row = self.frames.index(frame_index)
-        here = slice(row, row + 1)
-        return replace(
-            self, frames=self.frames[here], bboxes=self.bboxes[here], crowded=self.crowded[here]
-        )
 
     def is_crowded(self, frames: Collection[int]) -> bool:
         """Return whether somebody else covers much of this person in one of these frames."""

@@ -108,7 +108,7 @@ def make_pseudo_labels(
     settings: PseudoLabelSettings,
     image_root: str | Path = '',
     video_root: str | Path | None = None,
-    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda names, total: names,
 ) -> dict[str, Any]:
     """Write a dense training set: ``OUT/annotations/<video>.json`` and ``OUT/summary.json``.
 
@@ -143,9 +143,7 @@ def make_pseudo_labels(
     missing = [video for video in videos if video.counts is None]
     share = tasks_of_process([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
-    done, failed = work_together(
-        progress(own, len(own)) if progress else own, lambda name: labeller.make(own[name])
-    )
+    done, failed = work_together(progress(own, len(own)), lambda name: labeller.make(own[name]))
     if failed:
         first = min(failed)
         others = ', the others are' if len(failed) < len(videos) else ''
