@@ -54,7 +54,6 @@ class WindowModel:
         precision: 'float32', or 'bfloat16' for autocast.
 
     Attributes:
-        num_frames: Number T of frames of a window.
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
 
     Raises:
@@ -71,7 +70,6 @@ class WindowModel:
     ) -> None:
         require_choice('precision', precision, PRECISIONS)
         self.model: Any = model
-        self.num_frames = int(self.model.num_frames)
         self.precision = precision
         self.metainfo = metainfo
         self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
@@ -144,6 +142,11 @@ class WindowModel:
         with torch.device('meta'):
             model = _build(config, metainfo, test_cfg)
         return cls(model.eval(), dataset.pipeline, metainfo)
+
+    @property
+    def num_frames(self) -> int:
+        """Return the number T of frames of a window."""
+        return int(self.model.num_frames)
 
     @property
     def label_sigma(self) -> float:
