@@ -73,7 +73,6 @@ def estimate_video(
     Raises:
         InputError: If a picture is not as described, boxes do not fit the video, or
             ``min_track_frames`` is not positive.
-        ValueError: If ``max_waiting`` is not positive.
     """
     with closing(
         estimator.estimate(box_source(pictures), max_waiting, keep_pictures, keep_heatmaps)

@@ -328,7 +328,3 @@ def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
 def test_wrong_settings_are_refused(model):
     with pytest.raises(InputError, match="crops must be one of frame, window, got 'box'"):
         estimator_of(model, crops='box')
-    with pytest.raises(ValueError, match='max_waiting must be at least 1, got 0'):
-        estimator_of(model).estimate(video(1), max_waiting=0)
-    with pytest.raises(ValueError, match='ascend, got 0 after 0'):
-        estimate(model, [next(video(1)), next(video(1))])
