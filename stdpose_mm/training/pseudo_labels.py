@@ -63,8 +63,9 @@ class PseudoLabelSettings:
         interval: T: take the labels of every T-th frame only; None for all.
         life_span: 'labels': a person has poses from the first label to the last, as labels say
             nothing of the time before and after; 'video': in every frame.
-        config: Fingerprint of the model's config; None without a model.
-        checkpoint: Fingerprint of its checkpoint, or the checkpoint's URL; None without a model.
+        config: Fingerprint of the model's config, see :func:`model_fingerprints`; None without a
+            model.
+        checkpoint: That of its checkpoint, likewise.
         version: Version of this package.
 
     """
@@ -77,28 +78,22 @@ class PseudoLabelSettings:
     checkpoint: str | None = None
     version: str = __version__
 
-    @classmethod
-    def of(
-        cls,
-        method: str,
-        min_score: float = 0.5,
-        interval: int | None = None,
-        life_span: LifeSpan = 'labels',
-        config: str | Path | None = None,
-        checkpoint: str | Path | None = None,
-    ) -> PseudoLabelSettings:
-        """Build settings with the fingerprints of a config file and of a checkpoint file.
 
-        Raises:
-            InputError: If a file cannot be read.
-        """
-        if config is not None:
-            config = fingerprint(read_config(config).to_dict())
-        if checkpoint is not None:
-            # A URL is not read: it identifies its weights.
-            is_url = '://' in str(checkpoint)
-            checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
-        return cls(method, min_score, interval, life_span, config, checkpoint)
+def model_fingerprints(
+    config: str | Path | None, checkpoint: str | Path | None
+) -> tuple[str | None, str | None]:
+    """Compute the fingerprints of a config file and of a checkpoint, each None if it is None.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
+    if config is not None:
+        config = fingerprint(read_config(config).to_dict())
+    if checkpoint is not None:
+        # A URL is not read: it identifies its weights.
+        is_url = '://' in str(checkpoint)
+        checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
+    return config, checkpoint
 
 
 def make_pseudo_labels(
