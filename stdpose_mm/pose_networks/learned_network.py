@@ -234,16 +234,11 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.divmod(best, width)
     side = 2 * _REACH + 1
     padded = np.pad(maps, ((0, 0), (0, 0), (_REACH, _REACH), (_REACH, _REACH)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, 1, side, side))
     first, second = np.ogrid[:number, :joints]
-    near = np.arange(side)
-    around = padded[
-        first[..., None, None],
-        second[..., None, None],
-        rows[..., None, None] + near[:, None],
-        columns[..., None, None] + near,
-    ].astype(np.float64)
+    around = windows[first, second, rows, columns, 0, 0].astype(np.float64)
     total = around.sum(axis=(-2, -1))
-    steps = near - _REACH
+    steps = np.arange(side) - _REACH
     safe = np.maximum(total, 1e-12)
     x = columns + (around.sum(axis=-2) @ steps) / safe
     y = rows + (around.sum(axis=-1) @ steps) / safe
