@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
 from typing import cast
 
 import numpy as np
@@ -261,12 +262,8 @@ class _Pipeline:
     def _fuse(self, flush: bool) -> None:
         """Fuse the windows whose images are all encoded into final heatmaps."""
         while self._windows:
-            number = min(self._batch_size, len(self._windows))
-            batch: list[tuple[np.ndarray, _Frame]] = []
-            for row, frame in self._windows:
-                if len(batch) == number or row.max() >= self._encoded:
-                    break
-                batch.append((row, frame))
+            complete = takewhile(lambda window: window[0].max() < self._encoded, self._windows)
+            batch = list(islice(complete, self._batch_size))
             if not batch or (len(batch) < self._batch_size and not flush):
                 return
             for _ in batch:
