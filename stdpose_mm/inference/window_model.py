@@ -224,9 +224,8 @@ class WindowModel:
             [K, h, w] float32.
         """
         points = pose @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
-        heatmaps: np.ndarray = self._encoder.encode(points[None], shown[None].astype(np.float32))[
-            'heatmaps'
-        ]
+        encoded = self._encoder.encode(points[None], shown[None].astype(np.float32))
+        heatmaps: np.ndarray = encoded['heatmaps']
         return heatmaps
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
