@@ -10,9 +10,8 @@ import torch
 from research.training.gap_fuser import GapFuser
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.io import atomic_path
-from stdpose_mm.propagation.auto.candidates import CANDIDATES
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
-from stdpose_mm.propagation.auto.fusion_features import FLAG_OF_CANDIDATE, MAPS, SCALARS, VECTORS
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, unusable_weights
 
 
@@ -46,12 +45,13 @@ def save_fuser(fuser: TrainedFuser, path: str | Path) -> None:
 
 def build_fuser() -> GapFuser:
     """Build a network for :class:`FusionFeatures`, with fresh weights."""
-    flags = [FLAG_OF_CANDIDATE[name] for name in CANDIDATES]
+    # The straight line can always be used, a track where its label has the joint.
+    flags = [None, SCALARS.index('has_left'), SCALARS.index('has_right')]
     return GapFuser(
         num_vectors=len(VECTORS),
         num_scalars=len(SCALARS),
         num_maps=len(MAPS),
-        candidate_flags=[None if flag is None else SCALARS.index(flag) for flag in flags],
+        candidate_flags=flags,
         map_steps=MAP_STEPS,
         map_side=MAP_SIDE,
         end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],

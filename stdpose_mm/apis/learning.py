@@ -85,7 +85,6 @@ def train_on(
     os.environ.setdefault('GOMP_SPINCOUNT', '1000')
     require_packages('learning from labels', 'torch', 'onnx', extra='learn')
     from stdpose_mm.training.learner import LabelledVideo, learn_network
-    from stdpose_mm.training.network_trainer import TrainingProgress
 
     skeleton = _shared_skeleton(states)
     videos = [LabelledVideo(state.frames, state.tracks) for state in states]
@@ -106,18 +105,18 @@ def train_on(
         with atomic_path(out) as temporary:
             temporary.write_bytes(content)
         return LearnedNetwork(out)
-    done = 0.0
+    heard = 0.0
 
-    def listen(progress: TrainingProgress) -> None:
-        nonlocal done
-        done = progress.done
-        listener(progress.done, progress.right)
+    def listen(done: float, right: float | None) -> None:
+        nonlocal heard
+        heard = done
+        listener(done, right)
 
     network = learn_network(
         videos, skeleton, out, minutes, earlier, steps, listener=listen, device=device
     )
     # A training that was interrupted is not what the same call gives the next time.
-    if done == 1:
+    if heard == 1:
         kept['network'] = out.read_bytes()
     return network
 

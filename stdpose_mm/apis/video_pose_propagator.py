@@ -715,7 +715,7 @@ class VideoPosePropagator:
         propagator = self.propagator
         if isinstance(propagator, LearnedPropagator):
             finished = self._open_cache(state, skeleton, propagator.base)
-            propagator = propagator.with_finished(finished)
+            propagator = dataclasses.replace(propagator, finished=finished)
         return propagate_frames(
             state.frames,
             tracks,

@@ -342,19 +342,19 @@ def _print_label_summary(
 ) -> None:
     """Print what is labelled; of one of several videos, only what may be wrong with it."""
     from stdpose_mm.io.labels import describe_frames
-    from stdpose_mm.review import format_summary, summarize_labels
+    from stdpose_mm.review import describe_labels, label_warnings
 
-    summary = summarize_labels(
-        state.tracks, labels.skeleton, len(state.frames), state.frames.size, state.life_span
-    )
-    notes = [describe_frames(labels)]
-    if not any(track.given for track in summary.tracks):
+    tracks, skeleton, frames = state.tracks, labels.skeleton, state.frames
+    if not any(label.is_located for track in tracks.values() for label in track.values()):
         return
-    if not several:
-        print(format_summary(summary, notes), flush=True)
+    note, warnings = describe_frames(labels), label_warnings(tracks, skeleton, frames.size)
+    if several:
+        for sentence in (note, *warnings):
+            print(f'{options.video}: {sentence}', file=sys.stderr)
         return
-    for note in (*notes, *summary.warnings):
-        print(f'{options.video}: {note}', file=sys.stderr)
+    notes = [*warnings, note]
+    text = describe_labels(tracks, skeleton, len(frames), frames.size, state.life_span, notes)
+    print(text, flush=True)
 
 
 def _read_labels(options: PropagateOptions, frames: FrameSource) -> VideoLabels:

@@ -7,7 +7,7 @@ in order, with memory that does not grow with the length of the video.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Literal
 
 import numpy as np
@@ -26,9 +26,6 @@ Pictures = Iterable[np.ndarray | None]
 BoxesByFrame = Mapping[int, FrameBoxes]
 """0-based frame -> its boxes, with track ids in all frames or in none."""
 
-UnreadableCallback = Callable[[int, str], None]
-"""Called with the index of a frame that cannot be read, and the reason."""
-
 
 class BoxSource(ABC):
     """Finder of the people of a video's frames."""
@@ -40,15 +37,12 @@ class BoxSource(ABC):
     """Whether tracks may be false detections that last for a few frames only."""
 
     @abstractmethod
-    def __call__(
-        self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
-    ) -> Iterator[BoxedFrame]:
+    def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
         """Yield the frames of one video with their people, in order, none left out.
 
         Args:
             pictures: The video. A frame of a ``FrameSource`` that cannot be read, or a None in
-                any other iterable, comes out with ``picture`` None.
-            on_unreadable: Called for each such frame; by default an ``InputWarning`` is given.
+                any other iterable, is warned of, and comes out with ``picture`` None.
 
         Raises:
             InputError: If a picture is not as described.
@@ -86,9 +80,7 @@ class DetectedBoxes(BoxSource):
         self.detect_interval = detect_interval
         self.tracker = tracker or PersonTracker(detect_interval)
 
-    def __call__(
-        self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
-    ) -> Iterator[BoxedFrame]:
+    def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
         """See :class:`BoxSource`."""
         self.tracker.reset()
         interpolator = BoxInterpolator()
@@ -98,7 +90,7 @@ class DetectedBoxes(BoxSource):
             people = self.tracker.update(frame_index, self.detector(picture))
             interpolator.add_detections(frame_index, people)
 
-        for frame_index, picture in _read(pictures, on_unreadable):
+        for frame_index, picture in _read(pictures):
             interpolator.append(frame_index, picture)
             if picture is not None and frame_index - last >= self.detect_interval:
                 detect(frame_index, picture)
@@ -118,13 +110,12 @@ class PrecomputedBoxes(BoxSource):
     Args:
         boxes: Frame index -> its boxes: with track ids, or in all frames without. Frames that are
             not named have no people. See :mod:`~stdpose_mm.detection.box_files`.
-        tracker: For boxes without track ids; by default a :class:`PersonTracker`.
 
     Raises:
         InputError: If track ids are given in some frames only.
     """
 
-    def __init__(self, boxes: BoxesByFrame, tracker: PersonTracker | None = None) -> None:
+    def __init__(self, boxes: BoxesByFrame) -> None:
         self._boxes = {frame: people for frame, people in boxes.items() if len(people)}
         frame_of = {people.is_tracked: frame for frame, people in self._boxes.items()}
         if len(frame_of) > 1:
@@ -133,11 +124,9 @@ class PrecomputedBoxes(BoxSource):
                 f'{frame_of[False]} have none, give them in all frames or in none'
             )
         self.gives_track_ids = False not in frame_of
-        self._tracker = None if self.gives_track_ids else tracker or PersonTracker()
+        self._tracker = None if self.gives_track_ids else PersonTracker()
 
-    def __call__(
-        self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
-    ) -> Iterator[BoxedFrame]:
+    def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
         """See :class:`BoxSource`.
 
         Raises:
@@ -148,7 +137,7 @@ class PrecomputedBoxes(BoxSource):
         if self._tracker is not None:
             self._tracker.reset()
         count = 0
-        for frame_index, picture in _read(pictures, on_unreadable):
+        for frame_index, picture in _read(pictures):
             people = self._boxes.get(frame_index, NO_PEOPLE)
             if self._tracker is not None and len(people):
                 # With a score of 1 the tracker leaves out no box that was given.
@@ -171,12 +160,10 @@ class PrecomputedBoxes(BoxSource):
 class WholePicture(BoxSource):
     """The whole picture as the box of one person with track id 0."""
 
-    def __call__(
-        self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
-    ) -> Iterator[BoxedFrame]:
+    def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
         """See :class:`BoxSource`."""
         people = NO_PEOPLE
-        for frame_index, picture in _read(pictures, on_unreadable):
+        for frame_index, picture in _read(pictures):
             if picture is not None:
                 height, width = picture.shape[:2]
                 people = FrameBoxes(np.array([[0, 0, width, height]]), np.ones(1), np.zeros(1))
@@ -216,15 +203,12 @@ def build_box_source(
     return source
 
 
-def _read(
-    pictures: Pictures, on_unreadable: UnreadableCallback | None
-) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Yield the frames of a video, None for those that cannot be read."""
-    on_unreadable = on_unreadable or _warn
+def _read(pictures: Pictures) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Yield the frames of a video, None with a warning for those that cannot be read."""
     if not isinstance(pictures, FrameSource):
         for index, picture in enumerate(pictures):
             if picture is None:
-                on_unreadable(index, f'frame {index} is missing')
+                _warn(index, f'frame {index} is missing')
             elif not _is_picture(picture):
                 raise InputError(f'frame {index} is no BGR picture uint8 [H, W, 3], give one')
             yield index, picture
@@ -233,7 +217,7 @@ def _read(
         try:
             read = pictures[index]
         except InputError as error:
-            on_unreadable(index, str(error))
+            _warn(index, str(error))
             read = None
         yield index, read
 

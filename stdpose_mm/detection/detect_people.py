@@ -19,7 +19,7 @@ def detect_people(
     detector: PersonDetector,
     image_root: Path | None,
     video_root: Path | None = None,
-    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda names, total: names,
 ) -> Detections:
     """Detect the people in every labelled frame of videos.
 
@@ -49,7 +49,7 @@ def detect_people(
         frames = open_video(own[name], image_root, video_root, pictures_needed=True)
         return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
 
-    found, failed = work_together(progress(own, len(own)) if progress else own, detect)
+    found, failed = work_together(progress(own, len(own)), detect)
     if failed:
         raise InputError(failed[min(failed)])
     return {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}

@@ -73,7 +73,6 @@ def estimate_video(
     Raises:
         InputError: If a picture is not as described, boxes do not fit the video, or
             ``min_track_frames`` is not positive.
-        ValueError: If ``max_waiting`` is not positive.
     """
     with closing(
         estimator.estimate(box_source(pictures), max_waiting, keep_pictures, keep_heatmaps)
@@ -139,14 +138,15 @@ def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]
 
 
 def smooth_poses(
-    estimates: Iterable[FrameEstimate], smoother: PoseSmoother, min_score: float = SURE_JOINT
+    estimates: Iterable[FrameEstimate], smoother: PoseSmoother
 ) -> Iterator[FrameEstimate]:
-    """Smooth the poses, with a delay of ``smoother.delay`` frames.
+    """Smooth the poses; results wait for the frames that the filter looks ahead.
+
+    Joints that score less than ``SURE_JOINT`` are not smoothed, and end a run of smoothed frames.
 
     Args:
         estimates: Ascending by index.
         smoother: The filter.
-        min_score: Joints with a lower score are not smoothed and end a run of smoothed frames.
     """
     waiting: deque[FrameEstimate] = deque()
 
@@ -157,11 +157,11 @@ def smooth_poses(
                 frame.frame_index,
                 frame.people.track_ids,
                 frame.keypoints.astype(np.float64),
-                frame.scores >= min_score,
+                frame.scores >= SURE_JOINT,
                 np.sqrt(frame.people.boxes[:, 2:].prod(axis=1)),
             )
 
-    for keypoints in smooth_tracks(tracked(), smoother, min_score):
+    for keypoints in smooth_tracks(tracked(), smoother, SURE_JOINT):
         yield replace(waiting.popleft(), keypoints=keypoints)
 
 

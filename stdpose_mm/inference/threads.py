@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
-from threading import Semaphore, Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
@@ -16,6 +13,8 @@ from stdpose_mm.onnx_session import thread_limit
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
+
+_END: Any = object()
 
 _MOST_THREADS = 8
 """More would wait for pictures to be decoded, and each holds one."""
@@ -32,47 +31,17 @@ def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, Non
         items: The items; only the thread iterates over them.
         ahead: Number of items that may wait to be consumed, at least one.
     """
-    waiting: SimpleQueue[tuple[str, object]] = SimpleQueue()
-    room = Semaphore(ahead)
-    stopped = False
-
-    def work() -> None:
+    iterator = iter(items)
+    # A thread that still decodes or draws when the interpreter ends would abort the process; the
+    # end of the interpreter waits for those of a pool.
+    with ThreadPoolExecutor(1, thread_name_prefix='prefetch') as pool:
+        waiting = deque(pool.submit(next, iterator, _END) for _ in range(ahead))
         try:
-            iterator = iter(items)
-            while True:
-                room.acquire()
-                if stopped:
-                    return
-                waiting.put(('item', next(iterator)))
-        except StopIteration:
-            waiting.put(('end', None))
-        except BaseException as error:
-            waiting.put(('error', error))
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        room.release()
-        thread.join()
-
-    thread = Thread(target=work, name='prefetch', daemon=True)
-    thread.start()
-    # A thread that still decodes or draws when the interpreter ends would abort the process.
-    atexit.register(stop)
-    # Modules may have lost their names when the iterator is closed.
-    forget = atexit.unregister
-    try:
-        while True:
-            kind, value = waiting.get()
-            room.release()
-            if kind == 'end':
-                return
-            if isinstance(value, BaseException) and kind == 'error':
-                raise value
-            yield value  # type: ignore[misc]
-    finally:
-        stop()
-        forget(stop)
+            while (item := waiting.popleft().result()) is not _END:
+                waiting.append(pool.submit(next, iterator, _END))
+                yield item
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def allowed_threads() -> int:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
 from typing import cast
 
 import numpy as np
@@ -71,30 +72,22 @@ class VideoPoseEstimator:
             frames: Ascending by index; another thread iterates over them until they end or the
                 generator is closed.
             max_waiting: Frames whose poses may wait for a batch to fill, not counting those that
-                the last window needs; twice the batch size by default. 1 for a live camera.
+                the last window needs, at least 1; twice the batch size by default. 1 for a live
+                camera.
             keep_pictures: Whether results hold the pictures.
             keep_heatmaps: Whether results hold the heatmaps.
 
         Yields:
             Every frame, ascending, none left out. Those that cannot be read are interpolated, see
             :func:`~stdpose_mm.inference.frame_estimate.interpolate_unreadable`.
-
-        Raises:
-            ValueError: If the indices do not ascend or ``max_waiting`` is not positive.
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
-        if limit < 1:
-            raise ValueError(f'max_waiting must be at least 1, got {max_waiting}')
         # Without windows every frame is seen by itself, at its own box.
         is_shared = self.crops == 'frame' or not self.backend.sees_windows
         crop = self._crop_frames if is_shared else self._crop_windows
-
-        def run() -> Generator[FrameEstimate, None, None]:
-            with closing(prefetch(crop(_ascending(frames), keep_pictures))) as cropped:
-                pipeline = _Pipeline(self.backend, self.batch_size, limit, keep_heatmaps)
-                yield from interpolate_unreadable(pipeline.run(cropped))
-
-        return run()
+        with closing(prefetch(crop(frames, keep_pictures))) as cropped:
+            pipeline = _Pipeline(self.backend, self.batch_size, limit, keep_heatmaps)
+            yield from interpolate_unreadable(pipeline.run(cropped))
 
     def _crop_frames(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the people of every frame."""
@@ -269,12 +262,8 @@ class _Pipeline:
     def _fuse(self, flush: bool) -> None:
         """Fuse the windows whose images are all encoded into final heatmaps."""
         while self._windows:
-            number = min(self._batch_size, len(self._windows))
-            batch: list[tuple[np.ndarray, _Frame]] = []
-            for row, frame in self._windows:
-                if len(batch) == number or row.max() >= self._encoded:
-                    break
-                batch.append((row, frame))
+            complete = takewhile(lambda window: window[0].max() < self._encoded, self._windows)
+            batch = list(islice(complete, self._batch_size))
             if not batch or (len(batch) < self._batch_size and not flush):
                 return
             for _ in batch:
@@ -332,12 +321,3 @@ class _Pipeline:
                 estimate = replace(estimate, heatmaps=maps, crops=frame.crops)
             yield estimate
             start = stop
-
-
-def _ascending(frames: Iterable[BoxedFrame]) -> Iterator[BoxedFrame]:
-    last = -1
-    for frame in frames:
-        if frame[0] <= last:
-            raise ValueError(f'frame indices must ascend, got {frame[0]} after {last}')
-        last = frame[0]
-        yield frame

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from stdpose_mm.structures import Skeleton
+
+Item = TypeVar('Item')
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,20 @@ def equal_slices(number: int, size: int) -> list[slice]:
     chunks = -(-number // size)
     bounds = [number * n // chunks for n in range(chunks + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def fill_batches(
+    items: Iterable[Item], size_of: Callable[[Item], int], least: int
+) -> Iterator[list[Item]]:
+    """Group neighbouring items until the sizes of a group add up to ``least`` or more."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if sum(map(size_of, batch)) >= least:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class WindowBackend(ABC):

@@ -53,6 +53,9 @@ class WindowModel:
             are those it was not trained on.
         precision: 'float32', or 'bfloat16' for autocast.
 
+    Attributes:
+        input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
+
     Raises:
         InputError: If the pipeline encodes no heatmaps of given labels, or there is no such
             precision.
@@ -79,7 +82,9 @@ class WindowModel:
                 'the test pipeline of the config has no GenerateWindowTarget, '
                 'use a config that this package can test'
             )
-        self._target: Any = transforms[targets[0]]
+        self._encoder: Any = transforms[targets[0]].encoder
+        self.input_size: tuple[int, int] = tuple(self._encoder.input_size)
+        self.heatmap_size: tuple[int, int] = tuple(self._encoder.heatmap_size)
         # Pictures are in memory already, and only the crop of a sample is needed.
         self._crop = Compose([t for t in transforms[: targets[0]] if not isinstance(t, LoadWindow)])
 
@@ -144,21 +149,9 @@ class WindowModel:
         return int(self.model.num_frames)
 
     @property
-    def heatmap_size(self) -> tuple[int, int]:
-        """Return width and height of the heatmaps."""
-        width, height = self._target.encoder.heatmap_size
-        return width, height
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Return width and height of the crops."""
-        width, height = self._target.encoder.input_size
-        return width, height
-
-    @property
     def label_sigma(self) -> float:
         """Return the standard deviation of a label's Gaussian in pixels of the heatmaps."""
-        return float(self._target.encoder.sigma)
+        return float(self._encoder.sigma)
 
     @property
     def crop_padding(self) -> float:
@@ -217,7 +210,7 @@ class WindowModel:
 
     def to_heatmap(self, crop: Crop) -> np.ndarray:
         """Return the [2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
-        return crop.to_crop / self._target.encoder.scale_factor[:, None]
+        return crop.to_crop / self._encoder.scale_factor[:, None]
 
     def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
         """Encode a pose as heatmaps, by the codec of the pipeline.
@@ -231,9 +224,8 @@ class WindowModel:
             [K, h, w] float32.
         """
         points = pose @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
-        heatmaps: np.ndarray = self._target.encoder.encode(
-            points[None], shown[None].astype(np.float32)
-        )['heatmaps']
+        encoded = self._encoder.encode(points[None], shown[None].astype(np.float32))
+        heatmaps: np.ndarray = encoded['heatmaps']
         return heatmaps
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:

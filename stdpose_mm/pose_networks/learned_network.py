@@ -17,7 +17,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import expand, pose_extent
-from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
+from stdpose_mm.structures.boxes import POSE_MARGIN
 from stdpose_mm.text import counted
 
 from .described_network import OnnxPoseNetwork
@@ -186,18 +186,10 @@ class LearnedNetwork(OnnxPoseNetwork):
     def _look(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        description, size = self.description, self.input_size
-        to_crop = np.stack(
-            [crop_affine(box, size, description.padding, description.geometry) for box in boxes]
-        )
-        crops = [
-            cv2.warpAffine(picture, affine, size, borderMode=cv2.BORDER_REPLICATE)
-            for picture, affine in zip(pictures, to_crop, strict=True)
-        ]
-        outputs = self._run(self._normalise(np.stack(crops)))
+        outputs, to_crop = self._run_on(pictures, boxes, cv2.BORDER_REPLICATE)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
-        scale = np.array(size) / maps.shape[:1:-1]
+        scale = np.array(self.input_size) / maps.shape[:1:-1]
         pixels = (cells + 0.5) * scale - 0.5
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
         return places, self.record.calibrator(certainty)
@@ -242,16 +234,11 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.divmod(best, width)
     side = 2 * _REACH + 1
     padded = np.pad(maps, ((0, 0), (0, 0), (_REACH, _REACH), (_REACH, _REACH)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, 1, side, side))
     first, second = np.ogrid[:number, :joints]
-    near = np.arange(side)
-    around = padded[
-        first[..., None, None],
-        second[..., None, None],
-        rows[..., None, None] + near[:, None],
-        columns[..., None, None] + near,
-    ].astype(np.float64)
+    around = windows[first, second, rows, columns, 0, 0].astype(np.float64)
     total = around.sum(axis=(-2, -1))
-    steps = near - _REACH
+    steps = np.arange(side) - _REACH
     safe = np.maximum(total, 1e-12)
     x = columns + (around.sum(axis=-2) @ steps) / safe
     y = rows + (around.sum(axis=-1) @ steps) / safe

@@ -9,10 +9,14 @@ from pathlib import Path
 from stdpose_mm.constants import POSE_NETWORK_SUFFIXES
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import find_installed_config
+from stdpose_mm.onnx_session import start_session
 
+from .described_network import OnnxPoseNetwork
+from .learned_network import ONNX_RECORD, LearnedNetwork
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource
 from .pose_results import PoseResults, files_behind, find_results, holds_one_video
+from .tflite_pose_network import TFLitePoseNetwork
 from .track_results import TrackResults, track_files
 
 RESULTS = 'results'
@@ -166,27 +170,12 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSo
         return MMPoseNetwork(path, others[0], device)
     if not path.is_file():
         raise InputError(f'pose network {path} does not exist, give an ONNX or .tflite file')
-    is_onnx = path.suffix in POSE_NETWORK_SUFFIXES['onnx']
-    if is_onnx and files.preset is None and _has_learned(path):
-        from .learned_network import LearnedNetwork
-
+    if path.suffix not in POSE_NETWORK_SUFFIXES['onnx']:
+        return TFLitePoseNetwork(path, _describe(path, files.preset))
+    expected = 'another pose network'
+    if files.preset is None and ONNX_RECORD in start_session(path, expected).metadata:
         return LearnedNetwork(path)
-    description = _describe(path, files.preset)
-    if is_onnx:
-        from .described_network import OnnxPoseNetwork
-
-        return OnnxPoseNetwork(path, description)
-    from .tflite_pose_network import TFLitePoseNetwork
-
-    return TFLitePoseNetwork(path, description)
-
-
-def _has_learned(path: Path) -> bool:
-    from stdpose_mm.onnx_session import start_session
-
-    from .learned_network import ONNX_RECORD
-
-    return ONNX_RECORD in start_session(path, 'another pose network').metadata
+    return OnnxPoseNetwork(path, _describe(path, files.preset))
 
 
 def _describe(path: Path, preset: str | None) -> NetworkDescription:

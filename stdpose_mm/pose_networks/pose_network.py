@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
 from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.boxes import crop_affine
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 MAX_MAP_SIDE = 128
 """Cells; larger maps are reduced. A person is then a hundred cells high, finer than the fuser
 samples the maps, and a gap's maps stay within some tens of megabytes."""
+
+DRAWN_SIDE = 64
+"""Cells of a side of maps that are drawn, of poses and tracks of other programs."""
+
+_DRAWN_PADDING = 1.5
+"""Size of such a map in sizes of the person's box: what is drawn may lie outside of it."""
 
 SIMCC_CELL = 4
 """Pixels of the network's input per cell, as in the heatmaps of most networks."""
@@ -36,12 +43,20 @@ class PoseHeatmaps:
         heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
-        known: [N, K] bool: the joints that there is a heatmap of; None if it is all of them.
+        known: [N, K] bool: the joints that there is a heatmap of.
     """
 
     heatmaps: np.ndarray
     to_heatmap: np.ndarray
-    known: np.ndarray | None = None
+    known: np.ndarray
+
+    @classmethod
+    def to_draw_on(cls, boxes: np.ndarray, num_joints: int) -> PoseHeatmaps:
+        """Make empty maps, of which nothing is known, around boxes [N, 4] of people."""
+        size, shape = (DRAWN_SIDE, DRAWN_SIDE), (len(boxes), num_joints)
+        affines = [crop_affine(box, size, _DRAWN_PADDING, 'centre') for box in boxes]
+        maps = np.zeros((*shape, *size), np.float32)
+        return cls(maps, np.stack(affines), np.zeros(shape, dtype=bool))
 
 
 class HeatmapSource(ABC):
@@ -184,4 +199,5 @@ def finish_heatmaps(
         maps = cells.mean(axis=(3, 5))
         to_heatmap = to_heatmap / factor
         to_heatmap[..., 2] -= (factor - 1) / 2 / factor
-    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap)
+    known = np.ones(maps.shape[:2], dtype=bool)
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap, known)

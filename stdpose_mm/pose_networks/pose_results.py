@@ -24,19 +24,13 @@ from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_files import listed_files
 from stdpose_mm.io.video_list import find_file_of, may_hold_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
-from stdpose_mm.structures.boxes import box_ioa, crop_affine, match_box, person_box
+from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .pose_network import HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
-
-_SIDE = 64
-"""Cells of a map's side."""
-
-_PADDING = 1.5
-"""Size of a map in sizes of the person's box: estimates may lie outside of it."""
 
 _SIGMA = 8 / 3
 """Cells: 6 % of the larger side of the box, which is how far estimates are off on fast clips."""
@@ -113,21 +107,18 @@ class PoseResults(HeatmapSource):
             InputError: If there are no poses of this video, or they cannot be those of its frames.
         """
         people = self._people(frames)
-        size, shape = (_SIDE, _SIDE), (len(indices), self.skeleton.num_keypoints)
-        maps = np.zeros((*shape, *size), np.float32)
-        known = np.zeros(shape, dtype=bool)
-        affines = np.stack([crop_affine(box, size, _PADDING, 'centre') for box in boxes])
+        found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for row, (index, box) in enumerate(zip(indices, boxes, strict=True)):
             person = _choose(people.get(index, ()), box)
             if person is None:
                 continue
-            cells = person.keypoints @ affines[row, :, :2].T + affines[row, :, 2]
-            labelled = person.labelled.astype(np.float32)
-            drawn, weights = draw_gaussians(cells, labelled, size, _SIGMA)
-            heights = np.ones(shape[1]) if person.scores is None else person.scores.clip(0, 1)
-            maps[row] = drawn * (_HEIGHT * heights)[:, None, None]
-            known[row] = weights > 0
-        return PoseHeatmaps(maps, affines, known)
+            affine, labelled = found.to_heatmap[row], person.labelled.astype(np.float32)
+            cells = person.keypoints @ affine[:, :2].T + affine[:, 2]
+            drawn, weights = draw_gaussians(cells, labelled, (DRAWN_SIDE, DRAWN_SIDE), _SIGMA)
+            heights = np.ones(len(drawn)) if person.scores is None else person.scores.clip(0, 1)
+            found.heatmaps[row] = drawn * (_HEIGHT * heights)[:, None, None]
+            found.known[row] = weights > 0
+        return found
 
     def _people(self, frames: FrameSource) -> dict[int, list[PersonLabel]]:
         """Return the people that were estimated in each frame of a video."""

@@ -14,20 +14,13 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video_list import find_file_of
 from stdpose_mm.structures import Skeleton
-from stdpose_mm.structures.boxes import crop_affine
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .point_tracks import PointTracks, TrackQueries
-from .pose_network import HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
-
-_SIDE = 64
-"""Cells of a map's side."""
-
-_PADDING = 1.5
-"""Size of a map in sizes of the person's box: a track may lie outside of it."""
 
 _SIGMA = 5 / 3
 """Cells: 4 % of the larger side of the box."""
@@ -91,10 +84,8 @@ class TrackResults(HeatmapSource):
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         tracks = self._tracks(frames)
-        rows, size = np.array(indices), (_SIDE, _SIDE)
-        shape = len(rows), self.skeleton.num_keypoints
-        maps, known = np.zeros((*shape, *size), np.float32), np.zeros(shape, dtype=bool)
-        affines = np.stack([crop_affine(box, size, _PADDING, 'centre') for box in boxes])
+        rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)
+        found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for (start, places), (end, others) in permutations(labels.items(), 2):
             number = tracks.starting_at(start, places)
             points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
@@ -104,13 +95,14 @@ class TrackResults(HeatmapSource):
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
             has = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
             has &= (number >= 0) & (rows != start)[:, None]
-            for row, affine in enumerate(affines):
+            for row, affine in enumerate(found.to_heatmap):
                 cells = np.where(has[row, :, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
                 drawn, inside = draw_gaussians(cells, has[row].astype(np.float32), size, _SIGMA)
                 height = np.where(has[row], _HEIGHT * trust[row], 0)[:, None, None]
-                maps[row] = np.maximum(maps[row], drawn * height.astype(np.float32))
-                known[row] |= inside > 0
-        return PoseHeatmaps(maps, affines, known)
+                drawn *= height.astype(np.float32)
+                found.heatmaps[row] = np.maximum(found.heatmaps[row], drawn)
+                found.known[row] |= inside > 0
+        return found
 
     def _tracks(self, frames: FrameSource) -> PointTracks:
         """Return the tracks of a video.

@@ -12,8 +12,6 @@ from .base import (
 from .gaps import (
     Gap,
     LifeSpan,
-    NearestLabels,
-    PresenceInterval,
     find_gaps,
     find_presence_intervals,
 )

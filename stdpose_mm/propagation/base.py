@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import UserDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -69,6 +69,24 @@ class GapPoses:
         """Stack the poses of all frames, which ascend."""
         names = ('keypoints', 'visibility', 'scores')
         return cls(*(np.stack([getattr(pose, name) for pose in poses]) for name in names))
+
+    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
+        """Return the pose in one frame of the gap that these are of."""
+        row = gap.frames.index(frame_index)
+        return PropagatedPose(
+            gap, frame_index, self.keypoints[row], self.visibility[row], self.scores[row]
+        )
+
+
+def collect_gaps(poses: Iterable[PropagatedPose]) -> Iterator[tuple[Gap, GapPoses]]:
+    """Yield the poses of each gap as soon as those in all its frames are there."""
+    unfinished: dict[Gap, dict[int, PropagatedPose]] = {}
+    for pose in poses:
+        gap, of_gap = pose.gap, unfinished.setdefault(pose.gap, {})
+        of_gap[pose.frame_index] = pose
+        if len(of_gap) == len(gap.frames):
+            del unfinished[gap]
+            yield gap, GapPoses.stack([of_gap[frame] for frame in gap.frames])
 
 
 def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:

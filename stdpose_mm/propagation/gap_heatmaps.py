@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby
@@ -18,6 +18,7 @@ from stdpose_mm.inference.window_backend import (
     WindowBackend,
     WindowLabels,
     equal_slices,
+    fill_batches,
 )
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
@@ -79,9 +80,9 @@ class GapHeatmaps:
         )
 
 
-def split_gap(gap: Gap, max_keys: int = MAX_KEYS) -> list[GapChunk]:
-    """Divide the frames of a gap into chunks of at most ``max_keys``, of nearly equal length."""
-    return [(gap, gap.frames[keys]) for keys in equal_slices(len(gap.frames), max_keys)]
+def split_gap(gap: Gap) -> list[GapChunk]:
+    """Divide the frames of a gap into chunks of at most ``MAX_KEYS``, of nearly equal length."""
+    return [(gap, gap.frames[keys]) for keys in equal_slices(len(gap.frames), MAX_KEYS)]
 
 
 def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
@@ -199,7 +200,13 @@ class GapHeatmapEstimator:
         """
         with closing(prefetch(self._crop(frames, chunks, mapping))) as cropped:
             evaluate = thread_map if self.backend.single_threaded else map
-            for found in evaluate(self._evaluate_batch, self._batches(cropped)):
+            # Of chunks whose crops fill a batch of the network.
+            batches = fill_batches(
+                chain.from_iterable(cropped),
+                lambda numbered: len(numbered[1].crops),
+                self.backend.batch_size,
+            )
+            for found in evaluate(self._evaluate_batch, batches):
                 yield from found
 
     def _crop(
@@ -217,17 +224,6 @@ class GapHeatmapEstimator:
         wanted = [{*keys, *(gap.given if reads_labels else ())} for gap, keys in chunks]
         for complete in read_chunks(frames, chunks, wanted, crop):
             yield [(number, opened.pop(number)) for number in complete]
-
-    def _batches(self, cropped: Iterable[list[_Numbered]]) -> Iterator[list[_Numbered]]:
-        """Group chunks until their crops fill a batch of the network."""
-        batch: list[_Numbered] = []
-        for chunk in chain.from_iterable(cropped):
-            batch.append(chunk)
-            if sum(len(each.crops) for _, each in batch) >= self.backend.batch_size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
 
     def _evaluate_batch(self, batch: Sequence[_Numbered]) -> list[tuple[int, GapHeatmaps]]:
         numbers, chunks = zip(*batch, strict=True)

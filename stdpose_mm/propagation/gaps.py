@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -124,14 +124,6 @@ class Gap:
     def bbox_of(self, frame_index: int) -> np.ndarray:
         """Return the person box [4] of one of the frames."""
         return self.bboxes[self.frames.index(frame_index)]
-
-    def of_frame(self, frame_index: int) -> Gap:
-        """Return the part of the gap that is one of its frames, between the same labels."""
-        row = self.frames.index(frame_index)
-        here = slice(row, row + 1)
-        return replace(
-            self, frames=self.frames[here], bboxes=self.bboxes[here], crowded=self.crowded[here]
-        )
 
     def is_crowded(self, frames: Collection[int]) -> bool:
         """Return whether somebody else covers much of this person in one of these frames."""
@@ -255,8 +247,13 @@ def find_gaps(
     in_order = [labels[time] for time in sorted(labels)]
     nearest = _NearestAlong(in_order, np.stack([label.labelled for label in in_order]))
     gaps = []
-    for start, stop, between, joints in _runs_between_labels(in_order, frames):
-        if within is not None and not shared_frames(between, within):
+    within = frames if within is None else within
+    for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
+        first = frames.start if start < 0 else in_order[start].frame_index + 1
+        end = frames.stop if stop == len(in_order) else in_order[stop].frame_index
+        between = range(first, end)
+        # Between labels of neighbouring frames there is none.
+        if not shared_frames(between, within):
             continue
         before, second_before = nearest.before(start + 1)
         after, second_after = nearest.after(stop)
@@ -277,26 +274,6 @@ def find_gaps(
             )
         )
     return gaps
-
-
-def _runs_between_labels(
-    labels: Sequence[PersonLabel], frames: range
-) -> Iterator[tuple[int, int, range, np.ndarray]]:
-    """Yield the runs of frames between labels in order of time.
-
-    Args:
-        labels: L labels of a track, frames ascending; at least one.
-        frames: The frames of the interval.
-
-    Yields:
-        Positions of the labels on both sides, see :func:`_joints_between_labels`; the frames
-        between them, at least one; [K] bool the joints.
-    """
-    for (start, stop), joints in sorted(_joints_between_labels(labels).items()):
-        first = frames.start if start < 0 else labels[start].frame_index + 1
-        between = range(first, frames.stop if stop == len(labels) else labels[stop].frame_index)
-        if between:
-            yield start, stop, between, joints
 
 
 def shared_frames(frames: range, others: range) -> range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .base import BasePropagator, GapPoses, PropagatedPose
+from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, GapKey
 
 AGREEMENT = 0.1
@@ -54,10 +54,6 @@ class LearnedPropagator(BasePropagator):
         for name in ('skeleton', 'reads_second_labels', 'reads_other_people'):
             object.__setattr__(self, name, getattr(self.base, name))
 
-    def with_finished(self, finished: MutableMapping[str, GapPoses]) -> LearnedPropagator:
-        """Return this propagator for a video some of whose gaps ``base`` has filled."""
-        return replace(self, finished=finished)
-
     def describe(self, skeleton: Skeleton) -> str:
         """See :meth:`BasePropagator.describe`."""
         poses = self.network.record.num_poses
@@ -90,14 +86,8 @@ class LearnedPropagator(BasePropagator):
             refined = poses
             if mapping is not None:
                 refined = self.refine(frames, gap, poses, mapping)
-            for row, frame in enumerate(gap.frames):
-                yield PropagatedPose(
-                    gap,
-                    frame,
-                    refined.keypoints[row],
-                    refined.visibility[row],
-                    refined.scores[row],
-                )
+            for frame in gap.frames:
+                yield refined.pose_at(gap, frame)
 
     def refine(
         self, frames: FrameSource, gap: Gap, poses: GapPoses, mapping: JointMapping
@@ -141,22 +131,17 @@ class LearnedPropagator(BasePropagator):
         """Yield the poses of the other method gap by gap, finished ones first."""
         finished = {} if self.finished is None else self.finished
         keys = {gap: gap.fingerprint(self.base.reads_second_labels) for gap in gaps}
-        todo: dict[Gap, dict[int, PropagatedPose]] = {}
+        todo = []
         for gap in gaps:
             try:
                 poses = finished[keys[gap]]
             except KeyError:
-                todo[gap] = {}
+                todo.append(gap)
             else:
                 yield gap, poses
-        for pose in self.base.propagate(frames, [*todo], skeleton):
-            gap, of_gap = pose.gap, todo[pose.gap]
-            of_gap[pose.frame_index] = pose
-            if len(of_gap) == len(gap.frames):
-                poses = GapPoses.stack([of_gap[frame] for frame in gap.frames])
-                finished[keys[gap]] = poses
-                del todo[gap]
-                yield gap, poses
+        for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
+            finished[keys[gap]] = poses
+            yield gap, poses
 
 
 def combine(

@@ -56,8 +56,6 @@ def load_propagator(
             "choose 'auto' or 'flow'"
         )
     options: dict[str, Any] = {}
-    if fuser is not None:
-        options['weights'] = fuser
     if flow_weights is not None:
         require_packages('RAFT', 'torch', 'torchvision')
         from .flow.optical_flow import RAFTFlow
@@ -65,13 +63,14 @@ def load_propagator(
         options['estimator'] = RAFTFlow(flow_weights, device=device)
     networks = [load_pose_network(files, device) for files in pose_networks]
     learned = [network for network in networks if isinstance(network, LearnedNetwork)]
-    if networks:
-        options['pose_networks'] = [each for each in networks if each not in learned]
     model = window_model or _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
-        options.update(batch_size=batch_size, use_stdpose=use_stdpose)
+        evidence = [each for each in networks if each not in learned]
+        options.update(
+            weights=fuser, batch_size=batch_size, pose_networks=evidence, use_stdpose=use_stdpose
+        )
     propagator = propagator_class(**options)
     for network in learned:
         propagator = LearnedPropagator(propagator, network)

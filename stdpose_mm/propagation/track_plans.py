@@ -18,7 +18,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.structures.boxes import box_ioa, enclose
 
-from .gaps import Gap, find_gaps, find_presence_intervals
+from .gaps import Gap, find_gaps, find_presence_intervals, shared_frames
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -55,7 +55,7 @@ class TrackPlan:
         """Return the person's boxes [F, 4] in some frames, of size 0 where there is none."""
         boxes = np.zeros((len(frames), 4))
         for gap in self.gaps:
-            inside = range(max(gap.frames[0], frames.start), min(gap.frames[-1] + 1, frames.stop))
+            inside = shared_frames(gap.frames, frames)
             if inside:
                 rows = slice(inside.start - frames.start, inside.stop - frames.start)
                 start = inside.start - gap.frames[0]

@@ -20,7 +20,7 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.tracking import assign_track_ids
 
-from .base import BasePropagator, GapPoses, PropagatedPose
+from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, LifeSpan
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
@@ -141,7 +141,7 @@ def propagate_frames(
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
     if everything and isinstance(cache, dict):
         # It would grow with every correction. A folder has a limit of its own.
-        for key in cache.keys() - poses.keys:
+        for key in cache.keys() - {*poses.keys.values()}:
             # Another run may have forgotten it in the meantime.
             cache.pop(key, None)
     for frame_index in within:
@@ -191,6 +191,9 @@ class _GapPoses:
         propagator: How to fill the gaps that the cache does not have.
         cache: Finished gaps are added.
         listener: Receives the progress of the propagator.
+
+    Attributes:
+        keys: The key of each gap in the cache.
     """
 
     def __init__(
@@ -200,16 +203,16 @@ class _GapPoses:
         skeleton: Skeleton,
         propagator: BasePropagator,
         cache: MutableMapping[str, GapPoses],
-        listener: WorkListener | None = None,
+        listener: WorkListener | None,
     ) -> None:
         self._cache = cache
         self._propagate = lambda gaps: propagator.propagate(cache_frames(frames), gaps, skeleton)
-        self._keys = {
+        self.keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
             for plan in plans.values()
             for gap in plan.gaps
         }
-        todo = [gap for gap, key in self._keys.items() if key not in cache]
+        todo = [gap for gap, key in self.keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
         self._propagated = propagate_with_progress(
             propagator, cache_frames(frames), todo, skeleton, listener
@@ -217,34 +220,21 @@ class _GapPoses:
         self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
         self._finished: dict[Gap, GapPoses] = {}
 
-    @property
-    def keys(self) -> set[str]:
-        """Return the keys of all gaps in the cache."""
-        return set(self._keys.values())
-
     def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
         """Return the pose in one frame of a gap.
 
         Raises:
             RuntimeError: If the propagator has left it out.
         """
-        pose = self._pose_at(gap, frame_index)
-        if frame_index == gap.frames[-1]:
-            self._finished.pop(gap, None)
-        return pose
-
-    def _pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
         while gap in self._unfinished:
             pose = self._unfinished[gap].get(frame_index)
             if pose is not None:
                 return pose
             self._advance(gap)
-        if gap not in self._finished:
-            self._finished[gap] = self._cached(gap)
-        poses, row = self._finished[gap], gap.frames.index(frame_index)
-        return PropagatedPose(
-            gap, frame_index, poses.keypoints[row], poses.visibility[row], poses.scores[row]
-        )
+        poses = self._finished.pop(gap, None) or self._cached(gap)
+        if frame_index != gap.frames[-1]:
+            self._finished[gap] = poses
+        return poses.pose_at(gap, frame_index)
 
     def _advance(self, awaited: Gap) -> None:
         """Take the next pose of the propagator."""
@@ -259,16 +249,16 @@ class _GapPoses:
         poses[pose.frame_index] = pose
         if len(poses) == len(pose.gap.frames):
             finished = GapPoses.stack([poses[frame] for frame in pose.gap.frames])
-            self._cache[self._keys[pose.gap]] = self._finished[pose.gap] = finished
+            self._cache[self.keys[pose.gap]] = self._finished[pose.gap] = finished
             del self._unfinished[pose.gap]
 
     def _cached(self, gap: Gap) -> GapPoses:
         try:
-            return self._cache[self._keys[gap]]
+            return self._cache[self.keys[gap]]
         except KeyError:
             # Another run has removed it since.
-            poses = {pose.frame_index: pose for pose in self._propagate([gap])}
-            return GapPoses.stack([poses[frame] for frame in gap.frames])
+            ((_, poses),) = collect_gaps(self._propagate([gap]))
+            return poses
 
 
 def _person_at(

@@ -11,10 +11,9 @@ from .label_accuracy import (
     remaining_labels,
 )
 from .label_plans import plan_frames, share_labels
-from .label_summary import LabelSummary, format_summary, summarize_labels
+from .label_summary import describe_labels
 from .score_calibration import calibrate_scores, recalibrate, score_meaning
 from .suggestions import (
-    FrameSuggestion,
     errors_beside_labels,
     expect_errors_left,
     expected_errors,
@@ -22,35 +21,3 @@ from .suggestions import (
     rank_suggestions,
 )
 from .suspicious_labels import doubled_warnings, label_warnings
-
-__all__ = [
-    'FrameCheck',
-    'FrameSuggestion',
-    'HiddenLabel',
-    'JointCheck',
-    'LabelAccuracy',
-    'LabelSummary',
-    'TrackErrors',
-    'UnlabelledVideo',
-    'calibrate_scores',
-    'choose_first_labels',
-    'choose_hidden_labels',
-    'compare_hidden_labels',
-    'doubled_warnings',
-    'errors_beside_labels',
-    'expect_errors_left',
-    'expected_errors',
-    'format_summary',
-    'frames_to_check',
-    'label_warnings',
-    'measure_motion',
-    'plan_frames',
-    'rank_errors',
-    'rank_gains',
-    'rank_suggestions',
-    'recalibrate',
-    'remaining_labels',
-    'score_meaning',
-    'share_labels',
-    'summarize_labels',
-]

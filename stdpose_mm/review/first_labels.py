@@ -18,6 +18,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Boxes, method_reads_pictures
+from stdpose_mm.propagation.gaps import shared_frames
 
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
@@ -279,7 +280,7 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     """
     ends = np.arange(frames.start - 1, frames.stop + 1)
     costs = np.zeros((len(ends), len(ends)))
-    there = range(max(frames.start, motion.frames.start), min(frames.stop, motion.frames.stop))
+    there = shared_frames(frames, motion.frames)
     if not there:
         return costs
     at = np.array(there)

@@ -97,8 +97,8 @@ def _worst_joints(labels: VideoLabels, frame: int) -> tuple[JointCheck, ...]:
         JointCheck(
             person.track_id, labels.skeleton.keypoint_names[joint], float(person.scores[joint])
         )
-        for person in labels.persons
-        if person.frame_index == frame and person.track_id is not None and person.scores is not None
+        for person in labels[frame]
+        if person.track_id is not None and person.scores is not None
         for joint in np.flatnonzero(person.labelled & person.propagated)
     ]
     worst = sorted(joints, key=lambda joint: joint.score)[:NUM_JOINTS]

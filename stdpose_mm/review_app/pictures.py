@@ -135,27 +135,27 @@ class PictureReader:
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
-            picture, error = None, None
+            answer: bytes | InputError
             try:
-                picture = encode(np.asarray(self._frames[key[0]]), key[1])
-            except Exception as one:
-                error = InputError(sentence_of(one))
+                answer = encode(np.asarray(self._frames[key[0]]), key[1])
+            except Exception as error:
+                answer = InputError(sentence_of(error))
             with self._woken:
-                if picture is not None:
-                    self._keep(key, picture)
-                self._answer(key, picture, error)
+                if isinstance(answer, bytes):
+                    self._keep(key, answer)
+                self._answer(key, answer)
         with self._woken:
             for key in list(self._asked):
-                self._answer(key, None, _ending())
+                self._answer(key, _ending())
 
-    def _answer(self, key: Key, picture: bytes | None, error: InputError | None) -> None:
+    def _answer(self, key: Key, answer: bytes | InputError) -> None:
         for future in self._asked.pop(key, []):
             if not future.set_running_or_notify_cancel():
                 continue
-            if picture is not None:
-                future.set_result(picture)
+            if isinstance(answer, bytes):
+                future.set_result(answer)
             else:
-                future.set_exception(error)
+                future.set_exception(answer)
 
     def _keep(self, key: Key, picture: bytes) -> None:
         self._kept[key] = picture

@@ -66,17 +66,10 @@ class PersonTracker:
 
         Returns:
             The M <= N detections that have a track id, unchanged and in the same order.
-
-        Raises:
-            ValueError: If ``frame_index`` does not ascend.
         """
         if self._last_frame is not None:
-            elapsed = frame_index - self._last_frame
-            if elapsed < 1:
-                raise ValueError(
-                    f'frames must ascend, got {frame_index} after frame {self._last_frame}'
-                )
-            for _ in range(min(round(elapsed / self.detect_interval) - 1, self._kept_steps)):
+            steps = round((frame_index - self._last_frame) / self.detect_interval)
+            for _ in range(min(steps - 1, self._kept_steps)):
                 self._track(np.zeros((0, 4)), np.zeros(0))
         self._last_frame = frame_index
         solid = detections.select((detections.boxes[:, 2:] > 0).all(axis=1))

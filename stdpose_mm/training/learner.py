@@ -30,7 +30,7 @@ from stdpose_mm.pose_networks.network_description import NetworkDescription
 from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 
-from .network_trainer import HiddenPoses, NetworkTrainer, TrainingProgress, train_together
+from .network_trainer import HiddenPoses, NetworkTrainer, train_together
 from .pose_crops import PADDING, CropSampler, PosePatch, choose_input_size, cut_patch, subjects_turn
 from .small_unet import SmallUNet
 
@@ -74,8 +74,7 @@ def learn_network(
     minutes: float,
     earlier: LearnedNetwork | None = None,
     steps: int | None = None,
-    seed: int = 0,
-    listener: Callable[[TrainingProgress], None] = lambda progress: None,
+    listener: Callable[[float, float | None], None] = lambda done, right: None,
     device: str = 'cpu',
 ) -> LearnedNetwork:
     """Train a network on the labels of some videos.
@@ -91,7 +90,6 @@ def learn_network(
         earlier: A network of the same joints to continue from; labels that it had not seen stay
             hidden, and what finds these worse than it does is not kept.
         steps: Largest number of steps of each member, up to ``MAX_STEPS``, the default.
-        seed: Of weights, order and changes of crops.
         listener: See :func:`~.network_trainer.train_together`.
         device: Where it is trained.
 
@@ -126,7 +124,7 @@ def learn_network(
     names = [fingerprint(video.frames) for video in videos]
     patches = _cut_patches(videos, names, labels, description)
     seen = _choose_seen([*patches], earlier)
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     networks = [SmallUNet(skeleton.num_keypoints) for _ in range(MEMBERS)]
     if earlier is not None:
         _load_weights(networks, earlier)
@@ -142,7 +140,7 @@ def learn_network(
                 f'{earlier.name if earlier else "the network"} has seen all of these labels, so '
                 'that nothing would tell how good it is, learn anew without it'
             )
-        sampler = CropSampler(shown, description, skeleton, turns, seed + member)
+        sampler = CropSampler(shown, description, skeleton, turns, member)
         poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
         if earlier is not None:

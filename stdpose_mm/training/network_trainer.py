@@ -50,20 +50,6 @@ class HiddenPoses:
     sizes: np.ndarray
 
 
-@dataclass(frozen=True)
-class TrainingProgress:
-    """Progress of a training.
-
-    Args:
-        done: Share of the training that is done, 0..1.
-        right: Share of joints of hidden labels that the networks find; None before the first
-            validation.
-    """
-
-    done: float
-    right: float | None
-
-
 class NetworkTrainer:
     """Train a network on poses, and keep what finds the joints of hidden labels best.
 
@@ -93,12 +79,12 @@ class NetworkTrainer:
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
         drawn = self._sampler.draw(BATCH_SIZE)
-        crops, keypoints, weights = (torch.from_numpy(one).to(self._device) for one in drawn)
+        crops, keypoints = (torch.from_numpy(one).to(self._device) for one in drawn)
         kind = self._device.type
         # A step takes two thirds of the time then.
         with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
             logits = self.network(crops.contiguous(memory_format=torch.channels_last))
-        loss = heatmap_loss(logits.float(), keypoints, weights)
+        loss = heatmap_loss(logits.float(), keypoints)
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -109,10 +95,7 @@ class NetworkTrainer:
         probabilities = _probabilities(self.network.eval(), self.hidden.crops)
         self.network.train()
         keypoints = torch.from_numpy(self.hidden.keypoints).float()
-        labelled = ~torch.isnan(keypoints).any(-1)
-        surprise = float(
-            heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints, labelled.float())
-        )
+        surprise = float(heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints))
         # False for NaN, too, after a training that has gone wrong.
         if not surprise < self._least_surprise:
             return
@@ -122,7 +105,7 @@ class NetworkTrainer:
         distance = np.linalg.norm(
             places * STRIDE + (STRIDE - 1) / 2 - self.hidden.keypoints, axis=-1
         )
-        known = labelled.numpy()
+        known = ~np.isnan(distance)
         self.certainty = certainty[known]
         self.right = (distance <= CORRECT_WITHIN * self.hidden.sizes[:, None])[known]
 
@@ -131,7 +114,7 @@ def train_together(
     trainers: Sequence[NetworkTrainer],
     steps: int,
     seconds: float,
-    listener: Callable[[TrainingProgress], None],
+    listener: Callable[[float, float | None], None],
 ) -> None:
     """Train networks side by side, a step of each in turn; their ``best`` are the result.
 
@@ -142,8 +125,10 @@ def train_together(
         trainers: The networks.
         steps: Largest number of steps of each.
         seconds: Time for training.
-        listener: Receives the progress. KeyboardInterrupt, from it or from the keyboard, ends the
-            training with the best networks so far.
+        listener: Receives the share of the training that is done, 0..1, and the share of joints of
+            hidden labels that the networks find; None before the first validation.
+            KeyboardInterrupt, from it or from the keyboard, ends the training with the best
+            networks so far.
 
     Raises:
         KeyboardInterrupt: If there was none before the first validation.
@@ -161,7 +146,7 @@ def train_together(
                 for trainer in trainers:
                     trainer.validate()
                 right = float(np.concatenate([trainer.right for trainer in trainers]).mean())
-            listener(TrainingProgress(done, right))
+            listener(done, right)
             if done == 1:
                 return
     except KeyboardInterrupt:
@@ -169,25 +154,25 @@ def train_together(
             raise
 
 
-def heatmap_loss(logits: Tensor, keypoints: Tensor, weights: Tensor) -> Tensor:
+def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     """Compute the mean cross entropy between maps and Gaussians around labels.
 
     Args:
         logits: [N, K, h, w].
-        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
-        weights: [N, K]. Joints outside of the crop do not count.
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label. Joints without one,
+            or outside of the crop, do not count.
     """
     height, width = logits.shape[2:]
     cells = (torch.nan_to_num(keypoints) - (STRIDE - 1) / 2) / STRIDE
     inside = ((cells > -1) & (cells < cells.new_tensor([width, height]))).all(-1)
+    counts = inside & ~torch.isnan(keypoints).any(-1)
     x, y = (torch.arange(side, device=cells.device) for side in (width, height))
     columns = torch.exp(-((x - cells[..., :1]) ** 2) / (2 * SIGMA**2))
     rows = torch.exp(-((y - cells[..., 1:]) ** 2) / (2 * SIGMA**2))
     target = (rows[..., :, None] * columns[..., None, :]).flatten(2)
     target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
     entropy = -(target * F.log_softmax(logits.flatten(2), dim=-1)).sum(-1)
-    weights = weights * inside
-    return (entropy * weights).sum() / weights.sum().clamp_min(1e-6)
+    return (entropy * counts).sum() / counts.sum().clamp_min(1)
 
 
 @torch.no_grad()

@@ -42,20 +42,14 @@ class PosePatch:
     Args:
         picture: BGR uint8 [h, w, 3], at the scale of the network's crops.
         keypoints: [K, 2] pixels of the patch; NaN where there is no label.
-        weights: [K] weight of each joint.
     """
 
     picture: np.ndarray
     keypoints: np.ndarray
-    weights: np.ndarray
 
 
 def cut_patch(
-    picture: np.ndarray,
-    label: PersonLabel,
-    description: NetworkDescription,
-    least_side: float,
-    weights: np.ndarray | None = None,
+    picture: np.ndarray, label: PersonLabel, description: NetworkDescription, least_side: float
 ) -> PosePatch:
     """Cut a labelled pose with its surroundings out of a picture.
 
@@ -64,7 +58,6 @@ def cut_patch(
         label: The pose; one joint at least.
         description: The crops of the network.
         least_side: See :func:`pose_box`.
-        weights: [K] weight of each joint; 1 by default.
     """
     assert description.input_size is not None
     box = pose_box(label.keypoints, label.labelled, least_side)
@@ -74,8 +67,7 @@ def cut_patch(
     patch = cv2.warpAffine(picture, to_crop, size.tolist(), borderMode=cv2.BORDER_REPLICATE)
     keypoints = label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]
     keypoints[~label.labelled] = np.nan
-    given = np.ones(len(keypoints)) if weights is None else weights
-    return PosePatch(patch, keypoints, given * label.labelled)
+    return PosePatch(patch, keypoints)
 
 
 def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
@@ -143,19 +135,19 @@ class CropSampler:
         self._turn = _ANY_TURN if turns else _TURN
         self._random = np.random.default_rng(seed)
 
-    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw crops.
 
         Returns:
-            Normalised crops [N, 3, h, w] float32, keypoints [N, K, 2] in their pixels (NaN where
-            there is no label) and weights [N, K].
+            Normalised crops [N, 3, h, w] float32, and keypoints [N, K, 2] in their pixels; NaN
+            where there is no label.
         """
         chosen = self._random.integers(len(self._patches), size=number)
         drawn = [self._change(self._patches[index]) for index in chosen]
-        crops, keypoints, weights = (np.stack(values) for values in zip(*drawn, strict=True))
-        return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), keypoints, weights
+        crops, keypoints = (np.stack(values) for values in zip(*drawn, strict=True))
+        return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), keypoints
 
-    def _change(self, patch: PosePatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _change(self, patch: PosePatch) -> tuple[np.ndarray, np.ndarray]:
         random, size = self._random, np.array(self._size)
         angle = np.deg2rad(random.uniform(-self._turn, self._turn))
         scale = np.exp(random.uniform(-_SCALE, _SCALE))
@@ -174,7 +166,6 @@ class CropSampler:
         if random.random() < 0.3:
             crop += random.normal(0, 0.05, crop.shape)
         keypoints = patch.keypoints @ linear.T + offset
-        weights = patch.weights
         if is_mirrored:
-            keypoints, weights = keypoints[self._flip], weights[self._flip]
-        return crop.astype(np.float32), keypoints.astype(np.float32), weights.astype(np.float32)
+            keypoints = keypoints[self._flip]
+        return crop.astype(np.float32), keypoints.astype(np.float32)

@@ -63,8 +63,9 @@ class PseudoLabelSettings:
         interval: T: take the labels of every T-th frame only; None for all.
         life_span: 'labels': a person has poses from the first label to the last, as labels say
             nothing of the time before and after; 'video': in every frame.
-        config: Fingerprint of the model's config; None without a model.
-        checkpoint: Fingerprint of its checkpoint, or the checkpoint's URL; None without a model.
+        config: Fingerprint of the model's config, see :func:`model_fingerprints`; None without a
+            model.
+        checkpoint: That of its checkpoint, likewise.
         version: Version of this package.
 
     """
@@ -77,28 +78,22 @@ class PseudoLabelSettings:
     checkpoint: str | None = None
     version: str = __version__
 
-    @classmethod
-    def of(
-        cls,
-        method: str,
-        min_score: float = 0.5,
-        interval: int | None = None,
-        life_span: LifeSpan = 'labels',
-        config: str | Path | None = None,
-        checkpoint: str | Path | None = None,
-    ) -> PseudoLabelSettings:
-        """Build settings with the fingerprints of a config file and of a checkpoint file.
 
-        Raises:
-            InputError: If a file cannot be read.
-        """
-        if config is not None:
-            config = fingerprint(read_config(config).to_dict())
-        if checkpoint is not None:
-            # A URL is not read: it identifies its weights.
-            is_url = '://' in str(checkpoint)
-            checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
-        return cls(method, min_score, interval, life_span, config, checkpoint)
+def model_fingerprints(
+    config: str | Path | None, checkpoint: str | Path | None
+) -> tuple[str | None, str | None]:
+    """Compute the fingerprints of a config file and of a checkpoint, each None if it is None.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
+    if config is not None:
+        config = fingerprint(read_config(config).to_dict())
+    if checkpoint is not None:
+        # A URL is not read: it identifies its weights.
+        is_url = '://' in str(checkpoint)
+        checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
+    return config, checkpoint
 
 
 def make_pseudo_labels(
@@ -108,7 +103,7 @@ def make_pseudo_labels(
     settings: PseudoLabelSettings,
     image_root: str | Path = '',
     video_root: str | Path | None = None,
-    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda names, total: names,
 ) -> dict[str, Any]:
     """Write a dense training set: ``OUT/annotations/<video>.json`` and ``OUT/summary.json``.
 
@@ -143,9 +138,7 @@ def make_pseudo_labels(
     missing = [video for video in videos if video.counts is None]
     share = tasks_of_process([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
-    done, failed = work_together(
-        progress(own, len(own)) if progress else own, lambda name: labeller.make(own[name])
-    )
+    done, failed = work_together(progress(own, len(own)), lambda name: labeller.make(own[name]))
     if failed:
         first = min(failed)
         others = ', the others are' if len(failed) < len(videos) else ''

@@ -395,8 +395,8 @@ def tell(number, note):
     return install(number, note_and_tell if callable(note) else note)
 
 class Held(WholePicture):
-    def __call__(self, pictures, on_unreadable=None):
-        for frame in super().__call__(pictures, on_unreadable):
+    def __call__(self, pictures):
+        for frame in super().__call__(pictures):
             if frame.frame_index == {held_at}:
                 print('held', flush=True)
                 while len(noted) < {times}:

@@ -213,7 +213,7 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
     settings = ClipSettings(frames=15, width=128, height=96, people=(1, 2))
     write_dataset(tmp_path, train_videos=2, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')
-    made = PseudoLabelSettings.of('linear', min_score=0.8, interval=7)
+    made = PseudoLabelSettings('linear', min_score=0.8, interval=7)
     propagator = LinearPropagator()
     summary = make_pseudo_labels(files, tmp_path / 'pseudo', propagator, made, tmp_path)
     assert summary['videos'] == 2
@@ -266,7 +266,7 @@ def test_written_labels_say_so_in_every_annotation(tmp_path: Path) -> None:
     settings = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
     write_dataset(tmp_path, train_videos=1, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')
-    made = PseudoLabelSettings.of('linear', interval=7)
+    made = PseudoLabelSettings('linear', interval=7)
     make_pseudo_labels(files, tmp_path / 'pseudo', LinearPropagator(), made, tmp_path)
     (written,) = find_label_files(tmp_path / 'pseudo' / 'annotations')
     annotations = json.loads(Path(written).read_text())['annotations']

@@ -21,6 +21,8 @@ from stdpose_mm.structures import FrameBoxes
 
 SIZE = (40.0, 100.0)
 
+pytestmark = pytest.mark.filterwarnings('ignore:frame .* cannot be read')
+
 
 def picture(index: int) -> np.ndarray:
     """A picture that says which frame it is."""
@@ -63,7 +65,7 @@ class Video(FrameSource):
 
 def run(source, frames):
     """x of every person by track id, frame by frame."""
-    out = list(source(frames, lambda index, reason: None))
+    out = list(source(frames))
     assert [frame.frame_index for frame in out] == list(range(len(out)))
     return [
         dict(zip(f.people.track_ids.tolist(), f.people.boxes[:, 0].tolist(), strict=True))
@@ -133,12 +135,15 @@ def test_nobody_and_sixty_people():
 @pytest.mark.parametrize('broken', [{2}, {4, 5}, {0}, {0, 1, 2}, {9}, {7, 8, 9}, {0, 5, 9}])
 @pytest.mark.parametrize('every', [1, 4])
 def test_frames_that_cannot_be_read_are_bridged_and_told(broken, every):
-    told = []
     detector = Places(lambda frame: (100.0 + 2 * frame,))
-    source = DetectedBoxes(detector, every)
-    out = list(source(Video(10, broken), lambda *what: told.append(what)))
+    with pytest.warns(InputWarning) as told:
+        out = list(DetectedBoxes(detector, every)(Video(10, broken)))
     assert [f.frame_index for f in out if f.picture is None] == sorted(broken)
-    assert told == [(index, f'frame {index} is damaged') for index in sorted(broken)]
+    assert [str(warning.message) for warning in told] == [
+        f'frame {index} cannot be read, its poses are interpolated at best: frame {index} is '
+        'damaged'
+        for index in sorted(broken)
+    ]
     readable = [index for index in range(10) if index not in broken]
     for frame in out:
         # Before the first and after the last look the box stays where it was seen.
@@ -149,15 +154,9 @@ def test_frames_that_cannot_be_read_are_bridged_and_told(broken, every):
 
 def test_a_lost_frame_of_any_iterable_is_none():
     frames = [picture(0), None, picture(2)]
-    out = list(DetectedBoxes(Places(lambda frame: (10.0 * frame,)))(iter(frames), lambda *_: None))
+    out = list(DetectedBoxes(Places(lambda frame: (10.0 * frame,)))(iter(frames)))
     assert [frame.picture is None for frame in out] == [False, True, False]
     assert out[1].people.boxes[0, 0] == 10
-
-
-def test_broken_frames_are_warned_of_by_default():
-    sentence = 'frame 1 cannot be read, its poses are interpolated at best: frame 1 is damaged'
-    with pytest.warns(InputWarning, match=f'^{sentence}$'):
-        list(WholePicture()(Video(2, {1})))
 
 
 @pytest.mark.parametrize('every', [1, 3])
@@ -182,7 +181,7 @@ def test_a_source_that_breaks_off_does_not_fill_the_memory():
             taken.append(index)
             yield None
 
-    for frame in DetectedBoxes(Places(lambda frame: (10.0,)))(frames(), lambda *_: None):
+    for frame in DetectedBoxes(Places(lambda frame: (10.0,)))(frames()):
         if len(taken) < 500:
             assert len(taken) - frame.frame_index <= MAX_UNREADABLE + 1
     assert frame.frame_index == 500
@@ -200,7 +199,7 @@ def test_all_frames_come_out_once_in_order(length, every, broken, seed):
     rng = np.random.default_rng(seed)
     shown = rng.random((25, 3)) < 0.7
     detector = Places(lambda frame: 200.0 * np.flatnonzero(shown[frame]))
-    out = list(DetectedBoxes(detector, every)(Video(length, broken), lambda *_: None))
+    out = list(DetectedBoxes(detector, every)(Video(length, broken)))
     assert [frame.frame_index for frame in out] == list(range(length))
     for frame in out:
         readable = frame.frame_index not in broken
@@ -216,7 +215,7 @@ def test_given_identities_come_out_as_they_are():
         1: FrameBoxes([[5, 6, 7, 8], [50, 6, 7, 8]], [0.1, 0.2], [9, 4]),
         3: FrameBoxes([[6, 6, 7, 8]], [0.3], [9]),
     }
-    out = list(PrecomputedBoxes(boxes)(Video(5, {3}), lambda *_: None))
+    out = list(PrecomputedBoxes(boxes)(Video(5, {3})))
     assert [len(frame.people) for frame in out] == [0, 2, 0, 1, 0]
     assert out[1].people is boxes[1]
     assert out[3].people is boxes[3]
@@ -307,7 +306,7 @@ def test_a_box_in_the_form_of_mmpose_is_refused_as_it_was_given(box):
 
 
 def test_the_whole_picture_is_one_person():
-    out = list(WholePicture()(Video(3, {0, 2}), lambda *_: None))
+    out = list(WholePicture()(Video(3, {0, 2})))
     assert [len(frame.people) for frame in out] == [0, 1, 1]
     assert out[1].people.boxes.tolist() == out[2].people.boxes.tolist() == [[0, 0, 80, 60]]
     assert out[1].people.track_ids.tolist() == [0]

@@ -18,7 +18,7 @@ def counted(number, made):
 
 
 def alive():
-    return [thread for thread in threading.enumerate() if thread.name == 'prefetch']
+    return [thread for thread in threading.enumerate() if thread.name.startswith('prefetch')]
 
 
 def test_items_come_in_order_from_another_thread():
@@ -91,7 +91,7 @@ def blurred():
     while True:
         yield cv2.GaussianBlur(np.zeros((1000, 1000, 3), np.uint8), (0, 0), 15)
 
-pictures = prefetch(blurred(), ahead=1000)
+pictures = prefetch(blurred())
 next(pictures)
 """
 

@@ -71,10 +71,10 @@ def box_at(frame):
     return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
 
 
-def estimated(model, frames, gaps, batch_size=8, max_keys=MAX_KEYS, **options):
+def estimated(model, frames, gaps, batch_size=8, **options):
     estimator = GapHeatmapEstimator(TorchWindowBackend(model, batch_size), **options)
     in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
-    chunks = [chunk for gap in in_order for chunk in split_gap(gap, max_keys)]
+    chunks = [chunk for gap in in_order for chunk in split_gap(gap)]
     with closing(estimator.heatmaps(frames, chunks, MAPPING)) as found:
         for number, maps in found:
             yield chunks[number][0], maps
@@ -450,12 +450,13 @@ def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
 
 
 @pytest.mark.parametrize('system', ['stdpose', 'semantic motion'])
-def test_every_part_of_a_long_gap_has_the_maps_of_both_labels(gaps_of, system):
+def test_every_part_of_a_long_gap_has_the_maps_of_both_labels(gaps_of, system, monkeypatch):
     model = window_model(SKELETON, **window_systems(3, 3)[system])
     pictures = moving_pictures(14)
     (gap,) = gaps_of([0, 13], 14)
     ((_, whole),) = maps_of(model, pictures, [gap])
-    parts = [maps for _, maps in maps_of(model, pictures, [gap], max_keys=4)]
+    monkeypatch.setattr('stdpose_mm.propagation.gap_heatmaps.MAX_KEYS', 4)
+    parts = [maps for _, maps in maps_of(model, pictures, [gap])]
     assert [maps.frames for maps in parts] == [
         [0, 1, 2, 3, 4, 13],
         [0, 5, 6, 7, 8, 13],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.review import format_summary, summarize_labels
+from stdpose_mm.review import describe_labels, label_warnings
 from stdpose_mm.structures import PersonLabel, Skeleton
 
 NAMES = ('head', 'left_hand', 'right_hand')
@@ -19,31 +19,36 @@ def give(frame, track_id=0, points=HERE, visibility=(2, 2, 2), **fields):
     )
 
 
-def summarize(*labels, num_frames=30, category='person', life_span='video'):
+def tracks_of(*labels):
     tracks = {}
     for label in labels:
         tracks.setdefault(label.track_id, {})[label.frame_index] = label
-    return summarize_labels(tracks, Skeleton(NAMES, (), category), num_frames, SIZE, life_span)
+    return tracks
+
+
+def describe(*labels, num_frames=30, category='person', life_span='video', notes=()):
+    skeleton = Skeleton(NAMES, (), category)
+    text = describe_labels(tracks_of(*labels), skeleton, num_frames, SIZE, life_span, notes)
+    return text.splitlines()
 
 
 def test_frames_and_gaps_of_everyone():
-    summary = summarize(give(0), give(7), give(8), give(14), give(3, track_id=5))
-    first, second = summary.tracks
-    assert (first.track_id, first.given) == (0, (0, 7, 8, 14))
-    assert first.gaps == (range(1, 7), range(9, 14), range(15, 30))
-    assert second.gaps == (range(3), range(4, 30))
-    said = 'gaps: 5, the longest of 26 frames (person 5, frames 4-29); 55 poses to compute'
-    assert said in format_summary(summary)
+    lines = describe(give(0), give(7), give(8), give(14), give(3, track_id=5))
+    # Frames 1-6, 9-13 and 15-29 of the first, 0-2 and 4-29 of the second.
+    assert lines[1:] == [
+        '  person 0: frames 0, 7-8, 14',
+        '  person 5: frame 3',
+        'gaps: 5, the longest of 26 frames (person 5, frames 4-29); 55 poses to compute',
+    ]
 
 
 def test_who_is_gone_has_no_gap():
     gone = give(10, visibility=(0, 0, 0))
-    (track,) = summarize(give(0), gone, give(20)).tracks
-    assert track.given == (0, 20)
     # Nobody is there in frames 10 to 19.
-    assert track.gaps == (range(1, 10), range(21, 30))
-    (track,) = summarize(give(5), give(20), life_span='labels').tracks
-    assert track.gaps == (range(6, 20),)
+    said = 'gaps: 2, the longest of 9 frames (person 0, frames 1-9); 18 poses to compute'
+    assert describe(give(0), gone, give(20))[-1] == said
+    said = 'gaps: 1, the longest of 14 frames (person 0, frames 6-19); 14 poses to compute'
+    assert describe(give(5), give(20), life_span='labels')[-1] == said
 
 
 @pytest.mark.parametrize(
@@ -57,42 +62,41 @@ def test_who_is_gone_has_no_gap():
     ],
 )
 def test_the_picture_ends_at_the_outer_edge_of_its_pixels(point, is_outside):
-    summary = summarize(give(3, points=[point, *HERE[1:]]))
+    tracks = tracks_of(give(3, points=[point, *HERE[1:]]))
     said = ['1 joint outside of the picture: head of person 0 in frame 3']
-    assert summary.warnings == (said if is_outside else [])
+    assert label_warnings(tracks, Skeleton(NAMES), SIZE) == (said if is_outside else [])
 
 
 def test_words():
     beside = np.add(HERE, [40, 0])
     labels = [give(frame) for frame in range(0, 29, 7)]
     labels += [give(frame, 2, beside) for frame in range(0, 29, 7)]
-    outside = give(29, 2, points=[[-4, 0], [1, 1], [200, 1]])
-    text = format_summary(summarize(*labels, outside), ['they seem to be one frame late'])
-    assert text.splitlines() == [
+    labels.append(give(29, 2, points=[[-4, 0], [1, 1], [200, 1]]))
+    notes = [*label_warnings(tracks_of(*labels), Skeleton(NAMES), SIZE), 'they may be late']
+    assert describe(*labels, notes=notes) == [
         'labels of 2 people in a video of 30 frames, 100x80 pixels',
         '  person 0: frames 0-28 every 7 (5 frames)',
         '  person 2: frames 0-28 every 7, 29 (6 frames)',
         'gaps: 9, the longest of 6 frames (person 0, frames 1-6); 49 poses to compute',
         'note: 2 joints outside of the picture: head of person 2 in frame 29, '
         'right_hand of person 2 in frame 29',
-        'note: they seem to be one frame late',
+        'note: they may be late',
     ]
 
 
 def test_one_of_each_is_singular():
-    text = format_summary(summarize(give(0), num_frames=2, category='rat'))
-    assert text.splitlines() == [
+    assert describe(give(0), num_frames=2, category='rat') == [
         'labels of 1 rat in a video of 2 frames, 100x80 pixels',
         '  rat 0: frame 0',
         'gaps: 1, the longest of 1 frame (rat 0, frame 1); 1 pose to compute',
     ]
-    assert 'gaps: none' in format_summary(summarize(give(0), num_frames=1))
+    assert describe(give(0), num_frames=1)[-1] == 'gaps: none'
 
 
 def test_a_propagated_joint_outside_of_the_picture_is_no_mistake_of_the_labels():
     sources = np.array(['propagated', 'given', 'given'])
     outside = give(3, points=[[-9, 0], *HERE[1:]], keypoint_sources=sources)
-    assert summarize(outside).warnings == []
+    assert label_warnings(tracks_of(outside), Skeleton(NAMES), SIZE) == []
 
 
 ABSENT, LEFT_OUT = (0, 0, 0), (2, 2, 0)
@@ -131,9 +135,9 @@ SQUARES = [(n + 1) ** 2 for n in range(9)]
     ],
 )
 def test_frames_of_each_kind_are_said(labels, line):
-    text = format_summary(summarize(*labels, num_frames=90))
-    assert f'  person 0: {line}' in text.splitlines()
-    assert ('unless --fill-left-out is given' in text) == ('left out' in line)
+    lines = describe(*labels, num_frames=90)
+    assert f'  person 0: {line}' in lines
+    assert ('unless --fill-left-out is given' in lines[-1]) == ('left out' in line)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +151,6 @@ def test_frames_of_each_kind_are_said(labels, line):
 def test_ten_are_listed_and_the_others_counted(number, last):
     # Too few joints to tell whether one mouse is labelled twice.
     labels = [give(0, track_id, visibility=(2, 2, 0)) for track_id in range(number)]
-    lines = format_summary(summarize(*labels, category='mouse')).splitlines()
+    lines = describe(*labels, category='mouse')
     assert lines[0].startswith(f'labels of {number} mice ')
     assert lines[-2] == last

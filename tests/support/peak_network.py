@@ -38,5 +38,7 @@ class PeakNetwork(PoseNetwork):
         affine = np.array([[0.5, 0, 0], [0, 0.5, 0]])
         count = len(pictures)
         return PoseHeatmaps(
-            np.tile(np.array(maps, np.float32), (count, 1, 1, 1)), np.tile(affine, (count, 1, 1))
+            np.tile(np.array(maps, np.float32), (count, 1, 1, 1)),
+            np.tile(affine, (count, 1, 1)),
+            np.ones((count, len(maps)), dtype=bool),
         )

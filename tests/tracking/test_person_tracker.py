@@ -139,13 +139,6 @@ def test_the_order_of_detections_does_not_matter(places, orders):
         assert ids(tracker, frame, seen(*places[order])) == [first[i] for i in order]
 
 
-def test_frames_must_ascend():
-    tracker = PersonTracker()
-    tracker.update(3, NO_PEOPLE)
-    with pytest.raises(ValueError, match='frames must ascend, got 3 after frame 3'):
-        tracker.update(3, NO_PEOPLE)
-
-
 def test_a_missing_package_is_one_sentence(monkeypatch):
     byte_tracker = importlib.import_module('mmdet.models.trackers.byte_tracker')
     monkeypatch.setattr(byte_tracker, 'lap', None)

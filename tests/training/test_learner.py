@@ -135,7 +135,7 @@ def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
         minutes=10,
         earlier=learned,
         steps=8,
-        listener=lambda progress: heard.append(progress.right),
+        listener=lambda done, right: heard.append(right),
     )
     # From random weights 8 steps find nothing.
     assert more.record.right > 0.8
@@ -171,7 +171,7 @@ def test_it_takes_as_many_steps_as_it_is_told_up_to_a_limit(
         tmp_path / 'n.onnx',
         minutes=10,
         steps=steps,
-        listener=lambda progress: heard.append(progress.done),
+        listener=lambda done, right: heard.append(done),
     )
     assert len(heard) == done
 

@@ -13,7 +13,6 @@ from stdpose_mm.training import network_trainer
 from stdpose_mm.training.network_trainer import (
     HiddenPoses,
     NetworkTrainer,
-    TrainingProgress,
     heatmap_loss,
     train_together,
 )
@@ -23,16 +22,16 @@ from stdpose_mm.training.small_unet import SmallUNet
 class Sampler:
     """Give the same crops of noise again and again."""
 
-    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng(0)
         crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
-        return crops, np.full((number, 2, 2), 16, np.float32), np.ones((number, 2), np.float32)
+        return crops, np.full((number, 2, 2), 16, np.float32)
 
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
     monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
-    crops, keypoints, _ = Sampler().draw(3)
+    crops, keypoints = Sampler().draw(3)
     keypoints[2, 1] = np.nan
     torch.manual_seed(0)
     hidden = HiddenPoses(crops, keypoints, np.full(3, 20.0))
@@ -41,7 +40,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
 
 def test_equal_logits_cost_the_logarithm_of_the_number_of_places() -> None:
     logits = torch.zeros(1, 1, 12, 10)
-    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]), torch.ones(1, 1))
+    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]))
     assert float(loss) == pytest.approx(math.log(120))
 
 
@@ -51,7 +50,7 @@ def test_the_least_loss_is_the_entropy_of_the_gaussian_around_the_label() -> Non
     gaussian = np.exp(-((columns - 4) ** 2 + (rows - 5) ** 2) / (2 * 1.5**2))
     share = gaussian / gaussian.sum()
     logits = torch.from_numpy(np.log(share)).float()[None, None]
-    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]), torch.ones(1, 1))
+    loss = heatmap_loss(logits, torch.tensor([[[8.5, 10.5]]]))
     assert float(loss) == pytest.approx(-(share * np.log(share)).sum(), rel=1e-5)
 
 
@@ -80,36 +79,36 @@ def test_a_step_is_on_the_device_of_the_network(
     assert {one.grad.device.type for one in elsewhere.network.parameters()} == {'meta'}
 
 
-def test_joints_without_label_weight_or_place_in_the_crop_do_not_count() -> None:
-    logits = torch.randn(1, 4, 12, 10, generator=torch.Generator().manual_seed(0))
-    places = torch.tensor([[[8.5, 10.5], [float('nan')] * 2, [8.5, 10.5], [8.5, 40]]])
-    weights = torch.tensor([[1.0, 0.0, 0.0, 1.0]])
-    alone = heatmap_loss(logits[:, :1], places[:, :1], weights[:, :1])
-    assert float(heatmap_loss(logits, places, weights)) == pytest.approx(float(alone))
+def test_joints_without_label_or_place_in_the_crop_do_not_count() -> None:
+    logits = torch.randn(1, 3, 12, 10, generator=torch.Generator().manual_seed(0))
+    places = torch.tensor([[[8.5, 10.5], [float('nan')] * 2, [8.5, 40]]])
+    alone = heatmap_loss(logits[:, :1], places[:, :1])
+    assert float(heatmap_loss(logits, places)) == pytest.approx(float(alone))
+    assert float(heatmap_loss(logits, places[:, [1, 1, 1]])) == 0
 
 
 def test_training_ends_after_the_steps(trainer: NetworkTrainer) -> None:
-    heard: list[TrainingProgress] = []
-    train_together([trainer], 16, 1000, heard.append)
-    assert [one.done for one in heard] == [step / 16 for step in range(1, 17)]
-    assert heard[0].right is None
-    assert heard[1].right is not None
+    heard: list[tuple[float, float | None]] = []
+    train_together([trainer], 16, 1000, lambda done, right: heard.append((done, right)))
+    assert [done for done, _ in heard] == [step / 16 for step in range(1, 17)]
+    assert heard[0][1] is None
+    assert heard[1][1] is not None
     assert len(trainer.certainty) == len(trainer.right) == 5
 
 
 def test_training_ends_in_time(trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr(network_trainer.time, 'monotonic', lambda: float(next(clock)))
-    heard: list[TrainingProgress] = []
-    train_together([trainer], 1000, 4, heard.append)
-    assert [one.done for one in heard] == [0.25, 0.5, 0.75, 1.0]
+    heard: list[float] = []
+    train_together([trainer], 1000, 4, lambda done, right: heard.append(done))
+    assert heard == [0.25, 0.5, 0.75, 1.0]
 
 
 def test_ctrl_c_keeps_the_best_so_far_and_before_that_ends_everything(
     trainer: NetworkTrainer,
 ) -> None:
-    def interrupt(progress: TrainingProgress) -> None:
-        if progress.done >= limit:
+    def interrupt(done: float, right: float | None) -> None:
+        if done >= limit:
             raise KeyboardInterrupt
 
     limit = 0.5

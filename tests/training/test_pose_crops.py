@@ -35,9 +35,8 @@ def test_joints_lie_on_their_dots_whatever_is_changed() -> None:
     """Turned, scaled, moved and mirrored: the picture and the joints go together."""
     patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, SKELETON, turns=True, seed=0)
-    crops, keypoints, weights = sampler.draw(64)
+    crops, keypoints = sampler.draw(64)
     assert crops.shape == (64, 3, 48, 64)
-    assert (weights == 1).all()
     mirrored = []
     for crop, places in zip(crops, keypoints, strict=True):
         shown = ((places > 1) & (places < (62, 46))).all(axis=1)
@@ -55,7 +54,7 @@ def test_a_skeleton_without_sides_is_not_mirrored() -> None:
 
     patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, Skeleton(('a', 'b', 'c')), turns=False, seed=0)
-    _, keypoints, _ = sampler.draw(32)
+    _, keypoints = sampler.draw(32)
     edges = keypoints[:, 1:] - keypoints[:, :1]
     # Mirroring alone changes the sense of rotation from one edge to the other.
     assert len({*np.sign(np.cross(edges[:, 0], edges[:, 1])).tolist()}) == 1
@@ -78,7 +77,6 @@ def test_few_joints_are_not_seen_larger_than_a_pose() -> None:
     patch = cut_patch(dots_video(1)[0], one, DESCRIPTION, least_side=40)
     np.testing.assert_allclose(patch.keypoints[0], (47.5, 35.5))
     assert np.isnan(patch.keypoints[1:]).all()
-    assert patch.weights.tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize(('spread', 'turns'), [(20, False), (180, True)])

@@ -67,20 +67,23 @@ def run(options: PseudoLabelOptions) -> None:
 
     from stdpose_mm.io.labels import find_label_files
     from stdpose_mm.propagation import load_propagator
-    from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
+    from stdpose_mm.training.pseudo_labels import (
+        PseudoLabelSettings,
+        make_pseudo_labels,
+        model_fingerprints,
+    )
 
     files = find_label_files(options.labels)
     with joined_processes(options.launcher, options.device):
         propagator = load_propagator(
             options.method, options.config, options.checkpoint, options.device, options.batch_size
         )
-        settings = PseudoLabelSettings.of(
+        settings = PseudoLabelSettings(
             options.method,
             options.min_score,
             options.interval,
             options.life_span,
-            options.config,
-            options.checkpoint,
+            *model_fingerprints(options.config, options.checkpoint),
         )
         summary = make_pseudo_labels(
             files,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.errors import note
 from stdpose_mm.inference.threads import thread_map
-from stdpose_mm.inference.window_backend import WindowBackend
+from stdpose_mm.inference.window_backend import WindowBackend, fill_batches
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.base import decayed_score
@@ -23,13 +23,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
     split_into_chunks,
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
-from stdpose_mm.propagation.gap_heatmaps import (
-    MAX_KEYS,
-    CroppedChunk,
-    GapChunk,
-    read_chunks,
-    split_gap,
-)
+from stdpose_mm.propagation.gap_heatmaps import CroppedChunk, read_chunks, split_gap
 from stdpose_mm.propagation.gaps import GapKey
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
@@ -177,21 +171,21 @@ class AutoPropagator(BasePropagator):
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence that is used for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
-        shared = []
+        networks = []
         mapping = self.shared_joints(skeleton)
-        is_of_people = self.windows is not None and self.windows.is_of_people
-        if mapping is not None or (self.windows is not None and not is_of_people):
-            name = " of the package's STDPose" if is_of_people else ''
-            shared.append((name, 0 if mapping is None else len(mapping.shared)))
-        for each in self.estimators:
-            own = each.shared_joints(skeleton)
-            count = 0 if own is None else len(own.shared)
-            shared.append((f' of {each.network.name}', count))
-        if not shared:
+        if self.windows is not None and not self.windows.is_of_people:
+            networks.append(('', mapping))
+        elif mapping is not None:
+            networks.append((" of the package's STDPose", mapping))
+        networks += [
+            (f' of {each.network.name}', each.shared_joints(skeleton)) for each in self.estimators
+        ]
+        if not networks:
             return f'{evidence}, without a pose network'
         maps = ' and '.join(
-            f'heatmaps{name} for {count} of {skeleton.num_keypoints} joints'
-            for name, count in shared
+            f'heatmaps{name} for {0 if shared is None else len(shared.shared)} of '
+            f'{skeleton.num_keypoints} joints'
+            for name, shared in networks
         )
         return f'{evidence}, and {maps}'
 
@@ -209,12 +203,12 @@ class AutoPropagator(BasePropagator):
         """Follow the joints, and crop all pictures; yield chunks as soon as they are complete."""
         for group in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, group, self.estimator))
-            parts = [part for gap in group for part in split_gap(gap, MAX_KEYS)]
+            parts = [part for gap in group for part in split_gap(gap)]
             # People with long gaps side by side share the reading of the video.
             parts.sort(key=lambda part: part[1][0])
             yield [_Chunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
-            for batch in _batches(evident):
+            for batch in fill_batches(evident, lambda part: len(part[1]) + 2, _BATCH_CROPS):
                 opened = [self._open(gap, keys, tracks[gap], mapping) for gap, keys in batch]
                 wanted = [evidence.candidates.times.tolist() for evidence in opened]
                 for complete in read_chunks(frames, batch, wanted, partial(_add_picture, opened)):
@@ -300,15 +294,3 @@ def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: 
     evidence.search.add(frame, picture)
     if evidence.cropped is not None and frame in evidence.cropped.crops:
         evidence.cropped.add(frame, picture)
-
-
-def _batches(chunks: Iterable[GapChunk]) -> Iterator[list[GapChunk]]:
-    """Group neighbouring chunks; a batch exceeds ``_BATCH_CROPS`` by one chunk at most."""
-    batch: list[GapChunk] = []
-    for chunk in chunks:
-        batch.append(chunk)
-        if sum(len(keys) + 2 for _, keys in batch) >= _BATCH_CROPS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

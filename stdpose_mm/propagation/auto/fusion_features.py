@@ -53,14 +53,6 @@ SCALARS = (
     'has_window_heatmap',
     'has_network_heatmap',
 )
-FLAG_OF_CANDIDATE: dict[str, str | None] = {
-    'linear': None,
-    'forward': 'has_left',
-    'backward': 'has_right',
-}
-"""For each of ``CANDIDATES`` which of ``SCALARS`` says where it can be used; None where it always
-can be."""
-
 MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap', 'network_heatmap')
 
 

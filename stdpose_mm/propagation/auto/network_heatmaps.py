@@ -227,25 +227,16 @@ class NetworkHeatmapEstimator:
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
         labels = _labels_around(gap, mapping)
-        maps, affines, shown = [], [], []
+        found = []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
-            found = self.network.estimate_frames(
-                frames, batch, np.stack([boxes[frame] for frame in batch]), labels
-            )
-            shape = (len(batch), mapping.num_labels, *found.heatmaps.shape[2:])
-            ordered = np.zeros(shape, np.float32)
-            ordered[:, mapping.shared] = found.heatmaps[:, mapping.in_model]
-            maps.append(ordered)
-            affines.append(found.to_heatmap)
-            known = np.zeros(shape[:2], dtype=bool)
-            known[:, mapping.shared] = (
-                True if found.known is None else found.known[:, mapping.in_model]
-            )
-            shown.append(known)
-        joined = (np.concatenate(each) for each in (maps, affines, shown))
-        heatmaps, to_heatmap, known = joined
-        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, known)
+            of_batch = np.stack([boxes[frame] for frame in batch])
+            found.append(self.network.estimate_frames(frames, batch, of_batch, labels))
+        heatmaps, to_heatmap, known = (
+            np.concatenate([getattr(each, name) for each in found])
+            for name in ('heatmaps', 'to_heatmap', 'known')
+        )
+        return GapHeatmaps(chosen, heatmaps, None, to_heatmap, known).for_labels(mapping)
 
 
 def gather_heatmaps(
@@ -262,12 +253,8 @@ def gather_heatmaps(
         candidates: Of frames of the gap and its labels.
         networks: The networks, with the joints of the gap's labels among theirs.
     """
-    found = []
-    for network, mapping in networks:
-        around = network.around(frames, gap, candidates, mapping)
-        if around is not None:
-            found.append(around)
-    return found
+    found = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
+    return [around for around in found if around is not None]
 
 
 def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:

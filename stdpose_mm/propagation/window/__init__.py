@@ -4,7 +4,5 @@ from .window_propagator import (
     PerFramePropagator,
     SemanticMotionPropagator,
     STDPosePropagator,
-    WindowPropagator,
     method_of,
-    methods_of_windows,
 )

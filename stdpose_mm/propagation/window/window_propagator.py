@@ -67,8 +67,7 @@ class WindowPropagator(BasePropagator):
         labelled = np.any([gap.known for gap in gaps], axis=0)
         model = self.window_model
         mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
-        in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
-        chunks = [chunk for gap in in_order for chunk in split_gap(gap)]
+        chunks = [chunk for gap in gaps for chunk in split_gap(gap)]
         with closing(self.heatmap_estimator.heatmaps(frames, chunks, mapping)) as estimated:
             for number, maps in estimated:
                 gap, keys = chunks[number]
@@ -127,15 +126,6 @@ class SemanticMotionPropagator(WindowPropagator):
             )
 
 
-def methods_of_windows() -> dict[str, tuple[type, ...]]:
-    """Return method -> necks of its models, for the methods that require certain necks."""
-    return {
-        method: kind.necks
-        for method, kind in PROPAGATORS.items()
-        if issubclass(kind, WindowPropagator) and kind.necks != WindowPropagator.necks
-    }
-
-
 def method_of(neck: type) -> str:
     """Return the method of models with a neck of a class.
 
@@ -145,8 +135,8 @@ def method_of(neck: type) -> str:
     Raises:
         InputError: If there is no such method.
     """
-    for method, necks in methods_of_windows().items():
-        if neck in necks:
+    for method, kind in PROPAGATORS.items():
+        if issubclass(kind, WindowPropagator) and neck in kind.necks:
             return method
     raise InputError(
         f'no propagation method stands for models with neck {neck.__name__}, use a config of '

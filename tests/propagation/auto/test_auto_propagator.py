@@ -122,7 +122,7 @@ def test_long_gaps_are_fused_in_chunks(label, video, weights, monkeypatch):
     frames = moving_texture(shifts)
     sparse = video([label(0, POINTS), label(14, POINTS + shifts[14])], 15)
     whole = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 5)
+    monkeypatch.setattr('stdpose_mm.propagation.gap_heatmaps.MAX_KEYS', 5)
     chunks = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
     assert len(chunks.persons) == 15
     for one, other in zip(whole.persons, chunks.persons, strict=True):
@@ -141,7 +141,7 @@ def crowd(label, people: int, num_frames: int):
 
 @pytest.mark.parametrize('batch_crops', [1, 20, 1000])
 def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_crops):
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 5)
+    monkeypatch.setattr('stdpose_mm.propagation.gap_heatmaps.MAX_KEYS', 5)
     frames = moving_texture(np.repeat(ARC, 2, axis=0))
     people = crowd(label, 4, len(frames))
     alone = {
@@ -210,7 +210,7 @@ def test_what_a_network_was_used_for_is_told_and_changes_no_key_of_the_cache(lab
 
 
 def test_a_gap_that_is_fused_in_chunks_is_told_as_one(label, video, weights, monkeypatch):
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 2)
+    monkeypatch.setattr('stdpose_mm.propagation.gap_heatmaps.MAX_KEYS', 2)
     propagator = AutoPropagator(weights=weights, pose_networks=[PeakNetwork()])
     sparse = replace(video([label(n, POINTS) for n in (0, 6)], 7), skeleton=Skeleton(NAMES))
     propagate_labels(moving_texture(ARC), sparse, propagator)

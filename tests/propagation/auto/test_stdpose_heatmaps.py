@@ -121,7 +121,8 @@ class PersonNetwork(PoseNetwork):
     def estimate(self, pictures, boxes):
         count = len(pictures)
         affines = np.tile(np.eye(3)[:2], (count, 1, 1))
-        return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines)
+        known = np.ones((count, len(self.maps)), dtype=bool)
+        return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines, known)
 
 
 @pytest.mark.parametrize(
