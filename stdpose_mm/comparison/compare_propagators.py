@@ -260,8 +260,8 @@ def _summarize(
         for labels, predicted, chosen in zip(truth, predictions, frames, strict=True)
     ]
     sums = {
-        name: np.array([np.nansum(c.rows()[name] * c.counts[name]) for c in clips])
-        for name in clips[0].rows()
+        name: np.array([np.nansum(c.metrics[name] * c.counts[name]) for c in clips])
+        for name in clips[0].metrics
     }
     counts = {name: np.array([clip.counts[name].sum() for clip in clips]) for name in sums}
     precision = ApAccumulator(len(EVALUATED_JOINTS))
