@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 ESTIMATORS = ('variational', 'literal')
@@ -77,8 +77,7 @@ class MutualInformationLoss(nn.Module):
         super().__init__()
         if heatmap_gain is not None and heatmap_gain <= 0:
             raise InputError(f'heatmap_gain must be positive, got {heatmap_gain}')
-        if estimator not in ESTIMATORS:
-            raise InputError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
+        require_choice('estimator', estimator, ESTIMATORS)
         self.estimator = estimator
         self.alpha = alpha
         self.beta = beta
