@@ -28,7 +28,7 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import PROPAGATION_METHODS
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.structures import VideoLabels
@@ -122,7 +122,6 @@ def benchmark(options: BenchmarkOptions) -> None:
     for interval in options.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
-    require_packages('benchmark_propagation.py', 'torch', 'mmpose')
     from tqdm import tqdm
 
     from research.comparison.benchmark import Conditions, benchmark_propagators

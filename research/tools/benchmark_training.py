@@ -17,7 +17,6 @@ from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -41,7 +40,6 @@ def run(args: BenchmarkTrainingOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
     from research.speed.training_speed import measure_training
     from stdpose_mm.engine.config_files import config_mistakes, read_config
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
@@ -41,7 +40,6 @@ def run(args: CompareFlopsOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
     from research.speed.complexity import pose_work, work_table
     from stdpose_mm.engine.config_files import read_config
 

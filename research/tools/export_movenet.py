@@ -15,7 +15,6 @@ from pathlib import Path
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -38,7 +37,6 @@ def export(args: ExportMovenetOptions) -> None:
     Raises:
         InputError: If MODEL cannot be used, or OUT cannot be written.
     """
-    require_packages('the conversion', 'torch', 'onnx')
     from research.export.movenet_export import export_movenet
 
     width, height = export_movenet(args.model, args.out)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, argument, option
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -41,7 +40,6 @@ def export(args: ExportStdposeOptions) -> None:
     Raises:
         InputError: If a file or the model cannot be used.
     """
-    require_packages('the export', 'torch', 'mmpose', 'onnx')
     from research.export.stdpose_export import export_stdpose
     from stdpose_mm.inference.window_model import WindowModel
 

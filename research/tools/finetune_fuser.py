@@ -40,7 +40,7 @@ from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
 
 
@@ -103,7 +103,6 @@ def train(args: FinetuneFuserOptions) -> None:
                 '--stdpose-folder takes a folder and the labels that it was trained on, got '
                 f'{counted(len(values), "value")}; repeat the option for another folder'
             )
-    require_packages('training', 'torch', 'mmpose', 'onnx')
     from research.training.fuser_finetuning import FuserFinetuner
     from research.training.gap_extraction import (
         ExportedSTDPose,

@@ -25,7 +25,7 @@ from stdpose_mm.cli.runner_options import (
     parse_config_options,
     require_checkpoint,
 )
-from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
@@ -61,7 +61,6 @@ def probe(args: ProbePartsOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
     if args.checkpoint is not None:
         require_checkpoint(args.checkpoint)
     from mmengine.logging import MMLogger

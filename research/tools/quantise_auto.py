@@ -19,7 +19,6 @@ from pathlib import Path
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -49,7 +48,6 @@ def quantise(args: QuantiseAutoOptions) -> None:
     Raises:
         InputError: If a file cannot be used, or --out is the folder of --stdpose.
     """
-    require_packages('the export', 'torch', 'onnx')
     from research.export.auto_int8 import quantise_auto
     from stdpose_mm.io.labelled_videos import open_video, read_videos
 

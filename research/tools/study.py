@@ -22,7 +22,7 @@ from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.outputs import Output, guard_outputs
 
@@ -86,7 +86,6 @@ def run_study_file(args: StudyOptions) -> None:
         raise InputError('--steps and --seconds are two budgets, give one of them')
     out_dir = args.out_dir or Path('work_dirs') / Path(args.study).stem
     guard_outputs([Output('--out-dir', out_dir, is_folder=True)], {'STUDY': args.study})
-    require_packages('training', 'torch', 'mmpose')
     from research.study.commands import Launcher
     from research.study.study import read_study
     from research.study.study_report import plot_study, study_fields, study_report

@@ -17,7 +17,6 @@ from research.arguments import TrainingResources
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -43,7 +42,6 @@ def train(args: TrainMatcherOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('training', 'torch', 'mmpose', 'onnx')
     from tqdm import tqdm
 
     from research.export.matcher_export import export_matcher

@@ -15,7 +15,7 @@ from stdpose_mm.evaluation.functional import (
     keypoint_accuracy,
     mean_of_known,
 )
-from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures import PersonLabel, pose_extent
 
 from .base_video_metric import BaseVideoMetric
 
