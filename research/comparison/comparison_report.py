@@ -106,10 +106,8 @@ def overview_table(comparisons: Sequence[SeedComparison]) -> str:
     return _lines(lines)
 
 
-def difference_table(
-    comparisons: Sequence[SeedComparison], frames: FrameGroup = 'unlabelled'
-) -> str:
-    """Tabulate the differences to the reference; a row for every T and method."""
+def difference_table(comparisons: Sequence[SeedComparison]) -> str:
+    """Tabulate the differences to the reference on unlabelled frames, a row a T and method."""
     rows = [
         [
             str(comparison.interval),
@@ -117,7 +115,7 @@ def difference_table(
             *(_difference(row.differences[metric], metric) for metric in DIFFERENCES),
         ]
         for comparison in comparisons
-        for method, row in comparison.summaries(frames).items()
+        for method, row in comparison.unlabelled.items()
         if row.differences
     ]
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)

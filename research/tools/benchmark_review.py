@@ -115,39 +115,19 @@ class Clock:
         )
 
 
-@contextmanager
-def serve(
-    video: Path,
-    labels: VideoLabels,
-    folder: Path,
-    propagator: VideoPosePropagator,
-    cache: Path | None = None,
-) -> Iterator[ReviewClient]:
-    """Serve a video in a thread, and connect to it."""
-    from research.annotation.review_client import serve_in_thread
-    from stdpose_mm.io.labels import write_labels
-    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-
-    own = Path(tempfile.mkdtemp(dir=folder))
-    write_labels(labels, own / 'labels.json')
-    inputs = ReviewInputs(
-        video.stem, video, own / 'labels.json', None, own / 'project.jsonl', own / 'out.json'
-    )
-    project = ReviewProject([inputs], propagator, ReviewOptions(cache=cache))
-    with serve_in_thread(project) as client:
-        yield client
-
-
 def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: int) -> None:
     """Measure steps and jumps in a generated video."""
+    from research.annotation.review_client import serve_video
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.review_app.project import ReviewOptions
 
     width, height = args.size
     video = folder / f'pictures_{key_interval}.mp4'
     _write_h264(video, _moving_noise(width, height, args.frames), key_interval)
     labels = _labels('pictures', 1, (0, args.frames - 1), (width, height))
     randomly = random.Random(0)
-    with serve(video, labels, folder, VideoPosePropagator(method='linear')) as client:
+    propagator = VideoPosePropagator(method='linear')
+    with serve_video(video, labels, propagator, ReviewOptions()) as client:
         client.settle()
         number = min(args.requests, args.frames // 3)
         client.picture(0)
@@ -169,8 +149,10 @@ def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: i
 
 def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
     """Measure how long a long video with many people takes to open, and to answer."""
+    from research.annotation.review_client import serve_video
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.video import write_video
+    from stdpose_mm.review_app.project import ReviewOptions
 
     video = folder / 'long.mp4'
     write_video(video, _moving_noise(64, 48, args.long_frames), 25)
@@ -180,7 +162,8 @@ def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
     middle = args.long_frames // 2
     with ExitStack() as stack:
         with clock.measure():
-            client = stack.enter_context(serve(video, labels, folder, propagator))
+            served = serve_video(video, labels, propagator, ReviewOptions())
+            client = stack.enter_context(served)
             client.get('/poses', first=0, last=30)
             client.get('/timeline', columns=1200)
             client.picture(0)
@@ -205,9 +188,12 @@ def measure_edits(
     args: BenchmarkReviewOptions, clips: Path, folder: Path, propagator: VideoPosePropagator
 ) -> None:
     """Measure edits on real clips."""
+    from research.annotation.review_client import serve_video
     from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.review_app.project import ReviewOptions
 
+    options = ReviewOptions(cache=folder / 'cache')
     clock = Clock()
     files = sorted((clips / 'annotations').glob('*.json'))
     for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
@@ -218,7 +204,7 @@ def measure_edits(
         if len(given) < 2:
             continue
         frame = (given[0] + given[1]) // 2
-        with serve(video, labels, folder, propagator, folder / 'cache') as client:
+        with serve_video(video, labels, propagator, options) as client:
             client.settle(with_guidance=False)
             (pose,) = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
             names = client.get()['skeleton']['joints']

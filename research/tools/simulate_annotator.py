@@ -20,7 +20,7 @@ and a plot (``effort.png``) are written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,7 +222,7 @@ def write_results(
         'target_pck': args.target_pck,
         'step': args.step,
         'frames': num_frames,
-        **{name: [state.to_dict() for state in states] for name, states in efforts.items()},
+        **{name: [asdict(state) for state in states] for name, states in efforts.items()},
     }
     write_json(out_dir / 'effort.json', fields, indent=2)
 

@@ -15,9 +15,8 @@ whole pose of K joints costs K.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,19 +138,14 @@ class Truth:
         return {self.names[k]: [*places[k].tolist(), 2] for k in np.flatnonzero(chosen)}
 
 
-@contextmanager
-def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterator[ReviewClient]:
+def serve(
+    truth: Truth, video: Path, propagator: VideoPosePropagator
+) -> AbstractContextManager[ReviewClient]:
     """Serve an unlabelled video in a thread, and connect to it."""
-    from research.annotation.review_client import serve_in_thread
-    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+    from research.annotation.review_client import serve_video
+    from stdpose_mm.review_app.project import ReviewOptions
 
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder)
-        inputs = ReviewInputs(video.stem, video, None, None, own / 'p.jsonl', own / 'out.json')
-        options = ReviewOptions(skeleton=truth.labels.skeleton)
-        project = ReviewProject([inputs], propagator, options)
-        with serve_in_thread(project) as client:
-            yield client
+    return serve_video(video, None, propagator, ReviewOptions(skeleton=truth.labels.skeleton))
 
 
 def label_guided(

@@ -269,13 +269,13 @@ def _summarize(
         if has_head_boxes(labels):
             precision.update(accumulate_ap(labels.keep_frames(chosen), predicted))
     has_ap = any(map(has_head_boxes, truth))
-    values = {name: float(_means(sums[name].sum(), counts[name].sum())) for name in sums}
+    values = {name: float(pooled_means(sums[name].sum(), counts[name].sum())) for name in sums}
     values['AP'] = mean_of_known(precision.result().ap) if has_ap else math.nan
     intervals = {}
     if num_bootstrap and len(clips) > 1:
         times = bootstrap_draws(len(clips), num_bootstrap)
         for name in sums:
-            intervals[name] = interval_95(_means(times @ sums[name], times @ counts[name]))
+            intervals[name] = interval_95(pooled_means(times @ sums[name], times @ counts[name]))
     return MetricSummary(values, intervals, int(counts['PCK@0.1'].sum()))
 
 
@@ -324,7 +324,7 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     return text.getvalue()
 
 
-def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def pooled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Divide sums by counts; NaN where there is nothing."""
     return np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
 
