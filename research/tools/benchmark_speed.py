@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from research import ROOT
 from research.arguments import SpeedOptions
+from research.speed.propagation_speed import time_propagation
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
@@ -67,7 +68,6 @@ def run(args: BenchmarkSpeedOptions) -> None:
         raise InputError(
             f'--interval must be less than the {counted(args.frames, "frame")}, leave gaps'
         )
-    from research.speed.propagation_speed import time_propagation
 
     time_propagation(args)
 

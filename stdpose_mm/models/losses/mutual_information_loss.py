@@ -134,14 +134,11 @@ class MutualInformationLoss(nn.Module):
         if self.estimator == 'literal':
             return self._literal_terms(representation, target, target_weights)
         losses: dict[str, Tensor] = {}
+        window = representation, target, target_weights, windows_per_sample
         if self.alpha:
-            losses.update(
-                self._feature_terms(representation, target, target_weights, windows_per_sample)
-            )
+            losses |= self._feature_terms(*window)
         if self.beta:
-            losses.update(
-                self._heatmap_terms(representation, target, target_weights, windows_per_sample)
-            )
+            losses |= self._heatmap_terms(*window)
         return losses
 
     def _scale(self, target: Tensor) -> int:
