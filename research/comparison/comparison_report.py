@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from research.comparison.reliability import Reliability
-from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, FrameGroup, title_of
+from stdpose_mm.comparison.compare_propagators import (
+    COLUMNS,
+    WITH_INTERVAL,
+    FrameGroup,
+    csv_of,
+    title_of,
+)
 
 from .clip_statistics import Difference, SeedSummary
 from .seed_comparison import SeedComparison
@@ -77,12 +81,7 @@ def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
                     cells |= {name: float(np.mean(v)) for name, v in scores.items() if v}
                 numbers = {n: f'{v:.4f}' for n, v in cells.items() if not math.isnan(v)}
                 rows.append({**key, 'method': method, 'joints': row.num_joints, **numbers})
-    text = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)
-    writer = csv.DictWriter(text, list(columns), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_of(rows)
 
 
 def overview_table(comparisons: Sequence[SeedComparison]) -> str:

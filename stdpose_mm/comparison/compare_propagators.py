@@ -316,6 +316,11 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
                         if not math.isnan(number):
                             cells[title_of(name) + end] = f'{number:.4f}'
                 rows.append(cells)
+    return csv_of(rows)
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as CSV; a column for every field of any row, in the order they come."""
     text = io.StringIO()
     columns = dict.fromkeys(column for cells in rows for column in cells)
     writer = csv.DictWriter(text, list(columns), lineterminator='\n')
