@@ -72,14 +72,14 @@ class SpeedOptions:
 
 
 def paired_models(configs: Sequence[str], checkpoints: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the values of --config and --checkpoint, in their order.
+    """Pair the configs of models with their weights, in their order.
 
     Raises:
-        InputError: If one is given more often than the other.
+        InputError: If there are not as many checkpoints as configs.
     """
     if len(configs) != len(checkpoints):
         raise InputError(
-            f'--config is given {counted(len(configs), "time")} and --checkpoint '
-            f'{counted(len(checkpoints), "time")}, give one checkpoint for each config'
+            f'{counted(len(configs), "config")} but {counted(len(checkpoints), "checkpoint")} are '
+            'given, give one for each'
         )
     return list(zip(configs, checkpoints, strict=True))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
-from stdpose_mm.review_app.project import ReviewProject
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
 from stdpose_mm.review_app.server import ListeningServer
+from stdpose_mm.structures import VideoLabels
 
 OPENING_PAUSE = 0.05
 """Seconds between two requests to a video that is being opened."""
@@ -55,10 +60,9 @@ class ReviewClient:
         """Request JSON data at a path below that of the video."""
         return json.loads(self._request('GET', path, query))
 
-    def picture(self, frame: int, width: int | None = None) -> bytes:
+    def picture(self, frame: int) -> bytes:
         """Request the picture of a frame as a JPEG file."""
-        query = {} if width is None else {'width': width}
-        return self._request('GET', f'/frames/{frame}', query)
+        return self._request('GET', f'/frames/{frame}', {})
 
     def edit(self, type: str, **fields: object) -> Any:
         """Send an edit; poses that depend on the edit are computed later, see :meth:`settle`."""
@@ -156,3 +160,21 @@ def serve_in_thread(project: ReviewProject) -> Iterator[ReviewClient]:
         client.close()
         server.stop()
         thread.join(10)
+
+
+@contextmanager
+def serve_video(
+    video: Path,
+    labels: VideoLabels | None,
+    propagator: VideoPosePropagator,
+    options: ReviewOptions,
+) -> Iterator[ReviewClient]:
+    """Serve a video as :func:`serve_in_thread` does, in a project that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder)
+        given = None if labels is None else own / 'labels.json'
+        if labels is not None:
+            write_labels(labels, own / 'labels.json')
+        files = ReviewInputs(video.stem, video, given, None, own / 'p.jsonl', own / 'out.json')
+        with serve_in_thread(ReviewProject([files], propagator, options)) as client:
+            yield client

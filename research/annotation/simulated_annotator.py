@@ -7,8 +7,8 @@ joints of all videos, and the next label goes where it helps most, whichever vid
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -68,10 +68,6 @@ class LabellingState:
     def pck(self, measured: Measured) -> float:
         """Return the PCK@0.1 over a group of frames."""
         return self.pck_all if measured == 'all' else self.pck_unlabelled
-
-    def to_dict(self) -> dict[str, Any]:
-        """Make JSON fields."""
-        return asdict(self)
 
 
 def labels_needed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend
 from stdpose_mm.io.file_names import file_name
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
 from stdpose_mm.io.labels import write_posetrack18
-from stdpose_mm.io.video import cache_frames
+from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
 from stdpose_mm.propagation import (
     PROPAGATORS,
@@ -188,6 +188,15 @@ class Conditions:
     use_truth_boxes: bool = False
     out_dir: Path | None = None
 
+    def open(self, labels: VideoLabels, pictures_needed: bool) -> FrameSource:
+        """Open the frames of a video.
+
+        Raises:
+            InputError: If its pictures are needed and cannot be found.
+        """
+        roots = self.image_root, self.video_root
+        return open_video(labels, *roots, pictures_needed, OTHER_METHOD)
+
 
 Clips = Iterable[tuple[Seed, int, dict[int, ClipErrors]]]
 """A seed, the number of a video, and the errors for each interval."""
@@ -241,8 +250,7 @@ def benchmark_propagators(
         require_every_video(entry.pose_networks, len(videos))
     reads_pictures = any(method_reads_pictures(entry.method) for entry in entries)
     for labels in videos:
-        roots = conditions.image_root, conditions.video_root
-        open_video(labels, *roots, reads_pictures, OTHER_METHOD)
+        conditions.open(labels, reads_pictures)
     seeds = [(entry.name, seed) for entry in entries for seed in entry.seeds]
     results: dict[tuple[Seed, int], dict[int, ClipErrors]] = {
         (seed, interval): {} for seed in seeds for interval in intervals
@@ -273,15 +281,14 @@ def _measure_clips(
     entries: Sequence[BenchmarkEntry],
     intervals: Sequence[int],
     conditions: Conditions,
-) -> Iterator[tuple[Seed, int, dict[int, ClipErrors]]]:
+) -> Clips:
     for entry in entries:
         for seed in entry.seeds:
             propagator = entry.build(seed, conditions.device)
             name = f'{entry.name}-seed{seed + 1}' if len(entry.checkpoints) > 1 else entry.name
             for number, labels in enumerate(videos):
-                roots = conditions.image_root, conditions.video_root
                 # All intervals read the same pictures.
-                frames = cache_frames(open_video(labels, *roots, pictures_needed=False))
+                frames = cache_frames(conditions.open(labels, pictures_needed=False))
                 errors = {}
                 for interval in intervals:
                     hidden = hide_labels(labels, interval)

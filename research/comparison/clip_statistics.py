@@ -14,6 +14,7 @@ from stdpose_mm.comparison.compare_propagators import (
     FrameGroup,
     MetricSummary,
     interval_95,
+    pooled_means,
 )
 from stdpose_mm.evaluation.functional import (
     EVALUATED_JOINTS,
@@ -201,14 +202,14 @@ def compare_totals(
     for method, seeds in totals.items():
         names = list(seeds[0].sums)
         values[method] = {
-            name: np.array([_pooled(s.sums[name].sum(), s.counts[name].sum()) for s in seeds])
+            name: np.array([pooled_means(s.sums[name].sum(), s.counts[name].sum()) for s in seeds])
             for name in names
         }
         draws[method] = {}
         if draws_of_videos is not None:
             for name in names:
                 means = [
-                    _pooled(draws_of_videos @ s.sums[name], draws_of_videos @ s.counts[name])
+                    pooled_means(draws_of_videos @ s.sums[name], draws_of_videos @ s.counts[name])
                     for s in seeds
                 ]
                 draws[method][name] = np.mean(means, axis=0)
@@ -247,9 +248,3 @@ def average_precision_of(clips: Sequence[ClipErrors], frames: FrameGroup) -> flo
     for of_clip in of_clips:
         total.update(of_clip)
     return mean_of_known(total.result().ap)
-
-
-def _pooled(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Divide sums by counts; NaN where there is nothing."""
-    sums, counts = np.asarray(sums, np.float64), np.asarray(counts)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from research.comparison.reliability import Reliability
-from stdpose_mm.comparison.compare_propagators import COLUMNS, WITH_INTERVAL, FrameGroup, title_of
+from stdpose_mm.comparison.compare_propagators import (
+    COLUMNS,
+    WITH_INTERVAL,
+    FrameGroup,
+    csv_of,
+    title_of,
+)
 
 from .clip_statistics import Difference, SeedSummary
 from .seed_comparison import SeedComparison
@@ -77,12 +81,7 @@ def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
                     cells |= {name: float(np.mean(v)) for name, v in scores.items() if v}
                 numbers = {n: f'{v:.4f}' for n, v in cells.items() if not math.isnan(v)}
                 rows.append({**key, 'method': method, 'joints': row.num_joints, **numbers})
-    text = io.StringIO()
-    columns = dict.fromkeys(column for row in rows for column in row)
-    writer = csv.DictWriter(text, list(columns), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_of(rows)
 
 
 def overview_table(comparisons: Sequence[SeedComparison]) -> str:
@@ -106,10 +105,8 @@ def overview_table(comparisons: Sequence[SeedComparison]) -> str:
     return _lines(lines)
 
 
-def difference_table(
-    comparisons: Sequence[SeedComparison], frames: FrameGroup = 'unlabelled'
-) -> str:
-    """Tabulate the differences to the reference; a row for every T and method."""
+def difference_table(comparisons: Sequence[SeedComparison]) -> str:
+    """Tabulate the differences to the reference on unlabelled frames, a row a T and method."""
     rows = [
         [
             str(comparison.interval),
@@ -117,7 +114,7 @@ def difference_table(
             *(_difference(row.differences[metric], metric) for metric in DIFFERENCES),
         ]
         for comparison in comparisons
-        for method, row in comparison.summaries(frames).items()
+        for method, row in comparison.unlabelled.items()
         if row.differences
     ]
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)

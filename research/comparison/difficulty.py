@@ -56,10 +56,6 @@ class Difficulty:
     linear_ap: float | None
     linear_ap_unlabelled: float | None
 
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Make JSON fields."""
-        return asdict(self)
-
     def __str__(self) -> str:
         def shown(value: float | None) -> str:
             return '-' if value is None else f'{value:.1f}'
@@ -99,7 +95,7 @@ def report_difficulty(
         )
         for split in sorted(annotations.iterdir())
     }
-    report = {split: of_split.to_dict() for split, of_split in difficulty.items()}
+    report = {split: asdict(of_split) for split, of_split in difficulty.items()}
     write_json(Path(folder) / DIFFICULTY_FILE, report, indent=2)
     return difficulty
 

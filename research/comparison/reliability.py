@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors
 from stdpose_mm.evaluation.functional.calibration import check_scores
-from stdpose_mm.evaluation.functional.keypoint_accuracy import pair_videos
-from stdpose_mm.structures import VideoLabels
-from stdpose_mm.visualization.plots import make_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -75,8 +66,6 @@ def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> 
         InputError: If there is no joint, or a score is not in 0..1.
     """
     scores, correct = check_scores(scores, correct)
-    if num_bins < 1:
-        raise ValueError(f'num_bins must be at least 1, got {num_bins}')
     _, of_value = np.unique(scores, return_inverse=True)
     # All joints with the same score go to the bin of the middle one.
     middle = np.cumsum(np.bincount(of_value)) - np.bincount(of_value) / 2
@@ -95,79 +84,6 @@ def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> 
         brier=float(np.mean((scores - correct) ** 2)),
         auroc=_auroc(scores, correct),
     )
-
-
-def scored_joints(
-    truth: Sequence[VideoLabels],
-    predictions: Sequence[VideoLabels],
-    frames: Sequence[Collection[int]] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Collect the scores of the propagated joints, and which of them are right.
-
-    Given labels are left out, as are joints that the truth does not label or that have no
-    prediction: there is no score to judge.
-
-    Args:
-        truth: The annotated videos; people carry track ids.
-        predictions: The predicted videos in the same order, with the same joints and track ids.
-        frames: Per video the frame indices to take, all by default.
-
-    Returns:
-        [N] scores, and [N] bool, whether the joint lies within ``CORRECT_WITHIN`` pose sizes of
-        the truth.
-
-    Raises:
-        InputError: If the videos do not pair, their joints differ, someone has no track id, or a
-            predicted person has no scores.
-    """
-    paired = pair_videos(truth, predictions, frames)
-    scores, correct = [], []
-    for prediction, pairs in zip(predictions, paired, strict=True):
-        errors = joint_errors(pairs)
-        taken = errors.sized & pairs.has_prediction & pairs.scored[:, None] & ~pairs.given
-        if np.isnan(pairs.scores[taken]).any():
-            raise InputError(
-                f'the predicted labels of video {prediction.name!r} have no scores, '
-                'give labels that were written by a propagation'
-            )
-        scores.append(pairs.scores[taken])
-        correct.append(errors.relative[taken] <= CORRECT_WITHIN)
-    return np.concatenate(scores), np.concatenate(correct)
-
-
-def reliability_curves(results: Mapping[str, Reliability]) -> Figure:
-    """Plot the ratio of correct joints against the score, one curve for each set of scores.
-
-    Calibrated scores lie on the diagonal. Bars are 95 % intervals of a ratio (Wilson), as if the
-    joints of a bin were independent of each other; those of one video are not, so that they are a
-    lower bound.
-
-    Args:
-        results: Name of the scores, such as the method's -> their reliability.
-    """
-    from scipy.stats import binomtest
-
-    figure, (axis,) = make_figure(1, width=5.5)
-    figure.set_figheight(5)
-    axis.plot([0, 1], [0, 1], color='grey', linestyle='--', linewidth=1)
-    for name, result in results.items():
-        ratios, counts = result.accuracies, result.counts
-        intervals = [
-            binomtest(round(ratio * count), count).proportion_ci(method='wilson')
-            for ratio, count in zip(ratios.tolist(), counts.tolist(), strict=True)
-        ]
-        low, high = np.array(intervals).T
-        label = (
-            f'{name}: calibration error {result.expected_calibration_error:.3f}, '
-            f'Brier {result.brier:.3f}, AUROC {result.auroc:.3f}'
-        )
-        bars = np.maximum([ratios - low, high - ratios], 0)
-        axis.errorbar(result.mean_scores, ratios, bars, marker='o', markersize=3, label=label)
-    axis.set_aspect('equal')
-    axis.set_xlabel('mean score of a bin')
-    axis.set_ylabel("ratio within a tenth of the pose's size")
-    axis.legend(fontsize='x-small', loc='lower right')
-    return figure
 
 
 def _auroc(scores: np.ndarray, correct: np.ndarray) -> float:

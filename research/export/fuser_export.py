@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
 from research.training.checkpoint_fuser import CheckpointFuser, build_fuser
-from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.graph_tracing import OPSET, add_metadata, trace_graph
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
@@ -39,40 +37,29 @@ def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
         path: The file to write.
 
     Raises:
-        InputError: If onnx is missing or the file cannot be written.
+        InputError: If the file cannot be written.
     """
-    require_packages('the export', 'onnx')
-    onnx: Any = importlib.import_module('onnx')
-    network: Any = fuser.network
     joints = {
         'vectors': torch.zeros(1, _FRAMES, _JOINTS, len(VECTORS), 2),
         'scalars': torch.zeros(1, _FRAMES, _JOINTS, len(SCALARS)),
         'maps': torch.zeros(1, _FRAMES, _JOINTS, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE),
         'base_weights': torch.zeros(1, _FRAMES, _JOINTS, 3),
     }
-    known = torch.ones(1, _JOINTS, dtype=torch.bool)
-    present = torch.ones(1, _FRAMES, dtype=torch.bool)
-    axes = {name: {1: 'frames', 2: 'joints'} for name in (*joints, 'offsets', 'log_scale')}
+    masks = {
+        'known': torch.ones(1, _JOINTS, dtype=torch.bool),
+        'present': torch.ones(1, _FRAMES, dtype=torch.bool),
+    }
+    network: Any = fuser.network
+    outputs = ('offsets', 'log_scale')
+    axes = {name: {1: 'frames', 2: 'joints'} for name in (*joints, *outputs)}
     axes.update(known={1: 'joints'}, present={1: 'frames'})
     # ONNX has this operator, PyTorch's exporter does not know it.
     torch.onnx.register_custom_op_symbolic(
         'aten::asinh', lambda graph, value: graph.op('Asinh', value), OPSET
     )
     with atomic_path(path) as temporary:
-        with quiet_exporter(), torch.no_grad():
-            torch.onnx.export(
-                network.eval(),
-                (*joints.values(), known, present),
-                str(temporary),
-                input_names=[*joints, 'known', 'present'],
-                output_names=['offsets', 'log_scale'],
-                dynamic_axes=axes,
-                opset_version=OPSET,
-                dynamo=False,
-            )
-        model = onnx.load(temporary)
-        onnx.helper.set_model_props(model, {ONNX_RECORD: json.dumps(fuser.record())})
-        onnx.save(model, temporary)
+        trace_graph(network, joints | masks, outputs, temporary, axes=axes)
+        add_metadata(temporary, {ONNX_RECORD: json.dumps(fuser.record())})
 
 
 def import_fuser(path: str | Path) -> CheckpointFuser:
@@ -82,13 +69,11 @@ def import_fuser(path: str | Path) -> CheckpointFuser:
         path: The file.
 
     Raises:
-        InputError: If onnx is missing, the file is refused, or is of another network.
+        InputError: If the file is refused, or is of another network.
     """
-    require_packages('going on with the training of a fuser', 'onnx')
-    onnx: Any = importlib.import_module('onnx')
     fuser = CheckpointFuser.load(path)
     network = build_fuser()
-    found = _named_weights(onnx.load(path).graph, onnx.numpy_helper.to_array)
+    found = _named_weights(onnx.load(path).graph)
     try:
         network.load_state_dict(found)
     except RuntimeError as error:
@@ -98,13 +83,13 @@ def import_fuser(path: str | Path) -> CheckpointFuser:
     return replace(fuser, network=network.eval())
 
 
-def _named_weights(graph: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, Tensor]:
+def _named_weights(graph: Any) -> dict[str, Tensor]:
     """Collect the weights of a graph by the names that they have in PyTorch.
 
     The exporter keeps all names but those of matrices, which it transposes: a matrix gets its name
     here from the bias that is added to its product.
     """
-    values = {each.name: to_array(each) for each in graph.initializer}
+    values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
     users = {name: node for node in graph.node for name in node.input}
     weights = {}
     for node in graph.node:

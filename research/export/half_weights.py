@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import onnx
 
 _LEAST_HALVED = 1024
 """Weights of fewer values stay in single precision: they take no room."""
 
 
-def halve_weights(network: Any) -> None:
+def halve_weights(network: onnx.ModelProto) -> None:
     """Store an ONNX network's weights in half precision.
 
     The runtime turns them back once, when it starts.
 
     Args:
-        network: An ``onnx.ModelProto``, changed in place.
+        network: Changed in place.
     """
-    onnx: Any = importlib.import_module('onnx')
     casts = []
     for weight in network.graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
@@ -33,3 +33,11 @@ def halve_weights(network: Any) -> None:
         )
     for position, cast in enumerate(casts):
         network.graph.node.insert(position, cast)
+
+
+def halve_file(path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Store the weights of an ONNX file in half precision, and metadata with them."""
+    network = onnx.load(path)
+    halve_weights(network)
+    onnx.helper.set_model_props(network, dict(metadata or {}))
+    onnx.save(network, path)

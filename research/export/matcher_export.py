@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from research.training.joint_matcher import JointMatcher
-from stdpose_mm.errors import require_packages
-from stdpose_mm.export.graph_tracing import OPSET, quiet_exporter
+from stdpose_mm.export.graph_tracing import trace_graph
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE
 
-from .half_weights import halve_weights
+from .half_weights import halve_file
 
 
 def export_matcher(matcher: JointMatcher, path: str | Path) -> None:
@@ -28,23 +25,9 @@ def export_matcher(matcher: JointMatcher, path: str | Path) -> None:
         path: The file to write.
 
     Raises:
-        InputError: If onnx is missing or the file cannot be written.
+        InputError: If the file cannot be written.
     """
-    require_packages('the export', 'onnx')
-    onnx: Any = importlib.import_module('onnx')
     crops = torch.zeros(2, 3, CROP_SIDE, CROP_SIDE)
     with atomic_path(path) as temporary:
-        with quiet_exporter(), torch.no_grad():
-            torch.onnx.export(
-                matcher.eval(),
-                (crops,),
-                str(temporary),
-                input_names=['crops'],
-                output_names=['descriptors'],
-                dynamic_axes={'crops': {0: 'crops'}, 'descriptors': {0: 'crops'}},
-                opset_version=OPSET,
-                dynamo=False,
-            )
-        network = onnx.load(temporary)
-        halve_weights(network)
-        onnx.save(network, temporary)
+        trace_graph(matcher, {'crops': crops}, ['descriptors'], temporary)
+        halve_file(temporary)

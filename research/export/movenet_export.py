@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import json
 from collections.abc import Iterator
 from itertools import count
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 
-from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.export.graph_tracing import OPSET
 from stdpose_mm.io import atomic_path
 
@@ -40,10 +40,9 @@ def export_movenet(model: str | Path, path: str | Path) -> tuple[int, int]:
         (width, height) of the crops in pixels.
 
     Raises:
-        InputError: If onnx is missing, ``model`` or its weights cannot be read or are of another
-            network, or the file cannot be written.
+        InputError: If ``model`` or its weights cannot be read or are of another network, or the
+            file cannot be written.
     """
-    require_packages('the conversion', 'onnx')
     model = Path(model)
     try:
         translation = _Translation(json.loads(model.read_text('utf-8')), model.parent)
@@ -88,7 +87,6 @@ class _Translation:
     """
 
     def __init__(self, content: dict[str, Any], folder: Path) -> None:
-        self._onnx: Any = importlib.import_module('onnx')
         self._nodes = {node['name']: node for node in content['modelTopology']['node']}
         self._weights = dict(_read_weights(content['weightsManifest'], folder))
         self._layers: list[Any] = []
@@ -105,7 +103,7 @@ class _Translation:
             InputError: If the graph has no heatmaps, or other layers than MoveNet's.
         """
         heatmaps = self._translate(self._find_heatmaps())
-        helper, floats = self._onnx.helper, self._onnx.TensorProto.FLOAT
+        helper, floats = onnx.helper, onnx.TensorProto.FLOAT
         self._layers.append(helper.make_node('Identity', [heatmaps.name], ['heatmaps']))
         width, height = self.size
         taken = helper.make_tensor_value_info('crops', floats, ['N', 3, height, width])
@@ -118,11 +116,10 @@ class _Translation:
             ir_version=8,
         )
         halve_weights(network)
-        inference, checker = self._onnx.shape_inference, self._onnx.checker
         try:
-            network = inference.infer_shapes(network, check_type=True, strict_mode=True)
-            checker.check_model(network)
-        except (inference.InferenceError, checker.ValidationError) as error:
+            network = onnx.shape_inference.infer_shapes(network, check_type=True, strict_mode=True)
+            onnx.checker.check_model(network)
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise InputError(f'its layers do not fit together ({one_line(error)})') from error
         return network.SerializeToString()
 
@@ -248,7 +245,7 @@ class _Translation:
     def _add(self, kind: str, value: _Value, *others: str, **attributes: Any) -> _Value:
         """Add a layer; return its value as if the layer did not change the size."""
         name = f'{kind.lower()}_{next(self._numbers)}'
-        node = self._onnx.helper.make_node(kind, [value.name, *others], [name], **attributes)
+        node = onnx.helper.make_node(kind, [value.name, *others], [name], **attributes)
         self._layers.append(node)
         return value._replace(name=name)
 
@@ -256,7 +253,7 @@ class _Translation:
         """Keep constant values in the file; return their name."""
         name = f'stored_{next(self._numbers)}'
         values = values.astype(np.float32, order='C')
-        self._stored.append(self._onnx.numpy_helper.from_array(values, name))
+        self._stored.append(onnx.numpy_helper.from_array(values, name))
         return name
 
 

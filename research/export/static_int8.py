@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
+import onnx
+from onnxruntime import quantization
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.export.graph_tracing import quiet_exporter
 from stdpose_mm.io import atomic_path
 
-from .half_weights import halve_weights
+from .half_weights import halve_file
 
 
 def quantise_convolutions(
@@ -33,13 +33,9 @@ def quantise_convolutions(
         seen: Inputs such as the network will see, by name.
 
     Raises:
-        InputError: If onnx is missing, ``source`` is in 8 bits already or ``target`` cannot be
-            written.
+        InputError: If ``source`` is in 8 bits already or ``target`` cannot be written.
         OSError: If ``source`` cannot be read.
     """
-    require_packages('the export', 'onnx')
-    onnx: Any = importlib.import_module('onnx')
-    quantization: Any = importlib.import_module('onnxruntime.quantization')
     network = onnx.load(source)
     if any(node.op_type == 'QuantizeLinear' for node in network.graph.node):
         raise InputError(f'{source} is in 8 bits already, give the network in single precision')
@@ -55,7 +51,7 @@ def quantise_convolutions(
         quantization.quantize_static(
             str(whole),
             str(temporary),
-            _reader(seen),
+            _Seen(seen),
             op_types_to_quantize=['Conv', 'Relu'],
             nodes_to_exclude=convolutions[-1:],
             per_channel=True,
@@ -63,22 +59,14 @@ def quantise_convolutions(
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
-        quantised = onnx.load(temporary)
-        halve_weights(quantised)
-        onnx.helper.set_model_props(quantised, metadata)
-        onnx.save(quantised, temporary)
+        halve_file(temporary, metadata)
 
 
-def _reader(seen: Iterable[Mapping[str, np.ndarray]]) -> Any:
-    quantization: Any = importlib.import_module('onnxruntime.quantization')
+class _Seen(quantization.CalibrationDataReader):
+    """Give onnxruntime one input after the other."""
 
-    class Reader(quantization.CalibrationDataReader):
-        """Give onnxruntime one input after the other."""
+    def __init__(self, seen: Iterable[Mapping[str, np.ndarray]]) -> None:
+        self._left = iter(seen)
 
-        def __init__(self) -> None:
-            self._left = iter(seen)
-
-        def get_next(self) -> Mapping[str, np.ndarray] | None:
-            return next(self._left, None)
-
-    return Reader()
+    def get_next(self) -> Mapping[str, np.ndarray] | None:
+        return next(self._left, None)

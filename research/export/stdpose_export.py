@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.export.graph_tracing import trace_graph
 from stdpose_mm.export.onnx_export import FrameEncoder
 from stdpose_mm.inference.onnx_window_backend import (
@@ -25,7 +24,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import NUM_FRAMES
 
-from .half_weights import halve_weights
+from .half_weights import halve_file
 
 
 def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:
@@ -48,11 +47,9 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
         trained_on: What it was trained on, in a few words.
 
     Raises:
-        InputError: If onnx is missing, a file cannot be written, or the model is no STDPose of
-            three frames that takes labels, has a frame head, and is not averaged with its mirrored
-            view.
+        InputError: If a file cannot be written, or the model is no STDPose of three frames that
+            takes labels, has a frame head, and is not averaged with its mirrored view.
     """
-    require_packages('the export', 'onnx')
     model = window_model.model
     encoder = FrameEncoder(model)
     width, height = window_model.input_size
@@ -112,10 +109,6 @@ def _write(
     outputs: tuple[str, ...],
     record: dict[str, Any],
 ) -> None:
-    onnx: Any = importlib.import_module('onnx')
     with atomic_path(path) as temporary:
         trace_graph(module, inputs, outputs, temporary)
-        network = onnx.load(temporary)
-        halve_weights(network)
-        onnx.helper.set_model_props(network, {ONNX_RECORD: json.dumps(record)})
-        onnx.save(network, temporary)
+        halve_file(temporary, {ONNX_RECORD: json.dumps(record)})

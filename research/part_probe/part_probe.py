@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from research.study.held_out_data import generators_from
+from research.study.held_out_data import generators_from, kept_modes
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.pose_estimators.window_pose_estimator import WindowPoseEstimator
 
@@ -183,16 +183,14 @@ def probe_parts(
 @contextmanager
 def _kept_as_it_is(model: WindowPoseEstimator) -> Iterator[None]:
     """Restore buffers, modes and ``test_cfg`` after the context; no flip test in it."""
-    modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     test_cfg = model.test_cfg
     model.test_cfg = {**(test_cfg or {}), 'flip_test': False, 'use_frame_head': False}
     try:
-        yield
+        with kept_modes(model):
+            yield
     finally:
         model.test_cfg = test_cfg
-        for module, training in modes:
-            module.training = training
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)
@@ -300,7 +298,7 @@ def _report_term(loss: str, gradients: Gradients, settings: StepSettings) -> Par
             reference = ('the heatmap loss', gradients.norm(HEATMAP_LOSS, place))
             report = _report_gradient(gradients, loss, place, settings, reference)
             if report is not None:
-                reports.append(_renamed(report, field_name(name)))
+                reports.append(replace(report, place=field_name(name)))
     beside = ('the heatmap loss', gradients.shared_heatmap_norm(loss))
     groups = (
         _report_gradient(gradients, loss, SHARED, settings, beside),
@@ -317,7 +315,3 @@ def _judge_term(reports: Sequence[GradientReport]) -> tuple[str, str]:
     if ratios and max(ratios) < 1:
         return DEAD, f"its gradient is {max(ratios):.2g} of Adam's eps"
     return _judge_shares(reports)
-
-
-def _renamed(report: GradientReport, place: str) -> GradientReport:
-    return GradientReport(**{**vars(report), 'place': place})

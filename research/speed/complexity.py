@@ -1,9 +1,8 @@
-"""Parameters and multiply-adds of window models by part, beside MMPose's model frame by frame."""
+"""Multiply-adds of window models by part, beside MMPose's model frame by frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
-from torch import Tensor, nn
-from torch.autograd.graph import Node
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stdpose_mm.engine.config_files import config_mistakes
@@ -33,57 +31,11 @@ _CLASSIC = dict(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
 """ViTPose's classic decoder."""
 
 
-@dataclass(frozen=True)
-class Complexity:
-    """Size and the work of a window model.
+def measure_complexity(cfg: Config) -> Parts:
+    """Count the multiply-adds of a pose of a person in every frame of a video.
 
-    Args:
-        parameters: Number of parameters that prediction needs.
-        training_parameters: Number of those that only training needs.
-        frame_parts: Multiply-adds to encode a frame.
-        window_parts: Multiply-adds of the remaining parts for a window of encoded frames.
-        frames: Number of frames that are encoded for a window.
-    """
-
-    parameters: int
-    training_parameters: int
-    frame_parts: Parts
-    window_parts: Parts
-    frames: int
-
-    @property
-    def frame_macs(self) -> int:
-        """Return the multiply-adds to encode a frame."""
-        return sum(self.frame_parts.values())
-
-    @property
-    def window_macs(self) -> int:
-        """Return the multiply-adds of the remaining parts for a window of encoded frames."""
-        return sum(self.window_parts.values())
-
-    @property
-    def alone(self) -> int:
-        """Return the multiply-adds for a pose that shares no frame with another one."""
-        return self.frames * self.frame_macs + self.window_macs
-
-    @property
-    def in_video(self) -> int:
-        """Return the multiply-adds for a pose of a person in every frame of a video."""
-        return self.frame_macs + self.window_macs
-
-    @property
-    def parts_in_video(self) -> Parts:
-        """Return :attr:`in_video` by part."""
-        return {
-            part: self.frame_parts.get(part, 0) + self.window_parts.get(part, 0) for part in PARTS
-        }
-
-
-def measure_complexity(cfg: Config) -> Complexity:
-    """Count parameters and multiply-adds of a config's model; nothing is computed.
-
-    The labels of the auxiliary frames are given to models that take them. A parameter is needed in
-    prediction if the heatmaps depend on it.
+    Each frame is encoded once. Nothing is computed. The labels of the auxiliary frames are given to
+    models that take them.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     joints = cfg.model.head.out_channels
@@ -100,15 +52,15 @@ def measure_complexity(cfg: Config) -> Complexity:
                 prior=torch.empty(1, joints, *map_size),
                 position=torch.empty(1),
             )
-        with _counted() as backbone:
+        with FlopCounterMode(display=False) as backbone:
             features = model.encode_frames(torch.empty(frames, 3, *size))
         heatmaps = None
-        with _counted() as frame_head:
+        with FlopCounterMode(display=False) as frame_head:
             if model.reads_frame_heatmaps:
                 heatmaps = model.predict_frame_heatmaps(features[None])
-        with _counted() as shared:
+        with FlopCounterMode(display=False) as shared:
             projections = model.project_frames(features)
-        with _counted() as neck:
+        with FlopCounterMode(display=False) as neck:
             if model.with_neck:
                 representation = model.fuse(
                     features[None],
@@ -118,32 +70,19 @@ def measure_complexity(cfg: Config) -> Complexity:
                 )
             else:
                 representation = SpatioTemporalRepresentation(features)
-        with _counted() as head:
-            output = model.head(representation)
-    behind = _parameters_behind(output)
-    if (pruning := getattr(model.backbone, 'pruning', None)) is not None:
-        # The choice of tokens is none of the operations that autograd records.
-        behind |= set(pruning.parameters())
-    needed = sum(parameter.numel() for parameter in behind)
+        with FlopCounterMode(display=False) as head:
+            model.head(representation)
     merged = _of_modules(neck, model.neck, ['tks']) if model.with_neck else 0
     before_decoder = [name for name in _called(model.head) if name.split('.')[0] not in _DECODER]
     tokens = _of_modules(head, model.head, before_decoder)
-    return Complexity(
-        parameters=needed,
-        training_parameters=sum(parameter.numel() for parameter in model.parameters()) - needed,
-        frame_parts={
-            'backbone': _total(backbone) // frames,
-            'frame head': _total(frame_head) // frames,
-            'features': _total(shared) // frames,
-        },
-        window_parts={
-            'features': _total(neck) - merged,
-            'heatmaps': merged,
-            'tokens': tokens,
-            'final decoder': _total(head) - tokens,
-        },
-        frames=frames,
-    )
+    return {
+        'backbone': _total(backbone) // frames,
+        'frame head': _total(frame_head) // frames,
+        'features': _total(shared) // frames + _total(neck) - merged,
+        'heatmaps': merged,
+        'tokens': tokens,
+        'final decoder': _total(head) - tokens,
+    }
 
 
 def mmpose_complexity(cfg: Config) -> Parts:
@@ -155,9 +94,9 @@ def mmpose_complexity(cfg: Config) -> Parts:
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     with torch.device('meta'):
         model = MODELS.build(per_frame_model(cfg.model, classic=True)).eval()
-        with _counted() as backbone:
+        with FlopCounterMode(display=False) as backbone:
             feats = model.extract_feat(torch.empty(1, 3, *model.backbone.img_size))
-        with _counted() as decoder:
+        with FlopCounterMode(display=False) as decoder:
             model.head.forward(feats)
     parts = {'backbone': _total(backbone), 'final decoder': _total(decoder)}
     return {part: parts.get(part, 0) for part in PARTS}
@@ -233,14 +172,14 @@ def pose_work(cfgs: Mapping[str, Config]) -> list[PoseWork]:
     for name, cfg in cfgs.items():
         ratio = None
         with config_mistakes(name):
-            complexity = measure_complexity(cfg)
+            parts = measure_complexity(cfg)
             reference = mmpose_complexity(cfg) if cfg.model.get('frame_head') else None
         if reference is not None:
             if reference not in references:
                 references.append(reference)
                 rows.append(PoseWork(f'MMPose, backbone of {name}', reference, 1.0))
-            ratio = complexity.in_video / sum(reference.values())
-        rows.append(PoseWork(name, complexity.parts_in_video, ratio))
+            ratio = sum(parts.values()) / sum(reference.values())
+        rows.append(PoseWork(name, parts, ratio))
     return rows
 
 
@@ -259,30 +198,6 @@ def work_table(rows: Sequence[PoseWork]) -> str:
         cells = [row.model, *(f'{number / 1e9:.3f}' for number in macs), ratio]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
-
-
-def _parameters_behind(output: Tensor) -> set[Tensor]:
-    """Find the parameters that a tensor was computed from, in the graph that autograd recorded."""
-    found: set[Tensor] = set()
-    seen: set[Node] = set()
-    waiting = [output.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        # Only a node that accumulates the gradient of a leaf has a variable.
-        if (leaf := getattr(node, 'variable', None)) is not None:
-            found.add(leaf)
-        waiting += [before for before, _ in node.next_functions]
-    return found
-
-
-@contextmanager
-def _counted() -> Iterator[FlopCounterMode]:
-    """Count the operations that are computed within this context."""
-    with FlopCounterMode(display=False) as counter:
-        yield counter
 
 
 def _total(counter: FlopCounterMode) -> int:

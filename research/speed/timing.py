@@ -23,9 +23,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
 
+from research.arguments import paired_models
 from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.errors import InputError
-from stdpose_mm.text import counted
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -184,12 +183,7 @@ def model_files(
             (config, random_weights(config, folder / f'random{number}.pth'))
             for number, config in enumerate(configs)
         ]
-    if len(checkpoints) != len(configs):
-        raise InputError(
-            f'{counted(len(configs), "config")} but {counted(len(checkpoints), "checkpoint")} are '
-            'given, give one for each'
-        )
-    return list(zip(configs, checkpoints, strict=True))
+    return paired_models(configs, checkpoints)
 
 
 class Stages:

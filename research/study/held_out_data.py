@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.dist import get_dist_info
 from mmpose.registry import DATA_SAMPLERS
+from torch import nn
 from torch.utils.data import Sampler
 
 from stdpose_mm.engine.seeding import seed_generators
@@ -90,3 +91,14 @@ def generators_from(seed: int) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def kept_modes(model: nn.Module) -> Iterator[None]:
+    """Restore the mode of every module, training or evaluation, after the context."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

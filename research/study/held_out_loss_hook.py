@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,10 +11,14 @@ from mmengine.hooks import Hook, IterTimerHook
 from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import nn
 from torch.utils.data import DataLoader
 
-from research.study.held_out_data import EvenlySpacedSampler, generators_from, show_labels
+from research.study.held_out_data import (
+    EvenlySpacedSampler,
+    generators_from,
+    kept_modes,
+    show_labels,
+)
 from stdpose_mm.engine.seeding import derive_seed
 from stdpose_mm.errors import InputError, require_whole
 
@@ -142,7 +145,8 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
     """
     sums: defaultdict[str, float] = defaultdict(float)
     number = 0
-    with _evaluation_mode(model):
+    with kept_modes(model):
+        model.eval()
         for index, batch in enumerate(loader):
             size = len(batch['inputs'])
             with generators_from(derive_seed(SEED, get_rank(), index)):
@@ -155,15 +159,3 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
     total = sum(share[1] for share in shares)
     names = dict.fromkeys(name for share in shares for name in share[0])
     return {name: sum(share[0].get(name, 0.0) for share in shares) / total for name in names}
-
-
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Set evaluation mode in the context, and restore the mode of every module after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_report_covers_every_split(tmp_path: Path) -> None:
     difficulty = report_difficulty(tmp_path)
     report = json.loads((tmp_path / 'difficulty.json').read_text())
     assert {split: report[split]['videos'] for split in report} == {'train': 2, 'val': 1}
-    assert report['val'] == difficulty['val'].to_dict()
+    assert report['val'] == asdict(difficulty['val'])
 
 
 def test_folder_without_data_set_is_an_input_error(tmp_path: Path) -> None:

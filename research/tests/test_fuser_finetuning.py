@@ -541,7 +541,7 @@ def test_a_model_that_knows_none_of_the_joints_is_refused(refusal, tmp_path, mod
 
 def test_a_model_without_its_weights_is_refused(refusal, model_files):
     sentence = refusal('--config', model_files[0])
-    assert '--config is given 1 time and --checkpoint 0 times' in sentence
+    assert '1 config but 0 checkpoints are given' in sentence
 
 
 def test_a_video_that_the_stdpose_has_seen_is_refused(refusal, tmp_path, stdposes):

@@ -23,15 +23,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from research import ROOT
 from research.arguments import SpeedOptions
+from research.speed.inference_comparison import compare_inference
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import BACKEND_PRECISIONS
-from stdpose_mm.errors import require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 
 
@@ -65,19 +65,7 @@ class BenchmarkInferenceOptions(SpeedOptions):
     out: Path | None = option(writes=True, what='figures', suffixes=JSON_SUFFIXES)
 
 
-def run(args: BenchmarkInferenceOptions) -> None:
-    """Measure, print and write.
-
-    Raises:
-        InputError: If an option or a file cannot be used.
-    """
-    require_packages('a pose network', 'torch', 'mmpose')
-    from research.speed.inference_comparison import compare_inference
-
-    compare_inference(args)
-
-
-main = Command(BenchmarkInferenceOptions, run, __doc__, 'benchmark_inference.py')
+main = Command(BenchmarkInferenceOptions, compare_inference, __doc__, 'benchmark_inference.py')
 
 if __name__ == '__main__':
     raise SystemExit(main())

@@ -21,21 +21,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mmpose.registry import MODELS
+from tqdm import tqdm
+
+from research.comparison.benchmark import BenchmarkEntry, Conditions, benchmark_propagators
+from research.comparison.comparison_plots import plot_comparisons
+from research.comparison.comparison_report import comparison_csv, comparison_report
+from research.comparison.motion import mean_motion
+from research.comparison.seed_comparison import FAST_MOTION
 from stdpose_mm.cli.argument_types import whole
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import PROPAGATION_METHODS
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
+from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.window import method_of
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.text import counted
-
-if TYPE_CHECKING:
-    from research.comparison.benchmark import BenchmarkEntry
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
@@ -122,17 +130,6 @@ def benchmark(options: BenchmarkOptions) -> None:
     for interval in options.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
-    require_packages('benchmark_propagation.py', 'torch', 'mmpose')
-    from tqdm import tqdm
-
-    from research.comparison.benchmark import Conditions, benchmark_propagators
-    from research.comparison.comparison_plots import plot_comparisons
-    from research.comparison.comparison_report import (
-        comparison_csv,
-        comparison_report,
-    )
-    from research.comparison.seed_comparison import FAST_MOTION
-    from stdpose_mm.io.labelled_videos import read_videos
 
     entries = find_entries(options)
     fast = FAST_MOTION if options.fast is None else options.fast
@@ -182,8 +179,6 @@ def find_entries(options: BenchmarkOptions) -> list[BenchmarkEntry]:
     Raises:
         InputError: If a method cannot be built, or only one of config and checkpoint is given.
     """
-    from research.comparison.benchmark import BenchmarkEntry
-
     if (options.config is None) != (options.checkpoint is None):
         raise InputError(
             'the model needs a config and a checkpoint, give both --config and --checkpoint'
@@ -214,11 +209,6 @@ def with_model(config: str) -> list[str]:
     Raises:
         InputError: If the config cannot be read or no method uses its model.
     """
-    from mmpose.registry import MODELS
-
-    from stdpose_mm.engine.config_files import read_config
-    from stdpose_mm.propagation.window import method_of
-
     model: Mapping[str, Any] = read_config(config).get('model') or {}
     neck = model.get('neck')
     # Errors of the config are found when the model is built.
@@ -234,7 +224,6 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
     """
     if min_motion is None:
         return videos
-    from research.comparison.motion import mean_motion
 
     motion = [mean_motion(labels) for labels in videos]
     fast = [labels for labels, value in zip(videos, motion, strict=True) if value > min_motion]

@@ -22,20 +22,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import av
+import cv2
 import numpy as np
 
+from research.annotation.review_client import ReviewClient, serve_video
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PropagatorOptions
 from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
-
-if TYPE_CHECKING:
-    from research.annotation.review_client import ReviewClient
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.structures import VideoLabels
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.labels.known_skeletons import COCO_17
+from stdpose_mm.io.video import write_video
+from stdpose_mm.propagation import subsample_labels
+from stdpose_mm.review_app.project import ReviewOptions
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 
 LABEL_INTERVAL = 15
 
@@ -76,8 +80,6 @@ def benchmark(args: BenchmarkReviewOptions) -> None:
         InputError: If the long video is too short for its edits, or the model of the real clips
             cannot be used.
     """
-    from stdpose_mm.apis import VideoPosePropagator
-
     shortest = 2 * LABEL_INTERVAL * EDITS
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
@@ -115,39 +117,15 @@ class Clock:
         )
 
 
-@contextmanager
-def serve(
-    video: Path,
-    labels: VideoLabels,
-    folder: Path,
-    propagator: VideoPosePropagator,
-    cache: Path | None = None,
-) -> Iterator[ReviewClient]:
-    """Serve a video in a thread, and connect to it."""
-    from research.annotation.review_client import serve_in_thread
-    from stdpose_mm.io.labels import write_labels
-    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-
-    own = Path(tempfile.mkdtemp(dir=folder))
-    write_labels(labels, own / 'labels.json')
-    inputs = ReviewInputs(
-        video.stem, video, own / 'labels.json', None, own / 'project.jsonl', own / 'out.json'
-    )
-    project = ReviewProject([inputs], propagator, ReviewOptions(cache=cache))
-    with serve_in_thread(project) as client:
-        yield client
-
-
 def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: int) -> None:
     """Measure steps and jumps in a generated video."""
-    from stdpose_mm.apis import VideoPosePropagator
-
     width, height = args.size
     video = folder / f'pictures_{key_interval}.mp4'
     _write_h264(video, _moving_noise(width, height, args.frames), key_interval)
     labels = _labels('pictures', 1, (0, args.frames - 1), (width, height))
     randomly = random.Random(0)
-    with serve(video, labels, folder, VideoPosePropagator(method='linear')) as client:
+    propagator = VideoPosePropagator(method='linear')
+    with serve_video(video, labels, propagator, ReviewOptions()) as client:
         client.settle()
         number = min(args.requests, args.frames // 3)
         client.picture(0)
@@ -169,9 +147,6 @@ def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: i
 
 def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
     """Measure how long a long video with many people takes to open, and to answer."""
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.video import write_video
-
     video = folder / 'long.mp4'
     write_video(video, _moving_noise(64, 48, args.long_frames), 25)
     labels = _labels('long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48))
@@ -180,7 +155,8 @@ def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
     middle = args.long_frames // 2
     with ExitStack() as stack:
         with clock.measure():
-            client = stack.enter_context(serve(video, labels, folder, propagator))
+            served = serve_video(video, labels, propagator, ReviewOptions())
+            client = stack.enter_context(served)
             client.get('/poses', first=0, last=30)
             client.get('/timeline', columns=1200)
             client.picture(0)
@@ -205,9 +181,7 @@ def measure_edits(
     args: BenchmarkReviewOptions, clips: Path, folder: Path, propagator: VideoPosePropagator
 ) -> None:
     """Measure edits on real clips."""
-    from stdpose_mm.io.labels import read_labels
-    from stdpose_mm.propagation import subsample_labels
-
+    options = ReviewOptions(cache=folder / 'cache')
     clock = Clock()
     files = sorted((clips / 'annotations').glob('*.json'))
     for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
@@ -218,7 +192,7 @@ def measure_edits(
         if len(given) < 2:
             continue
         frame = (given[0] + given[1]) // 2
-        with serve(video, labels, folder, propagator, folder / 'cache') as client:
+        with serve_video(video, labels, propagator, options) as client:
             client.settle(with_guidance=False)
             (pose,) = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
             names = client.get()['skeleton']['joints']
@@ -253,8 +227,6 @@ def _ask(client: ReviewClient, frames: Sequence[int], pause: float) -> Clock:
 
 
 def _write_h264(path: Path, pictures: Iterator[np.ndarray], key_interval: int) -> None:
-    import av
-
     with av.open(str(path), 'w') as container:
         stream = None
         for picture in pictures:
@@ -269,8 +241,6 @@ def _write_h264(path: Path, pictures: Iterator[np.ndarray], key_interval: int) -
 
 
 def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:
-    import cv2
-
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (height // 8 + 8, width // 8 + 8, 3), np.uint8)
     large = cv2.resize(noise, (width + 64, height + 64), interpolation=cv2.INTER_CUBIC)
@@ -280,9 +250,6 @@ def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:
 
 
 def _labels(name: str, people: int, frames: Sequence[int], size: tuple[int, int]) -> VideoLabels:
-    from stdpose_mm.io.labels.known_skeletons import COCO_17
-    from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
-
     rng = np.random.default_rng(0)
     visible = np.full(COCO_17.num_keypoints, 2)
     persons = [

@@ -16,17 +16,18 @@ their own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from research import ROOT
 from research.arguments import SpeedOptions
+from research.speed.propagation_speed import time_propagation
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import PRECISIONS
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_synthetic.py'
+CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 CLOCKS = ('wall', 'cpu')
 
 
@@ -67,8 +68,6 @@ def run(args: BenchmarkSpeedOptions) -> None:
         raise InputError(
             f'--interval must be less than the {counted(args.frames, "frame")}, leave gaps'
         )
-    require_packages('a pose network', 'torch', 'mmpose')
-    from research.speed.propagation_speed import time_propagation
 
     time_propagation(args)
 

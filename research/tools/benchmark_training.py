@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from research.speed.training_speed import measure_training
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import require_packages
+from stdpose_mm.engine.config_files import config_mistakes, read_config
 
 
 @dataclass(kw_only=True)
@@ -41,10 +42,6 @@ def run(args: BenchmarkTrainingOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
-    from research.speed.training_speed import measure_training
-    from stdpose_mm.engine.config_files import config_mistakes, read_config
-
     cfg = read_config(args.config, parse_config_options(args.cfg_options))
     with config_mistakes(args.config):
         speed = measure_training(cfg, args.batches, args.device)

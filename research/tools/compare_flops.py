@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from research.speed.complexity import pose_work, work_table
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import require_packages
+from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 
@@ -41,10 +42,6 @@ def run(args: CompareFlopsOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
-    from research.speed.complexity import pose_work, work_table
-    from stdpose_mm.engine.config_files import read_config
-
     options = parse_config_options(args.cfg_options)
     stems = [Path(config).stem for config in args.config]
     names = stems if len(set(stems)) == len(stems) else args.config

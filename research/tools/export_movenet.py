@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from research.export.movenet_export import export_movenet
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument
-from stdpose_mm.errors import require_packages
 
 
 @dataclass(kw_only=True)
@@ -38,9 +38,6 @@ def export(args: ExportMovenetOptions) -> None:
     Raises:
         InputError: If MODEL cannot be used, or OUT cannot be written.
     """
-    require_packages('the conversion', 'torch', 'onnx')
-    from research.export.movenet_export import export_movenet
-
     width, height = export_movenet(args.model, args.out)
     print(f'{args.out} takes crops of {width}x{height} pixels; use --pose-onnx {args.out}=movenet')
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from research.export.stdpose_export import export_stdpose
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, argument, option
-from stdpose_mm.errors import require_packages
+from stdpose_mm.inference.window_model import WindowModel
 
 
 @dataclass(kw_only=True)
@@ -41,10 +42,6 @@ def export(args: ExportStdposeOptions) -> None:
     Raises:
         InputError: If a file or the model cannot be used.
     """
-    require_packages('the export', 'torch', 'mmpose', 'onnx')
-    from research.export.stdpose_export import export_stdpose
-    from stdpose_mm.inference.window_model import WindowModel
-
     model = WindowModel.from_config(args.config, args.checkpoint)
     export_stdpose(model, args.folder, args.trained_on)
     print(f'stdpose_frames.onnx and stdpose_windows.onnx are in {args.folder}')

@@ -36,11 +36,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.arguments import MatcherOption, TrainingResources, paired_models
+from research.training.fuser_finetuning import FuserFinetuner
+from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.pose_networks import require_every_video
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 from stdpose_mm.text import counted
 
 
@@ -103,17 +108,6 @@ def train(args: FinetuneFuserOptions) -> None:
                 '--stdpose-folder takes a folder and the labels that it was trained on, got '
                 f'{counted(len(values), "value")}; repeat the option for another folder'
             )
-    require_packages('training', 'torch', 'mmpose', 'onnx')
-    from research.training.fuser_finetuning import FuserFinetuner
-    from research.training.gap_extraction import (
-        ExportedSTDPose,
-        GapSource,
-        Roots,
-        TrainedPoseNetwork,
-    )
-    from stdpose_mm.io.labelled_videos import read_videos
-    from stdpose_mm.pose_networks import require_every_video
-    from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 
     stdposes = [
         ExportedSTDPose(folder, frozenset(v.name for each in seen for v in read_videos(each)))

@@ -15,8 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
+from mmpose.registry import MODELS
+from torch import nn
+
+from research.part_probe import StepSettings, format_report, probe_parts, report_fields
+from research.study.held_out_data import generators_from, show_labels
 from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
@@ -25,13 +35,11 @@ from stdpose_mm.cli.runner_options import (
     parse_config_options,
     require_checkpoint,
 )
-from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.engine.config_files import config_mistakes, read_config
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES
-
-if TYPE_CHECKING:
-    from mmengine.config import Config
-    from torch import nn
 
 
 @dataclass(kw_only=True)
@@ -61,20 +69,8 @@ def probe(args: ProbePartsOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('a pose network', 'torch', 'mmpose')
     if args.checkpoint is not None:
         require_checkpoint(args.checkpoint)
-    from mmengine.logging import MMLogger
-    from mmengine.registry import init_default_scope
-    from mmengine.utils import import_modules_from_strings
-
-    from research.part_probe import (
-        StepSettings,
-        format_report,
-        probe_parts,
-        report_fields,
-    )
-    from stdpose_mm.engine.config_files import config_mistakes, read_config
 
     cfg = read_config(args.config, parse_config_options(args.cfg_options))
     import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
@@ -103,11 +99,6 @@ def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -
     Raises:
         InputError: If there is no model in the config, or the weights are not those of the model.
     """
-    from mmpose.registry import MODELS
-
-    from research.study.held_out_data import generators_from
-    from stdpose_mm.inference.window_model import read_checkpoint
-
     if 'model' not in cfg:
         raise InputError(f'config {config} has no model, expected one as those in configs/')
     with generators_from(number):
@@ -133,10 +124,6 @@ def read_batches(
     Raises:
         InputError: If the config has no validation data.
     """
-    from mmengine.runner import Runner
-
-    from research.study.held_out_data import show_labels
-
     if 'dataset' not in (cfg.get('val_dataloader') or {}):
         raise InputError(
             f'config {config} has no val_dataloader, add one: the probe looks at held-out windows'

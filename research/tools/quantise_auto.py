@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from research.export.auto_int8 import quantise_auto
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import require_packages
+from stdpose_mm.io.labelled_videos import open_video, read_videos
 
 
 @dataclass(kw_only=True)
@@ -49,10 +50,6 @@ def quantise(args: QuantiseAutoOptions) -> None:
     Raises:
         InputError: If a file cannot be used, or --out is the folder of --stdpose.
     """
-    require_packages('the export', 'torch', 'onnx')
-    from research.export.auto_int8 import quantise_auto
-    from stdpose_mm.io.labelled_videos import open_video, read_videos
-
     videos = [
         (open_video(labels, args.image_root, args.video_root, pictures_needed=True), labels)
         for labels in read_videos(args.labels)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from research.comparison.difficulty import report_difficulty
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 
@@ -29,8 +30,6 @@ class DifficultyOptions:
 
 def report(options: DifficultyOptions) -> None:
     """Print the difficulty of every split."""
-    from research.comparison.difficulty import report_difficulty
-
     for split, figures in report_difficulty(options.folder, options.interval).items():
         print(f'{split}: {figures}')
 

@@ -20,11 +20,25 @@ and a plot (``effort.png``) are written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
+from research.annotation.effort_plot import labelling_effort
+from research.annotation.label_choice_limits import choose_in_hindsight
+from research.annotation.simulated_annotator import (
+    MEASURED,
+    AnnotatedVideo,
+    LabellingState,
+    effort_table,
+    label_planned,
+    label_suggested,
+    label_uniformly,
+    labels_at,
+)
 from research.arguments import ModelOptions
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
@@ -32,13 +46,9 @@ from stdpose_mm.cli.parser import option
 from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
+from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos
 from stdpose_mm.text import counted
-
-if TYPE_CHECKING:
-    from research.annotation.simulated_annotator import (
-        AnnotatedVideo,
-        LabellingState,
-    )
+from stdpose_mm.visualization.plots import save_figure
 
 
 @dataclass(kw_only=True)
@@ -77,14 +87,6 @@ def simulate(args: SimulateAnnotatorOptions) -> None:
         raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
     if args.max_interval < 2:
         raise InputError(f'--max-interval must be at least 2, got {args.max_interval}')
-    from research.annotation.simulated_annotator import (
-        AnnotatedVideo,
-        effort_table,
-        label_suggested,
-        label_uniformly,
-    )
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos
 
     labels = read_videos(args.labels)
     propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
@@ -131,8 +133,6 @@ def plan_report(
     target: float,
 ) -> str:
     """Report the gain of planning before the first label, and whether its forecast holds."""
-    from research.annotation.simulated_annotator import label_planned, labels_at
-
     planned = [video.plan_first_labels(measured, method) for video in videos]
     states = list(progress(label_planned(videos, planned, target), 'planned'))
     announced, needed = states[0], labels_at(states, target, 'all')
@@ -154,11 +154,6 @@ def hindsight_report(
     videos: Sequence[AnnotatedVideo], uniform: Sequence[LabellingState], target: float
 ) -> str:
     """Say in a sentence what the choice of frames could save at best."""
-    from tqdm import tqdm
-
-    from research.annotation.label_choice_limits import choose_in_hindsight
-    from research.annotation.simulated_annotator import labels_at
-
     costs = [video.measure_gap_errors() for video in tqdm(videos, 'gaps', unit=' videos', delay=1)]
     # Without a label everything is wrong.
     num_joints = round(sum(float(of_video[0, -1]) for of_video in costs))
@@ -177,8 +172,6 @@ def hindsight_report(
 
 def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
     """Yield the states, with a line of progress on the terminal."""
-    from tqdm import tqdm
-
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
         for state in bar:
             # A bar that is drawn before its delay is over is not ended by a line break.
@@ -205,10 +198,6 @@ def write_results(
     report: str,
 ) -> None:
     """Write the plot, the table, and at last the states."""
-    from research.annotation.effort_plot import labelling_effort
-    from research.annotation.simulated_annotator import MEASURED
-    from stdpose_mm.visualization.plots import save_figure
-
     panels = {
         f'{measured} frames': {
             name: [(100 * state.labelled / num_frames, state.pck(measured)) for state in states]
@@ -222,7 +211,7 @@ def write_results(
         'target_pck': args.target_pck,
         'step': args.step,
         'frames': num_frames,
-        **{name: [state.to_dict() for state in states] for name, states in efforts.items()},
+        **{name: [asdict(state) for state in states] for name, states in efforts.items()},
     }
     write_json(out_dir / 'effort.json', fields, indent=2)
 

@@ -15,24 +15,25 @@ whole pose of K joints costs K.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from research.annotation.review_client import ReviewClient, serve_video
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions, PropagatorOptions
 from stdpose_mm.cli.parser import option
-
-if TYPE_CHECKING:
-    from research.annotation.review_client import ReviewClient
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.structures import VideoLabels
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN
+from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
+from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.io.labels import frame_sources
+from stdpose_mm.review_app.project import ReviewOptions
+from stdpose_mm.structures import VideoLabels
 
 LOOKS_WRONG = 0.05
 INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2, 1)
@@ -71,10 +72,6 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
 
 def simulate(args: SimulateReviewOptions) -> None:
     """Simulate both annotators on every video, and print the efforts."""
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.labelled_videos import read_videos
-    from stdpose_mm.io.labels import frame_sources
-
     args.validate()
     truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
@@ -110,8 +107,6 @@ class Truth:
     """
 
     def __init__(self, labels: VideoLabels) -> None:
-        from stdpose_mm.evaluation.functional.keypoint_accuracy import pose_sizes
-
         self.labels = labels
         tracks = labels.tracks()
         shape = len(labels.frames), len(tracks), labels.skeleton.num_keypoints
@@ -139,19 +134,11 @@ class Truth:
         return {self.names[k]: [*places[k].tolist(), 2] for k in np.flatnonzero(chosen)}
 
 
-@contextmanager
-def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterator[ReviewClient]:
+def serve(
+    truth: Truth, video: Path, propagator: VideoPosePropagator
+) -> AbstractContextManager[ReviewClient]:
     """Serve an unlabelled video in a thread, and connect to it."""
-    from research.annotation.review_client import serve_in_thread
-    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder)
-        inputs = ReviewInputs(video.stem, video, None, None, own / 'p.jsonl', own / 'out.json')
-        options = ReviewOptions(skeleton=truth.labels.skeleton)
-        project = ReviewProject([inputs], propagator, options)
-        with serve_in_thread(project) as client:
-            yield client
+    return serve_video(video, None, propagator, ReviewOptions(skeleton=truth.labels.skeleton))
 
 
 def label_guided(
@@ -229,8 +216,6 @@ def label_uniform(
 
 def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> float:
     """Note the effort of the targets that are reached for the first time; return the PCK@0.1."""
-    from stdpose_mm.evaluation.functional import CORRECT_WITHIN
-
     known = ~np.isnan(errors)
     right = float((errors[known] <= CORRECT_WITHIN).mean())
     for target in TARGETS:

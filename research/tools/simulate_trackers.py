@@ -16,18 +16,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
 from research.tools.benchmark_propagation import fast_videos
+from research.training.simulated_trackers import TRACKERS, simulate_tracks
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-
-if TYPE_CHECKING:
-    from stdpose_mm.structures import VideoLabels
+from stdpose_mm.io.file_names import file_name
+from stdpose_mm.io.labelled_videos import open_video, read_videos
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.structures import VideoLabels
 
 
 @dataclass(kw_only=True)
@@ -51,11 +52,6 @@ def simulate(options: SimulateOptions) -> None:
     Raises:
         InputError: If labels cannot be read.
     """
-    from research.training.simulated_trackers import TRACKERS, simulate_tracks
-    from stdpose_mm.io.file_names import file_name
-    from stdpose_mm.io.labelled_videos import open_video, read_videos
-    from stdpose_mm.propagation import given_labels
-
     videos = fast_videos(read_videos(options.labels), options.min_motion)
     print('| tracks alone, PCK@0.05 / PCK@0.1 |', *(f'T = {T} |' for T in options.interval))
     for name, tracker in TRACKERS.items():

@@ -16,18 +16,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from research.study.commands import Launcher
+from research.study.study import Study, StudyTest, read_study
+from research.study.study_report import plot_study, study_fields, study_report
+from research.study.study_runs import RunSettings, read_timing, run_study
 from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.outputs import Output, guard_outputs
-
-if TYPE_CHECKING:
-    from research.study.study import Study
 
 
 @dataclass(kw_only=True)
@@ -86,11 +87,6 @@ def run_study_file(args: StudyOptions) -> None:
         raise InputError('--steps and --seconds are two budgets, give one of them')
     out_dir = args.out_dir or Path('work_dirs') / Path(args.study).stem
     guard_outputs([Output('--out-dir', out_dir, is_folder=True)], {'STUDY': args.study})
-    require_packages('training', 'torch', 'mmpose')
-    from research.study.commands import Launcher
-    from research.study.study import read_study
-    from research.study.study_report import plot_study, study_fields, study_report
-    from research.study.study_runs import RunSettings, read_timing, run_study
 
     study = apply_arguments(read_study(args.study), args)
     options = parse_config_options(args.cfg_options)
@@ -119,8 +115,6 @@ def apply_arguments(study: Study, args: StudyOptions) -> Study:
     Raises:
         InputError: If an option does not fit the study.
     """
-    from research.study.study import StudyTest
-
     if args.entries:
         study = study.select(args.entries)
     changes: dict[str, Any] = {}

@@ -25,12 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from research.arguments import MatcherOption, TrainingResources
+from research.training.auto_training import AutoTrainer
+from research.training.gap_extraction import Roots
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 
 CONFIG = 'research/configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
@@ -82,10 +85,6 @@ def train(args: TrainAutoOptions) -> None:
         [Output('--work-dir', args.work_dir, is_folder=True)],
         {'--start': args.start, '--labels': args.labels},
     )
-    require_packages('training', 'torch', 'mmpose', 'onnx')
-    from research.training.auto_training import AutoTrainer
-    from research.training.gap_extraction import Roots
-    from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 
     begin = time.monotonic()
     trainer = AutoTrainer(

@@ -13,11 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from research.arguments import TrainingResources
+from research.export.matcher_export import export_matcher
+from research.training.auto_training import FIRST_SEED
+from research.training.matcher_training import train_matcher
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.errors import require_packages
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.io.labelled_videos import read_videos
 
 
 @dataclass(kw_only=True)
@@ -43,15 +49,6 @@ def train(args: TrainMatcherOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used.
     """
-    require_packages('training', 'torch', 'mmpose', 'onnx')
-    from tqdm import tqdm
-
-    from research.export.matcher_export import export_matcher
-    from research.training.auto_training import FIRST_SEED
-    from research.training.matcher_training import train_matcher
-    from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-    from stdpose_mm.io.labelled_videos import read_videos
-
     data = args.work_dir / 'generated'
     write_dataset(
         data,

@@ -24,13 +24,11 @@ DOUBLE_SHARE = 0.8
 
 def count_box_tracking(
     videos: Sequence[tuple[Sequence[FrameBoxes], Sequence[FrameBoxes]]],
-    min_iou: float = MIN_IOU,
 ) -> MotCounts:
     """Count the terms of MOTA of boxes over some videos.
 
     Args:
         videos: For each video the true and the found people, frame by frame.
-        min_iou: See ``MIN_IOU``.
 
     Returns:
         Counts [1]; ``distance`` sums up 1 - IoU. As in :class:`MotAccumulator`, the last frame of a
@@ -40,11 +38,12 @@ def count_box_tracking(
     for truth, found in videos:
         true_poses, found_poses = _one_joint(truth), _one_joint(found)
         accumulator.start_video(true_poses, found_poses)
-        distance = np.ones((len(truth), 1, *_people(true_poses, found_poses)))
+        sides = true_poses.present.shape[1], found_poses.present.shape[1]
+        distance = np.ones((len(truth), 1, *sides))
         for frame, (gt, pred) in enumerate(zip(truth, found, strict=True)):
             iou = box_iou(gt.boxes[:, None], pred.boxes)
             distance[frame, 0, : len(gt), : len(pred)] = 1 - iou
-        accumulator.add(0, distance <= 1 - min_iou, distance)
+        accumulator.add(0, distance <= 1 - MIN_IOU, distance)
     return accumulator.result()
 
 
@@ -64,10 +63,6 @@ def _one_joint(frames: Sequence[FrameBoxes]) -> PaddedPoses:
         track_ids=track_ids,
         head_sizes=np.full(shape, np.nan),
     )
-
-
-def _people(truth: PaddedPoses, found: PaddedPoses) -> tuple[int, int]:
-    return truth.present.shape[1], found.present.shape[1]
 
 
 @dataclass
@@ -93,20 +88,18 @@ class TrackCounts:
 
 def count_tracks(
     videos: Sequence[tuple[Sequence[FrameBoxes], Sequence[FrameBoxes]]],
-    min_iou: float = MIN_IOU,
 ) -> TrackCounts:
     """Count found tracks that should not be there.
 
     Args:
         videos: For each video the true and the found people, frame by frame; all frames count.
-        min_iou: See ``MIN_IOU``.
     """
     counts = TrackCounts()
     for truth, found in videos:
         frames_of: Counter[int] = Counter()
         matched_of: defaultdict[int, Counter[int]] = defaultdict(Counter)
         for gt, pred in zip(truth, found, strict=True):
-            rows, columns = _match(gt, pred, min_iou)
+            rows, columns = _match(gt, pred)
             frames_of.update(pred.track_ids.tolist())
             true_ids, ids = gt.track_ids[rows].tolist(), pred.track_ids[columns].tolist()
             for true_id, track_id in zip(true_ids, ids, strict=True):
@@ -125,12 +118,12 @@ def count_tracks(
     return counts
 
 
-def _match(gt: FrameBoxes, pred: FrameBoxes, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
+def _match(gt: FrameBoxes, pred: FrameBoxes) -> tuple[np.ndarray, np.ndarray]:
     """Match true and found people one to one; return the positions of both."""
     from scipy.optimize import linear_sum_assignment
 
     overlap = box_iou(gt.boxes[:, None], pred.boxes)
-    overlap[overlap < min_iou] = 0
+    overlap[overlap < MIN_IOU] = 0
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     is_match = overlap[rows, columns] > 0
     return rows[is_match], columns[is_match]

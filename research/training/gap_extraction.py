@@ -163,7 +163,7 @@ def extract_training_gaps(
         if file.name.rsplit('.', 2)[0] in outdated:
             file.unlink()
     with ExitStack() as stack:
-        for loader in (_window_estimator, _stdpose_estimator, _network_estimators, _load_matcher):
+        for loader in (_window_estimator, _network_estimators, _load_matcher):
             # The same file may hold other weights the next time.
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
@@ -231,35 +231,26 @@ def _extract_video(job: _Job) -> None:
         intervals,
         auto_flow(),
         rng,
-        _estimator_of(job.model, source.device),
+        _window_estimator(job.model, source.device),
         _network_estimators(source.networks, source.device),
         _load_matcher(source.matcher),
     )
     save_training_gaps(job.path, gaps)
 
 
-def _estimator_of(
+@lru_cache(maxsize=1)
+def _window_estimator(
     model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
 ) -> WindowHeatmapEstimator | None:
+    """Load the network that sees the labels, once in a process as long as it is the same."""
     if model is None:
         return None
     if isinstance(model, ExportedSTDPose):
-        return _stdpose_estimator(model.folder)
-    return _window_estimator(model, device)
-
-
-@lru_cache(maxsize=1)
-def _window_estimator(pose: TrainedPoseNetwork, device: str) -> WindowHeatmapEstimator:
-    """Load a pose network, once in a process as long as it is the same."""
-    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
-    model.optimize_for_cpu()
-    return WindowHeatmapEstimator(TorchWindowBackend(model))
-
-
-@lru_cache(maxsize=1)
-def _stdpose_estimator(folder: Path) -> WindowHeatmapEstimator:
-    """Load an exported STDPose, once in a process as long as it is the same."""
-    return WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
+        backend = OnnxWindowBackend.from_stdpose(model.folder)
+        return WindowHeatmapEstimator(backend, is_of_people=True)
+    window_model = WindowModel.from_config(model.config, model.checkpoint, device)
+    window_model.optimize_for_cpu()
+    return WindowHeatmapEstimator(TorchWindowBackend(window_model))
 
 
 @lru_cache(maxsize=1)

@@ -58,7 +58,6 @@ class GapFuser(BaseModel):
         embed_dims: Width.
         num_heads: Attention heads.
         num_layers: Layers of attention over time, over joints, and an MLP.
-        init_cfg: See :class:`BaseModel`.
     """
 
     def __init__(
@@ -73,9 +72,8 @@ class GapFuser(BaseModel):
         embed_dims: int = 64,
         num_heads: int = 4,
         num_layers: int = 3,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__()
         self.candidate_flags = [*candidate_flags]
         self.end_maps = [*end_maps]
         self.map_readers: Any = nn.ModuleList(
@@ -122,37 +120,6 @@ class GapFuser(BaseModel):
             weights: [B, F, K] 1 where the true position is known and wanted, else 0.
             mode: 'tensor' for the result, 'loss' for the losses of MMEngine's training loop.
         """
-        fused = self._fuse(vectors, scalars, maps, base_weights, known, present)
-        if mode == 'tensor':
-            return fused
-        assert targets is not None
-        assert weights is not None
-        return fusion_losses(fused, targets, weights)
-
-    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Fuse one gap.
-
-        Args:
-            inputs: Arguments of :meth:`forward` without the batch axis.
-
-        Returns:
-            See :class:`FusedGaps`, without the batch axis.
-        """
-        device = self.output.weight.device
-        with torch.inference_mode():
-            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in inputs.items()}
-            offsets, log_scale = self(**batch)
-        return offsets[0].cpu().numpy(), log_scale[0].cpu().numpy()
-
-    def _fuse(
-        self,
-        vectors: Tensor,
-        scalars: Tensor,
-        maps: Tensor,
-        base_weights: Tensor,
-        known: Tensor,
-        present: Tensor,
-    ) -> FusedGaps:
         seen = torch.cat([vectors, vectors.norm(dim=-1, keepdim=True)], dim=-1)
         tokens = torch.cat([torch.asinh(seen * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
         tokens = self.token_embed(tokens)
@@ -178,12 +145,32 @@ class GapFuser(BaseModel):
         # Candidates without a label to start from are excluded; all others may get weight.
         usable = torch.cat([self._usable(scalars), from_maps + 1], dim=-1)
         logits = logits + torch.log(prior + 0.05)
-        weights = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
+        shares = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
         positions = vectors[..., : len(self.candidate_flags), :]
         candidates = torch.cat([positions, torch.stack(places, dim=-2)], dim=-2)
-        offsets = (weights[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
+        offsets = (shares[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
         scale = _MIN_SCALE + F.softplus(log_scale[..., 0] - 3.5)
-        return FusedGaps(offsets, scale.log())
+        fused = FusedGaps(offsets, scale.log())
+        if mode == 'tensor':
+            return fused
+        assert targets is not None
+        assert weights is not None
+        return fusion_losses(fused, targets, weights)
+
+    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse one gap.
+
+        Args:
+            inputs: Arguments of :meth:`forward` without the batch axis.
+
+        Returns:
+            See :class:`FusedGaps`, without the batch axis.
+        """
+        device = self.output.weight.device
+        with torch.inference_mode():
+            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in inputs.items()}
+            offsets, log_scale = self(**batch)
+        return offsets[0].cpu().numpy(), log_scale[0].cpu().numpy()
 
     def _usable(self, scalars: Tensor) -> Tensor:
         """Find usable candidates [B, F, K, C]: 0 for those that are not."""

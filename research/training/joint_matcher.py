@@ -30,7 +30,6 @@ class JointMatcher(BaseModel):
         channels: Width at a quarter of the crop's size.
         context_channels: Width at an eighth and a sixteenth.
         descriptor_channels: Length D of a descriptor.
-        init_cfg: See :class:`BaseModel`.
     """
 
     stride = 2
@@ -40,9 +39,8 @@ class JointMatcher(BaseModel):
         channels: int = 64,
         context_channels: int = 96,
         descriptor_channels: int = 32,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__()
         self.stem = nn.Sequential(
             _convolution(3, channels // 2, stride=2),
             _convolution(channels // 2, channels, stride=2),
@@ -59,17 +57,31 @@ class JointMatcher(BaseModel):
         self.log_sharpness = nn.Parameter(torch.tensor(2.5))
 
     def forward(
-        self,
-        crops: Tensor,
-        label_crops: Tensor | None = None,
-        joints: Tensor | None = None,
-        label_joints: Tensor | None = None,
-        centres: Tensor | None = None,
-        weights: Tensor | None = None,
-        size: Tensor | None = None,
-        mode: str = 'tensor',
+        self, crops: Tensor, mode: str = 'tensor', **pairs: Tensor
     ) -> Tensor | dict[str, Tensor]:
         """Describe crops, or compute the loss of matching.
+
+        Args:
+            crops: [B, 3, S, S] BGR from 0 to 255.
+            mode: 'tensor' for the descriptors [B, D, S / 2, S / 2] of ``crops``, each of length 1;
+                'loss' for the losses of MMEngine's training loop.
+            **pairs: For the loss, the other arguments of :meth:`match_loss`.
+        """
+        if mode == 'tensor':
+            return self._describe(crops)
+        return {'loss_match': self.match_loss(crops, **pairs)}
+
+    def match_loss(
+        self,
+        crops: Tensor,
+        label_crops: Tensor,
+        joints: Tensor,
+        label_joints: Tensor,
+        centres: Tensor,
+        weights: Tensor,
+        size: Tensor,
+    ) -> Tensor:
+        """Compute the loss of finding joints again.
 
         Args:
             crops: [B, 3, S, S] BGR from 0 to 255.
@@ -79,17 +91,7 @@ class JointMatcher(BaseModel):
             centres: [B, K, 2] pixels of ``crops`` around which the joints are looked for.
             weights: [B, K] 1 for joints that count, else 0.
             size: [B] larger side of the pose in pixels of the crops.
-            mode: 'tensor' for the descriptors [B, D, S / 2, S / 2] of ``crops``, each of length 1;
-                'loss' for the losses of MMEngine's training loop.
         """
-        if mode == 'tensor':
-            return self._describe(crops)
-        assert label_crops is not None
-        assert joints is not None
-        assert label_joints is not None
-        assert centres is not None
-        assert weights is not None
-        assert size is not None
         descriptors = self._describe(torch.cat([label_crops, crops]))
         of_labels, of_crops = descriptors.chunk(2)
         wanted = _interpolate(of_labels, label_joints, self.stride).transpose(1, 2)
@@ -106,7 +108,7 @@ class JointMatcher(BaseModel):
         counted = weights * (distance.amin(-1) < _TARGET_SIGMA)
         target = (-0.5 * (distance / _TARGET_SIGMA).square()).softmax(-1)
         loss = -(target * likeness.log_softmax(-1)).sum(-1)
-        return {'loss_match': (loss * counted).sum() / counted.sum().clamp(min=1)}
+        return (loss * counted).sum() / counted.sum().clamp(min=1)
 
     def _describe(self, crops: Tensor) -> Tensor:
         mean = crops.mean((1, 2, 3), keepdim=True)

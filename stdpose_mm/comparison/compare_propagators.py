@@ -260,8 +260,8 @@ def _summarize(
         for labels, predicted, chosen in zip(truth, predictions, frames, strict=True)
     ]
     sums = {
-        name: np.array([np.nansum(c.rows()[name] * c.counts[name]) for c in clips])
-        for name in clips[0].rows()
+        name: np.array([np.nansum(c.metrics[name] * c.counts[name]) for c in clips])
+        for name in clips[0].metrics
     }
     counts = {name: np.array([clip.counts[name].sum() for clip in clips]) for name in sums}
     precision = ApAccumulator(len(EVALUATED_JOINTS))
@@ -269,13 +269,13 @@ def _summarize(
         if has_head_boxes(labels):
             precision.update(accumulate_ap(labels.keep_frames(chosen), predicted))
     has_ap = any(map(has_head_boxes, truth))
-    values = {name: float(_means(sums[name].sum(), counts[name].sum())) for name in sums}
+    values = {name: float(pooled_means(sums[name].sum(), counts[name].sum())) for name in sums}
     values['AP'] = mean_of_known(precision.result().ap) if has_ap else math.nan
     intervals = {}
     if num_bootstrap and len(clips) > 1:
         times = bootstrap_draws(len(clips), num_bootstrap)
         for name in sums:
-            intervals[name] = interval_95(_means(times @ sums[name], times @ counts[name]))
+            intervals[name] = interval_95(pooled_means(times @ sums[name], times @ counts[name]))
     return MetricSummary(values, intervals, int(counts['PCK@0.1'].sum()))
 
 
@@ -316,6 +316,11 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
                         if not math.isnan(number):
                             cells[title_of(name) + end] = f'{number:.4f}'
                 rows.append(cells)
+    return csv_of(rows)
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as CSV; a column for every field of any row, in the order they come."""
     text = io.StringIO()
     columns = dict.fromkeys(column for cells in rows for column in cells)
     writer = csv.DictWriter(text, list(columns), lineterminator='\n')
@@ -324,7 +329,7 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     return text.getvalue()
 
 
-def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def pooled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Divide sums by counts; NaN where there is nothing."""
     return np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -29,13 +28,10 @@ class AutocastOptimWrapper(OptimWrapper):
     gradient clipping, gradient accumulation, checkpoints) is ``OptimWrapper``'s. On a processor
     without bfloat16, which would take many times as long, training is in float32; the log says so.
 
-    Args:
-        **kwargs: Arguments of ``OptimWrapper``.
+    Args: as ``OptimWrapper``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._is_logged = False
+    _is_logged = False
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

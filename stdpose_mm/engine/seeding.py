@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -90,9 +89,7 @@ class SeededSampler(DefaultSampler):
     Args: as ``DefaultSampler``.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._start = 0
+    _start = 0
 
     def start_next_epoch_at(self, num_samples: int) -> None:
         """Skip the first ``num_samples`` of this rank, in the next epoch only.
@@ -169,8 +166,7 @@ class RandomStateHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def __init__(self) -> None:
-        self._sampler_seed: int | None = None
+    _sampler_seed: int | None = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the sampler's seed."""

@@ -23,8 +23,9 @@ def trace_graph(
     outputs: Sequence[str],
     path: Path,
     keeps_weights: bool = False,
+    axes: Mapping[str, Mapping[int, str]] | None = None,
 ) -> None:
-    """Write a module as an ONNX file with free batch sizes.
+    """Write a module as an ONNX file with free sizes, by default those of the batch.
 
     Args:
         module: The module.
@@ -33,6 +34,7 @@ def trace_graph(
         path: The file.
         keeps_weights: Whether weights keep their names and values, so that they can be read back;
             otherwise they may be merged.
+        axes: Input or output -> axis of free size -> its name.
 
     Raises:
         torch.onnx.errors.OnnxExporterError: If a layer has no counterpart.
@@ -46,7 +48,7 @@ def trace_graph(
             str(path),
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={name: {0: 'batch'} for name in (*inputs, *outputs)},
+            dynamic_axes=axes or {name: {0: 'batch'} for name in (*inputs, *outputs)},
             opset_version=OPSET,
             training=mode.PRESERVE if keeps_weights else mode.EVAL,
             do_constant_folding=not keeps_weights,

@@ -257,20 +257,16 @@ def _write(
 ) -> Path:
     """Write one graph with free batch sizes; ``change`` converts the file before it is kept."""
     with atomic_path(folder / name) as temporary:
-        _trace(graph, temporary)
+        try:
+            trace_graph(graph.module, graph.example, graph.outputs, temporary)
+        except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+            raise InputError(
+                f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
+            ) from error
         if change is not None:
             with atomic_path(temporary) as changed:
                 change(temporary, changed)
     return folder / name
-
-
-def _trace(graph: _Graph, path: Path) -> None:
-    try:
-        trace_graph(graph.module, graph.example, graph.outputs, path)
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        raise InputError(
-            f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
-        ) from error
 
 
 def _quantise(source: Path, target: Path) -> None:

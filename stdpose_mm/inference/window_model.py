@@ -47,7 +47,7 @@ class WindowModel:
 
     Args:
         model: An estimator in evaluation mode that encodes single frames and fuses windows of
-            them, as :class:`~stdpose_mm.models.WindowPoseEstimator` does.
+            them, as :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator` does.
         pipeline: Config of its test pipeline, with a ``GenerateWindowTarget``.
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
             are those it was not trained on.

@@ -1,18 +1,5 @@
 """Models: from normalised windows of crops to poses. Importing registers them."""
 
-from . import backbones, data_preprocessors, heads, losses, necks
-from .pose_estimators import SemanticMotionPose, STDPose, WindowPoseEstimator
-from .structures import AuxiliaryLabels, SpatioTemporalRepresentation
+from . import backbones, data_preprocessors, heads, losses, necks, pose_estimators
 
-__all__ = [
-    'AuxiliaryLabels',
-    'STDPose',
-    'SemanticMotionPose',
-    'SpatioTemporalRepresentation',
-    'WindowPoseEstimator',
-    'backbones',
-    'data_preprocessors',
-    'heads',
-    'losses',
-    'necks',
-]
+__all__ = ['backbones', 'data_preprocessors', 'heads', 'losses', 'necks', 'pose_estimators']

@@ -9,7 +9,6 @@ Writes COCO-style detections, which datasets with ``boxes='detected'`` take as `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +52,7 @@ def run(options: DetectOptions) -> None:
         InputError: If an option or a file cannot be used.
     """
     require_packages('detect_people.py', 'torch')
+    from stdpose_mm.cli.progress import video_progress
     from stdpose_mm.detection import build_person_detector
     from stdpose_mm.detection.detect_people import detect_people
     from stdpose_mm.io.labelled_videos import read_videos
@@ -64,7 +64,7 @@ def run(options: DetectOptions) -> None:
             options.det_config, options.det_checkpoint, options.device, options.score_thr
         )
         detections = detect_people(
-            videos, detector, options.image_root, options.video_root, progress
+            videos, detector, options.image_root, options.video_root, video_progress
         )
         if is_first_process():
             write_detections(detections, options.out)
@@ -74,13 +74,6 @@ def run(options: DetectOptions) -> None:
                 f'{counted(len(videos), "video")}, '
                 f'{counted(sum(len(found.scores) for found in frames), "detection")}'
             )
-
-
-def progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """Return a progress bar over the videos of the first process."""
-    from tqdm import tqdm
-
-    return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 main = Command(DetectOptions, run, __doc__, 'detect_people.py')

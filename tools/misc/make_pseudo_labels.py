@@ -10,7 +10,6 @@ Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +64,7 @@ def run(options: PseudoLabelOptions) -> None:
     """
     require_packages('make_pseudo_labels.py', 'torch', 'mmpose')
 
+    from stdpose_mm.cli.progress import video_progress
     from stdpose_mm.io.labels import find_label_files
     from stdpose_mm.propagation import load_propagator
     from stdpose_mm.training.pseudo_labels import (
@@ -92,17 +92,10 @@ def run(options: PseudoLabelOptions) -> None:
             settings,
             options.image_root or '',
             options.video_root,
-            progress,
+            video_progress,
         )
         if is_first_process():
             print(sentence(options.out, summary))
-
-
-def progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """Return a progress bar over the videos of the first process."""
-    from tqdm import tqdm
-
-    return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 def sentence(out: Path, summary: dict[str, Any]) -> str:

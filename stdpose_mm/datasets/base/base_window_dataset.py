@@ -367,10 +367,6 @@ class BaseWindowDataset(BaseDataset):
                     item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 
-    def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
-        """Draw the window of one training sample, see :meth:`LabelSelection.sample_window`."""
-        return self.selection.sample_window(video, track, key, seed)
-
     # One sample
 
     def get_data_info(self, idx: int) -> dict:
@@ -385,7 +381,7 @@ class BaseWindowDataset(BaseDataset):
         seed = getattr(idx, 'seed', None)
         window = item['window']
         if window is None:
-            window = self.sample_window(video, track, item['key'], seed)
+            window = self.selection.sample_window(video, track, item['key'], seed)
         keys = self.selection.sample_keys(track, window, seed)
         windows = [replace(window, key=key) for key in keys]
         window = windows[0]

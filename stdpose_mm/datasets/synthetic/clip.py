@@ -115,7 +115,7 @@ def generate_clip(
     margin = int(_BACKGROUND_MARGIN * max(width, height))
     background = draw_background(rng, height + 2 * margin, width + 2 * margin)
     background = np.clip(background * light, 0, 255).astype(np.uint8)
-    scene = Scene(background, margin, camera, [], [], [], width, height)
+    scene = Scene(background, margin, camera, (width, height))
 
     numbers = np.arange(settings.people[0], settings.people[1] + 1)
     weights = 0.75 ** np.arange(len(numbers))

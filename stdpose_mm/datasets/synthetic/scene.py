@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -40,6 +40,7 @@ class Prop:
     depth: float
 
 
+@dataclass(frozen=True)
 class Scene:
     """Renderer of the pictures of a scene, one exposure after the other.
 
@@ -49,31 +50,19 @@ class Scene:
         background: [H + 2 margin, W + 2 margin, 3] uint8.
         margin: How far the background reaches beyond the picture.
         camera: Path of the camera.
+        size: Width and height of the picture.
         people: People in the scene.
         depths: Distances of the people; a nearer person hides a further one.
         props: Objects.
-        width: Of the picture.
-        height: Of the picture.
     """
 
-    def __init__(
-        self,
-        background: np.ndarray,
-        margin: int,
-        camera: CameraPath,
-        people: list[PersonGeometry],
-        depths: list[float],
-        props: list[Prop],
-        width: int,
-        height: int,
-    ) -> None:
-        self.background = background
-        self.margin = margin
-        self.camera = camera
-        self.people = people
-        self.depths = depths
-        self.props = props
-        self.size = width, height
+    background: np.ndarray
+    margin: int
+    camera: CameraPath
+    size: tuple[int, int]
+    people: list[PersonGeometry] = field(default_factory=list)
+    depths: list[float] = field(default_factory=list)
+    props: list[Prop] = field(default_factory=list)
 
     def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Take picture [H, W, 3] float32 of frame ``index``, and visibility [people, joints]."""

@@ -114,7 +114,8 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> np.nda
             cv2.line(image, (x, y), end, color(), int(rng.integers(1, 13)), cv2.LINE_AA)
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
-    return _to_uint8(image + rng.uniform(2, 8) * noise_image(rng, height, width, (1, 2)))
+    image = image + rng.uniform(2, 8) * noise_image(rng, height, width, (1, 2))
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 OBJECT_KINDS = ('post', 'box', 'disc', 'plant', 'bars')
@@ -163,7 +164,3 @@ def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
     light = np.linspace(rng.uniform(0.75, 1.1), rng.uniform(0.6, 1.0), width)[None, :, None]
     color = np.clip(color * light + 6 * noise_image(rng, height, width, (3, 10)), 0, 255)
     return np.concatenate([color * alpha, alpha], axis=2).astype(np.float32)
-
-
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.clip(image, 0, 255).astype(np.uint8)

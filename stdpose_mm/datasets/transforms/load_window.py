@@ -8,7 +8,7 @@ from mmengine.logging import MMLogger
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.constants import ON_ERROR
-from stdpose_mm.errors import InputError, note
+from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io.video import read_frame
 from stdpose_mm.structures import NUM_FRAMES, key_index
 
@@ -43,8 +43,7 @@ class LoadWindow(BaseTransform):
 
     def __init__(self, on_error: str = 'stop') -> None:
         super().__init__()
-        if on_error not in ON_ERROR:
-            raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
+        require_choice('on_error', on_error, ON_ERROR)
         self.on_error = on_error
 
     def transform(self, results: dict) -> dict | None:

@@ -7,9 +7,7 @@ from .calibration import (
     pool_probabilities,
 )
 from .keypoint_accuracy import (
-    AUC_LIMIT,
     JointErrors,
-    KeypointAccuracy,
     format_accuracy,
     joint_errors,
     keypoint_accuracy,
@@ -19,7 +17,6 @@ from .keypoint_accuracy import (
 )
 from .posetrack import (
     EVALUATED_JOINTS,
-    JOINT_GROUPS,
     PoseTrackScores,
     accumulate_ap,
     evaluate_posetrack,
@@ -29,13 +26,10 @@ from .posetrack import (
 )
 
 __all__ = [
-    'AUC_LIMIT',
     'CORRECT_WITHIN',
     'EVALUATED_JOINTS',
-    'JOINT_GROUPS',
     'ApAccumulator',
     'JointErrors',
-    'KeypointAccuracy',
     'PoseTrackScores',
     'ScoreCalibrator',
     'accumulate_ap',

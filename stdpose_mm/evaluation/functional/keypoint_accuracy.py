@@ -1,10 +1,8 @@
 """Keypoint accuracy of known people, for any skeleton: PCK, errors and jitter.
 
 Predictions pair with the truth by frame and track id, so these metrics suit propagation and other
-tasks where the people are given. Every metric is per joint. Two means over joints are offered:
-``means``, in which every kind of joint weighs the same, and ``pooled``, in which every labelled
-joint does. Sizes are measured by the pose itself: the larger side of the tight box around
-the labelled joints of the truth.
+tasks where the people are given. Every metric is per joint. Sizes are measured by the pose itself:
+the larger side of the tight box around the labelled joints of the truth.
 """
 
 from __future__ import annotations
@@ -28,28 +26,17 @@ AUC_LIMIT = 0.2
 
 @dataclass(frozen=True)
 class KeypointAccuracy:
-    """Accuracy of K joints; every array is [K], NaN for a joint without anything to measure.
+    """Accuracy of K joints.
 
     Args:
         keypoint_names: The K joints.
-        pck: Threshold -> per cent of the labelled joints predicted within that share of the pose
-            size. A joint without prediction is wrong.
-        auc: Per cent, area under the PCK curve over thresholds 0 to ``AUC_LIMIT``.
-        error_px: Mean distance in pixels of the joints that are both labelled and predicted.
-        error_percent: The same in per cent of the pose size.
-        jitter: Mean distance in px/frame^2 between the second differences of the predicted and of
-            the true track, over three consecutive frames.
-        predicted: Per cent of the labelled joints that have a prediction at all.
-        counts: Metric (as in ``rows``) -> number of values that each joint's metric averages.
+        metrics: Metric of :func:`metric_values` -> mean over each joint's values [K], NaN for a
+            joint without any.
+        counts: Metric -> number of values that each joint's mean is over [K].
     """
 
     keypoint_names: tuple[str, ...]
-    pck: dict[float, np.ndarray]
-    auc: np.ndarray
-    error_px: np.ndarray
-    error_percent: np.ndarray
-    jitter: np.ndarray
-    predicted: np.ndarray
+    metrics: dict[str, np.ndarray]
     counts: dict[str, np.ndarray]
 
     def means(self) -> dict[str, float]:
@@ -57,34 +44,13 @@ class KeypointAccuracy:
 
         Joints without a value are left out.
         """
-        return {name: mean_of_known(values) for name, values in self.rows().items()}
-
-    def pooled(self) -> dict[str, float]:
-        """Compute the same metrics with every labelled joint of every frame counted once."""
-        pooled = {}
-        for name, values in self.rows().items():
-            counts = self.counts[name]
-            total = counts.sum()
-            pooled[name] = float(np.nansum(values * counts) / total) if total else float('nan')
-        return pooled
-
-    def rows(self) -> dict[str, np.ndarray]:
-        """Return the same metrics per joint."""
-        return {
-            **{f'PCK@{threshold:g}': values for threshold, values in self.pck.items()},
-            'AUC': self.auc,
-            'error_px': self.error_px,
-            'error_percent': self.error_percent,
-            'jitter': self.jitter,
-            'predicted': self.predicted,
-        }
+        return {name: mean_of_known(values) for name, values in self.metrics.items()}
 
 
 def keypoint_accuracy(
     truth: Sequence[VideoLabels],
     predictions: Sequence[VideoLabels],
     frames: Sequence[Collection[int]] | None = None,
-    thresholds: Sequence[float] = PCK_THRESHOLDS,
 ) -> KeypointAccuracy:
     """Compare predicted with true tracks.
 
@@ -97,7 +63,6 @@ def keypoint_accuracy(
         predictions: The predicted videos in the same order, with the same joints and track ids.
         frames: Per video the frame indices to measure on, all by default. Jitter is measured on
             triples of consecutive frames whose middle one is among them.
-        thresholds: Shares of the pose size for PCK.
 
     Raises:
         InputError: If the videos do not pair, their joints differ, someone has no track id, or the
@@ -105,26 +70,16 @@ def keypoint_accuracy(
     """
     require_given(truth, 'keypoint accuracy')
     pairs = pair_videos(truth, predictions, frames)
-    errors = [joint_errors(pair) for pair in pairs]
     scored = np.concatenate([pair.scored for pair in pairs])[:, None]
-    columns: dict[str, np.ndarray] = {}
+    means: dict[str, np.ndarray] = {}
     counts: dict[str, np.ndarray] = {}
-    metrics = [metric_values(error, thresholds) for error in errors]
-    for name in metrics[0]:
-        values = np.concatenate([metric[name][0] for metric in metrics])
-        where = np.concatenate([metric[name][1] for metric in metrics]) & scored
-        columns[name] = _mean_where(values, where)
+    of_videos = [metric_values(joint_errors(pair)) for pair in pairs]
+    for name in of_videos[0]:
+        values = np.concatenate([of_video[name][0] for of_video in of_videos])
+        where = np.concatenate([of_video[name][1] for of_video in of_videos]) & scored
+        means[name] = _mean_where(values, where)
         counts[name] = where.sum(axis=0)
-    return KeypointAccuracy(
-        keypoint_names=truth[0].skeleton.keypoint_names,
-        pck={t: columns[f'PCK@{t:g}'] for t in thresholds},
-        auc=columns['AUC'],
-        error_px=columns['error_px'],
-        error_percent=columns['error_percent'],
-        jitter=columns['jitter'],
-        predicted=columns['predicted'],
-        counts=counts,
-    )
+    return KeypointAccuracy(truth[0].skeleton.keypoint_names, means, counts)
 
 
 @dataclass(frozen=True)
@@ -165,23 +120,26 @@ def joint_errors(pairs: TrackPairs) -> JointErrors:
     )
 
 
-def metric_values(
-    errors: JointErrors, thresholds: Sequence[float] = PCK_THRESHOLDS
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Map each metric (as in ``KeypointAccuracy.rows``) to (values, where they count).
+def metric_values(errors: JointErrors) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Map each metric to (values, where they count), both in the shape of the errors.
 
-    Args:
-        errors: Of any joints.
-        thresholds: Shares of the pose size for PCK.
-
-    Returns:
-        Both arrays have the shape of the errors'; a joint without prediction is wrong.
+    - ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``: 100 if the joint lies within that share of the pose
+      size, else 0; so does a joint without prediction.
+    - ``AUC``: per cent, area under the PCK curve over thresholds 0 to ``AUC_LIMIT``.
+    - ``error_px``: distance in pixels of joints that are both labelled and predicted.
+    - ``error_percent``: the same in per cent of the pose size.
+    - ``jitter``: distance in px/frame^2 between the second differences of the predicted and of the
+      true track, over three consecutive frames.
+    - ``predicted``: 100 if the labelled joint has a prediction at all, else 0.
     """
     predicted = ~np.isnan(errors.pixels)
     # The area under the step from 0 to 1 at the relative distance.
     area = np.maximum(0.0, 1.0 - errors.relative / AUC_LIMIT)
     return {
-        **{f'PCK@{t:g}': (100.0 * (errors.relative <= t), errors.sized) for t in thresholds},
+        **{
+            f'PCK@{share:g}': (100.0 * (errors.relative <= share), errors.sized)
+            for share in PCK_THRESHOLDS
+        },
         'AUC': (100 * area, errors.sized),
         'error_px': (errors.pixels, predicted),
         'error_percent': (100 * errors.relative, errors.sized & predicted),
@@ -197,7 +155,7 @@ def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
         accuracy: The metrics to format.
         title: A line above the table.
     """
-    rows = accuracy.rows()
+    rows = accuracy.metrics
     labels = (*accuracy.keypoint_names, 'Mean')
     width = max(map(len, labels))
     lines = [' '.join([' ' * width, *(f'{name:>13}' for name in rows)])]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
-from stdpose_mm.errors import InputError, require_ratio, require_whole
+from stdpose_mm.errors import InputError, require_choice, require_ratio, require_whole
 from stdpose_mm.io.labels import (
     files_by_video,
     find_label_files,
@@ -62,7 +62,7 @@ class BaseVideoMetric(BaseMetric):
         keypoint_threshold: Predicted joints with a lower score are left out; None keeps all.
         held_out_share, held_out: Which of the videos to evaluate, as the dataset reads them, see
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
-        collect_device, prefix, collect_dir: As in MMEngine's BaseMetric.
+        **kwargs: As in MMEngine's BaseMetric: ``collect_device``, ``prefix``, ``collect_dir``.
 
     Raises:
         InputError: If there are no label files, or two of them have the same name.
@@ -78,20 +78,16 @@ class BaseVideoMetric(BaseMetric):
         keypoint_threshold: float | None = None,
         held_out_share: float = 0.0,
         held_out: str = 'exclude',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        if boxes not in BOXES:
-            raise InputError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
+        super().__init__(**kwargs)
+        require_choice('boxes', boxes, BOXES)
         if given_interval is not None:
             require_whole('given_interval', given_interval, 1)
         if keypoint_threshold is not None:
             require_ratio(keypoint_threshold=keypoint_threshold)
         allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
-        if main_frames is None:
-            main_frames = allowed[0]
+        main_frames = main_frames or allowed[0]
         if main_frames not in allowed:
             raise InputError(
                 f'main_frames must be one of {allowed} with given_interval={given_interval}, '
@@ -104,21 +100,14 @@ class BaseVideoMetric(BaseMetric):
         files_by_video((video_name(file), file) for file in self.label_files)
         self.given_interval = given_interval
         self.boxes = boxes
-        self.main_frames = main_frames
-        self.other_frames = next((name for name in allowed if name != main_frames), None)
+        # The main subset of frames comes first.
+        self.suffixes = {main_frames: '', **{n: f'_{n}' for n in allowed if n != main_frames}}
         self.keypoint_threshold = keypoint_threshold
-        self._truth: list[VideoLabels] | None = None
 
-    @property
+    @cached_property
     def truth(self) -> list[VideoLabels]:
         """The labels, read when they are first needed."""
-        if self._truth is None:
-            self._truth = [self.read_labels(file) for file in self.label_files]
-        return self._truth
-
-    def read_labels(self, file: str) -> VideoLabels:
-        """Read the labels of one of the files."""
-        return read_posetrack(file)
+        return [read_posetrack(file) for file in self.label_files]
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one result per data sample with the fields that evaluation needs."""
@@ -146,16 +135,6 @@ class BaseVideoMetric(BaseMetric):
             if 'bbox_scores' in instances:
                 result['scores'] = scores[0] * _to_numpy(instances['bbox_scores'])[0]
             self.results.append(result)
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Assemble the videos and compute the metrics of both subsets of frames."""
-        predictions = self.predicted_videos(results)
-        metrics = self.compute_video_metrics(predictions)
-        return {name: float(value) for name, value in metrics.items()}
-
-    @abstractmethod
-    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """Compute the metrics of predictions that pair with ``self.truth``."""
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
         """Select the predicted people of one frame that are evaluated."""

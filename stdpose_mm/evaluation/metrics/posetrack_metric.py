@@ -15,7 +15,7 @@ from stdpose_mm.evaluation.functional import (
     keypoint_accuracy,
     mean_of_known,
 )
-from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures import PersonLabel, pose_extent
 
 from .base_video_metric import BaseVideoMetric
 
@@ -64,15 +64,14 @@ class PoseTrackMetric(BaseVideoMetric):
         kept = oks_nms(candidates, self.oks_nms, sigmas=sigmas)
         return [people[i] for i in sorted(kept)]
 
-    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """Compute the metrics of the class."""
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the metrics of the class on both subsets of frames."""
+        predictions = self.predicted_videos(results)
         metrics: dict[str, float] = {}
         rows: dict[str, np.ndarray] = {}
         everyone = [person for video in (*self.truth, *predictions) for person in video.persons]
         tracked = all(person.track_id is not None for person in everyone)
-        for subset in (self.main_frames, self.other_frames):
-            if subset is None:
-                continue
+        for subset, suffix in self.suffixes.items():
             frames = [self.evaluated_frames(video, subset) for video in self.truth]
             # Frames without people in the truth take no part in PoseTrack's evaluation.
             truth = [
@@ -90,12 +89,10 @@ class PoseTrackMetric(BaseVideoMetric):
                 values['MOTA'] = mean_of_known(scores.mota)
                 values['MOTP'] = mean_of_known(scores.motp)
                 values.update(keypoint_accuracy(self.truth, predictions, frames).means())
-            if subset == self.main_frames:
+            if not suffix:
                 by_group = group_means(scores.ap)
                 del by_group['Mean']
                 values.update({f'{group} AP': value for group, value in by_group.items()})
-                metrics.update(values)
-            else:
-                metrics.update({f'{name}_{subset}': value for name, value in values.items()})
+            metrics.update({f'{name}{suffix}': value for name, value in values.items()})
         self.log_table(format_table(rows, self.title()))
         return metrics

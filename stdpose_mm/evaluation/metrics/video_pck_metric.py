@@ -5,7 +5,6 @@ from __future__ import annotations
 from mmpose.registry import METRICS
 
 from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy
-from stdpose_mm.structures import VideoLabels
 
 from .base_video_metric import BaseVideoMetric
 
@@ -23,17 +22,15 @@ class VideoPCKMetric(BaseVideoMetric):
 
     default_prefix = 'video'
 
-    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """Compute the metrics of the class."""
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the metrics of the class on both subsets of frames."""
+        predictions = self.predicted_videos(results)
         metrics: dict[str, float] = {}
         tables = [self.title()]
-        for subset in (self.main_frames, self.other_frames):
-            if subset is None:
-                continue
+        for subset, suffix in self.suffixes.items():
             frames = [self.evaluated_frames(video, subset) for video in self.truth]
             accuracy = keypoint_accuracy(self.truth, predictions, frames)
             tables.append(format_accuracy(accuracy, self.row_label('Accuracy', subset)))
-            suffix = '' if subset == self.main_frames else f'_{subset}'
             metrics.update({f'{name}{suffix}': v for name, v in accuracy.means().items()})
         self.log_table('\n'.join(tables))
         return metrics

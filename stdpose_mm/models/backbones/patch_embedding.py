@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 
 KINDS = ('linear', 'conv_stem')
 PATCH_SIZE = 16
@@ -26,8 +26,7 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, kind: str, img_size: tuple[int, int], embed_dims: int) -> None:
         super().__init__()
-        if kind not in KINDS:
-            raise InputError(f'patch_embed must be one of {KINDS}, got {kind!r}')
+        require_choice('patch_embed', kind, KINDS)
         height, width = img_size
         if kind == 'linear':
             step = 2 * PATCH_PADDING - PATCH_SIZE

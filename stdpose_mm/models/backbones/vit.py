@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.layers.blocks import TransformerBlock, apply_block
 from stdpose_mm.models.layers.position_embedding import (
     fit_position_embedding,
@@ -94,10 +94,7 @@ class ViT(BaseModule):
         super().__init__(init_cfg)
         if isinstance(arch, str) and arch not in ARCHITECTURES:
             raise InputError(f'arch must be one of {tuple(ARCHITECTURES)} or a dict, got {arch!r}')
-        if pos_embed_init not in POSITION_INITS:
-            raise InputError(
-                f'pos_embed_init must be one of {POSITION_INITS}, got {pos_embed_init!r}'
-            )
+        require_choice('pos_embed_init', pos_embed_init, POSITION_INITS)
         settings = ARCHITECTURES[arch] if isinstance(arch, str) else arch
         self.embed_dims: int = settings['embed_dims']
         self.img_size = (img_size[0], img_size[1])

@@ -8,7 +8,7 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.layers.convolutions import conv_block, convolve_upsampled
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
@@ -197,8 +197,7 @@ class SingleSourceHead(DecoderHead):
     final_std = 0.01
 
     def __init__(self, source: str, **kwargs: Any) -> None:
-        if source not in SOURCES:
-            raise InputError(f'source must be one of {SOURCES}, got {source!r}')
+        require_choice('source', source, SOURCES)
         super().__init__(**kwargs)
         self.source = source
 

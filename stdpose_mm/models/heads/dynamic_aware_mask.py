@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.structures import NUM_FRAMES, key_index
 from stdpose_mm.structures.windows import require_num_frames
 
@@ -79,10 +79,7 @@ class DynamicAwareMask(BaseModule):
         require_num_frames(num_frames)
         if slope <= 0:
             raise InputError(f'slope must be positive, got {slope}')
-        if normalization not in NORMALIZATIONS:
-            raise InputError(
-                f'normalization must be one of {NORMALIZATIONS}, got {normalization!r}'
-            )
+        require_choice('normalization', normalization, NORMALIZATIONS)
         if rescale and normalization != 'softmax':
             raise InputError(
                 f'rescale=True goes with the softmax, but normalization is {normalization!r}, '

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 ESTIMATORS = ('variational', 'literal')
@@ -77,8 +77,7 @@ class MutualInformationLoss(nn.Module):
         super().__init__()
         if heatmap_gain is not None and heatmap_gain <= 0:
             raise InputError(f'heatmap_gain must be positive, got {heatmap_gain}')
-        if estimator not in ESTIMATORS:
-            raise InputError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
+        require_choice('estimator', estimator, ESTIMATORS)
         self.estimator = estimator
         self.alpha = alpha
         self.beta = beta
@@ -135,14 +134,11 @@ class MutualInformationLoss(nn.Module):
         if self.estimator == 'literal':
             return self._literal_terms(representation, target, target_weights)
         losses: dict[str, Tensor] = {}
+        window = representation, target, target_weights, windows_per_sample
         if self.alpha:
-            losses.update(
-                self._feature_terms(representation, target, target_weights, windows_per_sample)
-            )
+            losses |= self._feature_terms(*window)
         if self.beta:
-            losses.update(
-                self._heatmap_terms(representation, target, target_weights, windows_per_sample)
-            )
+            losses |= self._heatmap_terms(*window)
         return losses
 
     def _scale(self, target: Tensor) -> int:

@@ -2,7 +2,6 @@
 
 from .appearance_keypoints_synthesis import AppearanceCorrelation, AppearanceKeypointsSynthesis
 from .mlsme import MLSME
-from .mlsme_parts import ContextDecoder, GivenPoseEmbedding
 from .stre import STRE
 from .temporal_feature_fusion import KeyFrameFusion, TemporalFeatureFusion
 from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
@@ -12,8 +11,6 @@ __all__ = [
     'STRE',
     'AppearanceCorrelation',
     'AppearanceKeypointsSynthesis',
-    'ContextDecoder',
-    'GivenPoseEmbedding',
     'KeyFrameFusion',
     'TemporalFeatureFusion',
     'TemporalKeypointsSynthesis',

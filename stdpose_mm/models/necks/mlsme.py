@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -25,12 +26,7 @@ from stdpose_mm.models.structures import (
 )
 from stdpose_mm.structures import NUM_FRAMES
 
-from .mlsme_parts import (
-    SpaceTimeMasks,
-    sample_frame_mask,
-    sample_tube_mask,
-    sample_window_mask,
-)
+from .mlsme_parts import SpaceTimeMasks, sample_mask, sample_tube_mask
 from .window_neck import WindowNeck
 
 
@@ -168,14 +164,15 @@ class MLSME(WindowNeck):
             return None
         device, num_frames = self.frame_embed.device, self.frame_embed.shape[1]
         num_places = self.grid[0] * self.grid[1]
-        chosen = sample_window_mask(num_windows, self.masked_share, device)
+        num_masked = math.ceil(self.masked_share * num_windows)
+        chosen = sample_mask((num_windows,), num_masked, device)
         tubes = frames = None
         if self.tube_ratio:
             shape = num_windows, num_frames, num_places
             tubes = sample_tube_mask(shape, self.tube_ratio, self.tube_length, device)
             tubes = tubes & chosen[:, None, None]
         if self.masked_frames:
-            frames = sample_frame_mask((num_windows, num_frames), self.masked_frames, device)
+            frames = sample_mask((num_windows, num_frames), self.masked_frames, device)
             frames = frames & chosen[:, None]
         return SpaceTimeMasks(tubes, frames)
 

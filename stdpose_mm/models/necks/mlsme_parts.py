@@ -5,7 +5,6 @@ Masks are drawn from torch's default generator.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -46,23 +45,16 @@ def sample_tube_mask(
     """
     num_windows, num_frames, num_places = shape
     count = min(max(round(ratio * num_places), 1), num_places - 1)
-    order = torch.rand(num_windows, num_places, device=device).argsort(dim=1)
-    chosen = order.argsort(dim=1) < count
+    chosen = sample_mask((num_windows, num_places), count, device)
     starts = torch.randint(num_frames - length + 1, (num_windows, 1, num_places), device=device)
     frames = torch.arange(num_frames, device=device)[:, None]
     return chosen[:, None] & (frames >= starts) & (frames < starts + length)
 
 
-def sample_frame_mask(shape: tuple[int, int], count: int, device: torch.device) -> Tensor:
-    """Draw ``count`` masked frames of every window: bool [N, T] for the ``shape`` (N, T)."""
-    order = torch.rand(shape, device=device).argsort(dim=1)
-    return order.argsort(dim=1) < count
-
-
-def sample_window_mask(number: int, share: float, device: torch.device) -> Tensor:
-    """Draw a share of the windows, rounded up: bool [number]."""
-    order = torch.rand(number, device=device).argsort()
-    return order.argsort() < math.ceil(share * number)
+def sample_mask(shape: tuple[int, ...], count: int, device: torch.device) -> Tensor:
+    """Draw ``count`` places of the last axis: bool of the ``shape``."""
+    order = torch.rand(shape, device=device).argsort(dim=-1)
+    return order.argsort(dim=-1) < count
 
 
 @MODELS.register_module()

@@ -64,9 +64,10 @@ class AutoPropagator(BasePropagator):
     """Fuse all the evidence over a whole gap, with a calibrated score.
 
     Linear interpolation, optical flow from both labels, the places that look like the labelled
-    joints and the heatmaps of a :class:`~stdpose_mm.models.STDPose` and of other pose networks go
-    into a small network that works for any skeleton. The score of a joint is the probability that
-    it lies within a tenth of the pose's size of the truth, as calibrated on held-out clips.
+    joints and the heatmaps of a :class:`~stdpose_mm.models.pose_estimators.STDPose` and of other
+    pose networks go into a small network that works for any skeleton. The score of a joint is the
+    probability that it lies within a tenth of the pose's size of the truth, as calibrated on
+    held-out clips.
 
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 

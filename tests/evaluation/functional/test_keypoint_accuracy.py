@@ -41,51 +41,44 @@ def test_pose_size_is_the_larger_side_of_the_box_around_labelled_joints() -> Non
 
 def test_pck_is_relative_to_the_pose_size_and_includes_the_threshold() -> None:
     accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 41.0)]})])
-    assert accuracy.pck[0.05].tolist() == [100, 0]
-    assert accuracy.pck[0.1].tolist() == [100, 0]
-    assert accuracy.pck[0.2].tolist() == [100, 100]
+    assert accuracy.metrics['PCK@0.05'].tolist() == [100, 0]
+    assert accuracy.metrics['PCK@0.1'].tolist() == [100, 0]
+    assert accuracy.metrics['PCK@0.2'].tolist() == [100, 100]
 
 
 def test_errors_in_pixels_and_per_cent_of_the_pose_size() -> None:
     truth = {0: TRUTH, 1: [(0.0, 0.0), (50.0, 0.0)]}
     predicted = {0: [(3.0, 4.0), (100.0, 30.0)], 1: [(0.0, 1.0), (50.0, 0.0)]}
     accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
-    assert accuracy.error_px.tolist() == [3, 0]
-    assert accuracy.error_percent.tolist() == pytest.approx([(5 + 2) / 2, 0])
+    assert accuracy.metrics['error_px'].tolist() == [3, 0]
+    assert accuracy.metrics['error_percent'].tolist() == pytest.approx([(5 + 2) / 2, 0])
     assert accuracy.means()['error_px'] == 1.5
 
 
-def test_pooled_figures_count_every_labelled_joint_once() -> None:
+def test_counts_are_of_the_joints_that_a_metric_is_measured_on() -> None:
     # The tail is labelled thrice and right twice, the nose once and wrong.
     truth = {0: TRUTH, 1: [(0.0, 0.0), None], 2: [(0.0, 0.0), None]}
     predicted = {0: [(0.0, 0.0), (100.0, 60.0)], 1: [(0.0, 0.0), None], 2: [(9.0, 0.0), None]}
     accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
     assert accuracy.counts['error_px'].tolist() == [3, 1]
-    assert accuracy.pooled()['error_px'] == pytest.approx((9 + 30) / 4)
+    assert accuracy.metrics['error_px'].tolist() == [3, 30]
     assert accuracy.means()['error_px'] == pytest.approx((3 + 30) / 2)
     # Poses of a single joint have no size, so that PCK is measured on frame 0 alone.
     assert accuracy.counts['PCK@0.1'].tolist() == [1, 1]
-    assert accuracy.pooled()['PCK@0.1'] == 50
-
-
-def test_a_pooled_figure_without_anything_to_measure_is_unknown() -> None:
-    pooled = keypoint_accuracy([_video({0: TRUTH})], [_video({0: TRUTH})]).pooled()
-    assert pooled['PCK@0.05'] == 100
-    assert np.isnan(pooled['jitter'])
 
 
 def test_area_under_the_pck_curve() -> None:
     # At 5 % of the size, the joint is right over three quarters of the thresholds to 20 %.
     accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 130.0)]})])
-    assert accuracy.auc.tolist() == pytest.approx([75, 0])
+    assert accuracy.metrics['AUC'].tolist() == pytest.approx([75, 0])
 
 
 def test_a_missing_prediction_is_wrong_but_has_no_error() -> None:
     accuracy = keypoint_accuracy([_video({0: TRUTH, 1: TRUTH})], [_video({0: [(0.0, 0.0), None]})])
-    assert accuracy.pck[0.2].tolist() == [50, 0]
-    assert accuracy.predicted.tolist() == [50, 0]
-    assert accuracy.error_px[0] == 0
-    assert np.isnan(accuracy.error_px[1])
+    assert accuracy.metrics['PCK@0.2'].tolist() == [50, 0]
+    assert accuracy.metrics['predicted'].tolist() == [50, 0]
+    assert accuracy.metrics['error_px'][0] == 0
+    assert np.isnan(accuracy.metrics['error_px'][1])
 
 
 def test_an_unlabelled_joint_does_not_count() -> None:
@@ -93,16 +86,16 @@ def test_an_unlabelled_joint_does_not_count() -> None:
         [_video({0: TRUTH, 1: [(0.0, 0.0), None]})],
         [_video({0: TRUTH, 1: [(0.0, 0.0), (9.0, 9.0)]})],
     )
-    assert accuracy.pck[0.05].tolist() == [100, 100]
+    assert accuracy.metrics['PCK@0.05'].tolist() == [100, 100]
 
 
 def test_a_pose_without_extent_has_an_error_in_pixels_only() -> None:
     accuracy = keypoint_accuracy(
         [_video({0: [(0.0, 0.0), None]})], [_video({0: [(3.0, 4.0), None]})]
     )
-    assert accuracy.error_px[0] == 5
-    assert np.isnan(accuracy.pck[0.2][0])
-    assert np.isnan(accuracy.error_percent[0])
+    assert accuracy.metrics['error_px'][0] == 5
+    assert np.isnan(accuracy.metrics['PCK@0.2'][0])
+    assert np.isnan(accuracy.metrics['error_percent'][0])
 
 
 def test_jitter_is_the_error_of_the_acceleration() -> None:
@@ -110,26 +103,29 @@ def test_jitter_is_the_error_of_the_acceleration() -> None:
     predicted = {t: [(0.0, 0.0), (100.0, 100.0)] for t in range(3)}
     # True acceleration 20 px/frame^2, predicted 0; the other joint stands still in both.
     accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
-    assert accuracy.jitter.tolist() == [20, 0]
+    assert accuracy.metrics['jitter'].tolist() == [20, 0]
 
 
 def test_a_constant_offset_or_drift_is_no_jitter() -> None:
     truth = dict.fromkeys(range(4), TRUTH)
     predicted = {t: [(7.0 + 3.0 * t, 0.0), (100.0, 30.0)] for t in range(4)}
-    assert keypoint_accuracy([_video(truth)], [_video(predicted)]).jitter.tolist() == [0, 0]
+    assert keypoint_accuracy([_video(truth)], [_video(predicted)]).metrics['jitter'].tolist() == [
+        0,
+        0,
+    ]
 
 
 def test_jitter_needs_three_consecutive_frames() -> None:
     truth = dict.fromkeys((0, 1, 3, 4), TRUTH)
     predicted = {t: [(50.0 * (t % 2), 0.0), (100.0, 30.0)] for t in (0, 1, 3, 4)}
-    assert np.isnan(keypoint_accuracy([_video(truth)], [_video(predicted)]).jitter).all()
+    assert np.isnan(keypoint_accuracy([_video(truth)], [_video(predicted)]).metrics['jitter']).all()
 
 
 @pytest.mark.parametrize('missing', [0, 1, 2])
 def test_jitter_needs_the_joint_in_all_three_frames(missing: int) -> None:
     truth: dict[int, Points] = {n: [(0.0, 0.0), (100.0, 0.0)] for n in range(3)}
     truth[missing] = [None, (100.0, 0.0)]
-    jitter = keypoint_accuracy([_video(truth)], [_video(truth)]).jitter
+    jitter = keypoint_accuracy([_video(truth)], [_video(truth)]).metrics['jitter']
     assert np.isnan(jitter[0])
     assert jitter[1] == 0
 
@@ -145,30 +141,30 @@ def test_videos_in_another_order_are_refused_but_other_names_are_not() -> None:
     one, other, third = (replace(_video({0: TRUTH}), name=name) for name in ('a', 'b', 'c.json'))
     with pytest.raises(InputError, match="another order than the ground truth, from 'a' on"):
         keypoint_accuracy([one, other], [other, one])
-    assert keypoint_accuracy([one, other], [one, third]).pck[0.05].tolist() == [100, 100]
+    assert keypoint_accuracy([one, other], [one, third]).metrics['PCK@0.05'].tolist() == [100, 100]
 
 
 def test_jitter_does_not_run_on_from_one_track_to_the_next() -> None:
     first, second = _video({0: TRUTH, 1: TRUTH}), _video({2: TRUTH, 3: TRUTH}, track_id=1)
     both = first.with_persons([*first.persons, *second.persons])
-    assert np.isnan(keypoint_accuracy([both], [both]).jitter).all()
+    assert np.isnan(keypoint_accuracy([both], [both]).metrics['jitter']).all()
 
 
 def test_jitter_uses_the_frames_around_a_measured_one() -> None:
     truth = dict.fromkeys(range(3), TRUTH)
     predicted = {t: [(6.0 * (t == 1), 0.0), (100.0, 30.0)] for t in range(3)}
     accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
-    assert accuracy.jitter.tolist() == [12, 0]
+    assert accuracy.metrics['jitter'].tolist() == [12, 0]
     elsewhere = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[0, 2]])
-    assert np.isnan(elsewhere.jitter).all()
+    assert np.isnan(elsewhere.metrics['jitter']).all()
 
 
 def test_only_the_chosen_frames_are_measured() -> None:
     truth = {0: TRUTH, 1: TRUTH}
     predicted = {0: TRUTH, 1: [(50.0, 0.0), (100.0, 80.0)]}
     accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
-    assert accuracy.pck[0.2].tolist() == [0, 0]
-    assert accuracy.error_px.tolist() == [50, 50]
+    assert accuracy.metrics['PCK@0.2'].tolist() == [0, 0]
+    assert accuracy.metrics['error_px'].tolist() == [50, 50]
 
 
 def test_people_pair_by_identity_not_by_place() -> None:
@@ -176,7 +172,7 @@ def test_people_pair_by_identity_not_by_place() -> None:
     far = _video({0: [(500.0, 0.0), (600.0, 30.0)]})
     near = _video({0: TRUTH}, track_id=1)
     predicted = truth.with_persons([*near.persons, *far.persons])
-    assert keypoint_accuracy([truth], [predicted]).pck[0.2].tolist() == [0, 0]
+    assert keypoint_accuracy([truth], [predicted]).metrics['PCK@0.2'].tolist() == [0, 0]
 
 
 def test_means_leave_out_joints_without_a_value() -> None:
@@ -210,9 +206,9 @@ def test_relative_figures_do_not_change_with_the_size_of_the_picture(
 
     one, other = measure(1.0), measure(factor)
     for name in ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'AUC', 'error_percent'):
-        np.testing.assert_allclose(one.rows()[name], other.rows()[name], rtol=1e-9)
-    np.testing.assert_allclose(one.error_px * factor, other.error_px)
-    np.testing.assert_allclose(one.jitter * factor, other.jitter)
+        np.testing.assert_allclose(one.metrics[name], other.metrics[name], rtol=1e-9)
+    np.testing.assert_allclose(one.metrics['error_px'] * factor, other.metrics['error_px'])
+    np.testing.assert_allclose(one.metrics['jitter'] * factor, other.metrics['jitter'])
 
 
 def test_a_person_without_track_id_is_an_error() -> None:

@@ -5,11 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.models.necks.mlsme_parts import (
-    sample_frame_mask,
-    sample_tube_mask,
-    sample_window_mask,
-)
+from stdpose_mm.models.necks.mlsme_parts import sample_mask, sample_tube_mask
 
 CPU = torch.device('cpu')
 
@@ -47,18 +43,11 @@ def test_tubes_start_and_lie_everywhere():
 @pytest.mark.parametrize('count', [1, 2])
 def test_windows_have_as_many_hidden_frames_and_any_can_be(count):
     torch.manual_seed(0)
-    masks = sample_frame_mask((300, 3), count, CPU)
+    masks = sample_mask((300, 3), count, CPU)
     assert (masks.sum(1) == count).all()
     torch.testing.assert_close(
         masks.float().mean(0), torch.full((3,), count / 3), atol=0.14, rtol=0
     )
-
-
-@pytest.mark.parametrize(
-    ('number', 'share', 'expected'), [(8, 0.5, 4), (3, 0.5, 2), (8, 1.0, 8), (1, 0.1, 1)]
-)
-def test_a_share_of_the_windows_is_chosen_rounded_up(number, share, expected):
-    assert sample_window_mask(number, share, CPU).sum() == expected
 
 
 def test_the_seed_decides():

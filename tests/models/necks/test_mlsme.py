@@ -162,6 +162,13 @@ class TestMasks:
         assert torch.equal(masks.tubes.flatten(1).any(1), masks.frames.any(1))
         assert sorted(masks.frames.sum(1).tolist()) == [0] * 4 + [1] * 4
 
+    @pytest.mark.parametrize(
+        ('number', 'share', 'expected'), [(8, 0.5, 4), (3, 0.5, 2), (8, 1.0, 8), (1, 0.1, 1)]
+    )
+    def test_a_share_of_the_windows_is_chosen_rounded_up(self, number, share, expected):
+        masks = build(cfg(masked_share=share)).sample_masks(number)
+        assert masks.frames.any(1).sum() == expected
+
     def test_draws_only_the_level_that_is_configured(self):
         tubes = build(cfg(masked_frames=0, pose_decoder=None)).sample_masks(4)
         frames = build(cfg(tube_ratio=0)).sample_masks(4)
