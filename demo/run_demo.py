@@ -1,7 +1,8 @@
 """Run the main job from end to end on generated videos, on a CPU, in minutes.
 
 Generates training and held-out clips, propagates the labels of every 7th frame through the
-held-out clips with ``auto`` as it comes, trains a tiny STDPose, tests it, and shows what it does.
+held-out clips with ``auto`` and a tiny STDPose as they come, trains this STDPose further on the
+training clips, tests it, and shows what it does.
 Leaves in the output folder
 
 - ``table.md`` and ``report.json``: how well each method fills in the unlabelled
@@ -25,7 +26,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
     from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
+CONFIG = 'stdpose_tiny_propagation_synthetic_finetune.py'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+
+Model = Literal['none', 'initial', 'trained']
 
 
 class Row(NamedTuple):
@@ -49,20 +53,21 @@ class Row(NamedTuple):
     Args:
         title: Name in the table.
         method: Method of propagation.
-        trained: Whether it has the trained model.
+        model: Model that it has: none, the one that training starts from, or the trained one.
     """
 
     title: str
     method: str
-    trained: bool = True
+    model: Model = 'trained'
 
 
 ROWS = {
-    'linear': Row('linear interpolation', 'linear', trained=False),
-    'per-frame': Row('per-frame head of the same model', 'per-frame'),
-    'stdpose': Row('STDPose', 'stdpose'),
-    'auto': Row('`auto` as it comes', 'auto', trained=False),
-    'auto+stdpose': Row('`auto` with this STDPose', 'auto'),
+    'linear': Row('linear interpolation', 'linear', 'none'),
+    'initial': Row('STDPose as it comes', 'stdpose', 'initial'),
+    'per-frame': Row('per-frame head of the trained STDPose', 'per-frame'),
+    'stdpose': Row('STDPose trained on these clips', 'stdpose'),
+    'auto': Row('`auto` as it comes', 'auto', 'none'),
+    'auto+stdpose': Row('`auto` with the trained STDPose', 'auto'),
 }
 TITLES = {name: row.title for name, row in ROWS.items()}
 SHOWN = 'auto'
@@ -147,8 +152,12 @@ def run(args: DemoOptions) -> None:
                 videos, propagators, args.interval, progress=lambda *_: bar.update()
             )
 
-    announce(2, f'propagate the labels of every {args.interval}th frame with `auto`')
-    untrained = make_propagators()
+    announce(2, f'propagate the labels of every {args.interval}th frame, nothing trained')
+    config = demo_config(args, data, out / 'training')
+    untrained = {
+        **make_propagators('none'),
+        **make_propagators('initial', CONFIGS / CONFIG, config.load_from),
+    }
     before = compare(untrained)
     frames, labels = max(videos, key=lambda video: len(video[1].persons))
     write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
@@ -160,8 +169,7 @@ def run(args: DemoOptions) -> None:
     save_figure(figure, out / 'trajectories.png')
     print(f'\n{before.table(TITLES)}\n\nTo look at meanwhile: {out / "overlay.mp4"}')
 
-    announce(3, 'train a tiny STDPose')
-    config = demo_config(args, data, out / 'training')
+    announce(3, 'train the tiny STDPose further')
     # The frames of a fresh run only: the plot reads what this run logs.
     shutil.rmtree(config.work_dir, ignore_errors=True)
     runner = Runner.from_cfg(config)
@@ -179,7 +187,8 @@ def run(args: DemoOptions) -> None:
     metrics = runner.test()
 
     announce(5, f'propagate the labels of every {args.interval}th frame with it')
-    comparison = join(before, compare(make_propagators(out / 'config.py', checkpoint)))
+    trained = make_propagators('trained', out / 'config.py', checkpoint)
+    comparison = join(before, compare(trained))
 
     announce(6, 'write the results')
     table = comparison.table(TITLES)
@@ -198,15 +207,15 @@ def run(args: DemoOptions) -> None:
 
 
 def make_propagators(
-    config: Path | None = None, checkpoint: Path | None = None
+    model: Model, config: Path | None = None, checkpoint: str | Path | None = None
 ) -> dict[str, BasePropagator]:
-    """Build the propagators of the rows with the trained model, or of those without one."""
+    """Build the propagators of the rows with a model, which is that of the config and weights."""
     from stdpose_mm.apis import VideoPosePropagator
 
     return {
         name: VideoPosePropagator(config, checkpoint, method=row.method).propagator
         for name, row in ROWS.items()
-        if row.trained == (config is not None)
+        if row.model == model
     }
 
 
@@ -253,7 +262,7 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
 
     from stdpose_mm.engine.config_files import set_iterations
 
-    config = Config.fromfile(CONFIG)
+    config = Config.fromfile(CONFIGS / CONFIG)
     config.work_dir = str(work_dir)
     config.randomness = dict(seed=args.seed)
     for loader in (config.train_dataloader, config.test_dataloader):

@@ -33,7 +33,7 @@ class ReadingBlock(PoseAggregationBlock):
         key, value = attn.key_value(self.ln_context(context)).chunk(2, dim=-1)
         parts = (attn.query(self.ln_cross(tokens)), key, value)
         heads = [x.float().unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for x in parts]
-        with torch.autocast(tokens.device.type, enabled=False):
+        with torch.autocast('cpu', enabled=False):
             read = F.scaled_dot_product_attention(heads[0], heads[1], heads[2], bias)
         tokens = tokens + attn.proj(read.transpose(1, 2).flatten(2))
         return tokens + self.ffn(self.ln_ffn(tokens))

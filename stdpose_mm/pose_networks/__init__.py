@@ -4,3 +4,12 @@ or from poses that another program has estimated.
 
 from .load_pose_network import PoseNetworkFiles, load_pose_network, require_every_video
 from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
+
+__all__ = [
+    'HeatmapSource',
+    'PoseHeatmaps',
+    'PoseNetwork',
+    'PoseNetworkFiles',
+    'load_pose_network',
+    'require_every_video',
+]

@@ -21,3 +21,32 @@ from .suggestions import (
     rank_suggestions,
 )
 from .suspicious_labels import doubled_warnings, label_warnings
+
+__all__ = [
+    'FrameCheck',
+    'HiddenLabel',
+    'JointCheck',
+    'LabelAccuracy',
+    'TrackErrors',
+    'UnlabelledVideo',
+    'calibrate_scores',
+    'choose_first_labels',
+    'choose_hidden_labels',
+    'compare_hidden_labels',
+    'describe_labels',
+    'doubled_warnings',
+    'errors_beside_labels',
+    'expect_errors_left',
+    'expected_errors',
+    'frames_to_check',
+    'label_warnings',
+    'measure_motion',
+    'plan_frames',
+    'rank_errors',
+    'rank_gains',
+    'rank_suggestions',
+    'recalibrate',
+    'remaining_labels',
+    'score_meaning',
+    'share_labels',
+]

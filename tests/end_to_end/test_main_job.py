@@ -343,7 +343,7 @@ def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> No
 # Demo
 
 
-ROWS = ('linear', 'per-frame', 'stdpose', 'auto', 'auto+stdpose')
+ROWS = ('linear', 'initial', 'per-frame', 'stdpose', 'auto', 'auto+stdpose')
 
 
 def mean_error(found: VideoLabels, truth: VideoLabels) -> float:
@@ -383,8 +383,11 @@ def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
             assert np.isfinite(list(method.values())).all()
             assert 0 <= method['PCK@0.05'] <= method['PCK@0.1'] <= method['PCK@0.2'] <= 100
 
-    # Evidence of a model that is hardly trained changes the result, too.
+    # Training changes the model, and the model is evidence.
+    assert figures['initial'] != figures['stdpose']
     assert figures['auto'] != figures['auto+stdpose']
+    # The weights it starts from have learned: STDPose finds more than any straight line.
+    assert figures['initial']['PCK@0.1'] > figures['linear']['PCK@0.1']
 
     table = (out / 'table.md').read_text()
     titles = [line.split(' | ')[0].removeprefix('| ') for line in table.splitlines()[2:]]
@@ -395,10 +398,11 @@ def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     assert error == pytest.approx(figures['auto']['error px'], abs=0.01)
     # It is there before the training.
     assert (out / 'overlay.mp4').stat().st_mtime < (out / 'config.py').stat().st_mtime
-    before, after = done.stdout.split('train a tiny STDPose')
-    assert '| `auto` as it comes |' in before
-    assert '| STDPose |' not in before
-    assert '| STDPose |' in after
+    before, after = done.stdout.split('train the tiny STDPose further')
+    for row in ('| `auto` as it comes |', '| STDPose as it comes |'):
+        assert row in before
+    assert '| STDPose trained on these clips |' not in before
+    assert '| STDPose trained on these clips |' in after
 
     assert len(open_frames(out / 'overlay.mp4')) == 30
     for picture in ('overlay.png', 'training_curve.png'):
