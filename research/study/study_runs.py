@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
 from mmpose.registry import MODELS
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
@@ -509,8 +510,11 @@ def count_parameters(cfg: Config, path: str) -> int:
     if 'model' not in cfg:
         raise InputError(f'config {path} has no model, expected one as those in configs/')
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    with config_mistakes(path), torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    with config_mistakes(path):
+        # Options of a study may name modules beside those of the file, which are imported already.
+        import_modules_from_strings(cfg.get('custom_imports', {}).get('imports', []))
+        with torch.device('meta'):
+            model = MODELS.build(cfg.model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -25,6 +25,7 @@ from research.study.study import PseudoLabels, StudyEntry
 from research.study.study_runs import (
     RunSettings,
     TrainedEntry,
+    count_parameters,
     held_out_losses,
     option_words,
     read_scalars,
@@ -542,6 +543,19 @@ def test_held_out_losses_of_an_interrupted_run(tmp_path: Path) -> None:
         2: {'loss': 3.0},
         4: {'loss': None},
     }
+
+
+def test_modules_that_options_name_are_imported_before_models_are_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'own_model.py').write_text(
+        'from mmpose.registry import MODELS\nfrom torch import nn\n\n'
+        '@MODELS.register_module(force=True)\nclass OwnModel(nn.Linear):\n    pass\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = Config(dict(model=dict(type='OwnModel', in_features=2, out_features=3)))
+    cfg.merge_from_dict({'custom_imports': dict(imports=['own_model'])})
+    assert count_parameters(cfg, 'of own') == 2 * 3 + 3
 
 
 def test_options_are_written_as_the_command_line_takes_them() -> None:
