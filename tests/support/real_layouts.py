@@ -33,7 +33,7 @@ def write_real_layouts(root: Path) -> None:
     synthetic = data / 'synthetic'
     write_dataset(synthetic, train_videos=1, val_videos=1, settings=CLIPS, workers=1)
     shutil.copytree(synthetic / 'annotations' / 'train', synthetic / 'pseudo' / 'annotations')
-    for name in ('generated', 'posetrack18', 'posetrack21'):
+    for name in ('generated', 'many_clips', 'posetrack18', 'posetrack21'):
         shutil.copytree(synthetic, data / name)
     for file in (data / 'posetrack21' / 'annotations').rglob('*.json'):
         labels = json.loads(file.read_text())
