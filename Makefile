@@ -14,7 +14,7 @@ LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
 # What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
 LIGHT_TESTS := @tests/light_tests.txt
 
-# One thread per process: PyTorch's own threads would fight over the cores of the two test workers.
+# One thread per process: PyTorch's own threads would fight over the cores of the test workers.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 help:
@@ -45,7 +45,8 @@ demo: setup
 	$(DEMO_ENV) $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
 # Files in the order of their folders: else those with the fewest tests, which take longest, come last.
-PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# Three workers for two cores: tests also wait, for commands and for the browser.
+PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(PYTEST) $(ARGS)
