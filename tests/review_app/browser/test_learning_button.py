@@ -47,7 +47,7 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip):
         endings = ('stopped before there was a network worth keeping', 'learned from 22 labelled')
         said = page.wait(lambda: page.text('#states'), 'it says what it brought')
         assert said.startswith(endings)
-        assert page.text('#learn-button') == 'Learn from labels'
+        page.wait(lambda: page.text('#learn-button') == 'Learn from labels', 'it has stopped')
         assert page.is_hidden('#learn-progress')
         assert f'Last time: {said}' in title(page)
         page.wait_until_settled()
