@@ -41,8 +41,12 @@ if TYPE_CHECKING:
     from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
 
-CONFIG = 'stdpose_tiny_propagation_synthetic_finetune.py'
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIG = (
+    Path(__file__)
+    .resolve()
+    .parents[1]
+    .joinpath('configs', 'stdpose_tiny_propagation_synthetic_finetune.py')
+)
 
 Model = Literal['none', 'initial', 'trained']
 
@@ -156,7 +160,7 @@ def run(args: DemoOptions) -> None:
     config = demo_config(args, data, out / 'training')
     untrained = {
         **make_propagators('none'),
-        **make_propagators('initial', CONFIGS / CONFIG, config.load_from),
+        **make_propagators('initial', CONFIG, config.load_from),
     }
     before = compare(untrained)
     frames, labels = max(videos, key=lambda video: len(video[1].persons))
@@ -262,7 +266,7 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
 
     from stdpose_mm.engine.config_files import set_iterations
 
-    config = Config.fromfile(CONFIGS / CONFIG)
+    config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)
     config.randomness = dict(seed=args.seed)
     for loader in (config.train_dataloader, config.test_dataloader):

@@ -2,6 +2,4 @@
 
 from .association import assign_track_ids
 
-__all__ = [
-    'assign_track_ids',
-]
+__all__ = ['assign_track_ids']

@@ -5,23 +5,17 @@ _base_ = [
     '../../../configs/_base_/schedules/tiny_cpu.py',
     '../../../configs/_base_/datasets/synthetic_estimation.py',
     '../../../configs/_base_/models/stdpose_tiny.py',
+    '../_base_/light_parts.py',
 ]
 
 codec = {{_base_.codec}}
-subpixel_decoder = dict(
-    upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
-)
-light_width = 2 * _base_.embed_dims
 model = dict(
-    frame_head=dict(decoder=codec, **subpixel_decoder),
-    neck=dict(
-        tff=dict(
-            _delete_=True,
-            type='KeyFrameFusion',
-            embed_dims=_base_.embed_dims,
-            num_heads=4,
-            feedforward_channels=light_width,
-        ),
+    frame_head=dict(decoder=codec, **_base_.subpixel_decoder),
+    neck=dict(tff=dict(_delete_=True, **_base_.key_frame_fusion)),
+    head=dict(
+        num_blocks=1,
+        feedforward_channels=_base_.light_width,
+        decoder=codec,
+        **_base_.subpixel_decoder,
     ),
-    head=dict(num_blocks=1, feedforward_channels=light_width, decoder=codec, **subpixel_decoder),
 )

@@ -1,0 +1,8 @@
+# Parts of the light form of the tiny models, for their configs to choose from.
+light_width = 2 * 128
+subpixel_decoder = dict(
+    upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
+)
+key_frame_fusion = dict(
+    type='KeyFrameFusion', embed_dims=128, num_heads=4, feedforward_channels=light_width
+)
