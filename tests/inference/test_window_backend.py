@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
-from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels
+from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels, fill_batches
 from stdpose_mm.models.layers.mkldnn_layers import (
     MkldnnDeconvolution,
     MkldnnLinear,
@@ -214,3 +214,12 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
         assert_same_maps(own, expected)
     assert np.array_equal(plain[0], plain[1]) != labels
     assert not [name for name, _ in model.model.named_parameters() if 'decoder' in name]
+
+
+def test_batches_are_filled_by_the_sizes_of_neighbouring_items() -> None:
+    assert [*fill_batches(['aaa', 'bb', 'c', 'dddd', 'ee', 'f'], len, 5)] == [
+        ['aaa', 'bb'],
+        ['c', 'dddd'],
+        ['ee', 'f'],
+    ]
+    assert [*fill_batches([], len, 5)] == []

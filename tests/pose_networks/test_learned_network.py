@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.pose_networks.described_network import DescribedNetwork
 from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
+    LearnedNetwork,
     LearningRecord,
     decode_maps,
     pose_box,
@@ -56,3 +60,23 @@ def test_the_record_survives_its_text() -> None:
     assert list(again.seen) == list(record.seen)
     assert again.poses == record.poses
     assert (again.calibrator, again.num_poses, again.right) == (record.calibrator, 3, 0.9)
+
+
+class Seeing(LearnedNetwork):
+    """A network that finds nothing, and remembers the crops that it sees."""
+
+    def __init__(self) -> None:
+        network = NetworkDescription(('a',), input_size=(8, 8), padding=1.0, geometry='centre')
+        DescribedNetwork.__init__(self, Path('seeing.onnx'), network, [[None, 3, None, None]])
+        self.record = LearningRecord(network, ({}, {}), ScoreCalibrator(), {}, 1.0)
+        self.seen: list[np.ndarray] = []
+
+    def _run(self, crops: np.ndarray) -> list[np.ndarray]:
+        self.seen.append(crops)
+        return [np.zeros((len(crops), 1, 4, 4), np.float32)] * 2
+
+
+def test_beyond_the_picture_its_border_is_seen_as_in_training() -> None:
+    network = Seeing()
+    network.find([np.full((20, 20, 3), 200, np.uint8)], np.array([[-10.0, -10.0, 20.0, 20.0]]))
+    assert np.ptp(network.seen[0], axis=(2, 3)).max() == 0

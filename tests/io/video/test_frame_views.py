@@ -57,6 +57,13 @@ def test_a_video_is_shared_without_copies_and_read_as_copies(tmp_path):
     assert cached[0].min() > 0
 
 
+def test_frames_of_a_view_without_a_cache_belong_to_the_caller(tmp_path):
+    write_video(tmp_path / 'video.mp4', [np.full((16, 16, 3), 9, np.uint8)] * 3, fps=25)
+    view = FrameView(open_frames(tmp_path / 'video.mp4'), [2, 1])
+    view[0][:] = 0
+    assert view[0].min() > 0
+
+
 def test_the_picture_not_asked_for_the_longest_makes_room():
     frames = numbered(4)
     cached = FrameView(frames, cache_bytes=600)

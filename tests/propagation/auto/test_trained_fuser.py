@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, logit
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
@@ -132,3 +133,7 @@ def test_heatmaps_of_one_kind_or_of_all_are_left_out() -> None:
     assert not none.scalars.any()
     assert [each.has_heatmaps() for each in (both, windows, none)] == [True, True, False]
     assert both.scalars.any()
+
+
+def test_the_shipped_fuser_is_loaded_once() -> None:
+    assert AutoPropagator().fuser is AutoPropagator().fuser
