@@ -14,6 +14,9 @@ LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
 # What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
 LIGHT_TESTS := @tests/light_tests.txt
 
+# Modules are compiled once, not by each of the hundreds of commands that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One thread per process: PyTorch's own threads would fight over the cores of the test workers.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 

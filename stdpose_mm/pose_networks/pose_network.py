@@ -35,6 +35,11 @@ SIMCC_SPREAD = 1.5
 """Cells; a network that is certain gives a Gaussian of this standard deviation, and height 1."""
 
 
+FlowPaths = Mapping[int, tuple[np.ndarray, np.ndarray]]
+"""Frame of a label -> [F] frames, and [F, K, 2] pixels to which optical flow leads from the label;
+NaN for joints that are not labelled there."""
+
+
 @dataclass(frozen=True)
 class PoseHeatmaps:
     """The heatmaps of N people.
@@ -101,6 +106,7 @@ class HeatmapSource(ABC):
         indices: Sequence[int],
         boxes: np.ndarray,
         labels: Mapping[int, np.ndarray],
+        flow: FlowPaths,
     ) -> PoseHeatmaps:
         """Estimate the heatmaps of a person in N frames.
 
@@ -110,6 +116,7 @@ class HeatmapSource(ABC):
             boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
             labels: Frame -> [K, 2] pixels of the joints whose nearest labels on both sides, or two
                 nearest ones on the only side, are there; NaN for others.
+            flow: Where optical flow leads from the labels at the ends of the gap.
         """
 
 
@@ -122,6 +129,7 @@ class PoseNetwork(HeatmapSource):
         indices: Sequence[int],
         boxes: np.ndarray,
         labels: Mapping[int, np.ndarray],
+        flow: FlowPaths,
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         return self.estimate([frames[index] for index in indices], boxes)

@@ -27,7 +27,7 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 from stdpose_mm.structures.boxes import box_ioa, match_box, person_box
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
-from .pose_network import DRAWN_SIDE, HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -100,6 +100,7 @@ class PoseResults(HeatmapSource):
         indices: Sequence[int],
         boxes: np.ndarray,
         labels: Mapping[int, np.ndarray],
+        flow: FlowPaths,
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`.
 

@@ -17,7 +17,7 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 from .point_tracks import PointTracks, TrackQueries
-from .pose_network import DRAWN_SIDE, HeatmapSource, PoseHeatmaps
+from .pose_network import DRAWN_SIDE, FlowPaths, HeatmapSource, PoseHeatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
@@ -34,6 +34,13 @@ _UNSEEN = 0.3
 _DRIFT = 0.04
 """Share of the box: where a track is expected to be off by this much, its height is halved."""
 
+_LIKE_FLOW = 0.03
+"""Share of the box: a track is novel if it leaves optical flow by more than this somewhere."""
+
+_LEAST_NOVELTY = 0.13
+"""Factor on the height of a track that repeats optical flow; it is then above the least trust only
+where it also returns to the other label."""
+
 _LEAST_TRUST = 0.1
 """Share of the height below which a track is no evidence."""
 
@@ -42,9 +49,9 @@ class TrackResults(HeatmapSource):
     """Gaussians at the tracks from the two nearest labels of each joint.
 
     A track is trusted as far as it comes near the other label: what it misses that by is the drift
-    that it is expected to have gathered on the way there, evenly. At a label the track from the
-    other one is shown, and never its own, which says nothing. Of a joint with a single label
-    nothing is known.
+    that it is expected to have gathered on the way there, evenly. One that repeats optical flow,
+    which is evidence already, is not a second witness. At a label the track from the other one is
+    shown, and never its own, which says nothing. Of a joint with a single label nothing is known.
 
     Args:
         path: Tracks of one video, which are taken for any; or a folder with a file for each video
@@ -81,9 +88,11 @@ class TrackResults(HeatmapSource):
         indices: Sequence[int],
         boxes: np.ndarray,
         labels: Mapping[int, np.ndarray],
+        flow: FlowPaths,
     ) -> PoseHeatmaps:
         """See :meth:`HeatmapSource.estimate_frames`."""
         tracks = self._tracks(frames)
+        sides = boxes[:, 2:].max(axis=1)[:, None]
         rows, size = np.array(indices), (DRAWN_SIDE, DRAWN_SIDE)
         found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
         for (start, places), (end, others) in permutations(labels.items(), 2):
@@ -91,7 +100,11 @@ class TrackResults(HeatmapSource):
             points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
             miss = np.linalg.norm(tracks.points[end, number] - others, axis=-1)
             way = np.abs(rows - start)[:, None] / abs(end - start)
-            trust = _trust(miss / boxes[:, 2:].max(axis=1)[:, None], way)
+            trust = _trust(miss / sides, way)
+            if start in flow:
+                times, path = flow[start]
+                apart = np.linalg.norm(tracks.points[times][:, number] - path, axis=-1)
+                trust = trust * _novelty(np.fmax.reduce(apart) / sides)
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
             has = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
             has &= (number >= 0) & (rows != start)[:, None]
@@ -141,6 +154,18 @@ def _trust(miss: np.ndarray, way: np.ndarray) -> np.ndarray:
     """
     trust: np.ndarray = 1 / (1 + np.square(np.square(miss / _DRIFT) * way))
     return trust
+
+
+def _novelty(apart: np.ndarray) -> np.ndarray:
+    """Compute the factor on the height of tracks that may repeat optical flow.
+
+    Args:
+        apart: Largest distances from flow, as shares of the box; NaN, where there is no flow or no
+            track, counts as far apart.
+    """
+    ratio = np.nan_to_num(apart / _LIKE_FLOW, nan=np.inf)
+    novelty: np.ndarray = 1 - (1 - _LEAST_NOVELTY) / (1 + np.power(ratio, 4))
+    return novelty
 
 
 @lru_cache(maxsize=1)

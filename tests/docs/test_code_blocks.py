@@ -43,6 +43,7 @@ from support.doc_sandbox import make_sandbox
 from support.paths import ROOT
 
 PARSED_ONLY = {
+    'benchmark_propagation': 'all methods at six intervals; tests of its own run it',
     'train': 'minutes to days',
     'learn': 'minutes',
     'test': 'needs what training leaves',

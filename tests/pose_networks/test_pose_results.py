@@ -56,7 +56,7 @@ def peaks(found, row: int) -> np.ndarray:
 
 def test_joints_are_peaks_at_their_places_half_as_high_as_their_scores(write):
     results = PoseResults(write(pose(1, LEFT, scores=(1.0, 0.5, 0.25))))
-    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None], {})
+    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None], {}, {})
     # A cell is 1.5 * 90 / 64 pixels, so a place is found within half of that.
     np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
     np.testing.assert_allclose(found.heatmaps[0].max(axis=(1, 2)), (0.5, 0.25, 0.125), atol=0.02)
@@ -64,20 +64,20 @@ def test_joints_are_peaks_at_their_places_half_as_high_as_their_scores(write):
 
 
 def test_poses_without_scores_are_as_high_as_certain_ones(write):
-    found = PoseResults(write(pose(0, LEFT))).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    found = PoseResults(write(pose(0, LEFT))).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     np.testing.assert_allclose(found.heatmaps[0].max(axis=(1, 2)), 0.5, atol=0.02)
 
 
 def test_scores_of_foreign_files_end_at_one(write):
     results = PoseResults(write(pose(0, LEFT, scores=(250.0, 1.0, -3.0))))
-    highest = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}).heatmaps.max(axis=(2, 3))
+    highest = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {}).heatmaps.max(axis=(2, 3))
     assert highest[0, 0] == pytest.approx(0.5, abs=0.02)
     assert highest[0, 2] == 0
 
 
 def test_a_joint_without_a_place_is_not_known(write):
     results = PoseResults(write(pose(1, LEFT, visibility=(2, 0, 1))))
-    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None], {})
+    found = results.estimate_frames(FRAMES, [1], BOX_LEFT[None], {}, {})
     assert found.known.tolist() == [[True, False, True]]
     assert not found.heatmaps[0, 1].any()
 
@@ -85,7 +85,7 @@ def test_a_joint_without_a_place_is_not_known(write):
 def test_the_person_in_the_box_is_taken(write):
     results = PoseResults(write(pose(0, LEFT), pose(0, RIGHT), pose(1, RIGHT)))
     found = results.estimate_frames(
-        FRAMES, [0, 0, 1], np.stack([BOX_LEFT, BOX_RIGHT, BOX_LEFT]), {}
+        FRAMES, [0, 0, 1], np.stack([BOX_LEFT, BOX_RIGHT, BOX_LEFT]), {}, {}
     )
     np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
     np.testing.assert_allclose(peaks(found, 1), RIGHT, atol=1.06)
@@ -94,20 +94,20 @@ def test_the_person_in_the_box_is_taken(write):
 
 def test_nothing_is_known_of_a_frame_without_poses(write):
     results = PoseResults(write(pose(0, LEFT)))
-    found = results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {})
+    found = results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {}, {})
     assert not found.known.any()
     assert not found.heatmaps.any()
 
 
 def test_poses_of_one_video_are_taken_whatever_its_name(write):
     results = PoseResults(write(pose(0, LEFT), name='tracked_by_yolo'))
-    assert results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}).known.all()
+    assert results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {}).known.all()
 
 
 def test_a_folder_has_the_poses_of_each_video_under_its_name(write):
     write(pose(0, RIGHT), file='all/another.json', name='another')
     path = write(pose(0, LEFT), file='all/clip.json').parent
-    found = PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    found = PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
 
 
@@ -116,7 +116,7 @@ def test_a_video_without_poses_in_a_folder_is_refused(write):
     with pytest.raises(
         InputError, match=r'all holds no file of clip, expected one such as clip\.json'
     ):
-        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 
 
 def test_other_joints_in_one_folder_are_refused(write):
@@ -124,7 +124,7 @@ def test_other_joints_in_one_folder_are_refused(write):
     write(pose(0, LEFT), file='all/another.json', name='another', skeleton=other)
     path = write(pose(0, LEFT), file='all/clip.json').parent
     with pytest.raises(InputError, match='the poses of clip in all have other joints'):
-        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+        PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 
 
 def labels_and_estimates() -> list[PersonLabel]:
@@ -163,7 +163,7 @@ def test_labels_that_a_person_made_of_every_frame_are_evidence(write, format):
     )
     file = 'all.xml' if format == 'cvat' else 'all.json'
     results = PoseResults(write(*labels, file=file, format=format))
-    known = results.estimate_frames(FRAMES, [1, 2], np.stack([BOX_LEFT] * 2), {}).known
+    known = results.estimate_frames(FRAMES, [1, 2], np.stack([BOX_LEFT] * 2), {}, {}).known
     assert known.tolist() == [[True, True, True], [True, True, False]]
 
 
@@ -171,7 +171,7 @@ def test_a_sleap_project_with_labels_beside_predictions_is_evidence(write, monke
     """The package that reads such projects is not in every installation."""
     path = write(*labels_and_estimates())
     monkeypatch.setattr('stdpose_mm.pose_networks.pose_results.sniff_format', lambda path: 'sleap')
-    known = PoseResults(path).estimate_frames(FRAMES, [1], BOX_LEFT[None], {}).known
+    known = PoseResults(path).estimate_frames(FRAMES, [1], BOX_LEFT[None], {}, {}).known
     assert known.all()
 
 
@@ -179,7 +179,7 @@ def test_poses_on_frames_that_the_video_lacks_are_refused(write):
     results = PoseResults(write(pose(3, LEFT)))
     short = ArrayFrames(list(FRAMES)[:2], 'clip')
     with pytest.raises(InputError, match='estimates'):
-        results.estimate_frames(short, [0], BOX_LEFT[None], {})
+        results.estimate_frames(short, [0], BOX_LEFT[None], {}, {})
 
 
 def test_poses_in_pictures_of_another_size_are_refused(tmp_path):
@@ -188,14 +188,14 @@ def test_poses_in_pictures_of_another_size_are_refused(tmp_path):
     write_labels(labels, tmp_path / 'large.json', 'coco')
     results = PoseResults(tmp_path / 'large.json')
     with pytest.raises(InputError, match='the estimates of clip were made at 320x240 pixels'):
-        results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+        results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 
 
 def test_fingerprints_tell_contents_and_not_uses(write):
     path = write(pose(0, LEFT))
     results = PoseResults(path)
     before = fingerprint(results)
-    results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     assert fingerprint(results) == before
 
 
@@ -227,28 +227,28 @@ def test_poses_that_were_changed_are_read_anew(write):
     for points in (LEFT, LEFT + 8):
         write(pose(0, points))
         results.files_of('clip')
-        found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+        found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
         np.testing.assert_allclose(peaks(found, 0), points, atol=1.06)
 
 
 def test_two_videos_of_one_name_are_told_apart(write):
     results = PoseResults(write(pose(3, LEFT)))
-    results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {})
+    results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {}, {})
     with pytest.raises(InputError, match='estimates'):
-        results.estimate_frames(ArrayFrames(list(FRAMES)[:2], 'clip'), [0], BOX_LEFT[None], {})
+        results.estimate_frames(ArrayFrames(list(FRAMES)[:2], 'clip'), [0], BOX_LEFT[None], {}, {})
 
 
 def test_joints_that_a_program_does_not_see_do_not_hide_its_person(write):
     """It gives them any place, with a score near 0."""
     astray = np.array([*LEFT[:2], [150.0, 118]])
     results = PoseResults(write(pose(0, astray, scores=(0.9, 0.8, 0.02)), format='posetrack18'))
-    found = results.estimate_frames(FRAMES, [0], np.array([[15, 10, 30, 90.0]]), {})
+    found = results.estimate_frames(FRAMES, [0], np.array([[15, 10, 30, 90.0]]), {}, {})
     np.testing.assert_allclose(peaks(found, 0)[:2], LEFT[:2], atol=1.06)
 
 
 def test_scores_below_zero_are_no_reason_to_fail(write):
     results = PoseResults(write(pose(0, LEFT, scores=(-1.0, -2.0, -3.0)), format='posetrack18'))
-    found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    found = results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     assert found.known.all()
     assert not found.heatmaps.any()
 
@@ -261,27 +261,27 @@ def head(frame: int, points: np.ndarray) -> PersonLabel:
 
 def test_a_head_inside_of_a_persons_box_is_of_this_person(write):
     results = PoseResults(write(head(0, LEFT), head(0, RIGHT)))
-    found = results.estimate_frames(FRAMES, [0, 0], np.stack([BOX_LEFT, BOX_RIGHT]), {})
+    found = results.estimate_frames(FRAMES, [0, 0], np.stack([BOX_LEFT, BOX_RIGHT]), {}, {})
     np.testing.assert_allclose(peaks(found, 0)[0], LEFT[0], atol=1.06)
     np.testing.assert_allclose(peaks(found, 1)[0], RIGHT[0], atol=1.06)
 
 
 def test_of_two_heads_in_one_box_none_is_taken(write):
     results = PoseResults(write(head(0, LEFT), head(0, LEFT + 9)))
-    assert not results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}).known.any()
+    assert not results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {}).known.any()
 
 
 def test_a_folder_may_hold_other_files(write):
     folder = write(pose(0, LEFT), file='all/clip.json').parent
     for name in ('A video.mp4', 'README.md'):
         (folder / name).write_text('nothing')
-    assert PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}).known.all()
+    assert PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {}).known.all()
 
 
 def test_the_files_of_deeplabcut_have_the_name_of_a_network(write):
     folder = write(pose(0, LEFT), file='all/clipDLC_resnet50_tails.json').parent
     write(pose(0, RIGHT), file='all/clip2DLC_resnet50_tails.json')
-    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
 
 
@@ -298,19 +298,19 @@ def yolo(folder: Path, points: np.ndarray) -> None:
 def test_shares_of_pictures_are_those_of_the_video(tmp_path, several):
     folder = tmp_path / 'results'
     yolo(folder / 'clip' if several else folder, LEFT)
-    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+    found = PoseResults(folder).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
     np.testing.assert_allclose(peaks(found, 0), LEFT, atol=1.06)
 
 
 def test_poses_beyond_the_pictures_are_of_another_size(write):
     results = PoseResults(write(*(pose(n, 3 * RIGHT) for n in range(4))))
     with pytest.raises(InputError, match='joints of estimates clip lie outside the 160x120'):
-        results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {})
+        results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 
 
 def test_one_pose_beyond_the_picture_is_no_reason_to_refuse_the_others(write):
     results = PoseResults(write(*(pose(n, LEFT) for n in range(4)), pose(3, LEFT + 900)))
-    assert results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {}).known.all()
+    assert results.estimate_frames(FRAMES, [3], BOX_LEFT[None], {}, {}).known.all()
 
 
 @pytest.mark.parametrize('num_videos', [1, 2])

@@ -25,6 +25,7 @@ from support.track_files import (
 
 QUERIES = queries_on(0, 8)
 ENDS = {0: place(0), 8: place(8)}
+NO_FLOW = {}
 FORWARD, BACKWARD = slice(0, 3), slice(3, 6)
 CELL = 1.5 * 100 / 64
 """Pixels."""
@@ -34,12 +35,13 @@ CELL = 1.5 * 100 / 64
 def found(tmp_path):
     """Return the heatmaps in all frames of tracks that were changed."""
 
-    def find(change=lambda tracks: None, labels=ENDS, **arrays):
+    def find(change=lambda tracks: None, labels=ENDS, flow=NO_FLOW, **arrays):
         tracks = perfect_tracks(QUERIES)
         change(tracks)
         path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=tracks, **arrays)
         boxes = np.tile(BOX, (NUM_FRAMES, 1))
-        return TrackResults(path).estimate_frames(FRAMES, range(NUM_FRAMES), boxes, labels)
+        every = range(NUM_FRAMES)
+        return TrackResults(path).estimate_frames(FRAMES, every, boxes, labels, flow)
 
     return find
 
@@ -106,6 +108,35 @@ def test_a_track_that_ends_elsewhere_is_no_evidence(found):
     assert not maps.heatmaps[:, 1:].any()
 
 
+def flow_from(tracks):
+    """Optical flow that says what tracks say."""
+    every = np.arange(NUM_FRAMES)
+    return {0: (every, tracks[:, FORWARD]), 8: (every, tracks[:, BACKWARD])}
+
+
+def test_a_track_that_repeats_optical_flow_says_little_new(found):
+    alone = height_at(found(), 4, place(4)[0])
+    flow = flow_from(perfect_tracks(QUERIES))
+    assert height_at(found(flow=flow), 4, place(4)[0]) == pytest.approx(0.13 * alone)
+    # The larger side of the box is 100 pixels: flow that is 3 % of it away in one frame.
+    for side in (FORWARD, BACKWARD):
+        tracks = perfect_tracks(QUERIES)
+        tracks[6, side, 1] += 3
+        halved = height_at(found(flow=flow_from(tracks)), 4, place(4)[0])
+        assert halved == pytest.approx((0.13 + 0.87 / 2) * alone)
+
+
+def test_a_joint_without_flow_keeps_its_track(found):
+    flow = flow_from(perfect_tracks(QUERIES))
+    for _, path in flow.values():
+        path[:, 1] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        maps, before = found(flow=flow), found()
+    np.testing.assert_array_equal(maps.heatmaps[:, 1], before.heatmaps[:, 1])
+    assert maps.heatmaps[4, 0].max() < 0.2 * before.heatmaps[4, 0].max()
+
+
 def test_a_hidden_track_is_lower(found):
     seen = height_at(found(), 4, place(4)[0])
     hidden = height_at(found(visibility=np.zeros((NUM_FRAMES, 6))), 4, place(4)[0])
@@ -150,7 +181,9 @@ def test_two_labels_on_one_side_show_how_far_tracks_go(tmp_path):
     queries = queries_on(0, 4)
     path = write_tracks(tmp_path / 'clip.npz', queries, tracks=perfect_tracks(queries))
     labels = {0: place(0), 4: place(4)}
-    maps = TrackResults(path).estimate_frames(FRAMES, range(4, 9), np.tile(BOX, (5, 1)), labels)
+    maps = TrackResults(path).estimate_frames(
+        FRAMES, range(4, 9), np.tile(BOX, (5, 1)), labels, NO_FLOW
+    )
     assert maps.known.all()
     assert np.abs(peaks(maps, 4) - place(8)).max() <= CELL / 2 + 1e-6
 
@@ -176,16 +209,19 @@ def test_a_folder_holds_a_file_for_each_video(tmp_path):
         tracks[1:8] += step
         write_tracks(tmp_path / f'{name}.npz', QUERIES, tracks=tracks)
     results = TrackResults(tmp_path)
-    boxes = BOX[None]
-    first = results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps
+
+    def maps_of(frames):
+        return results.estimate_frames(frames, [4], BOX[None], ENDS, NO_FLOW).heatmaps
+
+    first = maps_of(FRAMES)
     other = ArrayFrames([FRAMES[n] for n in range(NUM_FRAMES)], 'other')
-    assert not np.array_equal(results.estimate_frames(other, [4], boxes, ENDS).heatmaps, first)
-    np.testing.assert_array_equal(results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps, first)
+    assert not np.array_equal(maps_of(other), first)
+    np.testing.assert_array_equal(maps_of(FRAMES), first)
     before = {name: fingerprint(results.files_of(name)) for name in ('clip', 'other')}
     os.replace(tmp_path / 'other.npz', tmp_path / 'clip.npz')
     assert fingerprint(results.files_of('clip')) == before['other'] != before['clip']
     # What was read of the former file is not taken for the new one.
-    assert not np.array_equal(results.estimate_frames(FRAMES, [4], boxes, ENDS).heatmaps, first)
+    assert not np.array_equal(maps_of(FRAMES), first)
     with pytest.raises(InputError, match='holds no file of other'):
         results.files_of('other')
 

@@ -25,11 +25,12 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
-from .candidates import Candidates
+from .candidates import CANDIDATES, Candidates
 from .evidence_maps import HeatmapsAround, sample_heatmaps
 
 if TYPE_CHECKING:
     from stdpose_mm.pose_networks import HeatmapSource
+    from stdpose_mm.pose_networks.pose_network import FlowPaths
 
 SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
 """Folder of the two files of the STDPose that comes with the package."""
@@ -203,7 +204,7 @@ class NetworkHeatmapEstimator:
         if not self.network.follows_labels and gap.is_crowded(keys):
             self.use.note(frames, gap, 'crowded')
             return None
-        around = sample_heatmaps(self.heatmaps(frames, gap, keys, mapping), candidates)
+        around = sample_heatmaps(self.heatmaps(frames, gap, candidates, mapping), candidates)
         if not around.shown[np.isin(candidates.times, keys)].any():
             self.use.note(frames, gap, 'finds nothing')
             return None
@@ -214,24 +215,25 @@ class NetworkHeatmapEstimator:
         return around
 
     def heatmaps(
-        self, frames: FrameSource, gap: Gap, keys: Sequence[int], mapping: JointMapping
+        self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
     ) -> GapHeatmaps:
-        """Estimate the heatmaps of some frames of a gap, and of its labels.
+        """Estimate the heatmaps of the candidates' frames in a gap, and of its labels.
 
         Args:
             frames: The video.
             gap: The gap.
-            keys: Frames of the gap.
+            candidates: Of frames of the gap and its labels.
             mapping: The joints of the gap's labels among those of the network.
         """
+        keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
-        labels = _labels_around(gap, mapping)
+        labels, flow = _labels_around(gap, mapping), _flow_paths(candidates, mapping)
         found = []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
             of_batch = np.stack([boxes[frame] for frame in batch])
-            found.append(self.network.estimate_frames(frames, batch, of_batch, labels))
+            found.append(self.network.estimate_frames(frames, batch, of_batch, labels, flow))
         heatmaps, to_heatmap, known = (
             np.concatenate([getattr(each, name) for each in found])
             for name in ('heatmaps', 'to_heatmap', 'known')
@@ -272,6 +274,19 @@ def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
             places = np.full((mapping.num_model, 2), np.nan)
             found.setdefault(int(side.frames[joint]), places)[own] = side.keypoints[joint]
     return found
+
+
+def _flow_paths(candidates: Candidates, mapping: JointMapping) -> FlowPaths:
+    """Name the flow tracks among the candidates by the joints of a network."""
+    paths = {}
+    ends = (0, candidates.left, 'forward'), (-1, candidates.right, 'backward')
+    for end, labelled, name in ends:
+        of_labels = candidates.positions[:, :, CANDIDATES.index(name)]
+        of_labels = np.where(labelled[:, None], of_labels, np.nan)
+        path = np.full((len(candidates.times), mapping.num_model, 2), np.nan)
+        path[:, mapping.in_model] = of_labels[:, mapping.shared]
+        paths[int(candidates.times[end])] = candidates.times, path
+    return paths
 
 
 def _listed(skeleton: Skeleton) -> str:

@@ -30,11 +30,13 @@ def gap(label):
     return gap
 
 
-def evidence_of(gap, *networks):
-    standing = np.tile(POINTS, (5, 1, 1))
+STANDING = np.tile(POINTS, (5, 1, 1))
+
+
+def evidence_of(gap, *networks, forward=STANDING):
     estimators = [NetworkHeatmapEstimator(network, batch_size=2) for network in networks]
     used = [(estimator, estimator.shared_joints(LABELS)) for estimator in estimators]
-    tracks = FlowTracks(range(5), standing, standing.copy())
+    tracks = FlowTracks(range(5), forward, STANDING.copy())
     return features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
 
 
@@ -62,6 +64,28 @@ def test_joints_come_in_the_order_of_the_labels(gap):
     assert shown.tolist() == [1, 0, 1]
     assert near(evidence, 0)[4, 4] == pytest.approx(1, abs=0.05)
     assert not near(evidence, 1).any()
+
+
+class FlowReader(PeakNetwork):
+    """Keep the flow that it is given."""
+
+    def estimate_frames(self, frames, indices, boxes, labels, flow):
+        self.flow = flow
+        return super().estimate_frames(frames, indices, boxes, labels, flow)
+
+
+def test_flow_comes_in_the_order_of_the_networks_joints(gap, label):
+    without_nose = label(4, POINTS, visibility=[0, 2, 2])
+    network = FlowReader(names=('right_wrist', 'left_ankle', 'nose'))
+    forward = STANDING + np.arange(5)[:, None, None]
+    evidence_of(replace(gap, right=without_nose), network, forward=forward)
+    assert network.flow.keys() == {0, 4}
+    for times, path in network.flow.values():
+        assert times.tolist() == [0, 1, 2, 3, 4]
+        assert np.isnan(path[:, 1]).all()
+    np.testing.assert_array_equal(network.flow[0][1][:, [0, 2]], forward[:, [2, 0]])
+    np.testing.assert_array_equal(network.flow[4][1][:, 0], STANDING[:, 2])
+    assert np.isnan(network.flow[4][1][:, 2]).all()
 
 
 def test_equal_networks_are_the_same_as_one(gap):
@@ -158,8 +182,7 @@ class BetweenLabels(PeakNetwork):
 
 def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
     estimator = NetworkHeatmapEstimator(BetweenLabels())
-    standing = np.tile(POINTS, (5, 1, 1))
-    tracks = FlowTracks(range(5), standing, standing.copy())
+    tracks = FlowTracks(range(5), STANDING, STANDING.copy())
     used = [(estimator, estimator.shared_joints(LABELS))]
     evidence = features_of_gap(FRAMES, gap, tracks, PlainMatcher(), networks=used)
     shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
