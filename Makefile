@@ -1,17 +1,17 @@
 # make setup | demo | test | test-fast | test-light | test-sleap | test-research | coverage | lint |
-# docs | clean;
-# PYTHON chooses the interpreter, ARGS adds options.
+# docs | clean
+# PYTHON=... chooses the interpreter, ARGS=... adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-light test-sleap test-research coverage lint docs clean
 
-# The first one that runs: a pyenv shim may be on the path without a Python behind it.
+# The first Python that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	"$$python" -c '' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 VENV_PYTHON := .venv/bin/python
 LIGHT := .venv-light/bin
 LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
-# What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
+# Tests that need neither PyTorch nor OpenMMLab, only a plain `pip install stdpose-mm`.
 LIGHT_TESTS := @tests/light_tests.txt
 
 # Modules are compiled once, not by each of the hundreds of commands that the tests start.
@@ -22,15 +22,15 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 help:
 	@echo 'make setup  create or repair .venv (Python 3.11, gcc; 5 to 10 minutes the first time)'
-	@echo 'make demo   the whole system on generated videos; the report goes to work_dirs/demo'
-	@echo 'make test   the tests'
-	@echo 'make test-fast  the tests that take no seconds'
-	@echo 'make coverage  the tests, and which lines they reach; a page goes to work_dirs/coverage'
-	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
-	@echo 'make test-sleap  the tests of SLEAP, DeepLabCut .h5 and movement, with what they need in a folder'
-	@echo 'make test-research  the tests of research/, which is no part of the package'
-	@echo 'make lint   ruff and mypy'
-	@echo 'make docs   the site, in work_dirs/site; links are checked'
+	@echo 'make demo   run the whole system on generated videos; results go to work_dirs/demo'
+	@echo 'make test   run the tests'
+	@echo 'make test-fast  run the tests that are not marked as slow'
+	@echo 'make coverage  run the tests and report which lines they reach, also in work_dirs/coverage'
+	@echo 'make test-light  test what pip installs without extras, in .venv-light'
+	@echo 'make test-sleap  test the formats of SLEAP, DeepLabCut (.h5) and movement, with extra packages'
+	@echo 'make test-research  run the tests of research/, which is not part of the package'
+	@echo 'make lint   run ruff and mypy'
+	@echo 'make docs   build the site in work_dirs/site, and check its links'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
 
 setup:
@@ -39,16 +39,16 @@ setup:
 		{ echo 'set-up: $(PYTHON) is too old or does not run: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
 	@"$(PYTHON)" tools/misc/setup_env.py
 
-# Threads that wait spin for a moment, then sleep: a training step takes a fifth less than with threads
-# that sleep at once on an idle machine, a fifth more on a busy one. Freed memory is kept: glibc would
-# return that of every step to the system, and a step would take up to a quarter longer to get it back.
+# Waiting threads spin for a moment before they sleep. Compared with sleeping at once, a training step is
+# a fifth faster on an idle machine, and a fifth slower on a busy one. The process keeps freed memory; if
+# glibc returned it to the system after every step, a step would take up to a quarter longer.
 DEMO_ENV := GOMP_SPINCOUNT=10000 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296
 
 demo: setup
 	$(DEMO_ENV) $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
-# Files in the order of their folders: else those with the fewest tests, which take longest, come last.
-# Three workers for two cores: tests also wait, for commands and for the browser.
+# Files run in the order of their folders; otherwise those with the fewest tests, which take longest, run
+# last. Three workers for two cores, since tests also wait for commands and for the browser.
 PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 test: setup
@@ -66,8 +66,8 @@ coverage: setup
 		$(LIGHT_REQUIREMENTS:%=-r %) -c requirements/build.txt setuptools
 	touch $@
 
-# The package comes from a wheel, and that from the source distribution, as `python -m build` does
-# it; `pip check` says whether light.txt is all that it declares.
+# The package is installed from a wheel that is built from the source distribution, as by `python -m build`.
+# `pip check` tells whether light.txt has all packages that it declares.
 DIST := work_dirs/dist
 test-light: .venv-light/stamp
 	rm -rf $(DIST) && mkdir -p $(DIST)
@@ -80,7 +80,7 @@ test-light: .venv-light/stamp
 	$(LIGHT)/stdpose --help
 	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)
 
-# Beside .venv, which stays as it is without these optional formats.
+# Installed in a folder of its own, so that .venv stays without these optional packages.
 .venv-sleap/stamp: requirements/optional.txt requirements/readers.txt | setup
 	rm -rf .venv-sleap
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
@@ -101,7 +101,7 @@ lint: setup
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo research
 	$(VENV_PYTHON) -m mypy --platform win32 stdpose_mm
 
-# A small environment of its own: docstrings are read from the source, nothing is imported.
+# A small separate environment is enough: docstrings are read from the source, nothing is imported.
 docs: work_dirs/docs_env/installed
 	work_dirs/docs_env/bin/python -m mkdocs build --strict
 

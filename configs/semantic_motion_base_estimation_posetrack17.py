@@ -1,6 +1,6 @@
-# Semantic motion encoder and spatial-motion mutual learning (Feng and Chen, 2025), pose estimation
-# on PoseTrack17: the neighbouring frames help, no label is given. Validated with ground-truth
-# boxes, tested with detected ones; docs/guide/data.md says how to detect people.
+# Semantic motion encoder and spatial-motion mutual learning (Feng and Chen, 2025) for pose
+# estimation on PoseTrack17, from the neighbouring frames and without given labels. Validated with
+# ground-truth boxes, tested with detected boxes; docs/guide/data.md says how to detect people.
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/paper_20e.py',

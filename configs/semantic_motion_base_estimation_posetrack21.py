@@ -1,4 +1,4 @@
-# Semantic motion encoder and spatial-motion mutual learning, pose estimation on PoseTrack21.
+# Semantic motion encoder and spatial-motion mutual learning for pose estimation on PoseTrack21.
 _base_ = 'semantic_motion_base_estimation_posetrack17.py'
 
 dataset = dict(type='PoseTrack21WindowDataset', data_root='data/posetrack21/')

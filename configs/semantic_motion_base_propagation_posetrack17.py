@@ -1,5 +1,5 @@
-# Semantic motion encoder and spatial-motion mutual learning, pose propagation on PoseTrack17 with
-# T = 7: the labels of the auxiliary frames enter the encoder.
+# Semantic motion encoder and spatial-motion mutual learning for pose propagation on PoseTrack17
+# with T = 7. The labels of the auxiliary frames enter the encoder.
 _base_ = 'semantic_motion_base_estimation_posetrack17.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# The second system, tiny: semantic motion encoder and spatial-motion mutual learning, pose
+# The tiny second system (semantic motion encoder and spatial-motion mutual learning) for pose
 # estimation on generated videos.
 _base_ = [
     '_base_/tiny_runtime.py',

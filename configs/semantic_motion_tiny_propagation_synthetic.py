@@ -1,6 +1,6 @@
-# The second system, tiny, pose propagation on generated videos: it takes labels. Their heatmaps,
-# and that of the pose interpolated between them, are embedded into the tokens of their frames, at
-# the start as large as the features.
+# The tiny second system for pose propagation on generated videos, with given labels. Their
+# heatmaps, and that of the pose interpolated between them, are embedded into the tokens of their
+# frames. The embeddings are initially as large as the features.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

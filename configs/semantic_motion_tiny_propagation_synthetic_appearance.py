@@ -1,5 +1,5 @@
-# The second system beyond the paper, tiny, pose propagation on generated videos: the parts, the
-# data and the crops of the tiny STDPose beyond the paper.
+# The tiny second system beyond the paper for pose propagation on generated videos, with the data,
+# the crops and the added parts of stdpose_tiny_propagation_synthetic_appearance.py.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

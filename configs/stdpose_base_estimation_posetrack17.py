@@ -1,5 +1,5 @@
-# STDPose, pose estimation on PoseTrack17: the neighbouring frames help, no label is given.
-# Validated with ground-truth boxes, tested with detected ones; docs/guide/data.md says how to
+# STDPose for pose estimation on PoseTrack17, from the neighbouring frames and without given labels.
+# Validated with ground-truth boxes, tested with detected boxes; docs/guide/data.md says how to
 # detect people.
 _base_ = 'stdpose_base_propagation_posetrack17.py'
 

@@ -1,4 +1,4 @@
-# STDPose (Jiao et al., AAAI 2025), pose propagation on PoseTrack17 with T = 7: the flagship.
+# The flagship: STDPose (Jiao et al., AAAI 2025) for pose propagation on PoseTrack17 with T = 7.
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/paper_20e.py',

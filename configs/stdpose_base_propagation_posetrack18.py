@@ -1,4 +1,4 @@
-# STDPose, pose propagation on PoseTrack18 with T = 7.
+# STDPose for pose propagation on PoseTrack18 with T = 7.
 _base_ = 'stdpose_base_propagation_posetrack17.py'
 
 dataset = dict(type='PoseTrack18WindowDataset', data_root='data/posetrack18/')

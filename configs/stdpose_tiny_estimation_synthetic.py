@@ -1,5 +1,5 @@
-# The tiny STDPose, pose estimation on generated videos: the neighbouring frames help, no label is
-# given.
+# The tiny STDPose for pose estimation on generated videos, from the neighbouring frames and without
+# given labels.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

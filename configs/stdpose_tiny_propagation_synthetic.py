@@ -1,4 +1,4 @@
-# A tiny STDPose from scratch on generated videos, on a CPU in minutes; see
+# A tiny STDPose, trained from scratch on generated videos in minutes on a CPU; see
 # docs/reference/synthetic_data.md.
 _base_ = [
     '_base_/tiny_runtime.py',

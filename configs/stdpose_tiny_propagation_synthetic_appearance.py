@@ -1,6 +1,6 @@
-# STDPose beyond the paper, tiny, on generated videos: joints are also compared by appearance, the
-# head has a path at full resolution, and training is cheaper: two key frames share the crops of
-# their auxiliary frames, every frame at its own box as in use.
+# The tiny STDPose beyond the paper on generated videos. Joints are also compared by appearance, and
+# the head has a path at full resolution. Training is cheaper, since two key frames share the crops
+# of their auxiliary frames. Each frame is cropped at its own box, as `stdpose propagate` does.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

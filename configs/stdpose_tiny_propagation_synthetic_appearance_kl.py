@@ -1,5 +1,5 @@
-# The tiny STDPose beyond the paper for two cores: batches that keep them busy, and a loss that also
-# compares heatmaps as distributions.
+# The tiny STDPose beyond the paper for two cores: batches large enough to keep them busy, and a
+# loss that also compares heatmaps as distributions.
 _base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
 
 heatmap_loss = dict(type='ForegroundKLLoss', divergence_weight=20.0)

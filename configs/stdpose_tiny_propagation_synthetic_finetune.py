@@ -1,5 +1,5 @@
-# The tiny STDPose as the demo trains it: from weights that have learned from other generated clips.
-# research/docs/generated_clips.md says how these were made.
+# The tiny STDPose as the demo trains it, starting from weights trained on other generated clips.
+# research/docs/generated_clips.md says how these weights were made.
 _base_ = 'stdpose_tiny_propagation_synthetic_appearance_kl.py'
 
 load_from = '{{ fileDirname }}/../demo/stdpose_tiny.pth'

@@ -22,7 +22,7 @@ env_cfg = dict(
 )
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-# No name: MMEngine then uses the run's name, so that two runs in one process have separate ones.
+# Without a name, MMEngine uses the run's name, so each run in a process has its own visualizer.
 visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends)
 
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)

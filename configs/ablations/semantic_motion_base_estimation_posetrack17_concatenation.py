@@ -1,4 +1,4 @@
-# Ablation: spatial and motion feature side by side in place of mutual learning.
+# Ablation: spatial and motion feature are concatenated instead of mutual learning.
 _base_ = '../semantic_motion_base_estimation_posetrack17.py'
 
 model = dict(

@@ -1,5 +1,5 @@
 # Ablation (b): backbone, TFF and head. No heatmaps are merged, so given labels are not used. The
-# COCO head starts the head.
+# COCO head initialises the head.
 _base_ = 'stdpose_base_propagation_posetrack17_e_dam.py'
 
 model = dict(

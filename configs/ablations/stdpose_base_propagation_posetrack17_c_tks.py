@@ -1,5 +1,5 @@
-# Ablation (c): backbone, frame head and TKS. The merged heatmaps need no upsampling, a 1x1
-# convolution makes them the final ones.
+# Ablation (c): backbone, frame head and TKS. The merged heatmaps need no upsampling; a 1x1
+# convolution turns them into the final heatmaps.
 _base_ = 'stdpose_base_propagation_posetrack17_e_dam.py'
 
 num_joints = _base_.num_joints

@@ -1,4 +1,4 @@
-# The light form, pose estimation on PoseTrack17, as in stdpose_base_estimation_posetrack17.py.
+# The light form for pose estimation on PoseTrack17, as in stdpose_base_estimation_posetrack17.py.
 _base_ = 'stdpose_base_propagation_posetrack17_light.py'
 
 train_dataloader = dict(dataset=dict(task='estimation', random_offset=False))

@@ -1,5 +1,5 @@
-# The flagship in its light form: the sub-pixel decoder in both heads, the key frame alone reads the
-# other frames, and STDA has one block. ViTPose's checkpoint starts the backbone.
+# The light form of the flagship: both heads have the sub-pixel decoder, only the key frame reads
+# the other frames, and STDA has one block. ViTPose's checkpoint initialises the backbone.
 _base_ = '../stdpose_base_propagation_posetrack17.py'
 
 embed_dims = 768
@@ -9,7 +9,7 @@ subpixel_decoder = dict(
 light_width = 2 * embed_dims
 model = dict(
     frame_head=subpixel_decoder,
-    # No released checkpoint has this decoder, so that the frame head has to be trained.
+    # No released checkpoint has this decoder, so the frame head has to be trained.
     frame_head_loss_weight=1.0,
     neck=dict(
         tff=dict(

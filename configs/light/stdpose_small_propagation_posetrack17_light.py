@@ -8,7 +8,7 @@ subpixel_decoder = dict(
 light_width = 2 * embed_dims
 model = dict(
     frame_head=subpixel_decoder,
-    # No released checkpoint has this decoder, so that the frame head has to be trained.
+    # No released checkpoint has this decoder, so the frame head has to be trained.
     frame_head_loss_weight=1.0,
     neck=dict(
         tff=dict(

@@ -1,5 +1,5 @@
-# The flagship with ViT-H instead of ViT-B. To save memory, the backward pass computes the blocks of
-# the backbone and of TFF once more.
+# The flagship with ViT-H instead of ViT-B. To save memory, the backward pass recomputes the blocks
+# of the backbone and of TFF.
 _base_ = '../stdpose_base_propagation_posetrack17.py'
 
 embed_dims = 1280

@@ -1,4 +1,4 @@
-# Propagation over T = 7 on PoseTrack17, with crops of 256x192.
+# Propagation with T = 7 on PoseTrack17, with crops of 256x192.
 _base_ = ['windows.py', '../pipelines/windows_256x192.py']
 
 dataset = dict(type='PoseTrack17WindowDataset', data_root='data/posetrack17/')

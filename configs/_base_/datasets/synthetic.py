@@ -1,4 +1,4 @@
-# Propagation over T = 7 on generated videos; see docs/reference/synthetic_data.md.
+# Propagation with T = 7 on generated videos; see docs/reference/synthetic_data.md.
 _base_ = ['windows.py', '../pipelines/windows_128x96.py']
 
 dataset = dict(type='PoseTrack18WindowDataset', data_root='data/synthetic/', on_error='stop')
@@ -8,7 +8,7 @@ train_dataloader = dict(
     sampler=dict(type='SeededInfiniteSampler'),
     dataset=dict(**dataset, pipeline={{_base_.train_pipeline}}),
 )
-# The tiny models' learning rates belong to one process with the batches of their configs.
+# The tiny models' learning rates are for one process with the batch size of their configs.
 auto_scale_lr = dict(base_batch_size=8)
 val_dataloader = dict(
     num_workers=1,

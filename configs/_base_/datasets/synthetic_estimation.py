@@ -1,10 +1,10 @@
-# Pose estimation on generated videos: no label is given. In training single frames are blurred or
-# covered, as in bad video; in testing no frame is, unless the fourth step of the pipeline is given
+# Pose estimation on generated videos: no label is given. In training, single frames are blurred or
+# covered, as in bad video. In testing no frame is, unless the fourth step of the pipeline gets
 # a probability:
 #   --cfg-options test_dataloader.dataset.pipeline.3.prob=1.0
 _base_ = 'synthetic.py'
 
-# After the crop, which is the last but three in training and the third in testing.
+# After the crop, which is the fourth step from the end in training and the third step in testing.
 train_pipeline = [
     *_base_.train_pipeline[:-3],
     dict(type='WindowDegradation', prob=0.5),

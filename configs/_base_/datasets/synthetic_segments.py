@@ -1,5 +1,5 @@
-# Propagation over T = 7 on generated videos, two key frames a sample, every frame cropped at its
-# own box, which lies between those of the labels, as in use.
+# Propagation with T = 7 on generated videos, two key frames per sample. Each frame is cropped at
+# its own box, interpolated between the labels' boxes, as `stdpose propagate` does.
 _base_ = 'synthetic.py'
 
 train_pipeline = [

@@ -1,6 +1,6 @@
-# Propagation over T = 7. The config that inherits names the dataset, its folder and the pipelines.
-# The best checkpoint is chosen on a tenth of the training videos, which are not trained on; what is
-# reported, by tools/test.py, is measured on the validation set of the data.
+# Propagation with T = 7. The inheriting config names the dataset, its folder and the pipelines. The
+# best checkpoint is chosen on a tenth of the training videos, which is held out from training.
+# tools/test.py reports results on the dataset's own validation set.
 interval = 7
 held_out_share = 0.1
 collate = dict(collate_fn=dict(type='packed_collate'))

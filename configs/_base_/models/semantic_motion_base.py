@@ -1,5 +1,5 @@
 # Semantic motion encoder and spatial-motion mutual learning with ViT-B; ViTPose's COCO weights
-# start backbone and final head.
+# initialise backbone and final head.
 _base_ = 'stdpose_base.py'
 
 attention = dict(embed_dims=_base_.embed_dims, num_heads=12)
@@ -24,10 +24,10 @@ model = dict(
         fusion=dict(type='SpatialMotionMutualLearning', num_blocks=2, **attention),
         **_base_.heatmap_head,
     ),
-    # The loss of an empty heatmap is 0.004 here (a mean over pixels) and 40 in the tiny models (a
-    # weighted sum); that of a hidden feature without reconstruction is about 1 in both. So 1e-4
-    # here corresponds to 1 there. Heatmaps of hidden frames have the loss and weight of the final
-    # heatmaps.
+    # An empty heatmap has a loss of 0.004 here (a mean over pixels) and of 40 in the tiny models (a
+    # weighted sum); a hidden feature that is not reconstructed has a loss of about 1 in both. So
+    # 1e-4 here corresponds to 1 there. Heatmaps of hidden frames have the same loss and weight as
+    # the final heatmaps.
     context_loss_weight=1e-4,
     pose_loss_weight=0.2,
     test_cfg=_base_.model.test_cfg,

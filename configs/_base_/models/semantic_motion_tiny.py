@@ -1,5 +1,5 @@
-# The second system, tiny, on the backbone and heatmap head of the tiny STDPose. It needs no frame
-# head; a per-frame model's weights start backbone and final head.
+# The tiny second system, with the backbone and heatmap head of the tiny STDPose. It needs no frame
+# head; a per-frame model's weights can initialise backbone and final head.
 _base_ = 'stdpose_tiny.py'
 
 attention = dict(embed_dims=_base_.embed_dims, num_heads=4)
@@ -24,7 +24,7 @@ model = dict(
         fusion=dict(type='SpatialMotionMutualLearning', num_blocks=2, **attention),
         **_base_.heatmap_head,
     ),
-    # At 1 the reconstruction of hidden poses costs accuracy, see research/docs/semantic_motion.md.
+    # With 1, reconstructing hidden poses reduces accuracy, see research/docs/semantic_motion.md.
     pose_loss_weight=0.2,
     test_cfg=_base_.model.test_cfg,
 )

@@ -1,7 +1,7 @@
-# The second system, tiny, with what a short training of propagation uses best, beyond the paper:
-# maps of the frames, given labels among them, and appearance of joints compared between the
-# frames, a path at full resolution, a motion feature that starts as the key frame's, thinner
-# upsampling layers.
+# The tiny second system with parts beyond the paper that make short training of propagation more
+# effective: heatmaps of all frames, which given labels replace, joints compared by appearance
+# between the frames, a path at full resolution, a motion feature that starts as the key frame's,
+# upsampling layers with fewer channels.
 _base_ = 'semantic_motion_tiny.py'
 
 heatmap_head = dict(deconv_out_channels=(64, 32))

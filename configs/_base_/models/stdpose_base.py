@@ -1,4 +1,4 @@
-# STDPose as in the paper, with ViT-B; ViTPose's COCO weights start backbone and frame head.
+# STDPose as in the paper, with ViT-B; ViTPose's COCO weights initialise backbone and frame head.
 num_joints = 17
 embed_dims = 768
 
@@ -19,7 +19,7 @@ model = dict(
     ),
     backbone=dict(type='ViT', arch='base', img_size=(256, 192), drop_path_rate=0.3),
     frame_head=dict(type='FrameHead', **heatmap_head),
-    # 0 in the paper; but two channels of COCO's pretrained head are eyes, not neck and head.
+    # The paper has 0, but two channels of COCO's pretrained head are eyes, not neck and head.
     frame_head_loss_weight=1.0,
     neck=dict(
         type='STRE',

@@ -1,5 +1,5 @@
-# 2.7 M parameters for 128x96 crops. Beyond the paper, all of it for training from scratch: a
-# convolutional stem, a loss that weighs the foreground, and a loss for the frame head.
+# 2.7 M parameters for 128x96 crops. Three parts are beyond the paper, for training from scratch: a
+# convolutional stem, a loss that weights the foreground, and a loss for the frame head.
 num_joints = 17
 embed_dims = 128
 

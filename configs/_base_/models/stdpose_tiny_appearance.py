@@ -1,6 +1,6 @@
-# The tiny STDPose with what a short training uses best, beyond the paper: appearance of joints
-# compared between the frames, F~ that starts as F_t and knows the time of each frame, a path at
-# full resolution, thinner upsampling layers, and the mask that acts.
+# The tiny STDPose with parts beyond the paper that make short training more effective: joints are
+# compared by appearance between the frames, F~ starts as F_t and knows the time of each frame, a
+# path at full resolution, upsampling layers with fewer channels, and the mask that has an effect.
 _base_ = 'stdpose_tiny.py'
 
 heatmap_head = dict(deconv_out_channels=(64, 32))

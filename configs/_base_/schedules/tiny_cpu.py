@@ -1,4 +1,4 @@
-# From scratch in minutes on a CPU: many small steps at a high rate, bf16 autocast.
+# For training from scratch in minutes on a CPU: many small steps, a high learning rate, bf16.
 _base_ = 'adamw.py'
 
 max_iters = 1800
