@@ -562,7 +562,7 @@ def test_an_stdpose_of_people_is_refused_for_other_labels(refusal, tmp_path, std
     ('options', 'expected'),
     [
         (['--matcher', 'no.onnx'], 'no.onnx cannot be read'),
-        (['--matcher', 'dot.onnx'], 'dot.onnx is of a network that is no joint matcher'),
+        (['--matcher', 'dot.onnx'], 'dot.onnx does not hold a joint matcher'),
         (['--stdpose-folder', 'no'], 'no/stdpose_frames.onnx cannot be read'),
         (['--stdpose-folder', '.', 'no.txt'], 'no.txt'),
         (['--stdpose-folder', 'a', 'b', 'c'], 'got 3 values; repeat the option'),

@@ -138,7 +138,7 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
     for folder, trained_on in (('one', 'these clips'), ('other', 'those clips')):
         export_stdpose(model, tmp_path / folder, trained_on)
     (tmp_path / 'other' / FRAMES_FILE).replace(tmp_path / 'one' / FRAMES_FILE)
-    with pytest.raises(InputError, match='are of different networks'):
+    with pytest.raises(InputError, match='belong to different networks'):
         OnnxWindowBackend.from_stdpose(tmp_path / 'one')
 
 

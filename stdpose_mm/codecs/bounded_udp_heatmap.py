@@ -44,8 +44,8 @@ class BoundedUDPHeatmap(UDPHeatmap):
         radius = 3 * sigma
         if abs(radius - round(radius)) > 1e-6:
             raise InputError(
-                f'sigma={sigma:g} was given, expected one whose triple is a whole number of '
-                f'heatmap pixels, such as {max(round(radius), 1)}/3'
+                f'sigma={sigma:g} was given, expected 3 * sigma to be a whole number of heatmap '
+                f'pixels, give one such as {max(round(radius), 1)}/3'
             )
         super().__init__(input_size, heatmap_size, sigma=sigma, blur_kernel_size=blur_kernel_size)
 

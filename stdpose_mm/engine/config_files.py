@@ -80,8 +80,8 @@ def _require_read(cfg: Config, option: str) -> None:
         meant = [f'{read}.{rest}'.rstrip('.') for read in get_close_matches(name, _READ, 1, 0.8)]
         meant += [f'{part}.{name}' for part in sorted(_READ) if name in (cfg.get(part) or ())]
         raise InputError(
-            f'--cfg-options {option} would change nothing, since no run reads {name!r}, set what a '
-            f'run reads, such as {listed(meant or ["model.KEY", "train_dataloader.KEY"], 4)}'
+            f'--cfg-options {option} would change nothing, since no run reads {name!r}, set a key '
+            f'that is read, such as {listed(meant or ["model.KEY", "train_dataloader.KEY"], 4)}'
         )
 
 

@@ -156,7 +156,7 @@ def training_processes(cfg: Config) -> Iterator[None]:
     if not torch.cuda.is_available():
         if launcher != 'pytorch':
             raise InputError(
-                f'--launcher {launcher} works on GPUs and there is none, start the processes by '
+                f'--launcher {launcher} needs GPUs and there is none, start the processes with '
                 'tools/dist_train.sh or tools/dist_test.sh'
             )
         if not torch.distributed.is_initialized():

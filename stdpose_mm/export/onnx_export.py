@@ -33,7 +33,7 @@ from .onnx_int8_layers import prepare_for_int8
 
 _TRACED_FRAMES = 2
 
-_KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have them'
+_KNOWN_TO_WORK = 'give an STDPose or SemanticMotionPose such as those of configs/'
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def export_onnx(
         (folder / NETWORK_FILE).unlink()
         raise InputError(
             f'the graphs in {folder} differ from PyTorch by {worst:.2g} of the largest heatmap '
-            f'value where {tolerance:g} is allowed, do not use them'
+            f'value, but at most {tolerance:g} is allowed, do not use them'
         )
     sizes = {name: len(content) for name, content in contents.items()}
     return OnnxExport(folder, sizes, differences)
@@ -261,7 +261,7 @@ def _write(
             trace_graph(graph.module, graph.example, graph.outputs, temporary)
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             raise InputError(
-                f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
+                f'this model cannot be exported to ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
             ) from error
         if change is not None:
             with atomic_path(temporary) as changed:

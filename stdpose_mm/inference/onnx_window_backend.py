@@ -49,8 +49,8 @@ box. 'trained_on' says in a few words what the network was trained on."""
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
 
-_EXPECTED = 'a folder that `stdpose export` of this version wrote'
-_EXPECTED_STDPOSE = 'the folder of an STDPose that was exported for auto by this version'
+_EXPECTED = 'a folder written by `stdpose export` of this version'
+_EXPECTED_STDPOSE = "a folder with an STDPose that this version exported for 'auto'"
 
 _MAX_BATCH = 2
 """Larger batches leave the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
@@ -148,13 +148,13 @@ class OnnxWindowBackend(WindowBackend):
             path = folder / name
             if name not in description['files'] or not path.is_file():
                 raise InputError(
-                    f'{folder} holds no {name}, export the network again, for int8 with --int8'
+                    f'{folder} holds no {name}, export the network again (with --int8 for int8)'
                 )
             session = start_session(path, _EXPECTED, runtime, precision)
             if session.file_digest != description['files'][name]:
                 raise InputError(
-                    f'{path} is not the file that {NETWORK_FILE} beside it was written for, '
-                    'export the network again'
+                    f'{path} does not belong to the {NETWORK_FILE} beside it, export the network '
+                    'again'
                 )
             return session
 
@@ -188,7 +188,7 @@ class OnnxWindowBackend(WindowBackend):
         windows, record = _open_stdpose(folder / WINDOWS_FILE)
         if record != of_frames:
             raise InputError(
-                f'{FRAMES_FILE} and {WINDOWS_FILE} in {folder} are of different networks, give '
+                f'{FRAMES_FILE} and {WINDOWS_FILE} in {folder} belong to different networks, give '
                 f'{_EXPECTED_STDPOSE}'
             )
         backend = cls(

@@ -167,8 +167,8 @@ def load_backend(
         )
     if runtime is not None:
         raise InputError(
-            f'{runtime} runs exported networks but {weights} is no folder, give a folder written '
-            'by `stdpose export` or leave the runtime out'
+            f'{runtime} runs exported networks but {weights} is not a folder, give a folder '
+            'written by `stdpose export` or leave the runtime out'
         )
     model = WindowModel.from_config(config, weights, device, precision=precision)
     model.optimize_for_cpu()

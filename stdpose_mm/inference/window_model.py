@@ -291,7 +291,7 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
     content = read_checkpoint_file(checkpoint)
     state_dict, meta = content.get('state_dict', content), content.get('meta') or {}
     if not (isinstance(state_dict, Mapping) and isinstance(meta, Mapping)):
-        raise InputError(f'checkpoint {checkpoint} is not one of MMEngine, give one that is')
+        raise InputError(f'{checkpoint} is not an MMEngine checkpoint, give one')
     return dict(state_dict), dict(meta)
 
 

@@ -112,8 +112,8 @@ def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Box
     both = [n for n in ending if n in staying and ending[n].is_located and staying[n].is_located]
     if both:
         raise InputError(
-            f'persons {person_id} and {into} are both labelled in frame {min(both)}, take one '
-            'of the labels back first'
+            f'persons {person_id} and {into} are both labelled in frame {min(both)}, remove '
+            'one of the two labels first'
         )
     first = {
         one: min((n for n, p in track.items() if not p.is_absent), default=-1)

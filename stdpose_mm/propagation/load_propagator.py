@@ -90,8 +90,8 @@ def _window_model(
     if config is None and checkpoint is None and use != 'required':
         if precision != 'float32':
             raise InputError(
-                f'the precision {precision!r} is that of a model, but none was given, add its '
-                'config and checkpoint or leave the precision out'
+                f'the precision {precision!r} was given without a model, add the config and '
+                'checkpoint of one or leave the precision out'
             )
         return None
     if use == 'none':

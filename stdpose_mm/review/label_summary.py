@@ -61,7 +61,7 @@ def describe_labels(
         lines.append('gaps: none')
     if any(_frames_with_joints_left_out(track) for track in tracks.values()):
         lines.append(
-            'note: joints that a labelled frame leaves out get no place there, unless '
+            'note: joints left out of a labelled frame are not filled in there, unless '
             '--fill-left-out is given'
         )
     return '\n'.join([*lines, *(f'note: {note}' for note in notes)])
@@ -74,7 +74,7 @@ def _describe_track(labels: Mapping[int, PersonLabel]) -> str:
     for how, kind in (
         ('absent from {} on', [frame for frame in frames if labels[frame].is_absent]),
         (
-            'of single joints only in {}',
+            'single joints only in {}',
             [frame for frame in frames if labels[frame].propagated.any()],
         ),
         ('joints are left out in {}', _frames_with_joints_left_out(labels)),

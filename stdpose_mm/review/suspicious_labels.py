@@ -81,8 +81,8 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     ]
     if outside:
         number = counted(len(outside), 'joint')
-        sentences.append(f'{number} outside of the picture: {listed(outside, MAX_NAMED)}')
-    told = 'seem to be exchanged, by the labels before and after: look at them before you go on'
+        sentences.append(f'{number} outside the picture: {listed(outside, MAX_NAMED)}')
+    told = 'seem to be swapped, judging by the labels before and after: check them before you go on'
     sides = [
         f'{who} {one} in frame {frame}' for frame, one in find_exchanged_sides(tracks, skeleton)
     ]
@@ -100,8 +100,8 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     ]
     if taken:
         sentences.append(
-            f'{listed(taken, MAX_NAMED)}, by the labels before and after: look at them before you '
-            'go on'
+            f'{listed(taken, MAX_NAMED)}, judging by the labels before and after: check them '
+            'before you go on'
         )
     return sentences + doubled_warnings(tracks, skeleton)
 
@@ -117,8 +117,8 @@ def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
         return []
     return [
         f'{listed(doubled, MAX_NAMED)} lie on each other, as if one {who} were labelled twice: if '
-        'so, remove one of the two labels, or give both tracks one number where one goes on as the '
-        'other (overlapping jobs of CVAT), or each becomes a track of its own'
+        'so, remove one of the two labels or, if one track continues the other (overlapping jobs '
+        'of CVAT), give both the same number, otherwise they are propagated as separate tracks'
     ]
 
 

@@ -103,7 +103,7 @@ def learn_network(
     if earlier is not None and earlier.skeleton.keypoint_names != skeleton.keypoint_names:
         raise InputError(
             f'{earlier.name} has learned {", ".join(earlier.skeleton.keypoint_names)}, but the '
-            f'labels are of {", ".join(skeleton.keypoint_names)}, learn anew without it'
+            f'labels have {", ".join(skeleton.keypoint_names)}, learn again without it'
         )
     everyone = [label for found in labels for people in found.values() for label in people]
     poses = np.stack([np.where(p.given[:, None], p.keypoints, np.nan) for p in everyone])
@@ -137,8 +137,8 @@ def learn_network(
             (shown if key in seen[member] else hidden).extend(found)
         if not hidden:
             raise InputError(
-                f'{earlier.name if earlier else "the network"} has seen all of these labels, so '
-                'that nothing would tell how good it is, learn anew without it'
+                f'{earlier.name if earlier else "the network"} has learned from all of these '
+                'labels, so none is left to test it with, learn again without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, member)
         poses_hidden = _hidden_poses(hidden, description)

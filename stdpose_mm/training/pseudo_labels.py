@@ -141,9 +141,9 @@ def make_pseudo_labels(
     done, failed = work_together(progress(own, len(own)), lambda name: labeller.make(own[name]))
     if failed:
         first = min(failed)
-        others = ', the others are' if len(failed) < len(videos) else ''
+        others = ', the others are done' if len(failed) < len(videos) else ''
         raise InputError(
-            f'{len(failed)} of {counted(len(videos), "video")} could not be done{others}; '
+            f'{len(failed)} of {counted(len(videos), "video")} failed{others}; '
             f'the first: {first}: {failed[first]}'
         )
     counts = {video.name: video.counts or done[video.name] for video in videos}
@@ -249,8 +249,8 @@ def _survey(label_files: Sequence[str], labeller: _VideoLabeller) -> list[_Video
     for file in label_files:
         if Path(file).resolve().parent == labeller.folder.resolve():
             raise InputError(
-                f'the labels {file} lie in {labeller.folder}, which is to be written, choose '
-                'another --out'
+                f'the labels {file} lie in the output folder {labeller.folder}, choose another '
+                '--out'
             )
     # All processes stop at the same error: a process that continued would wait for the others.
     rank, num_processes = rank_and_count()
@@ -281,7 +281,7 @@ class _VideoLabeller:
         """
         labels = read_labels(file)
         if not any(person.source == 'given' for person in labels.persons):
-            raise InputError(f'{file} holds no given label to start from, leave it out')
+            raise InputError(f'{file} holds no given label to propagate, leave it out')
         counts = None
         if (target := self.folder / f'{name}.json').exists():
             made_by = self._read_made_by(target)
@@ -325,12 +325,12 @@ class _VideoLabeller:
         made_by = data.get(MADE_BY) if isinstance(data, dict) else None
         if not isinstance(made_by, dict) or not isinstance(made_by.get('settings'), dict):
             raise InputError(
-                f'{target} was not written by this command, choose another --out or take it away'
+                f'{target} was not written by this command, choose another --out or remove it'
             )
         for key, value in asdict(self.settings).items():
             if (old := made_by['settings'].get(key)) != value:
                 raise InputError(
                     f'{target} was made with {key} {old!r}, now it is {value!r}: choose another '
-                    '--out, or take the folder away'
+                    '--out, or remove the folder'
                 )
         return made_by

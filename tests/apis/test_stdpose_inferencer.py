@@ -467,7 +467,7 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
         ({'tracker': 'deepsort'}, "got 'deepsort'"),
         ({'smooth': 'kalman'}, "smoothing must be one of one-euro, savitzky-golay, got 'kalman'"),
         ({'precision': 'int8'}, "precision must be one of float32, bfloat16, got 'int8'"),
-        ({'runtime': 'openvino'}, r'openvino runs exported networks but .*tiny\.pth is no folder'),
+        ({'runtime': 'openvino'}, r'openvino runs exported networks.*tiny\.pth is not a folder'),
         ({'device': [1]}, r"device '\[1\]' cannot be used"),
         ({'crops': 'box'}, "crops must be one of frame, window, got 'box'"),
     ],

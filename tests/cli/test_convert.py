@@ -104,9 +104,9 @@ def test_people_who_seem_to_be_labelled_twice_are_told(run, tmp_path: Path, numb
     assert code == 0
     assert [line for line in errors if 'lie on each other' in line] == [
         'convert_labels.py: clip: person 0 and person 1 in frames 27-28 lie on each other, as if '
-        'one person were labelled twice: if so, remove one of the two labels, or give both tracks '
-        'one number where one goes on as the other (overlapping jobs of CVAT), or each becomes a '
-        'track of its own'
+        'one person were labelled twice: if so, remove one of the two labels or, if one track '
+        'continues the other (overlapping jobs of CVAT), give both the same number, otherwise they '
+        'are propagated as separate tracks'
     ] * (number - 1)
 
 

@@ -59,7 +59,7 @@ def test_evaluate(run_main, fill_disk, tmp_path, name):
         (
             'annotations/b.json',
             {'annotations/a.json'},
-            '1 of 2 videos could not be done, the others are; the first: b: ',
+            '1 of 2 videos failed, the others are done; the first: b: ',
         ),
         ('summary.json', {'annotations/a.json', 'annotations/b.json'}, ''),
     ],

@@ -122,7 +122,7 @@ def test_a_network_that_knows_no_joint_is_left_out_with_a_sentence(
     code, _, said = run(movie, label_file, '--out', out, '--pose-onnx', network)
     assert code == 0
     assert len(said) == 1
-    assert 'dot.onnx knows none of the labelled joints' in said[0]
+    assert 'dot.onnx is not used: it knows none of the labelled joints' in said[0]
     assert poses(out) == poses(plain)
 
 
@@ -183,7 +183,7 @@ def test_poses_without_labelled_frames_cannot_be_compared(
     )
     assert code == 0
     assert (
-        'estimates.json: used in 4 of 4 gaps; in 4 of these it has nothing at the labels '
+        'estimates.json: used in 4 of 4 gaps; in 4 of these it finds nothing at the labels '
         '(are they poses of this video, in its size?)'
     ) in printed
 

@@ -82,7 +82,7 @@ def test_labels_that_may_be_wrong_are_said_with_the_video(run, data, tmp_path):
     fields['annotations'][2]['keypoints'][0] = 500
     file.write_text(json.dumps(fields))
     code, _, errors = run(tmp_path / 'out')
-    said = [line for line in errors if 'outside of the picture' in line]
+    said = [line for line in errors if 'outside the picture' in line]
     assert code == 0
     assert [line.split(': ')[0] for line in said] == [str(data / 'videos' / 'b.mp4')]
 

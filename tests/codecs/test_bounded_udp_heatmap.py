@@ -83,5 +83,5 @@ def test_peaks_near_the_border_are_at_the_joint(joint: tuple[float, float]) -> N
 
 
 def test_sigma_that_shifts_peaks_at_the_border_is_refused() -> None:
-    with pytest.raises(ValueError, match=r'sigma=1\.25 was given, expected one whose triple'):
+    with pytest.raises(ValueError, match=r'sigma=1\.25 was given, expected 3 \* sigma'):
         BoundedUDPHeatmap(INPUT, HEATMAP, sigma=1.25)

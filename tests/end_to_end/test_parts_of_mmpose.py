@@ -156,7 +156,7 @@ def test_trains_tests_and_predicts(
     assert np.isfinite(poses).all()
 
     model = init_model(config, weights, device='cpu')
-    with pytest.warns(InputWarning, match='a single picture is its own neighbour'):
+    with pytest.warns(InputWarning, match='a single picture fills all frames'):
         (person,) = inference_topdown(model, pictures[0], [[8, 8, 56, 56]])
     still = [*inferencer(pictures[:1] * 3, bboxes=[[(8, 8, 56, 56)]] * 3)][1]
     # MMPose's UDPHeatmap throws joints of flat maps far away, where rounding shows.

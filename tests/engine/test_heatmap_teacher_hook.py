@@ -152,14 +152,14 @@ def test_a_model_of_single_frames_is_refused(saved: dict[str, str], tmp_path: Pa
     }
     path = tmp_path / 'per_frame.py'
     Config({'model': {'type': 'TopdownPoseEstimator', **per_frame}}).dump(path)
-    with pytest.raises(InputError, match='has no model of windows'):
+    with pytest.raises(InputError, match='has no window model'):
         load({**saved, 'config': str(path)})
 
 
 def test_a_config_without_a_model_is_refused(saved: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / 'runtime.py'
     path.write_text('max_iters = 3')
-    with pytest.raises(InputError, match='has no model of windows'):
+    with pytest.raises(InputError, match='has no window model'):
         load({**saved, 'config': str(path)})
 
 

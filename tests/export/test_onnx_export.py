@@ -107,7 +107,7 @@ def test_a_layer_that_onnx_does_not_know_is_one_sentence(config, checkpoint, tmp
             return torch.linalg.eigvals(tokens @ tokens.transpose(1, 2)).real[..., None] + tokens
 
     model.model.backbone.layers[0] = Unknown()
-    with pytest.raises(InputError, match='this model cannot be written as ONNX') as caught:
+    with pytest.raises(InputError, match='this model cannot be exported to ONNX') as caught:
         export_onnx(model, tmp_path)
     assert '\n' not in str(caught.value)
     assert not list(tmp_path.iterdir())

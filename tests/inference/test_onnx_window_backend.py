@@ -255,12 +255,12 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
     (damaged / 'network.json').write_text('{')
     (nothing / 'network.json').unlink()
     for path, options, words in (
-        (nothing, {}, r'holds no network\.json, give a folder that'),
+        (nothing, {}, r'holds no network\.json, give a folder written'),
         (missing, {}, r'holds no fusion\.onnx, export the network again'),
         (changed, {}, r'fusion\.onnx is not the file that network\.json beside it'),
         (other, {}, r'network\.json does not describe a stdpose_mm ONNX network'),
         (damaged, {}, r'network\.json is not JSON'),
-        (folder, {'precision': 'int8'}, r'holds no encoder_int8\.onnx, .* for int8 with --int8'),
+        (folder, {'precision': 'int8'}, r'holds no encoder_int8\.onnx, .* with --int8 for int8'),
         (folder, {'precision': 'int4'}, "precision of onnxruntime must .* int8, got 'int4'"),
         (folder, {'precision': 'bfloat16'}, 'precision of onnxruntime must be'),
         (folder, {'precision': 'int8', 'runtime': 'openvino'}, 'precision of openvino must be'),

@@ -63,7 +63,7 @@ def test_who_is_gone_has_no_gap():
 )
 def test_the_picture_ends_at_the_outer_edge_of_its_pixels(point, is_outside):
     tracks = tracks_of(give(3, points=[point, *HERE[1:]]))
-    said = ['1 joint outside of the picture: head of person 0 in frame 3']
+    said = ['1 joint outside the picture: head of person 0 in frame 3']
     assert label_warnings(tracks, Skeleton(NAMES), SIZE) == (said if is_outside else [])
 
 
@@ -78,7 +78,7 @@ def test_words():
         '  person 0: frames 0-28 every 7 (5 frames)',
         '  person 2: frames 0-28 every 7, 29 (6 frames)',
         'gaps: 9, the longest of 6 frames (person 0, frames 1-6); 49 poses to compute',
-        'note: 2 joints outside of the picture: head of person 2 in frame 29, '
+        'note: 2 joints outside the picture: head of person 2 in frame 29, '
         'right_hand of person 2 in frame 29',
         'note: they may be late',
     ]
@@ -114,9 +114,9 @@ SQUARES = [(n + 1) ** 2 for n in range(9)]
 @pytest.mark.parametrize(
     ('labels', 'line'),
     [
-        ([give(0), give(4, **FIRST_ALONE)], 'frames 0, 4; of single joints only in frame 4'),
+        ([give(0), give(4, **FIRST_ALONE)], 'frames 0, 4; single joints only in frame 4'),
         # As in CVAT, where a joint is moved outside and no other joint is placed.
-        ([give(0), give(4, **FIRST_LEFT_OUT)], 'frame 0; of single joints only in frame 4'),
+        ([give(0), give(4, **FIRST_LEFT_OUT)], 'frame 0; single joints only in frame 4'),
         (
             [give(0), give(7, visibility=ABSENT), give(14), give(21, visibility=ABSENT)],
             'frames 0, 14; absent from frames 7, 21 on',

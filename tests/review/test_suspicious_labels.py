@@ -226,13 +226,13 @@ def test_each_kind_is_said_in_a_sentence() -> None:
         *(give(0, 4), give(28, 4)),
     )
     assert label_warnings(tracks, Skeleton(SKELETON.keypoint_names, (), 'rat'), (500, 200)) == [
-        'left and right of rat 1 in frame 7 seem to be exchanged, by the labels before and after: '
-        'look at them before you go on',
-        'rat 2 and rat 3 in frame 7 seem to be exchanged, by the labels before and after: look at '
-        'them before you go on',
+        'left and right of rat 1 in frame 7 seem to be swapped, judging by the labels before and '
+        'after: check them before you go on',
+        'rat 2 and rat 3 in frame 7 seem to be swapped, judging by the labels before and after: '
+        'check them before you go on',
         'rat 1 and rat 4 in frame 0 lie on each other, as if one rat were labelled twice: if so, '
-        'remove one of the two labels, or give both tracks one number where one goes on as the '
-        'other (overlapping jobs of CVAT), or each becomes a track of its own',
+        'remove one of the two labels or, if one track continues the other (overlapping jobs of '
+        'CVAT), give both the same number, otherwise they are propagated as separate tracks',
     ]
 
 
@@ -242,6 +242,6 @@ def test_whose_label_it_may_be_is_said_in_a_sentence() -> None:
         *(give(0, 1), give(14, 1)), *(give(0, 2, beside), give(7, 2), give(14, 2, beside))
     )
     assert label_warnings(tracks, SKELETON, (500, 200)) == [
-        'person 2 in frame 7 may be person 1, by the labels before and after: look at them before '
-        'you go on'
+        'person 2 in frame 7 may be person 1, judging by the labels before and after: check them '
+        'before you go on'
     ]

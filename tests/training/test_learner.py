@@ -189,7 +189,7 @@ def test_labels_that_were_all_seen_before_judge_nothing(
 ) -> None:
     known = learned.record.seen[0][fingerprint(FRAMES)]
     seen = {frame: dots_label(frame) for frame in known}
-    with pytest.raises(InputError, match='has seen all of these labels'):
+    with pytest.raises(InputError, match='has learned from all of these'):
         learn_network(
             [LabelledVideo(FRAMES, {0: seen})],
             SKELETON,

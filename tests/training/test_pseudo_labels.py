@@ -297,12 +297,12 @@ def test_a_video_that_cannot_be_done_keeps_no_other_from_it(run, data, tmp_path)
     out = tmp_path / 'out'
     code, _, errors = run(out, '--method', 'flow')
     assert (code, len(errors)) == (2, 1)
-    assert '1 of 3 videos could not be done, the others are; the first: b: ' in errors[0]
+    assert '1 of 3 videos failed, the others are done; the first: b: ' in errors[0]
     assert '000002.png' in errors[0]
     assert sorted(contents(out)) == ['annotations/a.json', 'annotations/c.json']
     code, _, errors = run(tmp_path / 'none', '--method', 'flow', '--image-root', tmp_path)
     assert (code, len(errors)) == (2, 1)
-    assert '3 of 3 videos could not be done; the first: a: ' in errors[0]
+    assert '3 of 3 videos failed; the first: a: ' in errors[0]
     broken.write_bytes(whole)
     assert run(out, '--method', 'flow')[0] == 0
     assert len(contents(out)) == 4
@@ -311,7 +311,7 @@ def test_a_video_that_cannot_be_done_keeps_no_other_from_it(run, data, tmp_path)
 @pytest.mark.parametrize(
     ('change', 'sentence'),
     [
-        (lambda fields: fields.update(annotations=[]), 'holds no given label to start from'),
+        (lambda fields: fields.update(annotations=[]), 'holds no given label to propagate'),
         (lambda fields: fields.update(categories=3), 'categories must be'),
     ],
 )

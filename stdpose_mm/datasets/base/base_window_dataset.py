@@ -174,7 +174,7 @@ class BaseWindowDataset(BaseDataset):
             raise InputError("keys_per_sample above 1 needs crops='frame'")
         self.box_policy = BoxPolicy(boxes, task, test_mode, bbox_file is not None)
         if crops == 'frame' and bbox_file is not None and task == 'estimation':
-            raise InputError("crops='frame' needs to know who is who, detections do not say it")
+            raise InputError("crops='frame' needs the identities of people, which detections lack")
         self.bbox_file = bbox_file
         self.bbox_score_thr = bbox_score_thr
         self.held_out_share = held_out_share
@@ -248,8 +248,8 @@ class BaseWindowDataset(BaseDataset):
         left_out = left_out or 'nothing'
         if not data_list:
             raise InputError(
-                f'{self.ann_file or self._files} holds no window for {purpose}: of '
-                f'{len(self.videos)} videos were left out {left_out}'
+                f'{self.ann_file or self._files} holds no window for {purpose} '
+                f'({len(self.videos)} videos; left out: {left_out}), give other label files'
             )
         MMLogger.get_current_instance().info(
             f'{type(self).__name__}: {len(self.videos)} videos, {len(data_list)} windows for '

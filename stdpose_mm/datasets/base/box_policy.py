@@ -40,7 +40,7 @@ class BoxPolicy:
         if boxes == 'interpolated' and task != 'propagation':
             raise InputError("boxes='interpolated' needs task='propagation'")
         if (boxes == 'detected') != has_detections:
-            raise InputError("boxes='detected' and bbox_file need each other")
+            raise InputError("boxes='detected' and bbox_file need each other, set both")
         if boxes == 'detected' and not test_mode:
             raise InputError("boxes='detected' is for test_mode only")
         self.boxes = boxes

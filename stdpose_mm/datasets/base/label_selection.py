@@ -111,7 +111,7 @@ class LabelSelection:
         ):
             raise InputError(
                 f'{file} holds propagated labels, which label_interval={self.label_interval} does '
-                'not go with, set propagated_weight=0 or label_interval=None'
+                'not allow, set propagated_weight=0 or label_interval=None'
             )
         return certain
 

@@ -69,8 +69,8 @@ def _repeat_picture(results: dict) -> None:
     """Make a window without labels of one picture, which is every frame of it."""
     # Python shows a warning of the same text and place once.
     note(
-        'a single picture is its own neighbour in the window of the model, STDPoseInferencer of '
-        'stdpose_mm.apis uses the other frames of a video'
+        'a single picture fills all frames of the window of the model, STDPoseInferencer of '
+        'stdpose_mm.apis uses the neighbouring frames of a video'
     )
     if 'img' not in results:
         results['img'] = read_frame(results['img_path'], None)

@@ -190,12 +190,12 @@ def _require_boxes_of_a_window(results: dict) -> None:
     if found != expected:
         raise InputError(
             f'a transform before WindowTopdownAffine left {found} of the {expected} boxes of a '
-            'window, use WindowRandomHalfBody in the place of RandomHalfBody'
+            'window, use WindowRandomHalfBody instead of RandomHalfBody'
         )
     turns = results.get('bbox_rotation', ())
     if len(set(turns)) > 1:
         raise InputError(
             f'a transform before WindowTopdownAffine turned the frames of a window by '
             f'{", ".join(f"{turn:.0f}" for turn in turns)} degrees, use WindowRandomBBoxTransform '
-            'in the place of RandomBBoxTransform'
+            'instead of RandomBBoxTransform'
         )

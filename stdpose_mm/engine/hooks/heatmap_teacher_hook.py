@@ -46,8 +46,8 @@ class HeatmapTeacherHook(Hook):
         model: Any = MODELS.build(cfg.model) if 'model' in cfg else None
         if not hasattr(model, 'encode_samples'):
             raise InputError(
-                f'the teacher {self.config} has no model of windows, give a config such as those '
-                'in configs/'
+                f'the teacher {self.config} has no window model, give a config such as those in '
+                'configs/'
             )
         try:
             load_checkpoint(model, self.checkpoint, map_location='cpu', strict=True)

@@ -236,7 +236,7 @@ def pair_videos(
     if predicted_names != true_names and sorted(predicted_names) == sorted(true_names):
         wrong = next(a for a, b in zip(true_names, predicted_names, strict=True) if a != b)
         raise InputError(
-            f'the predicted videos are in another order than the ground truth, from {wrong!r} on: '
+            f'from {wrong!r} on, the predicted videos are not in the order of the ground truth, '
             'give them in the same order'
         )
     names = truth[0].skeleton.keypoint_names
@@ -304,8 +304,8 @@ def pair_tracks(
 def _track_id(labels: VideoLabels, person: PersonLabel) -> int:
     if person.track_id is None:
         raise InputError(
-            f'video {labels.name!r}, frame {person.frame_index}: a person has no track id, by '
-            'which predictions pair with the ground truth'
+            f'video {labels.name!r}, frame {person.frame_index}: a person has no track id, which '
+            'is needed to match predictions with the ground truth'
         )
     return person.track_id
 

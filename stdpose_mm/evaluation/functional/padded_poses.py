@@ -174,9 +174,9 @@ def _in_order_of(truth: VideoLabels, prediction: VideoLabels) -> VideoLabels:
         return prediction
     if orders[0] != orders[-1]:
         raise InputError(
-            f'video {truth.name!r}: by their file names the frames of the prediction pair with '
-            'other frames of the ground truth than by their ids, expected both to name the same '
-            'frame, correct one of them'
+            f'video {truth.name!r}: file names and ids match the frames of the prediction with '
+            'different frames of the ground truth, expected both to name the same frame, correct '
+            'one of them'
         )
     return replace(prediction, frames=tuple(prediction.frames[i] for i in orders[0]))
 
@@ -217,5 +217,5 @@ def _require_head_sizes(truth: VideoLabels, gt: PaddedPoses) -> None:
         raise InputError(
             f'video {truth.name!r}, frame {truth.frames[lacking[0][0]].index}: a ground-truth '
             'person has no head box (bbox_head), which PoseTrack measures distances by; '
-            'data without head boxes is evaluated by PCK'
+            'use PCK for data without head boxes'
         )

@@ -34,7 +34,7 @@ class TokenPruning(nn.Module):
         self.num_kept = round(keep * num_tokens)
         if not 0 < self.num_kept < num_tokens:
             raise InputError(
-                f'keep of the pruning must leave some of the {num_tokens} tokens and drop some, '
+                f'keep of the pruning must keep some of the {num_tokens} tokens and drop some, '
                 f'got {keep}'
             )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6, elementwise_affine=False)

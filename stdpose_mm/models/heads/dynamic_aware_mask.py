@@ -82,8 +82,8 @@ class DynamicAwareMask(BaseModule):
         require_choice('normalization', normalization, NORMALIZATIONS)
         if rescale and normalization != 'softmax':
             raise InputError(
-                f'rescale=True goes with the softmax, but normalization is {normalization!r}, '
-                'leave one of them out'
+                f'rescale=True needs the softmax, but normalization is {normalization!r}, leave '
+                'one of them out'
             )
         self.slope = slope
         self.threshold = threshold

@@ -60,7 +60,7 @@ class SpatialMotionHead(DecoderHead):
         if feats.fused_feature is None:
             raise InputError('SpatialMotionHead needs a neck with a motion feature, use MLSME')
         if feats.merged_feature is not None and self.refine is None:
-            raise InputError("nothing reads what the neck's tks found, set merged_channels")
+            raise InputError("nothing reads the output of the neck's tks, set merged_channels")
         motion = self.join_merged_feature(feats.fused_feature, feats)
         return self.to_heatmaps(self.fusion(feats.frame_feature, motion), feats.merged_feature)
 

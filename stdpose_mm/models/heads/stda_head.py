@@ -74,7 +74,7 @@ class STDAHead(DecoderHead):
         )
         if refine_channels is not None and merged_channels is None:
             raise InputError(
-                f'refine_channels={refine_channels} widens the path at full resolution, set '
+                f'refine_channels={refine_channels} needs the path at full resolution, set '
                 'merged_channels too'
             )
         self.grid = (feature_size[0], feature_size[1])

@@ -65,7 +65,7 @@ class SelfAttention(nn.Module):
     def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
         if embed_dims % num_heads:
-            raise InputError(f'embed_dims={embed_dims} is no multiple of num_heads={num_heads}')
+            raise InputError(f'embed_dims={embed_dims} is not a multiple of num_heads={num_heads}')
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         self.proj = nn.Linear(embed_dims, embed_dims)
@@ -94,7 +94,7 @@ class CrossAttention(nn.Module):
     def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
         if embed_dims % num_heads:
-            raise InputError(f'embed_dims={embed_dims} is no multiple of num_heads={num_heads}')
+            raise InputError(f'embed_dims={embed_dims} is not a multiple of num_heads={num_heads}')
         self.num_heads = num_heads
         self.query = nn.Linear(embed_dims, embed_dims)
         self.key_value = nn.Linear(embed_dims, 2 * embed_dims)

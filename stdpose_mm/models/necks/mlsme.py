@@ -113,7 +113,7 @@ class MLSME(WindowNeck):
             if not is_possible:
                 raise InputError(f'{name} must be {expected}, got {value}')
         if bool(tube_ratio or masked_frames) != (context_decoder is not None):
-            raise InputError('a context_decoder goes with tube_ratio or masked_frames, set both')
+            raise InputError('context_decoder needs tube_ratio or masked_frames and vice versa')
         if pose_decoder is not None and not masked_frames:
             raise InputError('a pose_decoder decodes hidden frames, set masked_frames')
         self.embed_dims = embed_dims
@@ -205,7 +205,7 @@ class MLSME(WindowNeck):
                 'feature_size of the neck to that of the backbone'
             )
         if self.tks is not None and frame_heatmaps is None:
-            raise InputError('tks merges heatmaps but none came; configure a frame_head')
+            raise InputError('tks needs the heatmaps of a frame_head, configure one')
         target = features.flatten(3).transpose(2, 3)
         labels = None
         if self.pose_embed is not None and given is not None:

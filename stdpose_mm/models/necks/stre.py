@@ -66,7 +66,7 @@ class STRE(WindowNeck):
             InputError: If ``tks`` has no heatmaps to merge.
         """
         if self.tks is not None and frame_heatmaps is None:
-            raise InputError('tks merges heatmaps but none came; configure a frame_head')
+            raise InputError('tks needs the heatmaps of a frame_head, configure one')
         fused = None if self.tff is None else self.tff(features, given, projections)
         merged = merged_feature = None
         if self.tks is not None:

@@ -48,7 +48,7 @@ finds no joint between the labels."""
 
 
 _SENTENCES: dict[GapUse, str] = {
-    'not compared': 'in {} of these it has nothing at the labels',
+    'not compared': 'in {} of these it finds nothing at the labels',
     'misses labels': 'in {} it misses the labels',
     'crowded': 'in {} somebody else covers the person',
     'finds nothing': 'in {} it finds nothing',
@@ -180,8 +180,8 @@ class NetworkHeatmapEstimator:
     def explain_unused(self, skeleton: Skeleton) -> str:
         """Say in a sentence that no joint is shared with these labels."""
         return (
-            f'{self.network.name} knows none of the labelled joints '
-            f'({_listed(skeleton)}) but {_listed(self.network.skeleton)}, it is not used'
+            f'{self.network.name} is not used: it knows none of the labelled joints '
+            f'({_listed(skeleton)}), only {_listed(self.network.skeleton)}'
         )
 
     def around(

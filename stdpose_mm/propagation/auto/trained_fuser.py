@@ -40,7 +40,7 @@ _FAST, _STILL = 0.015, 0.001
 """Speeds of a joint in pose sizes a frame: one that is as hard as any faster one, and the noise of
 one that stands still."""
 
-_EXPECTED = 'an .onnx file that the training of the fuser of this version wrote'
+_EXPECTED = 'an .onnx file written by research/tools/train_auto.py of this version'
 
 
 class FuserNetwork(Protocol):

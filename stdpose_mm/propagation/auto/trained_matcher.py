@@ -19,7 +19,7 @@ POSE_SIDE = 96.0
 
 _STRIDE = 2
 _INPUTS = (GraphInput('crops', (None, 3, CROP_SIDE, CROP_SIDE), 'float32'),)
-_EXPECTED = 'a file that research/tools/train_matcher.py of this version wrote'
+_EXPECTED = 'a file written by research/tools/train_matcher.py of this version'
 
 
 class TrainedMatcher:
@@ -36,7 +36,7 @@ class TrainedMatcher:
     def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
         self._session = start_session(path, _EXPECTED, threads=1)
         if self._session.inputs != _INPUTS or 'descriptors' not in self._session.outputs:
-            raise InputError(f'{path} is of a network that is no joint matcher, give {_EXPECTED}')
+            raise InputError(f'{path} does not hold a joint matcher, give {_EXPECTED}')
 
     def describe(self, crops: np.ndarray) -> np.ndarray:
         """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""

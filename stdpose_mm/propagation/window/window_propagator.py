@@ -120,8 +120,9 @@ class SemanticMotionPropagator(WindowPropagator):
         super().__init__(window_model, batch_size)
         if not window_model.model.takes_labels:
             raise InputError(
-                'the model takes no labels, its neck has neither tks nor pose_embed: use one of a '
-                'config such as configs/semantic_motion_tiny_propagation_synthetic_appearance.py, '
+                'the model takes no labels, since its neck has neither tks nor pose_embed: use a '
+                'model of a config such as '
+                'configs/semantic_motion_tiny_propagation_synthetic_appearance.py, '
                 "or the method 'auto'"
             )
 
@@ -139,6 +140,6 @@ def method_of(neck: type) -> str:
         if issubclass(kind, WindowPropagator) and neck in kind.necks:
             return method
     raise InputError(
-        f'no propagation method stands for models with neck {neck.__name__}, use a config of '
-        'another model'
+        f'no propagation method uses models with neck {neck.__name__}, use a config of another '
+        'model'
     )

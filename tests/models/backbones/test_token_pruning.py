@@ -99,5 +99,5 @@ def test_scores_learn_where_the_joints_are():
 
 @pytest.mark.parametrize('keep', [0, 0.05, 0.99, 1, 1.5, -1])
 def test_a_share_that_keeps_none_or_all_is_refused(keep):
-    with pytest.raises(InputError, match='keep of the pruning must leave some of the 6 tokens'):
+    with pytest.raises(InputError, match='keep of the pruning must keep some of the 6 tokens'):
         TokenPruning(4, (2, 3), 1, keep)

@@ -137,7 +137,7 @@ def test_weight_of_a_direction_scales_its_frame_alone():
     ('arguments', 'words'),
     [
         ({'normalization': 'max'}, 'normalization must be one of'),
-        ({'normalization': 'mean', 'rescale': True}, 'goes with the softmax'),
+        ({'normalization': 'mean', 'rescale': True}, 'needs the softmax'),
         ({'slope': 0}, 'slope must be positive'),
         ({'num_frames': 4}, 'must be odd'),
     ],

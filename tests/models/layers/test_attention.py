@@ -47,7 +47,7 @@ def test_samples_do_not_attend_to_each_other():
 
 @pytest.mark.parametrize('layer', [SelfAttention, CrossAttention])
 def test_heads_must_divide_the_width(layer):
-    with pytest.raises(ValueError, match='embed_dims=8 is no multiple of num_heads=3'):
+    with pytest.raises(ValueError, match='embed_dims=8 is not a multiple of num_heads=3'):
         layer(DIMS, 3)
 
 

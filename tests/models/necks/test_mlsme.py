@@ -362,8 +362,8 @@ class TestGivenLabels:
         ({'tube_length': 4}, r'tube_length must be in 1..3, got 4'),
         ({'masked_frames': 3}, r'masked_frames must be below num_frames, got 3'),
         ({'masked_share': 0}, 'masked_share must be above 0 and at most 1, got 0'),
-        ({'context_decoder': None}, 'a context_decoder goes with tube_ratio or masked_frames'),
-        ({'tube_ratio': 0, 'masked_frames': 0}, 'a context_decoder goes with'),
+        ({'context_decoder': None}, 'context_decoder needs tube_ratio or masked_frames'),
+        ({'tube_ratio': 0, 'masked_frames': 0}, 'context_decoder needs'),
         ({'masked_frames': 0}, 'a pose_decoder decodes hidden frames, set masked_frames'),
     ],
 )

@@ -188,7 +188,7 @@ def test_a_network_that_has_nothing_at_the_labels_is_used_and_doubted(gap):
     shown = evidence.scalars[..., SCALARS.index('has_network_heatmap')]
     assert shown[1:-1].all()
     assert estimator.use.describe('peaks', 'right?') == (
-        'peaks: used in 1 of 1 gap; in 1 of these it has nothing at the labels (right?)'
+        'peaks: used in 1 of 1 gap; in 1 of these it finds nothing at the labels (right?)'
     )
 
 

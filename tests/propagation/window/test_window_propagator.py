@@ -184,5 +184,5 @@ def test_a_model_says_which_method_it_is_of():
     for method, model in models.items():
         assert method_of(type(model.model.neck)) == method
     assert method_of(type(None)) == 'stdpose'
-    with pytest.raises(InputError, match='no propagation method stands for models with neck int'):
+    with pytest.raises(InputError, match='no propagation method uses models with neck int'):
         method_of(int)
