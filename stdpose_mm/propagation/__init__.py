@@ -1,4 +1,4 @@
-"""Label propagation: what every method shares; each family of methods has a folder."""
+"""Label propagation: the parts that all methods share; each family of methods has a folder."""
 
 from .base import (
     PROPAGATORS,

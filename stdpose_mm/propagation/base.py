@@ -1,4 +1,4 @@
-"""The one interface of all propagators, and their registry."""
+"""Common interface of all propagators, and their registry."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class PropagatedPose:
     """The estimated pose of one person in one frame of a gap.
 
     Args:
-        gap: The gap; only the joints that are to be filled in it are used.
+        gap: The gap; only the joints that it asks for are used.
         frame_index: The frame.
         keypoints: [K, 2] pixels.
-        visibility: [K] of 0 (nothing is known of the joint), 1, 2.
+        visibility: [K] of 0 (nothing is known about the joint), 1, 2.
         scores: [K] confidence in 0..1; 0 where ``visibility`` is 0.
     """
 
@@ -66,12 +66,12 @@ class GapPoses:
 
     @classmethod
     def stack(cls, poses: Sequence[PropagatedPose]) -> GapPoses:
-        """Stack the poses of all frames, which ascend."""
+        """Stack the poses of all frames, in ascending order."""
         names = ('keypoints', 'visibility', 'scores')
         return cls(*(np.stack([getattr(pose, name) for pose in poses]) for name in names))
 
     def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
-        """Return the pose in one frame of the gap that these are of."""
+        """Return the pose in one frame of the gap of these poses."""
         row = gap.frames.index(frame_index)
         return PropagatedPose(
             gap, frame_index, self.keypoints[row], self.visibility[row], self.scores[row]
@@ -79,7 +79,7 @@ class GapPoses:
 
 
 def collect_gaps(poses: Iterable[PropagatedPose]) -> Iterator[tuple[Gap, GapPoses]]:
-    """Yield the poses of each gap as soon as those in all its frames are there."""
+    """Yield the poses of each gap as soon as all its frames have one."""
     unfinished: dict[Gap, dict[int, PropagatedPose]] = {}
     for pose in poses:
         gap, of_gap = pose.gap, unfinished.setdefault(pose.gap, {})
@@ -92,8 +92,8 @@ def collect_gaps(poses: Iterable[PropagatedPose]) -> Iterator[tuple[Gap, GapPose
 def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
     """Return a confidence that halves with every ``half_life`` frames from the nearest label.
 
-    It ranks frames and joints by how far they are from what is known, and is no probability: a
-    joint that stands still is estimated better than its score says.
+    It ranks frames and joints by their distance from a label, but is not a probability: a joint
+    that stands still is estimated better than its score says.
 
     Args:
         distance: [K] frames to the nearest label, infinite without any.
@@ -106,13 +106,13 @@ def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
 
 
 class BasePropagator(ABC):
-    """Fill the gaps between given labels.
+    """Base class of the methods that fill the gaps between given labels.
 
     A subclass is registered in ``PROPAGATORS`` under its public name.
     """
 
     skeleton: Skeleton | None = None
-    """The joints of its model, assumed for labels without joint names; None without a model."""
+    """The joints of its model, used for labels without joint names; None without a model."""
 
     uses_model: ModelUse = 'none'
     """Whether its constructor takes the ``window_model`` of a trained pose network."""
@@ -124,33 +124,33 @@ class BasePropagator(ABC):
     """Whether its constructor takes the ``weights`` of a fuser."""
 
     uses_frame_head: bool = False
-    """Whether its model is to look at single frames, by its frame head."""
+    """Whether its model must see single frames, by its frame head."""
 
     scores_by_agreement: bool = False
-    """Whether scores are agreement of two flow tracks, which ranks well but is no probability."""
+    """Whether scores are the agreement of two flow tracks: a good ranking, but no probabilities."""
 
     basis: str = ''
     """What its poses are computed from, in a few words."""
 
     reads_pictures: bool = True
-    """Whether it looks at the video at all."""
+    """Whether it reads the pictures of the video."""
 
     reads_second_labels: bool = False
     """Whether a gap depends on the labels beyond the nearest ones on either side."""
 
     reads_other_people: bool = False
-    """Whether a gap depends on where other people are (:attr:`Gap.crowded`)."""
+    """Whether a gap depends on the positions of other people (:attr:`Gap.crowded`)."""
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Describe what poses of these joints are computed from, in a few words."""
+        """Describe in a few words what the poses of these joints are computed from."""
         return self.basis
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
-        """Warn of evidence that was given and is of little use for poses of these joints."""
+        """Warn about given evidence that is of little use for poses of these joints."""
         return
 
     def require_evidence(self, frames: FrameSource) -> None:
-        """Require that what was given as evidence can be used for a video.
+        """Check that the given evidence can be used for a video.
 
         Raises:
             InputError: If it cannot.
@@ -160,20 +160,20 @@ class BasePropagator(ABC):
     def describe_use(
         self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
     ) -> list[str]:
-        """Say how far evidence was of use in the gaps filled so far, a sentence each.
+        """Describe how useful the evidence was in the gaps filled so far, in a sentence each.
 
         Args:
-            warn_for_video: Name of a video of which to speak alone, and only of evidence that was
-                of no use in most of its gaps.
-            among: The gaps to speak of; by default all.
+            warn_for_video: Name of the only video to describe, and only evidence that was of no use
+                in most of its gaps.
+            among: The gaps to describe; by default all.
         """
         return []
 
     def files_of(self, video: str) -> Sequence[Mapping[str, Path]]:
-        """List the files of evidence for one video, for fingerprints, those of each kind by name.
+        """List the files of evidence for one video, to fingerprint them; one mapping for each kind.
 
         Raises:
-            InputError: If there should be some for this video, and are none.
+            InputError: If files for this video are expected but missing.
         """
         return ()
 
@@ -184,20 +184,20 @@ class BasePropagator(ABC):
         """Estimate the pose of every frame of every gap, each exactly once.
 
         Args:
-            frames: The video. Pictures should be read in ascending order as far as the method
-                allows, and not be kept longer than needed.
+            frames: The video. A method should read its pictures in ascending order where possible,
+                and not keep them longer than necessary.
             gaps: Gaps of one or several tracks, sorted by their first frame.
-            skeleton: The joints of the labels in ``gaps``; results are in the same order.
+            skeleton: The joints of the labels in ``gaps``; results have the same order.
 
         Yields:
-            Poses in any order; roughly ascending frames let callers show results early.
+            Poses in any order; callers can show results early if frames are roughly ascending.
         """
 
 
 class PropagatorRegistry(UserDict[str, Any]):
-    """Propagators by the name that ``--method`` takes; each is imported when it is looked up.
+    """Propagators by the name that ``--method`` takes; each is imported on first use.
 
-    Values are the classes, or names of modules whose import registers them.
+    Values are classes, or names of modules that register them when imported.
     """
 
     def register_module(self, name: str) -> Callable[[type[BasePropagator]], type[BasePropagator]]:
@@ -222,7 +222,7 @@ PROPAGATORS = PropagatorRegistry(
 
 
 _PACKAGES_OF_FOLDERS = {'window': ('torch', 'mmpose')}
-"""Folder of methods -> packages that importing it takes; all other folders are light."""
+"""Folder of methods -> packages that its import needs; all other folders are light."""
 
 
 def require_method(method: str) -> type[BasePropagator]:
@@ -239,7 +239,7 @@ def require_method(method: str) -> type[BasePropagator]:
 
 
 def require_method_packages(method: str) -> None:
-    """Check without expensive imports that the packages that a method needs are installed.
+    """Check, without importing them, that the packages that a method needs are installed.
 
     Raises:
         InputError: If one is missing.
@@ -248,10 +248,10 @@ def require_method_packages(method: str) -> None:
 
 
 def method_reads_pictures(method: str) -> bool:
-    """Tell whether a method looks at the video at all, as its class says.
+    """Return whether a method reads the pictures of the video, as its class says.
 
-    A class that takes PyTorch is not imported for it, which would take seconds and is not possible
-    everywhere: it runs a network on pictures.
+    Methods that need PyTorch always do. Their classes are not imported, because that takes seconds
+    and is not possible everywhere.
 
     Raises:
         InputError: If there is no such method.
@@ -260,7 +260,7 @@ def method_reads_pictures(method: str) -> bool:
 
 
 def _packages_of(method: str) -> tuple[str, ...]:
-    """Return the packages that importing the class of a method takes."""
+    """Return the packages that the import of a method's class needs."""
     return _PACKAGES_OF_FOLDERS.get(PROPAGATION_METHODS.get(method, ''), ())
 
 

@@ -1,4 +1,4 @@
-"""Heatmaps of gaps by a network that sees windows: every frame is cropped and encoded once."""
+"""Heatmaps of gaps by a network that sees windows; every frame is cropped and encoded once."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from .gaps import Gap
 
 MIRROR_REACH = 15
-"""Largest distance in frames from the key frame to an auxiliary frame that carries no label: the
+"""Maximum distance in frames between the key frame and an auxiliary frame without a label: the
 largest one in training."""
 
 MAX_KEYS = 64
-"""Frames of a gap that are estimated together; a longer gap comes in chunks."""
+"""Number of frames of a gap that are estimated together; a longer gap is split into chunks."""
 
 GapChunk = tuple[Gap, range]
 """A gap, and consecutive frames of it to estimate."""
@@ -47,16 +47,16 @@ GapChunk = tuple[Gap, range]
 
 @dataclass(frozen=True)
 class GapHeatmaps:
-    """Heatmaps of one network, of any kind, in frames of a gap, each in a crop of its own.
+    """Heatmaps of a network of any kind in frames of a gap, each in its own crop.
 
     Args:
         frames: The F frames of the maps, ascending.
-        frame_heatmaps: [F, K, h, w] float32 of every frame by itself; zeros where not requested.
+        frame_heatmaps: [F, K, h, w] float32 of every frame alone; zeros where not requested.
         final_heatmaps: [F, K, h, w] float32 of every frame in its window, given labels included;
-            zeros at frames that carry a label. None from a network of single pictures.
+            zeros at frames with a label. None if the network sees single frames.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [F, K] bool: frames and joints of which there is a heatmap.
-        crops: The crops of the F frames, of a network that sees windows.
+        shown: [F, K] bool: frames and joints that have a heatmap.
+        crops: The crops of the F frames, if the network sees windows.
     """
 
     frames: Sequence[int]
@@ -67,7 +67,7 @@ class GapHeatmaps:
     crops: Sequence[Crop] = ()
 
     def for_labels(self, mapping: JointMapping) -> GapHeatmaps:
-        """Order the joints of the network as those of labels."""
+        """Reorder the joints of the network as in the labels."""
 
         def ordered(values: np.ndarray) -> np.ndarray:
             return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
@@ -81,15 +81,15 @@ class GapHeatmaps:
 
 
 def split_gap(gap: Gap) -> list[GapChunk]:
-    """Divide the frames of a gap into chunks of at most ``MAX_KEYS``, of nearly equal length."""
+    """Split the frames of a gap into chunks of at most ``MAX_KEYS`` and nearly equal length."""
     return [(gap, gap.frames[keys]) for keys in equal_slices(len(gap.frames), MAX_KEYS)]
 
 
 def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
     """Choose the window of a key frame: the labels at both ends of its gap are auxiliary frames.
 
-    Beyond the first or last label of a track, the other auxiliary frame carries no label and lies
-    at the same distance on the other side, up to ``MIRROR_REACH`` frames, among ``keys``.
+    Before the first and after the last label of a track, the other auxiliary frame has no label and
+    lies at the same distance on the other side, within ``MIRROR_REACH`` frames and ``keys``.
 
     Args:
         key: The key frame.
@@ -110,7 +110,7 @@ def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
 def boxes_with_ends(gap: Gap, keys: Sequence[int]) -> dict[int, np.ndarray]:
     """Return the person boxes [4] in frames of a gap and at its labels, frames ascending.
 
-    A label without a joint and without a box, such as one of the head's box alone, has that of the
+    A label that has neither joints nor a box, such as a box of the head alone, gets the box of the
     nearest frame of the gap.
     """
     boxes = {key: gap.bbox_of(key) for key in keys}
@@ -126,19 +126,19 @@ def read_chunks(
     wanted: Sequence[Collection[int]],
     use: Callable[[int, int, np.ndarray], object],
 ) -> Iterator[list[int]]:
-    """Read the frames that chunks of gaps want, each once for all of them.
+    """Read the frames that chunks of gaps need, each once for all chunks.
 
-    Frames ascend, with one exception: the far label of a gap in several chunks, which its first
-    chunk needs already, is read early.
+    Frames ascend, with one exception: if a gap has several chunks, its right label is read early,
+    because the first chunk needs it already.
 
     Args:
         frames: The video.
         chunks: The chunks.
-        wanted: Frames that each wants.
-        use: Is called with the number of the chunk, the frame and its picture.
+        wanted: The frames that each chunk needs.
+        use: Called with the number of the chunk, the frame and its picture.
 
     Yields:
-        After every frame, the numbers of the chunks that have all their frames.
+        After every frame, the numbers of the chunks that now have all their frames.
     """
     demands = []
     for number, ((gap, keys), own) in enumerate(zip(chunks, wanted, strict=True)):
@@ -158,21 +158,21 @@ def read_chunks(
 
 
 class GapHeatmapEstimator:
-    """Run a network that sees windows over gaps, T + 1 passes of its encoder for a gap.
+    """Runner of a network that sees windows over gaps, with T + 1 passes of its encoder per gap.
 
     A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
     gap share the features of their frames. (In training all frames of a window are cropped at the
     box of the key frame.)
 
-    Windows of more than three frames have further frames, evenly spaced between the auxiliary
-    frames and the key frame, without labels (:func:`~stdpose_mm.structures.fill_window`), within
-    the chunk. A network that sees single frames does not read the frames of labels, and both kinds
-    of its maps are the same. One that takes no labels sees the direct neighbours of each frame, as
-    in pose estimation.
+    Windows of more than three frames have further unlabelled frames of the chunk, evenly spaced
+    between the auxiliary frames and the key frame (:func:`~stdpose_mm.structures.fill_window`). A
+    network that sees single frames does not read the frames of labels, and both kinds of its maps
+    are the same. A network that takes no labels sees the direct neighbours of each frame, as in
+    pose estimation.
 
     Args:
         backend: The network.
-        frame_maps: Whether to estimate the maps of every frame by itself.
+        frame_maps: Whether to estimate the maps of every frame alone.
     """
 
     def __init__(self, backend: WindowBackend, frame_maps: bool = True) -> None:
@@ -184,23 +184,23 @@ class GapHeatmapEstimator:
     ) -> Generator[tuple[int, GapHeatmaps], None, None]:
         """Estimate the heatmaps of some frames of gaps, and of the labels at their ends.
 
-        A thread that stays a few pictures ahead decodes and crops frames.
+        A thread decodes and crops frames a few pictures ahead.
 
         Args:
-            frames: The video. Another thread reads from it until the iterator ends or is closed.
+            frames: The video. Another thread reads it until the iterator ends or is closed.
             chunks: Gaps, each with frames of it, see :func:`split_gap`.
             mapping: The joints of the gaps' labels among those of the network.
 
         Yields:
-            The number of each chunk and its maps in the joints of the network, roughly in the order
-            in which the chunks end.
+            The number of each chunk and its maps, with the joints of the network, roughly in the
+            order in which the chunks end.
 
         Raises:
             InputError: If a frame cannot be read.
         """
         with closing(prefetch(self._crop(frames, chunks, mapping))) as cropped:
             evaluate = thread_map if self.backend.single_threaded else map
-            # Of chunks whose crops fill a batch of the network.
+            # Chunks whose crops together fill a batch of the network.
             batches = fill_batches(
                 chain.from_iterable(cropped),
                 lambda numbered: len(numbered[1].crops),
@@ -212,7 +212,7 @@ class GapHeatmapEstimator:
     def _crop(
         self, frames: FrameSource, chunks: Sequence[GapChunk], mapping: JointMapping
     ) -> Iterator[list[_Numbered]]:
-        """Yield after every frame the chunks that have all their cropped pictures."""
+        """Yield, after every frame, the chunks whose pictures are all cropped."""
         opened: dict[int, CroppedChunk] = {}
 
         def crop(number: int, frame: int, picture: np.ndarray) -> None:
@@ -230,7 +230,7 @@ class GapHeatmapEstimator:
         return list(zip(numbers, self.evaluate(chunks), strict=True))
 
     def open(self, gap: Gap, keys: range, mapping: JointMapping) -> CroppedChunk:
-        """Prepare for the pictures of a chunk."""
+        """Prepare a chunk for its pictures."""
         poses = np.zeros((2, mapping.num_model, 2))
         shown = np.zeros((2, mapping.num_model), dtype=bool)
         for side, label in enumerate((gap.left, gap.right)):
@@ -251,16 +251,16 @@ class GapHeatmapEstimator:
         if not self.backend.sees_windows:
             return []
         if not self.backend.takes_labels:
-            # A label is a neighbour of the keys only where it is right beside them.
+            # A label is a neighbour of a key only if it is right beside it.
             first = keys[0] - (keys[0] - 1 in cropped)
             last = keys[-1] + (keys[-1] + 1 in cropped)
             return [estimation_window(key, first, last, num_frames=num_frames) for key in keys]
         windows = (fill_window(gap_window(key, gap, keys), num_frames) for key in keys)
-        # Between the keys of a chunk and a far label there are frames of other chunks.
+        # Frames of other chunks lie between the keys of a chunk and a distant label.
         return [snap_window(window, cropped) for window in windows]
 
     def evaluate(self, chunks: Sequence[CroppedChunk]) -> list[GapHeatmaps]:
-        """Estimate the maps of chunks that have all their pictures; drops these."""
+        """Estimate the maps of chunks that have all their pictures, then drop the pictures."""
         backend = self.backend
         pictures = np.stack([c.pictures.pop(frame) for c in chunks for frame in c.crops])
         rows = count()
@@ -302,7 +302,7 @@ class GapHeatmapEstimator:
         label_maps = [self._label_maps(chunk) for chunk in chunks]
         windows = [(n, window) for n, chunk in enumerate(chunks) for window in chunk.windows]
         batches = []
-        # The label heatmaps of all windows at once would take more memory than the network.
+        # Label heatmaps of all windows at once would take more memory than the network.
         for batch in equal_slices(len(windows), self.backend.batch_size):
             rows = np.array([[row_of[n][frame] for frame in w.frames] for n, w in windows[batch]])
             given = self._given([(chunks[n], label_maps[n], w) for n, w in windows[batch]])
@@ -345,10 +345,10 @@ class CroppedChunk:
         codec: Crops pictures.
         gap: The gap.
         keys: The frames to estimate.
-        windows: One for every key; empty if the network sees single frames.
-        poses: [2, K, 2] the labels at both ends of the gap in pixels, joints of the network.
-        shown: [2, K] bool: which joints the labels have.
-        crops: Frame index -> crop, ascending: of the keys and the label frames.
+        windows: The window of every key; empty if the network sees single frames.
+        poses: [2, K, 2] labels at both ends of the gap in pixels, with the joints of the network.
+        shown: [2, K] bool: joints that the labels have.
+        crops: Frame index -> crop of the keys and the labelled frames, ascending.
         pictures: Frame index -> cropped picture uint8 [H', W', 3], filled as frames are read.
     """
 
@@ -366,7 +366,7 @@ class CroppedChunk:
         self.pictures[frame] = self.codec.crop_image(picture, self.crops[frame])
 
     def read_maps(self) -> set[int]:
-        """Return frames whose predicted maps are read: not where a label replaces every joint's."""
+        """Return the frames whose predicted maps are used: a label does not replace all joints."""
         read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])

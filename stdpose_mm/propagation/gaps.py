@@ -1,4 +1,4 @@
-"""Gaps, the unlabelled frames of a track that every propagator is asked to fill."""
+"""Gaps: the unlabelled frames of a track that propagators fill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
 NEVER = -1
-"""Frame index in place of a label that does not exist."""
+"""Frame index that stands for a label that does not exist."""
 
 
 GapKey = tuple[int, range, bytes, bytes]
@@ -27,8 +27,8 @@ class NearestLabels:
 
     Args:
         frames: [K] frame indices, ``NEVER`` where the joint has no label on this side.
-        keypoints: [K, 2] pixels, zeros where there is none.
-        visibility: [K], 0 where there is none.
+        keypoints: [K, 2] pixels, zeros without a label.
+        visibility: [K], 0 without a label.
     """
 
     frames: np.ndarray
@@ -37,33 +37,33 @@ class NearestLabels:
 
     @property
     def exists(self) -> np.ndarray:
-        """Return [K] bool: which joints have a label on this side."""
+        """Return [K] bool: joints with a label on this side."""
         return self.frames != NEVER
 
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Consecutive frames without a label of some joints of a track, and the labels around.
+    """Consecutive frames in which some joints of a track have no label, and the labels around.
 
     If every label determines the whole pose, all joints of a track share its gaps. If a label
-    determines some joints only, the others have a longer gap across it, see :func:`find_gaps`.
+    determines only some joints, the others have a longer gap across it, see :func:`find_gaps`.
 
     Two gaps are equal if they are the same object; :meth:`fingerprint` compares content.
 
     Args:
         track_id: The track.
         joints: [K] bool: the joints to fill; the others are evidence.
-        frames: The frames in which these joints are not labelled, at least one, ascending.
+        frames: The frames in which these joints are not labelled, ascending; at least one.
         left: The label on the frame before the gap; None before the first label.
         right: The label on the frame after the gap; None after the last label.
         inner: Labels of other joints on frames of the gap, frames ascending.
         before, after: Nearest label of every joint on either side; further away than ``left`` and
-            ``right`` where a joint is not labelled there.
-        second_before, second_after: Second nearest label of every joint on either side, for
-            methods that look further than the ends of the gap.
+            ``right`` if a joint is not labelled there.
+        second_before, second_after: Second nearest label of every joint on either side, for methods
+            that look beyond the ends of the gap.
         bboxes: [len(frames), 4] person boxes ``[x, y, w, h]``.
-        crowded: [len(frames)] bool: frames in which somebody else's box covers much of this
-            person's, if that was computed (:func:`~.track_plans.find_crowded_frames`).
+        crowded: [len(frames)] bool: frames in which another person's box covers much of this
+            person's box, if computed (:func:`~.track_plans.find_crowded_frames`).
     """
 
     track_id: int
@@ -81,12 +81,12 @@ class Gap:
 
     @property
     def first(self) -> int:
-        """Return the frame of the label on the left; without one the gap's first frame."""
+        """Return the frame of the left label, or the gap's first frame if there is none."""
         return self.frames[0] if self.left is None else self.left.frame_index
 
     @property
     def last(self) -> int:
-        """Return the frame of the label on the right; without one the gap's last frame."""
+        """Return the frame of the right label, or the gap's last frame if there is none."""
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
@@ -104,11 +104,11 @@ class Gap:
 
     @property
     def known(self) -> np.ndarray:
-        """Return [K] bool: joints with a label somewhere in the presence interval."""
+        """Return [K] bool: joints with a label anywhere in the presence interval."""
         return self.before.exists | self.after.exists
 
     def nearest_labels(self, frame_index: int) -> tuple[NearestLabels, NearestLabels]:
-        """Return ``before`` and ``after`` as seen from a frame, with nearer ones in ``inner``."""
+        """Return ``before`` and ``after`` as seen from a frame, or nearer labels in ``inner``."""
         if not self.inner:
             return self.before, self.after
         place = self._along_inner.place_of(frame_index)
@@ -118,7 +118,7 @@ class Gap:
 
     @cached_property
     def _along_inner(self) -> _NearestAlong:
-        # Once for all frames: a search from each would take hours with thousands of labels inside.
+        # Computed once: a search from each frame would take hours with thousands of labels inside.
         return _NearestAlong(self.inner, np.stack([label.given for label in self.inner]))
 
     def bbox_of(self, frame_index: int) -> np.ndarray:
@@ -130,30 +130,30 @@ class Gap:
         return bool(self.crowded[[self.frames.index(frame) for frame in frames]].any())
 
     def distance_to_label(self, frame_index: int) -> np.ndarray:
-        """Return [K] frames to the nearest label of each joint; infinite where there is none."""
+        """Return the distance [K] in frames to each joint's nearest label, infinite if none."""
         return self._distances(frame_index).min(axis=0)
 
     def visibility_at(self, frame_index: int) -> np.ndarray:
-        """Return [K] the visibility of each joint's nearest label, the left one at equal distance.
+        """Return the visibility [K] at each joint's nearest label; the left one at equal distance.
 
-        Not labelled (0) where the track has no label of the joint.
+        It is 0 (not labelled) for joints without a label in the track.
         """
         left, right = self._distances(frame_index)
         return np.where(left <= right, self.before.visibility, self.after.visibility)
 
     def _distances(self, frame_index: int) -> np.ndarray:
-        """Return [2, K] frames to the labels before and after; infinite where there is none."""
+        """Return distances [2, K] in frames to the labels before and after, infinite if none."""
         left = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
         right = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
         return np.stack([left, right])
 
     def fingerprint(self, with_second_labels: bool) -> str:
-        """Compute the key of a cache: equal for gaps that a propagator fills equally.
+        """Compute the key for a cache: equal for gaps that a propagator fills in the same way.
 
         Args:
-            with_second_labels: Whether the propagator reads ``second_before`` and
-                ``second_after`` (:attr:`BasePropagator.reads_second_labels`). Others need not
-                redo a gap after a correction there.
+            with_second_labels: Whether the propagator reads ``second_before`` and ``second_after``
+                (:attr:`BasePropagator.reads_second_labels`). If it does not, a correction there
+                does not change the key.
         """
         read = [self.before, self.after]
         if with_second_labels:
@@ -191,10 +191,10 @@ class PresenceInterval:
 def find_presence_intervals(
     labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan = 'video'
 ) -> list[PresenceInterval]:
-    """Find when the person of a track is in the picture.
+    """Find the intervals in which the person of a track is in the picture.
 
     An interval ends at a label that marks the person as absent; the next one begins at the next
-    other label. Where no label does, ``life_span`` decides where the first interval begins and the
+    other label. Without such a label, ``life_span`` decides where the first interval begins and the
     last one ends.
 
     Args:
@@ -230,19 +230,20 @@ def find_gaps(
 ) -> list[Gap]:
     """Find the gaps of one track in one presence interval.
 
-    A label determines a joint if it gives the joint or leaves it out; a joint that it marks as
-    propagated is in a gap there. Joints whose gap is the same share it. A joint that no label
-    determines is in the gaps of the joint that most labels determine.
+    A label determines a joint if it gives the joint or leaves it out. A joint that the label marks
+    as propagated is in a gap there. Joints with the same gaps share them. A joint that no label
+    determines has the gaps of the joint that most labels determine.
 
     Args:
         track_id: The track.
         labels: Frame index -> label; at least one.
         bboxes: Frame index -> [4] person box of every frame that is not wholly labelled.
         frames: The frames of the interval.
-        within: Gaps without one of these frames are left out; by default no gap is.
+        within: Only gaps with one of these frames are returned; by default all.
 
     Returns:
-        Gaps in order of time; in a frame without a label that determines it, a joint is in one gap.
+        Gaps in order of time. In a frame without a label that determines it, a joint is in exactly
+        one gap.
     """
     in_order = [labels[time] for time in sorted(labels)]
     nearest = _NearestAlong(in_order, np.stack([label.labelled for label in in_order]))
@@ -252,7 +253,7 @@ def find_gaps(
         first = frames.start if start < 0 else in_order[start].frame_index + 1
         end = frames.stop if stop == len(in_order) else in_order[stop].frame_index
         between = range(first, end)
-        # Between labels of neighbouring frames there is none.
+        # There is no gap between labels of neighbouring frames.
         if not shared_frames(between, within):
             continue
         before, second_before = nearest.before(start + 1)
@@ -282,15 +283,15 @@ def shared_frames(frames: range, others: range) -> range:
 
 
 def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int], np.ndarray]:
-    """Find the pairs of consecutive labels that determine a joint.
+    """Find the pairs of consecutive labels that determine each joint.
 
     Returns:
-        Positions of both labels, -1 before the first and L after the last of L labels -> [K] bool
+        Indices of both labels (-1 before the first and L after the last of L labels) -> [K] bool:
         the joints.
     """
     spoken = np.stack([~label.propagated for label in labels])
     if not spoken.any():
-        # Labels with boxes alone: each of them is the end of a gap.
+        # All labels have boxes only: each of them is the end of a gap.
         spoken[:] = True
     most = spoken.sum(axis=0).argmax()
     spoken = np.where(spoken.any(axis=0), spoken, spoken[:, [most]])
@@ -304,11 +305,11 @@ def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int
 
 
 class _NearestAlong:
-    """The nearest and second nearest labels of each joint, from every place along a track.
+    """Nearest and second nearest labels of each joint, from every place along a track.
 
     Args:
         labels: L labels in order of time, at least one.
-        shown: [L, K] bool: the joints of each that count.
+        shown: [L, K] bool: the joints of each label that count.
     """
 
     def __init__(self, labels: Sequence[PersonLabel], shown: np.ndarray) -> None:
@@ -316,26 +317,26 @@ class _NearestAlong:
         self._keypoints = np.stack([label.keypoints for label in labels])
         self._visibility = np.stack([label.visibility for label in labels])
         last = len(labels) - 1
-        # Row p: the positions among the first p labels; reversed, those among the last p.
+        # Row p: indices among the first p labels; reversed, among the last p.
         self._backward = _latest_two(shown)
         self._forward = [
             np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(shown[::-1])
         ]
 
     def place_of(self, frame_index: int) -> int:
-        """Count the labels up to a frame, its own included."""
+        """Count the labels up to and including a frame."""
         return int(np.searchsorted(self._frames, frame_index, side='right'))
 
     def before(self, place: int) -> tuple[NearestLabels, NearestLabels]:
-        """Look back from before label ``place``."""
+        """Return the two nearest labels before the label of index ``place``."""
         return self._at(self._backward[0][place]), self._at(self._backward[1][place])
 
     def after(self, place: int) -> tuple[NearestLabels, NearestLabels]:
-        """Look ahead from label ``place``, which counts."""
+        """Return the two nearest labels from index ``place`` on, itself included."""
         return self._at(self._forward[0][place]), self._at(self._forward[1][place])
 
     def _at(self, positions: np.ndarray) -> NearestLabels:
-        """Take the labels at ``positions`` [K], those that exist."""
+        """Return the labels at indices ``positions`` [K]; negative ones do not exist."""
         exists, joints = positions >= 0, np.arange(len(positions))
         return NearestLabels(
             frames=np.where(exists, self._frames[positions], NEVER),
@@ -353,7 +354,7 @@ def _latest_two(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shown: [L, K] bool.
 
     Returns:
-        Two of [L + 1, K]: of row p, positions among the first p rows; -1 where there is none.
+        Two arrays [L + 1, K]: row p holds positions among the first p rows, -1 where there is none.
     """
     length, joints = shown.shape
     rows = np.where(shown, np.arange(length)[:, None], -1)
@@ -373,9 +374,9 @@ def _merge(these: NearestLabels, others: NearestLabels) -> NearestLabels:
 
 
 def visibility_of_estimates(gap: Gap, frame_index: int) -> np.ndarray:
-    """Return [K] visibility of joints that a model estimated, labelled in the track or not.
+    """Return the visibility [K] of joints that a model estimated, labelled in the track or not.
 
-    Occluded where the nearest label says so, visible otherwise.
+    It is occluded where the nearest label says so, otherwise visible.
     """
     visibility = gap.visibility_at(frame_index)
     return np.where(visibility == NOT_LABELLED, VISIBLE, visibility).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Labels and boxes that change hands between the people of a video."""
+"""Moving labels and boxes from one person of a video to another."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def absent_label(frame_idx: int, person_id: int, num_keypoints: int) -> PersonLa
 
 
 def swap_tracks(tracks: Tracks, boxes: Boxes, frame_idx: int, one: int, other: int) -> Boxes:
-    """Exchange the labels of two people, and their boxes, from a frame on.
+    """Swap the labels and boxes of two people from a frame on.
 
     Args:
         tracks: The labels, which are changed. If only one of the two is present before the frame,
             the other one is marked absent in the frame unless it is labelled there.
         boxes: Person id -> {frame index: box}.
-        frame_idx: The first frame in which they are exchanged.
+        frame_idx: The first frame in which they are swapped.
         one: A person with labels.
-        other: Another one.
+        other: Another person with labels.
 
     Returns:
-        The boxes after the exchange, of these two people.
+        The boxes of these two people after the swap.
     """
     people = {person_id: tracks[person_id] for person_id in (one, other)}
     is_gone = {person_id: _is_gone(track, frame_idx) for person_id, track in people.items()}
@@ -57,11 +57,11 @@ def swap_tracks(tracks: Tracks, boxes: Boxes, frame_idx: int, one: int, other: i
 
 
 def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) -> tuple[int, Boxes]:
-    """Reassign the labels and boxes of a person from a frame on to a new person.
+    """Move the labels and boxes of a person from a frame on to a new person.
 
     Args:
-        tracks: The labels, which are changed: the earlier person is marked absent in the frame,
-            the new one before its first label.
+        tracks: The labels, which are changed: the earlier person is marked absent in the frame, the
+            new one absent before its first label.
         boxes: Person id -> {frame index: box}.
         frame_idx: The first frame of the new person.
         person_id: The person to split.
@@ -70,7 +70,7 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
         The id of the new person, and the boxes of both.
 
     Raises:
-        InputError: If the labels do not lie on both sides.
+        InputError: If there are not labels on both sides of the frame.
     """
     kept, moved = _split_at(tracks[person_id], frame_idx)
     for labels, where in ((kept, 'before'), (moved, 'from')):
@@ -79,7 +79,7 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
                 f'person {person_id} has no label {where} frame {frame_idx}'
                 f'{" on" if where == "from" else ""}, label it there first'
             )
-    # There may be boxes of a person who was removed.
+    # Boxes of a removed person may still exist.
     new_id = next(unused_track_ids({*tracks, *boxes}))
     count = _num_keypoints(kept)
     kept[frame_idx] = absent_label(frame_idx, person_id, count)
@@ -92,21 +92,22 @@ def split_track(tracks: Tracks, boxes: Boxes, frame_idx: int, person_id: int) ->
 
 
 def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Boxes:
-    """Reassign the labels and boxes of a person to another one.
+    """Move the labels and boxes of a person to another one.
 
     Args:
-        tracks: The labels, which are changed. A mark of absence of one of them is replaced by a
-            label of the other.
-        boxes: Person id -> {frame index: box}. Of two boxes in a frame, that of the person who is
-            present there is kept or, if both are, of the one whose nearest label is nearer.
+        tracks: The labels, which are changed. A label of one person replaces a mark of absence of
+            the other.
+        boxes: Person id -> {frame index: box}. Of two boxes in a frame, the box of the person who
+            is present there is kept or, if both are, the box of the one whose nearest label is
+            nearer.
         person_id: The person that ends.
         into: The person that stays.
 
     Returns:
-        The boxes after it, of these two people.
+        The boxes of these two people after the merge.
 
     Raises:
-        InputError: If both have a position in one frame.
+        InputError: If both have a position in the same frame.
     """
     ending, staying = tracks[person_id], tracks[into]
     both = [n for n in ending if n in staying and ending[n].is_located and staying[n].is_located]
@@ -123,7 +124,7 @@ def merge_tracks(tracks: Tracks, boxes: Boxes, person_id: int, into: int) -> Box
     merged: dict[int, PersonLabel] = {}
     for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
         for frame_idx, label in track.items():
-            # A mark of absence before a person's first label says nothing of the other person.
+            # A mark of absence before a person's first label says nothing about the other person.
             is_before = label.is_absent and first[other] <= frame_idx < first[one]
             if not is_before and (frame_idx not in merged or merged[frame_idx].is_absent):
                 merged[frame_idx] = _of_person(label, into, name)
@@ -138,7 +139,7 @@ def _num_keypoints(track: Mapping[int, PersonLabel]) -> int:
 
 
 def _track_name(track: Mapping[int, PersonLabel]) -> str:
-    """Return the name that the label file has for a person; '' for none."""
+    """Return the name of a person in the label file; '' for none."""
     return next((name for p in track.values() if (name := p.extra.get(TRACK_NAME))), '')
 
 
@@ -163,7 +164,7 @@ def _split_at(
 def _merge_boxes(
     *people: tuple[Mapping[int, PersonLabel], Mapping[int, np.ndarray]],
 ) -> dict[int, np.ndarray]:
-    """Merge the boxes of people, each given by its labels and boxes; the first has precedence."""
+    """Merge the boxes of people, given by labels and boxes; the first takes precedence."""
 
     def remoteness(track: Mapping[int, PersonLabel], frame_idx: int) -> tuple[bool, float]:
         distances = (abs(n - frame_idx) for n, label in track.items() if label.is_located)

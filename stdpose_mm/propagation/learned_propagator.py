@@ -19,26 +19,27 @@ from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
 from .gaps import Gap, GapKey
 
 AGREEMENT = 0.1
-"""Distance in sizes of the pose below which two estimates of a joint are taken to mean the same
-place, and are averaged."""
+"""Distance in pose sizes below which two estimates of a joint are taken for the same place and
+averaged."""
 
 _CERTAIN = 0.5
-"""Probability of being right above which an estimate is averaged with another one."""
+"""Minimum probability of being right at which an estimate is averaged with another one."""
 
 _ODDS = 3.0
-"""Factor of the network's odds beside those of the other method. Its members are judged one by one
-and are right more often together; and where both are as likely within a tenth of the pose's size,
-the network, which does not drift, is nearer (research/docs/tried.md, "More from a learned
+"""Factor of the network's odds. Its members are judged one by one and are right more often
+together. Besides, where both are equally likely to be within a tenth of the pose's size, the
+network is nearer, because it does not drift (research/docs/tried.md, "More from a learned
 network")."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedPropagator(BasePropagator):
-    """Fill gaps by another method, and look at its poses with a network that knows the subject.
+    """Propagator that refines the poses of another method with a network that knows the subject.
 
-    The network looks at each frame of a gap at the pose that the other method gives, so that the
-    track decides whose joints it looks for, and again at the pose that it sees there. Each joint
-    comes from whichever of both is more likely right; where both are likely and agree, from both.
+    In each frame of a gap, the network looks at the pose of the other method, so that the track
+    decides whose joints it looks for, and then again at the pose that it finds itself. Each joint
+    is taken from the estimate that is more likely right, or averaged where both are likely and
+    agree.
 
     Args:
         base: The other method, whose scores are probabilities.
@@ -92,10 +93,10 @@ class LearnedPropagator(BasePropagator):
     def refine(
         self, frames: FrameSource, gap: Gap, poses: GapPoses, mapping: JointMapping
     ) -> GapPoses:
-        """Combine the poses of a gap with what the network sees.
+        """Combine the poses of a gap with the estimates of the network.
 
-        Members of the network that were taught by a label of the subject inside of the gap, which
-        is hidden then to measure accuracy, do not count.
+        Members of the network that have learned from a label of the subject inside the gap do not
+        count. Such labels are hidden to measure accuracy.
         """
         shown = poses.visibility > NOT_LABELLED
         rows = np.flatnonzero(shown.any(axis=1))
@@ -128,7 +129,7 @@ class LearnedPropagator(BasePropagator):
     def _base_poses(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[tuple[Gap, GapPoses]]:
-        """Yield the poses of the other method gap by gap, finished ones first."""
+        """Yield the poses of the other method gap by gap, starting with the finished ones."""
         finished = {} if self.finished is None else self.finished
         keys = {gap: gap.fingerprint(self.base.reads_second_labels) for gap in gaps}
         todo = []
@@ -151,22 +152,22 @@ def combine(
     other_scores: np.ndarray,
     sizes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the poses of another method with those of the network, joint by joint.
+    """Combine the poses of another method and of the network, joint by joint.
 
-    The more probable one counts, with ``_ODDS`` for the network. Where both are likely and less
-    than ``AGREEMENT`` apart, it is their mean, weighted by precision: errors are taken to follow a
-    planar Laplace distribution, whose scale the probability of an error below a tenth of the pose's
-    size tells.
+    The more probable estimate is taken, with ``_ODDS`` in favour of the network. Where both are
+    likely and less than ``AGREEMENT`` apart, it is their mean, weighted by precision. Errors are
+    assumed to follow a planar Laplace distribution, whose scale follows from the probability of an
+    error below a tenth of the pose's size.
 
     Args:
-        base: [N, K, 2] pixels, the other method's.
-        base_scores: [N, K] its probabilities of being right.
-        other: [N, K, 2] pixels, the network's.
+        base: [N, K, 2] pixels of the other method.
+        base_scores: [N, K] probabilities that these are right.
+        other: [N, K, 2] pixels of the network.
         other_scores: [N, K] likewise.
         sizes: [N] sizes of the poses in pixels.
 
     Returns:
-        [N, K, 2] and [N, K].
+        Poses [N, K, 2] and scores [N, K].
     """
     distance = np.linalg.norm(other - base, axis=-1) / np.maximum(sizes, 1e-9)[:, None]
     trusted = _ODDS * other_scores / (1 + (_ODDS - 1) * other_scores)

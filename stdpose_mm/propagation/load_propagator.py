@@ -1,4 +1,4 @@
-"""Propagators from the files that a user gives."""
+"""Loading of propagators from the user's files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def load_propagator(
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
 
-    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments. A ``window_model`` takes
-    the place of ``config`` and ``checkpoint``.
+    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments. A ``window_model`` replaces
+    ``config`` and ``checkpoint``.
 
     Raises:
-        InputError: If the method is unknown, lacks its config or checkpoint, does not use something
-            that was given, or a file cannot be used.
+        InputError: If the method is unknown, lacks its config or checkpoint, or does not use
+            something that was given, or if a file cannot be used.
     """
     propagator_class = require_method(method)
     if not propagator_class.uses_fuser:

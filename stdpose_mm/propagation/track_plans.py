@@ -1,4 +1,4 @@
-"""Plans of the work on the tracks of a video: the gaps and boxes of each track."""
+"""Plans of the work on the tracks of a video: gaps and boxes of each track."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ DetectedPeople = Mapping[int, FrameBoxes]
 """Frame index -> the people that a detector found there."""
 
 MOST_COVERED = 0.8
-"""Share of a person's box that somebody else's may cover. Beyond it a pose network, which sees one
-person at a time, may find the joints of whoever is in front."""
+"""Share of a person's box that another person's box may cover. Beyond it, a pose network that sees
+one person at a time may find the joints of whoever is in front."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TrackPlan:
 
     @cached_property
     def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
-        """Map frame index -> the gaps, of some joints each, that hold it."""
+        """Map each frame index to the gaps, of some joints each, that contain it."""
         gaps_at: dict[int, tuple[Gap, ...]] = {}
         for gap in self.gaps:
             alone = (gap,)
@@ -52,7 +52,7 @@ class TrackPlan:
         return gaps_at
 
     def boxes_in(self, frames: range) -> np.ndarray:
-        """Return the person's boxes [F, 4] in some frames, of size 0 where there is none."""
+        """Return the person's boxes [F, 4] in some frames; of size 0 where there is none."""
         boxes = np.zeros((len(frames), 4))
         for gap in self.gaps:
             inside = shared_frames(gap.frames, frames)
@@ -68,14 +68,14 @@ class TrackPlan:
 
 @dataclass(frozen=True)
 class TrackPlanner:
-    """Plan the work on the tracks of a video.
+    """Planner of the work on the tracks of a video.
 
     Args:
         num_frames: Length of the video.
         life_span: Where a track begins and ends, see
             :func:`~.video_propagation.propagate_frames`.
         boxes: Person boxes of unlabelled frames.
-        detections: People found by a detector.
+        detections: People that a detector found.
     """
 
     num_frames: int
@@ -95,8 +95,8 @@ class TrackPlanner:
         Args:
             tracks: The given labels of everyone.
             track_ids: The tracks to plan; by default all.
-            within: Gaps without one of these frames are left out; by default no gap is.
-            with_others: Whether gaps are to know where other people cover theirs
+            within: Only gaps with one of these frames are returned; by default all.
+            with_others: Whether to compute where other people cover the person of a gap
                 (:attr:`Gap.crowded`).
 
         Returns:
@@ -129,7 +129,7 @@ class TrackPlanner:
     def find_affected(
         self, earlier: Tracks, later: Tracks, with_second_labels: bool, with_others: bool
     ) -> dict[int, range]:
-        """Find the frames whose poses may change when labels do.
+        """Find the frames whose poses may differ after a change of labels.
 
         Args:
             earlier: Everyone's labels before the change.
@@ -138,8 +138,8 @@ class TrackPlanner:
             with_others: :attr:`BasePropagator.reads_other_people` of the method.
 
         Returns:
-            Track id -> the hull of the labels and gaps that differ; tracks without any are left
-            out.
+            Track id -> the range from the first to the last frame of the labels and gaps that
+            differ; tracks without differences are left out.
         """
         parts = [
             (track_id, range(frame, frame + 1))
@@ -171,18 +171,18 @@ class TrackPlanner:
     def _plan_track(
         self, track_id: int, labels: Mapping[int, PersonLabel], within: range
     ) -> TrackPlan:
-        """Plan one track; gaps without a frame in ``within`` are left out."""
+        """Plan one track, with the gaps that have a frame in ``within``."""
         labels = dict(labels)
         boxes = self.boxes.get(track_id, {})
         gaps: list[Gap] = []
         for interval in find_presence_intervals(labels, self.num_frames, self.life_span):
             partial = {frame for frame, label in interval.labels.items() if label.propagated.any()}
-            # A few joints say nothing of the body's extent.
+            # A few joints do not tell the extent of the body.
             whole = [p for frame, p in interval.labels.items() if frame not in partial or p.has_box]
             anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
             anchors.update(label_boxes(whole) or label_boxes(interval.labels.values()))
             if not anchors:
-                # A head box alone is no start for a pose.
+                # A head box alone cannot start a pose.
                 continue
             bboxes = _FoundBoxes(TrackBoxes(anchors, self.detections))
             for frame in partial:
@@ -196,7 +196,7 @@ class TrackPlanner:
 
 
 def _hull(parts: Sequence[range]) -> range:
-    """Return the frames from the first to the last one of some ranges; empty without any."""
+    """Return the frames from the first to the last one of all ranges; empty without any."""
     if not parts:
         return range(0)
     return range(min(part.start for part in parts), max(part.stop for part in parts))
@@ -211,11 +211,11 @@ def _changed_labels(
 
 
 def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Find the frames in which somebody else's box covers much of a person's.
+    """Find the frames in which another person's box covers much of a person's box.
 
     Args:
-        boxes: [F, 4] of the person; zero width and height where there is none.
-        others: [N, F, 4] of N other people, likewise.
+        boxes: [F, 4] boxes of the person; zero width and height where there is none.
+        others: [N, F, 4] boxes of N other people, likewise.
 
     Returns:
         [F] bool.
@@ -225,7 +225,7 @@ def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:
-    """Return the gap with its crowded frames set; ``crowded`` [F] bool of the F ``frames``."""
+    """Return the gap with its crowded frames; ``crowded`` [F] bool is given for ``frames``."""
     start = frames.index(gap.frames[0])
     return replace(gap, crowded=crowded[start : start + len(gap.frames)])
 

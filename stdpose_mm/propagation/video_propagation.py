@@ -1,4 +1,4 @@
-"""From sparse labels of a video to a pose for every person in every frame."""
+"""Propagation of the sparse labels of a video to a pose of every person in every frame."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def propagate_labels(
 
     Args:
         frames: The video's pictures.
-        labels: The given labels; people without track ids are associated first, joints that are
-            not given are left out.
+        labels: The given labels. People without track ids are associated first; joints that are not
+            given are ignored.
         propagator: How to fill the gaps.
         boxes: Person boxes of unlabelled frames, see :func:`propagate_frames`.
-        detections: People found by a detector.
+        detections: People that a detector found.
         life_span: Where a track begins and ends.
 
     Returns:
-        Labels of every person in every frame, ordered by frame and track: given joints unchanged
-        (scores and boxes filled in where they had none), all others 'propagated' or 'absent', see
-        :attr:`PersonLabel.keypoint_sources`. All frames of the video are listed.
+        Labels of every person in every frame, ordered by frame and track. Given joints are
+        unchanged (missing scores and boxes are filled in), all others are 'propagated' or 'absent',
+        see :attr:`PersonLabel.keypoint_sources`. All frames of the video are listed.
 
     Raises:
-        InputError: If there are no labels, one lies beyond the video, or the propagator does not
-            know a labelled joint.
+        InputError: If there are no labels, a label lies beyond the video, or the propagator does
+            not know a labelled joint.
     """
     labels = given_labels(labels)
     tracks, skeleton = labels.tracks(), labels.skeleton
@@ -64,20 +64,20 @@ def propagate_labels(
 
 
 def given_labels(labels: VideoLabels) -> VideoLabels:
-    """Select the labels, and of these the joints, that are given; complete their track ids."""
+    """Select the given labels, and their given joints; complete the track ids."""
     given = [person.only_given() for person in labels.persons if person.source == 'given']
     return assign_track_ids(labels.with_persons(given))
 
 
 def dense_labels(labels: VideoLabels, persons: list[PersonLabel], num_frames: int) -> VideoLabels:
-    """Return ``labels`` with all frames of the video listed and ``persons`` as its people."""
+    """Return ``labels`` with the people ``persons`` and all frames of the video."""
     known = {frame.index: frame for frame in labels.frames}
     frames = tuple(known.get(index) or VideoFrame(index) for index in range(num_frames))
     return replace(labels, frames=frames, persons=tuple(persons))
 
 
 def boxes_of(labels: VideoLabels) -> Boxes:
-    """Collect the person boxes that labels carry, whatever their ``source``."""
+    """Collect the person boxes of labels, whatever their ``source``."""
     return {
         track_id: {
             frame: label.bbox
@@ -103,31 +103,31 @@ def propagate_frames(
 ) -> Iterator[tuple[int, list[PersonLabel]]]:
     """Propagate sparse labels frame by frame; yield people as soon as they are known.
 
-    Memory does not grow with the video but for ``cache``: poses are dropped once their frame has
-    been yielded.
+    Memory does not grow with the video, except for ``cache``: poses are dropped once their frame
+    has been yielded.
 
     Args:
         frames: The video's pictures.
-        tracks: The given labels. Joints that a label marks as propagated are propagated there, with
-            its given joints as evidence. A label that marks the person as absent does so until the
-            next label.
+        tracks: The given labels. Joints that a label marks as propagated are propagated in that
+            frame, with its given joints as evidence. A label that marks the person as absent holds
+            until the next label.
         skeleton: Their joints.
         propagator: How to fill the gaps.
-        cache: Results of earlier runs with this propagator and video; updated on the way.
-        boxes: Person boxes of unlabelled frames; between them and the labels boxes are
-            interpolated.
-        detections: People found by a detector, which take the place of interpolated boxes.
+        cache: Results of earlier runs with this propagator and video; updated during the run.
+        boxes: Person boxes of unlabelled frames. Boxes are interpolated between these and the
+            labels.
+        detections: People that a detector found; they replace interpolated boxes.
         life_span: 'video': a track goes from the first frame to the last; 'labels': from its
             first label to its last.
         listener: Receives the progress; the people of a frame are yielded only when all gaps that
-            hold it are done.
+            contain it are done.
         track_ids: The tracks to propagate; by default all.
-        within: The frames to yield; by default all. Only gaps that hold one of them are filled.
+        within: The frames to yield; by default all. Only gaps that contain one of them are filled.
 
     Yields:
         (frame index, people sorted by track id), from the first frame to the last. Everyone is in
-        every frame: given, propagated, or outside of a presence interval (see
-        :func:`~.gaps.find_presence_intervals`) absent.
+        every frame: given, propagated, or absent outside of the presence intervals (see
+        :func:`~.gaps.find_presence_intervals`).
 
     Raises:
         InputError: See :func:`propagate_labels`.
@@ -140,9 +140,9 @@ def propagate_frames(
     cache = {} if cache is None else cache
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
     if everything and isinstance(cache, dict):
-        # It would grow with every correction. A folder has a limit of its own.
+        # A dictionary would grow with every correction. A folder has its own limit.
         for key in cache.keys() - {*poses.keys.values()}:
-            # Another run may have forgotten it in the meantime.
+            # Another run may have removed it in the meantime.
             cache.pop(key, None)
     for frame_index in within:
         people = [
@@ -173,23 +173,23 @@ def gaps_of_labels(
         labels: Given labels with track ids.
         num_frames: Length of the video.
         life_span: See :func:`propagate_frames`.
-        with_others: Whether gaps are to know where other people cover theirs.
+        with_others: Whether to compute where other people cover the person of a gap.
     """
     plans = TrackPlanner(num_frames, life_span).plan(labels.tracks(), with_others=with_others)
     return [gap for plan in plans.values() for gap in plan.gaps]
 
 
 class _GapPoses:
-    """The poses of gaps, from the cache or from the propagator.
+    """Poses of gaps, from the cache or from the propagator.
 
-    The propagator runs only as far as needed. Poses of a gap are dropped with its last frame.
+    The propagator runs only as far as necessary. Poses of a gap are dropped after its last frame.
 
     Args:
         plans: Track id -> plan.
         frames: The video's pictures.
         skeleton: The joints of the labels.
-        propagator: How to fill the gaps that the cache does not have.
-        cache: Finished gaps are added.
+        propagator: Fills the gaps that are not in the cache.
+        cache: Finished gaps are added to it.
         listener: Receives the progress of the propagator.
 
     Attributes:
@@ -224,7 +224,7 @@ class _GapPoses:
         """Return the pose in one frame of a gap.
 
         Raises:
-            RuntimeError: If the propagator has left it out.
+            RuntimeError: If the propagator left it out.
         """
         while gap in self._unfinished:
             pose = self._unfinished[gap].get(frame_index)
@@ -256,7 +256,7 @@ class _GapPoses:
         try:
             return self._cache[self.keys[gap]]
         except KeyError:
-            # Another run has removed it since.
+            # Another run has removed it in the meantime.
             ((_, poses),) = collect_gaps(self._propagate([gap]))
             return poses
 
@@ -292,14 +292,14 @@ def _person_at(
 
 
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
-    """Complete a given label with scores (1 where labelled) and a box, for output."""
+    """Complete a given label for output, with scores (1 where labelled) and a box."""
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
     bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox)
 
 
 def _merged(label: PersonLabel, propagated: PersonLabel) -> PersonLabel:
-    """Fill the open joints of a given label; both have scores."""
+    """Fill the missing joints of a given label; both labels have scores."""
     assert label.scores is not None
     assert propagated.scores is not None
     given = label.given
@@ -325,10 +325,10 @@ def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:
 
 
 def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
-    """Keep the labels on every ``interval``-th frame of the labelled range only.
+    """Keep only the labels on every ``interval``-th frame of the labelled range.
 
-    The rule is :func:`~stdpose_mm.structures.given_frames`. People keep or get their track ids
-    from all labels, before these are thinned out.
+    :func:`~stdpose_mm.structures.given_frames` selects the frames. Track ids are completed first,
+    from all labels.
 
     Raises:
         InputError: If the interval is not positive.
@@ -344,19 +344,19 @@ def propagate_subsampled(
     propagator: BasePropagator,
     use_truth_boxes: bool = False,
 ) -> VideoLabels:
-    """Hide all labels but those of every ``interval``-th frame's, and propagate these.
+    """Hide all labels except those of every ``interval``-th frame, and propagate these.
 
     Args:
         frames: The video's pictures.
         truth: Dense labels.
         interval: Distance T of the given frames, in frames.
-        propagator: How to fill the gaps.
-        use_truth_boxes: Crop people at their true boxes, as the published protocol does, instead
-            of boxes interpolated between given labels.
+        propagator: Fills the gaps.
+        use_truth_boxes: Whether to crop people at their true boxes, as in the published protocol,
+            instead of boxes interpolated between given labels.
 
     Returns:
-        Labels of the people and frames that ``truth`` has, given ones with ``source`` 'given'.
-        A person who is labelled in no given frame is missing.
+        Labels of the people and frames of ``truth``; given ones have the ``source`` 'given'. A
+        person who is labelled in no given frame is missing.
     """
     truth = given_labels(truth)
     dense = propagate_labels(

@@ -1,4 +1,4 @@
-"""Progress of a propagator frame by frame, although it yields poses gap by gap."""
+"""Progress of a propagator by frames, although it yields poses by gaps."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .gaps import Gap
 
 
 class WorkListener(Protocol):
-    """Receiver of the progress of a video; calls may come from the propagator's threads."""
+    """Receiver of the progress in a video; the propagator's threads may call it."""
 
     def start(self, frames_done: int, num_poses: int) -> None:
-        """Receive the number of frames that need no work, and of people's poses to be computed."""
+        """Receive the number of frames that need no work, and the number of poses to compute."""
 
     def advance(self, frames_done: float) -> None:
         """Receive the number of finished frames of the video, which never decreases."""
@@ -38,10 +38,10 @@ def propagate_with_progress(
 ) -> Iterator[PropagatedPose]:
     """Run a propagator and report its progress.
 
-    Methods follow a gap through all its frames, forward and maybe back, before its first pose is
-    known. So a frame counts as one third done when the propagator has read it, as two thirds when
-    it has read it again, and the last third follows with the poses in the frame; with its last pose
-    the frame is done, however often it was read.
+    Methods track a gap through all its frames, forward and maybe back, before its first pose is
+    known. A frame therefore counts as one third done when the propagator has read it, and as two
+    thirds when it has read it again. The last third comes with the poses in the frame; with its
+    last pose the frame is done, however often it was read.
 
     Args:
         propagator: The propagator.
@@ -51,13 +51,13 @@ def propagate_with_progress(
         listener: Receives the progress.
 
     Returns:
-        What the propagator yields.
+        The poses that the propagator yields.
     """
     if listener is None:
         return propagator.propagate(frames, gaps, skeleton)
     work = _Work(len(frames), gaps, listener)
     poses = propagator.propagate(_WatchedFrames(frames, work.look), gaps, skeleton)
-    # A generator of this function would let the listener hear of no work too late.
+    # If this function were a generator, the listener would learn too late that there is no work.
     return map(work.finish, poses)
 
 
@@ -65,7 +65,8 @@ class _Work:
     """Progress of the work on the frames of gaps."""
 
     def __init__(self, num_frames: int, gaps: Sequence[Gap], listener: WorkListener) -> None:
-        # Lists: a video may have ten thousand frames, and dictionaries take ten times the memory.
+        # Lists, since a video may have ten thousand frames, and dictionaries need ten times the
+        # memory.
         self._due, self._looks, self._poses = [0] * num_frames, [0] * num_frames, [0] * num_frames
         for gap in gaps:
             for frame in gap.frames:
@@ -80,7 +81,7 @@ class _Work:
         if self._due[frame] and self._looks[frame] < _STEPS - 1:
             self._count(frame, self._looks)
         else:
-            # No progress, but the listener may want to cancel.
+            # There is no progress, but the listener may want to cancel.
             with self._lock:
                 self._listener.advance(self._done)
 
@@ -101,7 +102,7 @@ class _Work:
 
 
 def _count_poses(gaps: Sequence[Gap]) -> int:
-    """Count the poses of gaps; gaps of other joints of the same person share them."""
+    """Count the poses in gaps; gaps of several joints of the same person share poses."""
     frames_of: dict[int, list[range]] = {}
     for gap in gaps:
         frames_of.setdefault(gap.track_id, []).append(gap.frames)
@@ -109,7 +110,7 @@ def _count_poses(gaps: Sequence[Gap]) -> int:
 
 
 class _WatchedFrames(FrameView):
-    """Report when frames are read."""
+    """Frames that report when they are read."""
 
     def __init__(self, frames: FrameSource, on_read: Callable[[int], None]) -> None:
         super().__init__(frames)

@@ -1,3 +1,3 @@
-"""Fusion of interpolation, flow, learned appearance and heatmaps over a whole gap."""
+"""Fusion of interpolation, optical flow, learned appearance and heatmaps over a whole gap."""
 
 from .auto_propagator import AutoPropagator

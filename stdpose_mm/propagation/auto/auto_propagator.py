@@ -47,46 +47,46 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks import HeatmapSource
 
 _BATCH_CROPS = 512
-"""Crops, of 0.1 MB, of the chunks that share one reading of the video: about 8 people over 64
-frames, or 40 over 10."""
+"""Crops (0.1 MB each) of all chunks that are filled during one pass over the video: about 8 people
+over 64 frames, or 40 people over 10 frames."""
 
 _HALF_LIFE = 7.0
-"""Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
+"""Frames; for joints that are labelled at neither end of a gap, see :func:`decayed_score`."""
 
 
 def auto_flow() -> FlowEstimator:
-    """Build the flow estimator of 'auto': a coarse one, as 'auto' has other evidence, too."""
+    """Build the flow estimator of 'auto'. It is coarse, because 'auto' has other evidence, too."""
     return DISFlow(finest_scale=2)
 
 
 @PROPAGATORS.register_module(name='auto')
 class AutoPropagator(BasePropagator):
-    """Fuse all the evidence over a whole gap, with a calibrated score.
+    """Propagator that fuses all evidence over a whole gap and calibrates its scores.
 
-    Linear interpolation, optical flow from both labels, the places that look like the labelled
-    joints and the heatmaps of a :class:`~stdpose_mm.models.pose_estimators.STDPose` and of other
-    pose networks go into a small network that works for any skeleton. The score of a joint is the
-    probability that it lies within a tenth of the pose's size of the truth, as calibrated on
-    held-out clips.
+    The evidence is linear interpolation, optical flow from both labels, places that look like the
+    labelled joints, and the heatmaps of a :class:`~stdpose_mm.models.pose_estimators.STDPose` and
+    of other pose networks. A small network that works for any skeleton fuses it. The score of a
+    joint is the probability that it lies within a tenth of the pose's size of the truth, calibrated
+    on held-out clips.
 
-    A joint that neither end of a gap labels is interpolated between its nearest labels.
+    A joint that is labelled at neither end of a gap is interpolated between its nearest labels.
 
     Args:
-        window_model: A pose network whose heatmaps are evidence for the joints that it shares with
-            the labels by name, in place of the STDPose that comes with the package.
-        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`; by default the one
-            that comes with the package, which was trained on generated clips only; its scores are
-            calibrated on real ones.
-        estimator: Optical flow, that of :func:`auto_flow` by default.
-        batch_size: Crops that a pose network sees at once.
-        pose_networks: Pose networks of other projects, or the poses that they found, whose heatmaps
-            are evidence, too, for the joints that mean the same places as the labels'. They are
-            left out where somebody else covers much of a person.
-        use_stdpose: Whether the heatmaps of the STDPose that comes with the package, which was
-            trained on generated clips of people, are evidence for labels of a person. It is not
-            used beside a ``window_model``.
-        stdpose: Another STDPose in place of the package's.
-        matcher: Finds labelled joints in other frames; by default the one of the package.
+        window_model: A pose network that replaces the STDPose that comes with the package. Its
+            heatmaps are evidence for the joints whose names it shares with the labels.
+        weights: A trained fuser, or its file, see :meth:`TrainedFuser.load`. By default the one
+            that comes with the package: it was trained on generated clips only, and its scores are
+            calibrated on real clips.
+        estimator: Optical flow, :func:`auto_flow` by default.
+        batch_size: Number of crops that a pose network sees at once.
+        pose_networks: Pose networks of other projects, or the poses that they found. Their heatmaps
+            are evidence, too, for the joints that mean the same places as those of the labels. They
+            are left out where somebody else covers much of a person.
+        use_stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence
+            for labels of people; it was trained on generated clips of people. It is not used
+            beside a ``window_model``.
+        stdpose: Another STDPose that replaces the package's.
+        matcher: Finds labelled joints in other frames; by default the package's matcher.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -139,13 +139,13 @@ class AutoPropagator(BasePropagator):
         chunks = chain.from_iterable(self._read(frames, gaps, mapping, networks))
         fill = partial(self._fill, mapping, frames.size)
         is_parallel = self.windows is None or self.windows.backend.single_threaded
-        # Any other network takes all threads for itself.
+        # Any other network uses all threads itself.
         with closing(thread_map(fill, chunks, None if is_parallel else 1)) as filled:
             for poses in filled:
                 yield from poses
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
-        """Warn of networks without joints of the labels."""
+        """Warn of networks that know none of the labelled joints."""
         for each in self.estimators:
             if each.shared_joints(skeleton) is None:
                 note(each.explain_unused(skeleton))
@@ -153,7 +153,7 @@ class AutoPropagator(BasePropagator):
     def describe_use(
         self, warn_for_video: str | None = None, among: Collection[GapKey] | None = None
     ) -> list[str]:
-        """Say for each pose network in how many gaps it was used, and why not in the others."""
+        """Say in how many gaps each pose network was used, and why it was not in the others."""
         lines = (
             each.use.describe(each.network.name, each.network.question, warn_for_video, among)
             for each in self.estimators
@@ -170,7 +170,7 @@ class AutoPropagator(BasePropagator):
         return [each.network.files_of(video) for each in self.estimators]
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence that is used for labels with these joints, in a few words."""
+        """Name the evidence that is used for labels of these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
         networks = []
         mapping = self.shared_joints(skeleton)
@@ -191,7 +191,7 @@ class AutoPropagator(BasePropagator):
         return f'{evidence}, and {maps}'
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find the joints that STDPose, or the model, shares with labels; None without any."""
+        """Find the joints that STDPose, or the model, shares with labels, if any."""
         return None if self.windows is None else self.windows.shared_joints(skeleton)
 
     def _read(
@@ -201,11 +201,11 @@ class AutoPropagator(BasePropagator):
         mapping: JointMapping | None,
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> Iterator[list[_Chunk]]:
-        """Follow the joints, and crop all pictures; yield chunks as soon as they are complete."""
+        """Track the joints and crop the pictures; yield chunks as soon as they are complete."""
         for group in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, group, self.estimator))
             parts = [part for gap in group for part in split_gap(gap)]
-            # People with long gaps side by side share the reading of the video.
+            # People whose long gaps overlap are filled during the same pass over the video.
             parts.sort(key=lambda part: part[1][0])
             yield [_Chunk(*part) for part in parts if not np.any(labelled_ends(part[0]))]
             evident = [part for part in parts if np.any(labelled_ends(part[0]))]
@@ -222,7 +222,7 @@ class AutoPropagator(BasePropagator):
     def _open(
         self, gap: Gap, keys: range, tracks: FlowTracks, mapping: JointMapping | None
     ) -> _Evidence:
-        """Prepare for the pictures of a chunk: those to fill and the ends of the gap."""
+        """Prepare a chunk for its pictures: the frames to fill and the ends of the gap."""
         candidates = find_candidates(gap, tracks, np.array(sorted({gap.first, *keys, gap.last})))
         cropped = None
         if self.windows is not None and mapping is not None:
@@ -232,7 +232,7 @@ class AutoPropagator(BasePropagator):
     def _fill(
         self, mapping: JointMapping | None, picture_size: tuple[int, int], chunk: _Chunk
     ) -> list[PropagatedPose]:
-        """Fill a chunk that has all its pictures."""
+        """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
         keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
         scores = np.stack(
@@ -258,14 +258,14 @@ class AutoPropagator(BasePropagator):
 
 @dataclass(eq=False)
 class _Evidence:
-    """What is known of some frames of a gap.
+    """The evidence for some frames of a gap.
 
     Args:
         tracks: Flow tracks of the gap.
-        candidates: Those in the frames to fill and at the ends of the gap.
-        search: Search for the joints of the labels in these frames.
-        cropped: What the network that sees windows looks at, if it is used.
-        heatmaps: Those of networks of single frames.
+        candidates: Candidates in the frames to fill and at the ends of the gap.
+        search: Search for the labelled joints in these frames.
+        cropped: Crops for the network that sees windows, if it is used.
+        heatmaps: Heatmaps of networks that see single frames.
     """
 
     tracks: FlowTracks
@@ -290,7 +290,7 @@ class _Chunk(NamedTuple):
 
 
 def _add_picture(opened: Sequence[_Evidence], number: int, frame: int, picture: np.ndarray) -> None:
-    """Crop a picture for all that looks at it."""
+    """Crop a picture for everything that looks at it."""
     evidence = opened[number]
     evidence.search.add(frame, picture)
     if evidence.cropped is not None and frame in evidence.cropped.crops:

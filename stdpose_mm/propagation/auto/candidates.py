@@ -1,4 +1,4 @@
-"""Candidate positions of a gap's joints, and the blend that all evidence is relative to."""
+"""Candidate positions of a gap's joints, and their blend, which all evidence is relative to."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Candidates:
 
     Args:
         times: [F] frame indices, the gap's first and last among them.
-        left, right: [K] bool: joints that the left, or the right, label has.
+        left, right: [K] bool: joints that are labelled at the left, or right, end.
         positions: [F, K, 3, 2] pixels, in the order of ``CANDIDATES``.
         weights: [F, K, 3] weights of the blend.
-        centre: [F, K, 2] pixels, the blend; linear where neither label has the joint.
+        centre: [F, K, 2] pixels, the blend; linear interpolation where neither label has the joint.
         size: Mean larger side of the labelled poses in pixels.
     """
 
@@ -41,7 +41,7 @@ def find_candidates(gap: Gap, tracks: FlowTracks, times: np.ndarray) -> Candidat
     Args:
         gap: The gap; one of its ends is labelled.
         tracks: Its flow tracks.
-        times: [F] frames to look at, ascending, the gap's first and last among them.
+        times: [F] frames to look at, ascending, including the gap's first and last frame.
     """
     rows = times - gap.first
     left, right = labelled_ends(gap)

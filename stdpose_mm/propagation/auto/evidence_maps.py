@@ -1,4 +1,4 @@
-"""Maps of evidence around a gap's joints, sampled on grids relative to the pose's size."""
+"""Maps of evidence around a gap's joints, sampled on grids relative to the size of the pose."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from .candidates import Candidates
 
 MAP_SIDE = 9
 MAP_STEPS = (0.03, 0.09)
-"""Maps are 9x9 places around the centre, 3 % or 9 % of the pose's size apart: the near ones reach
-12 % of it, the wide ones 36 %. A place of a wide map holds the largest of the 3x3 near ones."""
+"""Distance between neighbouring places of a map, as a share of the pose's size. Maps are 9x9 places
+around the centre: the near ones reach 12 % of the size, the wide ones 36 %. A place of a wide map
+holds the maximum of 3x3 near ones."""
 
 _REDUCTION = 3
 DENSE_SIDE = MAP_SIDE * _REDUCTION
 DENSE_STEP = MAP_STEPS[0]
 
 LEAST_AGREEMENT = 0.3
-"""A network whose maps have at the labels less than this share of their nearby maximum (mean over
-the joints of a gap) finds something else and is left out. EfficientPose has 0.4 to 0.97 on 98 % of
-the gaps of real clips, random peaks have less than 0.1."""
+"""Minimum agreement of a network with the labels of a gap: the value of its maps at the labels as a
+share of their maximum nearby, averaged over the joints. A network below it finds something else and
+is left out. EfficientPose has 0.4 to 0.97 on 98 % of the gaps of real clips, random peaks have less
+than 0.1."""
 
 _STEPS = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP
 _SQUARE = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
-"""Places around a centre in pose sizes, rows downward."""
+"""Places around a centre in pose sizes; rows go downward."""
 
-# OpenCV's stubs ask for an array, but of an empty one OpenCV 5 takes the y coordinates: noise.
+# OpenCV's stubs ask for an array, but OpenCV 5 reads the y coordinates from an empty one: noise.
 _BOTH_IN_ONE: Any = None
-"""Argument in place of the y coordinates, which are in the same array as the x coordinates."""
+"""Argument instead of the y coordinates, which are in the same array as the x coordinates."""
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
-    """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
+    """Reduce maps [..., M, 27, 27] to the maps of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
     start = (DENSE_SIDE - MAP_SIDE) // 2
     near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
     places = [
@@ -49,7 +51,7 @@ def near_and_wide(dense: np.ndarray) -> np.ndarray:
 
 
 def places_around(to_map: np.ndarray, centre: np.ndarray, size: float) -> np.ndarray:
-    """Find the places of maps around the joints' centres.
+    """Compute the places of maps around the joints' centres.
 
     Args:
         to_map: [2, 3] affine from pixels of the picture to pixels of the maps.
@@ -62,7 +64,7 @@ def places_around(to_map: np.ndarray, centre: np.ndarray, size: float) -> np.nda
     around = (_SQUARE * size @ to_map[:, :2].T).astype(np.float32)
     middle = to_places(to_map, centre)
     places = np.empty((len(middle), *around.shape), np.float32)
-    # A sum over the last axis, of two numbers, takes NumPy ten times as long.
+    # NumPy needs ten times as long for a sum over a last axis of two numbers.
     for axis in range(2):
         np.add.outer(middle[:, axis], around[:, axis], out=places[..., axis])
     return places
@@ -74,7 +76,7 @@ def to_places(to_map: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def sample_maps(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Read map k of [K, h, w] float32 at its own places [K, P, 2] float32: [K, P]; 0 outside."""
+    """Sample map k of [K, h, w] float32 at its own places [K, P, 2] float32: [K, P]; 0 outside."""
     found = np.empty(places.shape[:-1], np.float32)
     for values, at, read in zip(maps, places[:, None], found[:, None], strict=True):
         border = cv2.BORDER_CONSTANT
@@ -87,11 +89,11 @@ class HeatmapsAround:
     """The heatmaps of one network around the centre of the candidates.
 
     Args:
-        maps: [F, K, M, 27, 27]: of every frame by itself and, from a network that sees windows,
-            in its window.
-        shown: [F, K] bool: which frames and joints have a heatmap.
+        maps: [F, K, M, 27, 27]: the maps of every frame by itself and, from a network that sees
+            windows, of every frame in its window.
+        shown: [F, K] bool: frames and joints that have a heatmap.
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
-        agreement: Mean share of the maps' nearby maximum at the labels, see
+        agreement: Mean ratio of the maps' value at the labels to their maximum, see
             :func:`_judge_at_labels`; NaN if no labelled joint has a map.
         sees_windows: Whether the network sees windows of frames and their labels.
     """
@@ -104,7 +106,7 @@ class HeatmapsAround:
 
     @property
     def is_compared(self) -> bool:
-        """Return whether there is a heatmap of a labelled joint at a label."""
+        """Return whether any labelled joint has a heatmap at a label."""
         return not np.isnan(self.agreement)
 
     @property
@@ -114,7 +116,7 @@ class HeatmapsAround:
 
 
 def sample_heatmaps(heatmaps: GapHeatmaps, candidates: Candidates) -> HeatmapsAround:
-    """Sample heatmaps around the centre of the candidates, and judge them by the labelled ends."""
+    """Sample heatmaps around the centre of the candidates, and judge them at the labelled ends."""
     sampled = [heatmaps.frame_heatmaps]
     if heatmaps.final_heatmaps is not None:
         sampled.append(heatmaps.final_heatmaps)
@@ -137,11 +139,11 @@ def sample_heatmaps(heatmaps: GapHeatmaps, candidates: Candidates) -> HeatmapsAr
 def _judge_at_labels(
     candidates: Candidates, around: np.ndarray, shown: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Judge maps by the labelled ends, where the middle of a map is the true position.
+    """Judge maps at the labelled ends, where the middle of a map is the true position.
 
     Returns:
-        [K] value of each joint's map at the label times its ratio to the map's maximum, mean over
-        both ends; and the mean ratio over all joints, NaN if no labelled joint has a map.
+        [K] value of each joint's map at the label times its ratio to the map's maximum, averaged
+        over both ends; and the mean ratio over all joints, NaN if no labelled joint has a map.
     """
     height, share, ends = np.zeros((3, shown.shape[1]))
     middle = DENSE_SIDE // 2

@@ -1,7 +1,7 @@
-"""Features of a gap's joints that the fuser weighs.
+"""Features of a gap's joints, the input of the fuser.
 
 All of them are relative: positions are offsets from the *centre*, the blend of both flow tracks, in
-units of the pose's size. So they serve any skeleton at any scale.
+units of the pose's size. They therefore work for any skeleton at any scale.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap', 'network_
 
 
 class HeatmapKind(NamedTuple):
-    """Place of the heatmaps of one kind of network in the evidence.
+    """Where the features of one kind of network are.
 
     Attributes:
-        maps: Which of ``MAPS``.
-        flag: Index of the scalar that says where there are any.
+        maps: Slice of ``MAPS``.
+        flag: Index of the scalar that tells where there are heatmaps.
     """
 
     maps: slice
@@ -72,28 +72,28 @@ WINDOW_HEATMAPS = HeatmapKind(
     slice(MAPS.index('frame_heatmap'), MAPS.index('network_heatmap')),
     SCALARS.index('has_window_heatmap'),
 )
-"""Of networks that see windows of frames and their labels."""
+"""Heatmaps of networks that see windows of frames and their labels."""
 
 NETWORK_HEATMAPS = HeatmapKind(
     slice(MAPS.index('network_heatmap'), None), SCALARS.index('has_network_heatmap')
 )
-"""Of networks of single frames."""
+"""Heatmaps of networks that see single frames."""
 
 HEATMAP_KINDS = (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
 
 _LEAST_TRUST = 1e-4
-"""Minimum trust in a network, also in one that misses the labels or has seen none: several such
-networks all count."""
+"""Minimum trust in a network, including one that misses the labels or cannot be compared with them,
+so that several such networks all count."""
 
 VELOCITY_FRAMES = 5
-"""Frames in which velocities of ``VECTORS`` are displacements."""
+"""Number of frames over which velocities in ``VECTORS`` are measured, as displacements."""
 
 _LENGTH_UNIT = 15.0
-"""Frames; brings distances in time to the order of one."""
+"""Frames; scales distances in time to about one."""
 
 LONGEST_GAP = 20
-"""Frames; the largest distance of labels in the training of the fuser. Longer distances in time
-count as this one: beyond what it has seen the fuser is sure of anything."""
+"""Frames; the largest distance between labels in the training of the fuser. Longer distances in
+time are clipped to it, since the fuser is overconfident beyond what it has seen."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,18 @@ class FusionFeatures:
     """The evidence for K joints in F frames of a gap, labelled ends included.
 
     Args:
-        centre: [F, K, 2] pixels that offsets start from, the blend of both flow tracks.
+        centre: [F, K, 2] pixels that offsets start from: the blend of both flow tracks.
         size: Mean larger side of the labelled poses in pixels.
         vectors: [F, K, len(VECTORS), 2] offsets and displacements in units of ``size``; the first
             three are the candidates.
         scalars: [F, K, len(SCALARS)].
-        maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at places around the centre, near and
-            wide, rows downward: likeness to the joint at the left and right label, heatmaps of a
-            network that sees windows (every frame by itself, and in its window), and of networks of
-            single frames.
-        base_weights: [F, K, 3] weights of the candidates that make the centre.
-        known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
-        interior: [F] bool: frames that are to be filled.
+        maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at near and wide places around the
+            centre, rows downward: similarity to the joint at the left and right label; heatmaps of
+            a network that sees windows (every frame alone, and in its window); heatmaps of networks
+            that see single frames.
+        base_weights: [F, K, 3] weights of the candidates in the centre.
+        known: [K] bool: joints that are labelled at an end of the gap; the others have no evidence.
+        interior: [F] bool: frames to fill.
     """
 
     centre: np.ndarray
@@ -129,10 +129,10 @@ class FusionFeatures:
         return any(self.scalars[..., kind.flag].any() for kind in HEATMAP_KINDS)
 
     def without_heatmaps(self, kinds: Sequence[HeatmapKind] = HEATMAP_KINDS) -> FusionFeatures:
-        """Leave heatmaps out, as if there were no such pose network.
+        """Remove heatmaps, as if there were no such pose networks.
 
         Args:
-            kinds: The kinds to leave out, all by default.
+            kinds: The kinds to remove, all by default.
         """
         maps, scalars = self.maps.copy(), self.scalars.copy()
         for kind in kinds:
@@ -208,7 +208,7 @@ def _maps(
 
     Returns:
         The maps, and [2, F, K] bool: joints with heatmaps of networks that see windows, and of
-        networks of single frames.
+        networks that see single frames.
     """
     windows = [each for each in heatmaps if each.sees_windows]
     networks = [each for each in heatmaps if not each.sees_windows]
@@ -221,15 +221,15 @@ def _maps(
 def _mean_maps(
     heatmaps: Sequence[HeatmapsAround], num_maps: int, candidates: Candidates
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average the maps of networks, each weighted by how well it finds the labels.
+    """Average the maps of networks, weighted by how well each finds the labels.
 
     Args:
-        heatmaps: Of networks of the same kind.
-        num_maps: Maps M that each of them has for a joint.
+        heatmaps: Heatmaps of networks of the same kind.
+        num_maps: Number M of maps that each network has for a joint.
         candidates: Candidates in the F frames.
 
     Returns:
-        [F, K, len(MAP_STEPS), M, 9, 9], and [F, K] bool: where there are any.
+        [F, K, len(MAP_STEPS), M, 9, 9], and [F, K] bool: joints with a map.
     """
     shape = candidates.centre.shape[:2]
     has_heatmap = np.zeros(shape, bool)
@@ -296,5 +296,5 @@ def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarr
 
 
 def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the displacement [F, K, 2] in some frames, which is of the order of the offsets."""
+    """Return the displacement [F, K, 2] over some frames, of the same order as the offsets."""
     return VELOCITY_FRAMES * np.gradient(points, times, axis=0)

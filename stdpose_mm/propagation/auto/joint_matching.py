@@ -22,14 +22,14 @@ from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
 
 
 class JointMatches(NamedTuple):
-    """The similarity of places to the joints of both labels, from -1 to 1.
+    """Similarity of places to the joints at both labels, from -1 to 1.
 
     Args:
-        maps: [F, K, len(MAP_STEPS), 2, 9, 9] of places around the centre to the joint of the left
-            and right label, near and wide; zeros without the label.
-        at_candidates: [F, K, 3] of each candidate to the joint of the label it starts from; for the
-            straight line, the mean over the existing labels.
-        ends: [K] similarity of both labels' joints to each other.
+        maps: [F, K, len(MAP_STEPS), 2, 9, 9] similarity of near and wide places around the centre
+            to the joint at the left and right label; zeros without the label.
+        at_candidates: [F, K, 3] similarity of each candidate to the joint at the label it starts
+            from; for linear interpolation, the mean over the existing labels.
+        ends: [K] similarity of the joints at both labels to each other.
     """
 
     maps: np.ndarray
@@ -69,7 +69,7 @@ class JointSearch:
     """Search for the joints of a gap's labels in its other frames.
 
     Args:
-        candidates: Those of the gap.
+        candidates: Candidates of the gap.
         matcher: Describes pictures.
     """
 
@@ -88,7 +88,7 @@ class JointSearch:
         self._crops[row] = crop_pose(picture, middle, candidates.size)
 
     def matches(self) -> JointMatches:
-        """Compare the pictures of all frames with the labels; drops the pictures."""
+        """Compare the pictures of all frames with the labels, then drop the pictures."""
         num_frames, num_joints = self._candidates.centre.shape[:2]
         ends = {row: self._describe(row) for row in {0, num_frames - 1}}
         wanted = np.stack([self._at_joints(row, ends[row]) for row in (0, num_frames - 1)])
@@ -108,7 +108,7 @@ class JointSearch:
         return _Described(self._matcher.describe(crop[None])[0], to_descriptors(to_crop))
 
     def _at_joints(self, row: int, described: _Described) -> np.ndarray:
-        """Return the descriptors [K, D] at the joints of a row, of length 1."""
+        """Return the descriptors [K, D], of length 1, at the joints of a row."""
         places = to_places(described.to_map, self._candidates.centre[row])
         # Every channel at all joints.
         shape = len(described.descriptors), *places.shape
@@ -118,7 +118,7 @@ class JointSearch:
     def _compare(
         self, row: int, described: _Described, wanted: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the maps and the likeness of the candidates of a row of :class:`JointMatches`."""
+        """Return a row's maps and similarities of the candidates, see :class:`JointMatches`."""
         candidates = self._candidates
         descriptors, to_map = described
         likeness = wanted.reshape(-1, len(descriptors)) @ descriptors.reshape(len(descriptors), -1)

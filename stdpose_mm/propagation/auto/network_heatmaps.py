@@ -1,4 +1,4 @@
-"""Heatmaps of pose networks as evidence: networks that see windows, and of single pictures."""
+"""Heatmaps of pose networks as evidence: of networks that see windows or single pictures."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks.pose_network import FlowPaths
 
 SHIPPED_STDPOSE = Path(__file__).parent / 'weights'
-"""Folder of the two files of the STDPose that comes with the package."""
+"""Folder with the two files of the STDPose that comes with the package."""
 
 _LEAST_SHARED = 7
-"""Joints that labels must share to be taken for a person's: the upper body has seven."""
+"""Number of joints that labels of people must share; the upper body has seven."""
 
 _LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
-"""Joints of people that labels of animals with paws, such as AP-10K's, do not have."""
+"""Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
 
 GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
-"""What became of a network in a gap: its heatmaps were evidence; they were, and it has none at the
-labels; it finds something else than the labelled joints; somebody else covers the person; or it
-finds no joint between the labels."""
+"""How a network was used in a gap: 'used': its heatmaps were evidence; 'not compared': the same,
+but it has none at the labels; 'misses labels': it finds something else than the labelled joints;
+'crowded': somebody else covers the person; 'finds nothing': it finds no joint between the
+labels."""
 
 
 _SENTENCES: dict[GapUse, str] = {
@@ -57,19 +58,19 @@ _SENTENCES: dict[GapUse, str] = {
 
 @dataclass
 class NetworkUse:
-    """Gaps in which a network was used, and those in which it was not.
+    """Record of the gaps in which a network was used, or was not.
 
-    A long gap, which comes in chunks, counts once: as used if the network was used in one of them,
-    otherwise for the reason of the first. The notes are no part of what a fingerprint compares.
+    A long gap, which is filled in chunks, counts once: as used if the network was used in any
+    chunk, otherwise with the reason of the first. Fingerprints do not depend on the record.
 
     Args:
-        gaps: Video and place of each gap -> what became of the network there.
+        gaps: Video and key of each gap -> how the network was used there.
     """
 
     gaps: dict[tuple[str, GapKey], GapUse] = field(default_factory=dict, compare=False)
 
     def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
-        """Note what became of the network in a gap of a video, or in a chunk of it."""
+        """Record how the network was used in a gap of a video, or in a chunk of the gap."""
         key = frames.name, gap.key
         if use == 'used' or (use == 'not compared' and self.gaps.get(key) != 'used'):
             self.gaps[key] = use
@@ -83,13 +84,13 @@ class NetworkUse:
         warn_for_video: str | None = None,
         among: Collection[GapKey] | None = None,
     ) -> str:
-        """Say in a sentence how the network ``name`` was used; '' before the first gap.
+        """Describe in one sentence how the network ``name`` was used; '' before the first gap.
 
         Args:
             name: Name of the network.
-            question: Question to the user if it is of no use in most gaps.
-            warn_for_video: Name of a video of which to speak alone, and only to ask that question.
-            among: The gaps to speak of, for labels that were corrected; by default all.
+            question: Question to the user, asked if the network was of no use in most gaps.
+            warn_for_video: Name of the only video to describe, and only if that question is asked.
+            among: The gaps to describe, for labels that were corrected; by default all.
         """
         # A copy, as another thread may be filling gaps.
         uses = [
@@ -116,15 +117,15 @@ class NetworkUse:
 
 
 class WindowHeatmapEstimator:
-    """A network that sees windows, as evidence.
+    """Network that sees windows, as evidence.
 
     Args:
         backend: The network.
-        is_of_people: Whether it serves all labels of people, whose joints have other names, and no
+        is_of_people: Whether it serves labels of people, whatever the names of their joints, and no
             others; otherwise it serves all labels that share names of joints with it.
 
     Attributes:
-        estimator: Runs it over gaps.
+        estimator: Runs the network over gaps.
     """
 
     def __init__(self, backend: WindowBackend, is_of_people: bool = False) -> None:
@@ -133,10 +134,11 @@ class WindowHeatmapEstimator:
         self.estimator = GapHeatmapEstimator(backend)
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find the trained joints that labels share with it.
+        """Find the trained joints that labels share with the network.
 
         Returns:
-            None without any; with ``is_of_people`` also if there are few, or no wrist and ankle.
+            None if there are none; with ``is_of_people`` also if there are few or no wrist and
+            ankle.
         """
         own, trained = self.backend.skeleton, self.backend.trained_joints
         names = np.array(own.keypoint_names)
@@ -158,14 +160,14 @@ def shipped_stdpose() -> OnnxWindowBackend:
 
 
 class NetworkHeatmapEstimator:
-    """Run a pose network over the frames of gaps and the labels at their ends.
+    """Runner of a pose network over the frames of gaps and the labels at their ends.
 
     Args:
         network: The network, or the poses that one has found.
-        batch_size: Crops that it sees at once.
+        batch_size: Number of crops that it sees at once.
 
     Attributes:
-        use: The gaps in which :meth:`around` has used, or rejected, the network.
+        use: The gaps in which :meth:`around` used the network or did not.
     """
 
     def __init__(self, network: HeatmapSource, batch_size: int = 8) -> None:
@@ -174,7 +176,7 @@ class NetworkHeatmapEstimator:
         self.use = NetworkUse()
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find the joints that mean the same places as those of labels; None without any."""
+        """Find the joints that mean the same places as those of labels; None if there are none."""
         return JointMapping.by_meaning(skeleton, self.network.skeleton)
 
     def explain_unused(self, skeleton: Skeleton) -> str:
@@ -192,13 +194,13 @@ class NetworkHeatmapEstimator:
         Args:
             frames: The video.
             gap: The gap.
-            candidates: Of frames of the gap and its labels.
+            candidates: Candidates in frames of the gap and at its labels.
             mapping: The joints of the gap's labels among those of the network.
 
         Returns:
-            None if they are of no use: somebody else covers the person, and the network, which sees
-            one person at a time, would find the joints of whoever is in front; or it misses the
-            labels, or finds nothing.
+            None if they are of no use: the network misses the labels or finds nothing, or
+            somebody else covers the person. A network that sees one person at a time would then
+            find the joints of whoever is in front.
         """
         keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         if not self.network.follows_labels and gap.is_crowded(keys):
@@ -247,12 +249,12 @@ def gather_heatmaps(
     candidates: Candidates,
     networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
 ) -> list[HeatmapsAround]:
-    """Gather the heatmaps of networks of single frames around candidates, if they are of use there.
+    """Gather the heatmaps of networks that see single frames where they are of use.
 
     Args:
         frames: The video.
         gap: The gap.
-        candidates: Of frames of the gap and its labels.
+        candidates: Candidates in frames of the gap and at its labels.
         networks: The networks, with the joints of the gap's labels among theirs.
     """
     found = (network.around(frames, gap, candidates, mapping) for network, mapping in networks)
@@ -262,7 +264,7 @@ def gather_heatmaps(
 def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
     """Find the nearest label of each joint of a network on both sides of a gap.
 
-    A joint that only one side labels has the two nearest ones there.
+    A joint that is labelled on one side only has the two nearest labels there.
 
     Returns:
         Frame -> [num_model, 2] pixels, NaN where another frame is nearer or there is no label.

@@ -1,4 +1,4 @@
-"""A trained gap fuser with its calibration, and the one that comes with the package."""
+"""Trained gap fuser with its calibration, and the one that comes with the package."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from .fusion_features import (
 )
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
-"""The fuser that comes with the package, for gaps with and without heatmaps of any network."""
+"""The fuser that comes with the package, for gaps with and without heatmaps of a network."""
 
 ONNX_RECORD = 'stdpose_mm.fuser'
-"""Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
+"""Entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
 
 EVIDENCE = 'windows and networks apart'
-"""Kind of evidence that fusers of this version weigh; other kinds have the same input sizes."""
+"""Kind of evidence that fusers of this version take; other kinds may have the same input sizes."""
 
 _FAST, _STILL = 0.015, 0.001
-"""Speeds of a joint in pose sizes a frame: one that is as hard as any faster one, and the noise of
-one that stands still."""
+"""Speeds of a joint in pose sizes per frame: faster joints are no harder than ``_FAST`` ones, and
+joints that stand still seem to move at ``_STILL``."""
 
 _EXPECTED = 'an .onnx file written by research/tools/train_auto.py of this version'
 
 
 class FuserNetwork(Protocol):
-    """A network that weighs the features of a gap: its ONNX file, or a model in training."""
+    """Network that fuses the features of a gap: an ONNX file, or a model in training."""
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Fuse one gap.
@@ -61,15 +61,16 @@ class FuserNetwork(Protocol):
 
 @dataclass(frozen=True)
 class TrainedFuser:
-    """A gap fuser with its calibration.
+    """Gap fuser with its calibration.
 
     Args:
         network: The network.
-        calibrator: Calibration of the scores, fitted on clips that the network was not trained on.
+        calibrator: Calibration of the scores, fitted on clips that are not in the training data.
         trained_on: What it was trained on, in a few words.
-        shrinkage: Distance in pose sizes. The network's offset of length d from the blend of the
-            flow tracks is multiplied by d / (d + shrinkage): small corrections are mostly noise on
-            footage unlike that which it was trained on, large ones are not. 0 keeps all offsets.
+        shrinkage: Distance in pose sizes. An offset of length d between the network's position and
+            the blend of the flow tracks is multiplied by d / (d + shrinkage), because small
+            corrections are mostly noise on footage that differs from the training data. 0 keeps all
+            offsets.
     """
 
     network: FuserNetwork
@@ -82,8 +83,8 @@ class TrainedFuser:
         """Read an ``.onnx`` file, which onnxruntime runs on the CPU.
 
         Raises:
-            InputError: If the file cannot be read, or belongs to other evidence than this
-                version of the package gathers.
+            InputError: If the file cannot be read, or takes other evidence than this version of the
+                package has.
         """
         with unusable_weights(path):
             network = OnnxFuser(Path(path))
@@ -91,10 +92,10 @@ class TrainedFuser:
 
     @classmethod
     def from_record(cls, network: FuserNetwork, record: Mapping[str, Any]) -> TrainedFuser:
-        """Make a fuser of a network and the :meth:`record` of its file.
+        """Build a fuser from a network and the :meth:`record` of its file.
 
         Raises:
-            LookupError: If the record lacks an entry, or is of other evidence.
+            LookupError: If the record lacks an entry, or the network takes other evidence.
         """
         if record.get('evidence') != EVIDENCE:
             raise LookupError('it was trained on other evidence')
@@ -102,7 +103,7 @@ class TrainedFuser:
         return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
 
     def record(self) -> dict[str, Any]:
-        """Return plain values that a file holds besides the network; 'doubt' is the shrinkage."""
+        """Return the values that a file holds besides the network; 'doubt' is the shrinkage."""
         return {
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,
@@ -114,19 +115,19 @@ class TrainedFuser:
         """Fuse the evidence for one gap.
 
         Returns:
-            [F, K, 2] pixels, and [F, K] the probability that a joint lies within a tenth of the
-            pose's size of the truth. Joints that the evidence does not know are meaningless.
+            [F, K, 2] pixels, and [F, K] probabilities that a joint lies within a tenth of the
+            pose's size of the truth. Values of joints that are not ``known`` are meaningless.
         """
         offsets, scores = self.judge(evidence)
         return evidence.centre + offsets * evidence.size, scores
 
     def judge(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
-        """Fuse into offsets [F, K, 2] from the evidence's centre, in pose sizes; scores [F, K].
+        """Return offsets [F, K, 2] from the evidence's centre, in pose sizes, and scores [F, K].
 
-        How sure the fuser is with heatmaps holds for footage that their networks know. Without them
-        it is less often right, but ranks joints better on other footage. So the score of a gap with
-        heatmaps pools both views of it, and is calibrated together with how much the joint moves
-        (research/docs/auto_parts.md).
+        With heatmaps the fuser is overconfident on footage that their networks do not know. Without
+        them it is less often right, but ranks joints better on such footage. The score of a gap
+        with heatmaps therefore pools the probabilities with and without them; the calibration also
+        uses how much the joint moves (research/docs/auto_parts.md).
         """
         offsets, within = self._fuse(evidence)
         if evidence.has_heatmaps():
@@ -135,14 +136,14 @@ class TrainedFuser:
         return shrink_offsets(offsets, self.shrinkage), scores
 
     def _fuse(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
-        """Return offsets, and the network's own probabilities that joints are right."""
+        """Return offsets, and the network's own probabilities that the joints are right."""
         offsets, log_scale = self.network.fuse_gap(fuser_inputs(evidence))
         within = probability_within(log_scale.astype(np.float64), CORRECT_WITHIN)
         return offsets.astype(np.float64), within
 
 
 class OnnxFuser:
-    """A gap fuser that onnxruntime runs.
+    """Gap fuser that runs in onnxruntime.
 
     Args:
         path: File that :func:`~research.export.fuser_export.export_fuser` wrote.
@@ -179,7 +180,7 @@ def shipped_fuser() -> TrainedFuser:
 
 @contextmanager
 def unusable_weights(path: str | Path) -> Iterator[None]:
-    """Turn whatever reading a file of weights leads to into one sentence."""
+    """Turn any error while reading a file of weights into one sentence."""
     try:
         yield
     except InputError:
@@ -191,7 +192,7 @@ def unusable_weights(path: str | Path) -> Iterator[None]:
 
 
 def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
-    """Prepare what a :class:`FuserNetwork` reads of one gap."""
+    """Prepare the inputs of a :class:`FuserNetwork` for one gap."""
     return {
         'vectors': evidence.vectors,
         'scalars': evidence.scalars,
@@ -205,9 +206,9 @@ def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
 def log_joint_speed(evidence: FusionFeatures) -> np.ndarray:
     """Compute the logarithm of each joint's mean speed [K] within the pose in a gap.
 
-    It is 0 for joints that move at ``_FAST`` or faster, and negative for slower ones: these are
-    easy, whatever the fuser says of them. The motion of the whole pose does not count, since a
-    camera that pans makes no joint harder.
+    It is 0 for joints that move at ``_FAST`` or faster and negative for slower ones, which are easy
+    whatever the fuser predicts. The motion of the whole pose does not count, because a panning
+    camera makes no joint harder.
     """
     velocity = evidence.vectors[..., VECTORS.index('velocity'), :] / VELOCITY_FRAMES
     others = velocity[:, evidence.known]
@@ -229,7 +230,7 @@ def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:
 def probability_within(log_scale: np.ndarray, radius: float) -> np.ndarray:
     """Compute the probability that a Laplace-distributed error in the plane is at most ``radius``.
 
-    The density falls with exp(-distance / scale) in every direction alike, so that the distance
+    The density is proportional to exp(-distance / scale) in every direction, so the distance
     follows a gamma distribution of shape 2.
     """
     ratio = radius * np.exp(-log_scale)

@@ -23,13 +23,13 @@ _EXPECTED = 'a file written by research/tools/train_matcher.py of this version'
 
 
 class TrainedMatcher:
-    """A network that finds joints again in other frames, in an ONNX file.
+    """Network that finds joints again in other frames, from an ONNX file.
 
     Args:
         path: File that :func:`~research.export.matcher_export.export_matcher` wrote.
 
     Raises:
-        InputError: If onnxruntime is missing, or the file cannot be read or run, or is of another
+        InputError: If onnxruntime is missing, or the file cannot be read or run, or holds another
             network.
     """
 
@@ -39,13 +39,13 @@ class TrainedMatcher:
             raise InputError(f'{path} does not hold a joint matcher, give {_EXPECTED}')
 
     def describe(self, crops: np.ndarray) -> np.ndarray:
-        """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""
+        """Describe crops [N, S, S, 3] uint8 BGR by [N, D, S / 2, S / 2] float32 of length 1."""
         (descriptors,) = self._session.run(['descriptors'], self.inputs(crops))
         return descriptors
 
     @staticmethod
     def inputs(crops: np.ndarray) -> dict[str, np.ndarray]:
-        """Convert crops [N, S, S, 3] to what the network reads, by name."""
+        """Convert crops [N, S, S, 3] to the inputs of the network, by name."""
         return {'crops': np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)}
 
 
@@ -62,12 +62,12 @@ def crop_pose(
 
     Args:
         picture: [H, W, 3] uint8.
-        middle: [2] pixels of the picture, the middle of the crop.
+        middle: [2] pixels of the picture, in the middle of the crop.
         size: Larger side of the pose in pixels.
 
     Returns:
-        [S, S, 3] with the picture's border repeated beyond it, and the affine [2, 3] from pixels
-        of the picture to those of the crop.
+        [S, S, 3], with the picture's border repeated outside of it, and the affine [2, 3] from
+        pixels of the picture to pixels of the crop.
     """
     scale = POSE_SIDE / size
     shift = (CROP_SIDE - 1) / 2 - scale * middle
@@ -79,7 +79,7 @@ def crop_pose(
     part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
     ratio = np.ones(2)
     if scale < 1:
-        # Linear interpolation reads four pixels only: without reducing first, it would alias.
+        # Linear interpolation reads only four pixels and would alias without reducing first.
         original = high + 1 - low
         reduced = np.maximum(np.rint(original * scale), 1).astype(int)
         part = cv2.resize(part, reduced.tolist(), interpolation=cv2.INTER_AREA)
@@ -91,7 +91,7 @@ def crop_pose(
 
 
 def to_descriptors(to_crop: np.ndarray) -> np.ndarray:
-    """Turn an affine [2, 3] to pixels of a crop into one to places of its descriptors."""
+    """Convert an affine [2, 3] to pixels of a crop into one to places of its descriptors."""
     result = to_crop / _STRIDE
     result[:, 2] += (1 - _STRIDE) / (2 * _STRIDE)
     return result

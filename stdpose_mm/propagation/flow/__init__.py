@@ -1,3 +1,3 @@
-"""Joints that follow the optical flow."""
+"""Joints that are moved by optical flow."""
 
 from .flow_propagator import FlowPropagator

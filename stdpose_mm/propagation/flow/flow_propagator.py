@@ -16,19 +16,19 @@ from .optical_flow import DISFlow, FlowEstimator
 
 @PROPAGATORS.register_module(name='flow')
 class FlowPropagator(BasePropagator):
-    """Move joints with the optical flow from both labels.
+    """Propagator that moves joints with the optical flow from both labels.
 
-    Flow carries the joints of the left label forward and those of the right label backward; the
-    two tracks are blended by distance and by how well they arrive at the other label
-    (:meth:`FlowTracks.weights`). A joint that only one end labels follows that one; a joint that
-    neither end labels is interpolated between its nearest labels.
+    Flow carries the joints of the left label forward and those of the right label backward. The two
+    tracks are blended by their distance from the label and by how well they arrive at the other
+    label (:meth:`FlowTracks.weights`). A joint that is labelled at one end only follows the track
+    from there; a joint that is labelled at neither end is interpolated between its nearest labels.
 
     The score is that of linear interpolation (it halves with every ``half_life`` frames to the
-    nearest label) times the agreement of both tracks where there are two.
+    nearest label), times the agreement of both tracks where there are two.
 
     Args:
-        estimator: Optical flow, :class:`DISFlow` by default.
-        half_life: Frames after which the score has halved.
+        estimator: Optical flow; :class:`DISFlow` by default.
+        half_life: Number of frames after which the score has halved.
     """
 
     uses_flow = True

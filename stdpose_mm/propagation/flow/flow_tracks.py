@@ -1,4 +1,4 @@
-"""Joints carried from both labels of a gap through the video by optical flow."""
+"""Joints that optical flow carries through the video from both labels of a gap."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MISS_SCALE = 0.1
 """Pose sizes; a track that misses the other label by this distance has weight 1/e there."""
 
 _MIN_SIZE = 8.0
-"""Pixels; offsets relative to a pose need a unit."""
+"""Pixels; minimum size of a pose, which is the unit of offsets."""
 
 _WANTED_SIZE = 150.0
-"""Pixels of a pose in the pictures that flow is computed on. A person who is smaller in the whole
-picture is tracked in a part of it: flow loses the limbs of small people."""
+"""Pixels of a pose in the pictures that flow is computed on. A person who would be smaller there is
+tracked in an enlarged part of the picture, because flow loses the limbs of small people."""
 
 _LEAST_GAIN = 1.25
-"""Minimum ratio of a person's size in the part to that in the whole picture, whose flow others
-share."""
+"""Minimum ratio of a person's size in the part to the size in the whole picture. Below it the flow
+of the whole picture is used, which people share."""
 
 _MARGIN = 0.6
-"""Margin of the part around a person's boxes, in pose sizes, for motion between the labels."""
+"""Margin of the part around a person's boxes in pose sizes, for motion between the labels."""
 
 _KEPT_PICTURES = 64
 """Pictures kept for the backward sweep; longer chunks are read a second time, in batches."""
@@ -41,13 +41,12 @@ _KEPT_PICTURES = 64
 
 @dataclass(frozen=True)
 class FlowTracks:
-    """The positions of the joints of a gap's labels, tracked by flow.
+    """Positions of the joints of a gap's labels, tracked by flow.
 
     Args:
         frames: First to last frame of the gap, labelled ends included.
-        forward: [F, K, 2] pixels, from the left label on; without one, or where it lacks the
-            joint, meaningless.
-        backward: [F, K, 2] pixels, from the right label back.
+        forward: [F, K, 2] pixels, from the left label on; meaningless for joints that it lacks.
+        backward: [F, K, 2] pixels, from the right label back, likewise.
     """
 
     frames: range
@@ -57,9 +56,9 @@ class FlowTracks:
     def weights(self, gap: Gap) -> np.ndarray:
         """Return [F, K, 2] weights of the forward and the backward track; they sum to 1.
 
-        A track is trusted less with the distance from its label, and the more it misses the
-        label at the other end: flow that lost a limb on the way does not arrive. Zeros for joints
-        that neither end labels.
+        The weight of a track falls with the distance from its label, and with the distance by which
+        it misses the other label: flow that loses a limb on the way does not arrive there. Weights
+        are zero for joints that are labelled at neither end.
         """
         left, right = labelled_ends(gap)
         weights = blend_weights(self.forward, self.backward, pose_size(gap))
@@ -68,7 +67,7 @@ class FlowTracks:
 
 
 def blend_weights(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:
-    """Weigh tracks by the distance from where they start, and by how well they arrive.
+    """Weigh tracks by the distance from their start, and by how well they arrive at the other end.
 
     Args:
         forward: [F, K, 2] pixels, from the first frame on.
@@ -90,7 +89,7 @@ def blend_weights(forward: np.ndarray, backward: np.ndarray, size: float) -> np.
 
 
 def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
-    """Return [K] bool twice: the joints of the left, and of the right, label of a gap."""
+    """Return the joints that the left and the right label of a gap have, [K] bool each."""
     nothing = np.zeros(len(gap.before.frames), bool)
     left = nothing if gap.left is None else gap.left.labelled
     right = nothing if gap.right is None else gap.right.labelled
@@ -101,7 +100,7 @@ def pose_size(gap: Gap) -> float:
     """Return the mean larger side of the labelled poses at the ends of a gap, in pixels.
 
     The person box is used instead for a pose of a single joint, which has no extent, and for a
-    label of some joints only.
+    label that gives only some joints.
     """
     labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
     sizes = [
@@ -124,7 +123,7 @@ def follow_joints(
     """Track the joints of every gap by optical flow.
 
     Flow is computed once per pair of neighbouring frames and direction, whatever the number of
-    people: gaps that overlap in time make a chunk, with one sweep forward and one backward. The
+    people: gaps that overlap in time form a chunk, with one sweep forward and one backward. The
     memory for pictures is bounded.
 
     Args:
@@ -133,14 +132,14 @@ def follow_joints(
         estimator: Computes the flow.
 
     Yields:
-        Chunks in time order, the gaps of a chunk sorted by their first and last frame.
+        Chunks in order of time; the gaps of a chunk are sorted by their first and last frame.
     """
     for chunk in split_into_chunks(gaps):
         yield from zip(chunk, _follow_chunk(frames, chunk, estimator), strict=True)
 
 
 def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
-    """Group gaps so that chunks share no pair of neighbouring frames; in time order."""
+    """Group gaps in order of time so that no two chunks share a pair of neighbouring frames."""
     chunks: list[list[Gap]] = []
     end = -1
     for gap in sorted(gaps, key=lambda gap: (gap.first, gap.last)):
@@ -181,7 +180,7 @@ class _Path(NamedTuple):
 
     Args:
         frames: Frames, ascending.
-        positions: [F, K, 2] pixels in them; filled along the way.
+        positions: [F, K, 2] pixels in these frames, filled by the tracking.
         labels: Labels on the way.
         view: The part of the pictures in which the person is tracked.
     """
@@ -193,7 +192,7 @@ class _Path(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """Paths that continue from a frame in one view, and its and the next prepared picture."""
+    """Paths that continue from a frame in one view, with its prepared picture and the next one."""
 
     frame: int
     paths: Sequence[_Path]
@@ -262,8 +261,8 @@ def _follow_chunk(
 def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     """Choose the view in which the person of a gap is tracked, independently of other people.
 
-    The path of a person with a label on one side only is unknown: the view is the whole picture
-    then.
+    A person with a label on one side only is tracked in the whole picture, since the path is
+    unknown.
     """
     whole = _View(0, 0, *size)
     # Missing pictures have no size; reading one raises the error.
@@ -288,12 +287,12 @@ def _flow_of_sweep(
     sweep: range,
     starting: _PathsByStart,
 ) -> Generator[tuple[_Start, np.ndarray], None, None]:
-    """Yield the paths that continue, and the flow to the next frame there."""
+    """Yield the paths that continue from each frame, and the flow to the next frame."""
 
     def starts() -> Iterator[_Start]:
         moving: list[_Path] = []
         for frame in sweep:
-            # Only paths that continue: a chunk may be a whole video with thousands of gaps.
+            # Only paths that continue, because a chunk may be a whole video with thousands of gaps.
             moving = [path for path in moving if frame + step in path.frames]
             moving += starting.get(frame, [])
             by_view: dict[_View, list[_Path]] = {}
@@ -315,7 +314,7 @@ def _flow_of_sweep(
 
 
 def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Move points along a flow; the border's flow applies outside.
+    """Move points along a flow; points outside move like the nearest border.
 
     Args:
         points: [..., 2] x, y in full pixels.
@@ -327,7 +326,7 @@ def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.
 
 
 class _PreparedPictures:
-    """The prepared pictures of a chunk, read forward, then backward; few at a time.
+    """Prepared pictures of a chunk, read forward, then backward; only a few are kept.
 
     Args:
         frames: The video.
@@ -350,7 +349,7 @@ class _PreparedPictures:
         self._kept: dict[int, dict[_View, _Prepared]] = {}
 
     def skip(self, frame: int) -> None:
-        """Pass over a frame that no flow starts from."""
+        """Skip a frame that no flow starts from."""
         self._kept.pop(frame - _KEPT_PICTURES, None)
 
     def __getitem__(self, frame: int) -> Mapping[_View, _Prepared]:
@@ -363,7 +362,7 @@ class _PreparedPictures:
         return self._kept[frame]
 
     def _read_back(self, frame: int) -> None:
-        """Read the pictures up to ``frame``, in the order in which videos are decoded."""
+        """Read the pictures up to ``frame`` in ascending order, as videos are decoded."""
         following = self._kept.get(frame + 1)
         self._kept.clear()
         if following is not None:

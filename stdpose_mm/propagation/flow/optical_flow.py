@@ -15,28 +15,29 @@ from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError
 
 MOST_ENLARGED = 2.0
-"""Small pictures are enlarged by up to this factor: DIS gives flow on a grid of a few pixels, too
-coarse for the limbs of a person that is small itself."""
+"""Small pictures are enlarged by up to this factor, because the flow of DIS has a grid of a few
+pixels, too coarse for the limbs of a small person."""
 
 _GRADIENT_WEIGHT = 30.0
-"""Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
-edges rather than brightness; chosen on training clips of JHMDB, see research/docs/real_clips.md."""
+"""Weight of the gradient term in DIS's refinement; OpenCV's default is 10. With a larger weight
+flow follows edges rather than brightness. Chosen on training clips of JHMDB, see
+research/docs/real_clips.md."""
 
 _MIN_SIDE = 16
-"""Pixels; DIS flow refuses pictures of less than 12."""
+"""Pixels; DIS fails on sides of less than 12."""
 
 _RAFT_STRIDE = 8
 _RAFT_MIN_SIDE = 128
-"""RAFT takes sides that are multiples of 8 and, for its coarsest correlation, no less than 128."""
+"""RAFT needs sides that are multiples of 8 and, for its coarsest correlation, at least 128."""
 
 
 class FlowEstimator(Protocol):
-    """Compute optical flow of one kind; several threads may call it at once.
+    """Estimator of optical flow; several threads may call it at once.
 
     Attributes:
         max_side: Larger side in pixels of the pictures that flow is computed on.
-        single_threaded: Whether it computes a field in little more than one thread, so that several
-            fields at once keep more processors busy.
+        single_threaded: Whether one field occupies little more than one thread, so that computing
+            several at once uses more processors.
     """
 
     @property
@@ -50,20 +51,20 @@ class FlowEstimator(Protocol):
         ...
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return the flow [h, w, 2] from ``source`` to ``target`` in pixels of these."""
+        """Return the flow [h, w, 2] from ``source`` to ``target``, in their pixels."""
         ...
 
 
 class DISFlow:
-    """Compute DIS optical flow (Kroeger et al., ECCV 2016) by OpenCV on grey pictures.
+    """DIS optical flow (Kroeger et al., ECCV 2016) by OpenCV on grey pictures.
 
     Args:
         max_side: Larger side in pixels of the pictures that flow is computed on.
-        finest_scale: How often these are halved for the finest level of the flow; the field is
-            enlarged from there. 2 instead of 1 takes a quarter of the time.
+        finest_scale: How often these pictures are halved for the finest level of the flow, which is
+            then enlarged. 2 takes a quarter of the time of 1.
     """
 
-    # OpenCV hardly uses more threads for the few rows of small pictures.
+    # With the few rows of small pictures OpenCV hardly uses more threads.
     single_threaded = True
 
     def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
@@ -83,7 +84,7 @@ class DISFlow:
 class _DISEstimators(local):
     """OpenCV's estimators of one thread, each for pictures of one shape.
 
-    An estimator that two threads share, or that has seen pictures of another size, may crash.
+    An estimator may crash if two threads share it, or if it sees pictures of several sizes.
     """
 
     def __init__(self) -> None:
@@ -93,8 +94,8 @@ class _DISEstimators(local):
 def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    # OpenCV halves pictures to no less than this. Asked for a finest scale beyond, it would choose
-    # scales by the width alone, and crash on pictures that are wide and low.
+    # OpenCV halves pictures at most until they have this size. Given a larger finest scale, it
+    # chooses scales by the width alone, and crashes on pictures that are wide and low.
     patch = estimator.getPatchSize()
     coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
@@ -106,7 +107,7 @@ _DIS_ESTIMATORS = _DISEstimators()
 
 
 class RAFTFlow:
-    """Compute flow by RAFT (Teed and Deng, ECCV 2020), torchvision's small variant.
+    """Optical flow by RAFT (Teed and Deng, ECCV 2020), torchvision's small variant.
 
     Args:
         weights: File with the weights of ``torchvision.models.optical_flow.raft_small``.
@@ -127,7 +128,8 @@ class RAFTFlow:
         state_dict = read_checkpoint_file(weights)
         try:
             self._model.load_state_dict(state_dict)
-        # RuntimeError of weights that do not fit, or whatever a value that is no tensor leads to.
+        # RuntimeError of weights that do not fit, or any error that values other than tensors
+        # cause.
         except Exception as error:
             raise InputError(
                 f'flow weights {weights} cannot be used ({str(error).splitlines()[0]}), give '
@@ -160,7 +162,7 @@ class RAFTFlow:
 
 
 def scale_picture(picture: np.ndarray, max_side: int, most: float = MOST_ENLARGED) -> np.ndarray:
-    """Scale a picture so that its larger side is ``max_side``, its smaller at least 16 pixels.
+    """Scale a picture to a larger side of ``max_side`` and a smaller side of at least 16 pixels.
 
     Args:
         picture: [H, W] or [H, W, 3].
@@ -183,14 +185,14 @@ def region_around(
     """Find the rows and columns of a picture that flow is computed in.
 
     Args:
-        low: [2] left top corner, which may lie outside of the picture.
-        high: [2] right bottom corner, likewise.
+        low: [2] top left corner, which may lie outside the picture.
+        high: [2] bottom right corner, likewise.
         margin: Pixels to add on each side.
         size: (width, height) of the picture.
 
     Returns:
-        Slices of at least 16 pixels if the picture is as large: less would be enlarged to that, and
-        the other side with it.
+        Slices of at least 16 pixels if the picture is large enough; smaller ones would be enlarged
+        to that, together with the other side.
     """
     sides = np.array(size)
     low = np.clip(np.floor(low - margin), 0, np.maximum(sides - _MIN_SIDE, 0)).astype(int)

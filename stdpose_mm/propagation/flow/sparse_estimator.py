@@ -22,26 +22,27 @@ MAX_MISS = 0.05
 """Default of ``max_miss``, a share of a box's larger side; see research/docs/inference_speed.md."""
 
 _MISS_QUANTILE = 0.8
-"""Quantile over the points in a box; those in the background may be covered for a while."""
+"""Quantile over the points in a box. Not the maximum: the background may be covered for a while."""
 
 _GRID = 7
-"""Points in a row, and in a column, of a box."""
+"""Number of points in a row, and in a column, of a box."""
 
 _MARGIN = 0.25
-"""Margin around all boxes of the region that flow is computed in, a share of its larger side."""
+"""Margin around all boxes for the region of the flow, as a share of the boxes' larger side."""
 
 
 class SparseEstimator:
-    """Estimate the poses of every n-th frame, and carry them to the frames between by optical flow.
+    """Estimator of the poses in every n-th frame; optical flow carries them to the frames between.
 
-    Flow carries the poses of the estimated frames on both sides to a frame between. The two, and
-    their scores, are blended as :class:`~stdpose_mm.propagation.flow.FlowPropagator` blends labels.
+    Flow carries the poses of both neighbouring estimated frames to a frame between them. These two
+    poses, and their scores, are blended as :class:`~stdpose_mm.propagation.flow.FlowPropagator`
+    blends labels.
 
-    Where flow cannot be followed the network estimates all frames; this is decided before the
-    network runs. Points in the box of each person are carried to the next estimated frame and back;
-    in every box at least four fifths of them have to return to within ``max_miss`` of their place.
-    Everyone in a frame between has to be in both estimated frames. Around a frame that cannot be
-    read nothing is carried.
+    The network estimates all frames where flow is not reliable, which is decided before the network
+    runs. Points in the box of each person are carried to the next estimated frame and back; in
+    every box at least four fifths of them must return to within ``max_miss`` of their place.
+    Everyone in a frame between must be in both estimated frames. Nothing is carried around a frame
+    that cannot be read.
 
     The network treats the frames that it estimates as a video of their own: its windows consist of
     these frames only.
@@ -74,8 +75,8 @@ class SparseEstimator:
     ) -> Generator[FrameEstimate, None, None]:
         """Estimate the poses of everyone in every frame.
 
-        As :meth:`PoseEstimator.estimate`. The estimates between those of the network have the
-        origin 'carried' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
+        See :meth:`PoseEstimator.estimate`. Estimates between those of the network have the origin
+        'carried' and no heatmaps. ``max_waiting`` counts the frames that the network sees.
         """
         gaps: deque[_Gap] = deque()
 
@@ -107,7 +108,7 @@ class SparseEstimator:
     def _end_gap(
         self, before: BoxedFrame | None, frames: Sequence[BoxedFrame], keep_pictures: bool
     ) -> Iterator[tuple[BoxedFrame, _Gap]]:
-        """Carry poses to all frames but the last if that can be done, otherwise to none."""
+        """Carry poses to all frames but the last if flow is reliable, otherwise to none."""
         *between, end = frames
         flow = self._flow([before, *frames]) if before is not None and between else None
         if flow is None:
@@ -121,7 +122,7 @@ class SparseEstimator:
         """Compute the flow around the people between the first and the last frame.
 
         Returns:
-            None if the flow cannot be followed.
+            None if the flow is not reliable.
         """
         pictures = [frame.picture for frame in frames if frame.picture is not None]
         if len(pictures) < len(frames) or len({picture.shape for picture in pictures}) > 1:
@@ -148,13 +149,13 @@ class SparseEstimator:
 
 @dataclass(frozen=True)
 class _GapFlow:
-    """The flow from frame to frame in a region of the pictures.
+    """Flow from frame to frame in a region of the pictures.
 
     Args:
         forward: From each frame to the next, [h, w, 2] in pixels of the reduced region.
         backward: From the next frame to each.
         corner: x, y of the region's top-left pixel.
-        scale: Reduced pixels in a pixel, along x and y.
+        scale: Reduced pixels per pixel, along x and y.
     """
 
     forward: Sequence[np.ndarray] = ()
@@ -163,11 +164,11 @@ class _GapFlow:
     scale: np.ndarray = field(default_factory=lambda: np.ones(2))
 
     def carry_forward(self, points: np.ndarray) -> np.ndarray:
-        """Carry points [..., 2] of the first frame on; returns [F, ..., 2], all frames."""
+        """Carry points [..., 2] of the first frame forward to all F frames: [F, ..., 2]."""
         return self._carry(points, self.forward)
 
     def carry_back(self, points: np.ndarray) -> np.ndarray:
-        """Carry points [..., 2] of the last frame back; returns [F, ..., 2], all frames."""
+        """Carry points [..., 2] of the last frame back to all F frames: [F, ..., 2]."""
         return self._carry(points, self.backward[::-1])[::-1]
 
     def _carry(self, points: np.ndarray, fields: Sequence[np.ndarray]) -> np.ndarray:
@@ -179,12 +180,12 @@ class _GapFlow:
 
 @dataclass(frozen=True)
 class _Gap:
-    """The frames between two that the network sees.
+    """Frames between two that the network sees.
 
     Args:
-        end: Index of the later one of these two.
-        between: The frames; empty if the network sees all.
-        flow: Flow from the earlier one of the two to the later one.
+        end: Index of the later of the two.
+        between: The frames between; empty if the network sees all.
+        flow: Flow from the earlier to the later of the two.
     """
 
     end: int
@@ -206,7 +207,7 @@ class _Gap:
             poses[:, person] = (weights[..., None] * tracks).sum(axis=2)
             scores[:, person] = (weights * ends).sum(axis=-1)
         for row, frame in enumerate(self.between, start=1):
-            # All people are in both estimates, whose ids ascend here.
+            # Everyone is in both estimates, and their ids are ascending.
             here = np.searchsorted(ids, frame.people.track_ids)
             yield FrameEstimate(
                 frame.frame_index,

@@ -1,4 +1,4 @@
-"""Interpolation between labels; no picture is read."""
+"""Interpolation between labels, without reading pictures."""
 
 from .linear_propagator import LinearPropagator
 from .spline_propagator import SplinePropagator

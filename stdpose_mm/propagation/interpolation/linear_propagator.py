@@ -11,9 +11,9 @@ from stdpose_mm.structures import Skeleton
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
-    """Interpolate each joint [K, 2] on the line between the two nearest labels that have it.
+    """Interpolate each joint [K, 2] linearly between the two nearest labels that have it.
 
-    Constant where it is labelled on one side only, zero where it never is.
+    It stands still if it is labelled on one side only, and is zero if it never is.
     """
     before, after = gap.nearest_labels(frame_index)
     both = before.exists & after.exists
@@ -24,7 +24,7 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
 
 @PROPAGATORS.register_module(name='linear')
 class LinearPropagator(BasePropagator):
-    """Interpolate linearly between labels; reads no picture.
+    """Propagator that interpolates linearly between labels, without reading pictures.
 
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """

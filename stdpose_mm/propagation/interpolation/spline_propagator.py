@@ -9,14 +9,15 @@ from .linear_propagator import LinearPropagator
 
 @PROPAGATORS.register_module(name='spline')
 class SplinePropagator(LinearPropagator):
-    """Interpolate every joint on a smooth curve through its labels; reads no picture.
+    """Propagator that puts a smooth curve through each joint's labels, without reading pictures.
 
-    The curve is PCHIP (Fritsch and Butland 1984): its slope at a label depends on the labels next
-    to it, so that two labels on either side of a gap determine it, and it never overshoots a label.
-    Modified Akima does, by up to a quarter of the pose on real clips, and is no more accurate
-    there. Two labels make a straight line; the joint stands still beyond its first and last one.
+    The curve is PCHIP (Fritsch and Butland 1984): its slope at a label depends on the neighbouring
+    labels only, so two labels on either side of a gap determine the curve, and it never overshoots
+    a label. Modified Akima overshoots by up to a quarter of the pose on real clips and is no more
+    accurate there. Two labels give a straight line; the joint stands still before its first and
+    after its last label.
 
-    The score is that of :class:`LinearPropagator`.
+    The score is the same as in :class:`LinearPropagator`.
     """
 
     basis = 'smooth curves through labels'
@@ -25,7 +26,7 @@ class SplinePropagator(LinearPropagator):
 
     def curves(self, gap: Gap) -> np.ndarray:
         """Return the joints on splines, see :meth:`LinearPropagator.curves`."""
-        # It takes a sixth of a second, and 'auto' imports this module.
+        # The import takes a sixth of a second, and 'auto' imports this module.
         from scipy.interpolate import PchipInterpolator
 
         keypoints = super().curves(gap)

@@ -19,15 +19,14 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 
 class WindowPropagator(BasePropagator):
-    """A window model, run on every gap of every person and decode its final heatmaps.
+    """Base class of propagators that run a window model on each gap and decode its final heatmaps.
 
-    The score of a joint is the peak of its heatmap. A joint without a label in the whole track
-    gets the model's estimate like every other; a joint that the model was not trained on stays
-    not labelled.
+    The score of a joint is the peak of its heatmap. Joints without a label in the whole track are
+    estimated, too; joints that the model was not trained on stay unlabelled.
 
     Args:
         window_model: The model with its pipeline.
-        batch_size: Crops, and windows, that the model sees at once.
+        batch_size: Number of crops, and of windows, that the model sees at once.
 
     Raises:
         ValueError: If the batch size is not positive.
@@ -39,7 +38,7 @@ class WindowPropagator(BasePropagator):
     basis = 'a pose network that sees the labels around a frame'
 
     necks: tuple[type, ...] = (object,)
-    """Classes of the necks of the method's models; ``NoneType`` for a model without a neck."""
+    """Classes of the necks of the method's models; ``NoneType`` for models without a neck."""
 
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
         neck = getattr(window_model.model, 'neck', None)
@@ -80,7 +79,7 @@ class WindowPropagator(BasePropagator):
                         gap,
                         frame,
                         keypoints=mapping.to_labels(keypoints),
-                        # Joints that the model does not know are not labelled.
+                        # Joints that the model does not know stay unlabelled.
                         visibility=mapping.to_labels(mapping.to_model(visibility)),
                         scores=mapping.to_labels(scores),
                     )
@@ -95,7 +94,7 @@ class STDPosePropagator(WindowPropagator):
 
 @PROPAGATORS.register_module(name='per-frame')
 class PerFramePropagator(WindowPropagator):
-    """The baseline without temporal context: the frame head on the key frame alone.
+    """Baseline without temporal context: the frame head on the key frame alone.
 
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """
@@ -107,7 +106,7 @@ class PerFramePropagator(WindowPropagator):
 
 @PROPAGATORS.register_module(name='semantic-motion')
 class SemanticMotionPropagator(WindowPropagator):
-    """The second system, whose neck reads the nearest labels as it is configured to.
+    """The second system; its neck reads the nearest labels as configured.
 
     Raises:
         InputError: If the model belongs to another method, or was made for pose estimation and
@@ -128,7 +127,7 @@ class SemanticMotionPropagator(WindowPropagator):
 
 
 def method_of(neck: type) -> str:
-    """Return the method of models with a neck of a class.
+    """Return the method for models with a neck of this class.
 
     Args:
         neck: The class; ``NoneType`` for models without a neck.
