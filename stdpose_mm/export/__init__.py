@@ -1,4 +1,4 @@
 """Export of trained models to ONNX."""
 
 TOLERANCE = 1e-4
-"""Allowed difference of heatmaps by rounding, as a share of their largest value."""
+"""Allowed difference between heatmaps due to rounding, as a share of their maximum."""

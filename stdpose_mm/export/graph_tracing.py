@@ -25,7 +25,7 @@ def trace_graph(
     keeps_weights: bool = False,
     axes: Mapping[str, Mapping[int, str]] | None = None,
 ) -> None:
-    """Write a module as an ONNX file with free sizes, by default those of the batch.
+    """Write a module as an ONNX file whose free sizes are, by default, those of the batch.
 
     Args:
         module: The module.
@@ -34,14 +34,14 @@ def trace_graph(
         path: The file.
         keeps_weights: Whether weights keep their names and values, so that they can be read back;
             otherwise they may be merged.
-        axes: Input or output -> axis of free size -> its name.
+        axes: Input or output -> axis of free size -> name of the axis.
 
     Raises:
         torch.onnx.errors.OnnxExporterError: If a layer has no counterpart.
     """
     mode = torch.onnx.TrainingMode
     with quiet_exporter(), torch.no_grad():
-        # The exporter by tracing: the newer one needs two more packages for the same graph.
+        # The exporter by tracing, because the newer one needs two more packages for the same graph.
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),

@@ -1,4 +1,4 @@
-"""Export of trained models to ONNX, whole and as encoder and fusion."""
+"""Export of trained models to ONNX, as a whole and as encoder and fusion."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class OnnxExport:
     Args:
         folder: Folder of all files.
         sizes: Bytes of every graph, by file name.
-        differences: Largest difference of the heatmaps from PyTorch's, as a share of their largest
-            value, of the whole graph ('whole'), encoder and fusion ('split') and, if requested,
-            these in 8 bits ('int8').
+        differences: Maximum difference from PyTorch's heatmaps, as a share of their maximum, of the
+            whole graph ('whole'), of encoder and fusion ('split') and, if requested, of these in 8
+            bits ('int8').
     """
 
     folder: Path
@@ -61,35 +61,35 @@ def export_onnx(
 ) -> OnnxExport:
     """Write a model for onnxruntime and compare it with PyTorch.
 
-    All graphs take crops as pictures, BGR uint8, and normalise them themselves; batches are of any
-    size. They take no labels: they estimate poses.
+    All graphs take crops as pictures, BGR uint8, and normalise them; batches may have any size.
+    They take no labels, but estimate poses.
 
     - ``whole.onnx``: ``crops`` [N, T, 3, H, W] (T frames in time order: left, key, right) ->
       ``heatmaps`` [N, K, h, w] of the key frame.
     - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, where windows
       need them, ``frame_heatmaps`` [M, K, h, w] and ``projections`` [M, ...].
-    - ``fusion.onnx``: those of windows, ``features`` [N, T, D, h', w'], ``frame_heatmaps``
+    - ``fusion.onnx``: these outputs for windows, ``features`` [N, T, D, h', w'], ``frame_heatmaps``
       [N, T, K, h, w] and ``projections`` [N, T, ...] -> ``heatmaps`` [N, K, h, w].
-    - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
+    - With ``int8``, the last two graphs again as ``*_int8.onnx``: weights of linear layers and
       upsampling in 8 bits, activations quantised dynamically.
-    - ``network.json``: sizes, joints, and how the mirrored view is averaged in.
+    - ``network.json``: sizes, joints, and how the mirrored view is averaged.
 
-    A model that looks at single frames (no neck, or ``test_cfg.use_frame_head``) has no
-    ``fusion.onnx``, and its encoder gives ``frame_heatmaps`` alone.
+    A model that sees single frames (no neck, or ``test_cfg.use_frame_head``) has no
+    ``fusion.onnx``, and its encoder outputs only ``frame_heatmaps``.
 
     Args:
-        window_model: A float32 model on the CPU that has not been packed.
-        folder: Folder of the files; created if missing. Graphs of an earlier export are replaced,
-            or removed.
-        int8: Whether to write the graphs in 8 bits too.
+        window_model: A float32 model on the CPU, before :meth:`WindowModel.optimize_for_cpu`.
+        folder: Folder of the files, created if missing. Graphs of an earlier export are replaced or
+            removed.
+        int8: Whether to write the graphs in 8 bits, too.
         tolerance: See ``TOLERANCE``. It does not apply to the graphs in 8 bits.
 
     Returns:
         Folder, sizes and differences.
 
     Raises:
-        InputError: If onnx or onnxruntime is missing, the model has a layer that ONNX does not
-            know, a file cannot be written, or the result differs by more than ``tolerance``.
+        InputError: If onnx or onnxruntime is missing, ONNX does not support a layer of the model, a
+            file cannot be written, or the result differs by more than ``tolerance``.
     """
     require_packages('the export', 'onnx')
     folder = Path(folder)
@@ -110,7 +110,7 @@ def export_onnx(
         network_description(window_model, encoder.outputs, contents),
         indent=1,
     )
-    # Graphs of an earlier export with --int8, or of a model that looks at windows.
+    # Graphs of an earlier export with --int8, or of a model that sees windows.
     halves = graph_name('fusion'), graph_name('fusion', 'int8'), graph_name('encoder', 'int8')
     for name in {*halves} - contents.keys():
         (folder / name).unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def export_onnx(
         raise InputError(
             f'the graphs in {folder} do not run ({one_line(error)}), {_KNOWN_TO_WORK}'
         ) from error
-    # Unlike Python's max, NumPy's passes NaN on.
+    # Unlike Python's max, NumPy's propagates NaN.
     worst = np.max([differences['whole'], differences['split']])
     if not worst <= tolerance:
         (folder / NETWORK_FILE).unlink()
@@ -136,7 +136,7 @@ def export_onnx(
 
 @dataclass(frozen=True)
 class _Graph:
-    """A module to write as one file, its example inputs, and the names of its outputs."""
+    """A module to write as one file, example inputs, and the names of its outputs."""
 
     name: str
     module: nn.Module
@@ -168,12 +168,12 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
 
 
 def _windows(frames: Tensor, num_frames: int) -> Tensor:
-    """Make windows [M, T, ...] that hold every frame [M, ...] T times."""
+    """Build windows [M, T, ...] that contain each frame of [M, ...] T times."""
     return frames[:, None].repeat_interleave(num_frames, dim=1)
 
 
 class _Normalise(nn.Module):
-    """Normalise crops, BGR uint8 [M, 3, H, W], as the data preprocessor does."""
+    """Normalisation of crops, BGR uint8 [M, 3, H, W], as in the data preprocessor."""
 
     mean: Tensor
     std: Tensor
@@ -191,7 +191,7 @@ class _Normalise(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """Encode crops, BGR uint8 [M, 3, H, W], as windows read them.
+    """Encoder of crops, BGR uint8 [M, 3, H, W], into the inputs of windows.
 
     Args:
         model: A window model.
@@ -289,7 +289,7 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     random = np.random.default_rng(0)
     num_frames = window_model.num_frames
     pictures = torch.from_numpy(random.uniform(0, 255, (3 * num_frames, 3, 8, 6)))
-    # Blobs of colour: a picture of independent pixels is unlike anything the model has seen.
+    # Blobs of colour, since a picture of independent pixels is unlike anything the model has seen.
     blobs = F.interpolate(pictures, (height, width), mode='bilinear').byte()
     crops = blobs.permute(0, 2, 3, 1).contiguous().numpy()
     rows = np.arange(3 * num_frames).reshape(3, num_frames)
@@ -308,7 +308,7 @@ def _difference(maps: np.ndarray, expected: np.ndarray) -> float:
 
 
 def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
-    """Compute heatmaps by the whole graph, in a batch of one window and one of the others."""
+    """Compute heatmaps with the whole graph, in a batch of one window and one of the others."""
     session = start_session(folder / graph_name('whole'), 'an exported network')
     windows = crops.numpy()[rows]
     maps = [session.run(['heatmaps'], {'crops': batch})[0] for batch in (windows[:1], windows[1:])]
@@ -316,7 +316,7 @@ def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
 
 
 def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Compute heatmaps of windows by PyTorch, without the mirrored view."""
+    """Compute heatmaps of windows in PyTorch, without the mirrored view."""
     model = window_model.model
     with window_model.inference():
         windows = window_model.normalise(crops)[torch.from_numpy(rows)]

@@ -1,7 +1,7 @@
 """Layers for the export to onnxruntime in 8 bits.
 
-In PyTorch they compute the same as the layers that they replace; their exported operators are
-faster.
+In PyTorch they compute the same as the layers that they replace, but they are exported as faster
+operators.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
 from stdpose_mm.models.layers.mkldnn_layers import fold_normalisation
 
 _TAPS = ((3, 1), (2, 0))
-"""Rows of a 4x4 kernel that an even and an odd row of a deconvolution's result read, from the upper
+"""Rows of a 4x4 kernel that an even and an odd row of a deconvolution's output use, from the upper
 input row to the lower one; the same for columns."""
 
 _LARGEST_WEIGHT = 64
-"""Largest rounded weight. Processors without VNNI add two products of a weight and an activation in
-16 bits: 2 * 255 * 64 fits there, 2 * 255 * 127 does not."""
+"""Maximum rounded weight. Processors without VNNI add two products of a weight and an activation in
+16 bits, where 2 * 255 * 64 fits and 2 * 255 * 127 does not."""
 
 
 def prepare_for_int8(model: nn.Module) -> None:
@@ -44,15 +44,15 @@ def prepare_for_int8(model: nn.Module) -> None:
 
 
 class QuantisedDeconvolution(nn.Module):
-    """Apply a deconvolution (4x4, stride 2, padding 1), exported as integer matrix products.
+    """Deconvolution (4x4, stride 2, padding 1) that is exported as integer matrix products.
 
-    Every pixel of the result reads 2x2 pixels of the input, with one of four weights, depending on
-    whether its row and column are even. So the layer is four matrix products, for which there is
-    fast 8-bit arithmetic, unlike for deconvolutions. The input is quantised once for all of them,
+    Every output pixel depends on 2x2 input pixels, with one of four sets of weights, depending on
+    whether its row and column are even. The layer is therefore four matrix products, for which fast
+    8-bit arithmetic exists, unlike for deconvolutions. The input is quantised once for all of them,
     over its own range; weights are quantised per output channel.
 
     Args:
-        deconvolution: Layer whose weights are taken over; see :meth:`fits`.
+        deconvolution: Layer that provides the weights; see :meth:`fits`.
     """
 
     def __init__(self, deconvolution: nn.ConvTranspose2d) -> None:
@@ -69,7 +69,7 @@ class QuantisedDeconvolution(nn.Module):
 
     @staticmethod
     def fits(module: nn.ConvTranspose2d) -> bool:
-        """Return whether a deconvolution is of this kind."""
+        """Return whether a deconvolution has this shape."""
         return (
             module.kernel_size == (4, 4)
             and module.stride == (2, 2)
@@ -81,7 +81,7 @@ class QuantisedDeconvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer: [N, C, h, w] -> [N, C', 2h, 2w]."""
-        # Sizes are tensors while the layer is traced; these are the same for every input.
+        # Sizes are tensors while the layer is traced, but they are the same for every input.
         height, width = int(x.shape[2]), int(x.shape[3])
         pixels = _IntegerDeconvolution.apply(
             x.permute(0, 2, 3, 1), height, width, self.kernel, self.scale, *self.weights
@@ -140,7 +140,7 @@ class _IntegerDeconvolution(Function):
 
 
 class _ExportedSelfAttention(nn.Module):
-    """Compute self-attention by onnxruntime's own operator between the linear layers."""
+    """Self-attention that is exported as onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: SelfAttention) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class _ExportedSelfAttention(nn.Module):
 
 
 class _ExportedCrossAttention(nn.Module):
-    """Compute cross-attention by onnxruntime's own operator between the linear layers."""
+    """Cross-attention that is exported as onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: CrossAttention) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class _ExportedCrossAttention(nn.Module):
 
 
 class _Attention(Function):
-    """Compute attention of queries [N, L, D] over keys and values [N, L', D]: [N, L, D]."""
+    """Attention of queries [N, L, D] over keys and values [N, L', D]: [N, L, D]."""
 
     @staticmethod
     def forward(_: Any, query: Tensor, key: Tensor, value: Tensor, num_heads: int) -> Tensor:

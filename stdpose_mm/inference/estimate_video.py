@@ -1,4 +1,4 @@
-"""Poses with track ids in every frame of a video: boxes, poses, identities, smoothing."""
+"""Poses with track ids in every frame of a video: boxes, poses, identities and smoothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .frame_estimate import FrameEstimate
 
 
 class PoseEstimator(Protocol):
-    """Estimates the poses of people whose boxes are known."""
+    """Estimator of the poses of people whose boxes are known."""
 
     def estimate(
         self,
@@ -48,11 +48,11 @@ def estimate_video(
 ) -> Generator[FrameEstimate, None, None]:
     """Estimate the poses of everyone in every frame of a video.
 
-    The one composition of inference: a box source finds and tracks people, an estimator finds their
-    poses, poses correct the track ids, detected people whose tracks are not confirmed are left out,
-    and a filter smooths the poses. Track ids that the user did not give are numbered from 1 in
-    order of appearance. Memory does not grow with the video. Another thread reads from ``pictures``
-    until the generator ends or is closed.
+    A box source finds and tracks people, an estimator finds their poses, poses correct the track
+    ids, detected people whose tracks are not confirmed are left out, and a filter smooths the
+    poses. Track ids that the user did not give are numbered from 1 in order of appearance. Memory
+    does not grow with the video. Another thread reads ``pictures`` until the generator ends or is
+    closed.
 
     Args:
         pictures: The video, see :data:`~stdpose_mm.detection.box_sources.Pictures`.
@@ -61,14 +61,14 @@ def estimate_video(
         tracker: One of ``TRACKERS``.
         smoother: Filter of the joints; None leaves the poses as they are.
         max_waiting: See :meth:`VideoPoseEstimator.estimate`.
-        keep_pictures: Whether results hold the pictures. A frame that cannot be read shows the last
-            one that could, as in video players, and black before the first.
-        keep_heatmaps: Whether results hold the heatmaps.
-        min_track_frames: See :class:`TrackConfirmation`; applies to detected people and delays
-            results by ``min_track_frames - 1`` frames, the first ones by twice as many.
+        keep_pictures: Whether results include the pictures. A frame that cannot be read shows the
+            last readable one, as in video players, or black if there is none.
+        keep_heatmaps: Whether results include the heatmaps.
+        min_track_frames: See :class:`TrackConfirmation`. It applies to detected people and delays
+            results by ``min_track_frames - 1`` frames, the first results by twice as many.
 
     Yields:
-        Every frame, ascending, none left out; see :attr:`FrameEstimate.origin`.
+        Every frame, in ascending order; see :attr:`FrameEstimate.origin`.
 
     Raises:
         InputError: If a picture is not as described, boxes do not fit the video, or
@@ -96,7 +96,7 @@ def identify_by_pose(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstima
     """Correct the track ids by :class:`PoseIdentities`.
 
     Args:
-        estimates: Ascending by index.
+        estimates: Estimates in order of frames.
     """
     identities = PoseIdentities()
     for frame in estimates:
@@ -110,7 +110,7 @@ def confirm_tracks(
     """Leave out people whose tracks are not confirmed.
 
     Args:
-        estimates: Those of a video, ascending by index.
+        estimates: Estimates of a video in order of frames.
         confirmation: Decides which tracks are confirmed.
     """
     waiting: deque[FrameEstimate] = deque()
@@ -128,7 +128,7 @@ def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]
     """Number the track ids 1, 2, 3, ... in order of appearance.
 
     Args:
-        estimates: Ascending by index.
+        estimates: Estimates in order of frames.
     """
     numbers: dict[int, int] = {}
     for frame in estimates:
@@ -140,12 +140,12 @@ def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]
 def smooth_poses(
     estimates: Iterable[FrameEstimate], smoother: PoseSmoother
 ) -> Iterator[FrameEstimate]:
-    """Smooth the poses; results wait for the frames that the filter looks ahead.
+    """Smooth the poses; results are delayed by the frames that the filter looks ahead.
 
-    Joints that score less than ``SURE_JOINT`` are not smoothed, and end a run of smoothed frames.
+    Joints with a score below ``SURE_JOINT`` are not smoothed, and end a run of smoothed frames.
 
     Args:
-        estimates: Ascending by index.
+        estimates: Estimates in order of frames.
         smoother: The filter.
     """
     waiting: deque[FrameEstimate] = deque()
@@ -168,7 +168,7 @@ def smooth_poses(
 def _repeat_last_picture(
     estimates: Iterable[FrameEstimate], size: tuple[int, int]
 ) -> Iterator[FrameEstimate]:
-    """Fill in the pictures of frames that cannot be read; ``size`` is (width, height)."""
+    """Fill in the pictures of unreadable frames; ``size`` is (width, height)."""
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     for frame in estimates:
         picture = picture if frame.picture is None else frame.picture

@@ -1,4 +1,4 @@
-"""The estimate of one frame, its labels, and the interpolation of frames that cannot be read."""
+"""Estimate of one frame, its conversion to labels, and the interpolation of unreadable frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stdpose_mm.structures import (
 from .window_backend import Crop
 
 MAX_INTERPOLATED_FRAMES = 15
-"""Longest run of unreadable frames that is interpolated; longer runs stay unknown."""
+"""Maximum length of a run of unreadable frames that is interpolated; longer runs stay unknown."""
 
 INTERPOLATED_SCORE_FACTOR = 0.5
 """Factor of the neighbours' scores for an interpolated joint."""
@@ -38,14 +38,14 @@ class FrameEstimate:
         people: The N boxes that the poses were estimated in, with scores and track ids.
         keypoints: [N, K, 2] pixels of the picture.
         scores: [N, K] in 0..1.
-        origin: 'seen': estimated from the picture by the network; 'carried': by optical flow from
-            frames around it that the network has seen; 'bridged': the picture cannot be read, the
-            poses are interpolated between the frames around it; 'unknown': the picture cannot be
-            read and is not interpolated, so that N is 0.
+        origin: 'seen': the network estimated the poses from the picture; 'carried': optical flow
+            carried them from frames around that the network has seen; 'bridged': the picture cannot
+            be read, and the poses are interpolated between the frames around; 'unknown': the
+            picture cannot be read and is not interpolated, so N is 0.
         picture: BGR uint8 [H, W, 3]; None if it was not requested or cannot be read.
         heatmaps: [N, K, h, w] float32; None if they were not requested, the network has not seen
-            the frame, or it has none.
-        crops: Where the N heatmaps lie in the picture; empty without heatmaps.
+            the frame, or it has no heatmaps.
+        crops: Regions of the N heatmaps in the picture; empty without heatmaps.
     """
 
     frame_index: int
@@ -66,10 +66,10 @@ class FrameEstimate:
         return self.origin in ('seen', 'carried')
 
     def select(self, kept: np.ndarray) -> FrameEstimate:
-        """Leave out people.
+        """Keep some of the people.
 
         Args:
-            kept: [N] bool, the people to keep.
+            kept: [N] bool: the people to keep.
         """
         return replace(
             self,
@@ -81,7 +81,7 @@ class FrameEstimate:
         )
 
     def to_frame(self, frames: FrameSource) -> VideoFrame:
-        """Describe the frame; ``extra`` says if it is 'unreadable'."""
+        """Describe the frame; ``extra`` tells whether it is 'unreadable'."""
         name = ''
         if frames.has_picture_files:
             name = str(PurePosixPath(frames.name) / Path(frames.path_of(self.frame_index)).name)
@@ -90,9 +90,9 @@ class FrameEstimate:
         return VideoFrame(self.frame_index, name, width=width, height=height, extra=extra)
 
     def to_labels(self, trained_joints: np.ndarray) -> list[PersonLabel]:
-        """Convert to labels of source 'propagated'.
+        """Convert the estimate to labels with the source 'propagated'.
 
-        ``extra`` has the scores of boxes, and marks people who are 'bridged' or 'carried'.
+        ``extra`` contains the scores of boxes, and marks people who are 'bridged' or 'carried'.
 
         Args:
             trained_joints: [K] bool; joints that the model was not trained on are not labelled.
@@ -115,14 +115,14 @@ class FrameEstimate:
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-    """Interpolate frames of origin 'unknown' between two that were seen.
+    """Interpolate frames of origin 'unknown' between two seen frames.
 
-    Poses, boxes and scores of people who are in both frames are interpolated linearly in time;
+    Poses, boxes and scores of people who are in both frames are interpolated linearly in time; the
     scores are multiplied by ``INTERPOLATED_SCORE_FACTOR``. More than ``MAX_INTERPOLATED_FRAMES`` in
     a row stay unknown.
 
     Args:
-        frames: Ascending by index.
+        frames: Estimates in order of frames.
 
     Yields:
         All frames, in the same order.
@@ -132,7 +132,7 @@ def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEst
     for frame in frames:
         if frame.origin == 'unknown':
             if len(run) == MAX_INTERPOLATED_FRAMES:
-                # Too long to be interpolated: its frames need not wait for the end of the run.
+                # Too long to be interpolated, so these frames need not wait for the end of the run.
                 yield from run
                 run, before = [], None
             if before is None:
@@ -150,11 +150,11 @@ def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEst
 def _interpolate(
     before: FrameEstimate, after: FrameEstimate, missing: FrameEstimate
 ) -> FrameEstimate:
-    """Interpolate the frame ``missing`` between two frames that were seen."""
+    """Interpolate the frame ``missing`` between two seen frames."""
     shared, first, second = np.intersect1d(
         before.people.track_ids, after.people.track_ids, return_indices=True
     )
-    # People keep the order of the frame before.
+    # People keep their order in the frame before.
     order = np.argsort(first)
     shared, first, second = shared[order], first[order], second[order]
     span = after.frame_index - before.frame_index
@@ -177,7 +177,7 @@ def _interpolate(
 
 
 def unknown_frame(frame_index: int, num_joints: int) -> FrameEstimate:
-    """Make the estimate of a frame that cannot be read, with nobody in it."""
+    """Build the estimate of an unreadable frame, without people."""
     return FrameEstimate(
         frame_index, NO_PEOPLE, np.zeros((0, num_joints, 2)), np.zeros((0, num_joints)), 'unknown'
     )

@@ -1,4 +1,4 @@
-"""Pose estimation in every frame of a video whose person boxes are known, by single frames."""
+"""Pose estimation by single frames in a video whose person boxes are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .threads import prefetch
 
 
 class FrameNetwork(Protocol):
-    """A network that sees single frames.
+    """Network that sees single frames.
 
     Attributes:
         skeleton: Its K joints.
@@ -39,14 +39,14 @@ class FrameNetwork(Protocol):
 
 
 class FramePoseEstimator:
-    """Run a network that sees single frames over the people of a video.
+    """Runner of a network that sees single frames over the people of a video.
 
-    Crops fill the network's batches across people and frames. The frames are read in a thread a few
-    frames ahead. Memory does not grow with the video's length.
+    Batches of the network contain crops of several people and frames. A thread reads the frames a
+    few frames ahead. Memory does not grow with the video's length.
 
     Args:
         network: The network.
-        batch_size: Crops in one pass of the network.
+        batch_size: Number of crops in one pass of the network.
     """
 
     def __init__(self, network: FrameNetwork, batch_size: int = 8) -> None:
@@ -62,7 +62,7 @@ class FramePoseEstimator:
     ) -> Generator[FrameEstimate, None, None]:
         """Estimate the poses of everyone in every frame.
 
-        As :meth:`~stdpose_mm.inference.video_pose_estimator.VideoPoseEstimator.estimate`, but there
+        See :meth:`~stdpose_mm.inference.video_pose_estimator.VideoPoseEstimator.estimate`; there
         are no heatmaps to keep.
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting

@@ -36,15 +36,16 @@ NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
 
 FRAMES_FILE, WINDOWS_FILE = 'stdpose_frames.onnx', 'stdpose_windows.onnx'
-"""Files of an STDPose that sees labels."""
+"""Files of an STDPose that takes labels."""
 
 ONNX_RECORD = 'stdpose_mm.stdpose'
-"""Name of the entry of these files' metadata that holds ``STDPOSE_RECORD`` as JSON."""
+"""Entry of these files' metadata that holds ``STDPOSE_RECORD`` as JSON."""
 
 STDPOSE_RECORD = ('joints', 'trained', 'input_size', 'heatmap_size', 'sigma', 'padding')
-"""Names of the joints, and which were trained; sizes in pixels, width first; standard deviation of
-a label's Gaussian in pixels of the heatmaps; factor by which a crop shows more than the person's
-box. 'trained_on' says in a few words what the network was trained on."""
+"""Names of the joints, and which of them were trained; sizes in pixels, width first; standard
+deviation of a label's Gaussian in pixels of the heatmaps; factor by which a crop is larger than the
+person's box. A further entry, 'trained_on', describes in a few words what the network was trained
+on."""
 
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
@@ -53,29 +54,27 @@ _EXPECTED = 'a folder written by `stdpose export` of this version'
 _EXPECTED_STDPOSE = "a folder with an STDPose that this version exported for 'auto'"
 
 _MAX_BATCH = 2
-"""Larger batches leave the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
+"""Larger batches exceed the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
 
 _ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
 
 
 class OnnxWindowBackend(WindowBackend):
-    """The two halves of a network in ONNX files.
+    """Backend of a network in ONNX files, one for each of its two halves.
 
     Args:
         encoder: Graph of frames: ``crops`` [M, 3, H', W'] -> fields of :class:`FrameFeatures`.
-        fusion: Graph of windows: these [N, T, ...] and, if it takes labels, the fields of
+        fusion: Graph of windows: these fields [N, T, ...] and, if it takes labels, the fields of
             :class:`WindowLabels` -> ``heatmaps`` [N, K, h, w]; None for a network of single frames.
-        codec: See :class:`WindowBackend`, as the next three.
-        skeleton: Its joints.
-        trained_joints: [K] bool.
-        num_frames: T.
-        batch_size: Crops in one pass, at most.
-        windows_at_once: Windows in one pass, at most.
-        flip_indices: Mirror image of each joint, to average in the mirrored view; None for without.
+        codec, skeleton, trained_joints, num_frames: See :class:`WindowBackend`.
+        batch_size: Maximum number of crops in one pass.
+        windows_at_once: Maximum number of windows in one pass.
+        flip_indices: Mirror image of each joint, to average with the mirrored view; None without
+            it.
         shift_heatmap: MMPose's option for the mirrored view.
 
     Attributes:
-        record: What the files of an STDPose say of it.
+        record: The record in the files of an STDPose.
     """
 
     single_threaded = True
@@ -98,7 +97,7 @@ class OnnxWindowBackend(WindowBackend):
         self.batch_size, self._windows_at_once = batch_size, windows_at_once
         self._flip_indices, self._shift_heatmap = flip_indices, shift_heatmap
         self.record: dict[str, Any] = {}
-        # A graph has no inputs that its network does without.
+        # A graph only has the inputs that its network uses.
         self._taken = set() if fusion is None else {port.name for port in fusion.inputs}
         self.sees_windows = fusion is not None
         self.takes_labels = not self._taken.isdisjoint(WINDOW_INPUTS[len(FRAME_OUTPUTS) :])
@@ -112,21 +111,21 @@ class OnnxWindowBackend(WindowBackend):
         batch_size: int = _MAX_BATCH,
         runtime: str = 'onnxruntime',
     ) -> OnnxWindowBackend:
-        """Start a network that ``stdpose export`` wrote.
+        """Start a network from a folder that ``stdpose export`` wrote.
 
         Args:
             folder: The folder.
-            window_model: Crops pictures and decodes heatmaps by the config that the network was
-                trained with; its joints are those of the network.
+            window_model: Crops pictures and decodes heatmaps as in the config that the network was
+                trained with; it has the joints of the network.
             precision: One that ``ONNX_RUNTIMES`` lists for the runtime: 'float32'; 'int8' for the
-                graphs in 8 bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
-            batch_size: Crops, and windows, in one pass of the network, at most.
+                graphs in 8 bits, if they were written, in onnxruntime; 'bfloat16' in OpenVINO.
+            batch_size: Maximum number of crops, and of windows, in one pass of the network.
             runtime: 'onnxruntime' or 'openvino'.
 
         Raises:
-            InputError: If there is no such runtime, it or the processor does not have the
-                precision, the runtime is not installed, a file is missing, damaged, or not from the
-                same export as the others, or the config is that of another network.
+            InputError: If the runtime does not exist or is not installed, it or the processor does
+                not support the precision, a file is missing, damaged or from another export, or the
+                config belongs to another network.
         """
         require_choice('runtime', runtime, ONNX_RUNTIMES)
         require_choice(f'precision of {runtime}', precision, ONNX_RUNTIMES[runtime])
@@ -175,10 +174,10 @@ class OnnxWindowBackend(WindowBackend):
 
     @classmethod
     def from_stdpose(cls, folder: Path) -> OnnxWindowBackend:
-        """Start an STDPose that sees the labels of its auxiliary frames, by onnxruntime.
+        """Start an STDPose that takes the labels of its auxiliary frames, in onnxruntime.
 
         Args:
-            folder: Folder of ``FRAMES_FILE`` and ``WINDOWS_FILE``.
+            folder: Folder that contains ``FRAMES_FILE`` and ``WINDOWS_FILE``.
 
         Raises:
             InputError: If onnxruntime is missing, a file cannot be read or run, or the two describe
@@ -202,7 +201,7 @@ class OnnxWindowBackend(WindowBackend):
             ),
             Skeleton(tuple(record['joints'])),
             np.array(record['trained']),
-            # The maps of more windows do not stay in the processor's cache.
+            # The maps of more windows would exceed the processor's cache.
             batch_size=8,
             windows_at_once=4,
         )
@@ -252,7 +251,7 @@ class OnnxWindowBackend(WindowBackend):
     def window_inputs(
         self, features: FrameFeatures, rows: np.ndarray, given: WindowLabels | None = None
     ) -> Iterator[list[dict[str, np.ndarray]]]:
-        """Yield what the graph of windows reads in each pass of :meth:`fuse`, for each view."""
+        """Yield the inputs of the graph of windows in each pass of :meth:`fuse`, for each view."""
         labels = () if given is None else tuple(zip(WINDOW_INPUTS[2:], given, strict=True))
         for chunk in equal_slices(len(rows), self._windows_at_once):
             of_labels = {name: values[chunk] for name, values in labels}
@@ -278,12 +277,12 @@ class OnnxWindowBackend(WindowBackend):
 
 @dataclass(frozen=True)
 class UdpCropCodec:
-    """A :class:`CropCodec` without MMPose: the crops and heatmaps of its UDP codec.
+    """A :class:`CropCodec` without MMPose, for the crops and heatmaps of its UDP codec.
 
     Args:
         input_size: Width and height of the crops in pixels.
         heatmap_size: Width and height of the heatmaps.
-        padding: Factor by which a crop shows more than the person's box.
+        padding: Factor by which a crop is larger than the person's box.
         sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
     """
 
@@ -313,7 +312,7 @@ class UdpCropCodec:
 
 
 def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
-    """Start one of the graphs of an STDPose, and read what it says of the network."""
+    """Start one of the graphs of an STDPose, and read the record of its network."""
     session = start_session(path, _EXPECTED_STDPOSE, threads=1)
     try:
         record = json.loads(session.metadata[ONNX_RECORD])
@@ -358,7 +357,7 @@ def network_description(
 
 
 def _settings(window_model: WindowModel) -> dict[str, Any]:
-    """List what a config has to agree on with an exported network."""
+    """List the settings that a config must share with an exported network."""
     return {
         'input_size': list(window_model.input_size),
         'heatmap_size': list(window_model.heatmap_size),

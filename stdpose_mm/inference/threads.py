@@ -17,23 +17,23 @@ Result = TypeVar('Result')
 _END: Any = object()
 
 _MOST_THREADS = 8
-"""More would wait for pictures to be decoded, and each holds one."""
+"""More threads would wait for pictures to be decoded, and each holds a picture."""
 
 
 def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, None]:
-    """Iterate in a background thread while the consumer works on earlier items.
+    """Iterate over items in a background thread while the consumer works on earlier ones.
 
-    The thread starts when the first item is asked for. An exception is raised where its item would
-    have come. The thread ends with the items, or once the iterator is closed, whichever comes
-    first; ``close`` waits for it, so that ``items`` is not read afterwards.
+    The thread starts when the first item is requested. An exception is raised in place of its item.
+    The thread ends after the last item or when the iterator is closed, whichever comes first;
+    ``close`` waits for it, so ``items`` is not read afterwards.
 
     Args:
         items: The items; only the thread iterates over them.
         ahead: Number of items that may wait to be consumed, at least one.
     """
     iterator = iter(items)
-    # A thread that still decodes or draws when the interpreter ends would abort the process; the
-    # end of the interpreter waits for those of a pool.
+    # A thread that still decodes or draws when the interpreter ends would abort the process. At its
+    # end the interpreter waits for the threads of a pool.
     with ThreadPoolExecutor(1, thread_name_prefix='prefetch') as pool:
         waiting = deque(pool.submit(next, iterator, _END) for _ in range(ahead))
         try:
@@ -45,7 +45,7 @@ def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, Non
 
 
 def allowed_threads() -> int:
-    """Return how many threads the user allows OpenCV and all other libraries, 1 to 8."""
+    """Return how many threads the user allows OpenCV and other libraries to use, 1 to 8."""
     threads = min(max(1, cv2.getNumThreads()), _MOST_THREADS)
     return min(threads, thread_limit() or threads)
 
@@ -55,18 +55,18 @@ def thread_map(
 ) -> Generator[Result, None, None]:
     """Apply a function to items, to several at once if the user allows several threads.
 
-    OpenCV and onnxruntime parallelise badly within small pictures, but well over whole pictures.
-    Both let other Python threads run while they work.
+    OpenCV and onnxruntime parallelise well across pictures but badly within small ones. Both let
+    other Python threads run while they work.
 
     Args:
-        function: Is called by several threads at once, for different items.
-        items: Are read by the caller's thread alone, as many ahead of the results as there are
+        function: Called by several threads at once, for different items.
+        items: Read by the caller's thread only, as many items ahead of the results as there are
             threads.
-        most: Largest number of items at once, by default as many as the user allows; with 1, the
+        most: Maximum number of items at once; by default as many as the user allows. With 1, the
             caller's thread still reads ahead.
 
     Yields:
-        Results in the order of the items. An exception is raised where its result would have come.
+        Results in the order of the items. An exception is raised in place of its result.
     """
     threads = allowed_threads()
     if threads == 1:

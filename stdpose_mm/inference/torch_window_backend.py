@@ -1,4 +1,4 @@
-"""Backend of a window model that PyTorch runs, and the backends of files."""
+"""Backend of a window model in PyTorch, and the loading of backends from files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .window_model import WindowModel
 
 
 class TorchWindowBackend(WindowBackend):
-    """The PyTorch model of a window model.
+    """Backend that runs a window model in PyTorch.
 
     A model without a neck, or with ``test_cfg.use_frame_head``, sees single frames only.
 
     Args:
         window_model: The model, with its precision.
-        batch_size: Crops, and windows, in one pass of the network.
+        batch_size: Number of crops, and of windows, in one pass of the network.
     """
 
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
@@ -105,7 +105,7 @@ class TorchWindowBackend(WindowBackend):
         return number, self.skeleton.num_keypoints, height, width
 
     def _single(self, view: Any, chunk: slice) -> Tensor:
-        """Estimate some frames by themselves."""
+        """Estimate some frames alone."""
         if 'frame_heatmaps' in view:
             return view['frame_heatmaps'][chunk]
         heatmaps: Tensor = self._model.predict_frame_heatmaps(view['features'][None, chunk])
@@ -142,20 +142,20 @@ def load_backend(
     batch_size: int = 8,
     runtime: str | None = None,
 ) -> WindowBackend:
-    """Load a window model; the codec of its backend is a :class:`WindowModel`.
+    """Load a window model into a backend, whose codec is a :class:`WindowModel`.
 
     Args:
         config: Config file or loaded config.
-        weights: A checkpoint, run by PyTorch; or a folder that ``stdpose export`` wrote, run on the
-            CPU.
+        weights: A checkpoint, which PyTorch runs; or a folder that ``stdpose export`` wrote, which
+            runs on the CPU.
         device: Where PyTorch runs.
         precision: 'float32'; 'bfloat16' for a checkpoint, or a folder in OpenVINO; 'int8' for a
             folder in onnxruntime.
-        batch_size: Crops, and windows, in one pass of the network.
-        runtime: What runs a folder, one of ``ONNX_RUNTIMES``; by default onnxruntime.
+        batch_size: Number of crops, and of windows, in one pass of the network.
+        runtime: Runtime for a folder, one of ``ONNX_RUNTIMES``; by default onnxruntime.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or it does not run so.
+        InputError: If a file is missing or cannot be used, or cannot run in this way.
     """
     if Path(weights).is_dir():
         description = read_description(Path(weights))

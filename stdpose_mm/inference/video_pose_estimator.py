@@ -1,4 +1,4 @@
-"""Pose estimation in every frame of a video whose person boxes are known, by a window model."""
+"""Pose estimation by a window model in a video whose person boxes are known."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from .window_backend import Crop, FrameFeatures, PoseCodec, WindowBackend
 
 
 class VideoPoseEstimator:
-    """Run a window model over the people of a video, frame by frame.
+    """Runner of a window model over the people of a video, frame by frame.
 
     The window of a person in a frame consists of the crops of the frames before, at and after it:
-    one on either side, or as many as the model's ``num_frames`` says. The frame itself stands in
-    for one that is missing or cannot be read; so the first and the last frame of a video are
-    estimated like all others.
+    one on either side, or as many as the model's ``num_frames`` requires. The frame itself replaces
+    frames that are missing or cannot be read, so the first and last frames of a video are estimated
+    like all others.
 
-    Crops 'frame': every frame is cropped at the person's own box in it, encoded once, and shared by
-    the windows that it is in: one pass of the backbone per person and frame. A frame without the
-    person (by track id) counts as missing. Crops 'window': all pictures are cropped at the box of
-    the key frame, as in training: up to ``num_frames`` passes. The two are the same where a
-    person's box does not change.
+    With ``crops`` 'frame', every frame is cropped at the person's own box in it and encoded once,
+    and its windows share it: one pass of the backbone per person and frame. A frame without the
+    person (by track id) counts as missing. With 'window', all frames are cropped at the box of the
+    key frame, as in training: up to ``num_frames`` passes. The two are the same if a person's box
+    does not change.
 
-    Crops fill the network's batches across people and frames. The frames are read and cropped in a
-    thread a few frames ahead. Memory does not grow with the video's length: only the features of
-    the last frames are kept.
+    Batches of the network contain crops of several people and frames. A thread reads and crops
+    frames a few frames ahead. Memory does not grow with the video's length, because only the
+    features of the last frames are kept.
 
     Args:
         backend: The model.
         crops: 'frame' or 'window', see above.
-        batch_size: Crops, and windows, in one pass of the network.
+        batch_size: Number of crops, and of windows, in one pass of the network.
 
     Raises:
         InputError: If ``crops`` is unknown.
@@ -69,20 +69,20 @@ class VideoPoseEstimator:
         """Estimate the poses of everyone in every frame.
 
         Args:
-            frames: Ascending by index; another thread iterates over them until they end or the
-                generator is closed.
-            max_waiting: Frames whose poses may wait for a batch to fill, not counting those that
-                the last window needs, at least 1; twice the batch size by default. 1 for a live
-                camera.
-            keep_pictures: Whether results hold the pictures.
-            keep_heatmaps: Whether results hold the heatmaps.
+            frames: Frames in ascending order; another thread iterates over them until they end or
+                the generator is closed.
+            max_waiting: Maximum number of frames whose poses wait for a full batch, at least 1; by
+                default twice the batch size. The frames that the last window needs do not count.
+                Use 1 for a live camera.
+            keep_pictures: Whether results include the pictures.
+            keep_heatmaps: Whether results include the heatmaps.
 
         Yields:
-            Every frame, ascending, none left out. Those that cannot be read are interpolated, see
+            Every frame, in ascending order. Unreadable frames are interpolated, see
             :func:`~stdpose_mm.inference.frame_estimate.interpolate_unreadable`.
         """
         limit = 2 * self.batch_size if max_waiting is None else max_waiting
-        # Without windows every frame is seen by itself, at its own box.
+        # Without windows every frame is seen alone, at its own box.
         is_shared = self.crops == 'frame' or not self.backend.sees_windows
         crop = self._crop_frames if is_shared else self._crop_windows
         with closing(prefetch(crop(frames, keep_pictures))) as cropped:
@@ -113,7 +113,7 @@ class VideoPoseEstimator:
             recent.append(frame)
             if len(recent) > ahead:
                 yield self._crop_window(recent, recent[-1 - ahead], keep_pictures)
-        # Behind the last frame there is nothing to wait for.
+        # After the last frame there is nothing to wait for.
         for key in list(recent)[-ahead:]:
             yield self._crop_window(recent, key, keep_pictures)
 
@@ -128,7 +128,7 @@ class VideoPoseEstimator:
         window = estimation_window(
             frame.index, min(pictures), max(pictures), num_frames=self.backend.num_frames
         )
-        # At the ends of the video a frame is in a window several times.
+        # At the ends of the video a window contains the same frame several times.
         first_image = {frame.index: 0}
         for index in window.frames:
             beside = pictures.get(index)
@@ -141,18 +141,18 @@ class VideoPoseEstimator:
 
 @dataclass(eq=False)
 class _Frame:
-    """A frame on its way through the network.
+    """A frame that is being processed.
 
     Args:
         index: 0-based frame.
         people: Its N people.
-        crops: Where the N people lie in it.
-        images: Cropped images uint8 [H', W', 3] to encode; the first N are of the frame itself.
-        rows: [N, T] which of the images make the people's windows; None if windows share the
+        crops: Regions of the N people in the frame.
+        images: Cropped images uint8 [H', W', 3] to encode; the first N show the frame itself.
+        rows: [N, T] indices of the images that form the people's windows; None if windows share the
             images of the neighbouring frames.
-        picture: Kept for the result, None otherwise: many frames may wait for a batch to fill.
+        picture: Kept for the result, None otherwise, since many frames may wait for a full batch.
         is_readable: Whether there was a picture.
-        first: The number of its first image, counted from the start of the video.
+        first: Number of its first image, counted from the start of the video.
         heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
     """
 
@@ -168,20 +168,20 @@ class _Frame:
 
 
 class _Pipeline:
-    """Turn cropped images into poses, in batches across people and frames.
+    """Pipeline from cropped images to poses, in batches of several people and frames.
 
     Args:
         backend: The model.
-        batch_size: Crops, and windows, to collect.
-        limit: Frames that may wait for a batch to fill.
-        keep_heatmaps: Whether results hold the heatmaps.
+        batch_size: Number of crops, and of windows, to collect.
+        limit: Maximum number of frames that wait for a full batch.
+        keep_heatmaps: Whether results include the heatmaps.
     """
 
     def __init__(
         self, backend: WindowBackend, batch_size: int, limit: int, keep_heatmaps: bool
     ) -> None:
         self._backend = backend
-        # Backends that estimate people in a video are loaded with a WindowModel.
+        # Backends that estimate poses in a video are loaded with a WindowModel.
         self._codec = cast(PoseCodec, backend.codec)
         self._batch_size = batch_size
         self._num_frames = backend.num_frames
@@ -189,21 +189,21 @@ class _Pipeline:
         # The last window waits for `_ahead` frames, of which the limit does not count the first.
         self._limit = limit + self._ahead - 1
         self._keep_heatmaps = keep_heatmaps
-        # Frames, ascending: each is in one of the first two queues, and those that may still be
-        # part of a window are in `_beside`.
+        # Frames in ascending order. Each is in one of the first two queues, and also in `_beside`
+        # while it may still become part of a window.
         self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
         self._beside: deque[_Frame] = deque(maxlen=self._num_frames)
-        # Images to encode, and the features of earlier images, in batches with the number of each
-        # batch's first image.
+        # Images to encode, and the features of earlier images in batches, each with the number of
+        # its first image.
         self._images: deque[np.ndarray] = deque()
         self._features: deque[tuple[int, FrameFeatures]] = deque()
         self._encoded = self._added = 0
-        # Windows to fuse: rows of image numbers, and the frame that each belongs to.
+        # Windows to fuse: rows of image numbers, and the frame of each window.
         self._windows: deque[tuple[np.ndarray, _Frame]] = deque()
 
     def run(self, frames: Iterable[_Frame]) -> Iterator[FrameEstimate]:
-        """Estimate the poses of all frames, in their order."""
+        """Estimate the poses of all frames, in order."""
         for frame in frames:
             self._add(frame)
             yield from self._advance(len(self._unfinished) + len(self._unwindowed) > self._limit)
@@ -220,7 +220,7 @@ class _Pipeline:
         self._make_windows()
 
     def _make_windows(self, at_end: bool = False) -> None:
-        """Make the windows of all frames whose next frames have arrived or do not exist."""
+        """Build the windows of all frames whose next frames have arrived or do not exist."""
         while self._unwindowed:
             frame = self._unwindowed[0]
             waits = len(self._unwindowed) <= self._ahead
@@ -231,7 +231,7 @@ class _Pipeline:
             self._unfinished.append(self._unwindowed.popleft())
 
     def _shared_rows(self, frame: _Frame) -> np.ndarray:
-        """Find the images [N, T] of the people of a frame in the frames before, at and after it."""
+        """Return the images [N, T] of a frame's people in the frames before, at and after it."""
         own = frame.first + np.arange(len(frame.people))
         rows = np.stack([own] * self._num_frames, axis=1)
         near = {beside.index: beside for beside in self._beside}
@@ -275,7 +275,7 @@ class _Pipeline:
             self._drop_features()
 
     def _features_of(self, images: np.ndarray) -> FrameFeatures:
-        """Collect the features of images by their ascending numbers [M]."""
+        """Collect the features of images, given by ascending numbers [M]."""
         batches = []
         for first, features in self._features:
             here = images[(images >= first) & (images < first + len(features))] - first

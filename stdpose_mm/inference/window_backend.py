@@ -1,4 +1,4 @@
-"""The interface of all networks that see windows: frames are encoded once, windows share them."""
+"""Interface of networks that see windows; every frame is encoded once and shared by its windows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Crop:
 
 
 class CropCodec(Protocol):
-    """How a network's crops and heatmaps lie in pictures."""
+    """Geometry of a network's crops and heatmaps in pictures."""
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
@@ -50,7 +50,7 @@ class CropCodec(Protocol):
         """Encode a pose as heatmaps.
 
         Args:
-            crop: Where the heatmaps lie in the picture.
+            crop: Region of the heatmaps in the picture.
             pose: [K, 2] pixels of the picture.
             shown: [K] bool; the maps of other joints are empty.
 
@@ -60,17 +60,17 @@ class CropCodec(Protocol):
 
 
 class PoseCodec(CropCodec, Protocol):
-    """A codec that also finds poses in heatmaps; `auto`, which reads heatmaps, needs none."""
+    """A codec that also decodes heatmaps to poses; `auto` does not need it."""
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Decode heatmaps to poses in the picture.
 
         Args:
             heatmaps: [N, K, h, w].
-            crops: Where each of the N lies in its picture.
+            crops: Regions of the N heatmaps in their pictures.
 
         Returns:
-            Keypoints [N, K, 2] in pixels of the pictures, and heatmap peaks [N, K] cut to 0..1.
+            Keypoints [N, K, 2] in pixels of the pictures, and heatmap peaks [N, K] clipped to 0..1.
         """
 
 
@@ -81,7 +81,7 @@ class WindowLabels(NamedTuple):
         heatmaps: [N, 2, K, h, w] of the left and right frame.
         mask: [N, 2, K] bool: joints that these frames give.
         prior: [N, K, h, w] of the pose interpolated to the key frame.
-        position: [N] of the key frame between the left (0) and the right frame (1).
+        position: [N] of the key frame, from 0 at the left frame to 1 at the right one.
     """
 
     heatmaps: np.ndarray
@@ -92,12 +92,12 @@ class WindowLabels(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """Features of M frames, which only the backend that computed them can use.
+    """Features of M frames, for the backend that computed them.
 
     Args:
-        views: Name -> array or tensor [M, ...], of the frames as they are and, with ``flip_test``,
-            mirrored: 'features', 'frame_heatmaps' of each frame by itself, 'projections'; those
-            that windows need.
+        views: Name -> array or tensor [M, ...] of the frames, and, with ``flip_test``, of the
+            mirrored frames. The names are those that windows need of 'features', 'frame_heatmaps'
+            (of each frame alone) and 'projections'.
     """
 
     views: tuple[Mapping[str, Any], ...]
@@ -133,7 +133,7 @@ def _concatenate(parts: Sequence[Any]) -> Any:
 
 
 def equal_slices(number: int, size: int) -> list[slice]:
-    """Split ``range(number)`` into slices of at most ``size``, of nearly equal length."""
+    """Split ``range(number)`` into slices of at most ``size`` and nearly equal length."""
     chunks = -(-number // size)
     bounds = [number * n // chunks for n in range(chunks + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
@@ -142,7 +142,7 @@ def equal_slices(number: int, size: int) -> list[slice]:
 def fill_batches(
     items: Iterable[Item], size_of: Callable[[Item], int], least: int
 ) -> Iterator[list[Item]]:
-    """Group neighbouring items until the sizes of a group add up to ``least`` or more."""
+    """Group consecutive items until the sizes in a group add up to at least ``least``."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
@@ -154,17 +154,17 @@ def fill_batches(
 
 
 class WindowBackend(ABC):
-    """A network that sees windows, run in two halves: an encoder of frames, a fusion of windows.
+    """Base class of networks that see windows, run in two halves: encoding frames, fusing windows.
 
     Attributes:
         codec: Its crops and heatmaps.
         skeleton: Its K joints.
         trained_joints: [K] bool: joints that it was trained on.
-        num_frames: Number T of frames of a window.
-        batch_size: Crops, and windows, that are worth computing at once.
-        sees_windows: Whether auxiliary frames are used; if not, any frames may stand in for them.
+        num_frames: Number T of frames in a window.
+        batch_size: Number of crops, and of windows, worth computing at once.
+        sees_windows: Whether auxiliary frames are used; if not, any frames may be given for them.
         takes_labels: Whether labels of auxiliary frames are used.
-        single_threaded: Whether it is faster on several batches at once, one a thread, than on one.
+        single_threaded: Whether it is faster to run several batches at once in one thread each.
     """
 
     codec: CropCodec
@@ -182,13 +182,13 @@ class WindowBackend(ABC):
 
         Args:
             crops: BGR uint8 [M, H', W', 3].
-            maps_of: [M] bool: frames whose own heatmaps will be read; by default all. Those of the
+            maps_of: [M] bool: frames whose own heatmaps are needed; by default all. Heatmaps of the
                 others may be zeros.
         """
 
     @abstractmethod
     def frame_heatmaps(self, features: FrameFeatures) -> np.ndarray:
-        """Estimate each frame by itself: [M, K, h, w] float32, zeros without a frame head."""
+        """Estimate each frame alone: [M, K, h, w] float32, zeros without a frame head."""
 
     @abstractmethod
     def fuse(
@@ -198,7 +198,8 @@ class WindowBackend(ABC):
 
         Args:
             features: Features of M frames.
-            rows: [N, T] int: which of the M are the frames of each window, in time order.
+            rows: [N, T] int: indices, among the M frames, of the frames of each window in order of
+                time.
             given: Labels of the auxiliary frames of the N windows.
 
         Returns:

@@ -1,4 +1,4 @@
-"""A trained window model with everything around it: config, weights, test pipeline, skeleton."""
+"""A trained window model with its config, weights, test pipeline and skeleton."""
 
 from __future__ import annotations
 
@@ -40,24 +40,23 @@ _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
 
 class WindowModel:
-    """A pose estimator of windows, with its crops and the codec of its heatmaps.
+    """A pose estimator that sees windows, with its crops and the codec of its heatmaps.
 
-    The geometry of crops and the codec of heatmaps are those of the test pipeline, whose
-    transforms are applied as they are.
+    Crops and heatmaps follow the test pipeline, whose transforms are applied unchanged.
 
     Args:
-        model: An estimator in evaluation mode that encodes single frames and fuses windows of
-            them, as :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator` does.
+        model: An estimator in evaluation mode that encodes single frames and fuses windows of them,
+            like :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator`.
         pipeline: Config of its test pipeline, with a ``GenerateWindowTarget``.
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
-            are those it was not trained on.
+            were not trained.
         precision: 'float32', or 'bfloat16' for autocast.
 
     Attributes:
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
 
     Raises:
-        InputError: If the pipeline encodes no heatmaps of given labels, or there is no such
+        InputError: If the pipeline does not encode heatmaps of given labels, or there is no such
             precision.
     """
 
@@ -99,14 +98,14 @@ class WindowModel:
     ) -> WindowModel:
         """Build the model of a config and load its weights.
 
-        The joints are those stored in the checkpoint, whatever their number in the config, else
-        those of the config's test set.
+        The joints are those stored in the checkpoint, even if their number differs from the config;
+        otherwise those of the config's test set.
 
         Args:
             config: Config file or loaded config.
             checkpoint: Weights written by a training run with this config.
             device: Where to run.
-            test_cfg: Entries that replace those of the config's ``model.test_cfg``.
+            test_cfg: Entries that override the config's ``model.test_cfg``.
             precision: 'float32', or 'bfloat16' for autocast.
 
         Raises:
@@ -127,12 +126,12 @@ class WindowModel:
     def without_weights(
         cls, config: str | Path | Config, metainfo: Mapping[str, Any], test_cfg: Mapping[str, Any]
     ) -> WindowModel:
-        """Build the crops and the codec of a config's model, for a network that runs elsewhere.
+        """Build the crops and the codec of a config's model for a network that runs elsewhere.
 
         Args:
             config: Config file or loaded config.
             metainfo: The parsed metainfo of the network's joints.
-            test_cfg: Entries that replace those of the config's ``model.test_cfg``.
+            test_cfg: Entries that override the config's ``model.test_cfg``.
 
         Raises:
             InputError: If the file is missing or cannot be read, or the config has no test
@@ -145,7 +144,7 @@ class WindowModel:
 
     @property
     def num_frames(self) -> int:
-        """Return the number T of frames of a window."""
+        """Return the number T of frames in a window."""
         return int(self.model.num_frames)
 
     @property
@@ -155,13 +154,13 @@ class WindowModel:
 
     @property
     def crop_padding(self) -> float:
-        """Return the factor by which crops show more than the person's box."""
+        """Return the factor by which crops are larger than the person's box."""
         (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
         return float(scale.padding)
 
     @property
     def codec(self) -> dict[str, Any]:
-        """Return the class and the plain settings of the codec that decodes heatmaps."""
+        """Return the class and the settings of the codec that decodes heatmaps, as plain values."""
         decoder = self.model.head.decoder
         # A head may have no decoder.
         values = getattr(decoder, '__dict__', {})
@@ -178,7 +177,7 @@ class WindowModel:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Run the network in its precision and without gradients within this context."""
+        """Run the network in its precision and without gradients in this context."""
         device = next(self.model.parameters()).device.type
         with (
             torch.inference_mode(),
@@ -203,7 +202,7 @@ class WindowModel:
 
     def normalise(self, crops: np.ndarray) -> Tensor:
         """Normalise crops uint8 [M, H', W', 3] to the network's input, float32 [M, 3, H', W']."""
-        # A crop goes through the preprocessing of windows as a window of one frame.
+        # The preprocessor treats a crop as a window of one frame.
         inputs = torch.from_numpy(crops).permute(0, 3, 1, 2)[:, None]
         data = self.model.data_preprocessor({'inputs': inputs, 'data_samples': []})
         return data['inputs'][:, 0]
@@ -213,10 +212,10 @@ class WindowModel:
         return crop.to_crop / self._encoder.scale_factor[:, None]
 
     def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        """Encode a pose as heatmaps, by the codec of the pipeline.
+        """Encode a pose as heatmaps with the codec of the pipeline.
 
         Args:
-            crop: Where the heatmaps lie in the picture.
+            crop: Region of the heatmaps in the picture.
             pose: [K, 2] pixels of the picture.
             shown: [K] bool; the maps of other joints are empty.
 
@@ -229,14 +228,14 @@ class WindowModel:
         return heatmaps
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
-        """Decode heatmaps to poses in the picture, by the model's own codec.
+        """Decode heatmaps to poses in the picture with the codec of the model.
 
         Args:
             heatmaps: [N, K, h, w].
-            crops: Where each of the N lies in its picture.
+            crops: Regions of the N heatmaps in their pictures.
 
         Returns:
-            Keypoints [N, K, 2] in pixels of the pictures, and heatmap peaks [N, K] cut to 0..1.
+            Keypoints [N, K, 2] in pixels of the pictures, and heatmap peaks [N, K] clipped to 0..1.
         """
         boxes = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
         samples = [PoseDataSample(metainfo=crop.metainfo, gt_instances=boxes) for crop in crops]
@@ -264,7 +263,7 @@ class WindowModel:
 
 
 def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
-    """Build the skeleton, joints and limbs, of a parsed MMPose metainfo."""
+    """Build the skeleton (joints and limbs) of a parsed MMPose metainfo."""
     names = metainfo['keypoint_id2name']
     return Skeleton(
         keypoint_names=tuple(names[index] for index in range(len(names))),
@@ -296,7 +295,7 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
 
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
-    """Return the config, read from its file if necessary, and its test data set."""
+    """Return the config, read from its file if necessary, and its test dataset."""
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
@@ -322,7 +321,7 @@ def _build(
 
 
 def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str | Path) -> None:
-    """Load all weights; reject a checkpoint whose names or shapes differ."""
+    """Load all weights; refuse a checkpoint whose names or shapes differ."""
     try:
         model.load_state_dict(
             {name.removeprefix('module.'): value for name, value in weights.items()}
@@ -335,10 +334,10 @@ def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str 
 
 
 def metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Parse the joints of a config's data set.
+    """Parse the joints of a config's dataset.
 
     Raises:
-        InputError: If the data set names no joints.
+        InputError: If the dataset names no joints.
     """
     metainfo = dataset.get('metainfo') or getattr(DATASETS.get(dataset['type']), 'METAINFO', None)
     if not metainfo:

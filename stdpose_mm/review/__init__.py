@@ -1,4 +1,4 @@
-"""Review of propagated videos: what to check, what to label next."""
+"""Review of propagated videos: frames to check, and frames to label next."""
 
 from .expected_errors import TrackErrors
 from .first_labels import UnlabelledVideo, choose_first_labels, measure_motion

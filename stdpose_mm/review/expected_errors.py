@@ -1,10 +1,9 @@
-"""The expected errors of a propagated track, and what a further label leaves of them.
+"""Expected errors of a propagated track, and how much of them a further label leaves.
 
-``1 - score`` is the expected number of mistakes in a propagated joint, 0 or 1 of them. The
-neighbour of a bad frame is bad for the same reason: in a gap between two labels the errors of
-neighbouring frames are correlated like the positions of a Brownian bridge, whose variance at ``u``
-between labels at ``l`` and ``r`` is ``(u - l)(r - u) / (r - l)``. A label at ``t`` reduces it to
-the share
+``1 - score`` is the expected number of mistakes, 0 or 1, in a propagated joint. A frame next to a
+bad one is bad for the same reason: in a gap between two labels the errors of neighbouring frames
+are correlated like the positions of a Brownian bridge, whose variance at ``u`` between labels at
+``l`` and ``r`` is ``(u - l)(r - u) / (r - l)``. A label at ``t`` reduces the variance to the share
 
     v(u; t) = (t - u)(r - l) / ((t - l)(r - u))    for u < t, and mirrored for u > t:
 
@@ -23,14 +22,14 @@ from stdpose_mm.propagation import find_presence_intervals, given_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 _MAX_CANDIDATES = 128
-"""Maximum number of frames of a gap whose gain is computed, or whose errors are summed; they also
-represent the other frames."""
+"""Maximum number of frames of a gap whose gain is computed, or whose errors are summed. They
+represent the other frames, too."""
 
 _MAX_VALUES = 2**20
-"""Maximum number of values in one batch for the gains of a gap."""
+"""Maximum number of values in a batch when the gains of a gap are computed."""
 
 _MAX_ERROR = 0.98
-"""Limit of an expected error, so that a joint of score 0 may still gain from labels nearby."""
+"""Maximum of an expected error, so that a joint of score 0 can still gain from labels nearby."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class TrackGap:
 
     Args:
         inside: Slice of the track's arrays.
-        start: Frame of the label before. A missing label is assumed as far away as the track is
-            long.
+        start: Frame of the label before. A missing label is assumed to be as far away as the track
+            is long.
         stop: Frame of the label after, likewise.
         times: [n] frames of the gap.
         errors: [n, K] expected errors in them.
@@ -56,7 +55,7 @@ class TrackGap:
         """Compute the share v of the variance (see the module) that a label leaves.
 
         Args:
-            label: Frame of the label, or [C, 1] of several.
+            label: Frame of the label, or [C, 1] frames of alternative labels.
 
         Returns:
             [n, 1], or [C, n, 1].
@@ -74,10 +73,10 @@ class TrackGap:
         return _reduce(self.errors, self.variance_left(label))
 
     def errors_between(self, labels: Sequence[int]) -> np.ndarray:
-        """Compute the expected errors between any two further labels, and the ends of the gap.
+        """Compute the expected errors between any two of the further labels and ends of the gap.
 
         Args:
-            labels: [m] frames strictly inside of the gap, ascending.
+            labels: [m] frames strictly inside the gap, ascending.
 
         Returns:
             [m + 2, m + 2] expected number of wrong joints between label ``a`` and label ``b`` above
@@ -92,7 +91,7 @@ class TrackGap:
         for row, start in enumerate(places[:-1]):
             stops = places[row + 1 :, None]
             variance = (at - start) * (stops - at) / (stops - start)
-            # Frames that are not between the two labels count no errors.
+            # Frames outside of the two labels count no errors.
             share = np.where(at > start, variance / before, 0).clip(0, 1)[..., None]
             left = _reduce(self.errors[some], share)
             between[row, row + 1 :] = weight * left.sum(axis=(1, 2))
@@ -101,23 +100,23 @@ class TrackGap:
 
 
 def _reduce(errors: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Compute the expected errors that are left with a share of the variance."""
+    """Compute the expected errors that are left at a share of the variance."""
     power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
     return np.asarray(np.minimum(errors, _MAX_ERROR) ** power)
 
 
 def spread(number: int, most: int) -> np.ndarray:
-    """Return at most ``most`` places out of 0..number - 1, spread evenly."""
+    """Return at most ``most`` evenly spread indices of 0..number - 1."""
     return np.linspace(0, number - 1, min(number, most)).round().astype(np.int64)
 
 
 class TrackErrors:
-    """Expected errors of one person in its frames.
+    """Expected errors of one person in the frames of its track.
 
     Args:
-        times: Frames of the track [N], ascending.
-        given: Whether each is wholly labelled, bool [N].
-        errors: Probability that a joint is wrong [N, K], 0 where there is nothing to get wrong.
+        times: [N] frames of the track, ascending.
+        given: [N] bool: frames that are wholly labelled.
+        errors: [N, K] probabilities that a joint is wrong, 0 where there is nothing to get wrong.
     """
 
     def __init__(self, times: np.ndarray, given: np.ndarray, errors: np.ndarray) -> None:
@@ -125,7 +124,7 @@ class TrackErrors:
         self.given = given.copy()
         self.errors = np.where(given[:, None], 0.0, errors)
         self._gains = np.where(given, 0.0, np.nan)
-        """Gains of the frames, NaN where they are not computed yet."""
+        """Gains of the frames, NaN where not computed yet."""
 
     @classmethod
     def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
@@ -159,14 +158,14 @@ class TrackErrors:
         return tracks
 
     def gaps(self) -> Iterator[TrackGap]:
-        """Yield the gaps between labels in the order of time."""
+        """Yield the gaps between labels in order of time."""
         labels = np.flatnonzero(self.given)
         for start, stop in zip([-1, *labels], [*labels, len(self.times)], strict=True):
             if stop - start > 1:
                 yield self._gap(int(start), int(stop))
 
     def find_gap(self, frame: int) -> TrackGap | None:
-        """Find the gap that holds a frame; None if it is labelled, or no frame of the track."""
+        """Find the gap that contains a frame; None if it is labelled or not in the track."""
         position = int(np.searchsorted(self.times, frame))
         if position == len(self.times) or self.times[position] != frame or self.given[position]:
             return None
@@ -178,7 +177,7 @@ class TrackErrors:
         )
 
     def _gap(self, start: int, stop: int) -> TrackGap:
-        """Make the gap between the labels at two positions; -1 and N stand for missing labels."""
+        """Build the gap between the labels at two indices; -1 and N stand for missing labels."""
         length = self.times[-1] - self.times[0] + 1
         inside = slice(start + 1, stop)
         return TrackGap(
@@ -190,7 +189,7 @@ class TrackErrors:
         )
 
     def gains(self) -> np.ndarray:
-        """Compute for every frame by how much a label there reduces the expected errors.
+        """Compute by how much a label on each frame reduces the expected errors.
 
         Returns:
             [N], 0 where there is a label.
@@ -250,7 +249,7 @@ def _probably_wrong(person: PersonLabel) -> np.ndarray:
 
 
 def _is_whole(person: PersonLabel) -> bool:
-    """Tell whether a label is complete: given by a person, without propagated joints."""
+    """Return whether a label is complete: given by a person, without propagated joints."""
     return person.source == 'given' and not person.propagated.any()
 
 
@@ -279,10 +278,11 @@ def interpolation_errors(frames: np.ndarray, labels: Mapping[int, PersonLabel]) 
 def _joint_errors(frames: np.ndarray, labelled: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Estimate the probability [F] that a joint on straight lines between its labels is wrong.
 
-    Logistic models, fitted on the training groups of the JHMDB clips. Between two labels: by the
-    length of the gap, the place in it, the distance between the two labels of the joint, and the
-    distance of these two from straight lines between their neighbours. Before the first label and
-    after the last one: by the distance and the mean speed between the joint's labels.
+    Logistic models, fitted on the training groups of the JHMDB clips. Between two labels the
+    features are the length of the gap, the place in it, the distance between the joint's two
+    labels, and the distance of these two from straight lines between their neighbours. Before the
+    first and after the last label they are the distance, and the mean speed between the joint's
+    labels.
 
     Args:
         frames: Frame indices [F].

@@ -1,9 +1,9 @@
-"""Choice of the first frames to label in unlabelled videos, from the motion of the people.
+"""Choice of the first frames to label in unlabelled videos, by the motion of the people.
 
-Before anything is labelled, two things are known of a gap between two labels: how long it is, and
-how much has moved meanwhile, in the pictures and in the boxes of a person detector. A logistic
-model of both gives the probability that a joint is wrong, and dynamic programming
-(:mod:`.label_plans`) chooses the frames that leave the fewest wrong joints.
+Before anything is labelled, two facts about a gap between two labels are known: its length, and the
+motion in it, both in the pictures and in the boxes of a person detector. A logistic model of both
+gives the probability that a joint is wrong, and dynamic programming (:mod:`.label_plans`) chooses
+the frames that leave the fewest wrong joints.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from stdpose_mm.propagation.gaps import shared_frames
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
 _MAX_CHUNK = 120
-"""Maximum number of frames planned at once; the frames between chunks are labelled in any case."""
+"""Maximum number of frames planned at once; frames between chunks are always labelled."""
 
 _BOX_SMOOTHING = 5
-"""Frames over which boxes are averaged, since a detector's boxes jitter."""
+"""Number of frames over which boxes are averaged, since a detector's boxes jitter."""
 
 _FLOW_SIDE = 160
 """Larger side in pixels of the pictures that motion is measured on."""
@@ -37,12 +37,12 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class TrackMotion:
-    """How far a person has moved; without boxes, the motion in the whole picture.
+    """Distance that a person has moved; without boxes, the motion in the whole picture.
 
     Args:
         frames: The frames in which the person is present.
-        paths: [F, M] distances covered since the first of these frames, by M measures: 1 for
-            pictures, 1 for boxes, 3 for boxes and the pictures in them.
+        paths: [F, M] distances covered since the first of these frames, by M measures: 1 of
+            pictures, 1 of boxes, 3 of boxes and the pictures in them.
         has_boxes: Whether boxes were measured.
     """
 
@@ -55,9 +55,9 @@ class _ErrorModel(NamedTuple):
     """Coefficients of the log odds that a joint is wrong.
 
     Args:
-        between: Between two labels: constant, length of the gap, place in the gap, and for each
-            path its length over the whole gap and its length to the nearer label.
-        beyond: With a label on one side: constant, distance, each path to the label.
+        between: For frames between two labels: constant, length of the gap, place in the gap, and
+            for each path its length over the whole gap and its length to the nearer label.
+        beyond: For frames with a label on one side: constant, distance, each path to the label.
     """
 
     between: tuple[float, ...]
@@ -80,11 +80,11 @@ _MODELS = {
         (5.62, -0.636, 1.012, 0.204, 1.026),
     ),
 }
-"""(method, measured input) -> model; fitted on all gaps of the training groups of JHMDB's clips."""
+"""(method, measured input) -> model, fitted on all gaps of the training groups of JHMDB's clips."""
 
 
 def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[TrackMotion]:
-    """Measure how much everyone moves in a video.
+    """Measure how much each person moves in a video.
 
     Args:
         frames: The pictures; None to use boxes only.
@@ -92,7 +92,7 @@ def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[Trac
             interpolated. None to use pictures only.
 
     Returns:
-        One for each person with a box; without boxes, one for the video.
+        One result for each person with a box; without boxes, one for the video.
 
     Raises:
         InputError: If ``boxes`` holds no box.
@@ -116,7 +116,7 @@ def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[Trac
 
 
 def _fill_boxes(track: Mapping[int, np.ndarray]) -> tuple[range, np.ndarray]:
-    """Interpolate the boxes of a person: its frames from the first to the last, and [F, 4]."""
+    """Interpolate the boxes of a person; returns its frames, first to last, and boxes [F, 4]."""
     known = sorted(track)
     span = range(known[0], known[-1] + 1)
     boxes = np.stack([track[frame] for frame in known])
@@ -129,7 +129,7 @@ def _size(boxes: np.ndarray) -> float:
 
 
 def _box_path(boxes: np.ndarray) -> np.ndarray:
-    """Return the path [F] of the side of a person's boxes [F, 4] that moves most, in box sizes."""
+    """Return the path [F] of the fastest side of a person's boxes [F, 4], in box sizes."""
     from scipy.ndimage import uniform_filter1d
 
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
@@ -138,19 +138,19 @@ def _box_path(boxes: np.ndarray) -> np.ndarray:
 
 
 def _path(steps: np.ndarray) -> np.ndarray:
-    """Sum steps [F - 1, ...] up to a path [F, ...]."""
+    """Sum up steps [F - 1, ...] to a path [F, ...]."""
     return np.concatenate([np.zeros((1, *steps.shape[1:])), np.cumsum(steps, axis=0)])
 
 
 def _measure_steps(
     frames: FrameSource, tracks: Sequence[tuple[range, np.ndarray]]
 ) -> list[np.ndarray]:
-    """Measure the motion inside of boxes from frame to frame, by optical flow.
+    """Measure the motion inside boxes from frame to frame by optical flow.
 
     Args:
         frames: The pictures.
-        tracks: Frames of each person and its boxes [F, 4] in them; frames beyond the end of the
-            video are left out.
+        tracks: Frames of each person and its boxes [F, 4] in them; frames after the end of the
+            video are ignored.
 
     Returns:
         [F - 1, 2] for each person: median and 90th percentile of the flow in the box, in pixels.
@@ -179,19 +179,19 @@ def _measure_steps(
 
 
 class UnlabelledVideo:
-    """The best first labels of a video, for every number of them.
+    """The best frames of a video to label first, for every number of frames.
 
     Args:
         motions: See :func:`measure_motion`.
         num_frames: Length of the video.
-        method: Propagation method that is to fill the other frames; the models were fitted for
-            'flow' and 'linear'; other methods that read pictures are treated as 'flow', and those
-            that read none as 'linear'.
+        method: Propagation method that will fill the other frames. The models were fitted for
+            'flow' and 'linear'; other methods are treated as 'flow' if they read pictures,
+            otherwise as 'linear'.
 
     Attributes:
         chunks: Plans of the chunks of the video; errors are counted in poses.
         fixed: Frames between these chunks.
-        num_poses: Poses of everyone in all frames.
+        num_poses: Number of poses of all people in all frames.
     """
 
     def __init__(self, motions: Sequence[TrackMotion], num_frames: int, method: str) -> None:
@@ -212,7 +212,7 @@ class FirstLabels:
 
     Args:
         frames: Frames of each video, ascending.
-        expected_right: Expected share of right joints in all frames, once these are labelled.
+        expected_right: Expected share of right joints in all frames once these are labelled.
     """
 
     frames: tuple[tuple[int, ...], ...]
@@ -227,13 +227,13 @@ class FirstLabels:
 def choose_first_labels(
     videos: Sequence[UnlabelledVideo], target: float = 1.0, max_labels: int | None = None
 ) -> FirstLabels:
-    """Choose the frames to label first in a set of videos with one budget.
+    """Choose the frames to label first in a set of videos, with one budget for all.
 
     Args:
         videos: The videos.
         target: Required share of right joints over all frames.
-        max_labels: Maximum number of frames in all videos, by default as many as the target needs.
-            Frames between the chunks of long videos count, and are chosen in any case.
+        max_labels: Maximum number of frames in all videos; by default as many as the target needs.
+            Frames between the chunks of long videos count and are always chosen.
     """
     plans = [plan for video in videos for plan in video.chunks]
     num_poses = sum(video.num_poses for video in videos)
@@ -255,8 +255,8 @@ def choose_first_labels(
 
 
 def _share_budget(plans: Sequence[LabelPlans], budget: int) -> list[int]:
-    """Share a budget of labels among the chunks of videos so that the fewest joints are wrong."""
-    # Frames are replaced by the index of their chunk, to be counted by chunk.
+    """Share a budget of labels among chunks of videos so that the fewest joints are wrong."""
+    # Frames are replaced by the index of their chunk, to count them by chunk.
     named = [
         LabelPlans(plan.errors, tuple((which,) * len(frames) for frames in plan.frames))
         for which, plan in enumerate(plans)
@@ -270,13 +270,13 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
 
     Args:
         motion: Motion of the person.
-        frames: The n frames to choose from; the frames before and after them are labelled, if they
+        frames: The n frames to choose from; the frames before and after them are labelled if they
             exist.
         num_frames: Length of the video.
         method: See :class:`UnlabelledVideo`.
 
     Returns:
-        [n + 2, n + 2] as :func:`~.label_plans.plan_frames` reads them.
+        [n + 2, n + 2], the input of :func:`~.label_plans.plan_frames`.
     """
     ends = np.arange(frames.start - 1, frames.stop + 1)
     costs = np.zeros((len(ends), len(ends)))
@@ -289,7 +289,7 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     known = np.clip(ends, motion.frames.start, motion.frames.stop - 1) - motion.frames.start
     path, path_at = motion.paths[known], motion.paths[at - motion.frames.start]
     model = _model_of(motion, method)
-    # [E, F] with a label at one of the ends alone.
+    # [E, F] with a label at only one of the ends.
     distance = np.maximum(np.abs(ends[:, None] - at), 1)
     alone = _probability(model.beyond, [np.log(distance)], np.abs(path[:, None] - path_at))
     alone[~labelled] = 1.0
@@ -317,7 +317,7 @@ def _probability(
 
     Args:
         coefficients: See :class:`_ErrorModel`.
-        terms: All that the model reads but the paths.
+        terms: All inputs of the model except the paths.
         paths: [E, F, number of paths].
     """
     from scipy.special import expit

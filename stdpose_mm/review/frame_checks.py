@@ -15,7 +15,7 @@ NUM_JOINTS = 3
 """Maximum number of joints named in a frame to check."""
 
 MIN_SHARE = 0.2
-"""Smallest doubt of a further named joint, as a share of the doubt in the worst joint."""
+"""Minimum error of a further joint to name, as a share of the error of the worst joint."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FrameCheck:
     Args:
         frame_index: 0-based frame.
         expected_wrong: Expected number of wrong joints, over all people of the frame.
-        joints: Least certain joints, worst first; those that are far more certain are left out.
+        joints: Least certain joints, worst first; much more certain ones are left out.
     """
 
     frame_index: int
@@ -51,19 +51,20 @@ class FrameCheck:
 def frames_to_check(labels: VideoLabels, limit: int) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.
 
-    A frame is ranked by the errors that the frames before it in the list do not imply: of a
-    person's expected errors in the same gap only the share v (see :mod:`~.expected_errors`) is new.
+    The rank of a frame counts only errors that the frames before it in the list do not imply: of a
+    person's expected errors in the same gap, only the share v (see :mod:`~.expected_errors`) is
+    new.
 
     Args:
         labels: A propagated video with scores.
-        limit: Maximal number of frames; fewer if no others are expected to be wrong.
+        limit: Maximum number of frames; fewer if no others are expected to be wrong.
     """
     ranked = rank_errors(TrackErrors.from_scores(labels), limit)
     return [FrameCheck(frame, wrong, _worst_joints(labels, frame)) for frame, wrong in ranked]
 
 
 def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, float]]:
-    """Rank frames as :func:`frames_to_check` does, from the expected errors of everyone.
+    """Rank frames as in :func:`frames_to_check`, from the expected errors of everyone.
 
     Args:
         tracks: The expected errors.
@@ -92,7 +93,7 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
 
 
 def _worst_joints(labels: VideoLabels, frame: int) -> tuple[JointCheck, ...]:
-    """Choose the joints to name in a frame: those in about as much doubt as the worst."""
+    """Choose the joints to name in a frame: those about as doubtful as the worst."""
     joints = [
         JointCheck(
             person.track_id, labels.skeleton.keypoint_names[joint], float(person.scores[joint])

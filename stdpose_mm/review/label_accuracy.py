@@ -1,4 +1,4 @@
-"""Accuracy on a video's own labels: some are hidden, filled in from the others, and compared."""
+"""Accuracy on a video's own labels: some are hidden, filled in from the others and compared."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stdpose_mm.text import counted, ranges
 from .score_calibration import calibrate_scores
 
 JOINT_WEIGHT = 0.5
-"""Share of an independent observation that each joint counts for, as the joints of a pose are often
-wrong together."""
+"""Weight of each joint as a share of an independent observation, since the joints of a pose are
+often wrong together."""
 
 SHIFT_VARIANCE = 0.1
 """Variance between videos of the error of the log odds of scores."""
 
 MAX_WORST = 3
-"""Number of joints that a description names."""
+"""Maximum number of joints that a description names."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class HiddenLabel:
 
     Args:
         track_id: The person.
-        before, frame_index, after: Frames of the label and of its neighbours.
+        before, frame_index, after: Frames of the label and its neighbours.
     """
 
     track_id: int
@@ -50,7 +50,7 @@ class HiddenLabel:
 
 @dataclass(frozen=True)
 class LabelAccuracy:
-    """How well hidden labels were filled in from the others.
+    """Accuracy with which hidden labels were filled in from the others.
 
     The arrays have one entry for each of the N joints that were filled in.
 
@@ -58,7 +58,7 @@ class LabelAccuracy:
         labels: The hidden labels, at least one.
         joints: Names of the joints.
         errors: Distances from the labels, in sizes of the pose.
-        scores: Probabilities of being right that the method gave.
+        scores: Probabilities of being right, from the method.
     """
 
     labels: Sequence[HiddenLabel]
@@ -68,7 +68,7 @@ class LabelAccuracy:
 
     @classmethod
     def join(cls, parts: Iterable[LabelAccuracy]) -> LabelAccuracy | None:
-        """Join the measurements of several frames; None if there is no joint in them."""
+        """Join the measurements of several frames; None if they contain no joint."""
         parts = [part for part in parts if len(part.errors)]
         if not parts:
             return None
@@ -86,7 +86,7 @@ class LabelAccuracy:
 
     @property
     def interval_95(self) -> tuple[float, float]:
-        """Compute the 95 % interval of the share of right joints, for Jeffreys' prior."""
+        """Compute the 95 % interval of the share of right joints, with Jeffreys' prior."""
         from scipy.stats import beta
 
         right, wrong = JOINT_WEIGHT * self.right.sum(), JOINT_WEIGHT * (~self.right).sum()
@@ -95,10 +95,10 @@ class LabelAccuracy:
 
     @property
     def calibrator(self) -> ScoreCalibrator:
-        """Fit the shift of the scores' log odds that suits this video.
+        """Fit the shift of the log odds of scores to this video.
 
-        It is the most probable one, given that shifts are normally distributed over videos: the
-        fewer labels were hidden, the nearer to 0.
+        It is the most probable shift, given that shifts are normally distributed over videos, so it
+        is close to 0 if few labels were hidden.
         """
         from scipy.optimize import minimize_scalar
 
@@ -111,7 +111,7 @@ class LabelAccuracy:
         return ScoreCalibrator(offset=float(found.x))
 
     def describe(self) -> str:
-        """Say how many joints were right, how many were expected to be, and which were not."""
+        """Report the shares of right and of expected right joints, and the worst joints."""
         frames = sorted({label.frame_index for label in self.labels})
         span = np.median([label.after - label.before for label in self.labels])
         low, high = (100 * limit for limit in self.interval_95)
@@ -134,22 +134,22 @@ def choose_hidden_labels(
     most: int,
     is_usable: Callable[[HiddenLabel], bool] = lambda label: True,
 ) -> list[list[HiddenLabel]]:
-    """Choose labels to hide, each of which lies between two others of its person.
+    """Choose labels to hide, each between two other labels of its person.
 
-    Labels of less than half of the joints that the person's labels give are not hidden, nor are
-    those that have no extent to measure errors by.
+    Labels are not hidden if they give less than half of the person's labelled joints, or have no
+    extent to measure errors by.
 
     Args:
         tracks: The labels.
         num_frames: Length of the video.
         life_span: Where a track begins and ends.
-        most: Largest number of frames. They are spread over those that have such labels, and a
-            further label changes at most one of them, so that nearly all is known already when
-            accuracy is measured again.
-        is_usable: Tells of a label whether it may be hidden.
+        most: Maximum number of frames. They are spread over those that have such labels. A further
+            label changes at most one of them, so that little needs to be computed when accuracy is
+            measured again.
+        is_usable: Tells whether a label may be hidden.
 
     Returns:
-        The labels of each chosen frame, frames ascending.
+        The labels of each chosen frame, in order of frames.
     """
     by_frame: dict[int, list[HiddenLabel]] = {}
     for track_id, track in tracks.items():
@@ -159,7 +159,7 @@ def choose_hidden_labels(
             for place in zip(times, times[1:], times[2:], strict=False):
                 if _is_comparable(interval.labels[place[1]], ever_given):
                     by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
-    # Not more labels are asked about than are needed.
+    # No more labels are checked than needed.
     usable = (
         found
         for frame in sorted(by_frame, key=_scatter)
@@ -169,7 +169,7 @@ def choose_hidden_labels(
 
 
 def _scatter(frame: int) -> int:
-    """Reverse the bits of a frame index: the first of any frames in this order lie far apart."""
+    """Reverse the bits of a frame index, so that the first frames in this order lie far apart."""
     return int(f'{frame:032b}'[::-1], 2)
 
 
@@ -193,13 +193,13 @@ def compare_hidden_labels(
     Args:
         hidden: The labels that were hidden, all of one frame.
         tracks: All labels.
-        predicted: The poses of these people in that frame.
+        predicted: The poses of these people in this frame.
         skeleton: The joints.
-        method: Name of the propagation method, by which scores are turned into probabilities.
+        method: Name of the propagation method, which decides how scores become probabilities.
     """
     people = {label.track_id: tracks[label.track_id] for label in hidden}
     truth = [people[label.track_id][label.frame_index] for label in hidden]
-    # Some methods score by what the other labels of a person tell.
+    # The scores of some methods depend on the other labels of a person.
     remaining = [p for track in remaining_labels(people, hidden).values() for p in track.values()]
     frames = sorted({p.frame_index for p in (*remaining, *truth)})
     labels = VideoLabels(

@@ -1,10 +1,10 @@
 """The best frames to label, for every number of frames at once, by dynamic programming.
 
-The errors of propagation between two labels depend, to a good approximation, on these two alone.
-So the errors of a video are a sum over its gaps, and the ``k`` frames that leave the fewest errors
+The errors of propagation between two labels depend, to a good approximation, on these two only. The
+errors of a video are then a sum over its gaps, and the ``k`` frames that leave the fewest errors
 follow from the best ``k - 1`` frames up to each frame: with ``n`` frames to choose from, all
-``k <= K`` together cost ``O(K n^2)``. Vijayanarasimhan and Grauman chose the frames to annotate
-in this way (Active Frame Selection for Label Propagation in Videos, ECCV 2012).
+``k <= K`` together cost ``O(K n^2)``. Vijayanarasimhan and Grauman chose frames to annotate in this
+way (Active Frame Selection for Label Propagation in Videos, ECCV 2012).
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def plan_frames(
     """Find the best frames to label, for every number of frames.
 
     Args:
-        costs: [n + 2, n + 2] errors of the gap between two neighbouring labels; row and column
-            ``1 + j`` are frame ``j``, row 0 is the end before the first frame and column ``n + 1``
-            the one after the last. Only values above the diagonal are used.
+        costs: [n + 2, n + 2] errors of the gap between two neighbouring labels. Row and column
+            ``1 + j`` are frame ``j``, row 0 is the end before the first frame, and column ``n + 1``
+            the end after the last. Only values above the diagonal are used.
         max_frames: K, by default all n.
         frames: [n] indices to return for the frames, ascending; 0..n-1 by default.
     """
@@ -73,7 +73,7 @@ def plan_frames(
     inner = np.where(np.tri(number, dtype=bool), np.inf, costs[1:-1, 1:-1])
     errors = [float(costs[0, -1])]
     plans: list[tuple[int, ...]] = [()]
-    # For each frame as the last of k: the least errors up to it, and the frame chosen before it.
+    # For each frame as the last of k: the fewest errors up to it, and the frame chosen before it.
     least = costs[0, 1:-1].astype(np.float64)
     before: list[np.ndarray] = []
     for _ in range(max_frames):
@@ -91,7 +91,7 @@ def plan_frames(
 
 
 def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
-    """Find the best frames of independent gaps together, for every number of frames.
+    """Find the best frames of several independent gaps, for every number of frames.
 
     Args:
         plans: The plans of each gap, in order of time.
@@ -115,16 +115,16 @@ def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
 def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int]:
     """Share labels among independent gaps or videos until few enough errors are left.
 
-    Labels go where each saves most, in the steps of :attr:`LabelPlans.steps`. No other sharing
-    leaves fewer errors with the same number of labels; between two steps of one plan fewer labels
+    Labels go where each saves most, in the steps of :attr:`LabelPlans.steps`. No other distribution
+    leaves fewer errors with the same number of labels. Between two steps of one plan, fewer labels
     may be sufficient.
 
     Args:
         plans: The plans of each gap or video.
-        target: Total number of errors that may be left.
+        target: Total number of errors that may remain.
 
     Returns:
-        Number of labels for each; all that help if the target is out of reach.
+        Number of labels for each; all that help if the target cannot be reached.
     """
     numbers = [0] * len(plans)
     left = float(sum(plan.errors[0] for plan in plans))
@@ -142,12 +142,12 @@ def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int]:
 
 
 def errors_by_labels(plans: Sequence[LabelPlans]) -> np.ndarray:
-    """Compute the errors left by every number of labels, shared as :func:`share_labels` does.
+    """Compute the errors that each number of labels leaves, shared as in :func:`share_labels`.
 
-    Between two steps of a plan the errors are taken to fall evenly.
+    Between two steps of a plan the errors are assumed to fall evenly.
 
     Returns:
-        [N + 1] from no label to all that help.
+        [N + 1], from no label to all that help.
     """
     steps = sorted((-saved, stop - start) for plan in plans for start, stop, saved in plan.steps)
     saved = [each for each, number in steps for _ in range(number)]

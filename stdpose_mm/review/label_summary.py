@@ -1,4 +1,4 @@
-"""Description of the labels of a video in a few lines, before poses are computed."""
+"""Description of the labels of a video in a few lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.text import counted, listed, ranges
 
 MAX_TRACKS = 10
-"""Maximum number of people with a line of their own; the others are counted."""
+"""Maximum number of people with their own line; the others are counted."""
 
 
 def describe_labels(
@@ -24,7 +24,7 @@ def describe_labels(
     life_span: LifeSpan = 'video',
     notes: Sequence[str] = (),
 ) -> str:
-    """Describe in lines of text which frames of a video are labelled.
+    """Describe which frames of a video are labelled, in lines of text.
 
     Args:
         tracks: Track id -> {frame index: given label}.
@@ -68,7 +68,7 @@ def describe_labels(
 
 
 def _describe_track(labels: Mapping[int, PersonLabel]) -> str:
-    """Name the frames of a track that are labelled, and how."""
+    """Name the labelled frames of a track, and how they are labelled."""
     frames = sorted(labels)
     line = _frames([frame for frame in frames if labels[frame].is_located])
     for how, kind in (
@@ -85,7 +85,7 @@ def _describe_track(labels: Mapping[int, PersonLabel]) -> str:
 
 
 def _frames_with_joints_left_out(labels: Mapping[int, PersonLabel]) -> list[int]:
-    """List the labelled frames in which joints are left out that other frames have."""
+    """List the labelled frames that leave out joints which other frames have."""
     given = [frame for frame in sorted(labels) if labels[frame].is_located]
     used = np.any([labels[frame].labelled for frame in given], axis=0)
     return [frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()]
@@ -94,7 +94,7 @@ def _frames_with_joints_left_out(labels: Mapping[int, PersonLabel]) -> list[int]
 def _gaps(
     labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan
 ) -> Iterator[range]:
-    """Yield the runs of frames of a track without a label while the person is there."""
+    """Yield the runs of unlabelled frames in which the person of a track is present."""
     for interval in find_presence_intervals(labels, num_frames, life_span):
         edges = [interval.frames.start - 1, *interval.labels, interval.frames.stop]
         yield from filter(None, (range(a + 1, b) for a, b in pairwise(edges)))

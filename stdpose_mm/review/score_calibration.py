@@ -16,16 +16,16 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .expected_errors import TrackErrors
 
 FLOW_CALIBRATOR = ScoreCalibrator(slope=0.78, offset=3.63)
-"""Calibrates the scores of flow between two labels.
+"""Calibrator of the scores of flow between two labels.
 
-Fitted on the training groups of the JHMDB clips, gaps of 4 to 30 frames.
+It was fitted on the training groups of the JHMDB clips, with gaps of 4 to 30 frames.
 """
 
 ScoreMeaning = Literal['distance', 'agreement', 'probability']
 
 
 def score_meaning(method: str) -> ScoreMeaning:
-    """Tell what the scores of a propagation method mean, as its class says.
+    """Return what the scores of a propagation method mean, as its class says.
 
     Returns:
         'distance' in time from the labels, 'agreement' of two flow tracks, or the 'probability'
@@ -39,9 +39,10 @@ def score_meaning(method: str) -> ScoreMeaning:
 def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
     """Bring the scores of a propagated video closer to probabilities.
 
-    A method that reads no picture scores by distance in time; the estimate of its errors from the
-    given labels (see :mod:`~.interpolation_errors`) replaces its scores. Scores of flow, which rank
-    well but are no probabilities, are calibrated. All other scores stay.
+    The scores of methods that read no pictures depend on the distance in time only; the estimate of
+    their errors from the given labels (:func:`~.expected_errors.interpolation_errors`) replaces
+    them. Scores of flow, which rank well but are no probabilities, are calibrated. All other scores
+    stay.
 
     Args:
         labels: A propagated video.
@@ -71,11 +72,11 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
 
 
 def recalibrate(labels: VideoLabels, calibrator: ScoreCalibrator) -> VideoLabels:
-    """Map the scores of propagated joints by a calibrator that was fitted on this video.
+    """Recalibrate the scores of propagated joints with a calibrator fitted on this video.
 
     Args:
         labels: A propagated video whose scores are probabilities, see :func:`calibrate_scores`.
-        calibrator: Such as :attr:`~.label_accuracy.LabelAccuracy.calibrator`.
+        calibrator: For example :attr:`~.label_accuracy.LabelAccuracy.calibrator`.
     """
     return _with_scores(
         labels, lambda p: None if p.scores is None else calibrator(p.scores) * p.labelled
@@ -85,7 +86,7 @@ def recalibrate(labels: VideoLabels, calibrator: ScoreCalibrator) -> VideoLabels
 def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, int], np.ndarray]:
     """Score joints [K] by (track id, frame) before a person's first label and after the last one.
 
-    There is no second track to compare with there. So the score comes from a logistic model of the
+    There is no second track there to compare with, so the score comes from a logistic model of the
     length and duration of the joint's path, fitted on the training groups of the JHMDB clips.
     """
     from scipy.special import expit

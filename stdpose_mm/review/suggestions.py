@@ -14,11 +14,11 @@ from .expected_errors import TrackErrors, TrackGap, spread, sum_by_frame
 from .label_plans import combine_plans, errors_by_labels, plan_frames
 
 _MAX_CANDIDATES = 64
-"""Maximum number of candidate frames in gaps that overlap: half of them spread evenly, half those
+"""Maximum number of candidate frames in overlapping gaps: half of them spread evenly, half those
 with the largest single gains."""
 
 _MORE_CHUNKS = 4
-"""Number of groups of gaps that are examined beyond the requested number of frames."""
+"""Number of groups of gaps that are examined in addition to the requested number of frames."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class FrameSuggestion:
 
     Args:
         frame_index: 0-based frame.
-        gain: Reduction of the expected number of wrong joints of the whole video, with the frames
-            before it in the list labelled.
+        gain: Reduction of the expected number of wrong joints in the whole video, if the frames
+            before it in the list are labelled.
     """
 
     frame_index: int
@@ -38,28 +38,28 @@ class FrameSuggestion:
 def rank_suggestions(
     labels: VideoLabels, given: Collection[int], num: int
 ) -> list[FrameSuggestion]:
-    """Suggest the frames whose labels would help most together, best first, with their gains.
+    """Suggest the frames whose labels together help most, best first, with their gains.
 
-    A label at ``t`` removes the mistakes at ``t`` and makes those around it rarer. A mistake is
-    an error beyond a limit, and the chance of it falls with the variance of the error as
-    ``exp(-c / variance)``; so an expected error ``e`` becomes ``e ** (1 / v)``, v being the share
-    of the variance that the labels leave (see :mod:`~.expected_errors`). Of all sets of ``num``
-    frames, the set that leaves the smallest sum over frames, people and joints is chosen (see
-    :mod:`~.label_plans`).
+    A label at ``t`` removes the mistakes at ``t`` and makes those around it rarer. A mistake is an
+    error beyond a limit; its probability falls with the variance of the error as
+    ``exp(-c / variance)``. An expected error ``e`` therefore becomes ``e ** (1 / v)``, where v is
+    the share of the variance that the labels leave (see :mod:`~.expected_errors`). Of all sets of
+    ``num`` frames, the set that leaves the smallest sum over frames, people and joints is chosen
+    (see :mod:`~.label_plans`).
 
     Args:
-        labels: A propagated video with scores (see :func:`calibrate_scores`), or given labels
-            only. Without any propagated joint the expected errors are those of linear
-            interpolation, estimated from the labels; only frames that are listed are suggested.
-        given: Frames that count as labelled for everyone: a person without a label there is taken
-            to be out of the picture, or known. Never suggested.
-        num: Maximal number of frames; fewer if there is nothing to gain.
+        labels: A propagated video with scores (see :func:`calibrate_scores`), or given labels only.
+            If no joint is propagated, the expected errors are estimated for linear interpolation
+            between the labels, and only listed frames are suggested.
+        given: Frames that count as labelled for everyone: a person without a label there is assumed
+            to be known or not in the picture. They are never suggested.
+        num: Maximum number of frames; fewer if there is nothing to gain.
     """
     return rank_gains(expected_errors(labels, given), num)
 
 
 def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackErrors]:
-    """Find the expected errors of everyone, as :func:`rank_suggestions` uses them."""
+    """Find the expected errors of everyone, for :func:`rank_suggestions`."""
     propagated = any((p.labelled & p.propagated).any() for p in labels.persons)
     if propagated:
         tracks = TrackErrors.from_scores(labels)
@@ -74,8 +74,9 @@ def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackEr
 def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
     """Find the expected errors of everyone in a propagated video, by the labels of each person.
 
-    Where others are labelled and a person is not, it is taken to be out of the picture before its
-    first and after its last label only. Between them it is there, with the errors of its scores.
+    If others are labelled in a frame and a person is not, the person is assumed to be out of the
+    picture only before its first and after its last label. Between them it is present, with the
+    errors that its scores imply.
     """
     tracks = TrackErrors.from_scores(dense)
     frames = {person.frame_index for person in dense.persons if person.source == 'given'}
@@ -88,7 +89,7 @@ def errors_beside_labels(dense: VideoLabels) -> list[TrackErrors]:
 
 
 def rank_gains(tracks: Sequence[TrackErrors], num: int) -> list[FrameSuggestion]:
-    """Suggest frames as :func:`rank_suggestions` does, from the expected errors of everyone."""
+    """Suggest frames as in :func:`rank_suggestions`, from the expected errors of everyone."""
     if num < 1:
         return []
     chunks = _useful_chunks(tracks, num)
@@ -103,15 +104,15 @@ def rank_gains(tracks: Sequence[TrackErrors], num: int) -> list[FrameSuggestion]
 
 
 def expect_errors_left(tracks: Sequence[TrackErrors]) -> np.ndarray:
-    """Compute how many joints are expected to be wrong after every number of further labels.
+    """Compute the expected number of wrong joints after every number of further labels.
 
-    The time grows with the number of gaps of everyone, about a second for 1,000 of them.
+    The time grows with the total number of gaps, by about a second per 1,000 gaps.
 
     Args:
         tracks: The expected errors.
 
     Returns:
-        [N + 1], the first without a further label, the last with all labels that help.
+        [N + 1], from no further label to all labels that help.
     """
     chunks = (_make_chunk(tracks, gaps) for gaps in _overlapping(tracks))
     return errors_by_labels([plan_frames(chunk.costs, None, chunk.frames) for chunk in chunks])
@@ -150,10 +151,10 @@ class _Chunk:
 
 
 def _useful_chunks(tracks: Sequence[TrackErrors], num: int) -> list[_Chunk]:
-    """Make the chunks in which the best ``num`` frames lie, in order of time.
+    """Build the chunks that may contain the best ``num`` frames, in order of time.
 
-    Those with the best single frames, and those with the most errors: a few more than ``num`` of
-    either kind.
+    They are the chunks with the best single frames and those with the most errors, a few more than
+    ``num`` of each.
     """
     groups = list(_overlapping(tracks))
     if not groups:
@@ -168,7 +169,7 @@ def _useful_chunks(tracks: Sequence[TrackErrors], num: int) -> list[_Chunk]:
 
 
 def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[list[TrackGap]]:
-    """Group the gaps of all people so that those of different groups share no frame."""
+    """Group the gaps of all people so that different groups share no frame."""
     gaps = [gap for track in tracks for gap in track.gaps()]
     group: list[TrackGap] = []
     end = -1
@@ -190,7 +191,7 @@ def _make_chunk(tracks: Sequence[TrackErrors], gaps: Sequence[TrackGap]) -> _Chu
         best = frames[np.argsort(-gains[frames], kind='stable')[:half]]
         frames = np.union1d(frames[spread(len(frames), half)], best)
     costs = np.zeros((len(frames) + 2, len(frames) + 2))
-    # Errors of gaps without a frame to choose, at the row and column nearest to them.
+    # Errors of gaps without a frame to choose, at the nearest row and column.
     untouched = np.zeros_like(costs)
     ends = np.array([-np.inf, *frames, np.inf])
     for gap in gaps:

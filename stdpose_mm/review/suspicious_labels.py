@@ -1,18 +1,19 @@
 """Given labels that may be wrong: exchanged or doubled people, exchanged sides, joints outside.
 
-For exchanges, a label is compared with the straight line between the labels before and after it. In
-281 videos with labels in every 3rd, 7th or 15th frame (JHMDB, Multi-Person PoseTrack) one of 9,278
-poses, and none of 16,546 pairs of people, fits twice as well when exchanged. Of sides exchanged on
-purpose, 96 % are found with labels in every 3rd frame and 60 % in every 15th; of people, 98 %.
+To find exchanges, a label is compared with the straight line between the labels before and after
+it. In 281 videos with labels in every 3rd, 7th or 15th frame (JHMDB, Multi-Person PoseTrack) only
+one of 9,278 poses, and none of 16,546 pairs of people, fits twice as well when exchanged. Of sides
+exchanged on purpose, 96 % are found with labels in every 3rd frame and 60 % in every 15th; of
+people, 98 %.
 
 A label that was given to another person, who has none in that frame, is found in 99.7, 99.2 and
 97.5 % of the cases with labels in every 3rd, 7th and 15th frame (60 videos of Multi-Person
-PoseTrack; 2 of 33,171 right ones are named), of two flies in 99 % in every 15th and 86 % in every
-75th.
+PoseTrack; 2 of 33,171 right labels are reported); for two flies, in 99 % of the cases with labels
+in every 15th frame and in 86 % with every 75th.
 
-In 60 videos with all their people labelled (Multi-Person PoseTrack) no pair of the 39,936 in one
-frame is nearer to each other than 6.1 % of the person's size, joint by joint and on average. Two
-tracks of one person, as of two jobs of CVAT that overlap, need not be labelled in the same frame.
+In 60 videos with all their people labelled (Multi-Person PoseTrack), all 39,936 pairs of people in
+a frame are at least 6.1 % of a person's size apart, averaged over joints. Two tracks of one person,
+for example from overlapping jobs of CVAT, may have no labelled frame in common.
 """
 
 from __future__ import annotations
@@ -29,32 +30,32 @@ from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 from stdpose_mm.text import counted, listed, ranges
 
 MAX_EXCHANGED_RATIO = 0.5
-"""Largest ratio of the distance after an exchange to that before it that counts as exchanged."""
+"""Maximum ratio of the distances after and before an exchange that counts as exchanged."""
 
 MAX_DOUBLED_DISTANCE = 0.05
-"""Largest mean distance of joints, as a share of the person's size, for labels of one person."""
+"""Maximum mean distance of joints, as a share of the person's size, of labels of one person."""
 
 MIN_JOINTS = 4
-"""Minimum number of joints that must be comparable; to lie on each other, 3 of skeletons of 3."""
+"""Minimum number of comparable joints; for doubled labels, 3 if the skeleton has only 3."""
 
 MAX_NAMED = 5
 """Maximum number of labels of a kind that are named; the others are counted."""
 
 
 _Pose = tuple[np.ndarray, np.ndarray]
-"""[K, 2] pixels, and [K] bool: which joints have a place."""
+"""[K, 2] pixels, and [K] bool: joints that have a position."""
 
 
 class _LabelOnLine(NamedTuple):
-    """A label, and its expected place on the line between its neighbours.
+    """A label, and its expected position on the line between its neighbours.
 
     Args:
         frame: Its frame.
         track_id: The person.
         keypoints: [K, 2] pixels.
-        placed: [K] bool, whether the label gives the joint a place.
+        placed: [K] bool: joints whose position the label gives.
         expected: [K, 2] pixels on the line.
-        known: [K] bool, whether both neighbours give the joint a place.
+        known: [K] bool: joints whose position both neighbours give.
     """
 
     frame: int
@@ -66,7 +67,7 @@ class _LabelOnLine(NamedTuple):
 
 
 def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) -> list[str]:
-    """Say which labels may be wrong, in one sentence for each kind.
+    """Report labels that may be wrong, in one sentence for each kind.
 
     Args:
         tracks: Track id -> {frame index: given label}.
@@ -107,7 +108,7 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
 
 
 def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
-    """Say in one sentence, if there are any, who seems to be labelled twice."""
+    """Report people who seem to be labelled twice, in one sentence, if there are any."""
     who = skeleton.category
     doubled = [
         f'{who} {one} and {who} {other} in frame{"s" if len(frames) > 1 else ""} {ranges(frames)}'
@@ -123,7 +124,7 @@ def doubled_warnings(tracks: Tracks, skeleton: Skeleton) -> list[str]:
 
 
 def find_joints_outside(tracks: Tracks, size: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """Find given joints beyond the outer edges of the border's pixels: (frame, track id, joint)."""
+    """Find given joints outside of the picture's pixels: (frame, track id, joint)."""
     return sorted(
         (frame, track_id, int(joint))
         for track_id, track in tracks.items()
@@ -151,7 +152,7 @@ def find_exchanged_sides(tracks: Tracks, skeleton: Skeleton) -> list[tuple[int, 
             )
             if common.sum() >= MIN_JOINTS and exchanged < MAX_EXCHANGED_RATIO * own:
                 ratios[place] = exchanged / own
-        # Next to an exchanged label the line itself is wrong.
+        # The line beside an exchanged label is itself wrong.
         nearby = np.minimum(ratios[:-2], ratios[2:])
         is_worst = np.isfinite(ratios[1:-1]) & (ratios[1:-1] <= nearby)
         found += [
@@ -174,14 +175,14 @@ def find_exchanged_people(tracks: Tracks) -> list[tuple[int, int, int]]:
 
 
 def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
-    """Find labels on the line of a person without one there: (frame, track id, the person's)."""
+    """Find labels on the line of a person without a label there: (frame, track id, that person)."""
     frames = {i: sorted(track) for i, track in tracks.items() if track}
     found = []
     for label in _labels_on_lines(tracks):
         pose = [label.keypoints], [label.placed]
         own = _mean_distances(*pose, [label.expected], [label.known])[0, 0]
         size = pose_extent(*map(np.stack, pose))[0, 2:].max()
-        # No two people are so near to each other that one of them could fit better.
+        # Two different people are never so close that one could fit better.
         if not own > MAX_DOUBLED_DISTANCE / MAX_EXCHANGED_RATIO * size:
             continue
         others = [
@@ -201,8 +202,9 @@ def find_labels_of_others(tracks: Tracks) -> list[tuple[int, int, int]]:
 def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
     """Find people whose labels coincide: (one, the other) -> frames, ascending.
 
-    Of tracks that do not coincide in a frame in which both are labelled, each label that lies
-    within the other track is compared with its line; the frames are then all that both span.
+    For tracks that do not coincide in a frame in which both are labelled, each label within the
+    span of the other track is compared with the other's line; if all coincide, the frames are those
+    that both tracks span.
     """
     by_frame: dict[int, dict[int, _Pose]] = {}
     for track_id in sorted(tracks):
@@ -214,7 +216,7 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
             found.setdefault(pair, []).append(frame)
 
     def coincide(one: int, other: int, span: range) -> bool:
-        """Tell whether two tracks lie on each other wherever one of them is labelled."""
+        """Return whether two tracks coincide wherever one of them is labelled."""
         frames = sorted(frame for frame in {*placed[one], *placed[other]} if frame in span)
         poses = (
             {i: _pose_at(tracks[i], every[i], frame) for i in (one, other)} for frame in frames
@@ -224,7 +226,7 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
     every = {i: sorted(tracks[i]) for i in tracks}
     placed = {i: [f for f in every[i] if _placed(tracks[i][f]).any()] for i in tracks}
     for one, other in combinations(sorted(i for i in tracks if placed[i]), 2):
-        # A track ends in the frame that says that the person has left.
+        # A track ends at the frame that marks the person as absent.
         end = min(max(tracks[one]), max(tracks[other])) + 1
         span = range(max(placed[one][0], placed[other][0]), end)
         if (one, other) not in found and span and coincide(one, other, span):
@@ -233,7 +235,7 @@ def find_doubled_people(tracks: Tracks) -> dict[tuple[int, int], list[int]]:
 
 
 def _near_pairs(poses: Mapping[int, _Pose]) -> list[tuple[int, int]]:
-    """Find the pairs of poses that lie on each other."""
+    """Find the pairs of poses that coincide."""
     ids, (keypoints, placed) = [*poses], zip(*poses.values(), strict=True)
     sizes = pose_extent(np.stack(keypoints), np.stack(placed))[:, 2:].max(axis=1)
     least = min(MIN_JOINTS, max(3, len(placed[0])))
@@ -243,12 +245,12 @@ def _near_pairs(poses: Mapping[int, _Pose]) -> list[tuple[int, int]]:
 
 
 def _pose_at(track: Mapping[int, PersonLabel], frames: Sequence[int], frame: int) -> _Pose:
-    """Return the pose of a label, or on the line between two; before an absence it is held.
+    """Return the pose of a label, or on the line between two; before an absence the last pose.
 
     Args:
         track: The labels.
         frames: Their frames, ascending.
-        frame: The frame, not before the first of them.
+        frame: The frame, not before the first label.
     """
     before = frames[bisect_right(frames, frame) - 1]
     after = frames[min(bisect_left(frames, frame), len(frames) - 1)]
@@ -280,9 +282,9 @@ def _mean_distances(
     known: Sequence[np.ndarray],
     least: int = MIN_JOINTS,
 ) -> np.ndarray:
-    """Compute the mean distances [N, M] of the joints of N poses from those of M others.
+    """Compute the mean distances [N, M] of the joints of N poses from the joints of M others.
 
-    NaN where they have less than ``least`` joints in common.
+    They are NaN for poses that have fewer than ``least`` joints in common.
     """
     common = np.stack(placed)[:, None] & np.stack(known)[None]
     distances = np.linalg.norm(np.stack(keypoints)[:, None] - np.stack(others)[None], axis=-1)
@@ -292,5 +294,5 @@ def _mean_distances(
 
 
 def _placed(label: PersonLabel) -> np.ndarray:
-    """Tell which joints the label gives a place, [K] bool."""
+    """Return [K] bool: joints whose position the label gives."""
     return np.asarray(label.given & label.labelled)

@@ -1,4 +1,4 @@
-"""Training of a network on the labels of a project, and the file that it becomes."""
+"""Training of a network on the labels of a project, and export to its file."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from .small_unet import SmallUNet
 MEMBERS = 2
 
 _HIDE_EVERY = 4
-"""One of so many labelled frames is hidden from a member, another one from the other."""
+"""One in this many labelled frames is hidden from a member; other frames from the other member."""
 
 MAX_STEPS = 2000
 
 _LEAST_EXTENT = 0.75
-"""Poses count as at least this share of the median size of their video's poses, since some labels
-give few joints."""
+"""Poses count as at least this share of the median pose size of their video, since some labels give
+few joints."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class LabelledVideo:
     tracks: Tracks
 
     def labels(self) -> dict[int, list[PersonLabel]]:
-        """Return the labels with joints of each labelled frame, frames ascending."""
+        """Return the labels with joints of each labelled frame, in order of frames."""
         by_frame: dict[int, list[PersonLabel]] = {}
         for label in chain.from_iterable(track.values() for track in self.tracks.values()):
             if label.given.any():
@@ -79,24 +79,25 @@ def learn_network(
 ) -> LearnedNetwork:
     """Train a network on the labels of some videos.
 
-    It consists of two members. A quarter of the labelled frames is hidden from each, another one
-    from each, on which it is judged: what is kept, and how far it is trusted.
+    The network has two members. A quarter of the labelled frames is hidden from each member, a
+    different quarter for each. On these the member is validated: they decide which weights are kept
+    and how far it is trusted.
 
     Args:
         videos: The videos.
         skeleton: The joints of their labels.
         out: File to write (``.onnx``).
         minutes: Time for training.
-        earlier: A network of the same joints to continue from; labels that it had not seen stay
-            hidden, and what finds these worse than it does is not kept.
-        steps: Largest number of steps of each member, up to ``MAX_STEPS``, the default.
+        earlier: A network of the same joints to continue from. Labels hidden from it stay hidden,
+            and weights that find these worse than it does are not kept.
+        steps: Maximum number of steps of each member, up to ``MAX_STEPS``, the default.
         listener: See :func:`~.network_trainer.train_together`.
         device: Where it is trained.
 
     Raises:
         InputError: If there are too few labels, the earlier network has other joints, a package is
-            missing or a file cannot be read or written.
-        KeyboardInterrupt: If the training was interrupted before a network was worth keeping.
+            missing, or a file cannot be read or written.
+        KeyboardInterrupt: If the training was interrupted before the first validation.
     """
     labels = [video.labels() for video in videos]
     require_enough(sum(map(len, labels)))
@@ -156,7 +157,7 @@ def learn_network(
             {name: sorted(frame for at, frame in shown if at == name) for name in names}
             for shown in seen
         ),
-        # One joint of either kind more: among few labels there may be none that is wrong.
+        # With one right and one wrong joint added: among few labels no joint may be wrong.
         calibrator=ScoreCalibrator.fit(
             np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
         ),
@@ -168,14 +169,14 @@ def learn_network(
 
 
 _FrameKey = tuple[str, int]
-"""Fingerprint of a video, which may have been given twice, and a frame of it."""
+"""Fingerprint of a video, which may be given twice, and a frame of it."""
 
 
 def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> list[set[_FrameKey]]:
     """Choose the labelled frames that each member is trained on.
 
-    A frame that was hidden from a member of an earlier network stays so; one that it has seen
-    cannot be hidden any more.
+    A frame that was hidden from a member of an earlier network stays hidden; one that the member
+    has seen cannot be hidden any more.
     """
     before = [set[_FrameKey]() for _ in range(MEMBERS)]
     if earlier is not None:
@@ -193,7 +194,7 @@ def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> l
 def _centres(
     names: Sequence[str], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
 ) -> dict[str, list[tuple[float, ...]]]:
-    """Return frame and centre of each labelled pose by the fingerprints of the videos."""
+    """Return the frame and centre of each labelled pose, by the fingerprint of the video."""
     centres: dict[str, list[tuple[float, ...]]] = {}
     for name, found in zip(names, labels, strict=True):
         of_video = centres.setdefault(name, [])
@@ -210,7 +211,7 @@ def _cut_patches(
     labels: Sequence[Mapping[int, Sequence[PersonLabel]]],
     description: NetworkDescription,
 ) -> dict[_FrameKey, list[PosePatch]]:
-    """Cut all labelled poses out of their frames."""
+    """Cut out all labelled poses from their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
     for video, name, found in zip(videos, names, labels, strict=True):
         people = [label for group in found.values() for label in group]
@@ -225,7 +226,7 @@ def _cut_patches(
 
 
 def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
-    """Take the crops out of the middle of patches."""
+    """Crop the middle of patches."""
     assert description.input_size is not None
     width, height = description.input_size
     crops, keypoints = [], []
@@ -241,9 +242,9 @@ def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription)
 
 
 class _Ensemble(nn.Module):
-    """The members as one graph: the maps of each, and their mean as the last output.
+    """The members as one graph, whose outputs are the maps of each, and their mean last.
 
-    The maps are scaled so that a member that is certain gives a Gaussian of height 1.
+    The maps are scaled so that a certain member gives a Gaussian of height 1.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:

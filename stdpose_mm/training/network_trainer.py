@@ -26,10 +26,10 @@ BATCH_SIZE = 16
 LEARNING_RATE = 2e-3
 
 WARM_UP = 0.1
-"""Share of the steps with a rising learning rate."""
+"""Share of the steps in which the learning rate rises."""
 
 _LEAST_RATE = 0.01
-"""Smallest share of the learning rate."""
+"""Minimum of the learning rate, as a share of its maximum."""
 
 ROUNDS = 8
 """Number of validations on hidden labels."""
@@ -51,15 +51,15 @@ class HiddenPoses:
 
 
 class NetworkTrainer:
-    """Train a network on poses, and keep what finds the joints of hidden labels best.
+    """Trainer of a network on poses; it keeps the weights that find hidden labels best.
 
     The loss is the cross entropy between the softmax over all places of a joint and a Gaussian
-    around its label: one distribution a joint, so that few labels are enough, which a sum of
-    squares over mostly empty maps is not.
+    around its label. It treats the places of a joint as one distribution and therefore works with
+    few labels, unlike a sum of squares over mostly empty maps.
 
     Args:
         network: The network to train, on the device of its weights.
-        sampler: Its crops.
+        sampler: Draws its crops.
         hidden: Poses that it is not trained on.
     """
 
@@ -74,14 +74,14 @@ class NetworkTrainer:
         self._least_surprise = math.inf
 
     def step(self, done: float) -> None:
-        """Train on one batch, at the learning rate for the share of the training that is done."""
+        """Train on one batch; ``done`` is the share of the training that is done."""
         warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
         drawn = self._sampler.draw(BATCH_SIZE)
         crops, keypoints = (torch.from_numpy(one).to(self._device) for one in drawn)
         kind = self._device.type
-        # A step takes two thirds of the time then.
+        # This shortens a step to two thirds of the time.
         with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
             logits = self.network(crops.contiguous(memory_format=torch.channels_last))
         loss = heatmap_loss(logits.float(), keypoints)
@@ -91,12 +91,12 @@ class NetworkTrainer:
         self._optimizer.step()
 
     def validate(self) -> None:
-        """Keep the weights of now if no earlier ones find hidden labels better."""
+        """Keep the current weights if no earlier ones find hidden labels better."""
         probabilities = _probabilities(self.network.eval(), self.hidden.crops)
         self.network.train()
         keypoints = torch.from_numpy(self.hidden.keypoints).float()
         surprise = float(heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints))
-        # False for NaN, too, after a training that has gone wrong.
+        # False for NaN, too, if the training has diverged.
         if not surprise < self._least_surprise:
             return
         self._least_surprise = surprise
@@ -116,22 +116,23 @@ def train_together(
     seconds: float,
     listener: Callable[[float, float | None], None],
 ) -> None:
-    """Train networks side by side, a step of each in turn; their ``best`` are the result.
+    """Train networks side by side, one step of each in turn; their ``best`` are the result.
 
-    The learning rate follows the steps or the time, whichever is further: a fast machine gives the
-    same networks each time, a slow or busy one ends in time.
+    The learning rate follows the steps or the time, whichever is further ahead. A fast machine
+    therefore gives the same networks each time, and a slow or busy one finishes in time.
 
     Args:
         trainers: The networks.
-        steps: Largest number of steps of each.
+        steps: Maximum number of steps of each network.
         seconds: Time for training.
-        listener: Receives the share of the training that is done, 0..1, and the share of joints of
-            hidden labels that the networks find; None before the first validation.
+        listener: Receives the share of the training that is done, 0..1, and the share of hidden
+            labels' joints that the networks find, or None before the first validation. A
             KeyboardInterrupt, from it or from the keyboard, ends the training with the best
+            networks so far.
             networks so far.
 
     Raises:
-        KeyboardInterrupt: If there was none before the first validation.
+        KeyboardInterrupt: If it came before the first validation.
     """
     started = time.monotonic()
     done, validated = 0.0, 0
@@ -159,8 +160,8 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
 
     Args:
         logits: [N, K, h, w].
-        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label. Joints without one,
-            or outside of the crop, do not count.
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label. Joints without a
+            label, or outside of the crop, do not count.
     """
     height, width = logits.shape[2:]
     cells = (torch.nan_to_num(keypoints) - (STRIDE - 1) / 2) / STRIDE
@@ -177,7 +178,7 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _probabilities(network: nn.Module, crops: np.ndarray) -> Tensor:
-    """Return the probabilities [N, K, h, w] of the joints' places, in batches."""
+    """Return the probabilities [N, K, h, w] of the joints' places, computed in batches."""
     found, device = [], next(network.parameters()).device
     for batch in torch.from_numpy(crops).split(BATCH_SIZE):
         logits = network(batch.to(device, memory_format=torch.channels_last))

@@ -1,4 +1,4 @@
-"""Crops of labelled poses, drawn at random with random changes."""
+"""Random crops of labelled poses, with random changes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
 
 LONGEST_SIDE = 192
-"""Pixels; subjects that are larger in the video are reduced to it."""
+"""Pixels; larger subjects are reduced to this size."""
 
 PADDING = 1.1
-"""Factor by which a crop shows more than the box of a pose."""
+"""Factor by which a crop is larger than the box of a pose."""
 
 _PATCH_FACTOR = 1.5
-"""Size of the kept surroundings of a pose in sizes of its crop: room to turn and move it."""
+"""Size of the surroundings that are kept with a pose, in crop sizes, to turn and move it."""
 
 _UPRIGHT = 0.8
-"""Mean resultant length of the poses' directions above which they count as upright."""
+"""Minimum mean resultant length of the directions of poses that count as upright."""
 
 _TURN, _ANY_TURN = 30.0, 180.0
-"""Largest rotation in degrees of poses that are upright, and of others."""
+"""Maximum rotation in degrees of upright poses, and of others."""
 
 _SCALE = 0.2
-"""Largest change of the logarithm of a crop's scale."""
+"""Maximum change of the logarithm of a crop's scale."""
 
 _SHIFT = 0.05
 """Standard deviation of a crop's shift, as a share of its size."""
@@ -55,7 +55,7 @@ def cut_patch(
 
     Args:
         picture: BGR uint8 [H, W, 3].
-        label: The pose; one joint at least.
+        label: The pose, with at least one joint.
         description: The crops of the network.
         least_side: See :func:`pose_box`.
     """
@@ -71,11 +71,11 @@ def cut_patch(
 
 
 def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
-    """Choose the (width, height) of crops that show most poses at the resolution of the video.
+    """Choose the (width, height) of crops so that they show most poses at the video's resolution.
 
     Args:
         extents: [N, 2] width and height of poses in pixels.
-        turns: Whether the subjects turn in the picture: crops are square then.
+        turns: Whether the subjects turn in the picture; crops are square then.
     """
     from .small_unet import SIZE_STEP
 
@@ -89,14 +89,14 @@ def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
 
 
 def subjects_turn(poses: np.ndarray) -> bool:
-    """Tell from labels whether subjects appear in any direction: poses [N, K, 2], NaN for none.
+    """Return whether subjects appear in any direction, by poses [N, K, 2], NaN without a label.
 
-    Every pose is turned so that it fits the mean of the others best (Kabsch's method in the plane);
-    directions that vary more than those of people on their feet count as any.
+    Every pose is turned to fit the mean of the others best (Kabsch's method in the plane).
+    Directions count as any if they vary more than those of standing people.
     """
     centred = poses - np.nanmean(poses, axis=1, keepdims=True)
     values = np.nan_to_num(centred[..., 0] + 1j * centred[..., 1])
-    # The direction of most of the poses, found by the pose that agrees best with all the others.
+    # The direction of most poses: that of the pose that agrees best with all others.
     products = values @ values.conj().T
     reference = np.abs(products).sum(axis=0).argmax()
     directions = products[:, reference] / np.maximum(np.abs(products[:, reference]), 1e-9)
@@ -104,9 +104,9 @@ def subjects_turn(poses: np.ndarray) -> bool:
 
 
 class CropSampler:
-    """Draw batches of crops with random changes.
+    """Sampler of batches of crops with random changes.
 
-    Crops are turned, scaled, shifted, mirrored if the skeleton has sides, and changed in
+    Crops are turned, scaled and shifted, mirrored if the skeleton has sides, and changed in
     brightness, contrast and noise.
 
     Args:
@@ -114,7 +114,7 @@ class CropSampler:
         description: The crops of the network.
         skeleton: The joints.
         turns: Whether crops are turned in any direction.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class CropSampler:
 
         Returns:
             Normalised crops [N, 3, h, w] float32, and keypoints [N, K, 2] in their pixels; NaN
-            where there is no label.
+            without a label.
         """
         chosen = self._random.integers(len(self._patches), size=number)
         drawn = [self._change(self._patches[index]) for index in chosen]

@@ -1,4 +1,4 @@
-"""Pseudo-labels: dense training sets by propagation of sparse labels."""
+"""Pseudo-labels: dense training sets made by propagating sparse labels."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from stdpose_mm.version import __version__
 LABEL_FOLDER, SUMMARY_FILE = 'annotations', 'summary.json'
 
 MADE_BY = 'pseudo_labels'
-"""Field of a written label file with its settings, inputs and counts."""
+"""Field of a written label file that contains its settings, inputs and counts."""
 
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
-"""Scores below which the summary counts propagated joints."""
+"""Scores for which the summary counts the propagated joints below."""
 
 Counts = dict[str, int]
 """Numbers of one or several videos, see :func:`count_poses`."""
@@ -55,17 +55,17 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True)
 class PseudoLabelSettings:
-    """Settings that decide the pseudo-labels of a video besides its given labels.
+    """Settings that, besides the given labels, decide the pseudo-labels of a video.
 
     Args:
         method: The propagation method.
         min_score: Propagated joints with a lower score become unlabelled.
-        interval: T: take the labels of every T-th frame only; None for all.
-        life_span: 'labels': a person has poses from the first label to the last, as labels say
-            nothing of the time before and after; 'video': in every frame.
+        interval: T: use the labels of every T-th frame only; None for all.
+        life_span: 'labels': a person has poses from the first label to the last, since labels tell
+            nothing about the time before and after; 'video': in every frame.
         config: Fingerprint of the model's config, see :func:`model_fingerprints`; None without a
             model.
-        checkpoint: That of its checkpoint, likewise.
+        checkpoint: Fingerprint of the model's checkpoint, likewise.
         version: Version of this package.
 
     """
@@ -82,7 +82,7 @@ class PseudoLabelSettings:
 def model_fingerprints(
     config: str | Path | None, checkpoint: str | Path | None
 ) -> tuple[str | None, str | None]:
-    """Compute the fingerprints of a config file and of a checkpoint, each None if it is None.
+    """Compute the fingerprints of a config file and a checkpoint; None for None.
 
     Raises:
         InputError: If a file cannot be read.
@@ -90,7 +90,7 @@ def model_fingerprints(
     if config is not None:
         config = fingerprint(read_config(config).to_dict())
     if checkpoint is not None:
-        # A URL is not read: it identifies its weights.
+        # A URL is not read, since it identifies the weights itself.
         is_url = '://' in str(checkpoint)
         checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
     return config, checkpoint
@@ -107,29 +107,31 @@ def make_pseudo_labels(
 ) -> dict[str, Any]:
     """Write a dense training set: ``OUT/annotations/<video>.json`` and ``OUT/summary.json``.
 
-    The label files are PoseTrack18 JSON with every frame of the video, ``source`` and ``scores``
-    of every pose. A video whose file is there already is skipped if it was made from the same
-    labels, and pictures if the method reads any, with the same settings. Where processes were
-    joined (:func:`~stdpose_mm.processes.joined_processes`), each takes a share of the videos
-    with about the same number of frames; the output is the same for any number of them. A video
-    that fails does not stop the others.
+    The label files are PoseTrack18 JSON with every frame of the video, and the ``source`` and
+    ``scores`` of every pose. A video is skipped if its file already exists and was made with the
+    same settings from the same labels, and the same pictures if the method reads any. Joined
+    processes (:func:`~stdpose_mm.processes.joined_processes`) each take a share of the videos with
+    about the same number of frames; the output does not depend on their number. A video that fails
+    does not stop the others.
 
     Args:
-        label_files: One label file per video, in any format that is read.
+        label_files: One label file per video, in any supported format.
         out: Folder to write to.
         propagator: The propagator of ``settings.method``.
         settings: Settings of the set.
-        image_root: Folder that the frames' file names start from.
-        video_root: Folder that the label files' ``info.video`` starts from; without it, pictures.
-        progress: Wraps the iteration over the names of the videos of this process, given their
-            number; say, ``lambda names, total: tqdm(names, total=total)``.
+        image_root: Folder that the frames' file names are relative to.
+        video_root: Folder that the label files' ``info.video`` is relative to; None to use
+            pictures.
+        progress: Wraps the iteration over the names of this process's videos, given their number;
+            for example ``lambda names, total: tqdm(names, total=total)``.
 
     Returns:
         The content of ``summary.json``.
 
     Raises:
-        InputError: If a label file cannot be read, two belong to one video, the folder holds labels
-            that were made otherwise, or, once all others are done, a video cannot be propagated.
+        InputError: If a label file cannot be read, two belong to one video, or the folder holds
+            labels made with other settings; after all others are done, if a video cannot be
+            propagated.
     """
     labeller = _VideoLabeller(
         Path(out) / LABEL_FOLDER, propagator, settings, image_root, video_root
@@ -162,10 +164,10 @@ def make_pseudo_labels(
 def open_labelled_video(
     labels: VideoLabels, image_root: str | Path = '', video_root: str | Path | None = None
 ) -> FrameSource:
-    """Open all frames of a labelled video, also those that its labels do not list.
+    """Open all frames of a labelled video, including those that its labels do not list.
 
-    Pictures are opened as listed if the frame numbers are consecutive, else as the folder that the
-    listed ones lie in.
+    Pictures are opened as listed if their frame numbers are consecutive; otherwise all pictures of
+    the folder that contains them are opened.
 
     Raises:
         InputError: If the labels list no frame, or their pictures or video cannot be opened.
@@ -192,7 +194,8 @@ def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
 
     Args:
         dense: All given and propagated labels.
-        kept: Those that :func:`~stdpose_mm.structures.propagated_labels.keep_certain` returned.
+        kept: The labels that :func:`~stdpose_mm.structures.propagated_labels.keep_certain`
+            returned.
 
     Returns:
         ``frames``, ``people``, ``poses_given`` (with a given joint), ``poses_propagated``,
@@ -234,7 +237,7 @@ class _Video:
         name: Name of the video.
         file: The label file.
         num_frames: Number of frames that the labels list.
-        counts: Counts of the finished dense labels; None if they are to be made.
+        counts: Counts of the finished dense labels; None if they have to be made.
     """
 
     name: str
@@ -252,7 +255,7 @@ def _survey(label_files: Sequence[str], labeller: _VideoLabeller) -> list[_Video
                 f'the labels {file} lie in the output folder {labeller.folder}, choose another '
                 '--out'
             )
-    # All processes stop at the same error: a process that continued would wait for the others.
+    # All processes stop at the same error, since the others would wait for one that stops.
     rank, num_processes = rank_and_count()
     found, wrong = work_together(
         list(named)[rank::num_processes], lambda name: labeller.inspect(name, named[name])
@@ -265,7 +268,7 @@ def _survey(label_files: Sequence[str], labeller: _VideoLabeller) -> list[_Video
 
 @dataclass(frozen=True)
 class _VideoLabeller:
-    """Labeller of one video after the other; see :func:`make_pseudo_labels`."""
+    """Labeller of one video at a time; see :func:`make_pseudo_labels`."""
 
     folder: Path
     propagator: BasePropagator
@@ -274,10 +277,10 @@ class _VideoLabeller:
     video_root: str | Path | None
 
     def inspect(self, name: str, file: str) -> _Video:
-        """Read a label file, and what was made of it before.
+        """Read a label file and what was made from it before.
 
         Raises:
-            InputError: If it has no given label, or dense labels were made otherwise.
+            InputError: If it has no given label, or its dense labels were made with other settings.
         """
         labels = read_labels(file)
         if not any(person.source == 'given' for person in labels.persons):
@@ -285,7 +288,7 @@ class _VideoLabeller:
         counts = None
         if (target := self.folder / f'{name}.json').exists():
             made_by = self._read_made_by(target)
-            # Pictures that cannot be opened are an error of this video once all others are done.
+            # Pictures that cannot be opened are reported for this video after all others are done.
             with suppress(InputError):
                 inputs = self._fingerprint_inputs(file, labels)
                 if all(made_by.get(key) == value for key, value in inputs.items()):
@@ -293,7 +296,7 @@ class _VideoLabeller:
         return _Video(name, file, len(labels.frames), counts)
 
     def make(self, video: _Video) -> Counts:
-        """Write the dense labels of a video, and count them."""
+        """Write the dense labels of a video and count them."""
         labels = read_labels(video.file)
         inputs = self._fingerprint_inputs(video.file, labels)
         settings = self.settings

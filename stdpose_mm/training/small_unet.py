@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CHANNELS = (16, 32, 64, 96)
-"""Channels at a half, a quarter, an eighth and a sixteenth of the crop's resolution."""
+"""Channels at 1/2, 1/4, 1/8 and 1/16 of the crop's resolution."""
 
 STRIDE = 2
 """Pixels of the crop per cell of the maps."""
@@ -19,8 +19,8 @@ SIZE_STEP = STRIDE * 2 ** (len(CHANNELS) - 1)
 class SmallUNet(nn.Module):
     """U-Net (Ronneberger et al., MICCAI 2015) for one subject in a crop.
 
-    It is small enough to be trained on a CPU in minutes, and keeps details of a few pixels, such as
-    the legs of an insect.
+    It is small enough to train on a CPU in minutes, and keeps details of a few pixels, such as the
+    legs of an insect.
 
     Args:
         num_joints: Number of joints K.
