@@ -9,19 +9,20 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 MAX_STEP = 1.5
-"""Longest step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""
+"""Maximum step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""
 
 
 @KEYPOINT_CODECS.register_module()
 class BoundedUDPHeatmap(UDPHeatmap):
     """MMPose's UDPHeatmap with a bounded decoding step and a check of sigma.
 
-    - Decoding: UDPHeatmap takes one Newton step on the blurred map from the maximum of the
-      original map. Where the two maxima differ (a flat map, two peaks) that step is unbounded and
-      can throw a joint across the picture. Here it starts at the maximum of the blurred map, and a
-      step of more than 1.5 heatmap pixels is not taken. The score stays the height of the map.
-    - Encoding: UDPHeatmap rounds the corner of a Gaussian's patch towards zero. Where 3 sigma is
-      not whole, that puts the peak of every joint near the left and top border one pixel off, so
+    - Decoding: UDPHeatmap takes one Newton step on the blurred map, starting at the maximum of the
+      original map. If the two maxima differ (a flat map, two peaks), that step is unbounded and can
+      move a joint across the whole picture. Here it starts at the maximum of the blurred map, and a
+      step of more than 1.5 heatmap pixels is not taken. The score is still the height of the map.
+    - Encoding: UDPHeatmap rounds the corner of a Gaussian's patch towards zero. If 3 sigma is not a
+      whole number, this shifts the peak of every joint near the left and top border by one pixel,
+      so
       such a sigma is refused.
 
     Args:
@@ -52,7 +53,7 @@ class BoundedUDPHeatmap(UDPHeatmap):
     def encode(
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """Encode joints as UDPHeatmap does, all of them at once.
+        """Encode joints like UDPHeatmap, but all of them at once.
 
         Args:
             keypoints: [1, K, 2] in pixels of the crop.

@@ -1,6 +1,6 @@
-"""Extensions of the MMEngine runner: exact resuming, bf16 on any device, complete checkpoints.
+"""Extensions of the MMEngine runner: exact resuming, bf16 on any device, checked checkpoints.
 
-Importing registers them.
+Importing this package registers them.
 """
 
 from . import hooks, optim_wrappers, packed_collate, runner, seeding

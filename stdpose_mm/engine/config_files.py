@@ -1,4 +1,4 @@
-"""Config files, by path or by name, and errors that say what is wrong with them."""
+"""Config files by path or by name, and messages that tell what is wrong with them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BUILDER = re.compile(r'build_\w+|from_cfg|_maybe_compile')
 """Functions of MMEngine that build objects from a config."""
 
 _WRONG_ENTRY = re.compile(r' registry\. |got an unexpected keyword argument|missing \d+ required ')
-"""Messages of registries, and of Python, on an entry that names no class or does not fit it."""
+"""Messages of registries and of Python about an entry that names no class or does not fit it."""
 
 _READ = {
     *signature(Runner).parameters,
@@ -44,16 +44,16 @@ _READ = {
     'model_wrapper_cfg',
     'sync_bn',
 }
-"""Entries of a config that MMEngine's runner and the tools here read. All other entries are helper
-variables of config files, without effect once the files have been read."""
+"""Config entries that MMEngine's runner and the tools read. All others are helper variables of
+config files, which have no effect once the files have been read."""
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and merge ``--cfg-options`` into it.
 
     Raises:
-        InputError: If there is no such config, it or an option cannot be read, or an option is for
-            an entry that nothing reads.
+        InputError: If there is no such config, it or an option cannot be read, or an option sets an
+            entry that nothing reads.
     """
     require_config(path)
     what = f'config {path} cannot be read'
@@ -65,7 +65,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
             cfg.merge_from_dict({option: value})
     except InputError:
         raise
-    # A config is a program that the user wrote: it may fail in every way.
+    # A config is a program that the user wrote, so it may fail in any way.
     except Exception as error:
         raise InputError(
             f'{what} ({type(error).__name__}: {one_line(error)}), correct it'
@@ -74,7 +74,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def _require_read(cfg: Config, option: str) -> None:
-    """Raise InputError for an option that would change nothing; suggest similar entries."""
+    """Raise InputError for an option that would have no effect; suggest similar entries."""
     name, _, rest = option.partition('.')
     if name not in _READ:
         meant = [f'{read}.{rest}'.rstrip('.') for read in get_close_matches(name, _READ, 1, 0.8)]
@@ -86,10 +86,10 @@ def _require_read(cfg: Config, option: str) -> None:
 
 
 def read_stored_config(text: str, source: str | Path) -> Config:
-    """Read the config that a checkpoint holds as text; runs none of it.
+    """Read the config that a checkpoint contains as text, without running it.
 
-    MMEngine writes assignments of plain values, which are parsed as such. A registry imports and
-    calls anything that a ``type`` with dots names, so only registered classes are allowed.
+    MMEngine writes assignments of plain values, which are parsed as such. Since a registry imports
+    and calls anything that a ``type`` with dots names, only registered classes are allowed.
 
     Args:
         text: The stored config.
@@ -125,7 +125,7 @@ def read_stored_config(text: str, source: str | Path) -> Config:
 
 
 class _DictCalls(ast.NodeTransformer):
-    """Turn ``dict({'b': 2}, a=1)`` into a display of a dictionary; other calls stay, as refused."""
+    """Turn ``dict({'b': 2}, a=1)`` into a dictionary display; other calls stay and are refused."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -157,8 +157,8 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
     """Turn errors of building objects from a config into InputErrors.
 
     These errors are names that no registry knows, unknown or missing settings of a class, settings
-    that a library refuses while it builds its own objects, and packages that it then lacks. Other
-    exceptions pass.
+    that a library refuses when it builds its own objects, and missing packages. Other exceptions
+    pass.
 
     Args:
         config: The config file, for the error message.
@@ -199,8 +199,8 @@ def require_schedule(cfg: Config) -> None:
     """Refuse settings whose errors MMEngine finds only during training, or never.
 
     Raises:
-        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, or no
-            metric of ``val_evaluator`` fits the name by which the best checkpoint is chosen.
+        InputError: If a length or an interval in ``train_cfg`` is not a positive whole number, or
+            no metric of ``val_evaluator`` matches the name that selects the best checkpoint.
     """
     from mmpose.registry import METRICS
 
@@ -214,7 +214,7 @@ def require_schedule(cfg: Config) -> None:
         for metric in metrics
         if isinstance(metric, Mapping) and isinstance(metric.get('type'), str)
     ]
-    # The names of a metric without a prefix are known only to itself.
+    # The names of a metric without a prefix are known to the metric only.
     is_known = metrics and len(prefixes) == len(metrics) and all(prefixes)
     if is_known and isinstance(chosen, str) and chosen.split('/')[0] not in (*prefixes, 'auto'):
         raise InputError(
@@ -226,8 +226,8 @@ def require_schedule(cfg: Config) -> None:
 def set_iterations(config: Config, iterations: int) -> None:
     """Change the length of a training that counts steps.
 
-    A linear warm-up keeps its length, or takes half of the steps if there are fewer; everything
-    after it is stretched or compressed to the remaining steps.
+    A linear warm-up keeps its length, but takes at most half of the steps. All later schedules are
+    stretched or compressed to the remaining steps.
 
     Args:
         config: Config with ``train_cfg.max_iters``; it is changed.
@@ -271,17 +271,17 @@ def set_iterations(config: Config, iterations: int) -> None:
         config.param_scheduler = [each for each in schedulers if each.end > each.begin]
 
 
-# The configs of this package by name, as MMPose's inferencers take them
+# The configs of this package by name, for MMPose's inferencers
 
 
 def config_files(folder: Path) -> list[Path]:
-    """List the configs of models below ``configs`` of a folder, without their parts."""
+    """List the configs of models in ``configs`` of a folder, without their parts."""
     root = folder / 'configs'
     return sorted(path for path in root.rglob('*.py') if '_base_' not in path.parts)
 
 
 def read_metafiles(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the models in a folder's metafiles, each with ``Names``: its name and aliases."""
+    """Yield the models in a folder's metafiles; ``Names`` of each are its name and aliases."""
     index = folder / MODEL_INDEX
     for file in load(index)['Import'] if index.is_file() else ():
         for model in load(folder / file)['Models']:
@@ -294,14 +294,14 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
     """Find the config of a model of this package.
 
     Args:
-        name: A name or alias in a metafile of ``configs``, or the name of any config file there
-            without its suffix. Case does not count.
+        name: A name or alias in a metafile of ``configs``, or the name of a config file there
+            without its suffix. Case does not matter.
 
     Returns:
-        The config, and its weights if the metafile has any; None if there is no such model.
+        The config, and its weights if the metafile lists any; None if there is no such model.
 
     Raises:
-        InputError: If several config files have that name.
+        InputError: If several config files have this name.
     """
     folder, wanted = config_folder(), name.lower()
     for model in read_metafiles(folder):

@@ -21,14 +21,15 @@ BLOCKS = 'backbone.layers.'
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Train in mixed precision, bfloat16, on CPU and GPU alike.
+    """Optimizer wrapper for mixed precision in bfloat16, on CPU and GPU.
 
-    MMEngine's ``AmpOptimWrapper`` refuses to run without a GPU. bfloat16 has the range of float32,
-    so no loss needs scaling: the forward pass runs under autocast, and everything else (backward,
-    gradient clipping, gradient accumulation, checkpoints) is ``OptimWrapper``'s. On a processor
-    without bfloat16, which would take many times as long, training is in float32; the log says so.
+    MMEngine's ``AmpOptimWrapper`` requires a GPU. bfloat16 has the range of float32, so losses need
+    no scaling: the forward pass runs under autocast, and everything else (backward, gradient
+    clipping, gradient accumulation, checkpoints) is done by ``OptimWrapper``. On a processor
+    without bfloat16, where it would take many times as long, training runs in float32, and the log
+    says so.
 
-    Args: as ``OptimWrapper``.
+    Args: As in ``OptimWrapper``.
     """
 
     _is_logged = False
@@ -51,21 +52,21 @@ class AutocastOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Lower the learning rate of a ViT backbone layer by layer, from its last to its first.
+    """Constructor of optimizers that lower the learning rate of a ViT backbone layer by layer.
 
-    With L blocks and the rate r, block i (from 0) learns at ``r ** (L - i)`` of the optimizer's
-    rate, ``patch_embed`` and ``pos_embed`` of the backbone at ``r ** (L + 1)``, and everything
-    else (the final LayerNorm, frame head, neck, head) at the full one. The layers are those of
-    MMPose's ``LayerDecayOptimWrapperConstructor``, which ignores ``custom_keys`` and decides by
-    itself which parameters have a weight decay; here ``paramwise_cfg`` sets both, and L is counted
-    instead of configured.
+    With L blocks and the rate r, block i (from 0) has the learning rate of the optimizer times
+    ``r ** (L - i)``, ``patch_embed`` and ``pos_embed`` of the backbone times ``r ** (L + 1)``;
+    everything else (the final LayerNorm, frame head, neck, head) has the full rate. The layers are
+    the same as in MMPose's ``LayerDecayOptimWrapperConstructor``, which ignores ``custom_keys`` and
+    decides itself which parameters have a weight decay. Here ``paramwise_cfg`` sets both, and L is
+    counted instead of configured.
 
     Args:
         optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``.
-        paramwise_cfg: As there, and ``layer_decay_rate``: r; 1, the default, decays nothing.
+        paramwise_cfg: As there, and ``layer_decay_rate``: r; the default 1 has no effect.
 
     Raises:
-        InputError: When the optimizer is built, if r is not in 0..1.
+        InputError: If r is not in 0..1, when the optimizer is built.
     """
 
     def add_params(

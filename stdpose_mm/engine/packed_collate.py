@@ -13,15 +13,15 @@ from torch import Tensor
 
 @FUNCTIONS.register_module()
 def packed_collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Collate samples as MMEngine's ``pseudo_collate``, in a form that reaches the trainer faster.
+    """Collate samples like MMEngine's ``pseudo_collate``, for a faster transfer to the trainer.
 
-    A loader process hands over each tensor of its own by a file, for which the training process
-    asks it while it prepares the next batch: eight times a window, hundreds of times a batch. The
-    batch of this function is handed over with one tensor of each data type, whatever the number
+    A loader process passes every separate tensor in its own file, which the training process
+    requests while the loader prepares the next batch: eight times per window, hundreds of times per
+    batch. The batch of this function is passed with one tensor per data type, whatever the number
     of samples. Without loader processes there is no difference.
 
     Args:
-        samples: Samples of one batch, of equal keys.
+        samples: Samples of one batch, with the same keys.
 
     Returns:
         List of the samples' values for each key.
@@ -30,7 +30,7 @@ def packed_collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class _PackedBatch(dict):
-    """A batch that is unpickled as a plain dict, its tensors views of one tensor a data type."""
+    """Batch that is unpickled as a plain dict of views of one tensor per data type."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         stream = io.BytesIO()
@@ -54,7 +54,7 @@ def _unpack(
 
 
 class _Pickler(pickle.Pickler):
-    """Pickler that sets tensors aside, in ``tensors``, and writes their places there."""
+    """Pickler that stores tensors in ``tensors`` and writes references to them."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream, pickle.HIGHEST_PROTOCOL)
@@ -69,7 +69,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickler that puts tensors back in their places."""
+    """Unpickler that puts the tensors back."""
 
     def __init__(self, stream: io.BytesIO, tensors: dict[torch.dtype, list[Tensor]]) -> None:
         super().__init__(stream)

@@ -1,4 +1,4 @@
-"""Runs of MMEngine that stop where they would go on with a wrong or an incomplete checkpoint."""
+"""Runs of MMEngine that stop at a wrong or incomplete checkpoint instead of continuing."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import atomic_path
 
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Errors that MMEngine raises on a checkpoint of another layout or model."""
+"""Errors that MMEngine raises for a checkpoint of another layout or model."""
 
 
 class CheckedRunner(Runner):
-    """MMEngine's runner, which refuses a checkpoint that does not fit the run.
+    """MMEngine's runner, but it refuses a checkpoint that does not fit the run.
 
-    MMEngine only logs missing weights and goes on with random ones, and with a new optimizer if the
-    checkpoint has none. Weights that a training starts from (``load_from``) need not be all of the
-    model's, see :class:`~stdpose_mm.engine.hooks.CheckpointReportHook`.
+    MMEngine only logs missing weights and continues with random ones, and with a new optimizer if
+    the checkpoint has none. The weights that a training starts from (``load_from``) need not fill
+    the whole model, see :class:`~stdpose_mm.engine.hooks.CheckpointReportHook`.
     """
 
     _load_from: str | None
     _needs_all_weights = False
 
     def train(self) -> nn.Module:
-        """Train, or go on from the last checkpoint of the work folder that there is."""
+        """Train, or continue from the last existing checkpoint in the work folder."""
         self._needs_all_weights = bool(self._resume)
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
@@ -47,10 +47,10 @@ class CheckedRunner(Runner):
         return super().test()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Restore the complete state of a run of this config.
+        """Restore the complete state of a run with this config.
 
         Raises:
-            InputError: If the file cannot be read or is not of such a run.
+            InputError: If the file cannot be read or does not belong to such a run.
         """
         with _refusing(
             f'checkpoint {filename} cannot be resumed',
@@ -65,10 +65,10 @@ class CheckedRunner(Runner):
         strict: bool = False,
         revise_keys: Any = ((r'^module.', ''),),
     ) -> Any:
-        """Load the weights; all of them in a test and in a run that is resumed.
+        """Load the weights; in a test and in a resumed run they must be complete.
 
         Raises:
-            InputError: If they cannot be read or are not those of the model.
+            InputError: If they cannot be read or do not belong to the model.
         """
         done = 'resumed' if self._resume else 'loaded into the model'
         with _refusing(f'checkpoint {filename} cannot be {done}', 'give one of this model'):
@@ -93,13 +93,13 @@ def _refusing(what: str, advice: str) -> Iterator[None]:
 def last_checkpoint(work_dir: str) -> str | None:
     """Find the last checkpoint of the runs in a work folder; None if there is none yet.
 
-    A killed run may leave no record, an empty one, or that of a checkpoint that was removed to make
-    room for the next one: then the existing checkpoint of the highest step is returned.
+    A killed run may leave no record, an empty one, or the record of a checkpoint that was removed
+    to make room for the next one. The existing checkpoint of the highest step is returned then.
     """
     if not Path(work_dir).is_dir():
         return None
     recorded = find_latest_checkpoint(work_dir) or ''
-    # The path recorded is absolute: after the folder was moved the file lies beside the record.
+    # The recorded path is absolute; if the folder was moved, the file lies beside the record.
     moved = Path(work_dir) / Path(recorded).name
     if moved.is_file():
         return str(moved)
@@ -115,9 +115,9 @@ def last_checkpoint(work_dir: str) -> str | None:
 
 @register_backend('local', force=True, prefixes='')
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's files on the disk, checkpoints above all, under a temporary name until complete.
+    """MMEngine's backend of local files, which keeps temporary names until files are complete.
 
-    So a killed run, or a full disk, leaves no incomplete checkpoint. This backend replaces
+    A killed run or a full disk therefore leaves no incomplete checkpoint. This backend replaces
     MMEngine's own in every process that imports this package.
     """
 
@@ -133,21 +133,22 @@ class AtomicLocalBackend(LocalBackend):
 
 @contextmanager
 def training_processes(cfg: Config) -> Iterator[None]:
-    """Join the processes of a launcher for a training or a test, and part from them after it.
+    """Join the processes of a launcher for a training or a test, and separate them afterwards.
 
-    MMEngine joins processes that have a GPU each. On CPUs it would choose a GPU as well, so they
-    are joined here; MMEngine keeps an existing process group, and wraps the model as configured.
+    MMEngine joins processes that each have a GPU, and would choose a GPU on CPUs, too, so processes
+    on CPUs are joined here. MMEngine keeps an existing process group and wraps the model as
+    configured.
 
-    Whatever holds the runner or its model must be gone when the block ends: PyTorch stops the
-    threads of a group with its last reference. A thread that outlives the interpreter aborts the
-    process. Nothing is stopped after an error, since others might be waited for.
+    All references to the runner and its model must be gone when the block ends: PyTorch stops the
+    threads of a group with its last reference, and a thread that outlives the interpreter aborts
+    the process. After an error nothing is stopped, since this could wait for the other processes.
 
     Args:
-        cfg: Config of the runner; on CPUs it gets a ``model_wrapper_cfg`` unless it has one.
-            Nothing is done without a launcher.
+        cfg: Config of the runner. On CPUs it gets a ``model_wrapper_cfg`` unless it has one.
+            Without a launcher nothing is done.
 
     Raises:
-        InputError: If there is no GPU, and another launcher than 'pytorch' started the processes.
+        InputError: If there is no GPU and a launcher other than 'pytorch' started the processes.
     """
     launcher = cfg.get('launcher') or 'none'
     if launcher == 'none':

@@ -1,6 +1,6 @@
 """Randomness that depends only on the seed and on the position of a draw, not on earlier draws.
 
-So a stopped and resumed run gives the same losses as an uninterrupted one:
+A stopped and resumed run therefore gives the same losses as an uninterrupted one:
 
 - the order of the samples, and a seed for each: :class:`SeededSampler` and
   :class:`SeededInfiniteSampler`;
@@ -24,11 +24,11 @@ from mmpose.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS
 
 
 class SampleIndex(int):
-    """Carry the seed for augmenting one draw of a sample, together with the sample's index.
+    """Index of a sample that also carries the seed for augmenting one draw of it.
 
-    It is a plain ``int`` to the dataset and to the data loader, and survives pickling to a worker.
-    The index in the inner dataset that ``ConcatDataset``, ``CombinedDataset`` and ``RepeatDataset``
-    compute from it carries the same seed.
+    To the dataset and the data loader it is a plain ``int``, and it survives pickling to a worker.
+    An index computed from it by ``ConcatDataset``, ``CombinedDataset`` or ``RepeatDataset`` carries
+    the same seed.
 
     Args:
         index: The index.
@@ -55,8 +55,8 @@ class SampleIndex(int):
 def derive_seed(*entropy: int) -> int:
     """Derive a 32-bit seed from any number of non-negative integers.
 
-    ``SeedSequence`` mixes them, so that neighbouring inputs (step 7 and 8; seed 0, epoch 1 and
-    seed 1, epoch 0) give unrelated streams, which adding them up would not.
+    ``SeedSequence`` mixes them, so that neighbouring inputs (step 7 and 8; seed 0, epoch 1 and seed
+    1, epoch 0) give unrelated streams, unlike a sum.
     """
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
@@ -68,10 +68,10 @@ def seed_generators(seed: int) -> None:
 
 
 def seed_cpu_generators(seed: int) -> None:
-    """Seed what draws on the CPU: the generators of Python, NumPy and PyTorch there.
+    """Seed the generators of Python, NumPy and PyTorch on the CPU.
 
-    Cheap enough for every sample: where CUDA is not in use yet, ``torch.manual_seed`` formats a
-    traceback at every call, to show if seeding the GPUs fails later.
+    This is cheap enough for every sample. ``torch.manual_seed`` is not: before CUDA is used, each
+    call formats a traceback, to show it if seeding the GPUs fails later.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -80,13 +80,13 @@ def seed_cpu_generators(seed: int) -> None:
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """Draw as MMEngine's ``DefaultSampler``, with seeded indices; for epoch-based training.
+    """MMEngine's ``DefaultSampler`` with seeded indices, for epoch-based training.
 
-    The seed of a draw follows from the sampler's seed, the epoch and the place in the epoch's
-    global order, and so depends neither on the number of workers nor on earlier draws. Use it with
+    The seed of a draw depends on the sampler's seed, the epoch and the position in the epoch's
+    global order, but neither on the number of workers nor on earlier draws. Use it with
     :class:`SeedSample` as the first transform.
 
-    Args: as ``DefaultSampler``.
+    Args: As in ``DefaultSampler``.
     """
 
     _start = 0
@@ -94,7 +94,7 @@ class SeededSampler(DefaultSampler):
     def start_next_epoch_at(self, num_samples: int) -> None:
         """Skip the first ``num_samples`` of this rank, in the next epoch only.
 
-        For resuming from a checkpoint that was written in the middle of an epoch.
+        This resumes from a checkpoint that was written in the middle of an epoch.
         """
         self._start = num_samples
 
@@ -108,13 +108,13 @@ class SeededSampler(DefaultSampler):
 
 @DATA_SAMPLERS.register_module()
 class SeededInfiniteSampler(InfiniteSampler):
-    """Draw as MMEngine's ``InfiniteSampler``, with seeded indices; for iteration-based training.
+    """MMEngine's ``InfiniteSampler`` with seeded indices, for iteration-based training.
 
-    The seed of a draw follows from the sampler's seed and the place in the endless global order.
-    Use it with :class:`SeedSample` as the first transform. Resuming works with
-    MMEngine's own loop, which skips what was already drawn.
+    The seed of a draw depends on the sampler's seed and the position in the endless global order.
+    Use it with :class:`SeedSample` as the first transform. Resuming works with MMEngine's own loop,
+    which skips the samples that were already drawn.
 
-    Args: as ``InfiniteSampler``.
+    Args: As in ``InfiniteSampler``.
     """
 
     def _infinite_indices(self) -> Iterator[int]:
@@ -124,16 +124,16 @@ class SeededInfiniteSampler(InfiniteSampler):
 
 @TRANSFORMS.register_module()
 class SeedSample(BaseTransform):
-    """Seed the global generators with the seed of this draw; the first transform of a pipeline.
+    """Transform that seeds the global generators for this draw; the first one of a pipeline.
 
-    MMPose's augmentations draw from the global generators of NumPy and Python. Seeded once per
-    worker, what they draw depends on the number of workers and on everything drawn before, and
-    MMEngine gives a worker the same seed again in every epoch. Seeded per draw, it depends on the
-    draw alone.
+    MMPose's augmentations draw from the global generators of NumPy and Python. If these are seeded
+    once per worker, draws depend on the number of workers and on all earlier draws, and MMEngine
+    gives a worker the same seed again in every epoch. If they are seeded per draw, the result
+    depends on the draw alone.
 
-    Required key: ``sample_idx`` as set by ``BaseDataset``, carrying the seed given by
-    :class:`SeededSampler` or :class:`SeededInfiniteSampler`.
-    An index without a seed (another sampler, ``dataset[0]``) leaves the generators as they are.
+    Required key: ``sample_idx`` as set by ``BaseDataset``, with the seed from
+    :class:`SeededSampler` or :class:`SeededInfiniteSampler`. An index without a seed (another
+    sampler, ``dataset[0]``) leaves the generators unchanged.
     """
 
     def transform(self, results: dict) -> dict:
@@ -146,22 +146,21 @@ class SeedSample(BaseTransform):
 
 @HOOKS.register_module()
 class RandomStateHook(Hook):
-    """Make the randomness of every training step a function of the seed and the step's number.
+    """Hook that makes the randomness of each training step depend on the seed and the step only.
 
-    MMEngine restores weights, optimizer, schedulers and the number of the step, but no generator,
-    so what a resumed run draws (dropout, sampled losses) differs from the run it continues.
-    Instead of storing the states of all generators of all ranks, this hook seeds them before every
-    step from (seed, rank, step). It also
+    MMEngine restores weights, optimizer, schedulers and the number of the step, but no generators,
+    so the random draws of a resumed run (dropout, sampled losses) differ from those of the run it
+    continues. Instead of storing the states of all generators of all ranks, this hook seeds them
+    before every step from (seed, rank, step). It also
 
-    - keeps the sampler's seed in the checkpoint: without a configured seed MMEngine draws a new
-      one and builds the sampler with it before it reads the checkpoint's;
-    - lets an epoch-based run that resumes in the middle of an epoch go on there: MMEngine would
-      begin that epoch again. This needs :class:`SeededSampler`.
+    - keeps the sampler's seed in the checkpoint, because without a configured seed MMEngine draws a
+      new one and builds the sampler with it before it reads the checkpoint;
+    - lets an epoch-based run that resumes in the middle of an epoch continue there, while MMEngine
+      would begin that epoch again. This needs :class:`SeededSampler`.
 
-    Exact resuming further needs the seeded samplers and :class:`SeedSample`;
-    without them it holds at the end of an epoch only, for data loaders without persistent workers.
-    Accumulated gradients are not part of a checkpoint: save at a multiple of
-    ``accumulative_counts``.
+    Exact resuming also needs the seeded samplers and :class:`SeedSample`. Without them it works
+    only at the end of an epoch and for data loaders without persistent workers. Accumulated
+    gradients are not part of a checkpoint, so save at a multiple of ``accumulative_counts``.
     """
 
     priority = 'VERY_HIGH'
@@ -175,12 +174,13 @@ class RandomStateHook(Hook):
             checkpoint['sampler_seed'] = seed
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember the sampler's seed of the run that is resumed."""
+        """Remember the sampler's seed of the resumed run."""
         self._sampler_seed = checkpoint.get('sampler_seed')
 
     def before_train(self, runner: Runner) -> None:
-        """Continue with the sampler where the resumed run left it."""
-        # A checkpoint also serves as mere pretrained weights (`load_from`): iteration 0.
+        """Continue with the sampler where the resumed run stopped."""
+        # A checkpoint may also provide only pretrained weights (`load_from`); the iteration is 0
+        # then.
         if runner.iter == 0:
             return
         sampler = runner.train_dataloader.sampler

@@ -10,18 +10,17 @@ from stdpose_mm.models.pretrained import compare_weights, model_weights
 
 @HOOKS.register_module()
 class CheckpointReportHook(Hook):
-    """Log which weights of the model ``load_from`` fills, one row per module.
+    """Hook that logs which weights of the model ``load_from`` fills, one row per module.
 
     Weights of MAE, DINO and timm are first renamed to those of the backbone, see
-    :func:`~stdpose_mm.models.pretrained.model_weights`. Nothing is reported for a resumed run.
+    :func:`~stdpose_mm.models.pretrained.model_weights`. Resumed runs are not reported.
 
     Raises:
-        InputError: If a weight of the backbone, or all of the model, would keep their initial
-            values.
+        InputError: If a weight of the backbone, or the whole model, would keep its initial values.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Rename the weights to the model's names, and report them, before they are loaded."""
+        """Rename the weights as in the model and report them before they are loaded."""
         if runner._resume:
             return
         weights = model_weights(checkpoint)

@@ -16,21 +16,22 @@ from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 
 @HOOKS.register_module()
 class HeatmapTeacherHook(Hook):
-    """A trained window model whose heatmaps the trained one learns from (knowledge distillation).
+    """Hook for knowledge distillation: the model also learns from the heatmaps of a trained one.
 
-    The targets become the weighted mean of the labels' maps and of the teacher's. For the squared
-    error (Eq. 4) that is the same as a loss on each: their sum differs from the error to the mean
-    by what does not depend on the prediction. The weights of the joints stay, so that nothing is
-    learnt of joints without a label.
+    The targets become the weighted mean of the labels' maps and the teacher's. For the squared
+    error (Eq. 4) this is equivalent to a loss on each: their weighted sum differs from the error to
+    the mean by a term that does not depend on the prediction. The weights of the joints stay, so
+    nothing is learned about joints without a label.
 
     Args:
-        config: Config file of the teacher; crops and heatmaps have the size of the other model's.
-        checkpoint: Path or address of its weights.
-        share: Weight of the teacher's maps, in 0..1; the labels' have the rest.
+        config: Config file of the teacher; its crops and heatmaps have the same size as the
+            student's.
+        checkpoint: Path or address of the teacher's weights.
+        share: Weight of the teacher's maps, in 0..1; the labels' maps have the rest.
 
     Raises:
-        InputError: If the share is outside 0..1; when the training starts, if the config has no
-            window model, or the weights are not this model's.
+        InputError: If the share is outside 0..1; at the start of the training, if the config has no
+            window model or the weights do not fit it.
     """
 
     def __init__(self, config: str, checkpoint: str, share: float = 0.5) -> None:
@@ -61,7 +62,7 @@ class HeatmapTeacherHook(Hook):
 
     @torch.no_grad()
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Blend the teacher's heatmaps into the targets of a batch of training samples."""
+        """Blend the teacher's heatmaps into the targets of a training batch."""
         data = self.model.data_preprocessor(data_batch, training=True)
         self.blend_targets(data['inputs'], data['data_samples'])
         data_batch['data_samples'] = data['data_samples']
@@ -71,9 +72,9 @@ class HeatmapTeacherHook(Hook):
 
         Args:
             inputs: Normalised crops [N, F, 3, H, W] as in :meth:`WindowPoseEstimator.loss`.
-            data_samples: N samples, of which ``gt_fields.heatmaps`` [W * K, h, w] are blended with
-                the teacher's final heatmaps and, where it has a frame head, ``aux_heatmaps``
-                [(T - 1) * K, h, w] with that head's.
+            data_samples: N samples. ``gt_fields.heatmaps`` [W * K, h, w] are blended with the
+                teacher's final heatmaps and, if the teacher has a frame head, ``aux_heatmaps``
+                [(T - 1) * K, h, w] with the heatmaps of that head.
 
         Raises:
             InputError: If the teacher's heatmaps have another shape than the targets.

@@ -16,10 +16,10 @@ from stdpose_mm.io.video import read_frame, write_picture
 
 @HOOKS.register_module()
 class WindowVisualizationHook(PoseVisualizationHook):
-    """Draw predictions on key frames, also on those of video files.
+    """Hook that draws predictions on key frames, also of video files.
 
-    MMPose's hook reads ``img_path`` as a picture. Where it is a video, this hook gives MMPose's the
-    key frame as ``<name of the video>_<frame>.png``, and the drawn pictures are named after that.
+    MMPose's hook reads ``img_path`` as a picture. For a video, this hook passes it the key frame as
+    ``<name of the video>_<frame>.png``, and the drawn pictures have that name.
     """
 
     def after_val_iter(
@@ -42,7 +42,7 @@ class WindowVisualizationHook(PoseVisualizationHook):
 
 @contextmanager
 def _with_pictures(samples: Sequence[PoseDataSample]) -> Iterator[list[PoseDataSample]]:
-    """Copy samples, those of videos with a picture of the key frame that exists in the context."""
+    """Copy samples; those of videos get a picture of the key frame that exists in the context."""
     drawn = []
     with TemporaryDirectory() as folder:
         for number, sample in enumerate(samples):

@@ -1,4 +1,4 @@
-"""Evaluation from plain label structures; no torch, no MMPose, no other evaluator."""
+"""Evaluation of plain label structures, without torch, MMPose or another evaluator."""
 
 from .average_precision import ApAccumulator
 from .calibration import (

@@ -11,10 +11,10 @@ from .padded_poses import PaddedPoses
 
 @dataclass(frozen=True)
 class JointPrecision:
-    """The precision-recall curve of every joint in three numbers, each [J] in per cent.
+    """Summary of the precision-recall curve of every joint, each [J] in per cent.
 
-    ``precision`` and ``recall`` are those of the last point of the curve. A joint that is
-    predicted but nowhere annotated has AP and recall NaN; one that is never predicted has 0.
+    ``precision`` and ``recall`` are those at the end of the curve. A joint that is predicted but
+    never annotated has AP and recall NaN; a joint that is never predicted has 0.
     """
 
     ap: np.ndarray
@@ -41,7 +41,7 @@ class ApAccumulator:
         Args:
             gt: Ground truth, F frames, G people.
             pred: Predictions, F frames, P people.
-            match: [F, J, G, P] bool, joint pairs within the threshold.
+            match: [F, J, G, P] bool: joint pairs within the threshold.
         """
         correct = match_poses(gt.exists, match)
         frames, joints, people = np.nonzero(pred.exists.transpose(0, 2, 1))
@@ -51,7 +51,7 @@ class ApAccumulator:
         self._joints.append(joints)
 
     def update(self, other: ApAccumulator) -> None:
-        """Add the joints of another accumulator, such as that of a further video."""
+        """Add the joints of another accumulator, for example of another video."""
         self.num_truth += other.num_truth
         self._scores += other._scores
         self._labels += other._labels
@@ -73,10 +73,10 @@ class ApAccumulator:
 def match_poses(gt_exists: np.ndarray, match: np.ndarray) -> np.ndarray:
     """Match predicted joints to true ones.
 
-    A prediction's share of a ground-truth pose is the number of matched joints over the number
-    of annotated ones. Every prediction keeps its best ground truth, every ground truth then
-    takes the prediction with the highest share above 0; on ties the first. There is no second
-    round, and scores play no part.
+    The score of a prediction for a ground-truth pose is the number of matched joints divided by the
+    number of annotated ones. Every prediction keeps its best ground truth; every ground truth then
+    takes the prediction with the highest score above 0; the first one wins ties. There is no second
+    round, and confidences are not used.
 
     Args:
         gt_exists: [F, G, J] bool.
@@ -106,12 +106,12 @@ def average_precision(
 
     Args:
         scores: [N] confidences; equal ones keep their order.
-        labels: [N] bool, true positives.
+        labels: [N] bool: true positives.
         num_truth: Number of annotated joints.
 
     Returns:
-        Average precision, and precision and recall at the end of the curve, each in 0..1.
-        Without any scores all are 0; with scores but without truth AP and recall are NaN.
+        Average precision, and precision and recall at the end of the curve, each in 0..1. Without
+        scores all are 0; with scores but without truth, AP and recall are NaN.
     """
     if not len(scores):
         return 0.0, 0.0, 0.0

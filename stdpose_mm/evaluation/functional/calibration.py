@@ -1,7 +1,6 @@
 """Calibration of scores: the probability that a joint is right.
 
-A joint is right if it lies within a tenth of the pose's size of the truth, which is what PCK@0.1
-counts.
+A joint is right if it lies within a tenth of the pose's size of the truth, as in PCK@0.1.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 
 CORRECT_WITHIN = 0.1
-"""Largest distance of a right joint, as a share of :func:`~.keypoint_accuracy.pose_sizes`."""
+"""Maximum error of a right joint, as a share of :func:`~.keypoint_accuracy.pose_sizes`."""
 
 _MARGIN = 1e-3
 """Scores are clipped to this distance from 0 and 1 before their log odds are computed."""
@@ -23,19 +22,19 @@ _MARGIN = 1e-3
 
 @dataclass(frozen=True)
 class ScoreCalibrator:
-    """Scores as probabilities: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
+    """Calibrator of scores: ``sigmoid(slope * logit(score) + offset + weight * covariate)``.
 
-    Few parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
-    videos are enough to fit them, they extrapolate beyond the fitted scores, and among joints of
-    the same covariate unequal scores stay unequal, so that their ranking is kept: all but those
-    within 0.001 of 0 or of 1, which become equal, because their log odds are clipped. Isotonic
-    regression makes steps, and its outermost steps rest on few joints of few videos.
+    It has few parameters (Platt scaling of the score's log odds) and is no isotonic regression. A
+    few videos are enough to fit it, it extrapolates beyond the fitted scores, and it keeps the
+    ranking of joints with the same covariate. The exception are scores within 0.001 of 0 or of 1,
+    which become equal because their log odds are clipped. Isotonic regression gives steps, and its
+    outermost steps depend on few joints of few videos.
 
     Args:
         slope: At least 0, so that a higher score never means a lower probability.
         offset: Added log odds.
-        weight: Added log odds for each unit of a covariate: something else than the score that
-            tells how hard a joint is.
+        weight: Added log odds per unit of a covariate: a number other than the score that tells how
+            hard a joint is.
     """
 
     slope: float = 1.0
@@ -56,12 +55,12 @@ class ScoreCalibrator:
     ) -> ScoreCalibrator:
         """Fit the most likely parameters.
 
-        The outcomes 1 and 0 are smoothed by one virtual joint of either kind (Platt, 1999), so
-        that the parameters stay finite if scores separate right from wrong joints.
+        The outcomes 1 and 0 are smoothed by one virtual joint of each kind (Platt, 1999), so that
+        the parameters stay finite if scores separate right from wrong joints.
 
         Args:
             scores: [N] in 0..1.
-            correct: [N] bool, whether the joint is right.
+            correct: [N] bool: whether the joint is right.
             covariate: [N] finite numbers; without it, the weight is 0.
 
         Raises:
@@ -95,7 +94,7 @@ class ScoreCalibrator:
         return cls(*found.x.tolist())
 
     def __call__(self, scores: np.ndarray, covariate: np.ndarray | float = 0.0) -> np.ndarray:
-        """Map scores of any shape, with a covariate that can be broadcast to it."""
+        """Calibrate scores of any shape, with a covariate that can be broadcast to it."""
         from scipy.special import expit
 
         odds = _log_odds(np.asarray(scores, np.float64))
@@ -107,10 +106,10 @@ class ScoreCalibrator:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScoreCalibrator:
-        """Restore from the result of :meth:`to_dict`.
+        """Restore a calibrator from the result of :meth:`to_dict`.
 
         Raises:
-            InputError: If it is something else.
+            InputError: If ``fields`` is something else.
         """
         try:
             # Earlier versions had no weight.
@@ -124,7 +123,7 @@ class ScoreCalibrator:
 
 
 def pool_probabilities(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Pool several opinions on the same events: the mean of their log odds, as a probability.
+    """Pool several probabilities of the same events: their mean log odds, as a probability.
 
     Args:
         probabilities: Arrays of one shape, in 0..1.
@@ -135,7 +134,7 @@ def pool_probabilities(probabilities: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def check_scores(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Require N scores in 0..1, at least one, and whether each joint is right; return them.
+    """Check N >= 1 scores in 0..1, and whether each joint is right; return both as arrays.
 
     Raises:
         InputError: If they are something else.

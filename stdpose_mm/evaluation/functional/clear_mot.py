@@ -1,4 +1,4 @@
-"""CLEAR MOT per joint, as PoseTrack counts it: every joint is tracked as an object of its own."""
+"""CLEAR MOT per joint, as in PoseTrack: every joint is tracked as a separate object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MotCounts:
         return 100 * (1 - _ratio(misses + self.switches + self.false_positives, self.objects))
 
     def motp(self) -> np.ndarray:
-        """Compute MOTP [J], 100 - mean matched distance in per cent of head sizes, or 0."""
+        """Compute MOTP [J]: 100 - mean matched distance in per cent of head sizes, or 0."""
         return np.where(self.detections > 0, 100 * (1 - _ratio(self.distance, self.detections)), 0)
 
     def precision(self) -> np.ndarray:
@@ -40,9 +40,9 @@ class MotCounts:
 class MotAccumulator:
     """Collector of the joint pairs that may match over frames and videos; ``result`` tracks them.
 
-    Few pairs of joints are within the threshold of each other. They are kept as a list, in which
-    an object is one joint of one true track and a hypothesis one joint of one predicted track, so
-    that one step of the matching takes all joints of all videos at once.
+    Few pairs of joints are within the threshold, so they are kept as a list. An object is one joint
+    of one true track, and a hypothesis is one joint of one predicted track, so one step of the
+    matching handles all joints of all videos at once.
 
     Args:
         num_joints: J.
@@ -58,7 +58,7 @@ class MotAccumulator:
         self._pairs: list[tuple[np.ndarray, ...]] = []
 
     def start_video(self, gt: PaddedPoses, pred: PaddedPoses) -> None:
-        """Begin a video, in which no identity is known yet.
+        """Begin a video; no identity is known yet.
 
         Args:
             gt: Ground truth of the video on the evaluated frames, with track ids.
@@ -69,8 +69,8 @@ class MotAccumulator:
         """
         if gt.track_ids is None or pred.track_ids is None:
             raise ValueError('tracking needs the track ids of all people')
-        # The official evaluator leaves out the last frame of a video, and replaces a frame
-        # where one side is empty by one object and one hypothesis that do not match.
+        # The official evaluator ignores the last frame of a video, and replaces a frame in which
+        # one side is empty by one object and one hypothesis that do not match.
         counted = np.arange(gt.num_frames) < gt.num_frames - 1
         self._frames = counted & gt.present.any(axis=1) & pred.present.any(axis=1)
         one_sided = int(counted.sum() - self._frames.sum())
@@ -89,12 +89,12 @@ class MotAccumulator:
         """Add consecutive frames of the video.
 
         Args:
-            start: Position of the first of these frames.
-            match: [F, J, G, P] bool, joint pairs within the threshold.
+            start: Index of the first of these frames.
+            match: [F, J, G, P] bool: joint pairs within the threshold.
             distance: [F, J, G, P] in head sizes.
         """
         counted = self._frames[start : start + len(match), None, None, None]
-        # Much faster than np.nonzero in four dimensions, as few pairs match.
+        # Much faster than np.nonzero in four dimensions, since few pairs match.
         flat = np.flatnonzero(match & counted)
         frames, joints, gt_people, pred_people = np.unravel_index(flat, match.shape)
         frames = frames + start
@@ -148,29 +148,29 @@ class MotAccumulator:
 def match_pairs(
     problems: np.ndarray, objects: np.ndarray, hypotheses: np.ndarray, distance: np.ndarray
 ) -> np.ndarray:
-    """Match one to one: most pairs and, among these, least total distance.
+    """Match one to one: the most pairs and, among these, the least total distance.
 
     Args:
         problems: [N] ascending; pairs of different problems share no object and no hypothesis.
         objects: [N] true side of the pairs that may be matched.
-        hypotheses: [N] their predicted side.
+        hypotheses: [N] predicted side of these pairs.
         distance: [N] finite, not negative.
 
     Returns:
-        [N] bool, the pairs to match.
+        [N] bool: the pairs to match.
     """
     from scipy.optimize import linear_sum_assignment
 
-    # A pair whose two sides have no other partner is matched in any case; only what is left
-    # over, in crowds, needs the assignment solver.
+    # A pair whose two sides have no other partner is always matched; only the remaining pairs, in
+    # crowds, need the assignment solver.
     matched = (_occurrences(objects) == 1) & (_occurrences(hypotheses) == 1)
     contested = np.flatnonzero(~matched)
     bounds = np.flatnonzero(np.diff(problems[contested])) + 1
     for pairs in np.split(contested, bounds):
         rows, row = np.unique(objects[pairs], return_inverse=True)
         columns, column = np.unique(hypotheses[pairs], return_inverse=True)
-        # One forbidden pair costs more than all allowed ones together, so none is taken that
-        # could be avoided.
+        # A forbidden pair costs more than all allowed pairs together, so it is used only if
+        # necessary.
         forbidden = distance[pairs].sum() + 1.0
         cost = np.full((len(rows), len(columns)), forbidden)
         cost[row, column] = distance[pairs]
@@ -181,13 +181,13 @@ def match_pairs(
 
 
 def _joint_track_numbers(track_ids: np.ndarray, num_joints: int) -> tuple[np.ndarray, int]:
-    """Number joint 0 of every person's track [F, P], the other joints follow; count them too."""
+    """Number joint 0 of every person's track [F, P], followed by its other joints; count them."""
     tracks, numbers = np.unique(track_ids, return_inverse=True)
     return num_joints * numbers.reshape(track_ids.shape), num_joints * len(tracks)
 
 
 def _first_per_value(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Find the positions of candidates ([N] bool), of equal values the first only."""
+    """Find the positions of candidates ([N] bool), of equal values only the first."""
     positions = np.flatnonzero(candidates)
     return positions[np.unique(values[positions], return_index=True)[1]]
 

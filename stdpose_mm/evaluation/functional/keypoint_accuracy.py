@@ -1,8 +1,8 @@
 """Keypoint accuracy of known people, for any skeleton: PCK, errors and jitter.
 
-Predictions pair with the truth by frame and track id, so these metrics suit propagation and other
-tasks where the people are given. Every metric is per joint. Sizes are measured by the pose itself:
-the larger side of the tight box around the labelled joints of the truth.
+Predictions are matched to the truth by frame and track id, so these metrics suit propagation and
+other tasks in which the people are given. Every metric is per joint. The unit of size is the pose
+itself: the larger side of the tight box around the labelled joints of the truth.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class KeypointAccuracy:
 
     Args:
         keypoint_names: The K joints.
-        metrics: Metric of :func:`metric_values` -> mean over each joint's values [K], NaN for a
-            joint without any.
-        counts: Metric -> number of values that each joint's mean is over [K].
+        metrics: Metric of :func:`metric_values` -> mean [K] of each joint's values, NaN for a joint
+            without values.
+        counts: Metric -> number [K] of values in each joint's mean.
     """
 
     keypoint_names: tuple[str, ...]
@@ -42,7 +42,7 @@ class KeypointAccuracy:
     def means(self) -> dict[str, float]:
         """Average over the K joints: ``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``.
 
-        Joints without a value are left out.
+        Joints without a value are ignored.
         """
         return {name: mean_of_known(values) for name, values in self.metrics.items()}
 
@@ -54,19 +54,19 @@ def keypoint_accuracy(
 ) -> KeypointAccuracy:
     """Compare predicted with true tracks.
 
-    A pose without extent (one labelled joint) has no size to measure by: it counts for
-    ``error_px``, ``jitter`` and ``predicted`` only. People without a counterpart in the truth are
+    A pose without extent (one labelled joint) has no size to measure by and counts only for
+    ``error_px``, ``jitter`` and ``predicted``. People without a counterpart in the truth are
     ignored.
 
     Args:
-        truth: The annotated videos; people carry track ids.
+        truth: The annotated videos; people have track ids.
         predictions: The predicted videos in the same order, with the same joints and track ids.
-        frames: Per video the frame indices to measure on, all by default. Jitter is measured on
-            triples of consecutive frames whose middle one is among them.
+        frames: For each video the frame indices to measure on, all by default. Jitter is measured
+            on triples of consecutive frames whose middle frame is one of them.
 
     Raises:
-        InputError: If the videos do not pair, their joints differ, someone has no track id, or the
-            truth holds propagated labels.
+        InputError: If the videos do not match, their joints differ, someone has no track id, or the
+            truth contains propagated labels.
     """
     require_given(truth, 'keypoint accuracy')
     pairs = pair_videos(truth, predictions, frames)
@@ -84,11 +84,11 @@ def keypoint_accuracy(
 
 @dataclass(frozen=True)
 class JointErrors:
-    """Errors of single joints; every array has the same shape, such as [M, K].
+    """Errors of single joints; all arrays have the same shape, such as [M, K].
 
     Args:
-        labelled: bool, whether the truth has the joint; nothing else counts where it has not.
-        sized: bool, labelled, in a pose that has an extent to measure by.
+        labelled: bool: whether the truth has the joint; otherwise no other value counts.
+        sized: bool: whether the joint is labelled in a pose with an extent to measure by.
         pixels: Distance in pixels, NaN without a prediction.
         relative: The same in sizes of the pose, infinite without a prediction or size.
         jitter: Distance in px/frame^2 between the second differences of the predicted and of the
@@ -124,13 +124,13 @@ def metric_values(errors: JointErrors) -> dict[str, tuple[np.ndarray, np.ndarray
     """Map each metric to (values, where they count), both in the shape of the errors.
 
     - ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``: 100 if the joint lies within that share of the pose
-      size, else 0; so does a joint without prediction.
-    - ``AUC``: per cent, area under the PCK curve over thresholds 0 to ``AUC_LIMIT``.
+      size, otherwise (also without a prediction) 0.
+    - ``AUC``: area under the PCK curve over thresholds 0 to ``AUC_LIMIT``, in per cent.
     - ``error_px``: distance in pixels of joints that are both labelled and predicted.
     - ``error_percent``: the same in per cent of the pose size.
     - ``jitter``: distance in px/frame^2 between the second differences of the predicted and of the
       true track, over three consecutive frames.
-    - ``predicted``: 100 if the labelled joint has a prediction at all, else 0.
+    - ``predicted``: 100 if the labelled joint has any prediction, otherwise 0.
     """
     predicted = ~np.isnan(errors.pixels)
     # The area under the step from 0 to 1 at the relative distance.
@@ -167,7 +167,7 @@ def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
 
 
 def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """Measure poses: [M] pixels, the larger side of the tight box around the joints; 0 without.
+    """Measure poses: [M] pixels, the larger side of the tight box around the joints, 0 without.
 
     Args:
         keypoints: [M, K, 2] pixels.
@@ -194,11 +194,11 @@ class TrackPairs:
     Args:
         truth, predicted: [M, K, 2].
         labelled, has_prediction: [M, K] bool.
-        scores: [M, K] of the predictions, NaN where there is none or it has no scores.
-        given: [M, K] bool, whether a given label determines the joint.
-        scored: [M] bool, whether the frame is measured on.
-        centre: [M] bool, whether the rows before and after are the same person's previous and
-            next frame.
+        scores: [M, K] of the predictions, NaN where there is no prediction or score.
+        given: [M, K] bool: whether a given label determines the joint.
+        scored: [M] bool: whether the frame is measured on.
+        centre: [M] bool: whether the rows before and after are the same person's previous and next
+            frame.
     """
 
     truth: np.ndarray
@@ -216,15 +216,15 @@ def pair_videos(
     predictions: Sequence[VideoLabels],
     frames: Sequence[Collection[int]] | None,
 ) -> list[TrackPairs]:
-    """Pair the people of several videos by :func:`pair_tracks`.
+    """Match the people of several videos by :func:`pair_tracks`.
 
     Args:
         truth: The annotated videos.
         predictions: The predicted videos in the same order, with the joints of the first video.
-        frames: Per video the frame indices to measure on, all by default.
+        frames: For each video the frame indices to measure on, all by default.
 
     Raises:
-        InputError: If the videos do not pair, or see :func:`pair_tracks`.
+        InputError: If the videos do not match, or see :func:`pair_tracks`.
     """
     if len(truth) != len(predictions) or not truth:
         raise InputError(
@@ -232,7 +232,7 @@ def pair_videos(
             f'{len(truth)} videos of the ground truth, and at least one'
         )
     true_names, predicted_names = ([v.name for v in videos] for videos in (truth, predictions))
-    # Names may differ, as those of one video do in different formats, but not be exchanged.
+    # Names may differ, since formats name videos differently, but they must not be swapped.
     if predicted_names != true_names and sorted(predicted_names) == sorted(true_names):
         wrong = next(a for a, b in zip(true_names, predicted_names, strict=True) if a != b)
         raise InputError(
@@ -252,7 +252,7 @@ def pair_tracks(
     keypoint_names: tuple[str, ...],
     frames: Collection[int] | None,
 ) -> TrackPairs:
-    """Pair the people of the truth with the predictions of the same frame and track id.
+    """Match the people of the truth with the predictions of the same frame and track id.
 
     Raises:
         InputError: If the joints differ from ``keypoint_names``, or someone has no track id.
@@ -316,7 +316,7 @@ def _shifted(rows: np.ndarray, by: int) -> np.ndarray:
 
 
 def _mean_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Average columns over the chosen entries: [K]; NaN for a column without any."""
+    """Average columns over the chosen entries: [K]; NaN for a column without entries."""
     counts = where.sum(axis=0)
     sums = np.where(where, values, 0.0).sum(axis=0)
     return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)

@@ -1,4 +1,4 @@
-"""Conversion of labels to the padded arrays that the PoseTrack evaluation computes with."""
+"""Conversion of labels to the padded arrays of the PoseTrack evaluation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PaddedPoses:
     """The people of F frames, padded to P per frame; J joints.
 
     Args:
-        keypoints: [F, P, J, 2] pixels, 0 where nothing is.
-        exists: [F, P, J] bool, which joints there are.
-        present: [F, P] bool, which people there are; a person without joints may be present.
-        scores: [F, P, J], ``MISSING_SCORE`` where the labels carry none.
+        keypoints: [F, P, J, 2] pixels, 0 where there is nothing.
+        exists: [F, P, J] bool: joints that exist.
+        present: [F, P] bool: people who exist, maybe without joints.
+        scores: [F, P, J], ``MISSING_SCORE`` where the labels have none.
         track_ids: [F, P] int64, -1 in the padding; None if a person has no identity.
-        head_sizes: [F, P] pixels, NaN where the labels carry no head box.
+        head_sizes: [F, P] pixels, NaN where the labels have no head box.
     """
 
     keypoints: np.ndarray
@@ -40,11 +40,11 @@ class PaddedPoses:
 
     @property
     def num_frames(self) -> int:
-        """F."""
+        """Return the number F of frames."""
         return len(self.present)
 
     def select(self, frames: np.ndarray | slice) -> PaddedPoses:
-        """Select the same poses on some frames only; ``frames`` is [F] bool or a slice."""
+        """Select the poses in some frames; ``frames`` is [F] bool or a slice."""
         return PaddedPoses(
             keypoints=self.keypoints[frames],
             exists=self.exists[frames],
@@ -56,13 +56,13 @@ class PaddedPoses:
 
 
 def pad_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses:
-    """Convert the people of one video to arrays, frames and people in the order of the labels.
+    """Convert the people of one video to arrays, with frames and people in the order of the labels.
 
     People with the source 'absent' are left out.
 
     Args:
         labels: The labels of one video.
-        keypoint_names: The J joints to take, in this order.
+        keypoint_names: Names of the J joints, in this order.
 
     Raises:
         InputError: If the skeleton of ``labels`` lacks one of the joints.
@@ -88,7 +88,7 @@ def pad_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses
     head_sizes = np.full(shape, np.nan)
     known = all(person.track_id is not None for person in people)
     if people:
-        # Joined end to end and cut up again, over twice as fast as np.stack.
+        # Joining them end to end and splitting again is more than twice as fast as np.stack.
         num_joints = labels.skeleton.num_keypoints
         points = np.concatenate([p.keypoints for p in people]).reshape(-1, num_joints, 2)
         visibility = np.concatenate([p.visibility for p in people]).reshape(-1, num_joints)
@@ -112,15 +112,15 @@ def pair_frames(
 ) -> tuple[PaddedPoses, PaddedPoses]:
     """Pair ground truth and prediction on the frames that PoseTrack evaluates.
 
-    Frames pair by file name or id where both videos have the same ones, each once, else by
-    position. A frame without ground-truth people is dropped together with its
-    predictions. In a frame with ignore regions the joints strictly inside a region are removed
-    from both sides, and then the people without joints; a frame emptied this way stays.
+    Frames are paired by file name or id if both videos have the same ones, each once, otherwise by
+    position. A frame without ground-truth people is dropped together with its predictions. In a
+    frame with ignore regions, joints strictly inside a region are removed from both sides, and then
+    people without joints; a frame that becomes empty stays.
 
     Raises:
         InputError: If the two have different numbers of frames or pictures of different sizes, file
-            names and ids pair them differently, a joint is missing from a skeleton, or a
-            ground-truth person has joints but no head box.
+            names and ids pair them differently, a joint is missing in a skeleton, or a ground-truth
+            person has joints but no head box.
     """
     if len(truth.frames) != len(prediction.frames):
         raise InputError(
@@ -144,11 +144,11 @@ def pair_frames(
 
 
 def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
-    """Tell which points lie inside at least one polygon; a point on an edge lies outside.
+    """Find points that lie inside at least one polygon; a point on an edge lies outside.
 
     Args:
         points: [..., 2] pixels.
-        regions: Polygons; one of fewer than 3 corners has no inside.
+        regions: Polygons; a polygon of fewer than 3 corners has no inside.
 
     Returns:
         [...] bool.
@@ -162,7 +162,7 @@ def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.
 
 
 def _in_order_of(truth: VideoLabels, prediction: VideoLabels) -> VideoLabels:
-    """Sort the frames of a prediction as those of the truth, as far as they say which they are."""
+    """Sort the frames of a prediction as in the truth, as far as they can be identified."""
     orders = []
     for attribute in ('file_name', 'image_id'):
         wanted = [getattr(frame, attribute) for frame in truth.frames]
@@ -194,9 +194,9 @@ def _require_same_sizes(truth: VideoLabels, prediction: VideoLabels) -> None:
 
 
 def _slots(frame: np.ndarray, num_frames: int) -> tuple[np.ndarray, int]:
-    """Number every person within its frame in list order, and count those of the fullest frame.
+    """Number every person within its frame in list order, and return the largest number per frame.
 
-    At least one slot, so that no array has an empty axis to take a maximum over.
+    The number is at least one, so that no array has an empty axis to take a maximum over.
     """
     counts = np.bincount(frame, minlength=num_frames)
     order = np.argsort(frame, kind='stable')

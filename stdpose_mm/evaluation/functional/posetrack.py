@@ -1,4 +1,4 @@
-"""PoseTrack's evaluation: AP per joint, MOTA and MOTP, exact against the official evaluator."""
+"""PoseTrack's evaluation: AP per joint, MOTA and MOTP, exactly as in the official evaluator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JOINT_GROUPS = {
     'Knee': ('right_knee', 'left_knee'),
     'Ankle': ('right_ankle', 'left_ankle'),
 }
-"""The columns of the paper's tables, in their order."""
+"""Columns of the paper's tables, in their order."""
 
 MATCH_THRESHOLD = 0.5
 """A joint matches within this many head sizes (PCKh@0.5)."""
@@ -42,12 +42,12 @@ class PoseTrackScores:
     """PoseTrack's metrics, each [15] in per cent, in the order of ``EVALUATED_JOINTS``.
 
     Args:
-        ap: Average precision; NaN for a joint that is predicted but nowhere annotated.
+        ap: Average precision; NaN for a joint that is predicted but never annotated.
         precision, recall: At the end of the precision-recall curve.
-        mota: Multiple object tracking accuracy; NaN for a joint without annotation, and all NaN
-            if a person has no track id.
-        motp: 100 less the mean distance of matched joints in head sizes (CLEAR MOT's definition).
-        tracking_precision, tracking_recall: Of the matches that tracking makes.
+        mota: Multiple object tracking accuracy; NaN for a joint without annotations, and all NaN if
+            a person has no track id.
+        motp: 100 - mean distance of matched joints in head sizes (CLEAR MOT's definition).
+        tracking_precision, tracking_recall: Of the matches made by tracking.
     """
 
     ap: np.ndarray
@@ -61,7 +61,7 @@ class PoseTrackScores:
     def to_dict(self) -> dict[str, dict[str, float]]:
         """Convert to ``{'AP': {'nose': ..., ..., 'mean': ...}, 'MOTA': {...}, ...}``.
 
-        The entries are ``AP``, ``MOTA``, ``MOTP`` (its mean only), ``precision`` and ``recall``.
+        The keys are ``AP``, ``MOTA``, ``MOTP`` (its mean only), ``precision`` and ``recall``.
         """
         return {
             'AP': _by_joint(self.ap),
@@ -77,18 +77,18 @@ def evaluate_posetrack(
 ) -> PoseTrackScores:
     """Evaluate predicted poses and tracks by the rules of PoseTrack.
 
-    AP pools the joints of all videos; tracking starts anew in every video. To evaluate some
-    frames only, pass a ground truth that has people on these frames only
-    (``VideoLabels.keep_frames``): frames without people do not take part.
+    AP pools the joints of all videos; tracking starts anew in every video. To evaluate only some
+    frames, pass a ground truth with people in these frames only (``VideoLabels.keep_frames``),
+    since frames without people are not evaluated.
 
     Args:
         truth: The annotated videos, with head boxes.
         predictions: The predicted videos in the same order, each with the frames of its truth in
-            the same order. A person without scores counts with the lowest score.
+            the same order. A person without scores gets the lowest score.
 
     Raises:
-        InputError: If the videos do not pair, their frames do not pair, a joint is missing from a
-            skeleton, an annotated person has no head box, or the truth holds propagated labels.
+        InputError: If the videos or their frames do not match, a joint is missing in a skeleton, an
+            annotated person has no head box, or the truth contains propagated labels.
     """
     if len(truth) != len(predictions):
         raise InputError(
@@ -118,9 +118,9 @@ def evaluate_posetrack(
 
 
 def accumulate_ap(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
-    """Accumulate the AP terms of one video, for videos that are not in memory together.
+    """Accumulate the AP terms of one video, for videos that do not fit into memory together.
 
-    ``ApAccumulator.update`` joins several videos; ``result`` then has their AP.
+    ``ApAccumulator.update`` combines several videos; ``result`` then gives their AP.
 
     Raises:
         InputError: See :func:`evaluate_posetrack`.
@@ -132,7 +132,7 @@ def accumulate_ap(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
 
 
 def group_means(values: np.ndarray) -> dict[str, float]:
-    """Average [15] values to ``{'Head': ..., ..., 'Ankle': ..., 'Mean': ...}``, NaN ones left out.
+    """Average [15] values to ``{'Head': ..., ..., 'Ankle': ..., 'Mean': ...}``, ignoring NaN.
 
     ``Mean`` is the mean over the 15 joints, not over the groups.
     """
@@ -144,7 +144,7 @@ def group_means(values: np.ndarray) -> dict[str, float]:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Average the values that are not NaN; NaN if there are no others."""
+    """Average the values that are not NaN; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float('nan')
 
@@ -174,7 +174,7 @@ def _add_video(
 ) -> None:
     if tracking is not None:
         tracking.start_video(gt, pred)
-    # Chunks of frames bound the memory that a long or crowded video takes.
+    # Chunks of frames limit the memory for long or crowded videos.
     pairs = gt.exists[:1].size * pred.exists.shape[1]
     chunk = max(1, _MAX_CHUNK // max(1, pairs))
     for start in range(0, gt.num_frames, chunk):
@@ -188,8 +188,8 @@ def _add_video(
 
 
 def _head_normalised_distance(gt: PaddedPoses, pred: PaddedPoses) -> np.ndarray:
-    """Measure distances [F, J, G, P] in head sizes, NaN where a joint is missing on either side."""
-    # NaN spreads by itself. A head box without extent has no unit to measure in.
+    """Compute distances [F, J, G, P] in head sizes, NaN where a joint is missing on either side."""
+    # NaN propagates. A head box without extent has no unit to measure in.
     sizes = np.where(gt.head_sizes > 0, gt.head_sizes, np.nan)
     gt_points = np.where(gt.exists[..., None], gt.keypoints, np.nan).transpose(3, 0, 2, 1)
     pred_points = np.where(pred.exists[..., None], pred.keypoints, np.nan).transpose(3, 0, 2, 1)

@@ -1,4 +1,4 @@
-"""Base of the metrics over whole videos: reads the truth and collects predictions."""
+"""Base class of metrics over whole videos; it reads the truth and collects predictions."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ UNLABELLED, ALL = 'unlabelled', 'all'
 
 
 class BaseVideoMetric(BaseMetric):
-    """Metric that collects predicted poses into videos and compares these with label files.
+    """Base class of metrics that collect predicted poses into videos and compare them with labels.
 
     In propagation (``given_interval``) two results are reported: over all frames, where the given
-    labels stand as predictions with score 1 (the paper's protocol), and over the unlabelled
-    frames alone. The one named by ``main_frames`` goes under the plain names (``AP``), the other
-    one with its subset behind the name (``AP_all`` or ``AP_unlabelled``).
+    labels count as predictions with score 1 (the paper's protocol), and over the unlabelled frames
+    alone. The frames of ``main_frames`` have the plain names (``AP``), the other ones have their
+    subset after the name (``AP_all`` or ``AP_unlabelled``).
 
     Every data sample needs ``video_name``, ``frame_index``, ``track_id`` (-1 if unknown) and
     ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
-    ``keypoint_scores`` [1, K], and where detected ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
-    score of a joint is its own times that of its box. ``gt_instance_labels.given_mask`` [1, 2, K]
-    with ``frame_indices``, if present, state which labels the model was shown.
+    ``keypoint_scores`` [1, K], and for detections ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
+    score of a joint is multiplied by the score of its box. ``gt_instance_labels.given_mask``
+    [1, 2, K] with ``frame_indices``, if present, tells which labels the model was shown.
 
     Args:
         ann_file: Folder with one label file per video, one such file, or a list of these:
             PoseTrack18 JSON (any skeleton) or PoseTrack17's annolist.
         given_interval: T of the propagation protocol, which determines the given frames; None in
-            estimation without given frames.
-        boxes: Which boxes the model was shown, for the title of the table: ``'gt'``,
+            estimation, without given frames.
+        boxes: Boxes that the model was shown, for the title of the table: ``'gt'``,
             ``'interpolated'`` or ``'detected'``.
-        main_frames: ``'unlabelled'`` or ``'all'``; by default the unlabelled ones in
-            propagation. In estimation there is only ``'all'``.
-        keypoint_threshold: Predicted joints with a lower score are left out; None keeps all.
-        held_out_share, held_out: Which of the videos to evaluate, as the dataset reads them, see
+        main_frames: ``'unlabelled'`` (the default in propagation) or ``'all'`` (the only choice in
+            estimation).
+        keypoint_threshold: Predicted joints with a lower score are ignored; None keeps all.
+        held_out_share, held_out: Videos to evaluate, with the same meaning as in
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
         **kwargs: As in MMEngine's BaseMetric: ``collect_device``, ``prefix``, ``collect_dir``.
 
@@ -96,7 +96,7 @@ class BaseVideoMetric(BaseMetric):
         owner = type(self).__name__
         files = find_label_files(ann_file, owner=owner)
         self.label_files = select_held_out(files, held_out_share, held_out, owner)
-        # Predictions say only the name of their video.
+        # Predictions only contain the name of their video.
         files_by_video((video_name(file), file) for file in self.label_files)
         self.given_interval = given_interval
         self.boxes = boxes
@@ -110,7 +110,7 @@ class BaseVideoMetric(BaseMetric):
         return [read_posetrack(file) for file in self.label_files]
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep one result per data sample with the fields that evaluation needs."""
+        """Keep one result per data sample, with the fields that evaluation needs."""
         for sample in data_samples:
             instances = sample['pred_instances']
             keypoints = _to_numpy(instances['keypoints'])
@@ -141,11 +141,11 @@ class BaseVideoMetric(BaseMetric):
         return people
 
     def predicted_videos(self, results: list[dict]) -> list[VideoLabels]:
-        """Assemble the results as videos that pair with ``self.truth``, given labels included.
+        """Assemble the results into videos that match ``self.truth``, given labels included.
 
         Raises:
             InputError: If a result belongs to a video without labels, or ``given_interval`` differs
-                from that of the data.
+                from the data.
         """
         by_frame: dict[str, dict[int, list[PersonLabel]]] = {
             video.name: {frame.index: [] for frame in video.frames} for video in self.truth
@@ -183,7 +183,7 @@ class BaseVideoMetric(BaseMetric):
         """List the frames of a video whose labels were given."""
         if self.given_interval is None:
             return []
-        # As in datasets and in evaluation, people marked as absent are no labels of a frame.
+        # As in datasets and in evaluation, people marked as absent are not labels of a frame.
         labelled = {person.frame_index for person in video.persons if person.source != 'absent'}
         return given_frames(sorted(labelled), self.given_interval)
 
@@ -193,7 +193,7 @@ class BaseVideoMetric(BaseMetric):
         return [frame.index for frame in video.frames if frame.index not in left_out]
 
     def title(self) -> str:
-        """Describe in one line the data that the metrics were measured on."""
+        """Describe the evaluated data in one line."""
         dataset = (self.dataset_meta or {}).get('dataset_name', 'data')
         task = (
             'no labels given'
@@ -203,14 +203,14 @@ class BaseVideoMetric(BaseMetric):
         return f'{dataset}, {len(self.truth)} videos, {BOXES[self.boxes]}, {task}'
 
     def row_label(self, metric: str, subset: str) -> str:
-        """Name ``metric`` with the frames it was measured on."""
+        """Name ``metric`` together with its subset of frames."""
         if self.given_interval is None:
             return metric
         frames = 'unlabelled frames' if subset == UNLABELLED else 'all frames, given ones included'
         return f'{metric} ({frames})'
 
     def log_table(self, table: str) -> None:
-        """Log a table below a line of its own."""
+        """Log a table that starts on a new line."""
         MMLogger.get_current_instance().info(f'{type(self).__name__}\n{table}')
 
     def _person(self, result: dict) -> PersonLabel:

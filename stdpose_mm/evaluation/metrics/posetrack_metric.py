@@ -26,13 +26,13 @@ class PoseTrackMetric(BaseVideoMetric):
 
     Metrics, in per cent: ``AP``, ``Head AP`` ... ``Ankle AP``, ``precision``, ``recall``,
     ``MOTA``, ``MOTP``, ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``,
-    ``predicted``; ``error_px`` in pixels and ``jitter`` in px/frame^2. MOTA, MOTP, PCK and what
-    follows need the identity of every person and are left out where one is unknown. In
-    propagation the second subset of frames has the same names with ``_all`` or ``_unlabelled``.
+    ``predicted``; ``error_px`` in pixels and ``jitter`` in px/frame^2. MOTA and all later ones need
+    the identity of every person and are omitted if one is unknown. In propagation the second subset
+    of frames has the same names with ``_all`` or ``_unlabelled``.
 
     Args:
-        oks_nms: Of predicted people in a frame that are more alike than this (OKS), only the one
-            with the highest mean score is evaluated; None keeps all. For detected boxes.
+        oks_nms: For detected boxes: of people in a frame whose similarity (OKS) exceeds this value,
+            only the one with the highest mean score is evaluated; None keeps all.
         kwargs: As in :class:`BaseVideoMetric`.
     """
 
@@ -48,7 +48,7 @@ class PoseTrackMetric(BaseVideoMetric):
         """Select the people that OKS-NMS keeps, in their order."""
         if self.oks_nms is None or len(people) < 2:
             return people
-        # Imported when used: with it comes all of MMPose's evaluation, and xtcocotools.
+        # Imported on use, since it imports all of MMPose's evaluation and xtcocotools.
         from mmpose.evaluation.functional.nms import oks_nms
 
         candidates = []
@@ -73,7 +73,7 @@ class PoseTrackMetric(BaseVideoMetric):
         tracked = all(person.track_id is not None for person in everyone)
         for subset, suffix in self.suffixes.items():
             frames = [self.evaluated_frames(video, subset) for video in self.truth]
-            # Frames without people in the truth take no part in PoseTrack's evaluation.
+            # PoseTrack does not evaluate frames without people in the truth.
             truth = [
                 video.keep_frames(kept) for video, kept in zip(self.truth, frames, strict=True)
             ]

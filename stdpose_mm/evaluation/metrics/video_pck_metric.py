@@ -11,13 +11,13 @@ from .base_video_metric import BaseVideoMetric
 
 @METRICS.register_module()
 class VideoPCKMetric(BaseVideoMetric):
-    """PCK, errors and jitter of people whose identities are known; needs no head boxes.
+    """PCK, errors and jitter of people whose identities are known, without head boxes.
 
     Metrics: ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``, ``predicted`` in
     per cent, ``error_px`` in pixels, ``jitter`` in px/frame^2, each the mean over the joints. In
     propagation the second subset of frames has the same names with ``_all`` or ``_unlabelled``.
 
-    Args: see :class:`BaseVideoMetric`.
+    Args: See :class:`BaseVideoMetric`.
     """
 
     default_prefix = 'video'
