@@ -1,4 +1,4 @@
-"""Models: from normalised windows of crops to poses. Importing registers them."""
+"""Models: from normalised windows of crops to poses. Importing this package registers them."""
 
 from . import backbones, data_preprocessors, heads, losses, necks, pose_estimators
 

@@ -1,4 +1,4 @@
-"""Configs of models with another number of joints."""
+"""Adaptation of model configs to another number of joints."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from stdpose_mm.text import counted, listed
 
 BACKBONE = 'backbone'
 CONTAINERS = ('state_dict', 'model', 'teacher', 'student')
-"""Keys of the weights in checkpoints of MMEngine, of MAE and timm, and of DINO, whose teacher comes
-first because it is what DINO evaluates."""
+"""Keys of the weights in checkpoints of MMEngine, of MAE and timm, and of DINO. DINO's teacher
+comes before the student because DINO evaluates the teacher."""
 _PRUNING = re.compile(rf'^({BACKBONE}\.)?pruning\.')
 _WRAPPER = re.compile(r'^(module\.)+')
 _KINDS = ('loaded', 'resized', 'missing', 'other shape', 'unexpected')
@@ -27,13 +27,13 @@ _NAMED = 4
 def model_weights(checkpoint: Mapping[str, Any], prefix: str = '') -> dict[str, Tensor]:
     """Extract the weights from a checkpoint, with names relative to the whole model.
 
-    Those of a plain ViT (MAE, DINO, timm) get ``backbone.`` before their names; the ViT itself
-    knows the rest of these names, see :class:`~stdpose_mm.models.backbones.ViT`.
+    The names in a plain ViT (MAE, DINO, timm) get the prefix ``backbone.``; the ViT itself converts
+    the rest, see :class:`~stdpose_mm.models.backbones.ViT`.
 
     Args:
-        checkpoint: Content of the file: the weights, or a dictionary that has them under one of
-            ``CONTAINERS``, possibly nested.
-        prefix: Keep only the weights whose names begin with this prefix, and remove the prefix.
+        checkpoint: Content of the file: the weights, or a dictionary that contains them under one
+            of ``CONTAINERS``, possibly nested.
+        prefix: Only weights whose names begin with this prefix are kept, without the prefix.
     """
     weights = checkpoint
     while inner := [name for name in CONTAINERS if isinstance(weights.get(name), Mapping)]:
@@ -73,15 +73,15 @@ def read_backbone_weights(file: str, prefix: str = '') -> dict[str, Tensor]:
 
 @dataclass
 class FillReport:
-    """The weights of a model that a checkpoint fills or leaves.
+    """Report of the weights of a model that a checkpoint fills or leaves.
 
     Args:
         loaded: Names of the weights that take the stored values.
-        resized: Names of the weights that take resized or changed values: position embeddings.
+        resized: Names of the weights that take resized or changed values (position embeddings).
         missing: Names of the weights that keep their initial values, because none are stored.
         other_shape: Names of the weights that keep their initial values, because the stored values
             have another shape.
-        unexpected: Names of stored values without a place in the model.
+        unexpected: Names of stored values that the model does not have.
         part: Name of the filled part of the model; empty for the whole model, which is reported
             part by part.
     """
@@ -94,7 +94,7 @@ class FillReport:
     part: str = ''
 
     def table(self) -> str:
-        """Format the numbers of weights, a row per part, and name some of those that do not fit."""
+        """Format the numbers of weights, one row per part, and name some that do not fit."""
         kinds = [self.loaded, self.resized, self.missing, self.other_shape, self.unexpected]
         counts = [Counter(map(self._part_of, names)) for names in kinds]
         rows = [['', *_KINDS]]
@@ -110,9 +110,9 @@ class FillReport:
         return '\n'.join(lines)
 
     def require_backbone(self, source: str) -> None:
-        """Raise InputError unless every weight of the backbone, where there is one, was filled.
+        """Raise InputError unless every weight of the backbone, if there is one, was filled.
 
-        Those of pruning may be missing: training starts them.
+        Weights of the pruning may be missing, since training initialises them.
 
         Args:
             source: Where the weights come from.
@@ -131,7 +131,7 @@ class FillReport:
             )
 
     def require_any(self, source: str) -> None:
-        """Raise InputError unless a weight of the model was filled.
+        """Raise InputError unless any weight of the model was filled.
 
         Args:
             source: Where the weights come from.
@@ -148,14 +148,14 @@ class FillReport:
 
 
 def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str = '') -> FillReport:
-    """Report which weights of a model loading would fill, without changing the model.
+    """Report which weights of a model would be filled by loading, without changing the model.
 
-    Names and shapes are compared after the model's own hooks, which rename and resize on loading.
+    Names and shapes are compared after the model's own loading hooks, which rename and resize.
 
     Args:
-        model: The model, or the part of one.
-        weights: Named from ``model``.
-        part: Name of that part; empty for the whole.
+        model: The model, or a part of one.
+        weights: Weights with names relative to ``model``.
+        part: Name of that part; empty for the whole model.
     """
     found = dict(weights)
     for name, module in model.named_modules():
@@ -168,7 +168,7 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str =
     return FillReport(
         loaded=loaded,
         resized=[name for name in fitting if name not in {*loaded}],
-        # Old checkpoints lack a counter that PyTorch and MMEngine do not miss, either.
+        # Old checkpoints lack a counter that PyTorch and MMEngine do not require, either.
         missing=[n for n in own if n not in found and not n.endswith('num_batches_tracked')],
         other_shape=[name for name in own if name in found and not _fits(found[name], own[name])],
         unexpected=[name for name in found if name not in own],

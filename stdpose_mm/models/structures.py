@@ -28,11 +28,11 @@ class MaskedFeatures(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """A neck's reconstruction of the masked tokens and frames of windows, in training.
+    """A neck's reconstruction of the masked tokens and frames of windows, in training only.
 
     Attributes:
         tubes: Features under tubes; ``None`` if there are none.
-        frames: Features of frames masked in whole; ``None`` if there are none.
+        frames: Features of wholly masked frames; ``None`` if there are none.
         heatmaps: Heatmaps of these frames [F, K, h, w], in the order of ``hidden_frames``.
         hidden_frames: Mask of these frames, bool [N, T].
     """
@@ -44,14 +44,14 @@ class Reconstruction(NamedTuple):
 
 
 class SpatioTemporalRepresentation(NamedTuple):
-    """Output of the neck, input of the head. A field is ``None`` where its module is left out.
+    """Output of the neck and input of the head; fields of omitted modules are ``None``.
 
     Attributes:
         frame_feature: F_t, feature of the key frame [N, D, h', w'].
         fused_feature: F~_t, feature of the window [N, D, h', w'].
-        frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions.
+        frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels instead of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
-        merged_feature: Feature from which these were computed [N, C, h, w].
+        merged_feature: Feature [N, C, h, w] from which these were computed.
         reconstruction: Reconstruction of the masked tokens and frames; in training only.
     """
 
@@ -67,9 +67,9 @@ class EncodedSamples(NamedTuple):
     """Encoded windows of samples.
 
     Attributes:
-        representation: What the head reads of the N * W windows.
-        backbone_outputs: All outputs of the backbone for the M frames that were encoded, the
-            features last; M = N * F or, without a neck, N * W.
+        representation: Input of the head for the N * W windows.
+        backbone_outputs: All outputs of the backbone for the M encoded frames, with the features
+            last; M = N * F or, without a neck, N * W.
         frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` if they were not predicted.
     """
 
@@ -82,7 +82,7 @@ def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:
     """Split a training sample of several key frames into one sample per window.
 
     Args:
-        sample: With W key frames, as ``PackWindowInputs`` packs it.
+        sample: Sample with W key frames, as packed by ``PackWindowInputs``.
 
     Returns:
         W samples that share the auxiliary frames' maps; for W = 1 the sample itself.
@@ -110,17 +110,18 @@ def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:
 
 
 class AuxiliaryLabels(NamedTuple):
-    """Labels of the auxiliary frames that the model may see, and the place of the key frame.
+    """Labels of the auxiliary frames that the model may see, and the position of the key frame.
 
-    Of more than two auxiliary frames only the first and the last, left and right, have labels.
+    If there are more than two auxiliary frames, only the first and the last (left and right) have
+    labels.
 
     Attributes:
         heatmaps: Maps of the left and right frame [N, 2, K, h, w].
         mask: Joints whose given maps replace the network's, bool [N, 2, K].
-        prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty where a label is
+        prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty if a label is
             missing.
-        position: Position of the key frame between the left (0) and the right frame (1), [N]; half
-            way where nothing is given.
+        position: Position [N] of the key frame between the left (0) and the right frame (1); half
+            way if nothing is given.
     """
 
     heatmaps: Tensor
@@ -132,7 +133,7 @@ class AuxiliaryLabels(NamedTuple):
     @classmethod
     @torch.compiler.disable
     def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> AuxiliaryLabels | None:
-        """Collect the labels of a batch; a sample without any gives nothing.
+        """Collect the labels of a batch; samples may have none.
 
         Args:
             data_samples: Samples whose ``gt_fields`` may hold ``given_heatmaps`` [2K, h, w] and
@@ -140,7 +141,7 @@ class AuxiliaryLabels(NamedTuple):
                 metainfo ``window_position``, half way if it is missing.
 
         Returns:
-            The labels, or ``None`` if no sample gives any.
+            The labels, or ``None`` if no sample has any.
         """
         per_sample = [cls._from_data_sample(sample) for sample in data_samples]
         template = next((labels for labels in per_sample if labels is not None), None)
@@ -157,7 +158,7 @@ class AuxiliaryLabels(NamedTuple):
             return None
         heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
         mask = sample.gt_instance_labels.given_mask[0] > 0
-        # A window that gives nothing is the same as one without these fields.
+        # A window without given joints is the same as one without these fields.
         known = sample.metainfo.get('window_position', 0.5) if mask.any() else 0.5
         position = heatmaps.new_tensor(known)
         return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps, position)
@@ -173,16 +174,16 @@ class AuxiliaryLabels(NamedTuple):
         )
 
     def substitute(self, frame_heatmaps: Tensor) -> Tensor:
-        """Replace the network's maps of the auxiliary frames where a label is given.
+        """Replace the network's maps of the auxiliary frames by given labels.
 
         Args:
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
 
         Returns:
-            New tensor of the same shape; the maps between the outermost frames are unchanged.
+            New tensor of the same shape; maps between the outermost frames are unchanged.
 
         Raises:
-            InputError: If the maps of the labels have another size, or are of other joints.
+            InputError: If the maps of the labels have another size or other joints.
         """
         given, predicted = self.heatmaps.shape[2:], frame_heatmaps.shape[2:]
         if given != predicted:
@@ -205,11 +206,11 @@ class AuxiliaryLabels(NamedTuple):
 
 
 def position_of(given: AuxiliaryLabels | None, like: Tensor) -> Tensor:
-    """Return the position of the key frames, half way between the outermost ones without labels.
+    """Return the position of the key frames: half way between the outermost ones without labels.
 
     Args:
         given: Labels of N windows.
-        like: A tensor that is computed with it.
+        like: A tensor whose type the result has.
 
     Returns:
         [N], or [1] without labels, of the type of ``like``.
@@ -218,7 +219,7 @@ def position_of(given: AuxiliaryLabels | None, like: Tensor) -> Tensor:
 
 
 def append_prior(maps: Tensor, given: AuxiliaryLabels | None) -> Tensor:
-    """Append the maps of the interpolated poses, empty ones without labels, as one more frame.
+    """Append the maps of the interpolated poses as one more frame; they are empty without labels.
 
     Args:
         maps: [N, M, K, h, w].
@@ -238,7 +239,7 @@ def key_of(frames: Tensor) -> Tensor:
 
 
 def auxiliary_of(frames: Tensor) -> Tensor:
-    """Take the auxiliary frames [N, T - 1, ...] of windows [N, T, ...], in their order."""
+    """Take the auxiliary frames [N, T - 1, ...] of windows [N, T, ...], in order."""
     key = key_index(frames.shape[1])
     return torch.cat((frames[:, :key], frames[:, key + 1 :]), dim=1)
 
@@ -247,7 +248,7 @@ def relative_times(position: Tensor, num_frames: int) -> Tensor:
     """Compute the times of the frames of windows.
 
     The key frame is at 0, the outermost frames are 1 apart, and the frames between are evenly
-    spaced, as :func:`~stdpose_mm.structures.fill_window` puts them up to whole frames.
+    spaced, as :func:`~stdpose_mm.structures.fill_window` places them up to rounding.
 
     Args:
         position: Position of the key frame between the left (0) and the right frame (1), [N].
@@ -263,14 +264,14 @@ def relative_times(position: Tensor, num_frames: int) -> Tensor:
 
 
 def nearness_of(position: Tensor, num_frames: int) -> Tensor:
-    """Compute how near the auxiliary frames are to the key frame: 1 less their distance in time.
+    """Compute the nearness of the auxiliary frames to the key frame: 1 less the distance in time.
 
     Args:
         position: Position of the key frame between the left (0) and the right frame (1), [N].
         num_frames: Number T of frames.
 
     Returns:
-        [N, T - 1], of the left and right frame ``1 - position`` and ``position``.
+        [N, T - 1]; ``1 - position`` and ``position`` for the left and right frame.
     """
     shares = _shares(num_frames)
     before = [1 - position * share for share in reversed(shares)]
@@ -279,6 +280,6 @@ def nearness_of(position: Tensor, num_frames: int) -> Tensor:
 
 
 def _shares(num_frames: int) -> list[float]:
-    """List how far from the key to the outermost frame the frames of one side lie, ascending."""
+    """List the distances of one side's frames from the key frame, as shares, ascending."""
     side = key_index(num_frames)
     return [n / side for n in range(1, side + 1)]

@@ -1,4 +1,4 @@
-"""Backbones: image crops to feature maps."""
+"""Backbones: from image crops to feature maps."""
 
 from .vit import ViT
 

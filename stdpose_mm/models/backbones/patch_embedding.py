@@ -14,10 +14,10 @@ class PatchEmbedding(nn.Module):
     """Patch embedding: images to tokens, one per patch of 16x16 pixels.
 
     Args:
-        kind: 'linear', one convolution with kernel and stride 16 and padding 2 as in ViTPose; or
-            'conv_stem', four stride-2 3x3 convolutions (3-24-48-96-D) with batch normalisation
-            and ReLU between them.
-        img_size: Height and width of the images, for 'conv_stem' multiples of 16.
+        kind: 'linear': one convolution with kernel and stride 16 and padding 2, as in ViTPose; or
+            'conv_stem': four stride-2 3x3 convolutions (3-24-48-96-D) with batch normalisation and
+            ReLU between them.
+        img_size: Height and width of the images, multiples of 16 for 'conv_stem'.
         embed_dims: Width D of the tokens.
 
     Attributes:

@@ -10,11 +10,11 @@ from stdpose_mm.errors import InputError
 
 
 class TokenPruning(nn.Module):
-    """Choose the tokens of a crop that later layers of a backbone compute: those of the person.
+    """Selection of the tokens of a crop that later layers of a backbone compute: the person's.
 
-    A linear layer scores every token; the highest scores are kept. The scores learn from the target
-    heatmaps which tokens have a joint, and nothing of the backbone learns from them. The number of
-    kept tokens is the same for every crop, so that crops form batches.
+    A linear layer scores every token, and the tokens with the highest scores are kept. The scores
+    learn from the target heatmaps which tokens contain a joint; their gradient does not reach the
+    backbone. The number of kept tokens is the same for every crop, so that crops form batches.
 
     Args:
         embed_dims: Width D of the tokens.
@@ -23,7 +23,7 @@ class TokenPruning(nn.Module):
         keep: Share of the tokens to keep, above 0 and below 1.
 
     Raises:
-        InputError: If no token, or every one, would be kept.
+        InputError: If no token or every token would be kept.
     """
 
     def __init__(self, embed_dims: int, grid: Sequence[int], after: int, keep: float) -> None:
@@ -38,7 +38,8 @@ class TokenPruning(nn.Module):
                 f'got {keep}'
             )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6, elementwise_affine=False)
-        # nn.Linear would compute in bfloat16 where asked to, in which many tokens score the same.
+        # nn.Linear would compute in bfloat16 under autocast, in which many tokens have the same
+        # score.
         self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(embed_dims), std=0.02))
         self.bias = nn.Parameter(torch.zeros(1))
 
@@ -52,16 +53,16 @@ class TokenPruning(nn.Module):
         return scores.topk(self.num_kept, dim=1).indices
 
     def losses(self, scores: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
-        """Compute the loss of the scores, and a measure that is logged.
+        """Compute the loss of the scores, and a measure for the log.
 
         Args:
             scores: [N, L].
-            targets: Target heatmaps [N, K, h, w]; a joint is where its map is highest.
+            targets: Target heatmaps [N, K, h, w]; a joint lies where its map is highest.
             weights: Weights of the joints [N, K]; crops without any label do not count.
 
         Returns:
-            ``loss_tokens``: binary cross-entropy between the scores and, of every token, the
-            highest value of any joint's target heatmap in its patch. ``kept_joints``: share of the
+            ``loss_tokens``: binary cross-entropy between the scores and, for every token, the
+            maximum of all joints' target heatmaps in its patch. ``kept_joints``: share of the
             labelled joints whose token is kept.
         """
         labelled = weights > 0

@@ -43,23 +43,23 @@ ORIGINAL_NAMES = (
 
 @MODELS.register_module()
 class ViT(BaseModule):
-    """Plain vision transformer that loads released ViTPose checkpoints as they are.
+    """Plain vision transformer that loads released ViTPose checkpoints unchanged.
 
     Parameter names, patch size 16, patch padding 2 and the final LayerNorm are those of MMPose
     1.x's ViTPose (``mmpretrain.VisionTransformer`` with ``with_cls_token=False``,
-    ``out_type='featmap'``, ``patch_cfg=dict(padding=2)``): there ``pos_embed`` is [1, L, D] for L
-    patches, without a class-token slot. Checkpoints with such a slot load too: MAE, DINO, timm
-    and the original ViTPose repository store [1, 1 + L, D]. The original ViTPose, which has no
-    class token, adds the slot to every patch position, the others drop it; each checkpoint is read
-    like in its own code, identified by the parameter names (``blocks.``, and no ``cls_token``).
-    Positions of another input size are resized (bicubic) while loading.
+    ``out_type='featmap'``, ``patch_cfg=dict(padding=2)``). Its ``pos_embed`` is [1, L, D] for L
+    patches, without a class-token slot. Checkpoints with such a slot load, too: MAE, DINO, timm and
+    the original ViTPose repository store [1, 1 + L, D]. The original ViTPose has no class token and
+    adds the slot to every patch position; the others drop it. Each checkpoint is read as in its own
+    code, and identified by the parameter names (``blocks.``, and no ``cls_token``). Positions of
+    another input size are resized (bicubic) while loading.
 
-    Weights are named as in MMPose or as in timm, which the original ViTPose, MAE and DINO share.
-    DINO's and timm's ViT-S has 6 heads, ViTPose's 12: weights of the former need ``arch`` as a
-    dict, because the number of heads cannot be inferred from them.
+    Weights are named as in MMPose or as in timm; the original ViTPose, MAE and DINO use timm's
+    names. The ViT-S of DINO and timm has 6 heads, that of ViTPose 12. Weights of the former need
+    ``arch`` as a dict, because the number of heads cannot be inferred from them.
 
     The patch grid has ``(size + 2 * 2 - 16) // 16 + 1`` cells per axis: 16x12 for 256x192, 24x18
-    for 384x288, 14x10 for 224x168 (whose last 10 columns no patch sees).
+    for 384x288, 14x10 for 224x168 (no patch sees the last 10 columns of the latter).
 
     Args:
         arch: 'tiny', 'small', 'base', 'large', 'huge', or a dict with ``embed_dims``,
@@ -70,13 +70,13 @@ class ViT(BaseModule):
             :class:`PatchEmbedding`.
         pos_embed_init: 'trunc_normal', or 'sine_cosine' for training from scratch: half the
             sine-cosine embedding, learnable.
-        drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
+        drop_path_rate: Stochastic depth of the last block; it decreases linearly towards the first.
         with_cp: Recompute blocks in the backward pass to save memory.
-        pruning: ``dict(after=n, keep=share)`` lets the layers after the first n compute a share of
-            the tokens of a crop only, those that :class:`TokenPruning` takes for the person's. The
-            other tokens keep what they are by then. Beyond the paper; ``None`` computes all.
+        pruning: ``dict(after=n, keep=share)``: the layers after the first n compute only a share of
+            the tokens of a crop, the person's according to :class:`TokenPruning`. The other tokens
+            keep their values. Beyond the paper; ``None`` computes all.
         init_cfg: Initialisation config of MMEngine. ``dict(type='Pretrained', checkpoint=...)``
-            accepts the weights of all these origins, logs which parameters they fill, and raises an
+            accepts the weights of all these sources, logs which parameters they fill, and raises an
             InputError unless they fill the whole backbone.
     """
 
@@ -154,8 +154,8 @@ class ViT(BaseModule):
             images: Normalised RGB images [N, 3, H, W] of size ``img_size``.
 
         Returns:
-            One feature map [N, D, h, w] in a tuple; before it, with pruning, the scores [N, L] of
-            the tokens.
+            One feature map [N, D, h, w] in a tuple; with pruning, the scores [N, L] of the tokens
+            come first.
 
         Raises:
             InputError: If the images have another size.
@@ -181,7 +181,7 @@ class ViT(BaseModule):
         """Compute the loss of pruning.
 
         Args:
-            outputs: Those of :meth:`forward` with pruning, for M images.
+            outputs: Output of :meth:`forward` with pruning, for M images.
             target: Target heatmaps [M, K, h, w].
             weights: Weights of the joints [M, K].
         """

@@ -1,4 +1,4 @@
-"""Data preprocessors: batches of raw crops to normalised tensors."""
+"""Data preprocessors: from batches of raw crops to normalised tensors."""
 
 from .window_data_preprocessor import WindowDataPreprocessor
 

@@ -15,15 +15,15 @@ from torch import Tensor
 
 @MODELS.register_module()
 class WindowDataPreprocessor(PoseDataPreprocessor):
-    """Normalise windows of crops: a batch of [T, 3, H, W] becomes [N, T, 3, H, W].
+    """Data preprocessor that normalises windows of crops, [T, 3, H, W] each, to [N, T, 3, H, W].
 
-    The frames are folded into the batch before MMPose's own preprocessing, because that flips the
-    first axis of every sample to go from BGR to RGB, which in a window are the frames. Arguments
-    are those of :class:`PoseDataPreprocessor`.
+    Frames are folded into the batch before MMPose's own preprocessing, which flips the first axis
+    of every sample to convert BGR to RGB; in a window that axis holds the frames. The arguments are
+    those of :class:`PoseDataPreprocessor`.
     """
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Move to the device, convert to RGB, normalise, pad.
+        """Move a batch to the device, convert it to RGB, normalise and pad it.
 
         Args:
             data: ``inputs``, a list of N tensors [T, 3, H, W] or one tensor [N, T, 3, H, W], and
@@ -43,8 +43,8 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
     def cast_data(self, data: Any) -> Any:
         """Move a batch to the device, its samples in place.
 
-        MMEngine's copies each sample with all it says about the picture, and moves each tensor by
-        itself: a millisecond and more a sample.
+        MMEngine's method copies each sample with its metainfo and moves each tensor separately,
+        which takes more than a millisecond per sample.
         """
         if is_seq_of(data, BaseDataElement):
             move_samples(data, self.device)
@@ -62,7 +62,7 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
 
 
 def move_samples(samples: Sequence[BaseDataElement], device: torch.device | str) -> None:
-    """Move the tensors of samples, which are replaced there, with one transfer a data type."""
+    """Move the tensors of samples in place, with one transfer per data type."""
     device = torch.device(device)
     elsewhere = defaultdict(list)
     for owner, name, tensor in _tensors(samples):
@@ -77,7 +77,7 @@ def move_samples(samples: Sequence[BaseDataElement], device: torch.device | str)
 
 
 def _tensors(elements: Sequence[BaseDataElement]) -> Iterator[tuple[BaseDataElement, str, Tensor]]:
-    """Yield the tensors of elements and of the elements in them, with their owners and names."""
+    """Yield the tensors of elements, and of elements in them, with their owners and names."""
     for element in elements:
         for name, value in list(element.items()):
             if isinstance(value, Tensor):

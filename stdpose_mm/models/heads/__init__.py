@@ -1,4 +1,4 @@
-"""Heads: a representation to heatmaps, their loss and their decoding."""
+"""Heads: from a representation to heatmaps, their loss and their decoding."""
 
 from .decoder_head import FrameHead, SingleSourceHead
 from .dynamic_aware_mask import DynamicAwareMask

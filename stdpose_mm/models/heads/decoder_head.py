@@ -16,17 +16,17 @@ SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 
 
 class DecoderHead(HeatmapHead):
-    """Heatmap head with a choice of decoders; the base of all heads here.
+    """Heatmap head with a choice of decoders; the base class of all heads here.
 
-    ViTPose's classic decoder are the deconvolutions of :class:`HeatmapHead`. Its simple one is a
-    ReLU, bilinear upsampling and one convolution; the parameters are ``final_layer.weight`` and
-    ``final_layer.bias``, as in released checkpoints. Its maps cannot have a peak between two
-    positions of the feature map. Those of the sub-pixel decoder (Shi et al., "Real-Time Single
-    Image and Video Super-Resolution") can: one linear layer maps each position to all pixels of
-    its patch.
+    The classic decoder of ViTPose consists of the deconvolutions of :class:`HeatmapHead`. Its
+    simple decoder consists of a ReLU, bilinear upsampling and one convolution; the parameters are
+    ``final_layer.weight`` and ``final_layer.bias``, as in released checkpoints. Maps of the simple
+    decoder cannot have a peak between two positions of the feature map. Maps of the sub-pixel
+    decoder (Shi et al., "Real-Time Single Image and Video Super-Resolution") can: one linear layer
+    maps each position to all pixels of its patch.
 
-    A subclass may add a path at full resolution (beyond the papers): the neck's
-    ``merged_feature``, which has the size of the heatmaps, joins its tokens and the upsampled
+    A subclass may add a path at full resolution (beyond the papers): the neck's ``merged_feature``,
+    which has the size of the heatmaps, is added to the tokens and concatenated with the upsampled
     feature.
 
     Args:
@@ -42,7 +42,7 @@ class DecoderHead(HeatmapHead):
 
     final_layer: Any
     final_std = 0.001
-    """Standard deviation of the last layer's weights at the start."""
+    """Initial standard deviation of the last layer's weights."""
 
     def __init__(
         self, *, upsample: int | None = None, shuffle_channels: int | None = None, **kwargs: Any
@@ -81,10 +81,10 @@ class DecoderHead(HeatmapHead):
 
     @property
     def default_init_cfg(self) -> dict[str, Any]:
-        """Start from nearly empty heatmaps.
+        """Return an initialisation with nearly empty heatmaps.
 
         MMPose's ``HeatmapHead`` gives every convolution a standard deviation of 0.001, which would
-        also silence the layers before.
+        also silence the layers before the last one.
         """
         last = dict(type='Normal', name='final_layer', std=self.final_std)
         return dict(type='Normal', override=last)
@@ -92,18 +92,19 @@ class DecoderHead(HeatmapHead):
     def add_full_resolution_path(
         self, merged_channels: int, patch_size: int, refine_channels: int | None = None
     ) -> None:
-        """Add the layers of the path at full resolution; called when the head is built.
+        """Add the layers of the path at full resolution, when the head is built.
 
         Args:
             merged_channels: Width C of the neck's ``merged_feature``.
-            patch_size: Side of the patch that joins a token, in heatmap pixels.
-            refine_channels: Width of the feature that the last layer reads. ``None`` means that of
-                the upsampled feature, or C with the simple decoder.
+            patch_size: Side of the patch that is added to a token, in heatmap pixels.
+            refine_channels: Width of the feature that the last layer reads. ``None`` means the
+                width of the upsampled feature, or C with the simple decoder.
         """
         before = self.final_layer.in_channels
         width = before if refine_channels is None else refine_channels
         if refine_channels is None and self.upsample is not None:
-            # With the backbone's width, this path would cost more than all other parts after it.
+            # With the backbone's width, this path would cost more than all other parts after the
+            # backbone.
             width = merged_channels
         if refine_channels is not None or self.upsample is not None:
             self.final_layer = nn.Conv2d(width, self.out_channels, kernel_size=1)
@@ -113,7 +114,7 @@ class DecoderHead(HeatmapHead):
         self.refine = conv_block(before + merged_channels, width)
 
     def join_merged_feature(self, tokens: Tensor, feats: SpatioTemporalRepresentation) -> Tensor:
-        """Add the merged feature to tokens [N, D, h', w'], if the head has the path for it.
+        """Add the merged feature to tokens [N, D, h', w'], if the head has this path.
 
         Raises:
             InputError: If the neck provides no ``merged_feature``.
@@ -135,7 +136,7 @@ class DecoderHead(HeatmapHead):
             merged_feature: [N, C, h, w], read by the path at full resolution.
 
         Returns:
-            Heatmaps [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
+            Heatmaps [N, K, h, w], float32 also under autocast, since NumPy decodes them.
         """
         if self.refine is not None:
             assert merged_feature is not None
@@ -145,12 +146,12 @@ class DecoderHead(HeatmapHead):
         # In ViTPose the ReLU comes before the upsampling.
         feature, last = feature.relu(), self.final_layer
         if self._is_pointwise:
-            # For inference on a CPU the layer may be one of oneDNN, without weights to take apart.
+            # For inference on a CPU, the layer may belong to oneDNN and have no separate weights.
             return F.interpolate(last(feature).float(), scale_factor=self.upsample, mode='bilinear')
         return convolve_upsampled(feature, last.weight, last.bias, self.upsample).float()
 
     def _refine(self, feature: Tensor, merged_feature: Tensor, refine: nn.Sequential) -> Tensor:
-        """Apply ``refine`` to both, the first upsampled."""
+        """Apply ``refine`` to the upsampled feature and the merged feature."""
         if self.upsample is None:
             upsampled = self.conv_layers(self.deconv_layers(feature))
             return refine(torch.cat((upsampled, merged_feature.to(upsampled.dtype)), dim=1))
@@ -168,9 +169,10 @@ class DecoderHead(HeatmapHead):
 
 @MODELS.register_module()
 class FrameHead(DecoderHead):
-    """Heatmap head that is applied to every frame of a window by itself.
+    """Heatmap head that is applied to every frame of a window alone.
 
-    Parameters are those of :class:`HeatmapHead`, so that the head of a ViTPose checkpoint loads.
+    Its parameters are those of :class:`HeatmapHead`, so that the head of a ViTPose checkpoint
+    loads.
     """
 
     default_init_cfg = HeatmapHead.default_init_cfg
@@ -184,9 +186,9 @@ class FrameHead(DecoderHead):
 class SingleSourceHead(DecoderHead):
     """Heatmap head on one field of the representation, for ablations and baselines.
 
-    On ``frame_feature`` the model is a per-frame estimator, on ``fused_feature`` it has TFF alone,
-    on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. If
-    also ``final_layer=None``, the neck's maps are the final heatmaps.
+    With ``frame_feature`` the model is a per-frame estimator, with ``fused_feature`` it has TFF
+    only, with ``merged_heatmaps`` (and ``deconv_out_channels=None``: one 1x1 convolution) TKS only.
+    If also ``final_layer=None``, the neck's maps are the final heatmaps.
 
     Args:
         source: Name of the field of :class:`SpatioTemporalRepresentation` to read.

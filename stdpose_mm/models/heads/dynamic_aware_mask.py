@@ -19,13 +19,13 @@ def modified_sigmoid(x: Tensor, slope: float, threshold: float) -> Tensor:
 
 
 def motion_residuals(frame_heatmaps: Tensor) -> Tensor:
-    """Subtract maps of earlier frames from the key frame's, and the key frame's from later ones.
+    """Subtract earlier frames' maps from the key frame's, and the key frame's from later ones.
 
     Args:
         frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
 
     Returns:
-        [N, T - 1, K, h, w] in the order of the auxiliary frames; of three frames H_t - H_l and
+        [N, T - 1, K, h, w] in the order of the auxiliary frames; for three frames H_t - H_l and
         H_r - H_t.
     """
     place = key_index(frame_heatmaps.shape[1])
@@ -37,29 +37,32 @@ def motion_residuals(frame_heatmaps: Tensor) -> Tensor:
 class DynamicAwareMask(BaseModule):
     """Dynamic-Aware Mask (DAM, Sec. 3.2, Eq. 3): where the pose moves within a window.
 
-    The forward residual H_t - H_l and the backward residual H_r - H_t pass Eq. 3 per channel, are
-    compressed to one channel each, added with learnable weights, and normalised over space.
+    Eq. 3 is applied per channel to the forward residual H_t - H_l and the backward residual
+    H_r - H_t. Both are compressed to one channel each, added with learnable weights, and normalised
+    over space.
 
-    The paper has three frames and so two directions. Of more frames every auxiliary frame is a
-    separate direction, with its residual to the key frame and its own weight: H_t - H_i for each
-    frame i before, H_i - H_t for each frame i after. For three frames these are the paper's two.
+    The paper has three frames and therefore two directions. With more frames every auxiliary frame
+    is a separate direction, with its own residual to the key frame and its own weight: H_t - H_i
+    for each frame i before, H_i - H_t for each frame i after. For three frames these are the
+    paper's two.
 
-    ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so that the
-    masked heatmaps all but vanish beside the unmasked ones, and nothing trains the mask;
-    ``rescale`` multiplies them by h * w. They stay nearly equal all the same, since the weights of
-    the compression are small and of either sign.
+    ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so the masked
+    heatmaps almost vanish beside the unmasked ones, and the mask is hardly trained. ``rescale``
+    multiplies them by h * w. They remain nearly equal, because the weights of the compression are
+    small and of either sign.
 
-    ``normalization='mean'`` is the form that acts: the compression and the sum of the directions
-    have positive weights, equal at the start, and the mask is divided by its mean over space. It is
-    then largest where most joints move most, in the proportions of Eq. 3: with slope 10 and
+    ``normalization='mean'`` is the form that has an effect: the weights of the compression and of
+    the directions are positive and initially equal, and the mask is divided by its mean over space.
+    It is largest where most joints move most, in the proportions of Eq. 3: with slope 10 and
     threshold 0.5 the mask is nearly 0 where nothing moves.
 
     Args:
         num_joints: Number of joints K.
         slope: k of Eq. 3, positive.
         threshold: theta of Eq. 3.
-        rescale: Whether the softmax has mean 1 (``True``) or sum 1 (``False``, the paper's form).
-        normalization: 'softmax' or 'mean', whose mask has mean 1.
+        rescale: Whether the mask of the softmax has mean 1 (``True``) or sum 1 (``False``, the
+            paper's form).
+        normalization: 'softmax', or 'mean', whose mask has mean 1.
         num_frames: Number T of frames.
 
     Raises:
@@ -96,7 +99,7 @@ class DynamicAwareMask(BaseModule):
             self.joint_weights = nn.Parameter(torch.zeros(num_joints))
             self.direction_weights = nn.Parameter(torch.zeros(directions))
         else:
-            # No bias: the normalisation would cancel it.
+            # No bias, since the normalisation would cancel it.
             self.compress = nn.Conv2d(num_joints, 1, kernel_size=1, bias=False)
             self.direction_weights = nn.Parameter(torch.full((directions,), 1 / directions))
 

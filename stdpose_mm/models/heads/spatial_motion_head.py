@@ -16,17 +16,17 @@ from .decoder_head import DecoderHead
 
 @MODELS.register_module()
 class SpatialMotionHead(DecoderHead):
-    """Fusion of the key frame's feature and the motion feature, and the final heatmaps.
+    """Head that fuses the key frame's feature and the motion feature into the final heatmaps.
 
     Loss, prediction and decoding are those of :class:`HeatmapHead`.
 
     Args:
-        fusion: Config of the module that fuses the two features: SpatialMotionMutualLearning, or
+        fusion: Config of the module that fuses the two features: SpatialMotionMutualLearning or
             SpatialMotionConcatenation.
-        merged_channels: Width C of the neck's ``merged_feature``, which then joins the motion
-            feature and the upsampled one: a path at full resolution (beyond the paper). ``None``
-            to leave it out.
-        patch_size: Side of the patch of ``merged_feature`` that joins a place of the motion
+        merged_channels: Width C of the neck's ``merged_feature``, which is then added to the motion
+            feature and concatenated with the upsampled feature: a path at full resolution (beyond
+            the paper). ``None`` leaves it out.
+        patch_size: Side of the patch of ``merged_feature`` that is added to a place of the motion
             feature, in heatmap pixels.
         **kwargs: Arguments of :class:`HeatmapHead`.
     """
@@ -54,8 +54,8 @@ class SpatialMotionHead(DecoderHead):
             Heatmaps [N, K, h, w], float32.
 
         Raises:
-            InputError: If the neck provides no ``fused_feature``, or the head reads a
-                ``merged_feature`` that the neck does not provide or the reverse.
+            InputError: If the neck provides no ``fused_feature``, or if only one of neck and head
+                has a ``merged_feature``.
         """
         if feats.fused_feature is None:
             raise InputError('SpatialMotionHead needs a neck with a motion feature, use MLSME')
@@ -69,11 +69,11 @@ class SpatialMotionHead(DecoderHead):
 class SpatialMotionMutualLearning(BaseModule):
     """Spatial-Motion Mutual Learning (SMML): mutual cross-attention, then a weighted sum.
 
-    Every place of the key frame's feature attends to every place of the motion feature and the
-    other way round; at every place the two are added with weights that are predicted from both and
-    sum to 1. The published summary names these parts only: cross-attention and feed-forward network
-    per direction, and one weight for all channels of a place, are the simplest reading. It starts
-    as the mean of both features.
+    Every place of the key frame's feature attends to every place of the motion feature, and vice
+    versa. At every place the two are added with weights that are predicted from both and sum to 1.
+    The published summary names only these parts. One cross-attention and one feed-forward network
+    per direction, and one weight for all channels of a place, are the simplest reading. The output
+    is initially the mean of both features.
 
     Args:
         embed_dims: Width D of both features.
@@ -114,9 +114,9 @@ class SpatialMotionMutualLearning(BaseModule):
 
 @MODELS.register_module()
 class SpatialMotionConcatenation(BaseModule):
-    """Concatenation of both features and a 1x1 convolution, the baseline of mutual learning.
+    """Concatenation of both features and a 1x1 convolution, the baseline for mutual learning.
 
-    Like mutual learning, it starts as the mean of both features.
+    Its output is initially the mean of both features, as in mutual learning.
 
     Args:
         embed_dims: Width D of both features.

@@ -23,30 +23,30 @@ class STDAHead(DecoderHead):
     """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
 
     Tokens of the masked and unmasked merged heatmaps pass Pose Aggregation blocks, in which they
-    read the fused feature F~; then a classic head with two upsampling layers. Loss, prediction
-    and decoding are those of :class:`HeatmapHead`.
+    attend to the fused feature F~; a classic head with two upsampling layers follows. Loss,
+    prediction and decoding are those of :class:`HeatmapHead`.
 
     Args:
         in_channels: Width D of the tokens and of F~.
         out_channels: Number of joints K.
         feature_size: Rows and columns of the token grid; the heatmaps are ``patch_size`` times
             larger.
-        mask: Config of the motion mask, or ``None`` to embed the merged heatmaps alone.
+        mask: Config of the motion mask, or ``None`` to embed only the merged heatmaps.
         num_heads: Attention heads of a block.
         num_blocks: Number of Pose Aggregation blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
-        patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
-        merged_channels: Width C of the neck's ``merged_feature``, which then joins the tokens and
-            the upsampled feature: a path at full resolution (beyond the paper). ``None`` to leave
-            it out.
-        refine_channels: Width at which that path ends, before the last layer. ``None`` means that
-            of the upsampled feature; less than some channels per joint holds the maps back.
+        patch_size: Side of the heatmap patch that becomes a token, in heatmap pixels.
+        merged_channels: Width C of the neck's ``merged_feature``, which is then added to the tokens
+            and concatenated with the upsampled feature: a path at full resolution (beyond the
+            paper). ``None`` leaves it out.
+        refine_channels: Width of that path before the last layer. ``None`` means the width of the
+            upsampled feature; less than a few channels per joint impairs the maps.
         deconv_out_channels: Channels of the upsampling layers.
         deconv_kernel_sizes: Kernel sizes of the upsampling layers.
         **kwargs: Further arguments of :class:`HeatmapHead` (``loss``, ``decoder``, ...).
 
     Raises:
-        InputError: If there is a ``refine_channels`` but no ``merged_channels``.
+        InputError: If ``refine_channels`` is given without ``merged_channels``.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class STDAHead(DecoderHead):
                 ``frame_heatmaps``, and for the path at full resolution ``merged_feature``.
 
         Returns:
-            Heatmaps H-bar [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
+            Heatmaps H-bar [N, K, h, w], float32 also under autocast, since NumPy decodes them.
 
         Raises:
             InputError: If the representation lacks a part or has another heatmap size.

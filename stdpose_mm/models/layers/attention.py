@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from stdpose_mm.errors import InputError
 
 _CHUNK = 2**20
-"""Attention scores per chunk, so that they stay in a processor's cache."""
+"""Number of attention scores per chunk, chosen so that they fit into a processor's cache."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Compute scaled dot-product attention (Eq. 12).
 
-    On a CPU it is computed in float32, except for bfloat16 inputs in inference mode: the backward
-    pass of PyTorch's fused bfloat16 attention is several times slower on a CPU than in float32, and
-    would take a third of a training step under autocast; its forward pass is no faster than in
+    On a CPU it is computed in float32, except for bfloat16 inputs in inference mode. The backward
+    pass of PyTorch's fused bfloat16 attention is several times slower on a CPU than in float32 and
+    would take a third of a training step under autocast. Its forward pass is no faster than in
     float32, while plain products and softmax take half the time.
 
     Args:
@@ -38,7 +38,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _attend_in_chunks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Compute :func:`attend` in bfloat16 for a part of the samples at a time."""
+    """Compute :func:`attend` in bfloat16, for a part of the samples at a time."""
     shape = query.shape
     query = (query * shape[-1] ** -0.5).flatten(0, 1)
     key, value = key.flatten(0, 1).transpose(1, 2), value.flatten(0, 1)
@@ -81,10 +81,10 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Multi-head cross-attention (Eq. 12): queries of the tokens, keys and values of a context.
+    """Multi-head cross-attention (Eq. 12): queries from the tokens, keys and values from a context.
 
-    Eq. 12 divides by the square root of "the embedding dimension"; with several heads that is the
-    width of one head, as in every multi-head attention.
+    Eq. 12 divides by the square root of "the embedding dimension"; with several heads this is the
+    width of one head, as in all multi-head attention.
 
     Args:
         embed_dims: Width D of the tokens.
@@ -103,7 +103,7 @@ class CrossAttention(nn.Module):
             xavier_init(linear, distribution='uniform')
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Attend from tokens [N, L, D] to a context [N, L', D]; gives [N, L, D]."""
+        """Attend from tokens [N, L, D] to a context [N, L', D]; returns [N, L, D]."""
         return self.read(tokens, self.key_value(context))
 
     def read(self, tokens: Tensor, key_value: Tensor) -> Tensor:

@@ -16,12 +16,12 @@ from .attention import CrossAttention, SelfAttention
 def apply_block(block: nn.Module, *tensors: Tensor, recompute: bool = False) -> Any:
     """Apply a block, optionally with gradient checkpointing in training.
 
-    With ``recompute`` the backward pass runs the forward pass of the block once more (gradient
-    checkpointing), with the same random numbers and in the same precision, so that the gradients
-    are the same and memory for the intermediate results of one block at a time is enough.
+    With ``recompute`` the backward pass repeats the forward pass of the block (gradient
+    checkpointing), with the same random numbers and in the same precision. The gradients are the
+    same, and memory for the intermediate results of one block at a time is enough.
 
     Args:
-        block: Any module; in evaluation mode there is nothing to save.
+        block: Any module; in evaluation mode nothing is recomputed.
         *tensors: Inputs of the block.
         recompute: Whether to recompute the block in the backward pass.
     """
@@ -48,17 +48,17 @@ class FeedForward(nn.Module):
         self.layers = nn.Sequential(nn.Sequential(expand, nn.GELU()), reduce)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Transform every token by itself: [N, L, D] -> [N, L, D]."""
+        """Transform every token alone: [N, L, D] -> [N, L, D]."""
         return self.layers(tokens)
 
 
 class FrameAggregation(nn.Sequential):
-    """MLP that aggregates the tokens of all frames at one place (the last layer of TFF).
+    """MLP that aggregates the tokens of all frames at the same place (the last layer of TFF).
 
     Args:
         num_frames: Number of frames T.
         embed_dims: Width D of the tokens.
-        start_at_zero: Whether the output is zero before training.
+        start_at_zero: Whether the output is initially zero.
     """
 
     def __init__(self, num_frames: int, embed_dims: int, start_at_zero: bool = False) -> None:
@@ -111,8 +111,8 @@ class TransformerBlock(nn.Module):
 class KeyFrameBlock(nn.Module):
     """Transformer block that updates some tokens, such as the key frame's, from other tokens.
 
-    The result equals that of :class:`TransformerBlock` for the updated tokens if they are among
-    the tokens that are read; the projections of read tokens do not depend on the updated tokens.
+    For the updated tokens the result equals :class:`TransformerBlock` if they are also among the
+    tokens that are read. The projections of read tokens do not depend on the updated tokens.
 
     Args:
         embed_dims: Width D of the tokens.
@@ -142,8 +142,8 @@ class KeyFrameBlock(nn.Module):
 class DividedAttentionBlock(nn.Module):
     """Divided space-time attention (Bertasius et al., "Is Space-Time Attention All You Need?").
 
-    A token attends to those at its place in the other frames, then to those of its own frame; a
-    feed-forward network follows. A LayerNorm stands before each.
+    A token attends to the tokens at its place in the other frames, then to those of its own frame;
+    a feed-forward network follows. There is a LayerNorm before each.
 
     Args:
         embed_dims: Width D of the tokens.
@@ -177,8 +177,8 @@ class PoseAggregationBlock(nn.Module):
     """Pose Aggregation block (Sec. 3.2, Eq. 12): heatmap tokens attend to the fused feature.
 
     Self-attention, cross-attention (query: heatmap tokens, key and value: tokens of F~) and a
-    feed-forward network, with a LayerNorm before each. F~ leaves its module unnormalised, so the
-    context has a LayerNorm of its own.
+    feed-forward network, with a LayerNorm before each. F~ is not normalised, so the context has its
+    own LayerNorm.
 
     Args:
         embed_dims: Width D of the heatmap tokens.
@@ -206,7 +206,7 @@ class PoseAggregationBlock(nn.Module):
 
 
 class MutualAttentionBlock(nn.Module):
-    """Mutual attention: two sets of tokens attend to each other, both at once.
+    """Mutual attention: two sets of tokens attend to each other simultaneously.
 
     Each set has its own attention and feed-forward network, with a LayerNorm before each.
 
@@ -227,7 +227,7 @@ class MutualAttentionBlock(nn.Module):
         self.ffn = _two(lambda: FeedForward(embed_dims, hidden_dims))
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply the block to two sets [N, L, D] and [N, L', D]; gives both in the same shapes."""
+        """Apply the block to two sets [N, L, D] and [N, L', D]; returns both in the same shapes."""
         normed = self.ln_cross[0](first), self.ln_cross[1](second)
         first = first + self.cross_attn[0](normed[0], normed[1])
         second = second + self.cross_attn[1](normed[1], normed[0])
@@ -237,15 +237,15 @@ class MutualAttentionBlock(nn.Module):
 
 
 def _two(build: Callable[[], nn.Module]) -> nn.ModuleList:
-    """Build a module for each of the two sets."""
+    """Build one module for each of the two sets."""
     return nn.ModuleList(build() for _ in range(2))
 
 
 def zero_init_residual(module: nn.Module) -> None:
-    """Zero the last layer of every residual branch, so that blocks start as the identity.
+    """Zero the last layer of every residual branch, so that blocks initially are the identity.
 
-    As in Goyal et al., "Accurate, Large Minibatch SGD", for residual networks. The features of a
-    pretrained backbone then reach the head that was pretrained with it.
+    This follows Goyal et al., "Accurate, Large Minibatch SGD", for residual networks. The features
+    of a pretrained backbone then reach the head that was pretrained with it.
 
     Args:
         module: Transformer blocks; changed in place.

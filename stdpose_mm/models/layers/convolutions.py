@@ -1,4 +1,4 @@
-"""Convolution blocks, and the convolution of an upsampled feature."""
+"""Convolution blocks, and convolution after bilinear upsampling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
     Args:
         channels: Number of channels C.
         groups: Groups of both convolutions.
-        dilation: Distance of neighbouring taps of the first convolution in pixels.
+        dilation: Dilation of the first convolution in pixels.
     """
 
     def __init__(self, channels: int, groups: int = 1, dilation: int = 1) -> None:
@@ -52,12 +52,11 @@ class ResidualBlock(nn.Module):
 def convolve_upsampled(
     feature: Tensor, weight: Tensor, bias: Tensor | None, upsample: int
 ) -> Tensor:
-    """Convolve a feature after bilinear upsampling, in a fraction of the multiply-adds.
+    """Convolve a feature after bilinear upsampling, with a fraction of the multiply-adds.
 
-    A 1x1 convolution and bilinear upsampling commute. So the weights of each place of the kernel
-    are applied before upsampling, where there are ``upsample ** 2`` times fewer pixels, and the
-    upsampled results are shifted to their places and added. Up to rounding the result is that of
-    upsampling first.
+    A 1x1 convolution and bilinear upsampling commute. The weights of each place of the kernel are
+    therefore applied before upsampling, to ``upsample ** 2`` times fewer pixels, and the upsampled
+    results are shifted to their places and added. Up to rounding this equals upsampling first.
 
     Args:
         feature: [N, C, h', w'].
@@ -66,7 +65,7 @@ def convolve_upsampled(
         upsample: Factor s of the size.
 
     Returns:
-        [N, C', s h', s w'], of the upsampled feature padded by zeros.
+        [N, C', s h', s w'], for the upsampled feature padded by zeros.
     """
     out_channels, _, side, _ = weight.shape
     places = weight.permute(2, 3, 0, 1).flatten(0, 2)[..., None, None]

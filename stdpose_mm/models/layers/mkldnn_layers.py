@@ -1,10 +1,10 @@
-"""Layers for inference on a CPU, by oneDNN with weights in oneDNN's own layout.
+"""Layers for inference on a CPU that use oneDNN, with weights in its own layout.
 
-PyTorch gives float32 matrix products to MKL, which leaves the wide vectors of processors other than
-Intel's unused, and it brings the weights of every convolution into oneDNN's layout at every call.
-The layers here give the same results up to rounding (on an AMD EPYC linear layers take half the
-time); batch normalisation, bias and activation are part of the layer before them. They can neither
-be trained nor saved.
+PyTorch passes float32 matrix products to MKL, which does not use the wide vectors of processors
+other than Intel's, and it converts the weights of every convolution to oneDNN's layout in every
+call. The layers here give the same results up to rounding; on an AMD EPYC linear layers take half
+the time. Batch normalisation, bias and activation are part of the layer before them. The layers can
+neither be trained nor saved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from stdpose_mm.bfloat16 import has_bfloat16
 
 _ROWS = 1024
-"""Rows of a typical input, for which oneDNN chooses the weight layout; any number works."""
+"""Number of rows of a typical input, for which oneDNN chooses the weight layout; any works."""
 
 _IMAGE = (8, 32, 24)
 """Batch, height and width of a typical input, for the same purpose."""
@@ -33,7 +33,7 @@ class MkldnnLinear(nn.Module):
         weight: [D', D].
         bias: [D'] or ``None``.
         dtype: Computation dtype, whatever the input's; float32 or bfloat16.
-        activation: 'none', or 'gelu' for the exact one.
+        activation: 'none', or 'gelu' for the exact GELU.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class MkldnnLinear(nn.Module):
 
 
 class MkldnnPatchEmbedding(nn.Module):
-    """Patch embedding: a convolution whose patches do not overlap, as a linear layer on them.
+    """Patch embedding: a convolution whose patches do not overlap, computed as a linear layer.
 
     Args:
-        convolution: Layer whose weights are taken over; see :meth:`fits`.
+        convolution: Layer that provides the weights; see :meth:`fits`.
         dtype: Computation dtype, whatever the input's; float32 or bfloat16.
     """
 
@@ -74,7 +74,7 @@ class MkldnnPatchEmbedding(nn.Module):
 
     @staticmethod
     def fits(layer: nn.Conv2d) -> bool:
-        """Return whether the patches of a convolution lie side by side."""
+        """Return whether the patches of a convolution are adjacent and do not overlap."""
         return layer.kernel_size == layer.stride and layer.dilation == (1, 1) and layer.groups == 1
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class MkldnnDeconvolution(nn.Module):
     """Deconvolution with its activation; the result is in channels-last layout.
 
     Args:
-        layer: Layer whose weights are taken over.
+        layer: Layer that provides the weights.
         dtype: Computation dtype, whatever the input's; float32 or bfloat16.
         activation: 'none' or 'relu'.
     """
@@ -122,13 +122,13 @@ class MkldnnDeconvolution(nn.Module):
 
 
 def optimize_for_cpu(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-    """Replace every linear layer and most convolutions of a model by those of oneDNN.
+    """Replace every linear layer and most convolutions of a model by oneDNN layers.
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
-        dtype: float32 or bfloat16. Other layers compute in the dtype of their input. Where the
-            processor has no bfloat16, the layers stay as they are: oneDNN refuses it there, while
-            PyTorch's own layers compute in it, slowly.
+        dtype: float32 or bfloat16. Other layers compute in the dtype of their input. On a processor
+            without bfloat16 the layers stay: oneDNN refuses it there, while PyTorch's own layers
+            compute in it, slowly.
     """
     is_possible = dtype != torch.bfloat16 or has_bfloat16('cpu')
     if torch.backends.mkldnn.is_available() and is_possible:
@@ -177,8 +177,8 @@ def _convert(model: nn.Module, dtype: torch.dtype) -> None:
 def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, str, nn.Module | None]]:
     """List the children of a module by name, each with the child that is computed right after it.
 
-    Only in a ``Sequential`` is the order of children that of the computation; identities do not
-    count.
+    The order of children is the order of computation only in a ``Sequential``; identities are
+    skipped.
     """
     children = [child for child in model.named_children() if not isinstance(child[1], nn.Identity)]
     after = children[1:] if isinstance(model, nn.Sequential) else []

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stdpose_mm.errors import InputError
 
-# Grids that differ more from the model's own are not of the same crop shape.
+# A larger mismatch between grids means that the crops had another shape.
 MAX_ASPECT_MISMATCH = 1.5
 
 
@@ -34,8 +34,9 @@ def sine_cosine_position_embedding(grid: tuple[int, int], embed_dims: int) -> Te
 def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
     """Guess the token grid of a stored position embedding.
 
-    Preferred in this order: the model's own grid, a square, the factors whose aspect ratio is
-    nearest to the model's; each without, then with a class-token slot in front.
+    The candidates are, in order of preference: the model's own grid, a square, and the factors
+    whose aspect ratio is nearest to the model's; each without, then with a class-token slot in
+    front.
 
     Args:
         num_tokens: Number of stored positions, class-token slot included.
@@ -45,7 +46,7 @@ def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
         Rows, columns and the number (0 or 1) of class-token slots.
 
     Raises:
-        InputError: If no grid of about the model's shape has that many positions.
+        InputError: If no grid of roughly the model's shape has that many positions.
     """
     counts = [(num_tokens, 0), (num_tokens - 1, 1)]
     for count, extra in counts:
@@ -77,12 +78,12 @@ def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
 def fit_position_embedding(
     embedding: Tensor, grid: tuple[int, int], add_class_slot: bool = False
 ) -> Tensor:
-    """Make a stored position embedding fit a model: drop the class slot, resize (bicubic).
+    """Fit a stored position embedding to a model: drop the class slot, resize (bicubic).
 
     Args:
         embedding: Stored embedding [1, L, D], with or without a class-token slot in front.
         grid: Rows and columns of the model's token grid.
-        add_class_slot: Add the class slot to every position instead of dropping it.
+        add_class_slot: Whether to add the class slot to every position instead of dropping it.
 
     Returns:
         Tensor [1, rows * columns, D].

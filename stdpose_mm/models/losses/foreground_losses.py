@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class ForegroundMSELoss(nn.Module):
-    """Squared error of heatmaps (Eq. 4) with a higher weight of the foreground.
+    """Squared error of heatmaps (Eq. 4) with a larger weight for the foreground.
 
     ``(o - G)^2 * (1 + foreground_weight * G)``, summed over the pixels of a map and averaged over
     the maps that count. Unlike a mean over pixels it does not shrink with the heatmap's size, and
@@ -17,8 +17,8 @@ class ForegroundMSELoss(nn.Module):
 
     Args:
         foreground_weight: Extra weight of a pixel whose target is 1.
-        use_target_weight: Weigh every map by its target weight and average over the maps with a
-            weight above zero; otherwise average over all maps.
+        use_target_weight: Whether to weight every map by its target weight and average over the
+            maps with a weight above zero; otherwise all maps are averaged.
         loss_weight: Factor of the loss.
     """
 
@@ -62,17 +62,18 @@ class ForegroundMSELoss(nn.Module):
 
 @MODELS.register_module()
 class ForegroundKLLoss(ForegroundMSELoss):
-    """:class:`ForegroundMSELoss`, and how far each map is from its target as a distribution.
+    """:class:`ForegroundMSELoss` plus the divergence of each map from its target as distributions.
 
-    Adds ``divergence_weight * KL(softmax(sharpness * G) || softmax(sharpness * o))``, over the
-    pixels of a map. A wrong peak costs squared error at its own pixels only; in the divergence it
-    competes with the right one, as classes do. Both terms are least for o = G. Beyond the paper.
+    It adds ``divergence_weight * KL(softmax(sharpness * G) || softmax(sharpness * o))``, over the
+    pixels of a map. A wrong peak affects the squared error only at its own pixels; in the
+    divergence it competes with the right one, like classes do. Both terms are minimal for o = G.
+    Beyond the paper.
 
     Args:
         *args: Arguments of :class:`ForegroundMSELoss`.
         divergence_weight: Weight of the divergence, in nats.
-        sharpness: Factor of the maps before the softmax. Of a target with a peak of 1, the pixels
-            far from it have ``exp(-sharpness)`` times the probability of the peak.
+        sharpness: Factor of the maps before the softmax. For a target with a peak of 1, pixels far
+            from the peak have ``exp(-sharpness)`` times its probability.
         **kwargs: Arguments of :class:`ForegroundMSELoss`.
     """
 

@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 ESTIMATORS = ('variational', 'literal')
-# Largest absolute log-variance of the variational Gaussian.
+# Maximum absolute log-variance of the variational Gaussian.
 MAX_LOG_VARIANCE = 3.0
 
 
@@ -17,31 +17,31 @@ MAX_LOG_VARIANCE = 3.0
 class MutualInformationLoss(nn.Module):
     """Mutual information objective (Eq. 2 and 8 to 11).
 
-    ``-alpha * [I(y; F~) - I(F~; F_t)] - beta * [I(y; H~) - I(H~; H_t)]``: keep in the fused
-    feature F~ and the merged heatmaps H~ the information about the pose y, and drop what the key
-    frame's F_t and H_t already contain.
+    ``-alpha * [I(y; F~) - I(F~; F_t)] - beta * [I(y; H~) - I(H~; H_t)]``: the fused feature F~ and
+    the merged heatmaps H~ keep the information about the pose y and drop what the key frame's F_t
+    and H_t already contain.
 
     The ``variational`` estimator bounds every term from the right side:
 
     - I(y; .) from below (Barber and Agakov 2003): a small decoder turns the representation into a
-      log-distribution of each joint's position; the loss is its KL divergence from the normalised
+      log-distribution of each joint's position. The loss is its KL divergence from the normalised
       target map (the cross-entropy less a constant), in nats, averaged over the labelled joints,
       never below 0.
     - I(.; .) from above (CLUB, Cheng et al. 2020): a variational network predicts the fused from
-      the key frame's; the loss is the log-likelihood of the own window less that of a window of
-      another sample of the batch, since those of one sample show the same person in the same gap.
-      F~ is normalised to unit variance (Gaussian with bounded variance, nats per channel); H~ is
-      read as positions through the label decoder. Mutual information is never negative, so a
-      negative estimate counts as 0 and has no gradient: the term is bounded. With one sample a
-      batch it is 0.
-    - The variational networks are trained by their own likelihood, on detached inputs. It carries
-      the weight of its term, so that clipping the gradient of all parameters together does not
-      let these networks shrink the steps of the others.
+      the key frame's. The loss is the log-likelihood of the own window less that of a window of
+      another sample in the batch, since windows of one sample show the same person and gap. F~ is
+      normalised to unit variance (Gaussian with bounded variance, nats per channel); H~ is read as
+      positions through the label decoder. Mutual information is never negative, so a negative
+      estimate counts as 0 and has no gradient: the term is bounded. With one sample per batch it
+      is 0.
+    - The variational networks are trained by their own likelihood, on detached inputs. It has the
+      weight of its term, so that clipping the gradient of all parameters together does not let
+      these networks shrink the steps of the others.
 
     F_t and H_t get no gradient from the objective.
 
-    ``literal`` estimates every term as the public code of earlier papers does, by a KL divergence
-    whose first argument is a probability instead of a log-probability; it is not a bound, and
+    ``literal`` estimates every term like the public code of earlier papers, by a KL divergence
+    whose first argument is a probability instead of a log-probability. It is not a bound, and
     exists for comparison only.
 
     Args:
@@ -49,15 +49,16 @@ class MutualInformationLoss(nn.Module):
         feature_channels: Width D of F~ and F_t.
         upsample: Size of a heatmap relative to the features.
         estimator: 'variational' or 'literal'.
-        alpha: Weight of the feature terms. 0 leaves them out.
-        beta: Weight of the heatmap terms. 0 leaves them out.
-        per_pixel: Divide the nats of the variational terms by the number of heatmap pixels, as
-            :class:`KeypointMSELoss` does with its squared error; the paper's weights are read as
-            made for that scale. ``False`` beside a heatmap loss that sums over pixels.
-        heatmap_gain: Start the variational networks of the heatmap terms as the identity times
-            this: heatmaps are at most 1 high, and only logits several times as high locate a
-            joint. ``None`` starts from PyTorch's small random weights, which pass almost no
-            gradient until they have grown large.
+        alpha: Weight of the feature terms; 0 omits them.
+        beta: Weight of the heatmap terms; 0 omits them.
+        per_pixel: Whether to divide the nats of the variational terms by the number of heatmap
+            pixels, as :class:`KeypointMSELoss` does with its squared error; the paper's weights are
+            assumed to be made for that scale. Use ``False`` with a heatmap loss that sums over
+            pixels.
+        heatmap_gain: Factor of the identity that initialises the variational networks of the
+            heatmap terms. Heatmaps are at most 1 high, and only logits several times as high locate
+            a joint. ``None`` keeps PyTorch's small random weights, which pass almost no gradient
+            until they have grown large.
 
     Raises:
         InputError: If the estimator is unknown, or ``heatmap_gain`` is not positive.
@@ -95,7 +96,7 @@ class MutualInformationLoss(nn.Module):
                     nn.Conv2d(feature_channels, 2 * feature_channels, kernel_size=1),
                 )
         if beta and variational:
-            # No biases: the softmax over positions would cancel them.
+            # No biases, since the softmax over positions would cancel them.
             self.heatmap_decoder = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
             self.heatmap_predictor = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
             if heatmap_gain is not None:
@@ -110,19 +111,21 @@ class MutualInformationLoss(nn.Module):
         target_weights: Tensor,
         windows_per_sample: int = 1,
     ) -> dict[str, Tensor]:
-        """Compute the terms.
+        """Compute the terms of the objective.
 
         Args:
-            representation: Output of the neck for N windows, those of a sample side by side.
+            representation: Output of the neck for N windows, with those of a sample next to each
+                other.
             target: Target heatmaps of the key frame [N, K, h, w].
-            target_weights: Weights of the joints [N, K]; a joint with weight 0 is left out of the
+            target_weights: Weights of the joints [N, K]; a joint with weight 0 is omitted from the
                 terms with y.
             windows_per_sample: Number of windows of each sample.
 
         Returns:
             Weighted scalar losses: ``loss_mi_label_feature``, ``loss_mi_redundant_feature``,
-            ``loss_mi_label_heatmap``, ``loss_mi_redundant_heatmap``, and, of the variational
-            networks, ``loss_mi_likelihood_feature`` and ``loss_mi_likelihood_heatmap``.
+            ``loss_mi_label_heatmap``, ``loss_mi_redundant_heatmap``, and
+            ``loss_mi_likelihood_feature`` and ``loss_mi_likelihood_heatmap`` of the variational
+            networks.
 
         Raises:
             InputError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
@@ -233,7 +236,7 @@ def gaussian_log_density(value: Tensor, mean: Tensor, log_variance: Tensor) -> T
 
 
 def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Compute the KL divergence of predicted positions from target maps read as distributions.
+    """Compute the KL divergence of predicted positions from target maps, read as distributions.
 
     Args:
         logits: Unnormalised log-probabilities of positions [N, K, h, w].
@@ -253,7 +256,7 @@ def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tens
 
 
 def literal_information(representation: Tensor, reference: Tensor) -> Tensor:
-    """Compute a KL divergence over positions with a probability in place of its logarithm."""
+    """Compute a KL divergence over positions with a probability instead of its logarithm."""
     probability = representation.float().flatten(2).softmax(-1)
     reference_probability = reference.float().flatten(2).softmax(-1)
     return F.kl_div(probability, reference_probability, reduction='none').mean()

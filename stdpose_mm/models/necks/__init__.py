@@ -1,4 +1,4 @@
-"""Necks: features and heatmaps of a window to one spatiotemporal representation."""
+"""Necks: from features and heatmaps of a window to one spatiotemporal representation."""
 
 from .appearance_keypoints_synthesis import AppearanceCorrelation, AppearanceKeypointsSynthesis
 from .mlsme import MLSME

@@ -26,10 +26,10 @@ EPSILON = 1e-6
 class AppearanceCorrelation(BaseModule):
     """Correlation of each joint's appearance in the auxiliary frames with the key frame.
 
-    Features are brought to the size of the heatmaps. A joint's appearance in an auxiliary frame is
-    the mean of that frame's features, weighted by the joint's heatmap there (that of the given
-    label, where there is one). Its cosine similarity with the feature at every position of the key
-    frame shows where the joint may have moved. No parameter belongs to a single joint.
+    Features are upsampled to the size of the heatmaps. A joint's appearance in an auxiliary frame
+    is the mean of that frame's features, weighted by the joint's heatmap there (the heatmap of the
+    given label, if any). Its cosine similarity with the feature at every position of the key frame
+    shows where the joint may have moved. No parameter belongs to a single joint.
 
     Args:
         embed_dims: Width D of the features.
@@ -42,7 +42,7 @@ class AppearanceCorrelation(BaseModule):
         self.upsample = nn.Sequential(
             nn.Conv2d(embed_dims, channels * upsample**2, kernel_size=1),
             nn.PixelShuffle(upsample),
-            # Without this convolution patches of neighbouring features would not fit together.
+            # Without this convolution, patches of neighbouring features would not fit together.
             nn.Conv2d(channels, channels, kernel_size=3, padding=1),
         )
 
@@ -57,8 +57,8 @@ class AppearanceCorrelation(BaseModule):
             aux_heatmaps: [N, A, K, h, w].
 
         Returns:
-            Cosine similarities [N, A, K, h, w], 0 for joints with an empty map, and the key
-            frame's feature at the size of the heatmaps [N, C, h, w], float32.
+            Cosine similarities [N, A, K, h, w], 0 for joints with an empty map, and the key frame's
+            feature at the size of the heatmaps [N, C, h, w], float32.
         """
         num_aux = aux_features.shape[1]
         frames = torch.cat((aux_features, key_feature[:, None]), dim=1)
@@ -75,24 +75,25 @@ class AppearanceCorrelation(BaseModule):
 
 @MODELS.register_module()
 class AppearanceKeypointsSynthesis(BaseModule):
-    """Keypoints synthesis that also reads image features (beyond the paper), in place of TKS.
+    """Keypoints synthesis that also reads image features (beyond the paper); it replaces TKS.
 
-    TKS (Eq. 6) merges heatmaps alone: where the pose moves between the frames, it can only guess.
+    TKS (Eq. 6) merges heatmaps only and can only guess where the pose moves between the frames.
     Here the convolutions also see where each joint's appearance in an auxiliary frame recurs in the
     key frame, the fused feature F~ at the size of the heatmaps, and how near each auxiliary frame
-    is. Their output goes to the head at that size, beside the merged heatmaps, since tokens of 4x4
-    heatmap pixels hold positions less precisely.
+    is. The head receives their output at this size, beside the merged heatmaps, because tokens of
+    4x4 heatmap pixels represent positions less precisely.
 
     Args:
         num_joints: Number of joints K.
         correlation: Config of the module that compares frames, :class:`AppearanceCorrelation`.
-        appearance_channels: Width of the feature that ``correlation`` gives.
+        appearance_channels: Width of the feature that ``correlation`` returns.
         channels: Width C of the convolutions.
-        dilations: A residual block for each follows these, with this dilation in heatmap pixels: it
-            sees how a joint moved where an appearance recurs in several places.
+        dilations: Dilations, in heatmap pixels, of one further residual block each. The block sees
+            how a joint moved if an appearance recurs in several places.
         num_frames: Number of frames T.
-        use_prior: Also read the interpolated pose of the key frame as one more map per joint.
-        merge_heatmaps: Whether to give merged heatmaps, for a head that reads them.
+        use_prior: Whether to read the interpolated pose of the key frame, as one more map per
+            joint.
+        merge_heatmaps: Whether to return merged heatmaps, for a head that reads them.
     """
 
     def __init__(
@@ -132,14 +133,14 @@ class AppearanceKeypointsSynthesis(BaseModule):
 
         Args:
             frame_heatmaps: Maps of the frames [N, T, K, h, w].
-            given: Labels; their prior map is read with ``use_prior``, empty if ``None``, and the
-                key frame's position, half way if ``None``.
+            given: Labels. Their prior map is read with ``use_prior`` (empty if ``None``), and the
+                key frame's position (half way if ``None``).
             features: Features of the frames [N, T, D, h', w'].
             fused_feature: F~ [N, D, h', w'].
 
         Returns:
-            H~ [N, K, h, w], trained through the head only, ``None`` without ``merge_heatmaps``, and
-            the feature [N, C, h, w] from which H~ is computed.
+            H~ [N, K, h, w], which is trained through the head only (``None`` without
+            ``merge_heatmaps``), and the feature [N, C, h, w] from which H~ is computed.
 
         Raises:
             InputError: If there is no fused feature.

@@ -34,8 +34,8 @@ from .window_neck import WindowNeck
 class MLSME(WindowNeck):
     """Multi-Level Semantic Motion Encoder (Feng and Chen, 2025): features of a window over time.
 
-    A fixed sine-cosine embedding of the place and a learnable one of the frame are added to the
-    tokens of all frames. In training, parts of the window are hidden on two levels:
+    A fixed sine-cosine embedding of the place and a learnable embedding of the frame are added to
+    the tokens of all frames. In training, parts of the window are hidden on two levels:
 
     - **patches**: places covered by *tubes*, several frames long, are replaced by a learnable
       token; blocks of joint space-time attention alternate with blocks of divided attention;
@@ -43,14 +43,14 @@ class MLSME(WindowNeck):
       joint attention follow. Information from a hidden frame that is already in other frames stays.
 
     Decoders reconstruct the hidden features on both levels (the target is the backbone's feature,
-    normalised per token, without gradient), and the heatmaps of the hidden frames. They are not
-    run without masks. The motion feature is the mean of the frames' tokens, less their positions,
-    plus an MLP of the tokens of all frames. Blocks and MLP are zero at the start, so at first it is
-    the mean of the features, which a head pretrained on the backbone can decode.
+    normalised per token, without gradient), and the heatmaps of the hidden frames. They do not run
+    without masks. The motion feature is the mean of the frames' tokens, less their positions, plus
+    an MLP of the tokens of all frames. Blocks and MLP are initially zero, so the motion feature is
+    at first the mean of the features, which a head pretrained on the backbone can decode.
 
-    No code of the method is public, and the summaries leave open: the ratios, how long a tube is,
-    how many blocks there are, the decoders, that a masked token keeps its position, and which
-    share of the windows is masked. docs/reference/semantic_motion.md has what was measured.
+    No code of the method is public. Its summaries do not tell the ratios, the length of a tube, the
+    number of blocks, the decoders, whether a masked token keeps its position, and the share of the
+    windows that is masked. docs/reference/semantic_motion.md lists what was measured.
 
     Args:
         embed_dims: Width D of the features.
@@ -61,25 +61,24 @@ class MLSME(WindowNeck):
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
         tube_ratio: Share of the places that have a tube; 0 for no tubes.
-        tube_length: Frames that a tube covers, 1 to T.
-        masked_frames: Frames that are hidden in whole, less than T; 0 for none.
+        tube_length: Number of frames that a tube covers, 1 to T.
+        masked_frames: Number of frames that are wholly hidden, less than T; 0 for none.
         masked_share: Share of the windows of a batch that have masks at all.
         context_decoder: Config of the decoder of features; needed if anything is masked.
         pose_decoder: Config of the heatmap head that decodes hidden frames, or ``None`` to
-            reconstruct their features only.
-        pose_embed: Config of the embedding of given labels, added to the tokens of their frames,
-            also of hidden frames: masks hide pictures, while labels exist in real use. ``None`` for
-            pose estimation, which has no labels.
-        tks: Config of :class:`AppearanceKeypointsSynthesis`, which merges the frames' heatmaps,
-            given labels among them, and compares the frames by appearance, for a head with
-            ``merged_channels`` (beyond the paper); its ``num_frames`` is that of the neck.
-            ``None`` to leave it out.
-        residual: Start the motion feature from the key frame's token in place of the mean of all
-            frames' (beyond the paper).
+            reconstruct only their features.
+        pose_embed: Config of the embedding of given labels, which is added to the tokens of their
+            frames, including hidden ones, because masks hide pictures while labels exist in real
+            use. ``None`` for pose estimation, which has no labels.
+        tks: Config of :class:`AppearanceKeypointsSynthesis` with the neck's ``num_frames``, for a
+            head with ``merged_channels`` (beyond the paper). It merges the frames' heatmaps,
+            including given labels, and compares the frames by appearance. ``None`` leaves it out.
+        residual: Whether the motion feature starts from the key frame's token instead of the mean
+            over all frames (beyond the paper).
         with_cp: Recompute the encoder's blocks in the backward pass to save memory.
 
     Raises:
-        InputError: If a setting is out of range, or decoders and masks do not fit together.
+        InputError: If a setting is out of range, or decoders and masks do not match.
     """
 
     def __init__(
@@ -152,13 +151,13 @@ class MLSME(WindowNeck):
         self.takes_labels = self.pose_embed is not None or self.tks is not None
 
     def sample_masks(self, num_windows: int) -> SpaceTimeMasks | None:
-        """Draw the masks of a training step, from torch's default generator.
+        """Draw the masks of a training step from torch's default generator.
 
         Args:
             num_windows: Number of windows N.
 
         Returns:
-            Masks on the neck's device, or ``None`` if it is configured to mask nothing.
+            Masks on the neck's device, or ``None`` if nothing is to be masked.
         """
         if self.context_decoder is None:
             return None
@@ -187,10 +186,11 @@ class MLSME(WindowNeck):
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions;
-                read by ``tks`` alone, after the encoder: the masks hide what they come from.
+            frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels instead of predictions. Only
+                ``tks`` reads them, after the encoder, because the masks hide what they are computed
+                from.
             given: Labels that ``pose_embed`` embeds; ``tks`` may read the interpolated pose.
-            masks: See :meth:`sample_masks`; ``None``, as in inference, to mask nothing.
+            masks: See :meth:`sample_masks`; ``None``, as in inference, masks nothing.
 
         Returns:
             The unchanged feature of the key frame, the motion feature as ``fused_feature``, the
@@ -233,7 +233,7 @@ class MLSME(WindowNeck):
     def encode(
         self, tokens: Tensor, masks: SpaceTimeMasks | None, labels: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Encode tokens [N, T, L, D]; gives them after the patch and after the frame level.
+        """Encode tokens [N, T, L, D]; returns them after the patch level and after the frame level.
 
         Args:
             tokens: Tokens of the pictures, which the masks hide.

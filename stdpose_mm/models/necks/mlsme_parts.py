@@ -22,7 +22,7 @@ class SpaceTimeMasks(NamedTuple):
 
     Attributes:
         tubes: Masked places, bool [N, T, L].
-        frames: Frames masked in whole, bool [N, T].
+        frames: Wholly masked frames, bool [N, T].
     """
 
     tubes: Tensor | None = None
@@ -36,7 +36,7 @@ def sample_tube_mask(
 
     Args:
         shape: Numbers of windows N, frames T and places L.
-        ratio: Share of the places that have a tube; at least one has, and one has none.
+        ratio: Share of the places that have a tube; at least one place has one and one has none.
         length: Length of a tube in frames, at most T; each starts at a random frame.
         device: Device of the mask.
 
@@ -52,7 +52,7 @@ def sample_tube_mask(
 
 
 def sample_mask(shape: tuple[int, ...], count: int, device: torch.device) -> Tensor:
-    """Draw ``count`` places of the last axis: bool of the ``shape``."""
+    """Draw ``count`` places of the last axis, as bool of shape ``shape``."""
     order = torch.rand(shape, device=device).argsort(dim=-1)
     return order.argsort(dim=-1) < count
 
@@ -61,7 +61,8 @@ def sample_mask(shape: tuple[int, ...], count: int, device: torch.device) -> Ten
 class ContextDecoder(BaseModule):
     """Decoder of masked features from the encoded tokens of their window.
 
-    Transformer blocks over all tokens of the window, then a linear layer. Used in training only.
+    It consists of Transformer blocks over all tokens of the window and a linear layer, and is used
+    in training only.
 
     Args:
         embed_dims: Width D of the tokens.
@@ -97,17 +98,17 @@ class ContextDecoder(BaseModule):
 class GivenPoseEmbedding(BaseModule):
     """Patch embedding of the heatmaps of the poses that are given in a window.
 
-    The left and the right frame have the heatmaps of their labels, the key frame that of the pose
-    interpolated between them. A joint that is not given has an empty map, and so have all joints of
-    further auxiliary frames.
+    The left and the right frame have the heatmaps of their labels, the key frame those of the pose
+    interpolated between them. The maps of a joint that is not given, and of further auxiliary
+    frames, are empty.
 
     Args:
         num_joints: Number of joints K.
         embed_dims: Width D of the tokens.
         use_prior: Whether the interpolated pose is embedded; otherwise the key frame's maps are
             empty.
-        patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
-        init_std: Standard deviation of the weights at the start; ``None`` for PyTorch's own, from
+        patch_size: Side of the heatmap patch that becomes a token, in heatmap pixels.
+        init_std: Initial standard deviation of the weights. ``None`` uses PyTorch's default, with
             which label tokens are a tenth as large as normalised features and have little effect.
     """
 
@@ -132,7 +133,7 @@ class GivenPoseEmbedding(BaseModule):
 
         Args:
             given: Labels with heatmaps [N, 2, K, h, w].
-            num_frames: Number T of frames of a window.
+            num_frames: Number T of frames in a window.
 
         Returns:
             Tokens [N, T, L, D]; zeros for the frames between the left and the right frame, except
@@ -148,5 +149,5 @@ class GivenPoseEmbedding(BaseModule):
 
 
 def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
-    # No bias: a window without labels must equal a window with empty maps.
+    # No bias, since a window without labels must equal a window with empty maps.
     return nn.Conv2d(num_joints, embed_dims, patch_size, stride=patch_size, bias=False)

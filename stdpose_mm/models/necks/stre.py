@@ -20,10 +20,10 @@ class STRE(WindowNeck):
     """SpatioTemporal Representation Encoder (Sec. 3.1).
 
     Args:
-        tff: Config of the module that fuses features (:class:`TemporalFeatureFusion`, or
-            :class:`KeyFrameFusion`), or ``None`` to leave it out.
-        tks: Config of the module that merges heatmaps (:class:`TemporalKeypointsSynthesis`, or
-            :class:`AppearanceKeypointsSynthesis`), or ``None`` to leave it out.
+        tff: Config of the module that fuses features (:class:`TemporalFeatureFusion` or
+            :class:`KeyFrameFusion`), or ``None`` to omit it.
+        tks: Config of the module that merges heatmaps (:class:`TemporalKeypointsSynthesis` or
+            :class:`AppearanceKeypointsSynthesis`), or ``None`` to omit it.
 
     Raises:
         InputError: If the two modules take windows with different numbers of frames.
@@ -43,7 +43,7 @@ class STRE(WindowNeck):
         self.reads_heatmaps = self.tks is not None
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Project the features of single frames [M, D, h', w'], if ``tff`` can share them."""
+        """Project the features of single frames [M, D, h', w'], if windows can share the result."""
         return None if self.tff is None else self.tff.project_frames(features)
 
     def forward(
@@ -58,8 +58,8 @@ class STRE(WindowNeck):
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w]; needed by ``tks``.
-            given: Given labels, of which ``tks`` may read the interpolated pose, and both parts
-                the key frame's position; the labels themselves are already in ``frame_heatmaps``.
+            given: Given labels. ``tks`` may read the interpolated pose, and both parts the key
+                frame's position; the labels themselves are already in ``frame_heatmaps``.
             projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
 
         Raises:

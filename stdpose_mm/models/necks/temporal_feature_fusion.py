@@ -20,7 +20,7 @@ from stdpose_mm.structures import NUM_FRAMES
 
 @MODELS.register_module()
 class TemporalFeatureFusion(BaseModule):
-    """Temporal Feature Fusion (TFF, Sec. 3.1): fuses the features of all frames to F~_t.
+    """Temporal Feature Fusion (TFF, Sec. 3.1) of the features of all frames to F~_t.
 
     A learnable embedding per frame is added to its tokens (the backbone has already added their
     positions in the frame); the tokens of all frames pass cascaded transformer blocks together; an
@@ -32,9 +32,9 @@ class TemporalFeatureFusion(BaseModule):
         num_blocks: Number of transformer blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
-        relative_time: Also add an embedding of each frame's time, in which the key frame is at 0
-            and the outermost frames are 1 apart (beyond the paper).
-        residual: Start from F~ = F_t and learn what to add (beyond the paper).
+        relative_time: Whether to add an embedding of each frame's time, in which the key frame is
+            at 0 and the outermost frames are 1 apart (beyond the paper).
+        residual: Whether to start from F~ = F_t and learn what to add (beyond the paper).
         with_cp: Recompute blocks in the backward pass to save memory.
     """
 
@@ -66,7 +66,7 @@ class TemporalFeatureFusion(BaseModule):
         self.time_embed = time_embedding(embed_dims, embed_dims) if relative_time else None
 
     def project_frames(self, features: Tensor) -> None:
-        """Project nothing: all frames pass the blocks together."""
+        """Return nothing, since all frames pass the blocks together."""
 
     def forward(
         self,
@@ -77,10 +77,10 @@ class TemporalFeatureFusion(BaseModule):
         """Fuse the features of a window.
 
         Args:
-            features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
-            given: Labels; the key frame's position is read with ``relative_time``, half way if
+            features: F_l, F_t, F_r and the frames between, with shape [N, T, D, h', w'].
+            given: Labels; with ``relative_time`` the key frame's position is read, half way if
                 ``None``.
-            projections: Not read; :class:`KeyFrameFusion` may stand in this module's place.
+            projections: Not used; :class:`KeyFrameFusion` has the same interface.
 
         Returns:
             F~_t with shape [N, D, h', w'].
@@ -102,10 +102,10 @@ class TemporalFeatureFusion(BaseModule):
 class KeyFrameFusion(BaseModule):
     """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
 
-    In each block the tokens of the key frame attend to the features of all frames as the backbone
-    gave them. The keys and values of a frame are the same in every window that it is in and can be
-    projected once (:meth:`project_frames`); an embedding of its place in the window is added to
-    them afterwards. F~ starts as F_t, and the blocks learn what to add.
+    In each block the tokens of the key frame attend to the features of all frames, as the backbone
+    computed them. The keys and values of a frame are the same in every window that contains it, so
+    they can be projected once (:meth:`project_frames`); an embedding of the frame's place in the
+    window is added afterwards. F~ starts as F_t, and the blocks learn what to add.
 
     Args:
         embed_dims: Width D of the features.
@@ -113,7 +113,7 @@ class KeyFrameFusion(BaseModule):
         num_blocks: Number B of blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
-        relative_time: Also add an embedding of each frame's time, as in TFF.
+        relative_time: Whether to add an embedding of each frame's time, as in TFF.
         with_cp: Recompute blocks in the backward pass to save memory.
     """
 
@@ -160,8 +160,8 @@ class KeyFrameFusion(BaseModule):
         """Fuse the features of a window.
 
         Args:
-            features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
-            given: Labels; the key frame's position is read with ``relative_time``, half way if
+            features: F_l, F_t, F_r and the frames between, with shape [N, T, D, h', w'].
+            given: Labels; with ``relative_time`` the key frame's position is read, half way if
                 ``None``.
             projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 B D], if already
                 computed.

@@ -16,14 +16,14 @@ from stdpose_mm.structures import NUM_FRAMES
 class TemporalKeypointsSynthesis(BaseModule):
     """Temporal Keypoints Synthesis (TKS, Eq. 6): heatmaps of all frames to merged heatmaps H~_t.
 
-    First every joint by itself over time (convolutions grouped by joint), then over all joints,
-    then once more together with the input maps.
+    Every joint is first processed alone over time (convolutions grouped by joint), then over all
+    joints, then once more together with the input maps.
 
     Args:
         num_joints: Number of joints K.
         joint_channels: Channels per joint after each of the grouped convolutions.
         num_frames: Number of frames T.
-        use_prior: Also read the interpolated pose of the key frame as one more map per joint
+        use_prior: Whether to read the interpolated pose of the key frame, as one more map per joint
             (beyond the paper).
     """
 
@@ -63,13 +63,13 @@ class TemporalKeypointsSynthesis(BaseModule):
         Args:
             frame_heatmaps: Maps of the frames [N, T, K, h, w].
             given: Labels; their prior map is read with ``use_prior``, empty if ``None``.
-            features: Not read, as is ``fused_feature``; both are there for
-                :class:`AppearanceKeypointsSynthesis`, which may stand in its place.
+            features: Not used, like ``fused_feature``; :class:`AppearanceKeypointsSynthesis` has
+                the same interface.
             fused_feature: See ``features``.
 
         Returns:
             H~_t with shape [N, K, h, w], which is trained through the head only and need not look
-            like heatmaps, and ``None``: there is no feature for the head.
+            like heatmaps, and ``None``, since there is no feature for the head.
         """
         if self.use_prior:
             frame_heatmaps = append_prior(frame_heatmaps, given)

@@ -7,15 +7,15 @@ from stdpose_mm.structures import NUM_FRAMES
 
 
 class WindowNeck(BaseModule):
-    """Base of the necks: what a :class:`WindowPoseEstimator` asks of one.
+    """Base class of necks, with the interface that a :class:`WindowPoseEstimator` uses.
 
     A neck is called with the features of the frames [N, T, D, h', w'], their heatmaps
     [N, T, K, h, w] or ``None``, and the given labels or ``None``; it returns a
     :class:`SpatioTemporalRepresentation`.
 
     Attributes:
-        num_frames: Number T of frames of a window.
-        reads_heatmaps: Whether it reads heatmaps; if not, a frame head is not run in prediction.
+        num_frames: Number T of frames in a window.
+        reads_heatmaps: Whether it reads heatmaps; if not, prediction does not run a frame head.
         takes_labels: Whether it uses labels of the auxiliary frames.
     """
 
@@ -24,9 +24,9 @@ class WindowNeck(BaseModule):
     takes_labels: bool = True
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Compute from single frames [M, D, h', w'] what windows can share, beside features.
+        """Compute further values of single frames [M, D, h', w'] that windows can share.
 
         Returns:
-            [M, ...], given back as the argument ``projections``; ``None`` if there is nothing.
+            [M, ...], passed back as the argument ``projections``; ``None`` if there are none.
         """
         return None

@@ -1,4 +1,4 @@
-"""Pose estimators: the whole models."""
+"""Pose estimators: complete models."""
 
 from .semantic_motion_pose import SemanticMotionPose
 from .stdpose import STDPose

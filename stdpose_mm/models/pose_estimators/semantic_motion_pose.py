@@ -18,19 +18,19 @@ from .window_pose_estimator import WindowPoseEstimator, show_labels, window_targ
 class SemanticMotionPose(WindowPoseEstimator):
     """Semantic motion encoding and spatial-motion mutual learning (Feng and Chen, 2025).
 
-    The neck (:class:`MLSME`) encodes the motion in a window, the head fuses it with the key frame's
-    feature. The loss masks tokens and frames of the windows and has them reconstructed; prediction
-    masks nothing.
+    The neck (:class:`MLSME`) encodes the motion in a window, and the head fuses it with the key
+    frame's feature. In training, tokens and frames of the windows are masked and reconstructed;
+    prediction masks nothing.
 
     Args:
         *args: Arguments of :class:`WindowPoseEstimator`; the neck is :class:`MLSME`.
         context_loss_weight: Weight of the squared error of hidden features, normalised per token.
-        pose_loss_weight: Weight of the heatmap loss of hidden frames; the loss is that of the
-            neck's ``pose_decoder``.
+        pose_loss_weight: Weight of the heatmap loss of hidden frames, which the neck's
+            ``pose_decoder`` defines.
         **kwargs: Arguments of :class:`WindowPoseEstimator`.
 
     Raises:
-        InputError: If the neck is another one.
+        InputError: If the neck is not an :class:`MLSME`.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class SemanticMotionPose(WindowPoseEstimator):
     ) -> dict[str, Tensor]:
         """Compute the reconstruction losses of features under tubes, of frames and of heatmaps.
 
-        Features can become easier to reconstruct by all becoming alike. ``explained_*``, which is
-        logged but no loss, is the explained share of their variance: 0 for the best constant, 1 for
-        the features themselves.
+        Features become easier to reconstruct if all become alike. ``explained_*``, which is logged
+        but is no loss, is therefore the explained share of their variance: 0 for the best constant,
+        1 for the features themselves.
         """
         hidden = representation.reconstruction
         if hidden is None:

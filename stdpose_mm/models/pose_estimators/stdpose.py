@@ -14,7 +14,7 @@ from .window_pose_estimator import WindowPoseEstimator, key_targets
 
 @MODELS.register_module()
 class STDPose(WindowPoseEstimator):
-    """STDPose (Jiao et al., AAAI 2025): heatmaps merged and features fused over time.
+    """STDPose (Jiao et al., AAAI 2025), which merges heatmaps and fuses features over time.
 
     The total loss (Eq. 5) is the head's heatmap loss (Eq. 4) and the mutual information objective.
 

@@ -21,34 +21,35 @@ from stdpose_mm.structures import NUM_FRAMES
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
-    """Pose of the key frame from a window of crops; the base of all window models.
+    """Base class of window models, which estimate the pose of the key frame from a window of crops.
 
-    The backbone sees every frame by itself; a frame head turns the features F_l, F_t, F_r into
-    heatmaps H_l, H_t, H_r, of which those of the left and right frame are replaced by given
-    labels where there are any (pose propagation; without labels: pose estimation). The neck
-    encodes both over time, the head decodes the final heatmaps.
+    The backbone sees every frame alone. A frame head turns the features F_l, F_t, F_r into heatmaps
+    H_l, H_t, H_r. In pose propagation, given labels replace those of the left and right frame; in
+    pose estimation there are none. The neck encodes both over time, and the head decodes the final
+    heatmaps.
 
-    A window has T frames, the neck's ``num_frames``: by default three; with five and more there are
-    further frames, which have no labels, between the left or right frame and the key frame.
+    A window has T frames, the neck's ``num_frames``: three by default. With five or more there are
+    further frames without labels between the left or right frame and the key frame.
 
-    Which labels are given comes with the data samples: ``gt_fields.given_heatmaps`` [2K, h, w],
-    ``gt_fields.prior_heatmaps`` [K, h, w] and ``gt_instance_labels.given_mask`` [1, 2, K];
-    samples without them give nothing.
+    Given labels come with the data samples: ``gt_fields.given_heatmaps`` [2K, h, w],
+    ``gt_fields.prior_heatmaps`` [K, h, w] and ``gt_instance_labels.given_mask`` [1, 2, K]; samples
+    without these fields have no given labels.
 
     A ViTPose checkpoint (MMPose 1.x or original) loads into the backbone and the frame head.
 
     Args:
-        backbone: Config of the backbone. Its last output are the features; if it gives more before
-            them, as a pruned ViT does, its method ``loss`` makes losses of its outputs.
+        backbone: Config of the backbone. Its last output is the feature map. If it has further
+            outputs before them, like a pruned ViT, its method ``loss`` computes losses of its
+            outputs.
         head: Config of the head that decodes the neck's representation.
-        neck: Config of the neck, a :class:`WindowNeck`; ``None`` leaves out everything temporal
-            (the backbone then sees the key frame only).
-        frame_head: Config of the head that decodes every frame by itself; needed by a neck that
-            merges heatmaps.
+        neck: Config of the neck, a :class:`WindowNeck`; ``None`` omits everything temporal (the
+            backbone then sees only the key frame).
+        frame_head: Config of the head that decodes every frame alone; needed by a neck that merges
+            heatmaps.
         frame_head_loss_weight: Weight of the frame head's own loss on all frames. The paper has
             none (0); a frame head without pretraining needs it.
-        test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True``
-            decodes the key frame by the frame head alone.
+        test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True`` decodes
+            the key frame with the frame head alone.
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
             :class:`TopdownPoseEstimator`.
     """
@@ -73,7 +74,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
     @property
     def num_frames(self) -> int:
-        """The number T of frames of a window; ``NUM_FRAMES`` without a neck."""
+        """The number T of frames in a window; ``NUM_FRAMES`` without a neck."""
         return self.neck.num_frames if self.with_neck else NUM_FRAMES
 
     @property
@@ -83,11 +84,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
     @property
     def reads_frame_heatmaps(self) -> bool:
-        """Whether windows need :meth:`predict_frame_heatmaps` in prediction as well."""
+        """Whether windows need :meth:`predict_frame_heatmaps` in prediction, too."""
         return self.frame_head is not None and self.neck.reads_heatmaps
 
     def drop_training_parts(self) -> None:
-        """Free the modules that only training needs; the model cannot be trained any more."""
+        """Free the modules that only training needs; the model cannot be trained afterwards."""
 
     # The steps of a window
 
@@ -95,13 +96,13 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w'].
 
         Raises:
-            InputError: If D is not what the next part of the model reads.
+            InputError: If the next part of the model does not accept D channels.
         """
         features: Tensor = self._run_backbone(crops)[-1]
         return features
 
     def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
-        """Predict the heatmaps of every frame by itself; ``None`` without a frame head.
+        """Predict the heatmaps of every frame alone; ``None`` without a frame head.
 
         Args:
             features: [N, T, D, h', w'].
@@ -125,11 +126,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         given: AuxiliaryLabels | None = None,
         projections: Tensor | None = None,
     ) -> SpatioTemporalRepresentation:
-        """Put given labels in place of predictions and encode the window.
+        """Replace predictions by given labels and encode the window.
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r as predicted [N, T, K, h, w].
+            frame_heatmaps: Predicted H_l, H_t, H_r [N, T, K, h, w].
             given: Labels of the auxiliary frames.
             projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
         """
@@ -142,11 +143,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode windows for prediction.
 
         Args:
-            inputs: Normalised crops [N, T, 3, H, W] in time order, the key frame in the middle.
+            inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle.
             given: Labels of the auxiliary frames.
 
         Raises:
-            InputError: If the windows have another number of frames than the neck takes.
+            InputError: If the number of frames in a window differs from the neck's.
         """
         return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
 
@@ -168,7 +169,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             predict_heatmaps: Whether to run the frame head, if there is one.
 
         Raises:
-            InputError: If the windows have another number of frames than the neck takes.
+            InputError: If the number of frames in a window differs from the neck's.
         """
         if not self.with_neck:
             outputs = self._run_backbone(key_of(gather_windows(inputs, num_keys)))
@@ -192,18 +193,18 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     # Training
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compute the losses of the final maps, of the parts of the model and of a subclass.
+        """Compute the losses of the final maps, of parts of the model and of a subclass.
 
         Args:
-            inputs: Normalised crops [N, F, 3, H, W]: W = F - T + 1 key frames, half of the
+            inputs: Normalised crops [N, F, 3, H, W]: W = F - T + 1 key frames, with half of the
                 auxiliary frames before and half of them after these. Every frame is encoded once,
-                for all windows that it is in.
+                for all windows that contain it.
             data_samples: N samples with targets (see the class) and, for the losses of the frame
-                head and of a backbone that has some, ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w]
-                and ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K].
+                head and of some backbones, ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w] and
+                ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K].
 
         Raises:
-            InputError: If the windows have another number of frames than the neck takes.
+            InputError: If the number of frames in a window differs from the neck's.
         """
         windows = [window for sample in data_samples for window in split_windows(sample)]
         num_keys = len(windows) // len(data_samples)
@@ -228,7 +229,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     def fuse_in_training(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
-        """Encode the window of a training step, as :meth:`fuse` does."""
+        """Encode the window of a training step, by default with :meth:`fuse`."""
         return self.fuse(features, frame_heatmaps, given)
 
     def representation_losses(
@@ -237,7 +238,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         windows: list[PoseDataSample],
         windows_per_sample: int,
     ) -> dict[str, Tensor]:
-        """Compute losses of the neck's output by itself; windows of a sample are side by side."""
+        """Compute losses of the neck's output alone; windows of a sample are next to each other."""
         return {}
 
     # Prediction
@@ -247,11 +248,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
         Args:
             inputs: Normalised crops [N, T, 3, H, W].
-            data_samples: N samples; given labels are read from them.
+            data_samples: N samples, which may contain given labels.
 
         Returns:
             The samples with ``pred_instances`` (keypoints in image pixels, scores). With
-            ``flip_test`` the windows are seen mirrored too, given labels included.
+            ``flip_test``, mirrored windows, including given labels, are also seen.
         """
         use_frame_head = self.test_cfg.get('use_frame_head', False)
         head = self.frame_head if use_frame_head else self.head
@@ -274,7 +275,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     def _run_backbone(self, crops: Tensor) -> tuple[Tensor, ...]:
         outputs: tuple[Tensor, ...] = self.backbone(crops)
         width = outputs[-1].shape[1]
-        # The part that reads the features; what a neck gives to the head may have another width.
+        # The part that reads the features; the output of a neck may have another width.
         reader = self.frame_head or (self.neck if self.with_neck else self.head)
         for name in ('in_channels', 'embed_dims'):
             expected = getattr(reader, name, width)
@@ -294,7 +295,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        """Send the head of a per-frame checkpoint to the frame head."""
+        """Load the head of a per-frame checkpoint into the frame head."""
         super()._load_state_dict_pre_hook(state_dict, prefix, local_meta, *args, **kwargs)
         is_window_model = any(name.startswith(('frame_head.', 'neck.')) for name in state_dict)
         if self.frame_head is None or is_window_model:
@@ -305,14 +306,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
 
 def show_labels(frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None) -> Tensor | None:
-    """Put given labels in place of predicted maps [N, T, K, h, w], if there are both."""
+    """Replace predicted maps [N, T, K, h, w] by given labels, if there are both."""
     if given is None or frame_heatmaps is None:
         return frame_heatmaps
     return given.substitute(frame_heatmaps)
 
 
 def gather_windows(frames: Tensor, num_keys: int) -> Tensor:
-    """Make the windows [N * W, T, ...] of N samples from their frames.
+    """Build the windows [N * W, T, ...] of N samples from their frames.
 
     Args:
         frames: [N, W + T - 1, ...]; T is 3 if W > 1.
