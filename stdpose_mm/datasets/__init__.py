@@ -1,4 +1,4 @@
-"""Video windows: the datasets that list them and the transforms that prepare them."""
+"""Windows of videos: datasets that list them and transforms that prepare them."""
 
 from . import base, body, transforms
 

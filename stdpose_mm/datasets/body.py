@@ -17,7 +17,7 @@ from .base import BaseWindowDataset
 
 _LOWER = ('hip', 'knee', 'ankle')
 
-# COCO's OKS sigmas; the points of the head have those of COCO's facial keypoints.
+# COCO's OKS sigmas; the points of the head have the sigmas of COCO's facial keypoints.
 _SIGMAS = {
     'nose': 0.026,
     'head_bottom': 0.025,
@@ -33,14 +33,14 @@ _SIGMAS = {
 
 
 def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
-    """Make the metainfo under a dataset's name, with upper and lower body for RandomHalfBody."""
+    """Build the metainfo with a dataset's name, and upper and lower body for RandomHalfBody."""
     metainfo = POSETRACK_SKELETON.to_metainfo(dataset_name)
     names = POSETRACK_SKELETON.keypoint_names
     parts = [name.removeprefix('left_').removeprefix('right_') for name in names]
     for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):
         info['type'] = 'lower' if part in _LOWER else 'upper'
     metainfo['sigmas'] = [_SIGMAS[part] for part in parts]
-    # The ears are never annotated, so a model's predictions for them have no meaning.
+    # The ears are never annotated, so predictions for them have no meaning.
     metainfo['joint_weights'] = [0.0 if part == 'ear' else 1.0 for part in parts]
     return metainfo
 
@@ -49,7 +49,7 @@ def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
 class PoseTrack17WindowDataset(BaseWindowDataset):
     """Windows of PoseTrack17: annolist JSONs as distributed, or converted to PoseTrack18's form.
 
-    Args and samples: see :class:`BaseWindowDataset`.
+    Args and samples: See :class:`BaseWindowDataset`.
     """
 
     METAINFO = posetrack_metainfo('posetrack17')
@@ -65,9 +65,9 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
 
 @DATASETS.register_module()
 class PoseTrack18WindowDataset(BaseWindowDataset):
-    """Windows of PoseTrack18: one COCO-like JSON per video, pictures by ``file_name``.
+    """Windows of PoseTrack18, with one COCO-like JSON per video and pictures by ``file_name``.
 
-    Args and samples: see :class:`BaseWindowDataset`.
+    Args and samples: See :class:`BaseWindowDataset`.
     """
 
     METAINFO = posetrack_metainfo('posetrack18')
@@ -80,9 +80,9 @@ class PoseTrack18WindowDataset(BaseWindowDataset):
 
 @DATASETS.register_module()
 class PoseTrack21WindowDataset(BaseWindowDataset):
-    """Windows of PoseTrack21: one COCO-like JSON per video, pictures by ``file_name``.
+    """Windows of PoseTrack21, with one COCO-like JSON per video and pictures by ``file_name``.
 
-    Args and samples: see :class:`BaseWindowDataset`.
+    Args and samples: See :class:`BaseWindowDataset`.
     """
 
     METAINFO = posetrack_metainfo('posetrack21')
@@ -98,10 +98,10 @@ class GenericWindowDataset(BaseWindowDataset):
     """Windows of videos with any skeleton: people, hands, animals.
 
     Args:
-        dataset_name: Name of the data set in the metainfo.
+        dataset_name: Name of the dataset in the metainfo.
         *args: See :class:`BaseWindowDataset`, also for the samples.
-        **kwargs: See there; ``metainfo`` by default is that of the skeleton in the first label
-            file's ``categories``, left and right told apart by the joints' names.
+        **kwargs: See there. By default ``metainfo`` comes from the skeleton in the first label
+            file's ``categories``; left and right are recognised by the joints' names.
 
     Raises:
         InputError: If a label file has other keypoints than the metainfo.

@@ -1,4 +1,4 @@
-"""Base class of all datasets of windows, and the tracks it lists them from."""
+"""Base class of all datasets of windows, and the tracks that windows are made from."""
 
 from .base_window_dataset import BaseWindowDataset
 

@@ -50,48 +50,46 @@ from .video_tracks import NO_TRACK, Track, VideoTracks, tracks_of
 class BaseWindowDataset(BaseDataset):
     """Windows of every person in a set of labelled videos.
 
-    One sample is one person in one key frame, with an auxiliary frame on either side, or several
+    One sample is one person in one key frame, with one auxiliary frame on either side, or several
     with ``num_frames=T``. The frames are chosen as follows:
 
     - ``task='propagation'``: every ``interval``-th frame is given
-      (:func:`~stdpose_mm.structures.windows.given_frames`); the key frames are the other labelled
-      frames, the auxiliary frames the given frames around them, whose labels may be shown. With
+      (:func:`~stdpose_mm.structures.windows.given_frames`). The key frames are the other labelled
+      frames; the auxiliary frames are the given frames around them, whose labels may be shown. With
       ``random_offset`` a new pattern of given frames is drawn for every training sample, so that
       every labelled frame may be a key frame.
     - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames are those
-      ``step``, 2 ``step``, ... before and after; nothing is given.
-    - ``label_interval=T`` (training): only every T-th frame keeps its labels, all other labels are
-      discarded on reading. Key frames are then the labelled frames themselves; with
-      ``task='propagation'`` their labelled neighbours are the auxiliary frames, so that windows
-      span 2T.
+      ``step``, 2 ``step``, ... before and after; no label is given.
+    - ``label_interval=T`` (training): only every T-th frame keeps its labels; all other labels are
+      discarded on reading. Key frames are then the labelled frames themselves. With
+      ``task='propagation'`` their labelled neighbours are the auxiliary frames, so windows span 2T.
 
-    In propagation with ``num_frames`` 5, 7, ..., the given frames are the outermost of the window,
-    and further auxiliary frames lie evenly between each of them and the key frame
-    (:func:`~stdpose_mm.structures.windows.fill_window`). They are shown without labels; their
+    In propagation with ``num_frames`` 5, 7, ..., the given frames are the outermost frames of the
+    window, and further auxiliary frames lie evenly between each of them and the key frame
+    (:func:`~stdpose_mm.structures.windows.fill_window`). These are shown without labels. Their
     labels are training targets, for parts of the model that learn from every frame.
 
-    Propagated labels (``source`` 'propagated', as written by
-    ``tools/misc/make_pseudo_labels.py``) are used only as training targets, with the weight
-    ``propagated_weight``: they are never shown as given labels. In a video with propagated labels,
-    all labelled frames are key frames of ``task='propagation'``, and the auxiliary frames are
-    those labelled by hand, whatever ``interval`` and ``random_offset`` say. In testing propagated
-    labels are refused.
+    Propagated labels (``source`` 'propagated', as written by ``tools/misc/make_pseudo_labels.py``)
+    are used only as training targets, with the weight ``propagated_weight``; they are never shown
+    as given labels. In a video with propagated labels, all labelled frames are key frames of
+    ``task='propagation'``, and the auxiliary frames are those labelled by hand, whatever
+    ``interval`` and ``random_offset`` are. Testing refuses propagated labels.
 
-    With ``keys_per_sample=W`` (training) a sample holds W windows of the same person between the
+    With ``keys_per_sample=W`` (training) a sample contains W windows of the same person between the
     same two auxiliary frames, whose crops and features they share: F = W + 2 frames (left, W key
-    frames, right), not 3 W. Otherwise W = 1 and F = T.
+    frames, right) instead of 3 W. Otherwise W = 1 and F = T.
 
-    A sample is the dictionary of the transforms: ``frames`` (F of (path, index)), ``bbox``
-    [1, 4], or [F, 4] with ``crops='frame'``, x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1] or
-    [F], ``keypoints`` [W, K, 2], ``keypoints_visible`` [W, K] of 0 and 1 (the truth of the key
-    frames, zeros where unknown), ``aux_keypoints`` [T - 1, K, 2], ``aux_keypoints_visible``
-    [T - 1, K], ``aux_given`` [2] bool (of the outermost frames), ``label_sources`` (for each frame
-    'given', 'propagated', or None without a label), ``label_weights`` [F, K] (loss weight of each
-    joint's label), ``window_position`` (a tuple of W positions if W > 1), ``video_name``,
-    ``frame_index`` (of the first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown),
-    ``id``, ``img_id``, ``img_path``, ``img_index`` (of the key frame in the video ``img_path``;
-    None if that is a picture), ``category_id``, and MMPose's metainfo keys. In testing the
-    auxiliary labels are the given labels only.
+    A sample is the dictionary of the transforms: ``frames`` (F of (path, index)), ``bbox`` [1, 4],
+    or [F, 4] with ``crops='frame'``, x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1] or [F],
+    ``keypoints`` [W, K, 2], ``keypoints_visible`` [W, K] of 0 and 1 (the truth of the key frames,
+    zeros where unknown), ``aux_keypoints`` [T - 1, K, 2], ``aux_keypoints_visible`` [T - 1, K],
+    ``aux_given`` [2] bool (of the outermost frames), ``label_sources`` (for each frame 'given',
+    'propagated', or None without a label), ``label_weights`` [F, K] (loss weight of each joint's
+    label), ``window_position`` (a tuple of W positions if W > 1), ``video_name``, ``frame_index``
+    (of the first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown), ``id``,
+    ``img_id``, ``img_path``, ``img_index`` (of the key frame in the video ``img_path``; None if
+    that is a picture), ``category_id``, and MMPose's metainfo keys. In testing the auxiliary labels
+    are only the given labels.
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
@@ -101,44 +99,43 @@ class BaseWindowDataset(BaseDataset):
             folder that the label files' ``info.video`` is relative to; without it, pictures are
             read.
         task: ``'propagation'`` or ``'estimation'``.
-        interval: T, frames from one given frame to the next; with ``random_offset`` also a list of
-            intervals, from which one is drawn.
-        random_offset: Draw the pattern of given frames for each training sample.
+        interval: T, the number of frames from one given frame to the next; with ``random_offset``
+            also a list of intervals, from which one is drawn.
+        random_offset: Whether to draw the pattern of given frames for each training sample.
         keys_per_sample: Number W of key frames in a training sample; more than one needs
             ``random_offset``.
         crops: ``'window'``: all frames are cropped at the box of the key frame (the paper).
-            ``'frame'``: each at the person's own box in it, as propagation and inference do, which
-            encode every frame once.
-        label_interval: Discard the labels of all but every T-th frame.
+            ``'frame'``: each frame is cropped at the person's own box in it, as in propagation and
+            inference, which encode every frame once.
+        label_interval: T: only every T-th frame keeps its labels; None keeps all.
         step: Distance of the auxiliary frames in estimation.
-        num_frames: Number T of frames of a window, odd: the key frame and (T - 1) / 2 auxiliary
-            frames on either side. The model's neck needs the same.
+        num_frames: Odd number T of frames in a window: the key frame and (T - 1) / 2 auxiliary
+            frames on either side. The model's neck must have the same number.
         propagated_weight: Weight of a propagated label in the loss, relative to 1 for a given
             label; 0 ignores propagated labels.
-        propagated_min_score: Propagated joints that score less count as unlabelled.
-        boxes: ``'gt'``: the label's own box (the paper's protocol). ``'interpolated'``: between
-            the boxes of the given labels, and in testing for every unlabelled frame of the
-            protocol, whether or not the person is present. ``'detected'`` (testing): from
-            ``bbox_file``; in propagation the detection that overlaps the interpolated box most, or
-            the interpolated box if none does. Default: interpolated for testing propagation,
-            otherwise gt.
+        propagated_min_score: Propagated joints with a lower score count as unlabelled.
+        boxes: ``'gt'``: the label's own box (the paper's protocol). ``'interpolated'``:
+            interpolated between the boxes of the given labels, in testing for every unlabelled
+            frame of the protocol, whether or not the person is present. ``'detected'`` (testing):
+            from ``bbox_file``; in propagation the detection that overlaps the interpolated box
+            most, or the interpolated box if none does. Default: interpolated for testing
+            propagation, otherwise gt.
         bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
         bbox_score_thr: Minimum score of the detections that are used.
-        held_out_share: Share of the videos that is held out from training, by their names, see
-            :func:`~stdpose_mm.io.labels.select_held_out`.
+        held_out_share: Share of the videos that is held out from training, selected by their names,
+            see :func:`~stdpose_mm.io.labels.select_held_out`.
         held_out: ``'exclude'``: read all but the held-out videos. ``'only'``: read only these, for
             validation.
         on_error: Action for label files without a labelled person, missing pictures, and boxes
-            outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out and
-            logs their number; in testing, frames without a picture count as missed. An unreadable
-            label file always raises.
+            outside the picture. ``'stop'`` raises an InputError, ``'skip'`` ignores them and logs
+            their number; in testing, frames without a picture count as missed. An unreadable label
+            file is always an error.
         pipeline, test_mode: As in BaseDataset.
-        **kwargs: Those of the arguments above that :class:`LabelSelection` takes, and as in
-            BaseDataset ``metainfo``, ``indices``, ``serialize_data``, ...
+        **kwargs: Arguments above that :class:`LabelSelection` takes, and arguments of BaseDataset:
+            ``metainfo``, ``indices``, ``serialize_data``, ...
 
     Raises:
-        InputError: If the data are missing or not as described, or the arguments contradict each
-            other.
+        InputError: If the data are missing or not as described, or arguments contradict each other.
     """
 
     _metainfo: dict[str, Any]
@@ -209,7 +206,7 @@ class BaseWindowDataset(BaseDataset):
         return read_posetrack18(path)
 
     def label_files(self) -> list[str]:
-        """List the label files of ``ann_file`` as ``held_out`` selects them.
+        """List the label files of ``ann_file`` that ``held_out`` selects.
 
         Raises:
             InputError: If there are none.
@@ -293,10 +290,10 @@ class BaseWindowDataset(BaseDataset):
         )
 
     def _require_joints(self, file: str, skeleton: Skeleton) -> None:
-        """Refuse other joints, or another order of the joints, than those of the metainfo."""
+        """Refuse joints that differ from those of the metainfo, or are in another order."""
         expected = [name for _, name in sorted(self.metainfo['keypoint_id2name'].items())]
         found = skeleton.keypoint_names
-        # Other spellings, and other names of about the same place, are no other joint.
+        # Other spellings, and other names for nearly the same place, count as the same joint.
         if len(found) != len(expected) or any(
             name_distance(own, wanted) is None for own, wanted in zip(found, expected, strict=True)
         ):
@@ -370,10 +367,9 @@ class BaseWindowDataset(BaseDataset):
     # One sample
 
     def get_data_info(self, idx: int) -> dict:
-        """Make the sample dictionary of window ``idx``; draw its frames where they are random.
+        """Build the sample dictionary of window ``idx``; draw its frames if they are random.
 
-        An index that carries a ``seed``, as those of the seeded samplers do, makes the draw
-        repeatable.
+        An index with a ``seed``, as from the seeded samplers, makes the draw repeatable.
         """
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
@@ -461,7 +457,7 @@ def _image_id(frame: VideoFrame) -> int | str:
 
 
 def _exists(path: str, listings: dict[str, set[str]]) -> bool:
-    # One listing per folder, because checking every single picture is slow on network drives.
+    # One listing per folder, since checking every single picture is slow on network drives.
     folder, name = os.path.split(path)
     if folder not in listings:
         listings[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()

@@ -13,7 +13,7 @@ BOXES = ('gt', 'interpolated', 'detected')
 
 
 class BoxPolicy:
-    """Rule for the person box in a key frame: the label's, an interpolated or a detected one.
+    """Choice of the person box in a key frame: of the label, interpolated or detected.
 
     Args:
         boxes: 'gt', 'interpolated' or 'detected', see
@@ -61,7 +61,7 @@ class BoxPolicy:
             detections: Detections in the key frame.
 
         Returns:
-            The box [4] x, y, width, height in pixels, and its score: 1 unless it is detected.
+            The box [4] x, y, width, height in pixels, and its score, 1 unless the box is detected.
         """
         anchors = [f for f, g in zip((window.left, window.right), window.given, strict=True) if g]
         if track.row(window.key) is not None and (self.boxes == 'gt' or not anchors):
@@ -72,8 +72,8 @@ class BoxPolicy:
     def find_aux_boxes(self, track: Track, window: Window) -> list[np.ndarray]:
         """Find the boxes [4] of a person in each auxiliary frame, for crops of every frame.
 
-        A frame whose label may be shown has the label's box; any other frame, as a key frame, has
-        a box interpolated between those boxes.
+        A frame whose label may be shown has the label's box; any other frame, like the key frame,
+        has a box interpolated between these.
 
         Args:
             track: The person's labels.

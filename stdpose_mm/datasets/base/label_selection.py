@@ -1,4 +1,4 @@
-"""Selection of the given labels, the key frames, and the windows around these."""
+"""Selection of the given labels, the key frames and the windows around them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TASKS = ('propagation', 'estimation')
 
 @dataclass(frozen=True)
 class LabelSelection:
-    """Rule that selects given labels, key frames and their auxiliary frames.
+    """Selection of given labels, key frames and their auxiliary frames.
 
     Args:
         task, random_offset, keys_per_sample, label_interval, step, num_frames, propagated_weight,
             propagated_min_score, test_mode: See
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
-        intervals: T, frames from one given frame to the next; several only with random_offset.
+        intervals: T, the number of frames between given frames; several only with random_offset.
 
     Raises:
         InputError: If a value is out of range, or two contradict each other.
@@ -136,7 +136,7 @@ class LabelSelection:
         if any(person.source == 'propagated' for person in labels.persons):
             by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
             return labels, labelled, tuple(sorted(by_hand))
-        # The metric reads labels, not pictures, and counts the given frames among all of them.
+        # The metric reads labels but no pictures, and counts the given frames among all labels.
         protocol = sorted({*labelled, *missing}) if self.test_mode else labelled
         given = given_frames(protocol, self.intervals[0])
         return labels, labelled, tuple(frame for frame in given if frame not in missing)
@@ -144,7 +144,7 @@ class LabelSelection:
     # Key frames and windows
 
     def draws_windows(self, video: VideoTracks) -> bool:
-        """Tell whether the windows of a video are drawn anew for every sample."""
+        """Return whether the windows of a video are drawn anew for every sample."""
         return self.random_offset and not video.has_propagated
 
     def key_frames(self, video: VideoTracks, track: Track, unlabelled: bool) -> list[int]:
@@ -153,9 +153,9 @@ class LabelSelection:
         Args:
             video: The person's video.
             track: The person.
-            unlabelled: In testing, list every frame of the protocol and not only the frames on
-                which this person is labelled; in real use too, a labelled person is propagated to
-                every frame.
+            unlabelled: In testing, whether to list every frame of the protocol instead of only the
+                frames in which this person is labelled. In real use a labelled person is propagated
+                to every frame, too.
         """
         every_label = self.random_offset or self.label_interval is not None or video.has_propagated
         if self.task == 'estimation' or every_label:
@@ -168,7 +168,7 @@ class LabelSelection:
     def window(
         self, video: VideoTracks, track: Track, key: int, given: Sequence[int] | None = None
     ) -> Window:
-        """Make the window of one person around a key frame.
+        """Build the window of one person around a key frame.
 
         Args:
             video: The person's video.
@@ -186,7 +186,7 @@ class LabelSelection:
         return person_window(key, own, given, video.known, self.step, self.num_frames)
 
     def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
-        """Draw a pattern of given frames in which ``key`` is not given, and make the window.
+        """Draw a pattern of given frames in which ``key`` is not given, and build the window.
 
         Args:
             video: The person's video.
@@ -194,7 +194,8 @@ class LabelSelection:
             key: The key frame.
             seed: Makes the draw repeatable; None draws from NumPy's global generator.
         """
-        # A separate stream: the augmentation seeds NumPy's global generator with the same seed.
+        # A separate stream, since the augmentation seeds NumPy's global generator with the same
+        # seed.
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         interval = int(random.choice(self.intervals))
         given: list[int] = []
@@ -213,8 +214,8 @@ class LabelSelection:
             seed: As in :meth:`sample_window`.
 
         Returns:
-            ``keys_per_sample`` frames, ascending, including the window's own key frame; repeated
-            if there are fewer frames.
+            ``keys_per_sample`` frames, ascending, including the window's own key frame; some are
+            repeated if there are fewer frames.
         """
         missing = self.keys_per_sample - 1
         if not missing:
@@ -229,7 +230,7 @@ class LabelSelection:
     # The labels of a window
 
     def shows_labels(self, window: Window) -> tuple[bool, ...]:
-        """Tell for each auxiliary frame of a window whether its label may enter the sample."""
+        """Return for each auxiliary frame of a window whether its label may enter the sample."""
         # In testing a label that is not given must never reach the model.
         left, right = window.given if self.test_mode else (True, True)
         return left, *(not self.test_mode for _ in window.further), right

@@ -1,4 +1,4 @@
-"""The labels of one video as arrays per person, from which windows are made."""
+"""Labels of one video as arrays per person, from which windows are made."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Track:
         frames: F frame indices, ascending.
         keypoints: [F, K, 2] pixels.
         visible: [F, K] bool.
-        sources: F times 'given' (with a given joint) or 'propagated'.
-        given: [F, K] bool: which joints are given.
+        sources: For each of the F frames 'given' (with a given joint) or 'propagated'.
+        given: [F, K] bool: joints that are given.
         boxes: [F, 4] person boxes, x, y, width, height.
     """
 
@@ -37,7 +37,7 @@ class Track:
 
     @classmethod
     def of(cls, track_id: int, labels: Sequence[PersonLabel]) -> Track:
-        """Convert labels in the order of their frames, each with at least one joint."""
+        """Convert labels in order of frames, each with at least one joint."""
         return cls(
             track_id=track_id,
             frames=tuple(label.frame_index for label in labels),
@@ -54,7 +54,7 @@ class Track:
         return row if row < len(self.frames) and self.frames[row] == frame else None
 
     def among(self, frames: Sequence[int]) -> list[int]:
-        """List the frames among ``frames`` on which this person has a given label."""
+        """Select those of ``frames`` in which this person has a given label."""
         rows = [(frame, self.row(frame)) for frame in frames]
         return [f for f, row in rows if row is not None and self.sources[row] == 'given']
 
@@ -73,7 +73,7 @@ NO_TRACK = Track(
 
 @dataclass(frozen=True)
 class VideoTracks:
-    """One video: the places of its frames, and its people.
+    """One video: where its frames are, and its people.
 
     Args:
         name: Name of the video.

@@ -1,4 +1,4 @@
-"""Synthetic PoseTrack-format videos of articulated people: the embedded default data."""
+"""Generated videos of articulated people in PoseTrack's format, the built-in default data."""
 
 from .clip import ClipSettings, SyntheticClip, generate_clip
 from .writer import write_dataset

@@ -1,8 +1,8 @@
 """Appearance of a person: skin, hair, clothes, and the texture of every body part.
 
-Left and right limbs always differ somewhere (a band, a sock, a stripe) or at least in the fine
-grain of the cloth, and front and back of the trunk and the head do; so the sides can be told from
-the picture.
+Left and right limbs always differ somewhere (a band, a sock, a stripe), or at least in the fine
+grain of the cloth, and so do front and back of the trunk and the head. The sides can therefore be
+told from the picture.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Appearance:
 
 
 def sample_appearance(rng: np.random.Generator, light: np.ndarray) -> Appearance:
-    """Draw the looks of a person.
+    """Draw the appearance of a person.
 
     Args:
         rng: Source of all choices.
@@ -75,7 +75,7 @@ def sample_appearance(rng: np.random.Generator, light: np.ndarray) -> Appearance
     rows, columns = LIMB_TEXTURE_SIZE
 
     def limb(covered: float, cloth: np.ndarray, pattern: str) -> np.ndarray:
-        """Draw a limb of which the upper part (a share of its length) is covered by cloth."""
+        """Draw a limb whose upper part (a share of its length) is covered by cloth."""
         image = cloth_image(rng, rows, columns, skin, 'plain')
         hem = int(np.clip(covered, 0, 1) * rows)
         if hem:

@@ -1,4 +1,4 @@
-"""The articulated body: proportions, joint angles with their limits, forward kinematics.
+"""The articulated body: proportions, joint angles and their limits, forward kinematics.
 
 Body frame: x towards the person's left, y up, z forward, metres, origin at the pelvis. All angles
 are radians and zero in the neutral pose (upright, arms hanging, legs straight).
@@ -39,7 +39,7 @@ LIMITS_DEGREES: dict[str, tuple[float, float]] = {
     **_TRUNK_LIMITS,
     **{f'{side}_{name}': limits for side in SIDES for name, limits in _LIMB_LIMITS.items()},
 }
-"""Anatomic range of every joint angle; elbows and knees never bend backwards."""
+"""Anatomical range of every joint angle; elbows and knees never bend backwards."""
 
 ANGLES = tuple(LIMITS_DEGREES)
 ANGLE_INDEX = {name: i for i, name in enumerate(ANGLES)}
@@ -50,13 +50,13 @@ POINTS = (
     *('pelvis', 'spine', 'head_bottom', 'head', 'head_top', 'nose', 'hair'),
     *(f'{side}_{name}' for side in SIDES for name in (*_ARM, *_LEG)),
 )
-"""3-D points of a posed body: the labelled joints and what else is needed to draw it."""
+"""3-D points of a posed body: the labelled joints and further points to draw it."""
 POINT_INDEX = {name: i for i, name in enumerate(POINTS)}
 
 
 @dataclass(frozen=True)
 class BodyShape:
-    """Lengths of one person's bones and radii of its limbs, metres."""
+    """Lengths of one person's bones and radii of its limbs, in metres."""
 
     hip_half: float
     shoulder_half: float
@@ -82,7 +82,7 @@ class BodyShape:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> BodyShape:
-        """Draw a body: adults and children, slim and heavy, with individual proportions."""
+        """Draw a body: adult or child, slim or heavy, with individual proportions."""
         child = rng.random() < 0.15
         size = rng.uniform(0.62, 0.82) if child else rng.uniform(0.9, 1.1)
         head = rng.uniform(0.92, 1.08) * (1.15 if child else 1.0) * size**0.4
@@ -109,10 +109,10 @@ class BodyShape:
 
 
 def limit_angles(angles: np.ndarray) -> np.ndarray:
-    """Press joint angles smoothly into their anatomic range.
+    """Compress joint angles smoothly into their anatomical range.
 
-    The map is close to the identity well inside the range and never reaches its ends, so a smooth
-    trajectory stays smooth.
+    The map is close to the identity well inside the range and never reaches its ends, so smooth
+    trajectories stay smooth.
 
     Args:
         angles: [..., len(ANGLES)] radians.
@@ -130,7 +130,7 @@ class PosedBody:
     Args:
         points: [N, len(POINTS), 3] metres, the lowest foot within 6 cm of y = 0.
         trunk: [N, 3, 3] columns left, up, forward of the chest.
-        head: [N, 3, 3] the same of the head.
+        head: [N, 3, 3] the same for the head.
     """
 
     points: np.ndarray
@@ -147,7 +147,7 @@ def pose_body(shape: BodyShape, angles: np.ndarray) -> PosedBody:
 
     Args:
         shape: The body.
-        angles: [N, len(ANGLES)] radians, within the anatomic range.
+        angles: [N, len(ANGLES)] radians, within the anatomical range.
     """
     angle = {name: angles[:, i] for name, i in ANGLE_INDEX.items()}
     num = len(angles)
@@ -208,17 +208,17 @@ def pose_body(shape: BodyShape, angles: np.ndarray) -> PosedBody:
 
 
 def rotate_x(angle: np.ndarray) -> np.ndarray:
-    """Make rotations [N, 3, 3] about x, from y towards z."""
+    """Build rotations [N, 3, 3] about x, from y towards z."""
     return _rotation(angle, 1, 2)
 
 
 def rotate_y(angle: np.ndarray) -> np.ndarray:
-    """Make rotations [N, 3, 3] about y, from z towards x."""
+    """Build rotations [N, 3, 3] about y, from z towards x."""
     return _rotation(angle, 2, 0)
 
 
 def rotate_z(angle: np.ndarray) -> np.ndarray:
-    """Make rotations [N, 3, 3] about z, from x towards y."""
+    """Build rotations [N, 3, 3] about z, from x towards y."""
     return _rotation(angle, 0, 1)
 
 
@@ -232,7 +232,7 @@ def _rotation(angle: np.ndarray, first: int, second: int) -> np.ndarray:
 
 
 def _soft_minimum(heights: np.ndarray, sharpness: float = 25.0) -> np.ndarray:
-    """Take the minimum over the last axis without the kink where the lowest point changes."""
+    """Take the minimum over the last axis, without a kink where the lowest point changes."""
     low = heights.min(axis=-1, keepdims=True)
     mean = np.exp(-sharpness * (heights - low)).mean(axis=-1)
     return low[..., 0] - np.log(mean) / sharpness

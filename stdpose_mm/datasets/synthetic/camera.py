@@ -1,4 +1,4 @@
-"""The camera: a slow pan and zoom with hand shake, over a scene in picture coordinates."""
+"""The camera: slow pans and zooms with hand shake, over a scene in picture coordinates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Map from scene points to picture pixels, at N times.
+    """Path of a camera: a map from scene points to picture pixels at N times.
 
     Args:
         matrices: [N, 2, 3] similarity transforms from scene pixels to picture pixels.
-        zoom: [N] their scale.
+        zoom: [N] their scales.
         tilt: Downward tilt of the camera, radians.
     """
 
@@ -34,7 +34,7 @@ def sample_camera(
     height: int,
     unsteadiness: float = 1.0,
 ) -> CameraPath:
-    """Draw a camera movement: still, panning, zooming, shaking, or all of it.
+    """Draw a camera movement: still, panning, zooming, shaking, or all of these.
 
     Args:
         rng: Source of all choices.

@@ -29,7 +29,7 @@ from .scene import JOINT_POINTS, SUBFRAMES, Prop, Scene
 from .textures import draw_background, draw_object, noise_image
 
 BOX_GROWTH = 1.3
-"""Person box relative to the extent of the labelled joints, as in PoseTrack18's own files."""
+"""Size of a person box relative to the extent of the labelled joints, as in PoseTrack18's files."""
 _CAMERA_DISTANCE = 5.0
 _BACKGROUND_MARGIN = 0.3
 _CHANNELS = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
@@ -75,7 +75,7 @@ class SyntheticClip:
     Args:
         frames: [F, H, W, 3] uint8 BGR.
         labels: Labels of every frame (PoseTrack's skeleton, the ears never labelled).
-        jpeg_quality: Quality at which this clip's pictures are to be stored, 0..100.
+        jpeg_quality: Quality for storing this clip's pictures, 0..100.
         actions: For every person the names of its actions.
     """
 
@@ -95,7 +95,7 @@ def generate_clip(
 
     Args:
         seed: Non-negative number or numbers (for ``numpy.random.SeedSequence``).
-        settings: Length, size, number of people; defaults of ``ClipSettings`` if None.
+        settings: Length, size, number of people; the defaults of ``ClipSettings`` if None.
         name: Name of the video in the labels.
         file_names: File names of the frames in the labels; empty names if None.
     """
@@ -161,7 +161,7 @@ def _add_person(
     slot: float,
     footage: Footage,
 ) -> tuple[str, ...]:
-    """Draw a person around the ratio ``slot`` of the picture's width; return its actions."""
+    """Draw a person at about the share ``slot`` of the picture's width; return its actions."""
     camera, (width, height) = scene.camera, scene.size
     depth = float(rng.uniform(0, 1))
     shape = BodyShape.sample(rng)
@@ -169,7 +169,7 @@ def _add_person(
     movement = sample_movement(rng, times, duration, footage.bursts)
     body = pose_body(shape, movement.angles)
     tilt = rotate_x(np.array([camera.tilt]))[0]
-    # Relative to an adult, so that children stay smaller than adults.
+    # Relative to an adult, so that children are smaller than adults.
     base_scale = height * (0.64 - 0.24 * depth) * rng.uniform(0.88, 1.08) / 1.72
     base_scale *= footage.people_scale
     nearness = np.clip(1 - movement.ground[:, 1] / _CAMERA_DISTANCE, 0.6, 1.7)
@@ -194,7 +194,7 @@ def _add_person(
 def _add_props(
     rng: np.random.Generator, scene: Scene, times: np.ndarray, light: np.ndarray, clutter: int
 ) -> None:
-    """Draw objects before people, and ``clutter`` more behind them, most of these moving."""
+    """Draw objects in front of people, and ``clutter`` more behind them, most of these moving."""
     width, height = scene.size
     num_props = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.12, 0.3, 0.3, 0.2]))
     for number in range(num_props + clutter):
@@ -255,9 +255,9 @@ def _label(
     width: int,
     height: int,
 ) -> PersonLabel | None:
-    """Make the label of a person in a frame, as it is at the time ``sample``.
+    """Build the label of a person in a frame, at the time ``sample``.
 
-    None if no joint lies inside the picture.
+    It is None if no joint lies inside the picture.
     """
     places = person.points[sample, JOINT_POINTS]
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
@@ -274,7 +274,7 @@ def _label(
     )
     low = np.maximum((x - grow_x, y - grow_y), 0)
     high = np.minimum((x + w + grow_x, y + h + grow_y), (width - 1, height - 1))
-    # Upright around the head; it may reach beyond the picture.
+    # Upright around the head; it may extend beyond the picture.
     centre, half = person.points[sample, POINT_INDEX['head']], person.head_size[sample]
     return PersonLabel(
         frame_index=index,

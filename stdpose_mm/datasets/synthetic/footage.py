@@ -19,9 +19,9 @@ Encoder = Literal['libx264', 'mpeg4']
 _FRAME_RATES = (12.0, 50.0)
 _PEOPLE_SCALES = (0.6, 1.5)
 _MPEG4_BITS = (0.06, 0.5)
-"""Bits per pixel; the lower end is blocky."""
+"""Bits per pixel; the lower end gives blocky pictures."""
 _H264_FACTORS = (18, 38)
-"""Constant rate factors; the upper end is smeared."""
+"""Constant rate factors; the upper end gives smeared pictures."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Coding:
     Args:
         encoder: Name of FFmpeg's encoder.
         quality: Constant rate factor of H.264, bits per pixel of MPEG-4 part 2.
-        group: Frames from one key frame to the next.
+        group: Number of frames from one key frame to the next.
     """
 
     encoder: Encoder
@@ -39,7 +39,7 @@ class Coding:
     group: int
 
     def apply(self, frames: np.ndarray) -> np.ndarray:
-        """Encode and decode pictures [F, H, W, 3] uint8 BGR; 4:2:0, so colours get coarser.
+        """Encode and decode pictures [F, H, W, 3] uint8 BGR; 4:2:0 makes the colours coarser.
 
         If the installed FFmpeg has no H.264 encoder, the pictures are returned unchanged.
         """
@@ -73,19 +73,19 @@ class Coding:
 
 @dataclass(frozen=True)
 class Footage:
-    """How a clip is filmed and stored; the default is plain.
+    """Settings of how a clip is filmed and stored; the default is plain.
 
     Args:
-        frames_per_second: Frame rate. At a higher one everything moves less from frame to frame.
+        frames_per_second: Frame rate. At a higher rate everything moves less from frame to frame.
         unsteadiness: Factor on the amplitude of the camera's pans and shakes.
-        bursts: 0 for actions at a constant tempo, up to 1 for actions that stop and go.
+        bursts: From 0 for actions at a constant tempo to 1 for actions that stop and go.
         people_scale: Factor on the size of people.
-        clutter: Objects behind the people, most of them moving.
+        clutter: Number of objects behind the people, most of them moving.
         light: Factor on the brightness of everything.
         contrast: Factor on the contrast of the pictures.
         reduction: Factor on the resolution of the sensor; pictures are enlarged again.
         interlaced: Whether odd lines are taken half a frame after even ones.
-        coding: Video encoder; None for pictures that no encoder has seen.
+        coding: Video encoder; None for pictures that are not encoded as video.
         jpeg_quality: Lowest and highest quality of the stored pictures.
     """
 
@@ -103,7 +103,7 @@ class Footage:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, kind: FootageKind) -> Footage:
-        """Draw how a clip is filmed; nothing is drawn for 'plain'."""
+        """Draw the settings of a clip; for 'plain' nothing is drawn."""
         if kind == 'plain' or (kind == 'mixed' and rng.random() < 0.5):
             return cls()
         low, high = np.log(_FRAME_RATES)
@@ -123,11 +123,11 @@ class Footage:
 
     @property
     def exposures_per_frame(self) -> int:
-        """Exposures of a frame: two fields, or one."""
+        """Number of exposures in a frame: two fields, or one."""
         return 2 if self.interlaced else 1
 
     def sense(self, exposures: np.ndarray) -> np.ndarray:
-        """Make a frame [H, W, 3] of its exposures [N, H, W, 3], at the sensor's resolution."""
+        """Combine exposures [N, H, W, 3] into a frame [H, W, 3] at the sensor's resolution."""
         picture = exposures[0]
         if self.interlaced:
             picture = picture.copy()

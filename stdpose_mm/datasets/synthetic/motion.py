@@ -18,7 +18,7 @@ from scipy.interpolate import CubicSpline
 from .body import ANGLE_INDEX, ANGLES, limit_angles
 
 FRAMES_PER_SECOND = 15.0
-"""A low rate makes interpolation over a few frames fail, as it does on sports footage."""
+"""At this low rate, interpolation over a few frames fails as it does on sports footage."""
 
 ACTIONS: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name('actions.yaml').read_text(encoding='utf-8')
@@ -30,10 +30,10 @@ class Action:
     """One periodic action.
 
     Args:
-        tempo: Repetitions per second.
-        travel: Speed along the facing direction, metres per second.
+        tempo: Number of repetitions per second.
+        travel: Speed in the facing direction, metres per second.
         hop: Height of the flights, metres.
-        flights: Flights per repetition.
+        flights: Number of flights per repetition.
         mean: [len(ANGLES)] degrees.
         waves: Index of the angle, order, amplitude (degrees) and phase (cycles) of each harmonic.
     """
@@ -105,7 +105,7 @@ class Movement:
     """Motion of a person, sampled at N times.
 
     Args:
-        angles: [N, len(ANGLES)] radians, within the anatomic limits.
+        angles: [N, len(ANGLES)] radians, within the anatomical limits.
         ground: [N, 2] place of the person on the ground, metres: x to the right, z towards the
             camera; (0, 0) at the middle of the clip.
         height: [N] metres of the lowest foot above the ground.
@@ -121,14 +121,14 @@ class Movement:
 def sample_movement(
     rng: np.random.Generator, times: np.ndarray, duration: float, bursts: float = 0.0
 ) -> Movement:
-    """Draw what a person does in a clip.
+    """Draw the movement of a person in a clip.
 
     Args:
-        rng: Source of all choices; how much is drawn does not depend on ``times``.
+        rng: Source of all choices; the number of draws does not depend on ``times``.
         times: [N] seconds, ascending.
         duration: Length of the clip in seconds.
-        bursts: 0 for a constant tempo; at 1 it varies from nearly 0 to nearly double within about
-            a second.
+        bursts: 0 for a constant tempo; at 1 the tempo varies between nearly 0 and nearly double
+            within about a second.
     """
     names = list(ACTIONS)
     weights = np.array([ACTIONS[name]['weight'] for name in names])

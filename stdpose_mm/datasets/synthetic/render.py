@@ -1,4 +1,4 @@
-"""Drawing of people and objects, and which joints can be seen.
+"""Drawing of people and objects, and of which joints are visible.
 
 A person is a set of parts (tapered limbs, trunk, head) drawn back to front at twice the picture's
 resolution and averaged down. The mid-exposure drawing also writes a part-id buffer; a joint is
@@ -33,7 +33,7 @@ class _Limb:
     start_radius: float
     end_radius: float
     depth_bias: float = 0.0
-    """Metres added to its depth when parts are ordered: parts that meet must not flicker."""
+    """Metres added to its depth to order the parts, so that adjoining parts do not flicker."""
 
 
 _LIMBS = (
@@ -69,7 +69,7 @@ _OWN_PARTS = {
     for joint in (limb.start, limb.end)
     if limb.name != 'pelvis'
 }
-"""Joints and the parts that end at them: they show the joint rather than hide it."""
+"""Joints and the parts that end at them; such a part shows the joint rather than hides it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class PersonGeometry:
 
     Args:
         points: [N, len(POINTS), 2] pixels.
-        depth: [N, len(POINTS)] metres, larger is further from the camera.
+        depth: [N, len(POINTS)] metres; larger is further from the camera.
         scale: [N] pixels per metre.
         trunk, head: [N, 3, 3] columns left, up, forward in camera axes (x right, y up, z to the
             camera).
@@ -102,7 +102,7 @@ class PersonGeometry:
     part_depth: np.ndarray
     """[N, limbs + 2] metres, with bias: the order of drawing."""
     bounds: np.ndarray
-    """[N, 4] x0, y0, x1, y1 of everything, pixels."""
+    """[N, 4] x0, y0, x1, y1 of all parts together, pixels."""
 
     @property
     def head_size(self) -> np.ndarray:
@@ -188,12 +188,12 @@ def build_geometry(
 
 @dataclass(frozen=True)
 class Layer:
-    """Something drawn on a part of the picture.
+    """An image drawn on a part of the picture.
 
     Args:
         origin: x, y of its top-left pixel.
         image: [h, w, 4] float32 premultiplied BGR (0..255) and alpha (0..1).
-        cover: [c * h, c * w] uint8, nonzero where it hides what is behind at mid exposure; part
+        cover: [c * h, c * w] uint8, nonzero where it hides what is behind it at mid exposure: part
             index + 1 for a person. c is 1 or ``SUPERSAMPLING``.
     """
 
@@ -222,13 +222,13 @@ class Layer:
 def draw_person(
     person: PersonGeometry, samples: list[int], width: int, height: int
 ) -> Layer | None:
-    """Draw a person over one exposure; None if nothing of it lies inside the picture.
+    """Draw a person in one exposure; None if no part of it lies inside the picture.
 
     Args:
         person: The person to draw.
-        samples: Times to average, ascending and odd in number; the middle time is mid exposure.
-        width: Of the picture.
-        height: Of the picture.
+        samples: Times to average, ascending, an odd number; the middle time is mid exposure.
+        width: Width of the picture.
+        height: Height of the picture.
     """
     bounds = person.bounds[samples]
     window = _window(bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0), width, height)
@@ -306,13 +306,13 @@ def _window(
 def draw_object_layer(
     texture: np.ndarray, matrices: np.ndarray, width: int, height: int
 ) -> Layer | None:
-    """Draw a flat object over one exposure; None if it lies outside the picture.
+    """Draw a flat object in one exposure; None if it lies outside the picture.
 
     Args:
         texture: [h, w, 4] float32 premultiplied BGR and alpha.
         matrices: [S, 2, 3] texture pixels -> picture pixels at S (odd) times of the exposure.
-        width: Of the picture.
-        height: Of the picture.
+        width: Width of the picture.
+        height: Height of the picture.
     """
     rows, columns = texture.shape[:2]
     corners = np.array([(0, 0, 1), (columns, 0, 1), (0, rows, 1), (columns, rows, 1)], float)
@@ -335,8 +335,8 @@ def draw_object_layer(
 def hidden_by_own_body(person: PersonGeometry, sample: int, layer: Layer) -> np.ndarray:
     """Find the joints behind another part of the same person: [len(JOINTS)] bool.
 
-    The part drawn last at the joint's pixel hides it if the part's axis is nearer to the camera
-    than the joint by more than the part is thick there.
+    The part that is drawn last at the joint's pixel hides the joint if the part's axis is nearer to
+    the camera by more than the thickness of the part there.
     """
     hidden = np.zeros(len(JOINTS), bool)
     points, depth = person.points[sample], person.depth[sample]
@@ -347,7 +347,7 @@ def hidden_by_own_body(person: PersonGeometry, sample: int, layer: Layer) -> np.
             continue
         if part == _TRUNK:
             nearer = depth[point] - depth[_TRUNK_CORNERS].mean()
-            # A shoulder or hip at the far rim of a trunk seen at an angle still shows.
+            # A shoulder or hip at the far edge of a trunk seen at an angle is still visible.
             tolerance = 0.75 * person.shape.shoulder_half
         elif part == _HEAD:
             nearer = depth[point] - depth[POINT_INDEX['head']]
@@ -370,7 +370,7 @@ _HEAD_PATCH = 24
 
 
 def _head_normals() -> np.ndarray:
-    """Make the normals of a ball, [_HEAD_PATCH ** 2, 3], in camera axes (x right, y up, z near)."""
+    """Compute the normals [_HEAD_PATCH ** 2, 3] of a ball in camera axes (right, up, near)."""
     side = (np.arange(_HEAD_PATCH) + 0.5) / _HEAD_PATCH * 2 - 1
     x, y = np.meshgrid(side, -side)
     radius = np.maximum(np.hypot(x, y), 1.0)
@@ -385,7 +385,7 @@ _TRUNK_SHADE = (0.6 + 0.42 * np.cos(_TRUNK_COLUMNS))[None, :, None]
 
 
 def _turned_trunk(person: PersonGeometry, sample: int) -> np.ndarray:
-    """Warp the half of the trunk's texture that faces the camera as seen on a round trunk."""
+    """Warp the visible half of the trunk's texture onto a round trunk."""
     left_z, _, forward_z = person.trunk[sample, 2]
     columns = TRUNK_TEXTURE_SIZE[1]
     azimuth = np.arctan2(left_z, forward_z) + _TRUNK_COLUMNS
@@ -396,10 +396,10 @@ def _turned_trunk(person: PersonGeometry, sample: int) -> np.ndarray:
 
 
 def _turned_head(person: PersonGeometry, sample: int) -> np.ndarray:
-    """Warp the half of the head's texture that faces the camera as seen on a ball."""
+    """Warp the visible half of the head's texture onto a ball."""
     head = person.head[sample]
     up = _direction(head[None, :2, 1])[0]
-    # Picture axes of the patch: its columns run across the head's projected up direction.
+    # Picture axes of the patch; its columns are perpendicular to the head's projected up direction.
     patch_axes = np.array([(up[1], -up[0], 0), (up[0], up[1], 0), (0, 0, 1)])
     normals = _NORMALS @ (patch_axes @ head)
     rows, columns = HEAD_TEXTURE_SIZE
@@ -413,20 +413,20 @@ def _turned_head(person: PersonGeometry, sample: int) -> np.ndarray:
 
 
 def _direction(vectors: np.ndarray) -> np.ndarray:
-    """Normalize vectors to unit length, [N, 2]; vectors of no length point along +y."""
+    """Normalise vectors [N, 2] to unit length; vectors of length 0 point along +y."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), (0.0, 1.0))
 
 
 def _unit(angles: np.ndarray) -> np.ndarray:
-    """Make vectors [..., 2] of length 1 in some directions."""
+    """Return vectors [..., 2] of length 1 in the given directions."""
     return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def _capsules(
     start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
 ) -> np.ndarray:
-    """Outline two circles and their common tangents: convex [..., 2 * _ARC, 2]."""
+    """Outline two circles and their common tangents: convex polygons [..., 2 * _ARC, 2]."""
     axis = end - start
     length = np.linalg.norm(axis, axis=-1)
     heading = np.arctan2(axis[..., 1], axis[..., 0])

@@ -1,4 +1,4 @@
-"""The scene: a background, people and objects before the camera, and what an exposure sees."""
+"""The scene: a background, people and objects before a camera, and its exposures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .render import (
 )
 
 SUBFRAMES = 5
-"""Times per exposure at which the scene is known; the third is the label's time."""
+"""Number of times per exposure at which the scene is known; the label is at the third."""
 JOINT_POINTS = [POINT_INDEX[joint] for joint in JOINTS]
 
 
@@ -44,15 +44,16 @@ class Prop:
 class Scene:
     """Renderer of the pictures of a scene, one exposure after the other.
 
-    Everything that moves is known at F x ``SUBFRAMES`` times, an exposure's times in a row.
+    Everything that moves is known at F x ``SUBFRAMES`` times; the times of an exposure are
+    consecutive.
 
     Args:
         background: [H + 2 margin, W + 2 margin, 3] uint8.
-        margin: How far the background reaches beyond the picture.
+        margin: Pixels by which the background extends beyond the picture.
         camera: Path of the camera.
         size: Width and height of the picture.
         people: People in the scene.
-        depths: Distances of the people; a nearer person hides a further one.
+        depths: Distances of the people; a nearer person hides a more distant one.
         props: Objects.
     """
 
@@ -65,11 +66,12 @@ class Scene:
     props: list[Prop] = field(default_factory=list)
 
     def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Take picture [H, W, 3] float32 of frame ``index``, and visibility [people, joints]."""
+        """Return picture [H, W, 3] float32 of frame ``index``, and visibility [people, joints]."""
         frame = self._background(index)
         visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
         middle = index * SUBFRAMES + SUBFRAMES // 2
-        # Far to near, so that nearer layers are painted over further ones; a person is an index.
+        # Far to near, so that nearer layers are painted over more distant ones; a person is an
+        # index.
         things: list[tuple[float, int | Prop]] = [
             *zip(self.depths, range(len(self.people)), strict=True)
         ]

@@ -24,7 +24,7 @@ def noise_image(
         height: Rows.
         width: Columns.
         scales: Size in pixels of the blobs of every octave; larger blobs are stronger.
-        channels: Independent fields.
+        channels: Number of independent fields.
     """
     total = np.zeros((height, width, channels), np.float32)
     for scale in scales:
@@ -109,7 +109,7 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> np.nda
             corners = np.array((x, y)) + rng.normal(0, size * 0.5, (4, 2))
             cv2.fillPoly(image, [corners.astype(np.int32)], color(), cv2.LINE_AA)
         else:
-            # Limb-like strokes: a network must not take every elongated thing for an arm.
+            # Limb-like strokes, so that a network does not take every elongated thing for an arm.
             end = (int(x + rng.normal(0, size)), int(y + rng.normal(0, size)))
             cv2.line(image, (x, y), end, color(), int(rng.integers(1, 13)), cv2.LINE_AA)
     if rng.random() < 0.5:
@@ -126,7 +126,7 @@ def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
 
     Args:
         rng: Source of all choices.
-        size: Its typical extent in pixels.
+        size: Typical extent of the object in pixels.
     """
     kind = OBJECT_KINDS[rng.integers(len(OBJECT_KINDS))]
     ratios = {

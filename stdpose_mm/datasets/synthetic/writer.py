@@ -1,4 +1,4 @@
-"""Synthetic clips as a data set on disk, in PoseTrack18's layout and label format.
+"""Generated clips as a dataset on disk, in PoseTrack18's layout and label format.
 
 ``OUT/images/{train,val}/<video>/%06d.jpg``, ``OUT/annotations/{train,val}/<video>.json``,
 ``OUT/synthetic_settings.json`` (how the clips were made).
@@ -34,13 +34,13 @@ SETTINGS_FILE = 'synthetic_settings.json'
 
 MAX_VIDEOS = 499_999
 _FIRST_SEQUENCE = {'train': 1, 'val': 500_001}
-# PoseTrack18's ids start with 1 to 3 for its sources; 9 keeps ours apart from them.
+# PoseTrack18's ids start with 1 to 3 for its sources; 9 distinguishes ours from them.
 _SOURCE_DIGIT = 9
 
 
 @dataclass(frozen=True)
 class VideoTask:
-    """One video of the data set: everything that decides its content."""
+    """One video of the dataset, with everything that decides its content."""
 
     out: Path
     split: Split
@@ -50,7 +50,7 @@ class VideoTask:
 
     @property
     def sequence(self) -> int:
-        """The video's number, distinct over both splits."""
+        """Number of the video, unique across both splits."""
         return _FIRST_SEQUENCE[self.split] + self.index
 
     @property
@@ -65,11 +65,11 @@ class VideoTask:
 
     @property
     def label_file(self) -> Path:
-        """The label file; it is written last, so a video that has it is complete."""
+        """The label file. It is written last, so a video that has it is complete."""
         return self.out / 'annotations' / self.split / f'{self.name}.json'
 
     def generate(self) -> SyntheticClip:
-        """Generate the clip with labels as they are written: PoseTrack18's ids and other fields."""
+        """Generate the clip, and complete its labels with PoseTrack18's ids and other fields."""
         split = SPLITS.index(self.split)
         folder = f'images/{self.split}/{self.name}'
         file_names = [f'{folder}/{i:06d}.jpg' for i in range(self.settings.frames)]
@@ -112,23 +112,23 @@ def write_dataset(
     workers: int | None = None,
     progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
 ) -> None:
-    """Generate a data set; videos that are already there are kept.
+    """Generate a dataset; existing videos are kept.
 
-    A video's content depends on the settings, the seed, its split and its number, not on how many
-    videos or workers there are.
+    The content of a video depends on the settings, the seed, its split and its number, but not on
+    the number of videos or workers.
 
     Args:
-        out: Folder of the data set.
+        out: Folder of the dataset.
         train_videos: Number of training videos.
         val_videos: Number of validation videos.
-        settings: Settings of the clips; defaults of ``ClipSettings`` if None.
-        seed: Non-negative.
-        workers: Processes; the number of cores by default.
+        settings: Settings of the clips; the defaults of ``ClipSettings`` if None.
+        seed: A non-negative number.
+        workers: Number of processes, by default the number of cores.
         progress: Wraps the iteration over the names of finished videos, given their number; for
             example ``lambda names, total: tqdm(names, total=total)``.
 
     Raises:
-        InputError: If an argument is out of range, or the folder holds other data.
+        InputError: If an argument is out of range, or the folder contains other data.
     """
     settings = settings or ClipSettings()
     folder = Path(out)
@@ -153,19 +153,19 @@ def write_dataset(
 
 
 def write_video(task: VideoTask) -> str:
-    """Generate one video and write its pictures, then its labels; returns its name."""
+    """Generate one video and write its pictures, then its labels; return its name."""
     clip = task.generate()
     task.image_folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
     try:
-        # In a container, a run that was killed may have had the same process id.
+        # In a container, a killed run may have had the same process id.
         for folder in (temporary, *left_behind(task.image_folder)):
             shutil.rmtree(folder, ignore_errors=True)
         temporary.mkdir()
         for index, frame in enumerate(clip.frames):
             path = temporary / f'{index:06d}.jpg'
             path.write_bytes(encode_jpeg(frame, clip.jpeg_quality))
-        # Pictures without labels are left over from a run that was killed.
+        # Pictures without labels are left over from a killed run.
         shutil.rmtree(task.image_folder, ignore_errors=True)
         temporary.rename(task.image_folder)
     except BaseException as error:
@@ -187,11 +187,11 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
-    """Write videos, and yield their names as they get finished."""
+    """Write videos, and yield their names as they are finished."""
     if workers == 1 or len(tasks) < 2:
         yield from map(write_video, tasks)
         return
-    # A child forked while OpenCV's threads run waits for them forever; one thread stops them.
+    # A child forked while OpenCV's threads run would wait for them forever; one thread stops them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -210,11 +210,11 @@ def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
 
 
 def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[VideoTask]) -> None:
-    """Write the settings into a new folder; refuse one that holds anything else."""
+    """Write the settings into a new folder; refuse a folder with other content."""
     wanted = {'format_version': FORMAT_VERSION, 'seed': seed, **asdict(settings)}
     wanted['people'] = list(settings.people)
     if settings.footage == ClipSettings.footage:
-        # Folders written before this setting existed hold the same videos.
+        # Folders written before this setting existed contain the same videos.
         del wanted['footage']
     stamp = folder / SETTINGS_FILE
     if not stamp.exists():

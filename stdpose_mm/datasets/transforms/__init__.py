@@ -1,4 +1,4 @@
-"""From the list of a window's frames to the packed sample, in the order of a pipeline."""
+"""Transforms from the list of a window's frames to the packed sample, in pipeline order."""
 
 from .generate_window_target import GenerateWindowTarget
 from .load_window import LoadWindow

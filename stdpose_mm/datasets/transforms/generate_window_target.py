@@ -1,4 +1,4 @@
-"""The heatmaps of a window: targets, given labels, and the pose interpolated between labels."""
+"""Heatmaps of a window: targets, given labels, and the pose interpolated between labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stdpose_mm.structures.windows import interpolate_pose
 
 @TRANSFORMS.register_module()
 class GenerateWindowTarget(BaseTransform):
-    """Encode the poses of a window as heatmaps.
+    """Transform that encodes the poses of a window as heatmaps.
 
-    Where an auxiliary frame carries a given label, the label's maps replace those of the network
-    (at test time: wherever ``aux_given`` says so). A model that never saw given labels in training
-    cannot use them, so training shows them too, with jitter and dropout that keep it from merely
-    copying them.
+    If an auxiliary frame has a given label, the label's maps replace those of the network (in
+    testing wherever ``aux_given`` says so). A model that never sees given labels in training cannot
+    use them, so training shows them, too, with jitter and dropout that prevent the model from
+    merely copying them.
 
     Required Keys:
 
@@ -27,22 +27,22 @@ class GenerateWindowTarget(BaseTransform):
         - keypoints_visible: [W, K]
         - transformed_aux_keypoints: [T - 1, K, 2] of the auxiliary frames in pixels of the crop
         - aux_keypoints_visible: [T - 1, K]
-        - aux_given: [2] bool, of the first and the last of them, the left and the right frame
-        - window_position: of each key frame, 0 at the left frame, 1 at the right one; a single
-          number for one key frame
+        - aux_given: [2] bool, of the first and the last of these, the left and the right frame
+        - window_position: position of each key frame, from 0 at the left frame to 1 at the right
+          one; a single number for one key frame
         - label_weights (optional): [F, K], loss weights of the labels of each frame
-        - crop_warps (optional): [F, 2, 3] affines from the picture to each frame's crop;
-          without them all frames have the same crop
+        - crop_warps (optional): [F, 2, 3] affines from the picture to each frame's crop; without
+          them all frames have the same crop
 
     Added Keys (h x w is the heatmap, all float32):
 
         - heatmaps: [WK, h, w] targets of the key frames
-        - keypoint_weights: [W, K], 0 for joints without a label or outside the crop, else the
+        - keypoint_weights: [W, K], 0 for joints without a label or outside the crop, otherwise the
           weight of the label
         - aux_heatmaps: [(T - 1)K, h, w] targets of the auxiliary frames
         - aux_keypoint_weights: [W, T - 1, K], the same for every key frame
-        - given_heatmaps: [2K, h, w] maps of the labels given in the left and the right frame,
-          empty where there is none
+        - given_heatmaps: [2K, h, w] maps of the labels given in the left and the right frame, empty
+          without a label
         - given_mask: [W, 2, K], the same for every key frame: 1 where the given map counts, also
           for a given joint outside the crop, whose map is empty
         - prior_heatmaps: [WK, h, w] maps of the pose interpolated linearly between the given
@@ -54,7 +54,7 @@ class GenerateWindowTarget(BaseTransform):
         aux_label_draw: Whether to draw this once per ``'window'`` or for each ``'frame'``.
         label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
         label_dropout: Probability that a given joint is withheld.
-        test_mode: Show every given label unchanged; draws nothing at random.
+        test_mode: Whether to show every given label unchanged, without random draws.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class GenerateWindowTarget(BaseTransform):
         per_key = labels_in_key_crops(labels, num_keys, results.get('crop_warps'))
         priors, prior_shown = interpolate_pose(per_key, shown, positions[:, None, None])
 
-        # One call of the codec: poses of key and auxiliary frames, given left and right, priors.
+        # One call of the codec: poses of key and auxiliary frames, left and right labels, priors.
         poses = np.concatenate([keys, aux, labels, priors])
         visible = np.concatenate(
             [keys_visible, aux_visible, shown, np.tile(prior_shown, (num_keys, 1))]
@@ -135,10 +135,10 @@ class GenerateWindowTarget(BaseTransform):
 def labels_in_key_crops(
     labels: np.ndarray, num_keys: int, crop_warps: np.ndarray | None
 ) -> np.ndarray:
-    """Convert the auxiliary poses from pixels of their own crops to those of the key frames.
+    """Convert the auxiliary poses from pixels of their own crops to those of the key frames' crops.
 
     Args:
-        labels: [2, K, 2] the left and the right pose, each in its frame's crop.
+        labels: [2, K, 2] the left and the right pose, each in its own frame's crop.
         num_keys: Number W of key frames.
         crop_warps: [F, 2, 3] affines from the picture to the crops, the key frames' in the middle;
             None if all crops are the same.

@@ -1,4 +1,4 @@
-"""The pictures of a window."""
+"""Loading of the pictures of a window."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stdpose_mm.structures import NUM_FRAMES, key_index
 
 @TRANSFORMS.register_module()
 class LoadWindow(BaseTransform):
-    """Read the frames of a window.
+    """Transform that reads the frames of a window.
 
-    A sample of one picture, which MMPose's ``inference_topdown`` makes of ``img_path`` or ``img``
-    [H, W, 3] and the model's metainfo, becomes a window without labels in which the picture is its
-    own neighbour. A note says so once.
+    A sample of one picture, which MMPose's ``inference_topdown`` makes from ``img_path`` or ``img``
+    [H, W, 3] and the model's metainfo, becomes a window without labels whose frames are all this
+    picture. A note is shown once.
 
     Required Keys:
 
@@ -33,9 +33,9 @@ class LoadWindow(BaseTransform):
         - ori_shape: (H, W)
 
     Args:
-        on_error: ``'stop'`` raises at a frame that cannot be read. ``'skip'`` logs it and returns
+        on_error: ``'stop'`` raises an error at an unreadable frame. ``'skip'`` logs it and returns
             None, for which MMEngine draws another training sample; in testing every frame counts,
-            and MMEngine stops there too.
+            and MMEngine stops there, too.
 
     Raises:
         InputError: If a frame is missing or corrupt, or the frames differ in size.
@@ -66,7 +66,7 @@ class LoadWindow(BaseTransform):
 
 
 def _repeat_picture(results: dict) -> None:
-    """Make a window without labels of one picture, which is every frame of it."""
+    """Build a window without labels from one picture, which is every frame of it."""
     # Python shows a warning of the same text and place once.
     note(
         'a single picture fills all frames of the window of the model, STDPoseInferencer of '
@@ -83,7 +83,7 @@ def _repeat_picture(results: dict) -> None:
 
 
 def _read(frames: list) -> list:
-    # At the ends of a video and around labelled frames, frames of a window may be the same.
+    # At the ends of a video and around labelled frames, a window may contain a frame twice.
     pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
     images = [pictures[tuple(frame)] for frame in frames]
     middle = key_index(len(frames))

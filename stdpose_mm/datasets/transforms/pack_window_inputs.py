@@ -1,4 +1,4 @@
-"""Pack a window for the model."""
+"""Packing of a window for the model."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ WINDOW_META_KEYS = (
 
 @TRANSFORMS.register_module()
 class PackWindowInputs(PackPoseInputs):
-    """MMPose's PackPoseInputs with the fields of a window.
+    """MMPose's PackPoseInputs with the additional fields of a window.
 
-    Packed:
+    Packed fields:
 
-        - inputs: uint8 tensor [F, 3, H, W] of F = W + T - 1 frames: W key frames, half of the
+        - inputs: uint8 tensor [F, 3, H, W] of F = W + T - 1 frames: W key frames, with half of the
           auxiliary frames before and half of them after these
         - data_samples: PoseDataSample with
 
           - metainfo ``meta_keys``
           - ``gt_instances``: bboxes, bbox_scores, bbox_scales, keypoints, keypoints_visible
-          - ``gt_fields``, float32, frames flattened into the first axis because PixelData takes
+          - ``gt_fields``, float32, with frames flattened into the first axis because PixelData has
             three: ``heatmaps`` [WK, h, w], ``aux_heatmaps`` [(T - 1)K, h, w],
             ``given_heatmaps`` [2K, h, w], ``prior_heatmaps`` [WK, h, w]
           - ``gt_instance_labels``: ``keypoint_weights`` [W, K], ``aux_keypoint_weights``
@@ -49,7 +49,7 @@ class PackWindowInputs(PackPoseInputs):
 
     Args:
         meta_keys: Keys of the results that become metainfo.
-        pack_transformed: Whether ``gt_instances`` also gets the keypoints in crop pixels.
+        pack_transformed: Whether to pack the keypoints in crop pixels into ``gt_instances``, too.
     """
 
     field_mapping_table = {

@@ -1,4 +1,4 @@
-"""Changes of the colours of a window's frames; cheapest after the crop."""
+"""Changes of the colours of a window's frames."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from stdpose_mm.structures import key_index
 class WindowPhotometric(BaseTransform):
     """Random brightness, contrast, saturation and blur, drawn independently for every frame.
 
-    Cheapest after the crop.
+    It takes the least time after the crop.
 
     Required and modified keys:
 
         - img: list of [H, W, 3] uint8 BGR arrays
 
     Args:
-        brightness: Largest shift, as a share of the value range.
-        contrast: Largest change of the contrast factor from 1.
-        saturation: Largest change of the saturation factor from 1.
+        brightness: Maximum shift, as a share of the value range.
+        contrast: Maximum change of the contrast factor from 1.
+        saturation: Maximum change of the saturation factor from 1.
         blur_prob: Probability that a frame is blurred.
-        blur_sigma: Largest standard deviation of the Gaussian blur in pixels.
+        blur_sigma: Maximum standard deviation of the Gaussian blur in pixels.
         prob: Probability that the colours of a frame are changed at all.
     """
 
@@ -56,7 +56,7 @@ class WindowPhotometric(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Change the frames in ``results``; the arrays that came in are not written to."""
+        """Change the frames in ``results``; the input arrays are not modified."""
         results['img'] = [self._frame(image) for image in results['img']]
         return results
 
@@ -84,26 +84,26 @@ class WindowPhotometric(BaseTransform):
 
 @TRANSFORMS.register_module()
 class WindowDegradation(BaseTransform):
-    """Blur a frame or cover a part of it; the other frames of the window can compensate for it.
+    """Transform that blurs a frame or covers a part of it; other frames of the window compensate.
 
-    In half of the cases a degraded frame is blurred; in the other half a rectangle of one colour
-    covers a part of it, like a person who passes before the camera. In training every frame is
+    A degraded frame is blurred in half of the cases; in the other half a rectangle of one colour
+    covers a part of it, like a person who passes in front of the camera. In training every frame is
     degraded independently. With ``test_mode`` only the key frame is degraded, and the random draw
-    depends on the sample only, so that all models are tested on the same pictures.
+    depends only on the sample, so that all models are tested on the same pictures.
 
-    Cheapest after the crop.
+    It takes the least time after the crop.
 
     Required and modified keys:
 
         - img: list of [H, W, 3] uint8 BGR arrays
 
-    In ``test_mode`` the draw depends on ``id``, the number of the sample; a sample without one, as
-    those of an inferencer, passes unchanged.
+    In ``test_mode`` the draw depends on ``id``, the number of the sample. A sample without one, for
+    example from an inferencer, is not changed.
 
     Args:
         prob: Probability that a frame is degraded.
-        blur_sigma: Smallest and largest standard deviation of the Gaussian blur, in pixels.
-        cover: Smallest and largest height and width of the rectangle, as shares of the picture's.
+        blur_sigma: Minimum and maximum standard deviation of the Gaussian blur, in pixels.
+        cover: Minimum and maximum height and width of the rectangle, as shares of the picture's.
         test_mode: See above.
     """
 
@@ -126,7 +126,7 @@ class WindowDegradation(BaseTransform):
         self.test_mode = test_mode
 
     def transform(self, results: dict) -> dict:
-        """Change the frames in ``results``; the arrays that came in are not written to."""
+        """Change the frames in ``results``; the input arrays are not modified."""
         if self.prob == 0 or (self.test_mode and 'id' not in results):
             return results
         frames = list(results['img'])

@@ -1,4 +1,4 @@
-"""MMPose's geometric transforms of people in one picture, on the frames of a window."""
+"""MMPose's geometric transforms of people in one picture, for the frames of a window."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 
 
 def stack_frames(results: dict) -> dict:
-    """Bring all poses into the order of the frames: ``keypoints`` becomes [F, K, 2] and so on."""
+    """Arrange all poses in the order of the frames: ``keypoints`` becomes [F, K, 2] and so on."""
     for key, aux in _PAIRS:
         before, after = np.split(results.pop(aux), 2)
         results[key] = np.concatenate([before, results[key], after])
@@ -34,7 +34,7 @@ def stack_frames(results: dict) -> dict:
 
 
 def unstack_frames(results: dict, num_keys: int) -> dict:
-    """Undo :func:`stack_frames`, also for the transformed keypoints if there are any."""
+    """Undo :func:`stack_frames`, also for the transformed keypoints, if any."""
     pairs = _PAIRS + ((_TRANSFORMED,) if _TRANSFORMED[0] in results else ())
     for key, aux in pairs:
         side = (len(results[key]) - num_keys) // 2
@@ -45,12 +45,12 @@ def unstack_frames(results: dict, num_keys: int) -> dict:
 
 @TRANSFORMS.register_module()
 class WindowRandomFlip(RandomFlip):
-    """MMPose's RandomFlip on all frames of a window and their labels.
+    """MMPose's RandomFlip for all frames of a window and their labels.
 
-    Left and right joints change places in the auxiliary labels, and in the weights of all labels,
-    as they do in the key frame's.
+    Left and right joints are swapped in the auxiliary labels and in the weights of all labels, as
+    they are in the key frame's labels.
 
-    Required and modified keys: as RandomFlip, and
+    Required and modified keys: As in RandomFlip, and
 
         - aux_keypoints: [T - 1, K, 2]
         - aux_keypoints_visible: [T - 1, K]
@@ -58,17 +58,17 @@ class WindowRandomFlip(RandomFlip):
     """
 
     def transform(self, results: dict) -> dict:
-        """Flip, or do not, the frames and labels in ``results``."""
+        """Flip the frames and labels in ``results``, or do not."""
         pictures = results['img']
-        # MMPose mirrors by a view with negative strides, which the crop then has to copy, many
-        # times slower than OpenCV's flip.
+        # MMPose mirrors by a view with negative strides, which the crop then copies, many times
+        # slower than OpenCV's flip.
         results['img'] = []
         num_keys = len(results['keypoints'])
         results = unstack_frames(super().transform(stack_frames(results)), num_keys)
         if results['flip']:
             axis = OPENCV_AXES[results['flip_direction']]
             pictures = [cv2.flip(picture, axis) for picture in pictures]
-            # MMPose mirrors diagonally by half a turn, which leaves left and right as they are.
+            # MMPose mirrors diagonally by half a turn, which does not swap left and right.
             if 'label_weights' in results and results['flip_direction'] != 'diagonal':
                 weights = results['label_weights']
                 results['label_weights'] = weights.take(results['flip_indices'], axis=1)
@@ -78,9 +78,9 @@ class WindowRandomFlip(RandomFlip):
 
 @TRANSFORMS.register_module()
 class WindowRandomHalfBody(RandomHalfBody):
-    """MMPose's RandomHalfBody on all boxes of a window.
+    """MMPose's RandomHalfBody for all boxes of a window.
 
-    The half body is that of the first key frame. With a box per frame, the boxes of the other
+    The half body is that of the first key frame. With one box per frame, the boxes of the other
     frames shift by the same share of their size and scale by the same factor, so that a person
     moves between the crops as in the video. MMPose's own transform would keep only the first W
     boxes.
@@ -117,7 +117,7 @@ class WindowRandomHalfBody(RandomHalfBody):
 class WindowRandomBBoxTransform(RandomBBoxTransform):
     """MMPose's RandomBBoxTransform with the same draw for all boxes of a window.
 
-    A shift is a share of each box's size, a scale and an angle are the same for all, so that a
+    A shift is a share of each box's size, and scale and angle are the same for all boxes, so that a
     person moves between the crops as in the video.
     """
 
@@ -128,15 +128,15 @@ class WindowRandomBBoxTransform(RandomBBoxTransform):
 
 @TRANSFORMS.register_module()
 class WindowTopdownAffine(TopdownAffine):
-    """MMPose's TopdownAffine on the frames of a window and their labels.
+    """MMPose's TopdownAffine for the frames of a window and their labels.
 
-    With one box all frames have the same crop. With one box per frame each frame is cropped at its
-    own box; the boxes of the key frames remain.
+    With one box, all frames have the same crop. With one box per frame, each frame is cropped at
+    its own box; only the boxes of the key frames are kept.
 
-    Required and modified keys: as TopdownAffine with F frames and one or F boxes, and
+    Required and modified keys: As in TopdownAffine with F frames and one or F boxes, and
 
-        - keypoints: [W, K, 2] of the key frames, left as it is
-        - aux_keypoints: [T - 1, K, 2], left as it is
+        - keypoints: [W, K, 2] of the key frames, not changed
+        - aux_keypoints: [T - 1, K, 2], not changed
         - keypoints_visible: [W, K]
         - aux_keypoints_visible: [T - 1, K]
 
@@ -145,11 +145,11 @@ class WindowTopdownAffine(TopdownAffine):
         - input_size, input_center, input_scale: of the first key frame
         - transformed_keypoints: [W, K, 2] in pixels of the crop
         - transformed_aux_keypoints: [T - 1, K, 2] in pixels of the crop
-        - crop_warps (with a box per frame): [F, 2, 3] affines from the picture to the crops
+        - crop_warps (with one box per frame): [F, 2, 3] affines from the picture to the crops
 
     Raises:
-        InputError: If an earlier transform has removed boxes, or rotated the boxes of a window by
-            different angles, as MMPose's transforms for single pictures do.
+        InputError: If an earlier transform removed boxes, or rotated the boxes of a window by
+            different angles, like MMPose's transforms for single pictures.
     """
 
     def transform(self, results: dict) -> dict:
