@@ -42,10 +42,9 @@ ONNX_RECORD = 'stdpose_mm.stdpose'
 """Entry of these files' metadata that holds ``STDPOSE_RECORD`` as JSON."""
 
 STDPOSE_RECORD = ('joints', 'trained', 'input_size', 'heatmap_size', 'sigma', 'padding')
-"""Names of the joints, and which of them were trained; sizes in pixels, width first; standard
-deviation of a label's Gaussian in pixels of the heatmaps; factor by which a crop is larger than the
-person's box. A further entry, 'trained_on', describes in a few words what the network was trained
-on."""
+"""Names of the joints, and which were trained; sizes in pixels, width first; standard deviation of
+a label's Gaussian in pixels of the heatmaps; factor by which a crop is larger than the person's
+box. A further entry, 'trained_on', describes the training data in a few words."""
 
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')

@@ -140,7 +140,7 @@ def test_a_model_that_takes_no_labels_is_one_line(
     code, _, errors = run('propagate', folder, label_file, '--out', out, *options)
     assert code == 2
     (line,) = errors
-    assert 'the model takes no labels, since its neck has neither tks nor pose_embed: use a' in line
+    assert 'the model takes no labels (its neck has neither tks nor pose_embed), use a' in line
     assert not list(tmp_path.glob('dense/*'))
 
 

@@ -15,19 +15,17 @@ from .candidates import Candidates
 
 MAP_SIDE = 9
 MAP_STEPS = (0.03, 0.09)
-"""Distance between neighbouring places of a map, as a share of the pose's size. Maps are 9x9 places
-around the centre: the near ones reach 12 % of the size, the wide ones 36 %. A place of a wide map
-holds the maximum of 3x3 near ones."""
+"""Distances of neighbouring places of a map in pose sizes. Maps are 9x9 places around the centre:
+near ones reach 0.12, wide ones 0.36; a place of a wide map holds the maximum of 3x3 near ones."""
 
 _REDUCTION = 3
 DENSE_SIDE = MAP_SIDE * _REDUCTION
 DENSE_STEP = MAP_STEPS[0]
 
 LEAST_AGREEMENT = 0.3
-"""Minimum agreement of a network with the labels of a gap: the value of its maps at the labels as a
-share of their maximum nearby, averaged over the joints. A network below it finds something else and
-is left out. EfficientPose has 0.4 to 0.97 on 98 % of the gaps of real clips, random peaks have less
-than 0.1."""
+"""Minimum ratio of a network's maps at the labels of a gap to their nearby maximum, averaged over
+joints; below it the network finds something else and is left out. EfficientPose has 0.4 to 0.97 on
+98 % of the gaps of real clips, random peaks have less than 0.1."""
 
 _STEPS = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP
 _SQUARE = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)

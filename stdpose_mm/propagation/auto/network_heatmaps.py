@@ -42,10 +42,9 @@ _LIMB_ENDS = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 """Joints of people. Labels of animals with paws, such as AP-10K's, do not have them."""
 
 GapUse = Literal['used', 'not compared', 'misses labels', 'crowded', 'finds nothing']
-"""How a network was used in a gap: 'used': its heatmaps were evidence; 'not compared': the same,
-but it has none at the labels; 'misses labels': it finds something else than the labelled joints;
-'crowded': somebody else covers the person; 'finds nothing': it finds no joint between the
-labels."""
+"""How a network was used in a gap: its heatmaps were evidence; the same, but it has none at the
+labels; or it was left out because it finds something else than the labelled joints, somebody else
+covers the person, or it finds no joint between the labels."""
 
 
 _SENTENCES: dict[GapUse, str] = {

@@ -19,9 +19,8 @@ MOST_ENLARGED = 2.0
 pixels, too coarse for the limbs of a small person."""
 
 _GRADIENT_WEIGHT = 30.0
-"""Weight of the gradient term in DIS's refinement; OpenCV's default is 10. With a larger weight
-flow follows edges rather than brightness. Chosen on training clips of JHMDB, see
-research/docs/real_clips.md."""
+"""Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
+edges rather than brightness; chosen on training clips of JHMDB, see research/docs/real_clips.md."""
 
 _MIN_SIDE = 16
 """Pixels; DIS fails on sides of less than 12."""

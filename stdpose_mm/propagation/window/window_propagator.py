@@ -119,10 +119,9 @@ class SemanticMotionPropagator(WindowPropagator):
         super().__init__(window_model, batch_size)
         if not window_model.model.takes_labels:
             raise InputError(
-                'the model takes no labels, since its neck has neither tks nor pose_embed: use a '
-                'model of a config such as '
-                'configs/semantic_motion_tiny_propagation_synthetic_appearance.py, '
-                "or the method 'auto'"
+                'the model takes no labels (its neck has neither tks nor pose_embed), use a config '
+                'such as configs/semantic_motion_tiny_propagation_synthetic_appearance.py or '
+                "the method 'auto'"
             )
 
 
