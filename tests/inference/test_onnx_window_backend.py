@@ -257,7 +257,7 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
     for path, options, words in (
         (nothing, {}, r'holds no network\.json, give a folder written'),
         (missing, {}, r'holds no fusion\.onnx, export the network again'),
-        (changed, {}, r'fusion\.onnx is not the file that network\.json beside it'),
+        (changed, {}, r'fusion\.onnx does not belong to the network\.json beside it'),
         (other, {}, r'network\.json does not describe a stdpose_mm ONNX network'),
         (damaged, {}, r'network\.json is not JSON'),
         (folder, {'precision': 'int8'}, r'holds no encoder_int8\.onnx, .* with --int8 for int8'),

@@ -460,7 +460,7 @@ def test_a_single_picture_is_its_own_neighbour(tiny_set: TinySet, is_file: bool)
     path = str(tiny_set.picture(3))
     picture = cv2.imread(path)
     given = {'img_path': path} if is_file else {'img': picture}
-    with pytest.warns(InputWarning, match='own neighbour'):
+    with pytest.warns(InputWarning, match='fills all frames'):
         window = LoadWindow()({**given, 'flip_indices': [0, 2, 1]})
     np.testing.assert_array_equal(window['img'], [picture] * 3)
     assert window['img_shape'] == picture.shape[:2]

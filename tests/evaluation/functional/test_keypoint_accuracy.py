@@ -139,7 +139,7 @@ def test_videos_go_in_pairs(truths: int, predictions: int) -> None:
 
 def test_videos_in_another_order_are_refused_but_other_names_are_not() -> None:
     one, other, third = (replace(_video({0: TRUTH}), name=name) for name in ('a', 'b', 'c.json'))
-    with pytest.raises(InputError, match="another order than the ground truth, from 'a' on"):
+    with pytest.raises(InputError, match="from 'a' on, the predicted videos are not in the order"):
         keypoint_accuracy([one, other], [other, one])
     assert keypoint_accuracy([one, other], [one, third]).metrics['PCK@0.05'].tolist() == [100, 100]
 

@@ -94,7 +94,7 @@ def test_file_names_and_ids_of_different_frames_are_refused() -> None:
     crossed = [VideoFrame(0, 'a.jpg', 8), VideoFrame(1, 'b.jpg', 7)]
     gt = video([person(0, nose)], 0, frames=frames)
     pred = video([person(0, nose, scores=1.0)], 0, frames=crossed)
-    with pytest.raises(InputError, match='other frames of the ground truth than by their ids'):
+    with pytest.raises(InputError, match='ids match the frames of the prediction with different'):
         evaluate_posetrack([gt], [pred])
 
 

@@ -304,7 +304,7 @@ class TestKeypointsSynthesis:
             build(cfg(tks={**TKS, 'num_frames': 3}, num_frames=5))
 
     def test_needs_maps(self, merging):
-        with pytest.raises(ValueError, match='none came; configure a frame_head'):
+        with pytest.raises(ValueError, match='tks needs the heatmaps of a frame_head'):
             merging(features())
 
 

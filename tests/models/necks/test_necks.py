@@ -255,5 +255,5 @@ class TestSTRE:
         assert other.project_frames(features.flatten(0, 1)) is None
 
     def test_merging_needs_heatmaps(self):
-        with pytest.raises(ValueError, match='configure a frame_head'):
+        with pytest.raises(ValueError, match='tks needs the heatmaps of a frame_head'):
             build(dict(type='STRE', tks=TKS))(torch.randn(2, 3, 16, 4, 3))

@@ -84,5 +84,5 @@ def test_a_file_that_is_missing_is_refused(tmp_path):
 
 
 def test_another_network_is_refused():
-    with pytest.raises(InputError, match=r'stdpose_frames\.onnx is of a network that is no joint'):
+    with pytest.raises(InputError, match=r'stdpose_frames\.onnx does not hold a joint'):
         TrainedMatcher(SHIPPED_MATCHER.with_name('stdpose_frames.onnx'))
