@@ -260,7 +260,7 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
         (changed, {}, r'fusion\.onnx does not belong to the network\.json beside it'),
         (other, {}, r'network\.json does not describe a stdpose_mm ONNX network'),
         (damaged, {}, r'network\.json is not JSON'),
-        (folder, {'precision': 'int8'}, r'holds no encoder_int8\.onnx, .* with --int8 for int8'),
+        (folder, {'precision': 'int8'}, r'holds no encoder_int8\.onnx, .*with --int8 for int8'),
         (folder, {'precision': 'int4'}, "precision of onnxruntime must .* int8, got 'int4'"),
         (folder, {'precision': 'bfloat16'}, 'precision of onnxruntime must be'),
         (folder, {'precision': 'int8', 'runtime': 'openvino'}, 'precision of openvino must be'),
