@@ -2,6 +2,7 @@
 
 import os
 
-# NumPy's OpenBLAS reads this at its import. Its threads spin between the many small products of a
-# propagation, on the cores on which frames are filled: a sixth of the processor time on two cores.
+# NumPy's OpenBLAS reads this when it is imported. Propagation computes many small products, and
+# OpenBLAS threads spin between them on the cores that fill frames: on two cores, a sixth of the
+# processor time.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')

@@ -1,4 +1,4 @@
-"""Types of arguments: each converts the text of one argument, or says what was expected."""
+"""Types of arguments: each converts the text of one argument or says what was expected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Number = TypeVar('Number', int, float)
 def _number(
     kind: Callable[[str], Number], is_allowed: Callable[[Number], bool], expected: str
 ) -> Callable[[str], Number]:
-    """Return a function that parses a number, or says that something else was expected."""
+    """Return a function that parses a number, or fails with what was expected."""
 
     def parse(text: str) -> Number:
         with suppress(ValueError):
@@ -41,7 +41,7 @@ frame_rate = _number(
 minutes = _number(
     float,
     lambda number: 0 < number < 10**6,
-    'a number of minutes above 0 (an option with no number stands after the files)',
+    'a number of minutes above 0 (without a number, put the option after the files)',
 )
 pixels = _number(float, lambda number: 0 < number < float('inf'), 'a number of pixels or "all"')
 

@@ -3,8 +3,8 @@
     stdpose cache
     stdpose cache clear
 
-It serves the next run on the same video: one that was killed goes on, one with corrected labels
-does only what they touch. See docs/guide/propagation.md.
+The next run on the same video uses it: a run that was killed continues, and a run with corrected
+labels recomputes only what the corrections affect. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(options: CacheCommandOptions) -> None:
     """Print the contents of the cache by video, or clear the cache.
 
     Raises:
-        InputError: If the size limit of the cache is no number.
+        InputError: If the size limit of the cache is not a number.
     """
     from stdpose_mm.io.cache_folder import CacheFolder
 

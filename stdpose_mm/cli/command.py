@@ -1,4 +1,4 @@
-"""What all commands share: options are parsed, errors become one sentence and an exit code."""
+"""The frame of all commands: parsing of options, errors as one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ EXIT_INTERRUPTED = 130
 class Command:
     """A command; calling it runs a command line and returns the exit code.
 
-    Outputs are refused before the work begins if they cannot be written or are inputs. See
+    Before the work begins, outputs that cannot be written or are also inputs are refused. See
     :func:`with_sentences` for errors.
 
     Args:
         options: Dataclass of its options, see :func:`~stdpose_mm.cli.parser.option`.
-        work: Function of these.
+        work: Function that takes the options and does the work.
         documentation: Docstring whose first line describes the command.
-        prog: Its name by default.
+        prog: Default name of the command.
         usage: See :class:`~stdpose_mm.cli.parser.CliParser`.
         interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
             has no message.
@@ -74,13 +74,13 @@ def with_sentences(
 ) -> int:
     """Do the work of a command; turn an error into one line on stderr and exit code 2.
 
-    Such errors are an :class:`InputError`, wrapped or not, everything that the operating system
-    refuses (files, disks, memory, also stdout), and a missing package of an extra. An
-    :class:`InputWarning` is one line on stderr too. Every other exception is a bug and passes
-    through. Characters that stdout cannot show are printed as escapes.
+    This covers :class:`InputError`, wrapped or not, errors of the operating system (files, disks,
+    memory, also stdout), and missing packages of an extra. An :class:`InputWarning` also becomes
+    one line on stderr. Every other exception is a bug and passes through. Characters that stdout
+    cannot show are printed as escapes.
 
     Args:
-        prog: Name of the command, which the lines begin with.
+        prog: Name of the command; each line begins with it.
         work: The work; returns the exit code, None for 0.
         interrupted: See :class:`Command`.
     """
@@ -89,7 +89,7 @@ def with_sentences(
     try:
         with _warnings_as_lines(prog):
             code = work()
-        # Without a flush here, a full disk behind stdout would be noticed too late.
+        # Without this flush, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
         return code or 0
     except (KeyboardInterrupt, SystemExit, Exception) as error:
@@ -100,7 +100,7 @@ def with_sentences(
             sentence, code = _stdout_error() or _explain(error), EXIT_INPUT_ERROR
         if sentence is None:
             raise
-        # The traceback keeps a progress bar open; the line would be printed behind the bar.
+        # The traceback keeps a progress bar open, and the line would be printed behind the bar.
         traceback.clear_frames(error.__traceback__)
         print(f'{prog}: {sentence}', file=sys.stderr)
         return code
@@ -113,30 +113,30 @@ def _explain(error: BaseException) -> str | None:
 
 
 def _stdout_error() -> str | None:
-    """Say why stdout cannot be written to, which is then turned off; None if it can."""
+    """Return why stdout cannot be written to, and turn it off; None if it can be written to."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Python flushes the buffer at exit, and would print an error message of its own.
+        # Otherwise Python flushes the buffer at exit and prints its own error message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return os_error_text(error, 'what is printed cannot be written to stdout')
+        return os_error_text(error, 'the output of the command cannot be written to stdout')
     return None
 
 
 @contextmanager
 def _warnings_as_lines(prog: str) -> Iterator[None]:
-    """Show each InputWarning once, as one line of the command, other warnings as usual."""
+    """Show each InputWarning once, as one line of the command; show other warnings as usual."""
     show_any = warnings.showwarning
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if not issubclass(category, InputWarning):
             show_any(message, category, *place, **more)
-        # A file may be opened several times.
+        # A file that is opened several times warns each time.
         elif str(message) not in shown:
             from tqdm import tqdm
 
-            # A bar of progress may be open.
+            # A progress bar may be open.
             tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
             shown.add(str(message))
 

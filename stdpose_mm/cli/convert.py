@@ -48,14 +48,14 @@ class ConvertOptions(CvatTolerance, LabelFileOptions):
         source: Format of IN (default: recognised from its content).
         target: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix);
             cvat-labels writes the label definition that a CVAT task needs for the skeleton of IN,
-            to paste into the tab "Raw".
-        video: Video whose labels to convert, if IN holds several.
-        labels_size: Size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and
-            the pictures are not in the same place, or those in OUT are (YOLO-pose, Label Studio)
-            and IN does not state it.
+            to be pasted into the tab "Raw".
+        video: Video whose labels to convert, if IN holds several videos.
+        labels_size: Size of the pictures; needed if coordinates are fractions of it in IN
+            (YOLO-pose) and the pictures are not beside the labels, or if they are fractions in OUT
+            (YOLO-pose, Label Studio) and IN does not state the size.
         fps: Frames per second of the video, for the times in tidy-csv, movement and trc.
         as_given: Turn estimates into labels: joints that score at least MIN_SCORE become given
-            labels, the others are left to be propagated.
+            labels; the others stay unlabelled and can be propagated.
     """
 
     input: str = argument('IN', reads_folder=True)
@@ -115,7 +115,7 @@ def convert(options: ConvertOptions) -> None:
 
 
 def _warn_of_doubled_people(labels: VideoLabels) -> None:
-    """Note who seems to be labelled twice."""
+    """Warn about people who seem to be labelled twice."""
     from stdpose_mm.review import doubled_warnings
 
     given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
@@ -132,7 +132,7 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
         several: Whether IN stands for many label files.
 
     Raises:
-        InputError: If there are any.
+        InputError: If an option does not fit.
     """
     from stdpose_mm.io.labels import sniff_format
 
@@ -148,8 +148,8 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
     for name, is_given in about_one.items():
         if several and is_given:
             raise InputError(
-                f'{options.input} stands for many label files, but {name} is about one: convert '
-                f'one of the files, or all of them with --to {MANY_VIDEOS_FORMAT} alone'
+                f'{options.input} stands for many label files, but {name} works for one only: '
+                f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT} alone'
             )
     if target == CVAT_LABELS:
         require_suffix(f'OUT {options.output}', options.output, 'the label of a task', ('.json',))
@@ -157,8 +157,8 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
         choose_format(options.output, target, 'OUT', '--to')
     if options.fps is None and target == 'trc':
         raise InputError(
-            f'{options.output}: {target} needs the time of every frame, add --fps, the frames per '
-            'second of the video'
+            f'{options.output}: {target} needs the time of every frame, give the frames per second '
+            'of the video with --fps'
         )
     has_times = target in FORMATS_WITH_TIMES
     refuse_idle('--fps', options.fps is not None and not has_times, 'a format with times (trc)')
@@ -170,12 +170,12 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
 
     Args:
         options: The options.
-        several: Whether IN stands for many label files, which are read in their order.
+        several: Whether IN stands for many label files, which are read in order.
         target: Format of OUT.
 
     Raises:
-        InputError: If a file cannot be read, a number of videos cannot be written, or two of
-            several files hold videos of the same name.
+        InputError: If a file cannot be read, OUT cannot hold that many videos, or two of several
+            files hold videos of the same name.
     """
     from stdpose_mm.io.labels import find_label_files, read_all_labels, read_labels
 

@@ -1,4 +1,4 @@
-"""Print which versions are installed, to report them with a problem."""
+"""Print the installed versions, for problem reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class EnvOptions:
 
 
 def show(options: EnvOptions) -> None:
-    """Print system, Python and versions of packages; those of OpenMMLab and CUDA by MMPose."""
+    """Print the system, Python and package versions; MMPose adds those of OpenMMLab and CUDA."""
     found = {'System': platform.platform(), 'Python': platform.python_version()}
     for one in distributions():
         if one.metadata['Name'] in PACKAGES:

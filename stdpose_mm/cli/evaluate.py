@@ -2,11 +2,11 @@
 
     stdpose evaluate GT_DIR PRED_DIR --out metrics.json
 
-Both folders hold one PoseTrack18 JSON, or PoseTrack17's annolist (gzipped or not), per video under
-the same name, with the same frames: they pair by file name or id, or by position if these differ.
-``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per cent, per joint
-and mean; a value that is not defined (the MOTA of an unannotated joint, tracking without track ids)
-is null.
+Both folders hold one file per video, with the same names and the same frames: PoseTrack18 JSON, or
+PoseTrack17's annolist (gzipped or not). Frames are paired by file name or id, or by position if
+these differ. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per
+cent, per joint and mean; undefined values (the MOTA of an unannotated joint, tracking without track
+ids) are null.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def evaluate(options: EvaluateOptions) -> None:
     predicted = label_files(predictions)
     if alone := sorted(names.keys() ^ predicted.keys()):
         raise InputError(
-            f'{alone[0]} is in one of {truth} and {predictions} only, expected a prediction file '
-            'for every file of ground truth, and no other'
+            f'{alone[0]} is in only one of {truth} and {predictions}, expected one prediction file '
+            'for each file of ground truth, and no others'
         )
     from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 
     truths = {path: read_labels(path) for path in names.values()}
     if not any(video.persons for video in truths.values()):
-        raise InputError(f'{truth} holds files without any person, expected the ground truth')
+        raise InputError(f'no file in {truth} holds a person, expected the ground truth')
     estimates = {predicted[name]: read_labels(predicted[name]) for name in names}
     scores = evaluate_posetrack([*truths.values()], [*estimates.values()])
     write_json(options.out, without_nan(scores.to_dict()), indent=2)
@@ -74,7 +74,7 @@ def evaluate(options: EvaluateOptions) -> None:
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
     for path, labels in (truths | estimates).items():
         if None in {person.track_id for person in labels.persons if person.source != 'absent'}:
-            print(f'no MOTA and MOTP: people without track_id in {path}')
+            print(f'no MOTA and MOTP: {path} holds people without track_id')
             break
 
 
@@ -82,7 +82,8 @@ def label_files(folder: Path) -> dict[str, Path]:
     """List the JSON files of a folder, gzipped or not: video name -> file, sorted.
 
     Raises:
-        InputError: If there is no such folder, no such file in it, or two files of one video.
+        InputError: If there is no such folder, it holds no such file, or two files are of one
+            video.
     """
     from stdpose_mm.io.file_names import is_leftover
     from stdpose_mm.io.labels import files_by_video

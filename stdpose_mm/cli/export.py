@@ -3,8 +3,8 @@
     stdpose export configs/stdpose_base_estimation_posetrack17.py best.pth onnx/stdpose
     stdpose export CONFIG CHECKPOINT FOLDER --int8
 
-The graphs are compared with PyTorch; if they differ by more than rounding, nothing can be done
-with the folder. ``docs/guide/export.md`` says what the graphs take and give.
+The outputs of the graphs are compared with PyTorch's; if they differ by more than rounding, the
+folder cannot be used. ``docs/guide/export.md`` describes the inputs and outputs of the graphs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ExportOptions:
 
 
 def export(options: ExportOptions) -> None:
-    """Export, check and print.
+    """Export the model, check the files and print their sizes.
 
     Raises:
         InputError: If something that was given cannot be used.

@@ -5,10 +5,10 @@
     stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
     stdpose infer clip.mp4 --checkpoint network.onnx --boxes boxes.json --out poses.json
 
-The last one takes a network that `stdpose learn` wrote, and needs no PyTorch. OUT holds every
-person in every frame with a track id. Memory does not grow with the video. Ctrl-C ends the run
-after the frames that are done: OUT then holds these and says that it is incomplete; a second Ctrl-C
-ends it at once, and nothing is written. See docs/guide/inference.md.
+The last command uses a network that `stdpose learn` wrote, and needs no PyTorch. OUT holds every
+person in every frame with a track id. Memory use does not grow with the length of the video. After
+Ctrl-C, OUT holds the frames finished so far and is marked as incomplete; a second Ctrl-C ends the
+run at once, and nothing is written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations
@@ -75,15 +75,15 @@ class InferOptions(VideoOptions):
         config: Config of the model.
         checkpoint: Weights of the model, or a folder written by `stdpose export`; without --config,
             a network written by `stdpose learn` (.onnx).
-        boxes: Person boxes, instead of a detector: from a file (labels, COCO detections,
-            MOTChallenge), or one person who fills the picture.
+        boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
+            or whole-picture for one person who fills the picture.
         det_every: Run the detector on every N-th frame.
-        pose_every: Run the model on every N-th frame; optical flow carries the poses to the frames
-            between, where it is reliable.
+        pose_every: Run the model on every N-th frame, and carry its poses to the frames between by
+            optical flow; where the flow is unreliable, the model runs on every frame.
         tracker: Assign identities by boxes (bytetrack), or by boxes and poses (oks).
         min_track_frames: Leave out people that the detector finds in fewer than N frames (10).
         hide_boxes: Draw no boxes in the video of --save-video.
-        smooth: Smooth the joints that score at least 0.2 over time with this filter.
+        smooth: Filter that smooths joints with scores of at least 0.2 over time.
         precision: Number format of the model.
         runtime: Library that runs a folder written by `stdpose export` (onnxruntime).
         crops: Crop each frame at its own box and encode it once, or crop all frames of a window at
@@ -117,18 +117,18 @@ class InferOptions(VideoOptions):
         """Refuse options that cannot work together.
 
         Raises:
-            InputError: If there are any.
+            InputError: If options cannot work together.
         """
         of_config = self.config or self.runtime or self.precision != 'float32'
         refuse_idle(
             '--config, --precision, --runtime or --crops',
             self.has_learned and (bool(of_config) or self.crops != 'frame'),
-            'a --checkpoint that is no ONNX file',
+            'a --checkpoint that is not an ONNX file',
         )
         if self.config is None and not self.has_learned:
             raise InputError(
-                f'nothing says what the model of {self.checkpoint} is, give its --config, or a '
-                'network that `stdpose learn` wrote (.onnx)'
+                f'--checkpoint {self.checkpoint} needs the --config of its model, give it, or a '
+                'network that `stdpose learn` wrote (.onnx) instead'
             )
         has_detector = self.det_config is not None
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
@@ -140,7 +140,7 @@ class InferOptions(VideoOptions):
         has_own_detector = has_detector and Path(str(self.det_config)).suffix != '.onnx'
         has_onnx = self.has_learned or Path(self.checkpoint).is_dir()
         runs_torch = has_own_detector or not has_onnx
-        refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a network of PyTorch')
+        refuse_idle('--device', self.device != 'cpu' and not runs_torch, 'a PyTorch network')
         refuse_idle('--hide-boxes', self.hide_boxes and self.save_video is None, '--save-video')
 
     def require_people(self) -> None:
@@ -149,14 +149,14 @@ class InferOptions(VideoOptions):
             raise InputError('--boxes and --det-config both say where the people are, give one')
         if self.boxes is None and self.det_config is None:
             raise InputError(
-                'nobody says where the people are: give --det-config (an ONNX file, or an '
+                'the positions of the people are unknown: give --det-config (an ONNX file, or an '
                 f'MMDetection config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
             )
         self.require_box_file()
 
 
 def infer(options: InferOptions) -> None:
-    """Check the options, and do the work.
+    """Check the options and estimate the poses.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -190,13 +190,13 @@ def _infer_several(options: InferOptions, videos: Sequence[ListedVideo]) -> None
 
 
 class InferenceModels(NamedTuple):
-    """The networks of a command, which serve all videos.
+    """The networks of a command, used for all its videos.
 
     Attributes:
-        estimator: Estimates poses.
+        estimator: The pose estimator.
         skeleton: Its K joints.
-        trained_joints: [K] bool: joints that it was trained on.
-        detector: The detector; None without one.
+        trained_joints: [K] bool: whether it was trained on each joint.
+        detector: The person detector; None without one.
     """
 
     estimator: PoseEstimator
@@ -243,14 +243,14 @@ def _load_learned(options: InferOptions) -> InferenceModels:
 def infer_video(
     options: InferOptions, models: InferenceModels, several: bool = False
 ) -> VideoResult:
-    """Estimate the poses of one video, and write its outputs.
+    """Estimate the poses of one video and write its outputs.
 
     Args:
         options: The options of this video.
         models: The models of the command.
-        several: Whether this is one of several videos: Ctrl-C then raises ``KeyboardInterrupt`` at
-            once instead of ending the work with the frames that are done, and a former version of
-            the labels is not kept, since edited ones were refused before.
+        several: Whether this is one of several videos. If so, Ctrl-C raises ``KeyboardInterrupt``
+            at once instead of keeping the frames that are done, and no backup of earlier labels is
+            made, since edited labels were refused before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -302,7 +302,7 @@ def infer_video(
             for _ in results:
                 pass
         else:
-            # The video gets its final name after the labels are written: both files exist, or none.
+            # The video gets its final name after the labels are written: both files exist or none.
             video = outputs.enter_context(atomic_path(options.save_video))
             write_video(video, results.draw(not options.hide_boxes), like=frames)
         seconds = time.monotonic() - began
@@ -343,16 +343,16 @@ def infer_video(
 
 @dataclass
 class _Results:
-    """The estimates of a video and their labels, which are added to a stream while iterating.
+    """Iterable of a video's estimates and their labels, which it also adds to a label stream.
 
     Args:
         frames: The video.
         models: The networks that made the estimates.
         labels: The stream that the labels are added to.
         estimates: Ascending by index.
-        track_ids: The people so far.
-        unreadable: The frames so far that cannot be read.
-        seen: Number of frames that the model has seen.
+        track_ids: Track ids found so far.
+        unreadable: Frames so far that cannot be read.
+        seen: Number of frames that the model has processed.
     """
 
     frames: FrameSource
@@ -388,9 +388,9 @@ class _Results:
 def _until_interrupted(
     estimates: Iterable[FrameEstimate],
 ) -> Iterator[Iterator[FrameEstimate]]:
-    """Yield the estimates until the first Ctrl-C, including the one in progress at that time.
+    """Yield the estimates up to the one in progress at the first Ctrl-C.
 
-    The second Ctrl-C raises ``KeyboardInterrupt``.
+    A second Ctrl-C raises ``KeyboardInterrupt``.
     """
     interrupted = False
 

@@ -4,8 +4,8 @@
     stdpose learn videos/ labels/ --out network.onnx --minutes 20
     stdpose learn videos/ labels/ --out better.onnx --continue-from network.onnx
 
-`stdpose propagate ... --pose-onnx network.onnx` then uses it, in these and in other videos, and
-needs no PyTorch for it; `stdpose propagate ... --learn` does both at once. See
+`stdpose propagate ... --pose-onnx network.onnx` then uses the network, without PyTorch, in these
+and in other videos; `stdpose propagate ... --learn` does both in one command. See
 docs/guide/learning.md.
 """
 
@@ -40,12 +40,13 @@ class LearnOptions(CacheOptions, LabelOptions):
     """Options of ``stdpose learn``.
 
     Args:
-        inputs: A video file or folder of pictures, and its label file with people in some frames;
-            or several videos or folders of videos, and the folder of their label files.
-        out: The network.
-        minutes: Time for training.
-        continue_from: A network that learned before, to continue from after labels were added.
-        device: Where it is trained, such as cuda.
+        inputs: A video file or folder of pictures and a file with labels of some of its frames; or
+            several videos or folders of videos and the folder of their label files.
+        out: ONNX file to write the network to.
+        minutes: Training time.
+        continue_from: Network of an earlier `stdpose learn`, to continue from after labels were
+            added.
+        device: Device to train on, such as cuda.
     """
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... LABELS', nargs='+')
@@ -56,7 +57,7 @@ class LearnOptions(CacheOptions, LabelOptions):
 
 
 def learn(options: LearnOptions) -> None:
-    """Check the options, and train.
+    """Check the options and train.
 
     Raises:
         InputError: If something that was given cannot be used; no file is written then.
@@ -66,8 +67,8 @@ def learn(options: LearnOptions) -> None:
 
     if len(options.inputs) < 2:
         raise InputError(
-            f'LABELS are missing after {options.inputs[0]}, give videos and their label file, or '
-            'a folder of label files'
+            f'LABELS are missing after {options.inputs[0]}, give videos and then their label file '
+            'or a folder of label files'
         )
     *inputs, labels = options.inputs
     earlier = None if options.continue_from is None else LearnedNetwork(options.continue_from)
@@ -90,7 +91,7 @@ def _open(
     file = choose_file(video, video.labels, labels)
     assert file is not None
     frames = open_frames(video.video)
-    # A label file for all videos holds each video under its name.
+    # A label file for all videos names the video of each label.
     is_shared = several and file == labels
     name = options.labels_video or video.labels_video or (video.name if is_shared else None)
     found = options.read_labels(file, frames, name)
@@ -107,10 +108,10 @@ def learn_with_progress(
     earlier: LearnedNetwork | None = None,
     only_if_helpful: bool = False,
 ) -> LearningOutcome:
-    """Train a network, and print what is done, how far it is, and what it brought.
+    """Train a network; print what it learns from, its progress and how much it helps.
 
     With ``only_if_helpful`` the file of a network that does not help is removed: nobody asked for
-    it, and the review page would find it beside the output.
+    it, and the review page would find and use it.
 
     Raises:
         InputError: See :meth:`~stdpose_mm.apis.VideoPosePropagator.learn`.
@@ -122,7 +123,7 @@ def learn_with_progress(
     )
     print(
         f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
-        'Ctrl-C ends it and keeps the best network so far',
+        'Ctrl-C ends the training and keeps the best network so far',
         file=sys.stderr,
         flush=True,
     )
@@ -149,5 +150,5 @@ main = Command(
     __doc__,
     'learn.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out NETWORK [options]',
-    interrupted='interrupted, no network was worth keeping yet',
+    interrupted='interrupted before there was a network worth keeping',
 )

@@ -1,4 +1,4 @@
-"""The ``stdpose`` command: one verb after it, then what belongs to the verb."""
+"""The ``stdpose`` command: ``stdpose VERB`` with the arguments of the verb."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERBS = (
     *('propagate', 'learn', 'plan', 'infer', 'review', 'train', 'test', 'evaluate', 'convert'),
     *('export', 'networks', 'queries', 'cache', 'env'),
 )
-"""Modules of this package, each with a command ``main``; its docstring begins with a summary."""
+"""Modules of this package with a command ``main``; their docstrings begin with a summary."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def _run(arguments: Sequence[str]) -> int:
     if verb == '--version':
         print(f'stdpose {__version__}')
         return 0
-    raise InputError(f'there is no {verb!r}, choose one of {", ".join(VERBS)}')
+    raise InputError(f'unknown verb {verb!r}, choose one of {", ".join(VERBS)}')
 
 
 def load_verb(verb: str) -> ModuleType:

@@ -16,7 +16,7 @@ class NetworksOptions:
 
 
 def show(options: NetworksOptions) -> None:
-    """Print a line for each network, those with an alias first.
+    """Print one line for each network, beginning with those that have an alias.
 
     Raises:
         InputError: If MMPose is not installed.

@@ -1,4 +1,4 @@
-"""Options that several commands share; each command's own dataclass extends these."""
+"""Options that several commands share; the options of each command extend these dataclasses."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class CacheOptions:
     """The cache of finished work.
 
     Args:
-        cache: Folder that keeps finished work for the next run, or off for none (default:
-            STDPOSE_CACHE, or the user's cache folder).
+        cache: Folder that keeps finished work for the next run, or off for no cache (default:
+            environment variable STDPOSE_CACHE, or the user's cache folder).
     """
 
     cache: str | None = option(metavar='{FOLDER,off}')
@@ -53,7 +53,7 @@ class CacheOptions:
 
 @dataclass(kw_only=True)
 class RootOptions:
-    """Where the pictures and videos are that labels name.
+    """Folders of the pictures and videos that labels name.
 
     Args:
         image_root: Folder that picture names in LABELS are relative to.
@@ -80,8 +80,9 @@ class CvatTolerance:
     """The density of key frames in files for CVAT.
 
     Args:
-        cvat_tolerance: For CVAT: write as few key frames as keep CVAT's interpolation within PX
-            pixels of the propagated joints; "all" makes every frame a key frame.
+        cvat_tolerance: For CVAT: write only as many key frames as are needed to keep CVAT's
+            interpolation within PX pixels of the propagated joints; "all" makes every frame a key
+            frame.
     """
 
     cvat_tolerance: float | None = option(CVAT_TOLERANCE, type=pixel_tolerance, metavar='PX')
@@ -97,17 +98,16 @@ class LabelFileOptions:
     """How a file of labels is read.
 
     Args:
-        loaded_into_cvat: The file of stdpose that was imported into CVAT and corrected there;
+        loaded_into_cvat: File written by stdpose that was imported into CVAT and corrected there;
             needed if the task lacks the attribute "source", which marks corrected joints.
-        first_frame_number: Number of the first frame of the video in the labels, if that is not
-            clear: 0 for CVAT and OpenCV, 1 for FFmpeg.
-        frame_of: CSV file that says which frame each labelled picture is, if the picture names do
-            not tell: lines picture,frame (counted from 0), or picture,seconds under a header such
-            as name,time.
-        labels_size: Size of the labelled pictures, if it differs from that of the video; LABELS
-            are rescaled.
-        visible_as_1: In COCO files whose v is 0 or 1 only, 1 is a visible joint, not an occluded
-            one.
+        first_frame_number: Number that the labels give to the first frame of the video, if it is
+            unclear: 0 for CVAT and OpenCV, 1 for FFmpeg.
+        frame_of: CSV file that maps labelled pictures to frames, if the picture names do not: lines
+            picture,frame (counted from 0), or picture,seconds under a header such as name,time.
+        labels_size: Size of the labelled pictures, if the video has another size; LABELS are
+            rescaled.
+        visible_as_1: In COCO files in which v is only 0 or 1, read 1 as visible instead of
+            occluded.
     """
 
     loaded_into_cvat: Path | None = option(metavar='FILE')
@@ -118,7 +118,7 @@ class LabelFileOptions:
 
     @property
     def label_frames(self) -> FrameOptions:
-        """What says which frames the labels are on."""
+        """The options that map labels to frames."""
         return _frame_options('labels', self.first_frame_number, self.frame_of)
 
     def read_labels(self, path: Path, frames: FrameSource, video: str | None) -> VideoLabels:
@@ -127,10 +127,10 @@ class LabelFileOptions:
         Args:
             path: Their file.
             frames: The video.
-            video: Its name in the file, if that holds several.
+            video: Its name in the file, if the file holds several videos.
 
         Raises:
-            InputError: If they cannot be read, or are not of these frames.
+            InputError: If they cannot be read, or do not fit these frames.
         """
         from stdpose_mm.io.labels import match_labels, read_labels
 
@@ -146,19 +146,19 @@ class LabelFileOptions:
 
 @dataclass(kw_only=True)
 class LabelOptions(LabelFileOptions):
-    """What is propagated: labels of one video and the frames that people are in.
+    """The labels of one video, and the frames in which people are present.
 
     Args:
-        labels_video: Video whose labels to use, if LABELS hold several.
-        life_span: Frames in which a person is present: the whole video, or from their first label
-            to their last.
+        labels_video: Video whose labels to use, if LABELS hold several videos.
+        life_span: Frames in which a person is present: the whole video, or from the person's first
+            label to the last.
     """
 
     labels_video: str | None = option(metavar='NAME')
     life_span: LifeSpan = option('video', choices=LIFE_SPANS)
 
     def require_no_labels_video(self) -> None:
-        """Refuse the name of one video where there are several."""
+        """Refuse --labels-video if there are several videos."""
         is_given = self.labels_video is not None
         refuse_idle('--labels-video', is_given, 'one video (a dataset file names those of several)')
 
@@ -169,14 +169,14 @@ class BoxOptions:
 
     Args:
         boxes: File of boxes.
-        boxes_first_frame_number: Number of the first frame of the video in the FILE of --boxes, if
-            that is not clear: 0 for CVAT and OpenCV, 1 for FFmpeg.
-        boxes_frame_of: CSV file that says which frame each picture in the FILE of --boxes is, see
+        boxes_first_frame_number: Number that the FILE of --boxes gives to the first frame of the
+            video, if it is unclear: 0 for CVAT and OpenCV, 1 for FFmpeg.
+        boxes_frame_of: CSV file that maps the pictures in the FILE of --boxes to frames, see
             --frame-of.
     """
 
     box_words: ClassVar[tuple[str, ...]] = ()
-    """Values of ``boxes`` that name no file."""
+    """Values of ``boxes`` that are not file names."""
 
     boxes: str | None = option(metavar='FILE')
     boxes_first_frame_number: int | None = option(type=whole, metavar='N')
@@ -191,11 +191,11 @@ class BoxOptions:
 
     @property
     def box_frames(self) -> FrameOptions:
-        """What says which frames the boxes are on."""
+        """The options that map boxes to frames."""
         return _frame_options('boxes', self.boxes_first_frame_number, self.boxes_frame_of)
 
     def require_box_file(self, is_listed: bool = False) -> None:
-        """Refuse options on the frames of a file of boxes if there is no such file.
+        """Refuse options about the frames of a box file if there is no such file.
 
         Args:
             is_listed: Whether a dataset file names one.
@@ -220,24 +220,25 @@ def _frame_options(
 
 @dataclass(kw_only=True)
 class PoseNetworkOptions:
-    """Pose networks of other projects, and the poses that they have found.
+    """Pose networks of other projects, and poses and tracks that other programs have found.
 
     Args:
-        pose: Pose network of MMPose by its name or alias, such as human, animal or hand, used by
-            auto as additional evidence; `stdpose networks` lists them; it is fetched once; this and
-            the next six options may be repeated.
-        pose_config: Top-down model of MMPose, used by auto as additional evidence: its config, or
+        pose: Pose network of MMPose that auto uses as additional evidence: its name or alias, such
+            as human, animal or hand (`stdpose networks` lists them). Its files are downloaded once.
+            This option and the next six may be repeated.
+        pose_config: Top-down model of MMPose that auto uses as additional evidence: its config, or
             the name of a config that comes with MMPose.
         pose_checkpoint: Weights of --pose-config.
-        pose_onnx: Pose network in an ONNX file, used by auto as additional evidence; PRESET, or a
+        pose_onnx: Pose network in an ONNX file that auto uses as additional evidence; PRESET, or a
             file of the same name ending in .json, describes its inputs and outputs.
         pose_tflite: The same in a TensorFlow Lite file (.tflite, or .task of MediaPipe).
-        pose_results: Poses that another program has estimated in the video, in any format of label
-            files, used by auto as those of a pose network; for several videos a folder with a file
+        pose_results: Poses that another program has estimated in the video, in any label format;
+            auto uses them like those of a pose network. For several videos, a folder with one file
             for each.
         track_results: Tracks of the labelled joints by a point tracker such as CoTracker3 or TAPIR
-            (.npz, .npy, .pt, .csv), used by auto, and the queries of `stdpose queries` that they
-            answer, unless the file holds these, too; for several videos a folder.
+            (.npz, .npy, .pt, .csv), which auto uses as evidence. QUERIES is the file of `stdpose
+            queries` that the tracker was given, unless FILE holds the queries too. For several
+            videos, a folder.
     """
 
     pose: list[str] = option([], metavar='NAME')
@@ -253,7 +254,7 @@ class PoseNetworkOptions:
         """The pose networks, finished poses and tracks that are evidence for auto.
 
         Raises:
-            InputError: If configs and checkpoints do not pair, or a file has another suffix.
+            InputError: If the configs lack or exceed the checkpoints, or a suffix is unknown.
         """
         from stdpose_mm.pose_networks import PoseNetworkFiles
 
@@ -284,10 +285,10 @@ class PoseNetworkOptions:
         return {'--pose-results': self.pose_results, '--track-results': tracks}
 
     def evidence_files(self, name: str) -> dict[str, list[Path]]:
-        """List the files of pose networks, and of the poses that they found in a video, by name.
+        """List the files of pose networks, and of finished poses and tracks of a video, by name.
 
         Raises:
-            InputError: If there are no poses or tracks of this video among results.
+            InputError: If the results lack poses or tracks of this video.
         """
         return {
             f'{files.kind} {files.file}': [*files.read_files(name).values()]
@@ -302,11 +303,11 @@ class PropagatorOptions(PoseNetworkOptions):
     Args:
         config: Config of the model.
         checkpoint: Weights of the model.
-        device: Where networks run.
-        method: How the frames between labels are filled; auto combines straight lines, optical
-            flow and, if there is a model, its heatmaps.
-        use_stdpose: auto does without the STDPose that comes with the package: faster, less
-            accurate for people.
+        device: Device that runs the networks.
+        method: How to fill the frames between labels; auto combines straight lines, optical flow
+            and, if there is a model, its heatmaps.
+        use_stdpose: Do not let auto use the STDPose model that comes with the package: faster, but
+            less accurate for people.
         precision: Number format of the model.
         batch_size: Windows that the model processes at once.
     """
@@ -330,10 +331,10 @@ class PropagatorOptions(PoseNetworkOptions):
         return self.uses_model
 
     def validate(self) -> None:
-        """Refuse options that cannot be used, or not together, and a missing package.
+        """Check that the options work together and that the method's packages are installed.
 
         Raises:
-            InputError: If there are any.
+            InputError: If not.
         """
         has_model = self.config is not None or self.checkpoint is not None
         refuse_idle(
@@ -357,7 +358,7 @@ class PropagatorOptions(PoseNetworkOptions):
 
     @property
     def propagator_arguments(self) -> dict[str, Any]:
-        """Arguments of :class:`~stdpose_mm.apis.VideoPosePropagator` but for its model."""
+        """Arguments of :class:`~stdpose_mm.apis.VideoPosePropagator` except its model."""
         return {
             'device': self.device,
             'method': self.method,
@@ -369,20 +370,20 @@ class PropagatorOptions(PoseNetworkOptions):
 
 
 def folders(*paths: str | Path | None) -> list[str | Path]:
-    """Return those of the paths that are folders, of which all label files are read."""
+    """Return the paths that are folders; all label files in them are read."""
     return [path for path in paths if path is not None and Path(path).is_dir()]
 
 
 def refuse_idle(name: str, is_idle: bool, needed: str) -> None:
-    """Refuse options without effect.
+    """Refuse options that have no effect.
 
     Args:
         name: Their names.
-        is_idle: Whether they are given in vain.
-        needed: What else would have to be given.
+        is_idle: Whether they are given and have no effect.
+        needed: What they need in order to have one.
 
     Raises:
-        InputError: If they are.
+        InputError: If ``is_idle``.
     """
     if is_idle:
         raise InputError(f'{name} would have no effect: give {needed}, or leave it out')

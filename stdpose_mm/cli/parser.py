@@ -27,14 +27,14 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
     """Declare an option as a field of a dataclass, for :class:`CliParser`.
 
     The type of the field converts the text; ``bool`` makes a flag, ``list`` a repeatable option.
-    The help is what the docstring of the dataclass says of the field under ``Args``.
+    The help is the text under ``Args`` in the docstring of the dataclass.
 
     Args:
-        default: Value where the option is not given, or ``REQUIRED``.
-        names: Names on the command line; by default that of the field.
-        settings: Further arguments of ``add_argument``. ``writes=True`` for an output, which may
-            have fields of :class:`~stdpose_mm.io.outputs.Output`; ``reads_folder=True`` where the
-            argument may name a folder of which all label files are read.
+        default: Value if the option is not given, or ``REQUIRED``.
+        names: Names on the command line; by default the name of the field.
+        settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
+            have fields of :class:`~stdpose_mm.io.outputs.Output`; ``reads_folder=True`` marks an
+            argument that may name a folder, whose label files are all read.
     """
     metadata = {'names': names, **settings}
     if default == []:
@@ -48,18 +48,18 @@ def argument(metavar: str, **settings: Any) -> Any:
 
 
 class CliParser(argparse.ArgumentParser):
-    """Parser that reports an error in one line, and guards what a command overwrites.
+    """Parser that reports an error in one line and protects files from being overwritten.
 
     Args:
         prog: Name of the command.
         documentation: Docstring whose first line describes the command.
-        options: Dataclass of which every field that :func:`option` or :func:`argument` declares
-            becomes an argument.
-        usage: See ``argparse.ArgumentParser``; with it, the values of one positional argument,
-            which are paths, may stand on both sides of options.
+        options: Dataclass; each field declared by :func:`option` or :func:`argument` becomes an
+            argument.
+        usage: See ``argparse.ArgumentParser``; if given, there is one positional argument, a list
+            of paths, and options may stand between the paths.
 
     Attributes:
-        outputs: The arguments that name outputs, by the name of their field.
+        outputs: The outputs that arguments name, by field name.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CliParser(argparse.ArgumentParser):
                 settings |= {'dest': one.name, **_default(one)}
             else:
                 names = (one.name,)
-            # A flag's default says nothing that its name does not.
+            # The default of a flag is clear from its name.
             if settings.get('default') and settings.get('default') is not True:
                 settings['help'] += ' (%(default)s)'
             writes, reads_folder = (settings.pop(n, False) for n in ('writes', 'reads_folder'))
@@ -92,8 +92,8 @@ class CliParser(argparse.ArgumentParser):
     def guard_outputs(self, args: argparse.Namespace) -> None:
         """Refuse outputs that cannot be written, or would overwrite an input file.
 
-        Input files are all existing files that an argument names, as its whole value or separated
-        by commas, colons or equality signs.
+        Input files are all existing files that an argument names, either as its whole value or as a
+        part between commas, colons or equals signs.
 
         Raises:
             InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
@@ -119,8 +119,8 @@ class CliParser(argparse.ArgumentParser):
         else:
             parsed = super().parse_args(args, namespace)
         for action in self._actions:
-            # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option
-            # this list is one of the values; the default of such an option is an empty list, too.
+            # argparse turns the value of `--boxes=--` into an empty list. For a repeatable option
+            # this list is one of its values; the default of such an option is also an empty list.
             value = getattr(parsed, action.dest, None)
             is_empty = value == [] != action.default or (isinstance(value, list) and [] in value)
             if action.nargs is None and is_empty:
@@ -167,7 +167,7 @@ def _default(one: Field) -> dict[str, Any]:
 
 
 def _without_separator(args: Sequence[str] | None) -> list[str]:
-    """Mark what follows ``--`` as paths, since argparse forgets ``--`` where it intermixes."""
+    """Mark what follows ``--`` as paths: ``parse_intermixed_args`` ignores ``--``."""
     args = sys.argv[1:] if args is None else list(args)
     if '--' not in args:
         return args

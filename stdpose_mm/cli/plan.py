@@ -4,9 +4,9 @@
     stdpose plan videos/ --boxes boxes/ --target 0.9
     stdpose plan videos/ --max-labels 200
 
-Nothing is labelled yet: the frames are chosen by how much moves in the pictures or, which tells
-more, by the boxes of a person tracker. Several videos share one budget. What is printed at last is
-how many labels several shares of right joints take. See docs/guide/confidence.md.
+No labels are needed: frames are chosen by the motion in the pictures or, which is more informative,
+by the boxes of a person tracker. Several videos share one budget. The last line says how many
+labels it takes to reach several shares of right joints. See docs/guide/confidence.md.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PlanOptions(BoxOptions):
         videos: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
         boxes: Boxes of tracked people (labels, output of infer, MOTChallenge); with several videos,
-            a folder (default: frames are chosen by the motion in the pictures).
+            a folder (default: choose frames by the motion in the pictures).
         method: Method that will fill the other frames.
         target: Share of correct joints to reach, over all frames.
         max_labels: Largest number of frames to label, over all videos.
@@ -61,7 +61,7 @@ class PlanOptions(BoxOptions):
 
 
 def plan(options: PlanOptions) -> None:
-    """Choose frames, and print them.
+    """Choose frames and print them.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -90,8 +90,8 @@ def plan(options: PlanOptions) -> None:
         frames_named = f'{noun} {ranges(chosen)}' if chosen else 'no frame'
         print(f'{video.video}: label {frames_named}')
     print(
-        f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected '
-        f'right with {options.method}'
+        f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected to '
+        f'be right with {options.method}'
     )
     print('; '.join(_format_ratio(planned, share) for share in SHARES))
 
@@ -100,7 +100,7 @@ def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes
     """Read the boxes of tracked people in a video.
 
     Raises:
-        InputError: If the file cannot be read, does not fit the video, or has boxes without track
+        InputError: If the file cannot be read, does not fit the video or has boxes without track
             ids.
     """
     from stdpose_mm.detection.box_files import read_boxes

@@ -1,4 +1,4 @@
-"""Progress by frame on the terminal, and how long the work took."""
+"""Progress bars on the terminal, and the duration of the work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stdpose_mm.text import counted
 
 
 def video_progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """Return a progress bar over the videos of the first process."""
+    """Return a progress bar over videos, shown only in the first process."""
     return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 class FrameProgress:
-    """A bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
+    """Progress bar over frames that is a :class:`~stdpose_mm.propagation.WorkListener`.
 
     Args:
         num_frames: Length of the video.
@@ -38,10 +38,10 @@ class FrameProgress:
         self._bar.close()
 
     def start(self, frames_done: int, num_poses: int) -> None:
-        """Begin to measure; frames that need no work do not count."""
+        """Start the clock; frames that need no work do not count."""
         self._begin = time.monotonic()
         self._idle, self._num_poses = frames_done, num_poses
-        # So the bar's own estimate uses only the frames after these.
+        # The bar then estimates the remaining time from the other frames only.
         self._bar.initial = self._bar.n = frames_done
         self._bar.refresh()
 
@@ -50,7 +50,7 @@ class FrameProgress:
         self._bar.update(int(frames_done) - self._bar.n)
 
     def describe_time(self) -> list[str]:
-        """Say in a line how long the work took, by frame and by pose; none if there was no work."""
+        """Return a line with the time per frame and per pose; no line if there was no work."""
         frames = self._bar.total - self._idle
         if not frames or not self._num_poses:
             return []
@@ -58,7 +58,7 @@ class FrameProgress:
 
 
 def describe_time(seconds: float, num_frames: int, num_poses: int) -> str:
-    """Say how long work took: ``285 frames computed in 12.3 s: 23.2 frames/s, 43 ms a frame``."""
+    """Format the time: ``285 frames computed in 12.3 s: 23.2 frames/s, 43 ms a frame``."""
     text = f'{counted(num_frames, "frame")} computed in {seconds:.1f} s'
     if num_frames:
         text += f': {num_frames / seconds:.1f} frames/s'

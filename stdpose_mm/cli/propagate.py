@@ -4,10 +4,10 @@
     stdpose propagate frames/ labels.json --out dense.json --config C --checkpoint W
     stdpose propagate videos/ labels/ --out dense/
 
-LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
-every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
-or interrupted goes on where it stopped when it is started again, and one with corrected labels does
-only what they touch. See docs/guide/propagation.md.
+LABELS may have any format that ``stdpose_mm.io`` reads, and label people in some frames only. OUT
+holds every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was
+killed or interrupted continues where it stopped when it is started again; a run with corrected
+labels recomputes only what the corrections affect. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations
@@ -75,24 +75,25 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
     """Options of ``stdpose propagate``.
 
     Args:
-        inputs: A video file or folder of pictures, and its label file with people in some frames;
-            or several videos or folders of videos, and the folder of their label files; or a
-            dataset file (.csv, .jsonl) that names both.
-        fuser: Weights of auto (default: those that come with the package).
+        inputs: A video file or folder of pictures and a file with labels of some of its frames; or
+            several videos or folders of videos and the folder of their label files; or a dataset
+            file (.csv, .jsonl) that names both.
+        fuser: Weights of the fuser of auto (default: those that come with the package).
         flow_weights: Weights of torchvision's raft_small: compute optical flow by RAFT instead of
             OpenCV's DIS.
-        learn: First train a small network on these labels for so many minutes (5), which auto uses
-            if it makes more joints right on labels that were hidden from it; one for all videos.
-            It is kept beside OUT, for --pose-onnx in other videos.
+        learn: First train a small network on these labels (of all videos) for MINUTES (5); auto
+            uses it if that makes more joints right on labels that were hidden from it. It is saved
+            beside OUT, so that --pose-onnx can use it in other videos.
         boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
-            found near these by a detector, or read from a label file with the same tracks.
+            found near the interpolated boxes by a detector, or read from a label file with the same
+            track ids.
         fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
         report: Also write a page (.html) that shows what to check; with several videos, a folder.
         check: Print the N frames that are most likely wrong.
-        suggest: Print the N frames that are best labelled next.
-        measure: Print how accurate propagation is in this video: hide the labels of N frames, one
-            after the other, fill them in from all others and compare; scores that --check,
-            --suggest and --report go by take this into account.
+        suggest: Print the N frames whose labels would improve the result most.
+        measure: Measure how accurate propagation is in this video, and print it: hide the labels of
+            N frames one at a time, fill them in from all others and compare. The scores behind
+            --check, --suggest and --report take the result into account.
         keep_every: Use only the labels on every T-th frame of the video, to try propagation on
             fully labelled videos.
     """
@@ -157,7 +158,7 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
 
 
 def propagate(options: PropagateOptions) -> None:
-    """Check the options, and do the work.
+    """Check the options and propagate the labels.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -174,13 +175,13 @@ def propagate(options: PropagateOptions) -> None:
 
 
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Split the positional arguments into videos and LABELS; a dataset file names labels itself."""
+    """Split the positional arguments into videos and LABELS; a dataset file names its labels."""
     if len(inputs) > 1:
         return list(inputs[:-1]), Path(inputs[-1])
     if not is_dataset(inputs[0]):
         raise InputError(
-            f'LABELS are missing after {inputs[0]}, give a video and its label file, or a dataset '
-            'file (.csv, .jsonl)'
+            f'LABELS are missing after {inputs[0]}, give a video and then its label file, or a '
+            'dataset file (.csv, .jsonl)'
         )
     return list(inputs), None
 
@@ -205,10 +206,10 @@ def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo])
         labels = choose_file(video, video.labels, options.labels)
         if labels is None:
             raise InputError(
-                f'nothing says where the labels of {video.video} are, give a folder of label '
-                'files as LABELS or the field labels in the dataset file'
+                f'the labels of {video.video} are missing, give a folder of label files as LABELS, '
+                'or the field labels in the dataset file'
             )
-        # A label file for all videos holds each video under its name.
+        # A label file for all videos names the video of each label.
         is_shared = video.labels is None and labels == options.labels
         own = replace(
             own,
@@ -226,7 +227,7 @@ def _propagate_several(options: PropagateOptions, videos: Sequence[ListedVideo])
             unused = [path.name for path in files_of_none(videos, options.labels)]
             if unused:
                 names = listed(unused, 5)
-                print(f'of none of the videos: {names} in {options.labels}', file=sys.stderr)
+                print(f'{options.labels}: no video belongs to {names}', file=sys.stderr)
         return models
 
     if options.learn is not None:
@@ -239,8 +240,8 @@ def _learn_from_several(
     videos: Sequence[ListedVideo],
     prepare: Callable[[PropagateOptions, ListedVideo], PropagateOptions],
 ) -> PropagateOptions:
-    """Train one network on the labels of all videos; it becomes evidence if it helps."""
-    refuse_idle('--launcher', options.launcher != 'none', 'a network of `stdpose learn`')
+    """Train one network on the labels of all videos, and add it to the evidence if it helps."""
+    refuse_idle('--launcher', options.launcher != 'none', '--pose-onnx instead of --learn')
     propagator = load_models(options).propagator
     states = []
     for video in videos:
@@ -255,11 +256,11 @@ def _learn_from_several(
 
 
 class PropagationModels(NamedTuple):
-    """The networks of a command, which serve all videos.
+    """The networks of a command, used for all its videos.
 
     Attributes:
         propagator: The propagator.
-        detector: The detector; None without one.
+        detector: The person detector; None without one.
     """
 
     propagator: VideoPosePropagator
@@ -283,13 +284,14 @@ def load_models(options: PropagateOptions) -> PropagationModels:
 def propagate_video(
     options: PropagateOptions, models: PropagationModels, several: bool = False
 ) -> VideoResult:
-    """Propagate the labels of one video, and write its outputs.
+    """Propagate the labels of one video and write its outputs.
 
     Args:
         options: The options of this video.
         models: The models of the command.
-        several: Whether this is one of several videos: labels are summarized in one line, and a
-            former version of the labels is not kept, since edited ones were refused before.
+        several: Whether this is one of several videos. If so, only warnings about its labels are
+            printed, and no backup of earlier labels is made, since edited labels were refused
+            before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -315,7 +317,7 @@ def propagate_video(
     with FrameProgress(len(frames), propagator.method, not hide_bars) as bar:
         dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
         took = bar.describe_time()
-    # Before gaps with hidden labels are filled, too.
+    # The time is taken before the gaps of hidden labels are filled.
     used, warnings = propagator.describe_use(), propagator.describe_use(frames.name)
     judged, measured = _judge(options, propagator, state, dense)
     out = Path(options.out)
@@ -332,7 +334,7 @@ def propagate_video(
             *took,
             *(f'{one.path}: the project file of {out}' for one in options.label_files[1:]),
         ],
-        # The summary, which says it of every network, is printed for a single video.
+        # For a single video, the summary names every network.
         advice=[*warnings, *advice] if several else advice,
     )
 
@@ -340,7 +342,7 @@ def propagate_video(
 def _print_label_summary(
     options: PropagateOptions, state: PropagationState, labels: VideoLabels, several: bool
 ) -> None:
-    """Print what is labelled; of one of several videos, only what may be wrong with it."""
+    """Print what is labelled; for one of several videos, only warnings."""
     from stdpose_mm.io.labels import describe_frames
     from stdpose_mm.review import describe_labels, label_warnings
 
@@ -374,7 +376,7 @@ def _init_state(
     frames: FrameSource,
     labels: VideoLabels,
 ) -> PropagationState:
-    """Hand video, labels and boxes to the propagator."""
+    """Give the video, its labels and boxes to the propagator."""
     from stdpose_mm.io.labels import read_labels
 
     file = options.box_file
@@ -395,12 +397,12 @@ def _judge(
     state: PropagationState,
     dense: VideoLabels,
 ) -> tuple[VideoLabels, list[str]]:
-    """Turn scores into probabilities where an output shows them, and measure if that is asked for.
+    """Turn scores into probabilities if an output shows them; measure the accuracy if requested.
 
     Returns:
-        The labels with probabilities, and sentences on what was measured.
+        The labels with probabilities as scores, and sentences on the measured accuracy.
     """
-    # Takes memory for each frame.
+    # This takes memory for each frame.
     if not (options.report or options.check or options.suggest or options.measure):
         return dense, []
     from tqdm import tqdm
@@ -433,22 +435,22 @@ def _write_outputs(
     method: str,
     measured: Sequence[str],
 ) -> None:
-    """Write the labels, and the overlay video and the report if they are asked for.
+    """Write the labels, and the overlay video and the report if requested.
 
     Args:
         options: The options of this video.
         frames: The video.
         dense: The labels to write.
-        judged: The same with probabilities as scores.
-        method: The method, in words.
-        measured: What was measured on the labels, in sentences.
+        judged: The same labels with probabilities as scores.
+        method: Description of the method.
+        measured: Sentences on the measured accuracy.
     """
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
 
-    # All outputs get their final names when everything is written, the labels last: if a picture
-    # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
-    # second file, which is named after the first one; OpenPose's have one for each frame.
+    # All outputs get their final names after everything is written, the labels last: if a picture
+    # cannot be read or a file cannot be written, no output is left. DeepLabCut's labels have a
+    # second file, named after the first one; OpenPose's have one file per frame.
     with ExitStack() as outputs:
         out = Path(options.out)
         if [file.is_folder for file in options.label_files] == [False]:
@@ -478,7 +480,7 @@ def _write_outputs(
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:
-    """Count what the summary of several videos adds up."""
+    """Return the counts for the summary of several videos."""
     return {
         'frames': len(dense.frames),
         'people': len(dense.track_ids),
@@ -488,7 +490,7 @@ def _count(dense: VideoLabels) -> dict[str, int]:
 
 
 def _format_written(out: Path, dense: VideoLabels) -> str:
-    """Say in a line what the label file holds."""
+    """Describe the label file in one line."""
     from stdpose_mm.structures import count_sources
 
     count = count_sources(dense.persons)
@@ -506,5 +508,5 @@ main = Command(
     __doc__,
     'propagate.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]',
-    interrupted='interrupted, no output was written; what the cache holds is not computed again',
+    interrupted='interrupted, no output was written; the same command reuses what is in the cache',
 )

@@ -1,4 +1,4 @@
-"""What ``stdpose propagate`` says of poses: accuracy, what to check, what to label next."""
+"""Advice that ``stdpose propagate`` prints: accuracy, what to check, what to label next."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ GOOD_ENOUGH = 0.95
 
 
 def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list[str]:
-    """Say what was measured on hidden labels, and what follows for the frames between labels.
+    """Describe the accuracy on hidden labels, and the expected accuracy between labels.
 
     Args:
-        accuracy: What was measured; None if no label could be hidden.
-        judged: The propagated video, with probabilities that suit what was measured as scores.
+        accuracy: The measured accuracy; None if no label could be hidden.
+        judged: The propagated video; its scores are probabilities that agree with the measurement.
     """
     if accuracy is None:
         return [
@@ -33,14 +33,14 @@ def format_accuracy(accuracy: LabelAccuracy | None, judged: VideoLabels) -> list
     scores = list(_scores_between_labels(judged))
     if sum(map(len, scores)):
         lines.append(
-            f'between the labels {np.concatenate(scores).mean():.1%} of the propagated joints are '
-            'expected right, by scores that take this into account'
+            f'with this taken into account, {np.concatenate(scores).mean():.1%} of the propagated '
+            'joints between labels are expected to be right'
         )
     return lines
 
 
 def _scores_between_labels(dense: VideoLabels) -> Iterator[np.ndarray]:
-    """Yield the scores of propagated joints in each pose between two labels of its person."""
+    """Yield the scores of the propagated joints in each pose between two labels of a person."""
     for track in dense.tracks().values():
         given = [frame for frame, person in track.items() if person.source == 'given']
         for frame, person in track.items():
@@ -52,7 +52,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
     """Name the frames to look at, and those to label next, one per line.
 
     Args:
-        dense: The propagated video; its scores are taken for probabilities.
+        dense: The propagated video; its scores are read as probabilities.
         check: Number of frames to look at.
         suggest: Number of frames to label.
     """
@@ -60,7 +60,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
 
     lines = []
     who = dense.skeleton.category
-    # Ranking takes memory for each frame; without a requested number it is not needed.
+    # Ranking takes memory for each frame, so it is skipped if no frames are requested.
     for frame in frames_to_check(dense, check) if check else ():
         joints = ', '.join(
             f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'
@@ -68,13 +68,13 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
         )
         lines.append(
             f'check frame {frame.frame_index}: about {frame.expected_wrong:.1f} wrong joints '
-            f'are expected, above all {joints}'
+            f'are expected, most likely {joints}'
         )
     if suggest:
         tracks = errors_beside_labels(dense)
         lines += [
-            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
-            'be wrong'
+            f'label frame {suggestion.frame_index} next: about {suggestion.gain:.1f} fewer joints '
+            'would be wrong'
             for suggestion in rank_gains(tracks, suggest)
         ]
         lines.append(_format_outlook(dense, tracks))
@@ -82,20 +82,20 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
 
 
 def _format_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors]) -> str:
-    """Say how many further labels are needed until enough joints are right, if any is propagated.
+    """Say how many further labels are needed until enough joints are right.
 
-    Given joints alone would make all of them right, which says nothing of a method.
+    If no joint was propagated, all are right, which says nothing about a method.
     """
     from stdpose_mm.review import expect_errors_left
 
     if not any((person.labelled & ~person.given).any() for person in dense.persons):
-        return 'no joint was propagated, so that there is no accuracy to estimate'
+        return 'no joint was propagated, so there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
     left = expect_errors_left(tracks) / max(num_joints, 1)
     enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
-    now = f'{1 - left[0]:.1%} of joints are expected right'
+    now = f'{1 - left[0]:.1%} of joints are expected to be right'
     if not len(enough):
-        return f'{now}, and no further labels are expected to make that {GOOD_ENOUGH:.0%}'
+        return f'{now}, and further labels are not expected to make it {GOOD_ENOUGH:.0%}'
     if enough[0] == 0:
-        return f'{now}: stop here if {GOOD_ENOUGH:.0%} will do'
-    return f'{now}, about {counted(int(enough[0]), "more label")} would make that {GOOD_ENOUGH:.0%}'
+        return f'{now}: stop here if {GOOD_ENOUGH:.0%} is enough'
+    return f'{now}, about {counted(int(enough[0]), "more label")} would make it {GOOD_ENOUGH:.0%}'

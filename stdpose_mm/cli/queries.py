@@ -1,8 +1,8 @@
-"""Write what to ask a point tracker, so that its tracks are evidence for auto.
+"""Write the query points for a point tracker, whose tracks auto can use as evidence.
 
     stdpose queries clip.mp4 labels.json --out queries.npz
 
-Every labelled joint is a query, to be tracked in both directions. See docs/guide/point_trackers.md.
+Every labelled joint is a query; track it in both directions. See docs/guide/point_trackers.md.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class QueriesOptions(LabelFileOptions):
     Args:
         video: A video file or folder of pictures.
         labels: Its label file.
-        labels_video: Video whose labels to use, if LABELS hold several.
-        out: File of the queries (.npz).
+        labels_video: Video whose labels to use, if LABELS hold several videos.
+        out: File to write the queries to (.npz).
     """
 
     video: str = argument('VIDEO_OR_FRAMES')

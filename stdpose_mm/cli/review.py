@@ -7,9 +7,9 @@
     stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
 
-The page is served on this machine alone, at the address that is printed. Every edit goes at once to
-a project file beside LABELS, so that the next start goes on from there, without LABELS too if they
-have changed since; LABELS themselves are never changed. See docs/guide/review.md.
+The page is served on this machine only, at the address that is printed. Every edit is written at
+once to a project file beside LABELS, and the next start continues from there, even without LABELS
+if they have changed since. LABELS themselves are never changed. See docs/guide/review.md.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
     """Options of ``stdpose review``.
 
     Args:
-        inputs: A video file or folder of pictures, and its label file, if there is one: labels of
+        inputs: A video file or folder of pictures and, if there is one, its label file: labels of
             some frames, or the output of propagate or infer; or several videos or folders of
-            videos, and the folder of their label files; or a dataset file (.csv, .jsonl).
+            videos and the folder of their label files; or a dataset file (.csv, .jsonl).
         out: Label file that the page saves to (default: LABELS with _reviewed in its name); with
             several videos, a folder.
-        project: File that keeps every edit and the labels that the edits began with; without
-            LABELS, these labels are used (default: LABELS with the suffix .review.jsonl); with
-            several videos, a folder.
+        project: File that keeps every edit and the labels before the first edit, which are used if
+            LABELS are not given (default: LABELS with the suffix .review.jsonl); with several
+            videos, a folder.
         skeleton: Joints to label in an unlabelled video: coco, posetrack, halpe-26, hand,
             openpose-body-25, openpose-coco, or those of a label file (default: the page asks).
         as_given: If LABELS hold only estimates, use joints that score at least S as labels.
         target: Share of correct joints at which the page says that the result is good enough.
-        port: Port of the page; 0 chooses a free one (default: one that belongs to the project, so
-            that an open page finds the next start, or a free one if it is taken).
-        no_browser: Print the address, but do not open it in the browser.
+        port: Port of the page; 0 chooses a free one (default: always the same one for a project, so
+            that an open page finds the server after a restart; a free one if it is taken).
+        no_browser: Print the address, but do not open it in a browser.
     """
 
     inputs: list[str] = argument('VIDEO_OR_FRAMES ... [LABELS]', nargs='+')
@@ -81,7 +81,7 @@ class ReviewCommandOptions(CacheOptions, LabelOptions, PropagatorOptions):
 
 
 def review(options: ReviewCommandOptions) -> None:
-    """Check the options, and serve the page until Ctrl-C.
+    """Check the options and serve the page until Ctrl-C.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -118,7 +118,7 @@ def review(options: ReviewCommandOptions) -> None:
         if options.port is None and server.access.port != project.usual_port:
             print(
                 f'port {project.usual_port} of this project is taken: a page that is still open '
-                'does not find this start',
+                'will not find this server',
                 file=sys.stderr,
             )
         print(server.access.address, flush=True)
@@ -149,7 +149,7 @@ def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
 
 
 def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
-    """List the files of the videos, and refuse those that cannot be used or written.
+    """List the files of the videos and refuse those that cannot be used or written.
 
     Raises:
         InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
@@ -171,8 +171,8 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
             other = taken.setdefault(path.resolve(), one)
             if other is not one or one.project.resolve() == one.out.resolve():
                 raise InputError(
-                    f'{other.video} and {one.video} would both be written to {path}, give --out '
-                    'and --project other names, or the videos'
+                    f'{other.video} and {one.video} would both be written to {path}, give other '
+                    'names to --out and --project or to the videos'
                 )
         given = {
             'the video': one.video,
@@ -188,15 +188,15 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
         read = {name: folders(*paths) for name, paths in options.result_paths.items()}
         guard_outputs(outputs, given, {'LABELS': folders(one.labels), **read})
     for one in inputs:
-        # The first save would replace them; after an edit they may be what the page has saved.
+        # The first save would replace this file; once there are edits, the page may have saved it.
         if one.project.exists() or not one.out.exists():
             continue
         way = 'give another --out, or move it away'
         if one.labels is None:
-            way = 'give it as LABELS to go on from it, or another --out'
+            way = 'give it as LABELS to continue from it, or give another --out'
         raise InputError(
-            f'{one.out} is there already, and without edits in {one.project} it was not saved '
-            f'from there, so that saving would replace it: {way}'
+            f'{one.out} exists but was not saved by this project ({one.project} holds no edits), '
+            f'and saving would replace it: {way}'
         )
     return inputs
 
@@ -209,7 +209,7 @@ def _inputs_of(
     own = choose_file(video, video.labels, labels) if several else labels
     if not is_dataset(video.video):
         require_video(video.video, own)
-    # A folder of label files stands for one file, too.
+    # A folder of label files is treated like one file.
     beside = video.video if own is None else own
     # One label file may hold several videos.
     stem = video.name if several else beside.name if beside.is_dir() else file_stem(beside)
@@ -246,8 +246,8 @@ def read_skeleton_option(given: str) -> Skeleton:
     videos = read_all_labels(given) if Path(given).exists() else []
     if not videos:
         raise InputError(
-            f'--skeleton {given} is neither a label file with a video whose joints could be taken '
-            f'nor one of {", ".join(KNOWN_SKELETONS)}'
+            f'--skeleton {given} is not a label file with a video whose joints could be used, give '
+            f'such a file or one of {", ".join(KNOWN_SKELETONS)}'
         )
     return videos[0].skeleton
 
@@ -258,5 +258,5 @@ main = Command(
     __doc__,
     'review.py',
     usage='%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]',
-    interrupted='ended; every edit is in the project, and the same command goes on from there',
+    interrupted='ended; every edit is in the project, and the same command continues from there',
 )

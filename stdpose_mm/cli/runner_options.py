@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _key_and_value(text: str) -> str:
-    """Refuse a value of ``--cfg-options`` that is no ``key=value`` pair."""
+    """Refuse a value of ``--cfg-options`` that is not a ``key=value`` pair."""
     if '=' not in text:
         raise argparse.ArgumentTypeError(
             f'got {text!r}, expected key=value pairs such as model.neck.depth=2'
@@ -31,10 +31,11 @@ def _key_and_value(text: str) -> str:
 
 @dataclass(kw_only=True)
 class ConfigOptions:
-    """Changes of a config.
+    """Changes to a config.
 
     Args:
-        cfg_options: Override entries of the config; a list is key="[a,b]", a tuple key="[(a,b)]".
+        cfg_options: Override entries of the config; write a list as key="[a,b]", a tuple as
+            key="[(a,b)]".
     """
 
     cfg_options: list[str] = option(
@@ -75,14 +76,14 @@ class RunnerOptions(ConfigOptions):
     local_rank: int = option(0, '--local_rank', '--local-rank', help=argparse.SUPPRESS)
 
     def load_config(self) -> Config:
-        """Read the config with the options.
+        """Read the config and apply the options.
 
-        The work folder is, in this order, that of the command line, that of the config, and
-        ``work_dirs/<name of the config>``.
+        The work folder is, in this order of precedence, the one of the command line, the one of the
+        config, or ``work_dirs/<name of the config>``.
 
         Raises:
-            InputError: See :func:`~stdpose_mm.engine.config_files.read_config`; also if there is no
-                model in the config, the work folder is a file, or a package is not installed.
+            InputError: See :func:`~stdpose_mm.engine.config_files.read_config`; also if the config
+                has no model, the work folder is a file, or a package is not installed.
         """
         require_packages('a pose network', 'torch', 'mmpose')
         require_config(self.config)
@@ -100,8 +101,8 @@ class RunnerOptions(ConfigOptions):
         require_writable_folder(cfg.work_dir)
         written = Path(cfg.work_dir) / Path(self.config).name
         if written.exists() and written.samefile(self.config):
-            # MMEngine would overwrite the given config with the one that includes all options;
-            # without a file name it writes a file named after the time.
+            # MMEngine would overwrite the given config with the config that includes all options;
+            # without a file name it writes to a file named after the time.
             object.__setattr__(cfg, '_filename', None)
         return cfg
 
@@ -109,7 +110,7 @@ class RunnerOptions(ConfigOptions):
 def require_checkpoint(path: str) -> None:
     """Raise :class:`InputError` unless ``path`` is a checkpoint file or an address (``https://``).
 
-    Only the first bytes are looked at.
+    Only the first bytes of a file are checked.
     """
     if '://' not in path:
         require_checkpoint_file(path)

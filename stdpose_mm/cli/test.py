@@ -28,14 +28,14 @@ class TestOptions(RunnerOptions):
     """Options of ``stdpose test``.
 
     Args:
-        checkpoint: .pth file or address.
-        flip: Test with flipping (average each crop with its mirror image), without, or both;
-            metrics of the setting that is not the config's own begin with flip/ or no_flip/
+        checkpoint: .pth file or URL.
+        flip: Test with flipping (average each crop with its mirror image), without, or both.
+            Metrics of the setting that differs from the config begin with flip/ or no_flip/
             (default: both for a config with flip_test, otherwise off).
         out: File to write the metrics to.
         dump: File to write the predictions to.
-        show_dir: New or empty folder for pictures of all predictions, by the config's visualization
-            hook; drawn once, for the setting of --flip that is tested last.
+        show_dir: New or empty folder for pictures of all predictions, drawn by the config's
+            visualization hook for the setting of --flip that is tested last.
     """
 
     checkpoint: str = argument('CHECKPOINT')
@@ -93,8 +93,8 @@ def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, flo
     Args:
         cfg: Config of the runner.
         flips: The settings, in turn.
-        own_flip: That of the config, whose metrics come first and keep their names; those of
-            the other begin with 'flip/' or 'no_flip/'.
+        own_flip: The setting of the config, whose metrics come first and keep their names; names of
+            the other metrics begin with 'flip/' or 'no_flip/'.
 
     Returns:
         Name -> metric.
@@ -120,13 +120,13 @@ def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, flo
 
 
 def choose_flips(option: str | None, own: bool) -> list[bool]:
-    """List the settings of ``flip_test`` to test with, that of the config last.
+    """List the settings of ``flip_test`` to test with, the one of the config last.
 
-    Files that the last test leaves, such as dumped predictions and pictures, then follow the
-    config's setting.
+    Files that the last test leaves, such as dumped predictions and pictures, then have the setting
+    of the config.
 
     Args:
-        option: ``--flip``; ``None`` means both where the config flips, else neither.
+        option: ``--flip``; ``None`` means both if the config flips, else no flipping.
         own: The config's own setting.
     """
     if option is None:
@@ -137,11 +137,11 @@ def choose_flips(option: str | None, own: bool) -> list[bool]:
 def draw_predictions(cfg: Config, folder: Path) -> None:
     """Make a test draw all predictions into a folder.
 
-    MMPose's hook numbers the pictures of a frame by the files that are there, so that those of
-    another test would be taken for other people.
+    MMPose's hook numbers the pictures of a frame by the files in the folder; pictures of another
+    test would be counted as other people.
 
     Args:
-        cfg: The config, whose visualization hook is enabled; without one, it gets ours.
+        cfg: The config, whose visualization hook is enabled; it gets ours if it has none.
         folder: A new or an empty folder.
 
     Raises:
@@ -150,7 +150,7 @@ def draw_predictions(cfg: Config, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f'--show-dir {folder} holds files already, give a new or an empty folder')
     hooks = cfg.get('default_hooks') or {}
-    # MMPose takes a relative path as one below the work folder.
+    # MMPose resolves a relative path against the work folder.
     drawing = {'enable': True, 'out_dir': str(folder.absolute())}
     hook = {'type': 'WindowVisualizationHook', **(hooks.get('visualization') or {}), **drawing}
     cfg.default_hooks = {**hooks, 'visualization': hook}

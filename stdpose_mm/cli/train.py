@@ -24,7 +24,7 @@ class TrainOptions(RunnerOptions):
 
     Args:
         resume: Resume from this checkpoint; without a value, from the last one in the work folder,
-            or start anew if there is none.
+            or start from the beginning if there is none.
         amp: Mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
         no_validate: Do not evaluate during training.
         auto_scale_lr: Scale the learning rate by the ratio of the batch size to the config's base
@@ -88,14 +88,14 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
         from stdpose_mm.engine.runner import last_checkpoint
 
         checkpoint = last_checkpoint(cfg.work_dir) if options.resume == 'auto' else options.resume
-        # A first start under `--resume` keeps the pretrained weights of the config.
+        # The first start with `--resume` keeps the pretrained weights of the config.
         if checkpoint is not None:
             cfg.resume, cfg.load_from = True, checkpoint
     if cfg.get('load_from'):
         require_checkpoint(str(cfg.load_from))
         if not cfg.get('resume'):
             _require_other_folder(cfg.load_from, cfg.work_dir)
-        # The hook also refuses weights of another model, which MMEngine only logs.
+        # The hook refuses weights of another model, which MMEngine would only log.
         hooks = cfg.get('custom_hooks') or []
         if not any(hook['type'] == 'CheckpointReportHook' for hook in hooks):
             cfg.custom_hooks = [*hooks, {'type': 'CheckpointReportHook'}]
@@ -105,8 +105,8 @@ def _require_other_folder(checkpoint: str, work_dir: str) -> None:
     """Refuse a new run whose checkpoints may overwrite the checkpoint that it starts from."""
     if Path(checkpoint).is_file() and Path(checkpoint).resolve().parent == Path(work_dir).resolve():
         raise InputError(
-            f'the checkpoint {checkpoint} to start from lies in the work folder {work_dir}, where '
-            'this run may overwrite it, give another --work-dir, or go on from it with --resume'
+            f'the initial checkpoint {checkpoint} is in the work folder {work_dir}, where this run '
+            'may overwrite it, give another --work-dir, or continue from it with --resume'
         )
 
 

@@ -1,4 +1,4 @@
-"""Commands on one or several videos: where outputs go, shared work, what is done already."""
+"""Commands on one or several videos: places of outputs, shared work, records of finished videos."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
 
 RECORD_FOLDER = '.stdpose'
-"""Hidden folder of the records in the output folder."""
+"""Hidden folder for the records, in the output folder."""
 
 SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
-"""Suffixes of outputs other than labels in a folder."""
+"""Suffixes of outputs in a folder, except labels."""
 
 _FILE_SUFFIXES = (
     *(ending for form in WRITE_FORMATS.values() for ending in form if ending.startswith('.')),
     *(*VIDEO_SUFFIXES, '.html', '.htm', '.pdf'),
 )
-"""Suffixes of names that mean a file where a folder is expected."""
+"""Suffixes that show that a name is meant as a file, where a folder is expected."""
 
 
 @dataclass(kw_only=True)
 class VideoOptions(CvatTolerance, BoxOptions):
-    """A command on one or several videos that writes labels.
+    """Options of a command on one or several videos that writes labels.
 
     Args:
-        out: Label file to write, for all frames; with several videos, a folder, which one video may
-            have too (OUT/).
+        out: Label file to write, for all frames; a folder for several videos (for one video, a name
+            that ends in / is a folder).
         format: Format of OUT (default: by its suffix; posetrack18 for .json or no suffix).
-        save_video: Also write the video with the poses drawn on it, with its frame times and sound;
-            with several videos, a folder.
+        save_video: Also write the video with the poses drawn on it and with its frame times and
+            sound; with several videos, a folder.
         det_config: Person detector: MMDetection config, or ONNX file.
         det_checkpoint: Weights of the detector.
-        device: Where networks run.
+        device: Device that runs the networks.
         launcher: How the processes that share several videos were started; pytorch means torchrun.
     """
 
@@ -84,13 +84,13 @@ class VideoOptions(CvatTolerance, BoxOptions):
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The outputs that are asked for, by the names of their fields."""
+        """The requested outputs by field name."""
         written = (one.name for one in fields(self) if one.metadata.get('writes'))
         return {name: value for name in written if (value := getattr(self, name)) is not None}
 
     @property
     def label_files(self) -> list[Output]:
-        """The label file of one video, and what is written beside it."""
+        """The label file of one video, and the files that are written beside it."""
         format = choose_format(self.out, self.format, '--out', '--format')
         return label_outputs('--out', self.out, format)
 
@@ -102,7 +102,7 @@ class VideoOptions(CvatTolerance, BoxOptions):
 
     @property
     def file_inputs(self) -> dict[str, Paths]:
-        """The files that the options of one video name, by their names."""
+        """The files that the options of one video name, by option."""
         ignored = {*self.outputs, 'inputs', 'cache', 'device'}
         return {
             one.name: value
@@ -113,12 +113,12 @@ class VideoOptions(CvatTolerance, BoxOptions):
 
     @property
     def evidence(self) -> Mapping[str, Sequence[Path]]:
-        """Further files that are read for one video, by what they are."""
+        """Further files that are read for one video, by description."""
         return {}
 
     @property
     def label_folders(self) -> Mapping[str, Paths]:
-        """Folders of which all label files are read, by their names on the command line."""
+        """Folders whose label files are all read, by their names on the command line."""
         return {}
 
     def build_detector(self) -> PersonDetector | None:
@@ -130,7 +130,7 @@ class VideoOptions(CvatTolerance, BoxOptions):
         return build_person_detector(self.det_config, self.det_checkpoint, self.device)
 
     def check_outputs(self) -> None:
-        """Refuse outputs of one video that cannot be written, or are an input.
+        """Refuse outputs of one video that cannot be written or are also inputs.
 
         Raises:
             InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
@@ -139,13 +139,13 @@ class VideoOptions(CvatTolerance, BoxOptions):
         guard_outputs(self.file_outputs, {**self.file_inputs, **self.evidence}, self.label_folders)
 
     def open_video(self, labels: Path | None = None) -> FrameSource:
-        """Open the video, and refuse outputs that need times that it does not have.
+        """Open the video; refuse outputs that need frame times if the video has none.
 
         Args:
             labels: The file of its labels, if the command reads one.
 
         Raises:
-            InputError: If it cannot be opened, is no video, or lacks times.
+            InputError: If it cannot be opened, is not a video, or lacks times.
         """
         from stdpose_mm.io.labels import require_times
         from stdpose_mm.io.video import clock_of, open_frames, require_timing
@@ -176,7 +176,7 @@ class VideoOptions(CvatTolerance, BoxOptions):
             for name, value in self.file_inputs.items()
             if name in options and isinstance(value, (str, Path))
         }
-        # An option may name a preset, and a network has a description beside it.
+        # The options alone do not show these files: they may be a preset or lie beside a network.
         evidence = [
             [(path.name, _content(path)) for path in paths] for paths in self.evidence.values()
         ]
@@ -208,13 +208,14 @@ Result = TypeVar('Result')
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What was done for one video.
+    """The result of the work on one video.
 
     Args:
         counts: Name -> number, for the summary.
-        summary: Lines that say what was written.
-        advice: Lines of advice that the options ask for.
-        incomplete: A sentence if the run was interrupted and the output holds the first frames.
+        summary: Lines on what was written.
+        advice: Lines of advice that the options request.
+        incomplete: A sentence if the run was interrupted and the output holds only the first
+            frames.
     """
 
     counts: Mapping[str, int]
@@ -226,12 +227,12 @@ class VideoResult:
 def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False) -> Options:
     """Return the options of one video, whose outputs are files.
 
-    An output in a folder has the name of the video, or the name from a dataset file.
+    An output in a folder is named after the video, or as the dataset file says.
 
     Args:
         options: The options of the command.
         video: The video.
-        in_folders: Whether outputs are folders whatever their names.
+        in_folders: Whether all outputs are folders, regardless of their names.
     """
     suffix = WRITE_FORMATS[options.format][0] if options.format else '.json'
     name = str(video.out or f'{video.name}{suffix}')
@@ -246,10 +247,10 @@ def place_outputs(options: Options, video: ListedVideo, in_folders: bool = False
 
 
 def for_one_video(options: Options, video: str) -> Options:
-    """Return the options of a command on one video, whose outputs can be written.
+    """Return the options of a command on one video, after checking its outputs.
 
     Raises:
-        InputError: If an output cannot be written, or an option is about several videos.
+        InputError: If an output cannot be written, or an option is only for several videos.
     """
     refuse_idle('--launcher', options.launcher != 'none', 'several videos')
     own = place_outputs(options, ListedVideo(Path(video)))
@@ -272,22 +273,26 @@ def require_folder(name: str, path: str | Path | None) -> None:
     """Refuse a file where several videos need a folder with one file each.
 
     Raises:
-        InputError: If ``path`` is given and no folder.
+        InputError: If ``path`` is given and is not a folder.
     """
     if path is not None and not os.path.isdir(path):
         raise InputError(
-            f'{name} {path} is no folder, but there are several videos, give the folder that '
-            'holds a file for each'
+            f'{name} {path} is not a folder, but there are several videos, give a folder with one '
+            'file for each'
         )
 
 
 def require_result_folders(
     results: Mapping[str, Sequence[str]], videos: Sequence[ListedVideo]
 ) -> None:
-    """Refuse results, by the option that names them, that cannot tell one video from another.
+    """Refuse results of pose networks or trackers that do not tell the videos apart.
+
+    Args:
+        results: Option -> the paths that it names.
+        videos: The videos.
 
     Raises:
-        InputError: If they are a single file, or two videos have the same name.
+        InputError: If a path is a single file, or two videos have the same name.
     """
     for name, path in ((name, path) for name, paths in results.items() for path in paths):
         require_folder(name, path)
@@ -296,8 +301,8 @@ def require_result_folders(
             other = named.setdefault(video.name, video)
             if other is not video:
                 raise InputError(
-                    f'{other.video} and {video.video} have the same name, by which {name} {path} '
-                    'holds what is of them, rename one or give each video by itself'
+                    f'{other.video} and {video.video} have the same name, but {name} {path} tells '
+                    'videos apart by name: rename one, or run one video at a time'
                 )
 
 
@@ -307,7 +312,7 @@ def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> P
     Args:
         video: The video.
         named: The file that a dataset file names.
-        given: The file that serves all videos, or the folder that holds one for each.
+        given: One file for all videos, or a folder with one file for each.
 
     Raises:
         InputError: If the folder has no file for that video, or several.
@@ -324,23 +329,24 @@ def run_several(
     load: Callable[[], Models],
     work: Callable[[Options, Models], VideoResult],
 ) -> None:
-    """Work on several videos, and print one summary.
+    """Work on several videos and print one summary.
 
-    Where a launcher started several processes, each takes a share with about the same number of
-    frames; the outputs do not depend on the number of processes. A video whose outputs exist, made
-    from the same inputs, is skipped. A video that fails does not stop the others.
+    If a launcher started several processes, each takes a share with about the same number of
+    frames; the outputs do not depend on the number of processes. A video is skipped if its outputs
+    exist and were made from the same inputs. A video that fails does not stop the others.
 
     Args:
         options: The options of the command.
         videos: The videos.
         prepare: Completes the options of a video.
-        load: Loads networks, so that an error that affects all videos appears before the first one.
+        load: Loads networks before the first video, so that errors that affect all videos appear
+            first.
         work: Does the work for the options of one video.
 
     Raises:
         InputError: If an output folder is a file, two videos have the same output, or an option is
-            about outputs that there are not; in the first process, once all others are done, if a
-            video has failed.
+            about outputs that are not written; after all others are done, in the first process, if
+            a video has failed.
         KeyboardInterrupt: After Ctrl-C, with a message.
     """
     jobs = _place_all(options, videos)
@@ -383,7 +389,7 @@ def run_several(
             )
             raise KeyboardInterrupt(
                 f'interrupted, {finished} of {len(jobs)} videos are finished; the same command '
-                'goes on from here'
+                'continues from here'
             ) from None
         if is_first_process():
             before = {name: one.finished for name, one in surveys.items() if one.finished}
@@ -393,7 +399,7 @@ def run_several(
 def _place_all(
     options: Options, videos: Sequence[ListedVideo]
 ) -> dict[str, tuple[Options, ListedVideo]]:
-    """Map the name of each output, below the output folder, to the options of its video."""
+    """Map the name of each output in the output folder to the options of its video."""
     for option_name, folder in options.outputs.items():
         if os.path.isfile(folder) or (
             not means_folder(folder) and folder.lower().endswith(_FILE_SUFFIXES)
@@ -403,7 +409,7 @@ def _place_all(
                 f'folder, give one such as {Path(folder).with_suffix("")}'
             )
     jobs: dict[str, tuple[Options, ListedVideo]] = {}
-    # Outputs of a video differ only in suffixes, and some file systems ignore case in names.
+    # The outputs of a video differ only in suffixes, and some file systems ignore case.
     taken: dict[str, Path] = {}
     for video in videos:
         own = place_outputs(options, video, in_folders=True)
@@ -428,7 +434,7 @@ class FinishedVideo:
         outputs: Option -> fingerprint of the file that was written.
         counts: See :class:`VideoResult`.
         advice: See :class:`VideoResult`.
-        seconds: Duration of the work in seconds.
+        seconds: Duration of the work.
     """
 
     inputs: str
@@ -439,13 +445,13 @@ class FinishedVideo:
 
 
 class VideoRecord:
-    """The file that records one of several videos, so that a finished one is not computed again.
+    """Record file of one of several videos, so that a finished video is not computed again.
 
-    The record names the outputs that this command wrote, so that no other file is overwritten,
-    including an output that was corrected by hand.
+    The record names the outputs that this command wrote; no other file is overwritten, nor an
+    output that was corrected by hand.
 
     Args:
-        path: The file.
+        path: The record file.
         outputs: Option -> file that is written.
     """
 
@@ -461,7 +467,7 @@ class VideoRecord:
             return None
 
     def is_finished(self, inputs: str | None) -> bool:
-        """Tell whether the video is finished; with inputs, whether it was made from these."""
+        """Tell whether the video is finished and, if inputs are given, was made from these."""
         finished = self.read()
         return finished is not None and inputs in (None, finished.inputs)
 
@@ -470,10 +476,10 @@ class VideoRecord:
         return self.is_finished(inputs) and self._known_outputs() == self._written()
 
     def refuse_foreign_outputs(self) -> None:
-        """Raise :class:`InputError` if a file would be overwritten that this command did not write.
+        """Raise :class:`InputError` if an output exists that this command did not write.
 
-        After a run that was killed during this video the origin of files is unknown: no file is
-        refused, see :meth:`find_unsure_labels`.
+        If a run was killed during this video, the origin of its files is unknown, and no file is
+        refused; see :meth:`find_unsure_labels`.
         """
         if self._path.exists() and self.read() is None:
             return
@@ -482,12 +488,12 @@ class VideoRecord:
             if known.get(name) != content:
                 how = 'was changed since it was' if name in known else 'was not'
                 raise InputError(
-                    f'{self._files[name]} {how} written by this command, take it away or choose '
+                    f'{self._files[name]} {how} written by this command, move it away or choose '
                     'another folder'
                 )
 
     def find_unsure_labels(self) -> Path | None:
-        """Return the labels if they may be edited or those of a run that was killed; else None."""
+        """Return the label file if a killed run or an editor may have written it; else None."""
         labels = self._files['out']
         if self.read() is not None or not labels.exists():
             return None
@@ -522,7 +528,7 @@ class VideoRecord:
         return finished
 
     def _content(self) -> dict[str, Any] | None:
-        """Return what the file holds; None if there is none or it cannot be read."""
+        """Return the content of the file; None if it is missing or cannot be read."""
         try:
             content = json.loads(self._path.read_text('utf-8'))
         except (OSError, ValueError):
@@ -541,7 +547,7 @@ class VideoRecord:
 
 @dataclass(frozen=True)
 class _Survey:
-    """One of several videos before work begins.
+    """State of one of several videos before the work begins.
 
     Args:
         options: Its options.
@@ -562,7 +568,7 @@ def _survey_all(
     from tqdm import tqdm
 
     rank, num_processes = rank_and_count()
-    # This may take long, since the content of every video is read.
+    # This may take a long time, since the content of every video is read.
     share = tqdm(
         names[rank::num_processes],
         desc='checking',
@@ -595,7 +601,7 @@ def _work_on_all(
 
 
 def _do_one(work: Callable[[str], Result], name: str) -> Result:
-    """Do the work of one video; turn errors, bugs included, into an :class:`InputError`."""
+    """Do the work for one video; turn all errors, even bugs, into an :class:`InputError`."""
     try:
         return work(name)
     except Exception as error:
@@ -612,7 +618,7 @@ def _summarize(
     done: Mapping[str, FinishedVideo],
     failed: Mapping[str, str],
 ) -> None:
-    """Print a line for each video, the requested advice, and the sum.
+    """Print one line for each video, the requested advice, and the totals.
 
     Raises:
         InputError: If a video has failed.
@@ -638,6 +644,6 @@ def _summarize(
     )
     if failed:
         raise InputError(
-            f'{len(failed)} of {len(names)} videos failed, see above; the same command does them '
-            'again, and no other'
+            f'{len(failed)} of {len(names)} videos failed, see above; the same command runs only '
+            'these again'
         )

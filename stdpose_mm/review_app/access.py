@@ -1,4 +1,4 @@
-"""Who may talk to the server: the browser of the person who started it, and nobody else."""
+"""Access control of the server: only the browser of the person who started it is served."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _HEADERS = (
 
 
 class LocalAccess:
-    """An application in front of another, which gets the user's requests with the token alone.
+    """Application that passes only the user's requests, with the token, to another application.
 
     Other pages in the same browser can send requests here, and a DNS name can be made to resolve
-    to this machine. So the names in Host and Origin are checked, too, and only pages of this
+    to this machine. The names in Host and Origin are therefore checked too, and only pages of this
     server send the cookie.
 
     Args:
@@ -59,12 +59,12 @@ class LocalAccess:
 
     @property
     def cookie(self) -> str:
-        """Return the name of the cookie; servers on other ports have others."""
+        """Return the name of the cookie, which differs between servers on different ports."""
         return f'stdpose_review_{self.port}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope['type'] != 'http':
-            # No route uses WebSocket, so that the application refuses it.
+            # No route uses WebSocket, so the application refuses it.
             await self._app(scope, receive, send)
             return
         target: ASGIApp = self._refusal(scope) or self._app
@@ -77,7 +77,7 @@ class LocalAccess:
         await target(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Return the response to a request that is not passed on; None if the request is."""
+        """Return the response to a request that is refused; None if the request is accepted."""
         headers = Headers(scope=scope)
         if [value.lower() for value in headers.getlist('host')] not in [[h] for h in self._hosts]:
             return _refuse('the address must begin with 127.0.0.1 and the port of the server')

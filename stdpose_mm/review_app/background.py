@@ -15,8 +15,7 @@ from .messages import sentence_of
 from .video_review import VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
-"""Frames propagated at once when no page waits for poses: the first number, and its limit as it
-grows."""
+"""Number of frames propagated at once when no page waits for poses: at first, and at most."""
 
 HIDDEN_FRAMES = 24
 """Maximum number of labelled frames that are hidden to measure the accuracy."""
@@ -32,12 +31,12 @@ class _OutdatedError(Exception):
 
 
 class _Run:
-    """The progress of one run, which ends as soon as it is outdated.
+    """Progress of one run, which ends as soon as it is outdated.
 
     Args:
         review: The video.
-        measures: Whether it measures accuracy, which any other work comes before, and whose
-            progress pages do not show.
+        measures: Whether it measures accuracy. Such a run gives way to any other work, and pages do
+            not show its progress.
     """
 
     def __init__(self, review: VideoReview, measures: bool = False) -> None:
@@ -128,7 +127,7 @@ class BackgroundWorker:
                 pass
 
     def _try(self, work: Callable[[VideoReview], bool], review: VideoReview) -> bool:
-        """Do the next bit of work on a video; return whether there was any."""
+        """Do the next part of the work on a video; return whether there was any."""
         if self._failed_at.get(review) == review.revision:
             return False
         try:
@@ -140,7 +139,7 @@ class BackgroundWorker:
             return False
 
     def _propagate(self, review: VideoReview) -> bool:
-        """Compute the poses that depend on the newest correction, else those nobody waits for."""
+        """Compute the poses that depend on the newest correction, else any other pending ones."""
         with review.lock:
             urgent = review.shown.take_urgent()
             if urgent is not None:
@@ -170,7 +169,7 @@ class BackgroundWorker:
         return True
 
     def _show(self, run: _Run, people: list[int], results: Iterator[FrameResult]) -> bool:
-        """Show poses as they are computed; return whether the run came to its end."""
+        """Show poses as they are computed; return whether the run was completed."""
         review = run.review
         unsent: list[int] = []
         sent = time.monotonic()
@@ -193,7 +192,7 @@ class BackgroundWorker:
         """Report that all poses are computed, and what to do next."""
         with review.lock:
             if review.shown.next_pending(0, 1) is not None:
-                # Since this thread has looked for any.
+                # There was an edit after this thread looked for pending poses.
                 return True
             revision = review.revision
             is_new = review.settled != revision
@@ -206,7 +205,7 @@ class BackgroundWorker:
         return self._report(review, revision)
 
     def _report(self, review: VideoReview, revision: int) -> bool:
-        """Judge the poses of a revision anew; return whether anything is labelled."""
+        """Update the guidance for a revision; return whether anything is labelled."""
         with review.lock:
             # Only this thread and edits change poses; after an edit this method runs again.
             everyone = dict(review.shown.of)
@@ -221,7 +220,7 @@ class BackgroundWorker:
         return labels is not None
 
     def _measure(self, review: VideoReview) -> bool:
-        """Measure the accuracy on hidden labels when all poses are computed."""
+        """Measure the accuracy on hidden labels after all poses are computed."""
         with review.lock:
             revision = review.revision
             if review.guidance.measured_revision == revision or not review.has_start():

@@ -1,7 +1,7 @@
-"""The edits of a video: read from pages, done to its labels, undone.
+"""The edits of a video: they are read from pages, applied to its labels, and undone.
 
-An edit (:class:`~.messages.Edit`) is what the user has done in the page. Its steps, which the
-journal keeps beside it, are what it does to the labels, whatever was shown at that time.
+An edit (:class:`~.messages.Edit`) is an action of the user on the page. Its steps, which the
+journal keeps with it, are its changes to the labels; they do not depend on what was shown.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ LabelPair = tuple[PersonLabel | None, PersonLabel | None]
 
 
 class StaleEditError(InputError):
-    """An edit of a page that does not know of an edit to the same pose by another page."""
+    """Refusal of an edit of a page that does not know another page's edit to the same pose."""
 
 
 class JournalEntry(TypedDict):
-    """An edit as the journal keeps it; ``frames`` are [start, stop] of its poses, None for all."""
+    """An edit in the journal; ``frames`` are [start, stop] of its poses, None for all."""
 
     id: str
     page: str
@@ -53,7 +53,7 @@ class JournalEntry(TypedDict):
 
 
 def read_request(body: dict[str, Any]) -> EditRequest:
-    """Check all fields but the edit, which :class:`EditReader` checks.
+    """Check all fields except the edit, which :class:`EditReader` checks.
 
     Raises:
         InputError: If a field is missing or cannot be used.
@@ -64,20 +64,20 @@ def read_request(body: dict[str, Any]) -> EditRequest:
     for name in ('id', 'page'):
         value = body.get(name)
         if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
-            raise InputError(f'an edit needs {name}, a text of 1 to {MAX_ID_LENGTH} characters')
+            raise InputError(f'an edit needs {name}, a string of 1 to {MAX_ID_LENGTH} characters')
     if not _is_int(revision) or revision < 0:
-        raise InputError('an edit needs revision, the whole number that the page knows')
+        raise InputError('an edit needs revision, the number of edits that the page knows')
     return cast(EditRequest, body)
 
 
 @dataclass(frozen=True)
 class EditReader:
-    """An edit of a page, which is checked and converted to steps.
+    """Reader of one edit of a page, which checks it and converts it to steps.
 
     Args:
         edit: The edit.
         state: The video with its labels.
-        shown: Gives the shown pose of a person in a frame as a label; None if there is none.
+        shown: Returns the shown pose of a person in a frame as a label; None if there is none.
     """
 
     edit: Edit
@@ -135,20 +135,20 @@ class EditReader:
     def _remove(self) -> Step:
         person, frame, joints = self._person(), self._frame(), self.edit.get('joints')
         if joints is not None and not _is_list_of(joints, str):
-            raise InputError('joints to forget must be a list of names of joints')
-        # The journal has a range of frames, of which pages take back one at a time.
+            raise InputError('the joints to remove must be a list of joint names')
+        # The journal can hold a range of frames; pages remove labels of one frame at a time.
         return {'do': 'remove', 'person': person, 'frame': frame, 'last': frame, 'joints': joints}
 
     def _swap(self, a: int, b: int, frame: int) -> list[Step]:
-        """Exchange two people from a frame on; with ``last``, back again after that frame.
+        """Exchange two people from a frame on, or only up to the frame ``last``.
 
-        Where one of them has a label in the window, the other's shown pose becomes one, too;
-        without any, the shown poses on both sides of both ends do.
+        In frames of the range in which one of them has a label, the other's shown pose becomes a
+        label too; without such frames, the shown poses on both sides of both ends become labels.
         """
         number = len(self.state.frames)
         last = self._frame('last') if 'last' in self.edit else number - 1
         if last < frame:
-            raise InputError(f'a swap from frame {frame} on cannot end before it, in frame {last}')
+            raise InputError(f'a swap from frame {frame} on cannot end earlier, in frame {last}')
         steps: list[Step] = [{'do': 'swap', 'frame': frame, 'one': a, 'other': b}]
         if last == number - 1:
             return steps
@@ -172,14 +172,14 @@ class EditReader:
 
     def _set_skeleton(self) -> Step:
         if self.state.tracks:
-            raise InputError('the skeleton is settled by the labels that are there')
+            raise InputError('the skeleton cannot be changed, since there are labels')
         if 'joints' in self.edit:
             skeleton = read_skeleton(self.edit)
         else:
             name = self.edit.get('name')
             if not isinstance(name, str) or name not in KNOWN_SKELETONS:
                 known = ', '.join(KNOWN_SKELETONS)
-                raise InputError(f'there is no such skeleton, choose one of {known}')
+                raise InputError(f'this skeleton is unknown, choose one of {known}')
             skeleton = KNOWN_SKELETONS[name]
         return {
             'do': 'skeleton',
@@ -210,7 +210,7 @@ class EditReader:
         person = self._int(name)
         if person not in self.state.tracks:
             known = ', '.join(map(str, sorted(self.state.tracks)[:20])) or 'none'
-            raise InputError(f'there is no person {person}, the people with labels are: {known}')
+            raise InputError(f'there is no person {person}, choose one with labels: {known}')
         return person
 
     def _frame(self, name: str = 'frame') -> int:
@@ -238,7 +238,7 @@ class EditReader:
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
     def _joints_as_shown(self) -> Joints:
-        """Restore the digits of coordinates that the page, which gets few, has not changed."""
+        """Restore all digits of unchanged coordinates, since the page gets rounded ones."""
         joints = self._joints()
         label = self.shown(self._person(), self._frame())
         if label is None:
@@ -328,7 +328,7 @@ STEPS = {
     'split': ('split_person', ('frame', 'person')),
     'drop': ('remove_person', ('person',)),
 }
-"""Step -> the method of the propagator that does it, and the fields that this takes."""
+"""Step -> the method of the propagator that performs it, and the fields that it takes."""
 
 PEOPLE = ('person', 'one', 'other', 'into')
 """Fields of a step that name a person whose labels it may change."""
@@ -346,7 +346,7 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
         case 'remove':
             person, first = step['person'], step['frame']
             frames = range(first, step['last'] + 1)
-            # Without labels in the range, the propagator's error lists the existing ones.
+            # If there are no labels in the range, the propagator's error lists the existing ones.
             for frame in sorted(state.tracks[person].keys() & frames) or [first]:
                 propagator.remove_labels(state, frame, person, step['joints'])
         case 'skeleton':
@@ -355,7 +355,7 @@ def perform_step(step: Step, propagator: VideoPosePropagator, state: Propagation
             method, fields = STEPS[do]
             getattr(propagator, method)(state, *(step[field] for field in fields))
         case do:
-            raise InputError(f'there is no step {do!r}, the project is of another version')
+            raise InputError(f'step {do!r} is unknown, the project comes from another version')
 
 
 def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
@@ -376,12 +376,12 @@ def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationS
 
 @dataclass
 class Change:
-    """What an edit has changed, so that it can be undone.
+    """The changes of an edit, for undoing it.
 
     Args:
         labels: Person -> {frame: label before and after}.
         skeletons: The skeleton before and after.
-        new_person: The person that it has created; None if it has created none.
+        new_person: The person that the edit has created, if any.
     """
 
     labels: dict[int, dict[int, LabelPair]]
@@ -405,10 +405,10 @@ class Change:
 
 
 class EditHistory:
-    """The edits of a video, and their changes of its labels, with undo and redo.
+    """The edits of a video and their changes to its labels, with undo and redo.
 
-    Only :meth:`commit` remembers an edit, so that it can be written to the journal before, and
-    rolled back if writing fails.
+    An edit counts only after :meth:`commit`; it can be written to the journal before, and rolled
+    back if writing fails.
 
     Args:
         propagator: The API that changes labels.
@@ -432,7 +432,7 @@ class EditHistory:
         return len(self._entries)
 
     def counts(self) -> Counts:
-        """Count labels, one per person and frame, that edits made and that exist, and actions."""
+        """Count the existing labels (one per person and frame) that edits made, and the actions."""
         made = {
             (person, frame)
             for entry, change in self._done
@@ -454,8 +454,8 @@ class EditHistory:
 
         Raises:
             InputError: If the edit cannot be used.
-            StaleEditError: If its page does not know of another page's edit to the same pose. Undo
-                and redo, and edits of the whole video, must know of all edits.
+            StaleEditError: If its page does not know of another page's edit to the same pose. For
+                undo, redo and edits of the whole video, the page must know of all edits.
         """
         edit = request['edit']
         people, frames = reader.people(), reader.frames()
@@ -464,16 +464,16 @@ class EditHistory:
             meets = set(people) & set(other['people']) and _overlap(frames, other['frames'])
             if other['page'] != request['page'] and (of_video or meets):
                 raise StaleEditError(
-                    'another page has changed this meanwhile, look at it and do it again'
+                    'another page has changed this meanwhile, check it and repeat the edit'
                 )
         if request['revision'] > self.revision:
-            raise StaleEditError('the page is ahead of the project, load it again')
+            raise StaleEditError('the page is newer than the project, reload the page')
         if edit['type'] in ('undo', 'redo'):
             changes = self._done if edit['type'] == 'undo' else self._undone
             newest, change = changes[-1] if changes else (None, None)
             if edit.get('of') not in (None, newest and newest['id']):
                 raise StaleEditError(
-                    f'another page has made edits since, so there is nothing here to {edit["type"]}'
+                    f'another page has made edits since, so this page cannot {edit["type"]}'
                 )
             if change is not None and change.labels:
                 people = sorted(change.labels)
@@ -485,12 +485,12 @@ class EditHistory:
             'steps': reader.steps(),
             'people': people,
             'frames': frames,
-            # The user's actions: each joint of a new person is one.
+            # Number of the user's actions; each joint of a new person counts.
             'clicks': len(edit['joints']) if edit['type'] == 'add_person' else 1,
         }
 
     def perform(self, steps: Sequence[Step]) -> Change:
-        """Apply steps to the labels, all or none; also undo and redo.
+        """Apply steps to the labels, all or none; a step may be undo or redo.
 
         Raises:
             InputError: If a step cannot be done.
@@ -539,7 +539,7 @@ class EditHistory:
     def _compare(
         self, before: Mapping[int, Mapping[int, PersonLabel]]
     ) -> dict[int, dict[int, LabelPair]]:
-        """Pair the labels before with those of now where they differ."""
+        """Pair the earlier and the current labels where they differ."""
         changed: dict[int, dict[int, LabelPair]] = {}
         for person, earlier in before.items():
             now = self._state.tracks.get(person, {})
@@ -551,7 +551,7 @@ class EditHistory:
         return changed
 
     def _apply(self, change: Change) -> None:
-        # Labels need a skeleton while they are restored, also where none is left afterwards.
+        # Restoring labels needs a skeleton, even if none is left afterwards.
         self._state.skeleton = change.skeletons[1] or change.skeletons[0]
         after = {
             (person, frame): label

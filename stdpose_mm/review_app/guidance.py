@@ -1,4 +1,4 @@
-"""Guidance on what to label next and on quality: :mod:`stdpose_mm.review` on shown poses."""
+"""Guidance on quality and on what to label next: :mod:`stdpose_mm.review` for shown poses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_POSES = 10_000
 """Maximum number of poses for which the labels needed for a target are counted."""
 
 MAX_LABELS = 2_000
-"""Maximum number of labels that are all looked at after each edit for those that may be wrong."""
+"""Maximum number of labels for which all are checked for mistakes after each edit."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class GuidanceReport:
 
     Args:
         revision: The revision.
-        expected_wrong: Expected share of wrong joints, of all joints with a place; None without
-            any.
-        next: The best frame to label; None without one.
+        expected_wrong: Expected share of wrong joints among all joints with a position; None if
+            there are none.
+        next: The best frame to label next, if any.
         checks: The worst frames in doubt, worst first.
-        num_doubtful: Number of all frames in doubt: a joint in them is more likely wrong than
-            right.
+        num_doubtful: Number of all frames in doubt, that is, with a joint that is more likely wrong
+            than right.
         suggestions: Frames to label.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
-            there are too many frames to tell.
-        measured: The accuracy on hidden labels, which is part of what is expected; None if it was
-            not measured.
-        warnings: Sentences that say which labels may be wrong.
+            there are too many frames to compute it.
+        measured: The accuracy on hidden labels, which the expectations include; None if it was not
+            measured.
+        warnings: Sentences on labels that may be wrong.
     """
 
     revision: int
@@ -65,7 +65,7 @@ class GuidanceReport:
     warnings: list[str] = field(default_factory=list)
 
     def labels_needed(self, target: float) -> int | None:
-        """Return the number of further labels that a share of right joints is expected to take.
+        """Return the expected number of further labels needed for a share of right joints.
 
         None if the number is unknown, or no number of labels reaches the share.
         """
@@ -74,15 +74,15 @@ class GuidanceReport:
 
 
 class Guidance:
-    """The expected errors of everyone, kept so that an edit recomputes those of one person only.
+    """Expected errors of everyone, kept so that an edit recomputes only those of one person.
 
     Args:
         method: Name of the propagation method.
         size: (width, height) of the frames in pixels.
 
     Attributes:
-        report: The latest report; that of revision -1 at first.
-        measured_revision: The revision whose labels were hidden last to measure the accuracy.
+        report: The latest report; at first, one of revision -1.
+        measured_revision: The latest revision for which the accuracy was measured.
     """
 
     def __init__(self, method: str, size: tuple[int, int]) -> None:
@@ -102,12 +102,12 @@ class Guidance:
             self._outdated.add(person)
 
     def restart(self) -> None:
-        """Forget the accuracy, which was that of poses that are made in another way now."""
+        """Forget the accuracy, after the propagator has changed."""
         self.set_accuracy(None, -1)
         self.report = replace(self.report, revision=-1)
 
     def set_accuracy(self, accuracy: LabelAccuracy | None, revision: int) -> None:
-        """Use a measured accuracy from the next update on; None if no label could be hidden."""
+        """Set the measured accuracy for later updates; None if no label could be hidden."""
         calibrator: ScoreCalibrator | None = None
         measured: Measured | None = None
         if accuracy is not None:
@@ -136,7 +136,7 @@ class Guidance:
             revision: The revision.
             everyone: Person id -> poses, which must not change during the call.
             labels: The labels of the revision; all frames of the video are listed.
-            is_outdated: Tells whether there is more important work; called from time to time.
+            is_outdated: Tells whether there is more important work; called repeatedly.
 
         Returns:
             False if the update was stopped for more important work.
@@ -153,7 +153,7 @@ class Guidance:
             if person not in self._errors:
                 track = labels.with_persons([*tracks.get(person, {}).values()])
                 self._errors[person] = self._errors_of(person, poses, track)
-                # The gains are kept for the reports after changes of other people.
+                # The gains are kept for reports after changes to other people.
                 self._errors[person].gains()
         few = len(labels.persons) <= MAX_LABELS
         warnings = label_warnings(tracks, labels.skeleton, self._size) if few else []
@@ -166,7 +166,7 @@ class Guidance:
         if self._calibrator is not None:
             wrong = 1 - self._calibrator(1 - wrong)
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
-        # There is nothing to label in a frame where the person is not.
+        # There is nothing to label in frames in which the person is absent.
         gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
         return TrackErrors(
             np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
@@ -176,7 +176,7 @@ class Guidance:
         """Return the probability [F, K] that joints are wrong; see :func:`calibrate_scores`."""
         scores = poses.scores
         if self._score_meaning == 'distance':
-            # As calibrate_scores does, which would need a label for every frame.
+            # The same as calibrate_scores, which would need a label for every frame.
             wrong = np.ones(poses.scores.shape)
             for _, interval in TrackErrors.of_interpolation(track) if track.persons else ():
                 wrong[interval.times] = interval.errors
@@ -194,7 +194,7 @@ class Guidance:
         tracks = [self._errors[person] for person in people]
         number = sum(int((everyone[one].visibility > NOT_LABELLED).sum()) for one in people)
         wrong = sum(float(track.errors.sum()) for track in tracks)
-        # Frames in doubt only: the worst frames of a video may all be good.
+        # Only frames in doubt are listed: even the worst frames of a video may be good.
         in_doubt = [
             TrackErrors(
                 track.times, track.given, np.where(1 - track.errors < DOUBTFUL, track.errors, 0.0)
@@ -214,7 +214,7 @@ class Guidance:
             best = {
                 'frame': frame,
                 'person': people[int(np.argmax(own))],
-                'reason': f'a label here is expected to mend {gain:.1f} joints around it',
+                'reason': f'a label here is expected to correct {gain:.1f} joints around it',
             }
         return GuidanceReport(
             revision,

@@ -1,7 +1,7 @@
-"""The journal of a project: one line of JSON per edit, on the disk before the edit is shown.
+"""The journal of a project: one line of JSON per edit, written before the edit is shown.
 
 It also holds the labels before the first edit, so that no other file is needed to continue, and
-by which content the files are known that labels were saved to.
+fingerprints of the saved label files, to recognise them.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ from .edits import JournalEntry
 VERSION = 1
 
 LABEL_FILE = 'label file'
-"""Name of the input that the journal can replace, since it holds the labels."""
+"""Name of the input that the journal can replace, since it also holds the labels."""
 
 _KEY = 'stdpose_review'
-"""Field of the first line by which a journal is known; its value is the version."""
+"""Field of the first line that identifies a journal; its value is the version."""
 
 _LABELS = 'given_labels'
 """The only field of the line with the labels before the first edit."""
 
 _SAVED = 'saved'
-"""Field of a line that is no edit: the fingerprint of the file that labels are saved to."""
+"""Field of a line that is not an edit: the fingerprint of a saved label file."""
 
 
 class Journal:
-    """An append-only file that one server at a time writes to.
+    """Append-only file that one server at a time writes to.
 
-    An incomplete line, from a stop of the machine or the server, is cut off: no page was told that
-    this edit is saved.
+    A line that is incomplete because the machine or the server stopped is cut off: no page was told
+    that this edit is saved.
 
     Args:
-        path: The file; made with the first edit or save.
+        path: The file; created by the first edit or save.
         inputs: Fingerprints of the edited inputs by name: the video and the label file. None for
-            the label file uses the labels in the journal. Another label file is refused here only
-            if the journal holds no labels to compare its labels with.
+            the label file means to use the labels in the journal. Another label file is refused
+            here only if the journal holds no labels to compare it with.
 
     Attributes:
         entries: The edits in the journal.
         labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
-            edit, began without any, or is from the time before labels were kept.
-        saves: Fingerprint of what was saved -> number of edits in it.
+            edit, began without labels, or was written by a version that did not keep them.
+        saves: Fingerprint of a saved label file -> number of edits in it.
         notes: Messages to the user about the file, one sentence each.
 
     Raises:
-        InputError: If another server has the file open, or the file is no journal, belongs to other
-            inputs or cannot be read.
+        InputError: If another server has the file open, or the file is not a journal, belongs to
+            other inputs or cannot be read.
     """
 
     def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Journal:
             require_writable(path)
 
     def keep(self, labels: VideoLabels, size: tuple[int, int]) -> None:
-        """Write the given labels before the first edit, unless the journal holds them already.
+        """Write the given labels before the first edit, unless the journal already holds them.
 
         If there is no file yet, they are written with the first edit or save.
 
@@ -97,7 +97,7 @@ class Journal:
         """
         if self.labels is not None:
             return
-        # That labels without a size fit the video was checked before, with all labels.
+        # It was checked before that labels without a size fit the video.
         frames = [replace(frame, width=size[0], height=size[1]) for frame in labels.frames]
         given = replace(given_labels(labels), frames=tuple(frames))
         fields = {'video': labels.name, 'posetrack18': posetrack18_fields(given)}
@@ -106,7 +106,7 @@ class Journal:
             self._write(b'')
 
     def append(self, entry: JournalEntry) -> None:
-        """Write an edit, and wait until it is on the disk.
+        """Write an edit and wait until it is on the disk.
 
         Raises:
             InputError: If the edit cannot be written; the file is then unchanged.
@@ -115,7 +115,7 @@ class Journal:
         self.entries.append(entry)
 
     def add_save(self, content: str, revision: int) -> None:
-        """Write that labels are being saved, so that the file is known later.
+        """Record that labels are being saved, so that the file is recognised later.
 
         Args:
             content: Fingerprint of the file.
@@ -128,13 +128,13 @@ class Journal:
         self.saves[content] = revision
 
     def other_input(self, name: str) -> InputError:
-        """Make the error for an input that is not the one that the edits began with."""
-        way = f'give the {name} of before'
+        """Make the error for an input that differs from the one that the edits began with."""
+        way = f'give the same {name} as before'
         if name == LABEL_FILE:
-            way += f' and its options, leave LABELS out and give --project {self.path} to go on'
+            way += f' and its options, leave LABELS out and give --project {self.path} to continue'
         return InputError(
-            f'{self.path} holds edits of another {name} than the one that is given, {way}, or give '
-            'another file with --project to begin anew'
+            f'{self.path} holds edits of another {name} than the given one: {way}, or give '
+            'another file with --project to start over'
         )
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class Journal:
             self._file = None
 
     def _write(self, line: bytes) -> None:
-        """Write a line, after the labels if they are still to be written."""
+        """Write a line; if the labels are still to be written, write them first."""
         file = self._begin() if self._file is None else self._file
         end = file.seek(0, os.SEEK_END)
         header = _line({_KEY: VERSION, **self._inputs}) if end == 0 else b''
@@ -164,22 +164,22 @@ class Journal:
         """Open the file for writing.
 
         Raises:
-            InputError: If another server has written edits to it meanwhile, which are not in the
-                labels of this one.
+            InputError: If another server has written edits to it meanwhile, which the labels of
+                this server lack.
         """
         self._file = self._open_locked()
         if not self._is_begun and self._file.seek(0, os.SEEK_END) > 0:
             self.close()
             raise InputError(
-                f'{self.path} holds edits that another review server has made meanwhile, end this '
-                'one and start it again to go on with them'
+                f'{self.path} holds edits that another review server has made meanwhile, stop this '
+                'server and start it again to continue with them'
             )
         return self._file
 
     def _open_locked(self) -> BinaryIO:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Without a buffer nothing is left to be written after an error.
+            # Without a buffer, nothing remains to be written after an error.
             file = cast(BinaryIO, open(self.path, 'a+b', buffering=0))  # noqa: SIM115
         except OSError as error:
             raise InputError(os_error_text(error, f'{self.path} cannot be opened')) from error
@@ -188,7 +188,7 @@ class Journal:
         except OSError as error:
             file.close()
             raise InputError(
-                f'{self.path} is open in another review server, use that one or end it first'
+                f'{self.path} is open in another review server, use that one or stop it first'
             ) from error
         return file
 
@@ -199,8 +199,8 @@ class Journal:
         whole = content.rfind(b'\n') + 1
         if whole < len(content):
             self.notes.append(
-                f'{self.path}: the last line was not finished when the server stopped, it was cut '
-                'off; every edit that was confirmed is there'
+                f'{self.path}: the last line was incomplete when the server stopped and was cut '
+                'off; every confirmed edit is there'
             )
             self._file.truncate(whole)
         first, *lines = self._parse(content[:whole]) or [None]
@@ -232,7 +232,7 @@ class Journal:
                 entry = None
             if not isinstance(entry, dict) or (number == 1 and _KEY not in entry):
                 raise InputError(
-                    f'{self.path}, line {number}: this is no project of stdpose review, give '
+                    f'{self.path}, line {number}: this is not a project of stdpose review, give '
                     'another file with --project'
                 )
             lines.append(entry)
@@ -251,7 +251,7 @@ def _lock(file: BinaryIO) -> None:
     if sys.platform == 'win32':
         import msvcrt
 
-        # Nobody else can read a locked byte, so this is one far behind the end.
+        # Nobody else can read a locked byte, so a byte far behind the end is locked.
         file.seek(2**31 - 2)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
@@ -265,9 +265,9 @@ def _line(entry: Any) -> bytes:
 
 
 def same_labels(one: VideoLabels, other: VideoLabels) -> bool:
-    """Tell whether edits of the given labels of ``one`` can be done to those of ``other``.
+    """Tell whether edits of the given labels of ``one`` can be applied to those of ``other``.
 
-    Fields that are only kept for writing, such as names of pictures, may differ.
+    Fields that are only kept for writing, such as picture names, may differ.
     """
     names, other_names = one.skeleton.keypoint_names, other.skeleton.keypoint_names
     return names == other_names and _values_by_pose(one) == _values_by_pose(other)

@@ -1,8 +1,8 @@
-"""Learning from the labels of a project, in a process beside the server.
+"""Learning from the labels of a project, in a separate process.
 
-The process has the lowest priority and an interpreter of its own, so that it takes no lock of the
-server's, and it can be ended at any moment. It writes to a temporary folder: the server puts the
-network beside the output once it is known to help.
+The process has the lowest priority and its own interpreter, so it never holds the server's locks,
+and it can be ended at any time. It writes to a temporary folder; the server puts the network beside
+the output once it is known to help.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from .video_review import VideoReview
 LOWEST_PRIORITY = 19
 
 STEPS_PER_POSE, LEAST_STEPS = 25, 400
-"""Largest number of steps of a training: with few labelled poses it is soon over, and the next one
-continues from its network."""
+"""Largest number of training steps, per labelled pose and at least: with few labels a training is
+short, and the next one continues from its network."""
 
 _SECONDS_BETWEEN_EVENTS = 0.5
 
 _PROCESSES = get_context('spawn')
-"""A fork of a process with threads may wait forever for what they held."""
+"""Start method: a fork of a process with threads may wait forever for their locks."""
 
 
 @dataclass(frozen=True)
 class LearningJob:
-    """All that the process needs, as it was when it began: later edits do not change it.
+    """Inputs of the process, copied when it starts: later edits do not change them.
 
     Args:
-        make_propagator: Makes the propagator without a network that has learned here.
-        states: Makes each video with its labels.
+        make_propagator: Makes the propagator without a network learned in this project.
+        states: Functions that open each video with its labels.
         earlier: The network to continue from.
-        minutes: Time for training.
-        steps: Largest number of its steps.
+        minutes: Training time.
+        steps: Largest number of training steps.
         folder: Folder for the files of the training.
     """
 
@@ -72,12 +72,12 @@ class LearningJob:
 
     @property
     def stop(self) -> Path:
-        """Return the file whose presence ends the training with the best network so far."""
+        """Return the file whose existence ends the training with the best network so far."""
         return self.folder / 'stop'
 
 
 class LearningAnswer(NamedTuple):
-    """The last message of the process: what has happened, in a sentence."""
+    """The last message of the process, with a sentence on the result."""
 
     sentence: str
     helped: bool = False
@@ -85,8 +85,8 @@ class LearningAnswer(NamedTuple):
 
 
 def learn_in_process(job: LearningJob, server: Connection) -> None:
-    """Learn, and send progress and in the end a :class:`LearningAnswer`."""
-    # Ctrl-C in a terminal reaches this process too; it is the server that ends it.
+    """Learn; send the progress and finally a :class:`LearningAnswer`."""
+    # Ctrl-C in a terminal reaches this process too, but the server ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != 'win32':
         os.nice(LOWEST_PRIORITY)
@@ -113,13 +113,13 @@ def learn_in_process(job: LearningJob, server: Connection) -> None:
 
 
 class ProjectLearner:
-    """Learns from the labels of all opened videos with the same joints, one training at a time.
+    """Learner from the labels of all opened videos with the same joints, one training at a time.
 
     Any thread may call any method.
 
     Args:
-        propagator: The propagator of all videos, which uses the network that helps.
-        make_propagator: Makes an equal one in another process.
+        propagator: The propagator of all videos, which uses a network if it helps.
+        make_propagator: Makes an equal propagator in another process.
         path: File of the network.
         reviews: Lists the opened videos.
     """
@@ -145,19 +145,19 @@ class ProjectLearner:
         self._answer: LearningAnswer | None = None
 
     def use_earlier(self) -> None:
-        """Use the network of an earlier start, if there is one.
+        """Use the network of an earlier session, if there is one.
 
         Raises:
-            InputError: If its file is something else.
+            InputError: If its file is not such a network.
         """
         if self._propagator.method == 'auto' and self._path.exists():
             try:
                 self._propagator.use_network(LearnedNetwork(self._path))
             except InputError as error:
-                raise InputError(f'{error}, or move it away to go on without it') from error
+                raise InputError(f'{error}, or move it away to continue without it') from error
 
     def describe(self, review: VideoReview) -> Learning:
-        """Describe for the page how far it is, and whether it can begin with the labels of now."""
+        """Describe the progress for the page, and whether learning can begin with the labels."""
         network, answer = self._propagator.learned_network, self._answer
         refused: str | None = None
         try:
@@ -176,14 +176,14 @@ class ProjectLearner:
         }
 
     def start(self, review: VideoReview) -> None:
-        """Begin to learn from the labels of now.
+        """Begin to learn from the current labels.
 
         Raises:
-            InputError: If it cannot be done, or is being done already.
+            InputError: If that is not possible, or a training is running already.
         """
         with self._lock:
             if self._job is not None:
-                raise InputError('a network is learning already, stop it or wait for it')
+                raise InputError('a network is already learning, stop it or wait for it')
             self._require_possible(review)
             require_writable(self._path)
             network = self._propagator.learned_network
@@ -205,7 +205,7 @@ class ProjectLearner:
         self._tell()
 
     def stop(self) -> None:
-        """End the training, and keep the best network so far."""
+        """End the training and keep the best network so far."""
         with self._lock:
             if self._job is not None and self._job.folder.exists():
                 self._job.stop.touch()
@@ -228,7 +228,7 @@ class ProjectLearner:
         require_enough(sum(len(set(_labelled(one))) for one in self._like(review)))
 
     def _like(self, review: VideoReview) -> list[VideoReview]:
-        """List the opened videos with the joints of one of them."""
+        """List the opened videos that have the same joints as this one."""
         return [one for one in self._reviews() if _joints(one) == _joints(review)]
 
     def _learn(self, job: LearningJob, folder: TemporaryDirectory[str]) -> None:
@@ -250,7 +250,7 @@ class ProjectLearner:
         process = _PROCESSES.Process(target=learn_in_process, args=(job, other), daemon=True)
         with self._lock, other:
             if self._closed:
-                raise InputError('the server is ending')
+                raise InputError('the server is stopping')
             process.start()
             self._process = process
         told = time.monotonic()
@@ -265,7 +265,7 @@ class ProjectLearner:
             except EOFError:
                 process.join()
                 raise InputError(
-                    f'the learning ended early (exit code {process.exitcode}), perhaps for want '
+                    f'the learning ended early (exit code {process.exitcode}), perhaps for lack '
                     'of memory; the poses are as before'
                 ) from None
 

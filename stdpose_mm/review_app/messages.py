@@ -1,4 +1,4 @@
-"""What the page and the server send each other: JSON values, and the stream of events."""
+"""Messages between the page and the server: JSON values, and the stream of events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stdpose_mm.errors import explain_error, one_line
 from stdpose_mm.structures import Source
 
 SHOWN_DECIMALS = 2
-"""Decimals of pixels that the page gets."""
+"""Decimals of the pixel coordinates that the page gets."""
 
 PoseEdit = Literal['set_joints', 'accept', 'forget', 'mark_absent', 'mark_present', 'copy_nearest']
 PersonEdit = Literal['add_person', 'swap', 'merge', 'split', 'remove_person']
@@ -40,7 +40,7 @@ class Edit(TypedDict, total=False):
 
 
 class EditRequest(TypedDict):
-    """An edit with its identifier, that of its page, and the number of edits this page knows."""
+    """An edit with its identifier, the page's, and the number of edits that the page knows."""
 
     id: str
     page: str
@@ -51,8 +51,8 @@ class EditRequest(TypedDict):
 class Pose(TypedDict):
     """A person in a frame.
 
-    ``keypoints`` are [x, y, visibility, score] by joint, ``sources`` a letter by joint (g, p or a),
-    ``before`` the places before the latest correction.
+    ``keypoints`` are [x, y, visibility, score] per joint, ``sources`` has a letter per joint (g, p
+    or a), and ``before`` has the positions before the latest correction.
     """
 
     id: int
@@ -71,7 +71,7 @@ class Poses(TypedDict):
 
 
 class Counts(TypedDict):
-    """What edits have made so far."""
+    """Numbers on the edits so far."""
 
     labels_made: int
     clicks: int
@@ -80,7 +80,7 @@ class Counts(TypedDict):
 
 
 class EditAnswer(Counts):
-    """What an edit has changed; ``touched`` are first and last frames of outdated poses."""
+    """Changes of an edit; ``touched`` are first and last frames of outdated poses."""
 
     revision: int
     touched: list[list[int]]
@@ -100,7 +100,7 @@ class SkeletonData(TypedDict):
 
 
 class Video(Counts):
-    """A video that is open; ``skeletons`` are the choices for an unlabelled one."""
+    """An open video; ``skeletons`` are the choices for an unlabelled one."""
 
     name: str
     frames: int
@@ -118,7 +118,7 @@ class Video(Counts):
 
 
 class VideoState(TypedDict, total=False):
-    """The row of a video in the list of the project; without numbers until it is open."""
+    """State of a video in the list of the project; without numbers until it is open."""
 
     frames: int
     people: int
@@ -128,7 +128,7 @@ class VideoState(TypedDict, total=False):
 
 
 class ListedVideo(VideoState):
-    """A video in this list."""
+    """A video in the list of the project."""
 
     id: int
     name: str
@@ -145,9 +145,9 @@ class Project(TypedDict):
 
 
 class Lane(TypedDict):
-    """A person in the timeline: runs [first, last, source], lowest scores by column.
+    """A person in the timeline: runs [first, last, source], and the lowest score of each column.
 
-    ``joints`` and ``joint_runs`` are the same by joint, for one person that was asked for.
+    ``joints`` and ``joint_runs`` are the same for each joint, for the requested person only.
     """
 
     id: int
@@ -158,7 +158,7 @@ class Lane(TypedDict):
 
 
 class Place(TypedDict):
-    """A person in a frame, and why to look at them."""
+    """A person in a frame, and the reason to look there."""
 
     frame: int
     person: int
@@ -180,10 +180,11 @@ class Measured(TypedDict):
 
 
 class Learning(TypedDict):
-    """Learning from the labels: how far it is, and what the latest one brought.
+    """State of learning from the labels.
 
     ``refused`` says why it cannot begin, ``right`` is the share of hidden joints that the network
-    finds, ``said`` the sentence at the end; ``labels`` are those that the network in use knows.
+    finds, ``said`` is the sentence on the last result, and ``labels`` is the number of labels that
+    the network in use has learned from.
     """
 
     refused: str | None
@@ -197,7 +198,7 @@ class Learning(TypedDict):
 
 
 class Timeline(TypedDict):
-    """The lanes of everyone and the marks of frames."""
+    """The lanes of everyone, and the marks at frames."""
 
     columns: int
     persons: list[Lane]
@@ -220,7 +221,7 @@ class GuidanceAnswer(Counts):
 
 
 def sentence_of(error: Exception) -> str:
-    """Say what has happened; of a bug, the server prints the traceback."""
+    """Describe an error in a sentence; for a bug, the server also prints the traceback."""
     sentence = explain_error(error)
     if sentence is None:
         traceback.print_exception(error)
@@ -231,11 +232,11 @@ def sentence_of(error: Exception) -> str:
 KEEP_ALIVE_SECONDS = 15.0
 
 MAX_WAITING = 1000
-"""Maximum number of unread events of a page; a page beyond it is disconnected."""
+"""Maximum number of unread events of a page; a page with more is disconnected."""
 
 
 class EventStream:
-    """The server-sent events of a video to any number of pages; any thread may send."""
+    """Server-sent events of a video for any number of pages; any thread may send."""
 
     def __init__(self) -> None:
         self._queues: dict[asyncio.Queue[bytes | None], asyncio.AbstractEventLoop] = {}

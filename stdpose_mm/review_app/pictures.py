@@ -1,4 +1,4 @@
-"""The pictures of a video for the page: exact frames, encoded, read ahead."""
+"""Pictures of a video for the page: exact frames, encoded and read ahead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDTHS = (320, 480, 640, 960, 1280, 1920, 2560, 3840)
 JPEG_QUALITY = 88
 
 AHEAD = 24
-"""Frames that are read ahead in the direction in which the page moves."""
+"""Number of frames that are read ahead in the direction in which the page moves."""
 
 MAX_BYTES = 96 * 2**20
 
@@ -30,9 +30,9 @@ Key = tuple[int, int]
 
 
 class PictureReader:
-    """A thread that reads and encodes the pictures of a video.
+    """Thread that reads and encodes the pictures of a video.
 
-    The latest request is served first; without requests, the frames around it are read ahead.
+    The latest request is served first; when there are none, the frames around it are read ahead.
 
     Args:
         frames: The video; it is opened a second time, so that no other code moves its reader.
@@ -47,7 +47,7 @@ class PictureReader:
         self._asked: dict[Key, list[Future[bytes]]] = {}
         self._ahead: list[Key] = []
         self._is_block = False
-        """Whether the frames ahead lie behind the view, and are read without interruption."""
+        """Whether the frames to read precede the view and are read without interruption."""
         self._last: int | None = None
         self._woken = Condition()
         self._thread: Thread | None = None
@@ -104,8 +104,8 @@ class PictureReader:
             ahead = range(frame + 1, min(frame + 1 + AHEAD, len(self._frames)))
             self._ahead = self._missing(ahead, width)
             return
-        # A decoder goes forward only: frames behind come as a block in ascending order, which
-        # the next steps back must not interrupt.
+        # A decoder only goes forward: preceding frames are read as a block in ascending order,
+        # which further steps back must not interrupt.
         missing = self._missing(range(max(frame - AHEAD // 2, 0), frame), width)
         if missing and not (self._is_block and self._ahead):
             stop = missing[-1][0] + 1
@@ -116,11 +116,11 @@ class PictureReader:
         return [(n, width) for n in frames if (n, width) not in self._kept]
 
     def _next(self) -> Key | None:
-        """Wait for the next picture to make; None at the end."""
+        """Wait for the next picture to encode; None at the end."""
         with self._woken:
             while not self._closed:
                 for key, futures in reversed(list(self._asked.items())):
-                    # A block, read on in order, yields its pictures sooner than separate reads.
+                    # Reading the block in order yields its pictures sooner than separate reads.
                     in_block = self._is_block and key in self._ahead
                     if all(future.cancelled() for future in futures):
                         del self._asked[key]
@@ -166,7 +166,7 @@ class PictureReader:
 
 
 def _ending() -> InputError:
-    return InputError('the server is ending')
+    return InputError('the server is stopping')
 
 
 def encode(picture: np.ndarray, width: int) -> bytes:

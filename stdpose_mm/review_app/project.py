@@ -1,4 +1,4 @@
-"""The videos of a project: opened one after the other, worked on by one thread."""
+"""The videos of a project: opened one after the other, and computed by one thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .messages import ListedVideo, Project, VideoState, sentence_of
 from .video_review import VideoReview
 
 FIRST_PORT, NUM_PORTS = 20_000, 10_000
-"""The ports of projects: below those that systems give to connections."""
+"""The ports of projects, below the ports that systems assign to connections."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class ReviewInputs:
         name: Name of the video.
         video: A video file or a folder of pictures.
         labels: Its label file; None for an unlabelled video, or to use the journal's labels.
-        labels_video: Its name in the label file, if that holds several.
+        labels_video: Its name in the label file, if the file holds several videos.
         project: The journal.
-        out: Where labels are saved when the page asks for it.
+        out: File to which the page saves labels.
         loaded_into_cvat: The file that was loaded into CVAT, see
             :func:`~stdpose_mm.io.labels.cvat.read_cvat`.
     """
@@ -60,17 +60,17 @@ class ReviewOptions:
 
     Args:
         target: Share of right joints that counts as good enough.
-        skeleton: Joints of unlabelled videos; None to let the page choose.
+        skeleton: Joints of unlabelled videos; None to choose them on the page.
         life_span: See :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
         cache: Cache of finished gaps; None to keep them in memory.
-        as_given: Minimum score at which joints of a file with estimates alone count as labels.
-        frame_options: Which frames the labels are on, where their file leaves this open.
+        as_given: Minimum score at which joints count as labels, if a file holds only estimates.
+        frame_options: Mapping of labels to frames, if their file leaves it open.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
         visible_as_1: See :func:`~stdpose_mm.io.labels.read_labels`.
         say: Called with each message to the user about a video.
-        make_propagator: Makes a propagator like that of the project in another process, where a
-            network learns from the labels.
+        make_propagator: Makes a propagator like the project's in another process, where a network
+            learns from the labels.
     """
 
     target: float = 0.95
@@ -96,7 +96,7 @@ def open_review(
     frames = open_frames(inputs.video)
     decided_by = {
         'video': fingerprint(frames),
-        # A missing file counts as changed; the journal's error says how to continue without it.
+        # A missing file counts as changed; the error then says how to continue without it.
         LABEL_FILE: None if inputs.labels is None else path_fingerprint(inputs.labels),
     }
     with ExitStack() as stack:
@@ -113,7 +113,7 @@ def open_review(
             folder=options.cache,
         )
         if labels is None and state.skeleton is not None and not journal.entries:
-            # Edits name joints, so the joints that they begin with are kept as labels are.
+            # Edits name joints, so the joints that they begin with are kept like labels.
             labels = VideoLabels(frames.name, state.skeleton, (), ())
         if labels is not None:
             for sentence in label_warnings(state.tracks, labels.skeleton, frames.size):
@@ -129,10 +129,10 @@ def open_review(
 def _starting_labels(
     inputs: ReviewInputs, frames: FrameSource, journal: Journal, options: ReviewOptions
 ) -> VideoLabels | None:
-    """Return the labels that the edits begin with: those of the label file, or the journal's.
+    """Return the labels that the edits begin with, from the label file or the journal.
 
     Raises:
-        InputError: If they cannot be read, or the journal's edits began with others.
+        InputError: If they cannot be read, or the journal's edits began with other labels.
     """
     kept = journal.labels
     if inputs.labels is not None:
@@ -146,23 +146,23 @@ def _starting_labels(
         if labels.persons and all(person.source != 'given' for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)
             options.say(
-                f'{inputs.labels} holds poses that were estimated: joints that score at least '
-                f'{options.as_given} are taken for labels to correct, all others are propagated '
-                'between these'
+                f'{inputs.labels} holds only estimated poses: joints that score at least '
+                f'{options.as_given} are used as labels to correct, and all others are propagated '
+                'between them'
             )
         labels = match_labels(labels, frames, options.frame_options, options.labels_size)
         if kept is not None and not same_labels(kept, labels):
             raise journal.other_input(LABEL_FILE)
         return labels
     if kept is not None and kept.persons:
-        options.say(f'{journal.path}: the labels that its edits began with are taken from it')
+        options.say(f'{journal.path}: using the labels with which its edits began')
     elif kept is not None and options.skeleton is not None:
         begun, given = kept.skeleton, options.skeleton
         if begun.keypoint_names != given.keypoint_names:
             raise InputError(
-                f'{journal.path} holds edits that began with other joints than those of '
-                '--skeleton, leave --skeleton out to go on with those edits, or give another file '
-                'with --project to begin anew'
+                f'{journal.path} holds edits that began with other joints than --skeleton, leave '
+                '--skeleton out to continue with these edits, or give another file with --project '
+                'to start over'
             )
     return kept
 
@@ -172,7 +172,7 @@ class ReviewProject:
 
     Args:
         inputs: Files of the videos.
-        propagator: Computes the poses between labels.
+        propagator: The propagator that computes the poses between labels.
         options: Options of all videos.
     """
 
@@ -200,11 +200,11 @@ class ReviewProject:
         self._opening = Thread(target=self._open_all, name='opening', daemon=True)
 
     def open(self) -> None:
-        """Open the videos: one at once, several one after the other in the background.
+        """Open a single video at once, or several one after the other in the background.
 
         Raises:
-            InputError: If there is only one video, and it cannot be opened, or the network of an
-                earlier start cannot be used.
+            InputError: If a single video cannot be opened, or the network of an earlier session
+                cannot be used.
         """
         self.learner.use_earlier()
         if len(self._inputs) == 1:
@@ -217,7 +217,7 @@ class ReviewProject:
         """Return an open video.
 
         Raises:
-            InputError: If there is no such video, it could not be opened, or is not open yet.
+            InputError: If there is no such video, or it could not be opened, or is not open yet.
         """
         if number >= len(self._inputs):
             raise InputError(f'there is no video {number}')
@@ -239,7 +239,7 @@ class ReviewProject:
             videos.append({'id': number, 'name': inputs.name, **state})
         return {
             'name': videos[0]['name'] if len(videos) == 1 else f'{len(videos)} videos',
-            # The page keeps unsent edits by it, and must not send them to a project of that name.
+            # The page keeps unsent edits under this key; another project may have the same name.
             'key': self._key,
             'target': self.options.target,
             'videos': videos,
@@ -248,7 +248,7 @@ class ReviewProject:
 
     @property
     def usual_port(self) -> int:
-        """Return the port of every start, so that a page that is still open finds the server."""
+        """Return the project's constant port, so that an open page finds the server again."""
         return FIRST_PORT + int(self._key[:8], 16) % NUM_PORTS
 
     @property
@@ -258,7 +258,8 @@ class ReviewProject:
     def close(self) -> None:
         """End all work, and close the files."""
         self._closed = True
-        # The video that it is opening would stay open, and it may not outlive the interpreter.
+        # Otherwise the video that the thread is opening stays open, and the thread may outlive the
+        # interpreter.
         if self._opening.is_alive():
             self._opening.join()
         self.learner.close()
@@ -272,7 +273,7 @@ class ReviewProject:
             review.events.close()
 
     def _in_order(self) -> list[VideoReview]:
-        """List the opened videos, the one that was looked at last first."""
+        """List the opened videos, beginning with the one that was viewed last."""
         opened = sorted(self._reviews.items(), key=lambda one: (one[0] != self._latest, one[0]))
         return [review for _, review in opened]
 
@@ -292,7 +293,7 @@ class ReviewProject:
 
 
 class NotYetOpenError(InputError):
-    """A video that is being opened."""
+    """Refusal of a request for a video that is still being opened."""
 
 
 def available_formats() -> Mapping[str, Sequence[str]]:

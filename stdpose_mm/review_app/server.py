@@ -35,7 +35,7 @@ MEDIA_TYPES = {
 }
 
 STATUS = {StaleEditError: 409, NotYetOpenError: 503, InputError: 422, OSError: 422, Exception: 500}
-"""HTTP status of the answer to a request that an error has ended."""
+"""HTTP status of the answer to a request that failed with each kind of error."""
 
 MAX_BODY = 2**20
 """Maximum size of a request in bytes."""
@@ -44,7 +44,7 @@ MAX_COLUMNS = 4096
 
 
 class ReviewServer:
-    """Answer the requests of the page.
+    """Handlers of the requests of the page.
 
     Args:
         project: The videos.
@@ -55,7 +55,7 @@ class ReviewServer:
         self._static = _read_static()
 
     def build_app(self) -> Starlette:
-        """Build the application; :class:`LocalAccess` checks access before."""
+        """Build the application; :class:`LocalAccess` checks access before it."""
         video = '/api/videos/{video:int}'
         return Starlette(
             routes=[
@@ -77,7 +77,7 @@ class ReviewServer:
         )
 
     def _page(self, request: Request) -> Response:
-        # All files were read at the start, so that no path from a request is opened.
+        # All files were read at the start, so no path from a request is opened.
         name = request.path_params.get('name', 'index.html')
         if name not in self._static:
             raise HTTPException(404, 'there is no such file')
@@ -189,7 +189,7 @@ def _query(request: Request, name: str, default: int | None = None, least: int =
     """Read a whole number of a request.
 
     Raises:
-        InputError: If it is missing and there is no default, or is no such number.
+        InputError: If it is missing and there is no default, or it is not such a number.
     """
     text = request.query_params.get(name, '' if default is None else str(default))
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) >= least):
@@ -203,7 +203,7 @@ def _optional(request: Request, name: str, least: int = 0) -> int | None:
 
 async def _json_body(request: Request) -> dict[str, Any]:
     def refuse(constant: str) -> float:
-        raise ValueError(f'{constant} is no number')
+        raise ValueError(f'{constant} is not a number')
 
     content = b''
     async for part in request.stream():
@@ -213,7 +213,7 @@ async def _json_body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(content, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise InputError(f'the request is no JSON: {error}') from error
+        raise InputError(f'the request is not JSON: {error}') from error
     if not isinstance(body, dict):
         raise InputError('the request must be a JSON object')
     return body
@@ -223,12 +223,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return JSONResponse({'error': error.detail}, error.status_code)
     status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-    sentence = explain_error(error) or f'{type(error).__name__}, a bug; the server says more'
+    sentence = explain_error(error) or f'{type(error).__name__}, a bug; see the server output'
     return JSONResponse({'error': sentence}, status)
 
 
 class ListeningServer:
-    """Serve a project on a port of this machine that other machines cannot reach.
+    """Server of a project on a port of this machine that other machines cannot reach.
 
     Args:
         project: The videos.
@@ -241,7 +241,7 @@ class ListeningServer:
     def __init__(self, project: ReviewProject, port: int = 0) -> None:
         self._project = project
         try:
-            # From here on the address may be opened: requests wait until the server answers.
+            # From here on the address can be opened: requests wait until the server answers.
             self._socket = socket.create_server(('127.0.0.1', port), backlog=128)
         except OSError as error:
             raise InputError(
@@ -262,7 +262,7 @@ class ListeningServer:
         self._server = _Server(config, project)
 
     def run(self) -> None:
-        """Answer requests until Ctrl-C, or :meth:`stop`."""
+        """Answer requests until Ctrl-C or :meth:`stop`."""
         try:
             self._server.run([self._socket])
         finally:
@@ -274,7 +274,7 @@ class ListeningServer:
 
 
 class _Server(uvicorn.Server):
-    """End the event streams before the shutdown: they would never end by themselves."""
+    """Server that ends the event streams before its shutdown, since they never end otherwise."""
 
     def __init__(self, config: uvicorn.Config, project: ReviewProject) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The poses of everyone in a video as pages see them, and which of them are to be computed."""
+"""The poses of everyone in a video as pages show them, and which of them must be computed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class PersonPoses:
         visibility: [F, K] of 0, 1, 2.
         scores: [F, K] in 0..1.
         joint_sources: [F, K] codes such as ``GIVEN``.
-        sources: [F] likewise.
+        sources: [F] codes of the poses.
         boxes: [F, 4] ``[x, y, w, h]``, NaN where there is none.
-        pending: [F] bool: the pose is to be computed, or computed again.
+        pending: [F] bool: whether the pose must be computed, or computed again.
         before: Frame -> [K, 2] pixels before the latest correction, NaN where there was no joint.
     """
 
@@ -51,7 +51,7 @@ class PersonPoses:
         self.before: dict[int, np.ndarray] = {}
 
     def outdate(self, frames: range) -> None:
-        """Mark poses for recomputation, and keep the old ones."""
+        """Mark poses for recomputation and remember the old ones."""
         if not frames:
             return
         here = slice(frames.start, frames.stop)
@@ -77,7 +77,7 @@ class PersonPoses:
             self.show_absent(frame)
             return
         said = ~label.propagated
-        # Joints that were taken back keep their places until they are recomputed.
+        # Joints whose labels were removed keep their positions until they are recomputed.
         self.joint_sources[frame][~said & (self.joint_sources[frame] == GIVEN)] = PROPAGATED
         self.keypoints[frame][said] = label.keypoints[said]
         self.visibility[frame][said] = label.visibility[said]
@@ -89,7 +89,7 @@ class PersonPoses:
             self.boxes[frame] = label.bbox
 
     def show(self, person: PersonLabel) -> bool:
-        """Show a computed pose; return whether it differs from the one before."""
+        """Show a computed pose; return whether it differs from the previous one."""
         frame = person.frame_index
         scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
         # A label may say that the person is absent.
@@ -157,15 +157,15 @@ class PersonPoses:
 
         Args:
             person_id: The person.
-            frames: The frames that the columns share.
-            columns: Number of columns; a frame may be in several if there are fewer frames.
-            joints: Names of the joints, to describe them one by one; empty not to.
+            frames: The frames to divide into columns.
+            columns: Number of columns; if there are fewer frames, a frame fills several.
+            joints: Names of the joints to describe one by one, or nothing.
         """
         here = slice(frames.start, frames.stop)
         shown = self.visibility[here] > NOT_LABELLED
         scores = np.where(shown, self.scores[here], np.inf)
         firsts = np.arange(columns) * len(frames) // columns
-        # [columns, K], infinite where the joint has no place.
+        # [columns, K], infinite where the joint has no position.
         if columns <= len(frames):
             scores = np.minimum.reduceat(scores, firsts, axis=0)
         else:
@@ -198,8 +198,8 @@ class ShownPoses:
     """The shown poses of everyone; callers must hold the lock of the video.
 
     Args:
-        propagator: Knows which poses depend on which labels.
-        state: The video with its labels, which are shown from the beginning.
+        propagator: The propagator, which knows which poses depend on which labels.
+        state: The video with its labels, which are shown from the start.
 
     Attributes:
         of: Person id -> their poses.
@@ -233,7 +233,7 @@ class ShownPoses:
         return changed
 
     def show_nobody(self) -> None:
-        """Show everyone as absent, after all labels but those of absence were removed."""
+        """Show everyone as absent, after all labels except marks of absence were removed."""
         for poses in self.of.values():
             poses.show_absent(slice(None))
             poses.pending[:] = False
@@ -265,7 +265,7 @@ class ShownPoses:
             self._urgent = [task for task in self._urgent if task[0] != person]
             self._urgent.append((person, frames))
         for person, frames in affected.items():
-            # Poses that depend on where the people of the edit are.
+            # These are poses of others that depend on the positions of the edited people.
             if person in self.of and person not in change.labels:
                 self.of[person].pending[frames.start : frames.stop] = True
         ranges = [affected[person] for person in change.labels if person in affected]
@@ -278,7 +278,7 @@ class ShownPoses:
             poses.pending[:] = True
 
     def forget_edits(self) -> None:
-        """Forget the poses from before the edits, and the order in which edits are followed."""
+        """Forget the poses before the edits, and the order in which to recompute after them."""
         self._urgent.clear()
         for poses in self.of.values():
             poses.before = {}
@@ -301,7 +301,7 @@ class ShownPoses:
         }
 
     def take_urgent(self) -> tuple[int, range] | None:
-        """Return and remove the newest edit whose poses are not computed yet: person and frames."""
+        """Pop the person and the frames of the newest edit whose poses are not computed yet."""
         return self._urgent.pop() if self._urgent else None
 
     def put_back(self, person: int, frames: range) -> None:
@@ -310,10 +310,10 @@ class ShownPoses:
             self._urgent.insert(0, (person, frames))
 
     def next_pending(self, start: int, length: int) -> tuple[list[int], range] | None:
-        """Find poses that are to be computed, first from a frame on, then from frame 0 on.
+        """Find poses that must be computed, first from a frame on, then from frame 0 on.
 
         Returns:
-            The people and the frames; None if there are none.
+            The people and the frames; None if no poses are left.
         """
         waiting = np.zeros(len(self._state.frames), dtype=bool)
         for poses in self.of.values():

@@ -38,18 +38,18 @@ MAX_POSES = 600
 """Maximum number of frames in one answer with poses."""
 
 EDITS_BEFORE_FORGETTING = 200
-"""Edits after which gaps in memory are forgotten; until then undoing computes none again."""
+"""Edits after which gaps in memory are forgotten; until then undoing needs no computation."""
 
 
 class VideoReview:
     """One video under review; any thread may call any method.
 
     Args:
-        propagator: Computes the poses between labels.
+        propagator: The propagator that computes the poses between labels.
         state: The video with the labels of its file.
-        labels: Its labels, whose propagated poses are shown until they are computed; None without.
+        labels: Its labels, if any; their propagated poses are shown until they are recomputed.
         journal: The edits.
-        out: Where labels are saved.
+        out: File to which labels are saved.
 
     Raises:
         InputError: If the journal does not fit the labels.
@@ -86,8 +86,8 @@ class VideoReview:
             self._replay(entry)
         self.shown.forget_edits()
         self.saved = journal.saves.get(path_fingerprint(out))
-        """Revision of the labels in the output file, -1 if the file has other poses than are shown
-        now; None if it is not there."""
+        """Revision of the labels in the output file; -1 if its poses differ from those shown now,
+        None if there is no file."""
 
     def _replay(self, entry: JournalEntry) -> None:
         try:
@@ -96,9 +96,9 @@ class VideoReview:
             self._show_change(change)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f'{self.journal.path}: edit {self.revision + 1} cannot be done again ({error}), '
-                'give the files and options of before, or another file with --project to begin '
-                'anew'
+                f'{self.journal.path}: edit {self.revision + 1} cannot be repeated ({error}), give '
+                'the same files and options as before, or another file with --project to start '
+                'over'
             ) from None
 
     @property
@@ -162,13 +162,13 @@ class VideoReview:
     def describe_timeline(
         self, columns: int, person: int | None, first: int, last: int
     ) -> Timeline:
-        """Describe everyone's given, propagated and absent frames, and scores in columns.
+        """Describe everyone's given, propagated and absent frames, and their scores by column.
 
         Args:
             columns: Number of columns.
-            person: Whose joints to describe one by one; None for nobody's.
-            first: First of the frames that the columns share.
-            last: The last of them.
+            person: The person whose joints are described one by one; None for nobody.
+            first: First frame in the columns.
+            last: Last frame in the columns.
 
         Raises:
             InputError: If there are no such frames.
@@ -205,10 +205,10 @@ class VideoReview:
             }
 
     def edit(self, body: dict[str, Any]) -> EditAnswer:
-        """Do an edit of a page, see :class:`~.messages.EditRequest`.
+        """Perform an edit of a page, see :class:`~.messages.EditRequest`.
 
         Raises:
-            InputError: If the edit cannot be done; nothing is changed then.
+            InputError: If the edit cannot be performed; nothing is changed then.
             StaleEditError: If the page does not know of an edit to the same pose.
         """
         request = read_request(body)
@@ -235,7 +235,7 @@ class VideoReview:
         return answer
 
     def _answer(self, edit_id: str, frame: Any) -> EditAnswer:
-        # The frame of an edit that is sent again has not been checked.
+        # If an edit is sent again, its frame has not been checked.
         is_frame = isinstance(frame, int) and 0 <= frame < len(self.state.frames)
         return {
             'revision': self.revision,
@@ -248,7 +248,7 @@ class VideoReview:
 
     def _show_change(self, change: Change) -> list[range]:
         touched = self.shown.follow(change)
-        # Poses of other people may depend on these labels, too.
+        # Poses of other people may also depend on these labels.
         waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
         for person in (*change.labels, *waiting):
             self.guidance.forget(person)
@@ -267,32 +267,32 @@ class VideoReview:
         return (
             bool(self.state.tracks)
             and self.settled == self.revision == report.revision
-            # What is expected may be less when it was measured for the first time.
+            # The expected accuracy may drop once it is measured for the first time.
             and (self.guidance.measured_revision == self.revision or report.measured is not None)
             and report.expected_wrong is not None
             and report.expected_wrong <= 1 - target
         )
 
-    # What is written.
+    # Output files.
 
     def require_own_output(self) -> None:
-        """Check that saving replaces nothing but what was saved from here.
+        """Check that saving replaces only a file that was saved by this project.
 
         Raises:
-            InputError: If the output file is another one, or was changed by another program.
+            InputError: If the output file comes from elsewhere, or another program changed it.
         """
         content = path_fingerprint(self.out)
         if content and content not in self.journal.saves:
             raise InputError(
-                f'{self.out} is there already and is not what was saved from {self.journal.path}, '
-                'so that saving would replace it: give another --out, or move it away'
+                f'{self.out} exists and is not the file that was saved from {self.journal.path}, '
+                'but saving would replace it: give another --out, or move it away'
             )
 
     def collect(self) -> tuple[VideoLabels, Callable[[int], float] | None]:
         """Return everyone's labels and poses in all frames, and the clock of the video.
 
-        The result equals what the command line writes for these labels; poses that the background
-        work has not computed yet are computed here.
+        The result is the same as the command line writes for these labels; poses that have not been
+        computed in the background yet are computed here.
 
         Raises:
             InputError: If nothing is labelled.
@@ -306,18 +306,18 @@ class VideoReview:
         """Write :meth:`collect` to its file.
 
         Returns:
-            The revision whose edits are surely in the file.
+            The revision whose edits are certainly in the file.
 
         Raises:
             InputError: If nothing is labelled, the file or the journal cannot be written, or the
-                file is not what was saved before (:meth:`require_own_output`).
+                file is not the one saved before (:meth:`require_own_output`).
         """
         with self._writing:
             self.require_own_output()
             revision = self.revision
             with atomic_path(self.out) as temporary:
                 self._write(temporary)
-                # Noted before it is there: a server that is killed now still knows its own file.
+                # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
                     self.journal.add_save(path_fingerprint(temporary), revision)
             self.saved = revision
@@ -326,7 +326,8 @@ class VideoReview:
     def write(self, path: Path, format: str) -> None:
         """Write :meth:`collect` in a format.
 
-        Of several at once, the last has the newest labels. Errors name the file alone.
+        If several are written at once, the last one has the newest labels. Errors name the file
+        without its folder.
 
         Raises:
             InputError: If nothing is labelled, or the file cannot be written.
@@ -341,10 +342,10 @@ class VideoReview:
         labels, time_of = self.collect()
         write_labels(labels, path, format, time_of)
 
-    # The work in the background; the caller holds ``lock``.
+    # Background work; the caller holds ``lock``.
 
     def given_labels(self) -> VideoLabels | None:
-        """Return the given labels, all frames listed; None before there is a skeleton."""
+        """Return the given labels, with all frames listed; None before there is a skeleton."""
         if self.state.skeleton is None:
             return None
         tracks = self.state.tracks.values()
@@ -354,7 +355,7 @@ class VideoReview:
         )
 
     def compute_again(self) -> None:
-        """Compute all poses and the guidance anew, after the propagator has changed."""
+        """Recompute all poses and the guidance, after the propagator has changed."""
         with self.lock:
             self.settled = self.saved = -1
             self.shown.outdate_all()
@@ -364,15 +365,15 @@ class VideoReview:
         self.on_change(self)
 
     def has_start(self) -> bool:
-        """Tell whether poses can be propagated from any label."""
+        """Tell whether there is a label to propagate poses from."""
         tracks = self.state.tracks.values()
         return any(label.has_joint_or_box for track in tracks for label in track.values())
 
     def forget_unused(self) -> None:
-        """Forget gaps of former labels, once there were many edits and all poses are computed."""
+        """Forget gaps of earlier labels after many edits, once all poses are computed."""
         if self.revision - self._forgot_at >= EDITS_BEFORE_FORGETTING and self.has_start():
             self._forgot_at = self.revision
-            # A run over all frames does so before it yields the first.
+            # A run over all frames forgets them before it yields the first frame.
             next(self.propagator.propagate_in_video(self.state))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-/** Requests to the server of this page; paths and fields are those of server.py. */
+/** Requests to the server of this page; server.py defines the paths and fields. */
 
 /** The server refused a request, with a sentence that says why. */
 export class Refused extends Error {
@@ -33,7 +33,7 @@ async function request(path, options) {
   try {
     sentence = (await response.json()).error ?? sentence;
   } catch {
-    // An answer without a sentence of its own keeps the one above.
+    // If the answer has no sentence, the one above is used.
   }
   throw new Refused(response.status, sentence);
 }
@@ -106,7 +106,7 @@ export async function getPicture(video, frame, width, signal) {
   const response = await request(`/api/videos/${video}/frames/${frame}${size}`, { signal });
   const index = response.headers.get('X-Frame-Index');
   if (index !== null && Number(index) !== frame) {
-    throw new Refused(500, `frame ${frame} was asked for and frame ${index} came`);
+    throw new Refused(500, `frame ${frame} was requested, but frame ${index} came`);
   }
   return read(response.blob());
 }

@@ -1,9 +1,9 @@
-/** Colours of people and scores, and those of the style sheet for drawing. */
+/** Colours of people and scores, and the style sheet's colours for drawing. */
 
-/** Okabe and Ito's colours, which are told apart with every kind of colour vision. */
+/** Okabe and Ito's colours, which can be told apart with every kind of colour vision. */
 const PEOPLE = ['#56b4e9', '#e69f00', '#2fbf92', '#f0e442', '#e48fc0', '#ee6f2d', '#7d9bff'];
 
-/** After the colours are used up, the shape of the joints changes. */
+/** Shapes of joints; when all colours are used, the shape changes. */
 const SHAPES = /** @type {const} */ (['circle', 'square', 'diamond', 'triangle']);
 
 /**
@@ -17,7 +17,7 @@ export function styleOf(index) {
   };
 }
 
-/** Cividis, which grows evenly in lightness: dark blue for 0 to yellow for 1. */
+/** Cividis, whose lightness rises evenly from dark blue (0) to yellow (1). */
 const CIVIDIS = [
   [0, 34, 78],
   [65, 77, 107],
@@ -43,7 +43,7 @@ const NAMES = [
 /** @type {Record<string, string>|null} */
 let resolved = null;
 
-/** Give the style sheet's colours as a canvas takes them; `light-dark()` is not one of these. */
+/** Return the style sheet's colours for a canvas, which does not support `light-dark()`. */
 export function themeColours() {
   if (resolved) return resolved;
   const probe = document.createElement('span');
@@ -58,7 +58,7 @@ export function themeColours() {
 }
 
 /**
- * Take 'auto', 'light' or 'dark', and tell when the colours have changed.
+ * Set the theme, 'auto', 'light' or 'dark'; colours are then looked up again.
  * @param {string} theme
  */
 export function setTheme(theme) {

@@ -1,4 +1,4 @@
-/** The line to the server: its events, and what to do when it is gone. */
+/** The connection to the server: its events, and reconnection. */
 
 import { eventsOf, getProject, Refused } from './api.js';
 
@@ -16,14 +16,14 @@ export class Connection {
    * @param {import('./store.js').Store} store
    * @param {string} page
    * @param {Record<string, (data: any) => void>} handlers event -> what to do
-   * @param {() => void} onReturn the server answers again
+   * @param {() => void} onReturn called when the server answers again
    */
   constructor(store, page, handlers, onReturn) {
     this.store = store;
     this.page = page;
     this.handlers = handlers;
     this.onReturn = onReturn;
-    // A page that is left may be kept by the browser: it must not hold one of the few connections.
+    // The browser may keep a page that was left; it must not hold one of the few connections.
     addEventListener('pagehide', () => {
       this.#source?.close();
       this.#source = null;
@@ -52,7 +52,7 @@ export class Connection {
   }
 
   /**
-   * The server did not answer: ask until it does.
+   * Ask the server again until it answers.
    * @param {unknown} error
    */
   lost(error) {

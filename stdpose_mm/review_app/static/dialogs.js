@@ -7,10 +7,10 @@ import { capital, nameOf } from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
-/** After which the list of videos is looked at again, while some are being opened. */
+/** Time after which the list of videos is fetched again while some are being opened. */
 const AGAIN_MS = 1000;
 
-/** Close buttons and clicks beside a dialog close it. */
+/** Let close buttons, and clicks beside a dialog, close it. */
 export function prepareDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) {
     dialog.addEventListener('click', (event) => {
@@ -121,7 +121,7 @@ async function exportAs(video, format, queue, onError) {
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);
-    byId('export-result').textContent = `${name} was handed to the browser.`;
+    byId('export-result').textContent = `The browser saves ${name}.`;
     announce(`${name} was exported`);
   } catch (error) {
     const isGone = error instanceof ServerGone || (error instanceof Refused && error.status === 403);
@@ -133,12 +133,12 @@ async function exportAs(video, format, queue, onError) {
 const WHO = /** @type {Record<string, {title: string, text: string, verb: string}>} */ ({
   swap: {
     title: 'Swap identities',
-    text: 'Both have the other’s poses from this frame on, up to the one below.',
+    text: 'The two exchange their poses from this frame on, up to the frame below.',
     verb: 'Swap',
   },
   merge: {
     title: 'Merge identities',
-    text: 'The labels of this one become the other’s; not where both are labelled in one frame.',
+    text: 'The labels of this one become labels of the other one; no frame may have labels of both.',
     verb: 'Merge',
   },
 });
@@ -153,7 +153,7 @@ export function askForOther(store, what, submit) {
   const { person, persons, shown, video } = store.state;
   const others = persons.filter((/** @type {number} */ one) => one !== person);
   if (person === null || !others.length) {
-    say(`To ${what}, choose one while there is another one`);
+    say(`To ${what}, choose one of at least two`);
     return;
   }
   const { title, text, verb } = WHO[what];
@@ -180,7 +180,7 @@ export function askForOther(store, what, submit) {
     );
   };
   byId('other').showModal();
-  // Nothing is to be chosen from one other person, so that Enter confirms.
+  // With only one other person there is no choice to make, so Enter confirms.
   byId(others.length > 1 ? 'other-choice' : 'other-confirm').focus();
 }
 
@@ -237,8 +237,7 @@ export function askForSkeleton(store, submit) {
 }
 
 /**
- * Read COCO's `categories`, of which the first with joints counts, or `joints` and `limbs` as they
- * are.
+ * Read the first of COCO's `categories` that has joints, or `joints` and `limbs` as they are.
  * @param {any} data
  * @returns {{joints: string[], limbs: number[][]}}
  */
@@ -257,11 +256,11 @@ function skeletonOfJson(data) {
   if (Array.isArray(data?.joints)) {
     return { joints: data.joints.map(String), limbs: data.limbs ?? [] };
   }
-  throw new Error('neither "categories" with "keypoints" nor "joints" are in it');
+  throw new Error('it has neither "categories" with "keypoints" nor "joints"');
 }
 
 /**
- * Read joints and limbs that were typed: a name a line, `a - b` for a limb.
+ * Read joints and limbs that were typed: one name per line, `a - b` for a limb.
  * @param {string} text
  * @returns {{joints: string[], limbs: number[][]}}
  */
@@ -269,12 +268,12 @@ function skeletonOfText(text) {
   const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
   const pairs = lines.filter((line) => / - /.test(line)).map((line) => line.split(/ - /));
   const joints = lines.filter((line) => !/ - /.test(line));
-  if (!joints.length) throw new Error('Type at least one joint, a name a line');
+  if (!joints.length) throw new Error('Type at least one joint, one name per line');
   if (new Set(joints).size < joints.length) throw new Error('A joint is named twice');
   const limbs = pairs.map((pair) =>
     pair.map((name) => {
       const index = joints.indexOf(name.trim());
-      if (index < 0) throw new Error(`The limb names ${name.trim()}, which is no joint`);
+      if (index < 0) throw new Error(`A limb names ${name.trim()}, which is not a joint`);
       return index;
     }),
   );

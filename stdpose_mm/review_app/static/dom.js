@@ -34,10 +34,10 @@ export function byId(id) {
 }
 
 /**
- * Call a function once for many calls in a row.
+ * Combine many calls in a row into one.
  * @param {() => void} action
  * @param {number} quiet milliseconds without a call before it acts
- * @param {number} [longest] milliseconds after which it acts all the same
+ * @param {number} [longest] milliseconds after which it acts in any case
  */
 export function debounce(action, quiet, longest = Infinity) {
   let timer = 0;

@@ -1,4 +1,4 @@
-/** Edits: shown at once, sent one after another, kept and sent again while the server is gone. */
+/** Edits: shown at once, sent one after another, kept while the server is gone and sent later. */
 
 import { postEdit, Refused, ServerGone } from './api.js';
 import { withJoints } from './poses.js';
@@ -16,7 +16,7 @@ const NUDGE_MS = 350;
  */
 
 /**
- * What types of edits do at once to the pose that they name; all others wait for the server.
+ * Immediate effect of some types of edits on the pose; all other types wait for the server.
  * @type {Record<string, (pose: import('./poses.js').Pose, edit: Edit, skeleton: any) => object>}
  */
 const SHOWN_AT_ONCE = {
@@ -31,9 +31,9 @@ const SHOWN_AT_ONCE = {
 
 /**
  * @typedef {object} Waiting
- * @property {string} id the server applies an id once
+ * @property {string} id the server applies an edit with the same id only once
  * @property {number} video
- * @property {string} page the page that made it, which may have been loaded anew since
+ * @property {string} page the page that made it, which may have been reloaded since
  * @property {number} revision of the video, as that page knew it
  * @property {Edit} edit
  * @property {boolean} held whether it is shown already
@@ -48,7 +48,7 @@ export class EditQueue {
   #retry = 0;
   /** @type {{edit: Edit, timer: number}|null} */
   #nudge = null;
-  /** @type {Set<string>} this page, and those before it in this tab */
+  /** @type {Set<string>} this page, and earlier pages of this tab */
   #pages = new Set();
 
   /**
@@ -72,7 +72,7 @@ export class EditQueue {
     });
   }
 
-  /** Take up the edits that an earlier state of this tab could not send. */
+  /** Queue the edits that an earlier page of this tab could not send. */
   open() {
     const kept = sessionStorage.getItem(this.#key());
     if (kept && !this.#queue.length) this.#queue.push(...JSON.parse(kept));
@@ -111,7 +111,7 @@ export class EditQueue {
   }
 
   /**
-   * Move joints step by step; what follows quickly is one edit, and one undo.
+   * Move joints step by step; steps in quick succession are one edit and one undo.
    * @param {Edit} edit of `set_joints`
    */
   nudge(edit) {
@@ -178,13 +178,13 @@ export class EditQueue {
 
   /**
    * Wait until the server has every edit.
-   * @throws {Error} if it does not take them now
+   * @throws {Error} if it does not accept them now
    */
   async drained() {
     this.flush();
     await this.#sending;
     if (this.#queue.length) {
-      throw new Error('Edits still wait for the server, so nothing was written: try again when it answers.');
+      throw new Error('Some edits have not reached the server, so nothing was written: try again when it answers.');
     }
   }
 
@@ -218,7 +218,7 @@ export class EditQueue {
 
   /** @param {Waiting} one @param {unknown} error */
   #failed(one, error) {
-    // A server that has just been started answers 503 until it has opened the video.
+    // A server that was just started answers 503 until it has opened the video.
     const isOpening = error instanceof Refused && error.status === 503;
     const isStranger = error instanceof Refused && error.status === 403;
     if (isOpening || isStranger || error instanceof ServerGone) {

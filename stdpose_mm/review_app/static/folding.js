@@ -1,4 +1,4 @@
-/** Panels that fold: the one beside the picture, its sections, and the lanes; the choice is kept. */
+/** Panels that fold (beside the picture, its sections, and the lanes) and stay as chosen. */
 
 import { byId } from './dom.js';
 

@@ -3,13 +3,13 @@
 import { getTimeline } from './api.js';
 
 const MOST_COLUMNS = 4096;
-/** Lower scores are doubt, as in the timeline. */
+/** Lower scores count as doubt, as in the timeline. */
 const DOUBTFUL = 0.5;
 
 /** @typedef {import('./store.js').Store} Store */
 
 /**
- * List the frames of given labels: of the chosen person, or of anyone; of one joint alone.
+ * List the frames with given labels of the chosen person or of anyone, or of one joint only.
  * @param {Store} store
  * @returns {[number, number][]} first and last frame of each run, ascending
  */
@@ -47,7 +47,7 @@ export function nextGiven(store, direction) {
 }
 
 /**
- * Find the middle of the gap that the frame lies in; of the next one from a given frame.
+ * Find the middle of the gap around the frame, or, from a given frame, of the next gap.
  * @param {Store} store
  * @returns {number|null}
  */
@@ -73,8 +73,8 @@ export function middleOfGap(store) {
 }
 
 /**
- * Find where the chosen joint is in doubt next, after the doubt that the frame lies in, or else from
- * the start: the worst frame of that run.
+ * Find the worst frame of the next run of frames in which the chosen joint is in doubt, after the run
+ * around the current frame, or else from the start.
  * @param {Store} store
  * @returns {Promise<number|null>}
  */

@@ -1,4 +1,4 @@
-/** The keyboard: one table that is both what keys do and what the help shows. */
+/** The keyboard: one table defines what the keys do and what the help shows. */
 
 import { byId, make } from './dom.js';
 
@@ -8,11 +8,11 @@ import { byId, make } from './dom.js';
  * @property {string} shown the keys as the help names them
  * @property {string} what
  * @property {string[]} keys as `describe` names them
- * @property {(event: KeyboardEvent) => void} [run] absent where it is described only
+ * @property {(event: KeyboardEvent) => void} [run] absent if the key is only described here
  */
 
 /**
- * Name a key press: modifiers in a fixed order, then the key; Shift only where it is no character.
+ * Name a key press: modifiers in a fixed order, then the key; Shift only if the key types nothing.
  * @param {KeyboardEvent} event
  */
 function describe(event) {
@@ -38,7 +38,7 @@ export function listenToKeys(bindings, first) {
     if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest('input, select, textarea')) return;
-    // A button that has the focus is pressed by these keys.
+    // These keys press a button that has the focus.
     const pressesButton = target.closest('button, summary, a') && [' ', 'Enter'].includes(event.key);
     if (pressesButton) return;
     if (first(event)) {

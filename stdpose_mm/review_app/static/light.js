@@ -1,15 +1,15 @@
-/** Brightness and contrast of the picture, chosen for a video and kept in this tab. */
+/** Brightness and contrast of the picture, set for each video and kept in this tab. */
 
 import { byId, clamp } from './dom.js';
 
-/** Tones that become black and white; then powers of two, 0 for no change, as the sliders have them. */
+/** Tones that become black and white; brightness and contrast as powers of two, as on the sliders. */
 const AS_RECORDED = { low: 0, high: 1, brightness: 0, contrast: 0 };
 const LEAST = -2;
 const MOST = 2;
 /** Side of the small copy that is measured, and the share of its pixels that is cut at each end. */
 const SIDE = 128;
 const CUT = 0.0005;
-/** Brightness that is found lifts the mean tone of a dark picture to this one, within a bound. */
+/** Mean tone to which a dark picture is brightened, and the limit of the brightness. */
 const MEAN = 0.3;
 const MOST_LIFT = 0.8;
 
@@ -63,7 +63,7 @@ export class Light {
     this.#set({ [name]: clamp(this.values[name] + by, LEAST, MOST) });
   }
 
-  /** Stretch the tones of what is shown, and lift dark ones; from any other look, go back. */
+  /** Stretch the tones of the picture and brighten dark ones; if already changed, reset. */
   toggle() {
     const bitmap = this.view.pictures.best(this.store.state.shown);
     if (this.#isChanged || !bitmap) return this.#set(AS_RECORDED);

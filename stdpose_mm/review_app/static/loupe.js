@@ -1,4 +1,4 @@
-/** A magnified view of the place of a dragged joint, from the full-size picture. */
+/** A magnified view around a dragged joint, from the full-size picture. */
 
 import { getPicture } from './api.js';
 
@@ -49,7 +49,7 @@ export class Loupe {
     const isSharp = sharp && sharp.video === video.id && sharp.frame === shown;
     const bitmap = isSharp ? sharp.bitmap : view.pictures.best(shown);
     if (!bitmap) return;
-    // It stays away from the hand: in the corner of the other side.
+    // It stays away from the hand, in a corner on the other side.
     const [handX] = view.toScreen(x, y);
     const centreX = handX < view.width / 2 ? view.width - RADIUS - MARGIN : RADIUS + MARGIN;
     const centreY = RADIUS + MARGIN;

@@ -105,7 +105,7 @@ const queue = new EditQueue(store, PAGE, {
     needPoses();
   },
   stale: () => {
-    say('Another page has changed the labels. They are shown as they are now; this edit was left out.', 'bad');
+    say('Another page has changed the labels. The current labels are shown; this edit was left out.', 'bad');
     reload();
   },
   gone: onError,
@@ -146,7 +146,7 @@ const connection = new Connection(
   },
 );
 
-/** Show a frame; the picture follows as soon as it is here. */
+/** Go to a frame; its picture is shown as soon as it has arrived. */
 /** @param {number} frame @param {boolean} [isPlaying] */
 function goTo(frame, isPlaying = false) {
   if (!state.video) return;
@@ -189,11 +189,11 @@ async function openVideo(id, frame = 0) {
   pictures.open(id, video.frames);
   const start = clamp(frame, 0, video.frames - 1);
   stepsToCome = [];
-  // What was begun while the server answered belongs to the video before.
+  // Anything begun before the server answered belongs to the previous video.
   placing.finish();
   queue.flush();
   store.update({
-    // Nothing is shown before the first picture is here.
+    // Nothing is shown before the first picture has arrived.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
     opened: null, range: null, placing: null, playing: false, joint: null, picked: [],
     alone: false,
@@ -220,7 +220,7 @@ function stateOf(video) {
   };
 }
 
-/** Fetch everything that is shown anew, in place. */
+/** Fetch everything that is shown again, without leaving the frame. */
 async function reload() {
   const { video } = state;
   if (!video) return;
@@ -240,7 +240,7 @@ async function reload() {
   }
 }
 
-/** Whether each video was good enough when it was judged last; null before accuracy is measured.
+/** Whether each video was good enough when last judged; null before its accuracy is measured.
  * @type {Map<number, boolean|null>} */
 const wasGood = new Map();
 
@@ -256,7 +256,7 @@ async function fetchGuidance() {
       return;
     }
     if (guidance.good_enough && wasGood.get(video.id) === false) {
-      say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected right`, 'good');
+      say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected to be right`, 'good');
     }
     wasGood.set(video.id, guidance.good_enough || (guidance.measured ? false : null));
   } catch (error) {
@@ -270,7 +270,7 @@ function followLearning() {
   showLearning(store);
   if (wasLearning && !running) {
     showState('learned', said, failed ? 'bad' : 'info');
-    // All poses may come from another network now.
+    // All poses may now come from another network.
     reload();
   }
   wasLearning = running;
@@ -292,7 +292,7 @@ async function learn() {
 /** @param {any} edit */
 function submit(edit) {
   if (!state.video) return;
-  // Joints that are being placed come before what is done next.
+  // Finish placing joints before the next action.
   placing.finish();
   queue.submit(edit);
 }
@@ -307,7 +307,7 @@ function redo() {
 
 /** @param {any} answer @param {any} edit */
 function onAnswer(answer, edit) {
-  // What was said of the learning has been read.
+  // An edit shows that the message about learning was read.
   showState('learned', null);
   store.update({
     revision: answer.revision,
@@ -325,7 +325,7 @@ function onAnswer(answer, edit) {
   if (edit.type === 'add_person') store.update({ person: answer.person });
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
   if (edit.type === 'undo' || edit.type === 'redo') {
-    announce(edit.type === 'undo' ? 'undone' : 'done again');
+    announce(edit.type === 'undo' ? 'undone' : 'redone');
     const { frame } = state;
     const isInView = answer.touched.some((/** @type {number[]} */ [a, b]) => a <= frame && frame <= b);
     if (answer.touched.length && !isInView) goTo(answer.touched[0][0]);
@@ -341,7 +341,7 @@ function currentPose() {
   return state.poses?.of(state.shown, state.person);
 }
 
-/** The joint that a key means: the chosen one, else the one under the pointer. */
+/** The joint that a key applies to: the chosen one, else the one under the pointer. */
 function currentJoint() {
   if (state.joint !== null) return { person: state.person, name: state.joint };
   const { hovered } = skeletons;
@@ -365,7 +365,7 @@ function accept() {
   if (state.person !== null && !pose) {
     return say('The pose in this frame is not computed yet: accept it in a moment');
   }
-  // What is seen is meant: the server may have computed another pose meanwhile.
+  // Accept the pose that is shown: the server may have computed another one meanwhile.
   const isThere = pose && !isAbsent(pose);
   editPerson('accept', isThere ? { joints: jointsByName(pose, state.video.skeleton) } : {});
 }
@@ -382,10 +382,10 @@ function cycleVisibility(name) {
   const pose = state.poses.of(state.shown, meant.person);
   const index = state.video.skeleton.joints.indexOf(meant.name);
   if (!pose || !isPlaced(pose, index)) {
-    return say(`${readable(meant.name)} has no place yet: choose it and click on the picture`);
+    return say(`${readable(meant.name)} has no position yet: choose it and click on the picture`);
   }
   const [x, y, visibility] = pose.keypoints[index];
-  // Visible, occluded, not labelled; a joint without a place is placed by a click.
+  // Visible, occluded, not labelled; a joint without a position is placed by a click.
   const next = visibility - 1;
   submit({
     type: 'set_joints',
@@ -470,7 +470,7 @@ async function goToDoubtOfJoint() {
   }
 }
 
-/** Go through the video for the chosen joint alone, or for all joints again. */
+/** Review only the chosen joint, or all joints again. */
 function toggleAlone() {
   const joint = currentJoint();
   if (!state.alone && !joint) return say('Choose a joint first: click it, or press Tab');
@@ -479,7 +479,7 @@ function toggleAlone() {
   store.update({ person, joint: name, alone, opened: alone ? person : null });
 }
 
-/** Whether advice on the poses as they are is still to come. */
+/** Whether advice on the current poses is still to come. */
 function isAdviceToCome() {
   return !state.guidance || state.guidance.computing;
 }
@@ -488,7 +488,7 @@ function whyNoDoubt() {
   if (state.guidance?.doubtful.length) {
     const { doubtful, num_doubtful } = state.guidance;
     const shown = num_doubtful > doubtful.length ? `These were the worst of ${num_doubtful}` : 'No more';
-    return `${shown} frames in doubt: press Space again to begin anew`;
+    return `${shown} frames in doubt: press Space again to start over`;
   }
   if (isAdviceToCome()) return 'Still looking for frames in doubt: press Space again in a moment';
   return 'No frame is in doubt';
@@ -504,9 +504,9 @@ function goToLabel() {
 }
 
 /**
- * Go to a frame that the timeline tells; wait for its first answer, or its first one by joint.
+ * Go to a frame found in the timeline; wait until it has arrived, by joint if needed.
  * @param {() => number|null} find
- * @param {string} none said where there is no such frame
+ * @param {string} none message if there is no such frame
  */
 function goByTimeline(find, none) {
   if (!state.timeline || (state.alone && state.timeline.opened !== state.person)) {
@@ -558,7 +558,7 @@ async function save() {
     const { file, revision } = await postSave(video.id);
     if (state.video.id === video.id) store.update({ saved: revision });
     const isNewer = state.video.id === video.id && isUnsaved(state);
-    if (isNewer) say(`Labels were written to ${file}, but newer edits are not in it: write again`, 'bad');
+    if (isNewer) say(`Labels were written to ${file}, but newer edits are not in it: write them again`, 'bad');
     else say(`Labels were written to ${file}`, 'good');
   } catch (error) {
     onError(error);
@@ -577,7 +577,7 @@ function fitPerson() {
 function toggleZooming() {
   setShown('zooming', !state.zooming);
   if (!state.zooming) view.fit();
-  say(state.zooming ? 'Small ones in doubt are zoomed to' : 'Frames in doubt are shown whole');
+  say(state.zooming ? 'The view zooms in on small poses in doubt' : 'Frames in doubt are shown whole');
 }
 
 /** @param {string} key @param {boolean} value */
@@ -588,47 +588,47 @@ function setShown(key, value) {
 
 /** @type {import('./keys.js').Binding[]} */
 const BINDINGS = [
-  { group: 'Go', shown: '← →', keys: ['ArrowLeft'], what: 'one frame back, on (no joint chosen)', run: nudgeOr(-1, 0, () => goTo(state.frame - 1)) },
-  { group: 'Go', shown: ', .', keys: [','], what: 'one frame back, on, always', run: () => goTo(state.frame - 1) },
-  { group: 'Go', shown: 'Shift+← Shift+→', keys: ['Shift+ArrowLeft'], what: 'ten frames back, on', run: nudgeOr(-10, 0, () => goTo(state.frame - 10)) },
+  { group: 'Go', shown: '← →', keys: ['ArrowLeft'], what: 'previous, next frame (if no joint is chosen)', run: nudgeOr(-1, 0, () => goTo(state.frame - 1)) },
+  { group: 'Go', shown: ', .', keys: [','], what: 'previous, next frame (always)', run: () => goTo(state.frame - 1) },
+  { group: 'Go', shown: 'Shift+← Shift+→', keys: ['Shift+ArrowLeft'], what: 'ten frames back, forward', run: nudgeOr(-10, 0, () => goTo(state.frame - 10)) },
   { group: 'Go', shown: '[ ]', keys: ['[', 'Ctrl+ArrowLeft'], what: 'previous, next given frame', run: goToGivenBefore },
-  { group: 'Go', shown: 'Space', keys: ['Space'], what: 'next frame in doubt, the worst first', run: goToDoubt },
+  { group: 'Go', shown: 'Space', keys: ['Space'], what: 'next frame in doubt, worst first', run: goToDoubt },
   { group: 'Go', shown: 'N', keys: ['n'], what: 'next frame to label', run: goToLabel },
   { group: 'Go', shown: 'M', keys: ['m'], what: 'middle of the gap', run: goToMiddleOfGap },
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
   { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
-  { group: 'Choose', shown: '1 … 9', keys: [], what: 'one of those there' },
+  { group: 'Choose', shown: '1 … 9', keys: [], what: 'a person by position in the list' },
   { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
-  { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint; Tab then leaves the picture', run: leaveJoint },
-  { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or by a band: drag one of them, the knob (turn), a corner (scale)' },
-  { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: Space, [ and ] go to its doubts, its labels', run: toggleAlone },
+  { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint (Tab then leaves the picture)', run: leaveJoint },
+  { group: 'Choose', shown: 'Ctrl+click Ctrl+drag', keys: [], what: 'several joints, one by one or in a box; then drag one of them (move), the knob (turn) or a corner (scale)' },
+  { group: 'Choose', shown: 'J', keys: ['j'], what: 'this joint alone: Space goes to its doubts, [ and ] to its labels', run: toggleAlone },
   { group: 'Mend', shown: 'drag', keys: [], what: 'move a joint' },
-  { group: 'Mend', shown: 'Shift+drag', keys: [], what: 'the limb below it follows' },
+  { group: 'Mend', shown: 'Shift+drag', keys: [], what: 'move a joint and the limb below it' },
   { group: 'Mend', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl, on a joint)' },
-  { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move what is chosen one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
+  { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joints by one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
   { group: 'Mend', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
   { group: 'Mend', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: accept },
   { group: 'Mend', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Mend', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
-  { group: 'Mend', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'take the label back (of the chosen joint)', run: deleteLabel },
+  { group: 'Mend', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'delete the label (of the chosen joint)', run: deleteLabel },
   { group: 'Mend', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
   { group: 'Mend', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
   { group: 'Identities', shown: 'I', keys: ['i'], what: 'add one', run: () => placing.begin(null) },
   { group: 'Identities', shown: 'S', keys: ['s'], what: 'swap with another from here on, or up to a frame', run: () => askForOther(store, 'swap', submit) },
   { group: 'Identities', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
   { group: 'Identities', shown: 'K', keys: ['k'], what: 'split: a new one from here on', run: () => editPerson('split') },
-  { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the ground to pan', run: () => view.zoom(1.25) },
-  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'whole picture, who is chosen', run: () => view.fit() },
-  { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom to who is in doubt, if small; or not', run: toggleZooming },
-  { group: 'Look', shown: 'U', keys: ['u'], what: 'stretch a dark picture; as recorded', run: () => light.toggle() },
+  { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the background to pan', run: () => view.zoom(1.25) },
+  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'zoom to the whole picture, the chosen one', run: () => view.fit() },
+  { group: 'Look', shown: 'Shift+Z', keys: ['Shift+z'], what: 'zoom in on small poses in doubt, or not', run: toggleZooming },
+  { group: 'Look', shown: 'U', keys: ['u'], what: 'brighten a dark picture, or show it as recorded', run: () => light.toggle() },
   { group: 'Look', shown: 'B Shift+B', keys: ['b'], what: 'brighter, darker', run: () => light.change('brightness', 0.25) },
   { group: 'Look', shown: 'D Shift+D', keys: ['d'], what: 'more, less contrast', run: () => light.change('contrast', 0.25) },
   { group: 'Look', shown: 'W Shift+W', keys: ['w'], what: 'fold the panel beside the picture, the lanes', run: () => setShown('side', !state.side) },
   { group: 'Look', shown: 'H', keys: ['h'], what: 'hide the skeletons', run: () => store.update({ hidden: !state.hidden }) },
   { group: 'Look', shown: 'G', keys: ['g'], what: 'ghost of the pose before the correction', run: () => setShown('ghosts', !state.ghosts) },
   { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
-  { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colour, not', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
+  { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colours, not at all', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
   { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
   { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
@@ -636,7 +636,7 @@ const BINDINGS = [
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
   { group: 'File', shown: '?', keys: ['?', 'F1'], what: 'this help', run: () => byId('help').showModal() },
 ];
-/** The second keys of pairs that the help shows together. */
+/** The second keys of the pairs that the help shows together. */
 /** @type {import('./keys.js').Binding[]} */
 const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['ArrowRight'], nudgeOr(1, 0, () => goTo(state.frame + 1))],
@@ -678,7 +678,7 @@ function firstKey(event) {
   return false;
 }
 
-/** A target that is chosen here holds in this tab, until the command is given another. */
+/** A target chosen on the page holds in this tab until the command is given another one. */
 const targetKey = () => `target instead of ${state.project.target}`;
 
 function prepareControls() {
@@ -725,7 +725,7 @@ function prepareControls() {
   for (const [id, action] of Object.entries(actions)) {
     byId(id).addEventListener('click', (/** @type {MouseEvent} */ event) => {
       action();
-      // After a click by hand the keys belong to the picture again.
+      // After a mouse click the keys act on the picture again.
       if (event.detail > 0 && !document.querySelector('dialog[open]')) view.canvas.focus();
     });
   }
@@ -793,13 +793,13 @@ function showJointHint() {
   box.hidden = !chosenJoints().length || isPlacing !== null;
   if (picked.length) {
     box.textContent =
-      `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc leaves them`;
+      `${picked.length} joints: drag one to move them, a corner to scale, the knob to turn · Esc deselects them`;
   }
   if (joint === null || !video?.skeleton) return;
   const pose = currentPose();
   const placed = pose && pose.source !== 'absent' && isPlaced(pose, video.skeleton.joints.indexOf(joint));
   if (alone) {
-    box.textContent = `${readable(joint)} alone: Space its next doubt · [ ] its labels · , . frames · J all joints`;
+    box.textContent = `only ${readable(joint)}: Space next doubt · [ ] its labels · , . frames · J all joints`;
   } else box.textContent = placed
     ? `${readable(joint)}: arrows move it · V visibility · Esc back to frames`
     : `${readable(joint)}: click on the picture to place it · Esc back to frames`;
@@ -836,7 +836,7 @@ function prepareViews() {
     }),
   );
   store.watch(['guidance'], () => {
-    // Until the poses are computed again, what was said of them stays.
+    // Warnings stay until the poses are computed again.
     if (!state.guidance?.computing) showState('warnings', state.guidance?.warnings.join('. ') || null);
   });
   store.watch(['target'], refreshGuidance);
@@ -856,11 +856,11 @@ function prepareViews() {
   store.watch(['connection', 'waiting'], () => {
     const kept = state.waiting
       ? ` ${state.waiting} edit${state.waiting > 1 ? 's are' : ' is'} kept here and will be sent.`
-      : ' Everything that was edited is in its journal.';
+      : ' All edits are in its journal.';
     const texts = /** @type {Record<string, string|null>} */ ({
       ok: null,
       gone: `The server does not answer; the page keeps trying.${kept} If it was stopped, start the same command again.`,
-      refused: `The server no longer knows this page: open the address that the command has printed.${kept}`,
+      refused: `The server does not know this page: open the address that the command has printed.${kept}`,
     });
     showState('connection', texts[state.connection], 'bad');
   });
@@ -868,7 +868,7 @@ function prepareViews() {
     showState(
       'pages',
       state.pages > 1
-        ? `This video is open in ${state.pages} pages. Edits of one are shown in the others.`
+        ? `This video is open in ${state.pages} pages. Edits in one are shown in the others.`
         : null,
     );
   });

@@ -1,4 +1,4 @@
-/** What the page says: short messages, lasting states, and words for screen readers. */
+/** Messages of the page: short ones, lasting states, and announcements to screen readers. */
 
 import { byId, make } from './dom.js';
 
@@ -38,7 +38,7 @@ export function showState(id, text, kind = 'info') {
 }
 
 /**
- * Tell a screen reader what has changed.
+ * Announce a change to screen readers.
  * @param {string} text
  */
 export function announce(text) {

@@ -1,4 +1,4 @@
-/** The panels beside the picture: people, what is done with the chosen one, joints; the guidance. */
+/** The panels beside the picture (people, actions on the chosen one, joints), and the guidance. */
 
 import { styleOf, themeColours } from './colours.js';
 import { byId, make } from './dom.js';
@@ -21,7 +21,7 @@ const counted = (count, what) => `${count} ${what}${count === 1 ? '' : 's'}`;
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /**
- * Keep the focus on a button of a list that is made anew.
+ * Replace the children of a list, and keep the focus on the same button.
  * @param {HTMLElement} list
  * @param {Node[]} children
  */
@@ -54,7 +54,7 @@ export function showPeople(store) {
       const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
-      const redone = pose?.pending ? ', to be redone' : '';
+      const redone = pose?.pending ? ', to be recomputed' : '';
       const choose = make(
         'button',
         {
@@ -114,7 +114,7 @@ export function showJoints(store, cycle) {
     byId('joints'),
     listOrder(skeleton).map((index, place) => {
       const name = skeleton.joints[index];
-      // An odd number in the middle leaves a place free, so that pairs stay side by side.
+      // After an odd number of middle joints a place stays free, so that pairs are side by side.
       const isWide = place === middle - 1 && middle % 2 === 1;
       const here = pose && pose.source !== 'absent' && isPlaced(pose, index);
       const letter = pose?.source === 'absent' || !pose ? 'a' : pose.sources[index];
@@ -178,7 +178,7 @@ export function showGuidance(store, go) {
   if (!guidance || guidance.expected_wrong === null) {
     const isJudged = guidance && !guidance.computing;
     byId('verdict').textContent = isJudged ? 'Nothing to judge yet' : 'Judging…';
-    byId('verdict-whole').textContent = isJudged ? 'Label a frame, and it is judged.' : '';
+    byId('verdict-whole').textContent = isJudged ? 'Label a frame first.' : '';
     byId('right-meter').hidden = true;
   } else {
     const right = 1 - guidance.expected_wrong;
@@ -188,13 +188,13 @@ export function showGuidance(store, go) {
     const [more, moreWhole] = number
       ? [number, `about ${number} to go`]
       : isUnchecked
-        ? ['being checked', 'hidden labels are still to tell whether that is so']
+        ? ['being checked', 'this is still being checked on hidden labels']
         : ['', ''];
     byId('verdict').textContent = good_enough
       ? `Good enough: ${percent(right)} right`
       : `${percent(right)} right${more && ` · ${more}`}`;
     byId('verdict-whole').textContent =
-      `${good_enough ? 'Good enough: stop here. ' : ''}${percent(right)} of joints are expected right, ` +
+      `${good_enough ? 'Good enough: stop here. ' : ''}${percent(right)} of joints are expected to be right, ` +
       `${percent(guidance.expected_wrong)} wrong${moreWhole && `; ${moreWhole}`}.`;
     const meter = byId('right-meter');
     meter.hidden = false;
@@ -234,18 +234,18 @@ export function showLearning(store) {
   const button = byId('learn-button');
   button.textContent = running ? (stopping ? 'Stopping…' : 'Stop learning') : 'Learn from labels';
   button.disabled = !learning || (running ? stopping : refused !== null);
-  const known = labels ? `. A network is in use that has learned from ${counted(labels, 'label')}` : '';
+  const known = labels ? `. The network in use has learned from ${counted(labels, 'label')}` : '';
   const why = running
-    ? 'End the training, and keep the best network so far'
-    : (refused ?? 'Train a network on the labels of this project, while you go on');
+    ? 'End the training and keep the best network so far'
+    : (refused ?? 'Train a network on the labels of this project while you continue');
   button.title = `${why} (Shift+L)${said && !running ? `. Last time: ${said}` : known}`;
   byId('learn-progress').hidden = !running;
   byId('learn-progress').value = done ?? 0;
   const found = typeof right === 'number' ? `, finds ${percent(right)}` : '';
-  // At the end poses of hidden labels are made without and with it, which takes a while, too.
+  // At the end, hidden labels are filled in without and with the network, which takes a while.
   const share = done < 1 ? `${Math.floor(100 * done)} %` : 'comparing';
   byId('learn-found').textContent = running ? `${share}${found}` : '';
-  byId('learn-found').title = 'How far it is, and how many joints of hidden labels it finds';
+  byId('learn-found').title = 'Progress, and the share of joints of hidden labels that the network finds';
 }
 
 /** @param {Store} store */
@@ -277,8 +277,8 @@ export function showTransport(store) {
   if (connection !== 'ok') status = 'No server';
   else if (waiting) status = `Sending ${waiting} edit${waiting > 1 ? 's' : ''}`;
   else if (progress && progress.done < progress.of) {
-    status = `Redoing: ${Math.floor(progress.done)} of ${progress.of} frames`;
-  } else if (settled < revision) status = 'Redoing the gaps that changed';
+    status = `Recomputing: ${Math.floor(progress.done)} of ${progress.of} frames`;
+  } else if (settled < revision) status = 'Recomputing the gaps that changed';
   byId('status').textContent = status;
   byId('status').classList.toggle('busy', settled < revision || waiting > 0);
   const bar = byId('progress');
@@ -306,12 +306,12 @@ export function showHeader(store) {
   save.disabled = saving;
   const unsaved = isUnsaved(store.state);
   save.textContent = saving ? 'Writing…' : unsaved ? 'Write labels •' : 'Write labels';
-  save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': edits are not in it yet' : ''}`;
+  save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': it lacks the latest edits' : ''}`;
   const learned = learning?.labels ? `, learned from ${counted(learning.labels, 'label')}` : '';
   byId('method').textContent = `${video?.method ?? ''}${learned}`;
 }
 
-/** Colour samples of the legend follow the theme. */
+/** Draw the colour samples of the legend in the colours of the theme. */
 export function showLegend() {
   byId('legend-doubt').style.backgroundColor = themeColours().doubt;
 }

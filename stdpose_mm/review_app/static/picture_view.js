@@ -31,7 +31,7 @@ export class PictureView {
   height = 0;
   /** @type {Layer[]} from the lowest to the top */
   layers = [];
-  /** How the picture is drawn, as CSS filters are written. */
+  /** CSS filter with which the picture is drawn. */
   filter = 'none';
   #fitted = true;
   #direction = 1;
@@ -68,7 +68,7 @@ export class PictureView {
     store.watch(['frame', 'video'], () => this.look());
   }
 
-  /** The size of a pixel of the picture on the screen, and where pixel (x, y) is. */
+  /** The position of pixel (x, y) of the picture on the screen. */
   /** @param {number} x @param {number} y @returns {[number, number]} */
   toScreen(x, y) {
     return [(x + 0.5) * this.scale + this.left, (y + 0.5) * this.scale + this.top];
@@ -79,7 +79,7 @@ export class PictureView {
     return [(x - this.left) / this.scale - 0.5, (y - this.top) / this.scale - 0.5];
   }
 
-  /** Find out anew what is under the pointer, since something else is drawn there. */
+  /** Update what is under the pointer after something else was drawn there. */
   hoverAgain() {
     const event = this.#pointer;
     if (event) this.#hover(...this.#place(event), event);
@@ -91,7 +91,7 @@ export class PictureView {
   }
 
   /**
-   * Let the top layer that wants a press take it.
+   * Give a press to the topmost layer that accepts it.
    * @param {number} x
    * @param {number} y
    * @param {PointerEvent} event
@@ -201,7 +201,7 @@ export class PictureView {
     this.top = clamp(this.top, least - video.height * this.scale, this.height - least);
   }
 
-  /** Ask for the pictures around the wanted frame, at the size of the view. */
+  /** Request the pictures around the wanted frame at the size of the view. */
   look() {
     const { video, frame } = this.store.state;
     this.redraw();
@@ -217,7 +217,7 @@ export class PictureView {
       const bytes = (4 * size * size * video.height) / video.width;
       this.pictures.want(frame, this.#direction, width, bytes);
     };
-    // A zoom that goes on asks for no picture of every size that it passes.
+    // A continuing zoom must not request a picture at every size on its way.
     if (this.#pictureWidth === undefined || this.#pictureWidth === width) ask();
     else {
       this.#sharpen = window.setTimeout(ask, SHARPEN_MS);
@@ -238,7 +238,7 @@ export class PictureView {
     }
     const { context } = this;
     const ratio = devicePixelRatio || 1;
-    // The window may be on a screen of another density by now.
+    // The window may have moved to a screen with another pixel density.
     if (this.canvas.width !== Math.max(1, Math.round(this.width * ratio))) return this.#resize();
     const colours = themeColours();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -303,7 +303,7 @@ export class PictureView {
       'pointermove',
       (next) => {
         const [x, y] = this.#place(next);
-        // A hand that trembles while it clicks moves nothing.
+        // A hand that trembles during a click must not move anything.
         moved ||= Math.hypot(x - start[0], y - start[1]) > DRAG_PIXELS;
         if (moved) gesture.move(x, y, next);
       },

@@ -1,8 +1,8 @@
-/** Decoded pictures by frame number: the wanted one first, then those ahead and behind. */
+/** Decoded pictures by frame: the wanted frame is loaded first, then frames ahead and behind. */
 
 import { getPicture, Refused } from './api.js';
 
-/** Widths that are asked for, so that the views of one size share pictures. */
+/** Widths to request, so that views of similar sizes share pictures. */
 const WIDTHS = [320, 480, 640, 960, 1280, 1920, 2560, 3840];
 const PARALLEL = 4;
 const AHEAD = 16;
@@ -11,7 +11,7 @@ const BYTES = 256 * 1024 * 1024;
 const RETRY_MS = 1000;
 
 /**
- * Choose the width to ask for.
+ * Choose the width to request.
  * @param {number} shown width on the screen in its own pixels
  * @param {number} full width of the video
  * @returns {number|null} null for the full size
@@ -57,7 +57,7 @@ export class Pictures {
   }
 
   /**
-   * Say what is looked at.
+   * Set which frame is viewed.
    * @param {number} frame
    * @param {number} direction of movement, -1 or 1
    * @param {number|null} width from `chooseWidth`
@@ -65,7 +65,7 @@ export class Pictures {
    */
   want(frame, direction, width, bytes) {
     const step = direction < 0 ? -1 : 1;
-    // Pictures read ahead never fill more than half of the memory.
+    // Pictures that are read ahead fill at most half of the memory.
     const ahead = Math.max(1, Math.min(AHEAD, Math.floor((BYTES / 2 - BEHIND * bytes) / bytes)));
     const order = [0];
     for (let n = 1; n <= ahead; n++) {
@@ -79,7 +79,7 @@ export class Pictures {
   }
 
   /**
-   * Give the sharpest picture of a frame that is here.
+   * Return the sharpest loaded picture of a frame.
    * @param {number} frame
    * @returns {ImageBitmap|null}
    */
@@ -96,7 +96,7 @@ export class Pictures {
     return this.#kept.has(`${frame}@${width}`);
   }
 
-  /** Ask again for what was refused. */
+  /** Request again what was refused. */
   forgetFailures() {
     this.#failed.clear();
   }
@@ -118,7 +118,7 @@ export class Pictures {
     }
     const firstKey = `${first.frame}@${first.width}`;
     if (!this.#kept.has(firstKey) && !this.#loading.has(firstKey)) {
-      // The one that is waited for does not queue behind those read ahead.
+      // The wanted picture must not queue behind pictures that are read ahead.
       if (this.#loading.size >= PARALLEL) {
         const [last] = [...this.#loading.keys()].slice(-1);
         this.#loading.get(last)?.abort();

@@ -1,4 +1,4 @@
-/** Placing joints one after another, by click or by keyboard: a new person, or one that is there. */
+/** Placing the joints of a new or existing person one after another, by click or keyboard. */
 
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
@@ -11,7 +11,7 @@ import { capital, categoryOf, layInBox, markSize, nameOf, placedJoints, readable
  * @property {number} frame
  * @property {number} next place in the order of the joints
  * @property {Record<string, number[]>} joints that were placed, the latest last
- * @property {Record<string, string>} edits that placed the joints of a person who is there already
+ * @property {Record<string, string>} edits that placed the joints of an existing person
  * @property {{name: string, point: number[], edit: string}[]} undone joints that were taken back, the last one last
  * @property {[number, number]|null} cross where the keyboard places, in pixels of the picture
  * @property {number[]|null} box that is drawn, in pixels of the picture
@@ -38,7 +38,7 @@ export class PlacingLayer {
     addEventListener('beforeunload', (event) => {
       if (this.#isUnfinished) event.preventDefault();
     });
-    // Before the queue's own listener: a page that is left all the same keeps the joints as an edit.
+    // This runs before the queue's listener, so that the joints become an edit if the page is left.
     addEventListener('pagehide', () => this.finish());
   }
 
@@ -72,7 +72,7 @@ export class PlacingLayer {
     this.view.canvas.focus();
   }
 
-  /** End placing, however it came to that; a new person has the joints that were placed. */
+  /** End placing, for whatever reason; a new person gets the joints that were placed. */
   finish() {
     const placing = this.#placing;
     if (!placing) return;
@@ -131,7 +131,7 @@ export class PlacingLayer {
       const { person, frame } = placing;
       edits[name] = this.submit({ type: 'set_joints', person, frame, joints: { [name]: point } });
     }
-    // The joint that was placed last is the last one, also where it was placed before.
+    // The joint placed last comes last, even if it had been placed before.
     const { [name]: _, ...others } = placing.joints;
     this.#advance({ joints: { ...others, [name]: point }, edits, undone: [] });
   }
@@ -182,11 +182,11 @@ export class PlacingLayer {
     else this.place(placing.cross[0], placing.cross[1], false);
   }
 
-  /** Lay a whole skeleton around the cross, a third of the view high. */
+  /** Place a whole skeleton around the cross, a third of the view high. */
   layAtCross() {
     const placing = this.#placing;
     if (!placing) return;
-    if (!this.#canLay) return say('A whole skeleton would replace the joints that are placed');
+    if (!this.#canLay) return say('A whole skeleton would replace the joints that were placed');
     const [x, y] = placing.cross ?? this.#middle();
     const height = this.view.height / 3 / this.view.scale;
     this.#lay([x - height / 4, y - height / 2, height / 2, height]);
@@ -234,7 +234,7 @@ export class PlacingLayer {
     let box = null;
     return {
       move: (nextX, nextY) => {
-        // After the first joint a hand that slips would replace them all.
+        // After the first joint, an accidental drag would replace all joints.
         if (!this.#canLay) return;
         const end = view.toPicture(nextX, nextY);
         box = [
@@ -295,7 +295,7 @@ export class PlacingLayer {
     const canLay = this.#canLay;
     byId('hint-keys').textContent =
       `${canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
-      'Backspace or Ctrl+Z back · Enter or Esc done · by keyboard: arrows, Space places' +
+      'Backspace or Ctrl+Z undo · Enter or Esc done · by keyboard: arrows move, Space places' +
       `${canLay ? ', B whole skeleton' : ''}`;
   }
 

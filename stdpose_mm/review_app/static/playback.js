@@ -1,4 +1,4 @@
-/** Playing: every frame is shown, slower than the video where pictures are not here yet. */
+/** Playback: every frame is shown; while pictures are still loading, it is slower than the video. */
 
 export class Playback {
   #timer = 0;

@@ -1,4 +1,4 @@
-/** Poses: which joints hang below one, how one is moved, a skeleton for a box; those near the view. */
+/** Poses: the joints of a limb, changed joints, a skeleton in a box, and the poses near the view. */
 
 import { clamp } from './dom.js';
 
@@ -7,9 +7,9 @@ import { clamp } from './dom.js';
  * @property {number} id
  * @property {'given'|'propagated'|'absent'} source
  * @property {number[][]|null} keypoints per joint x, y, visibility, score
- * @property {string|null} sources one letter a joint: g(iven), p(ropagated), a(bsent)
- * @property {boolean} pending its gap is not redone yet
- * @property {(number[]|null)[]|null} before its joints before the latest redo
+ * @property {string|null} sources one letter per joint: g(iven), p(ropagated), a(bsent)
+ * @property {boolean} pending it is still to be recomputed
+ * @property {(number[]|null)[]|null} before its joints before the latest correction
  */
 
 /**
@@ -35,7 +35,7 @@ export const SOURCES = /** @type {Record<string, string>} */ ({
 export const readable = (name) => name.replaceAll('_', ' ');
 
 /**
- * Name a person as the labels do, who may be a fly.
+ * Name a person by the category of the labels, which may be a fly.
  * @param {{video: any}} state
  * @param {number} id
  */
@@ -48,7 +48,7 @@ export const categoryOf = ({ video }) => readable(video?.skeleton?.category ?? '
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
- * List a joint and all that hang below it.
+ * List a joint and all joints below it in the skeleton.
  * @param {Skeleton} skeleton
  * @param {number} joint
  */
@@ -76,7 +76,7 @@ export function listOrder(skeleton) {
 /** @param {Pose} pose @param {number} joint */
 export const isPlaced = (pose, joint) => Boolean(pose.keypoints && pose.keypoints[joint]?.[2] > 0);
 
-/** @param {Pose|undefined} pose @returns whether it says that the person is not there */
+/** @param {Pose|undefined} pose @returns whether the person is absent */
 export const isAbsent = (pose) =>
   Boolean(pose) && !placedJoints(/** @type {Pose} */ (pose)).length;
 
@@ -87,7 +87,7 @@ export function placedJoints(pose) {
 }
 
 /**
- * Name the placed joints, as edits do.
+ * Return the placed joints by name, as in edits.
  * @param {Pose} pose
  * @param {Skeleton} skeleton
  * @returns {Record<string, number[]>} name -> x, y, visibility
@@ -130,7 +130,7 @@ export function boundsOf(pose) {
 }
 
 /**
- * Size marks by their subject, whatever way it is turned, so that they never cover it.
+ * Size marks by the size of their subject, regardless of its rotation, so that they never cover it.
  * @param {number[][]} points of the subject
  * @param {number} scale
  * @returns {number} radius of a joint on the screen
@@ -160,7 +160,7 @@ const STANDING = /** @type {[RegExp, number, number][]} */ ([
 ]);
 
 /**
- * Lay a skeleton into a box: like a pose that is there, else a standing person, else a ring.
+ * Place a skeleton in a box: like an existing pose, else a standing person, else a ring.
  * @param {Skeleton} skeleton
  * @param {number[]} box x, y, width, height
  * @param {Pose|null} model a pose with the same joints
@@ -197,9 +197,9 @@ const AGAIN_MS = 50;
 /**
  * Poses by frame, fetched in chunks.
  *
- * Answers may arrive in another order than they were asked for. Every request and every change in
- * the page takes a number from one clock; what is older than the state of a frame is dropped.
- * Poses that have become stale stay shown until newer ones arrive.
+ * Answers may arrive in another order than the requests. Every request and every change in the page
+ * takes a number from one clock; answers older than the state of a frame are dropped. Stale poses
+ * are shown until newer ones arrive.
  */
 export class PoseCache {
   #clock = 0;
@@ -207,7 +207,7 @@ export class PoseCache {
   #chunks = new Map();
   /** @type {Map<number, {poses: Pose[], stamp: number}>} */
   #frames = new Map();
-  /** @type {Map<number, number>} frames with an edit that is under way, and how many */
+  /** @type {Map<number, number>} frame -> number of its edits that are not confirmed */
   #held = new Map();
   #revision = 0;
 
@@ -225,7 +225,7 @@ export class PoseCache {
   }
 
   /**
-   * Give the poses of a frame, null where they are not known yet.
+   * Return the poses of a frame; null if they are not known yet.
    * @param {number} frame
    * @returns {Pose[]|null}
    */
@@ -281,7 +281,7 @@ export class PoseCache {
     const known = this.#chunks.get(chunk);
     if (!known) return;
     if (answer.revision < this.#revision) {
-      // It was made before an edit that the page knows of: ask again.
+      // The answer is older than an edit that the page knows of: ask again.
       known.asked = known.loaded;
       setTimeout(() => this.#fetch(chunk), AGAIN_MS);
       return;
@@ -300,7 +300,7 @@ export class PoseCache {
   }
 
   /**
-   * Show a change before the server has confirmed it; answers to the frame are dropped till then.
+   * Show a change before the server has confirmed it; until then, other answers are dropped.
    * @param {number} frame
    * @param {Pose[]} poses
    */

@@ -1,4 +1,4 @@
-/** Several joints of a person: picked by Ctrl, then moved, turned and scaled together. */
+/** Selection of several joints of a person with Ctrl, to move, turn and scale them together. */
 
 import { placedJoints } from './poses.js';
 
@@ -126,7 +126,7 @@ export class SelectionLayer {
   }
 
   /**
-   * Pick what a band is drawn around: joints of the chosen person, or else of whoever has most in it.
+   * Pick the joints in a box: of the chosen person, or else of the person with the most joints in it.
    * @param {PictureView} view @param {number} x @param {number} y
    * @returns {import('./picture_view.js').Gesture}
    */

@@ -232,7 +232,7 @@ export class SkeletonLayer {
   }
 
   /**
-   * Find the joint at a place of the screen; those of the chosen person come first.
+   * Find the joint at a point of the screen; joints of the chosen person come first.
    * @param {import('./picture_view.js').PictureView} view
    * @param {number} x
    * @param {number} y
@@ -330,7 +330,7 @@ export class SkeletonLayer {
             ? placedJoints(pose).filter((joint) => picked.includes(skeleton.joints[joint]))
             : [found.joint];
     const start = view.toPicture(x, y);
-    // The joint under the hand is shown; another one that was chosen is no longer meant.
+    // The joint under the hand is highlighted now, not one that was chosen before.
     this.store.update({ person: found.person, playing: false, joint: alone ? name : null });
     if (!isPicked) this.store.update({ picked: [] });
     const shift = (/** @type {number[]} */ [px, py]) => {
@@ -340,13 +340,13 @@ export class SkeletonLayer {
   }
 
   /**
-   * Show joints of a pose elsewhere while a hand moves them, and make it an edit when it lets go.
+   * Show joints where a hand moves them, and submit an edit when it lets go.
    * @param {import('./picture_view.js').PictureView} view
    * @param {Pose} pose
    * @param {number[]} moving joints
-   * @param {(hand: number[]) => (point: number[]) => number[]} mapping where the hand brings a point
+   * @param {(hand: number[]) => (point: number[]) => number[]} mapping moves a point with the hand
    * @param {number|null} held the joint under the hand
-   * @param {() => void} onClick the hand did not move
+   * @param {() => void} onClick called if the hand did not move
    * @returns {import('./picture_view.js').Gesture}
    */
   carry(view, pose, moving, mapping, held, onClick) {
@@ -401,7 +401,7 @@ function outline(context, shape, x, y, size) {
 }
 
 /**
- * Write a word with a dark ground, so that it is read on every picture.
+ * Write a word on a dark background, so that it is readable on every picture.
  * @param {CanvasRenderingContext2D} context
  * @param {string} text
  * @param {number} x

@@ -1,6 +1,6 @@
-/** What the page knows: one state that views watch. */
+/** The state of the page, which views watch. */
 
-/** State that calls those who watch a part of it when that part changes. */
+/** State that calls the watchers of a part of it when that part changes. */
 export class Store {
   /** @type {{keys: Set<string>, action: () => void}[]} */
   #watchers = [];

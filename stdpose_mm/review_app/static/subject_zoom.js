@@ -1,13 +1,13 @@
-/** Zooms to a small subject that a frame is visited for, follows it, and backs out from a large one. */
+/** Zooms in on a small subject in a frame to visit, follows it, and zooms out for a large one. */
 
 import { boundsOf } from './poses.js';
 
-/** Share of the view that the diagonal of a subject takes at least, not to be zoomed to. */
+/** Share of the view; subjects with a smaller diagonal are zoomed in on. */
 const LARGE = 0.4;
 
 export class SubjectZoom {
   #isWanted = false;
-  /** The state of the view that it was brought to; any other one was chosen by hand. */
+  /** The view that this zoom has set; any other view was chosen by hand. */
   #own = '';
 
   /**
@@ -20,7 +20,7 @@ export class SubjectZoom {
     store.watch(['shown', 'posesVersion', 'person'], () => this.#look());
   }
 
-  /** Look at the chosen person in the frame that is being gone to, as soon as its pose is here. */
+  /** View the chosen person in the next frame as soon as its pose has arrived. */
   visit() {
     this.#isWanted = this.store.state.zooming;
     this.#look();
@@ -34,7 +34,7 @@ export class SubjectZoom {
     const bounds = boundsOf(pose);
     const isVisit = this.#isWanted;
     this.#isWanted = false;
-    // One that is followed only has to be in view; one that is visited must be large, too.
+    // A followed subject must only be in view; a visited one must also be large.
     const isLarge = bounds && (!isVisit || this.#share(bounds, view.scale) >= LARGE);
     if (isLarge && view.holds(bounds)) return;
     if (!bounds || this.#share(bounds, view.wholeScale) >= LARGE) view.fit();

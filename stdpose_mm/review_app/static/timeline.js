@@ -1,4 +1,4 @@
-/** The timeline: a lane a person with sources and doubt, frames to check, suggested frames. */
+/** The timeline: one lane per person with sources and doubt, frames to check, suggested frames. */
 
 import { getTimeline } from './api.js';
 import { byId, clamp, debounce, oncePerFrame } from './dom.js';
@@ -10,7 +10,7 @@ const RULER = 34;
 const LANE = 20;
 const JOINT_LANE = 14;
 const RIGHT = 10;
-/** Share of the window that the lanes take at most, and while one is opened into its joints. */
+/** Largest share of the window for the lanes, usually and while one shows its joints. */
 const MOST_HEIGHT = 0.11;
 const MOST_HEIGHT_OPENED = 0.26;
 
@@ -21,7 +21,7 @@ export class Timeline {
   /**
    * @param {import('./store.js').Store} store
    * @param {(frame: number) => void} goTo
-   * @param {(frame: number, person: number|null) => void} visit what a mark stands for
+   * @param {(frame: number, person: number|null) => void} visit goes to the frame of a mark
    * @param {(error: unknown) => void} onError
    */
   constructor(store, goTo, visit, onError) {
@@ -123,7 +123,7 @@ export class Timeline {
     return (this.width ?? 0) - LABELS - RIGHT;
   }
 
-  /** @param {number} frame place between frames: frame 3 lies from 3 to 4 */
+  /** @param {number} frame position; frame 3 covers 3 to 4 */
   #x(frame) {
     const { first, last } = this.range;
     return LABELS + ((frame - first) / (last - first + 1)) * this.#track;
@@ -152,7 +152,7 @@ export class Timeline {
     this.redraw();
   }
 
-  /** Keep the frame in the part that is shown. */
+  /** Scroll so that the frame is in the visible part. */
   #follow() {
     const { frame, range, video } = this.store.state;
     if (!range || (frame >= range.first && frame <= range.last)) return;
@@ -230,7 +230,7 @@ export class Timeline {
     this.redraw();
   }
 
-  /** Marks of single frames are narrow in long videos: a click near one means it. */
+  /** Find the mark near a click, since marks of single frames are narrow in long videos. */
   /** @param {HTMLCanvasElement} canvas @param {number} x @param {number} y */
   #markAt(canvas, x, y) {
     if (canvas !== this.ruler || y < RULER / 2) return null;
@@ -248,7 +248,7 @@ export class Timeline {
       ...timeline.suggestions.map((/** @type {number} */ frame) => ({
         frame,
         kind: 'suggest',
-        text: 'suggested to label',
+        text: 'suggested for labelling',
       })),
       ...timeline.checks.map((/** @type {any} */ one) => ({
         frame: one.frame,
@@ -298,7 +298,7 @@ export class Timeline {
 
   #draw() {
     if (!this.width || !this.store.state.video) return;
-    // The window may be on a screen of another density by now.
+    // The window may have moved to a screen with another pixel density.
     if (this.ruler.width !== Math.round(this.width * (devicePixelRatio || 1))) return this.#resize();
     this.#drawRuler();
     this.#drawLanes();
@@ -426,7 +426,7 @@ export class Timeline {
   }
 
   /**
-   * Given labels are full, propagated poses a thin line, absence a dotted one.
+   * Draw given labels as blocks, propagated poses as a thin line, absence as a dotted line.
    * @param {CanvasRenderingContext2D} context
    * @param {[number, number, string][]} runs
    * @param {number} top
@@ -463,7 +463,7 @@ export class Timeline {
   }
 
   /**
-   * Doubt stands as a bar: the lower the score, the taller and the warmer.
+   * Draw doubt as bars: the lower the score, the taller the bar and the warmer its colour.
    * @param {CanvasRenderingContext2D} context
    * @param {any} timeline
    * @param {(number|null)[]|undefined} values
