@@ -1,18 +1,16 @@
 """Run the main job from end to end on generated videos, on a CPU, in minutes.
 
-Generates training and held-out clips, propagates the labels of every 7th frame through the
-held-out clips with ``auto`` and a tiny STDPose as they come, trains this STDPose further on the
-training clips, tests it, and shows what it does.
-Leaves in the output folder
+The demo generates training and held-out clips, propagates the labels of every 7th frame through the
+held-out clips with ``auto`` and the tiny STDPose of the package, trains this STDPose further on the
+training clips, tests it, and compares the methods. It writes to the output folder
 
-- ``table.md`` and ``report.json``: how well each method fills in the unlabelled
-  frames;
+- ``table.md`` and ``report.json``: the accuracy of each method in the unlabelled frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the poses of ``auto`` as it comes;
-- ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots, and
-  where they truly are;
+- ``trajectories.png``: wrists and ankles of a person in this clip over time, with dots at given
+  labels, and their true positions;
 - ``training_curve.png``: losses and learning rate over the iterations;
-- ``sparse_labels.json``: the labels of that clip's every 7th frame alone, for the review page,
-  whose command is the last line;
+- ``sparse_labels.json``: the labels of every 7th frame of this clip, for the review page, whose
+  command is printed last;
 - ``config.py`` and ``weights.pth``: the trained model, for ``tools/propagate.py`` and
   ``tools/test.py``; ``training/`` has the logs.
 """
@@ -56,8 +54,8 @@ class Row(NamedTuple):
 
     Args:
         title: Name in the table.
-        method: Method of propagation.
-        model: Model that it has: none, the one that training starts from, or the trained one.
+        method: Propagation method.
+        model: Model of the method: none, the initial one of the training, or the trained one.
     """
 
     title: str
@@ -75,7 +73,7 @@ ROWS = {
 }
 TITLES = {name: row.title for name, row in ROWS.items()}
 SHOWN = 'auto'
-"""The row whose poses the pictures and the video show."""
+"""Row whose poses the pictures and the video show."""
 
 STEPS = 6
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
@@ -97,10 +95,10 @@ class DemoOptions:
 
     Args:
         out_dir: Folder to write to.
-        train_videos: Training videos to generate.
-        val_videos: Held-out videos to generate.
+        train_videos: Number of training videos to generate.
+        val_videos: Number of held-out videos to generate.
         interval: Label every T-th frame.
-        iterations: Training steps (default: the config).
+        iterations: Number of training steps (default: as in the config).
         seed: Seed of all random numbers.
     """
 
@@ -113,7 +111,7 @@ class DemoOptions:
 
 
 def run(args: DemoOptions) -> None:
-    """Generate, train, test, propagate, and write the results.
+    """Generate clips, train, test, propagate, and write the results.
 
     Raises:
         InputError: If a number is too small.
@@ -156,7 +154,7 @@ def run(args: DemoOptions) -> None:
                 videos, propagators, args.interval, progress=lambda *_: bar.update()
             )
 
-    announce(2, f'propagate the labels of every {args.interval}th frame, nothing trained')
+    announce(2, f'propagate the labels of every {args.interval}th frame, before any training')
     config = demo_config(args, data, out / 'training')
     untrained = {
         **make_propagators('none'),
@@ -171,10 +169,10 @@ def run(args: DemoOptions) -> None:
     write_picture(out / 'overlay.png', frames, dense, args.interval)
     figure = trajectories(dense, joints=TRAJECTORIES, truth=labels)
     save_figure(figure, out / 'trajectories.png')
-    print(f'\n{before.table(TITLES)}\n\nTo look at meanwhile: {out / "overlay.mp4"}')
+    print(f'\n{before.table(TITLES)}\n\nA first video to watch: {out / "overlay.mp4"}')
 
     announce(3, 'train the tiny STDPose further')
-    # The frames of a fresh run only: the plot reads what this run logs.
+    # Remove logs of earlier runs: the plot must read the log of this run only.
     shutil.rmtree(config.work_dir, ignore_errors=True)
     runner = Runner.from_cfg(config)
     runner.train()
@@ -190,7 +188,7 @@ def run(args: DemoOptions) -> None:
     announce(4, 'test it on the held-out clips')
     metrics = runner.test()
 
-    announce(5, f'propagate the labels of every {args.interval}th frame with it')
+    announce(5, f'propagate the labels of every {args.interval}th frame with the trained STDPose')
     trained = make_propagators('trained', out / 'config.py', checkpoint)
     comparison = join(before, compare(trained))
 
@@ -206,14 +204,14 @@ def run(args: DemoOptions) -> None:
     print(f'{time.monotonic() - start:.0f} s in all; everything is in {out}/:')
     for name in LEFT_BEHIND:
         print(f'  {out / name}')
-    print(f'\nTo look at {labels.name} in the browser and mend it:')
+    print(f'\nTo review and correct {labels.name} in the browser:')
     print(f'  {review_command(data, labels, out)}')
 
 
 def make_propagators(
     model: Model, config: Path | None = None, checkpoint: str | Path | None = None
 ) -> dict[str, BasePropagator]:
-    """Build the propagators of the rows with a model, which is that of the config and weights."""
+    """Build the propagators of the rows that use the model of the config and weights."""
     from stdpose_mm.apis import VideoPosePropagator
 
     return {
@@ -224,7 +222,7 @@ def make_propagators(
 
 
 def join(first: Comparison, second: Comparison) -> Comparison:
-    """Join comparisons of other propagators on the same videos, in the order of the table."""
+    """Join comparisons of different propagators on the same videos, in the order of the table."""
     unlabelled = {**first.unlabelled, **second.unlabelled}
     all_frames = {**first.all_frames, **second.all_frames}
     return replace(
@@ -244,7 +242,7 @@ def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
 
 
 def check(args: DemoOptions) -> None:
-    """Reject numbers that leave nothing to train on, to hold out or to propagate."""
+    """Reject numbers that leave nothing to train on, hold out or propagate."""
     for name, value, least in (
         ('--train-videos', args.train_videos, 1),
         ('--val-videos', args.val_videos, 1),
@@ -274,8 +272,8 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
         loader.dataset.interval = args.interval
     config.test_evaluator.ann_file = str(data / 'annotations' / 'val')
     config.test_evaluator.given_interval = args.interval
-    # The last weights are taken, so nothing has to be held out to choose by: every training clip
-    # is trained on, and the curve shows the clips of the test.
+    # The last weights are used, so no clips are held out for choosing: all training clips are used
+    # for training, and the curve shows the clips of the test.
     config.train_dataloader.dataset.held_out_share = 0.0
     config.val_dataloader = config.test_dataloader
     config.val_evaluator = config.test_evaluator
@@ -290,7 +288,7 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
-    """Write four frames of the overlay side by side: a given one and three propagated ones."""
+    """Write four overlay frames side by side: a given one and three propagated ones."""
     import numpy as np
 
     from stdpose_mm.io.video import write_picture

@@ -1,8 +1,8 @@
-"""The one reader of checkpoints, also for MMEngine: they are data, and no code in them is run.
+"""The only reader of checkpoints, also for MMEngine: it treats them as data and runs no code.
 
 ``torch.save`` writes a pickle, which can name any function of any module to be called on reading.
-MMEngine refuses one at first, and then reads it again and runs what it names. Here it stays
-refused, unless the user trusts that very file.
+MMEngine refuses such a file at first, but then reads it again and runs the named functions. Here it
+stays refused unless the user trusts this particular file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 from .errors import InputError, one_line
 
 TRUST = 'STDPOSE_TRUST_CHECKPOINT'
-"""Environment variable with the paths of checkpoints that may run code, separated as in PATH."""
+"""Environment variable with paths of checkpoints that may run code, separated as in PATH."""
 
 _REFUSED = re.compile(
     r'GLOBAL (\S+) (?:was not an allowed|whose module)'
@@ -32,20 +32,20 @@ _REFUSED = re.compile(
     r'|but got <class .([\w.]+).>',
     re.MULTILINE,
 )
-"""What PyTorch's messages say about the function or class that its reader refuses."""
+"""Pattern of PyTorch's messages that finds the function or class that its reader refuses."""
 
 _DIGEST = re.compile(r'-([0-9a-f]{8})_[0-9]{8}\.pth$')
-"""End of the names of OpenMMLab's weights: the first digits of their SHA-256, and the date."""
+"""End of the file names of OpenMMLab's weights: first digits of the SHA-256, and the date."""
 
 _ANSWER_TIMEOUT = 20
-"""Seconds after which a server that says nothing counts as out of reach."""
+"""Seconds after which a server that does not answer counts as unreachable."""
 
 
 def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
     """Read weights that ``torch.save`` wrote, see :func:`read_torch_file`.
 
     Returns:
-        What is stored, a dictionary.
+        The stored dictionary.
 
     Raises:
         InputError: See :func:`read_torch_file`; also if the file holds something else.
@@ -59,15 +59,15 @@ def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool
 
 
 def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
-    """Read a file that ``torch.save`` wrote; runs no code from it.
+    """Read a file that ``torch.save`` wrote, without running code from it.
 
-    Weights, plain values and NumPy arrays are read, and what MMEngine's message hub and the
-    training scripts of MAE and DINO add to these.
+    Weights, plain values and NumPy arrays are read, as well as the objects that MMEngine's message
+    hub and the training scripts of MAE and DINO add.
 
     Args:
         path: The file.
-        map_location: Where tensors go.
-        mmap: Leave tensors in the file until they are needed.
+        map_location: Device of the tensors.
+        mmap: Whether tensors stay in the file until they are needed.
 
     Raises:
         InputError: If the file does not exist, was not written by ``torch.save``, is damaged, or
@@ -81,7 +81,7 @@ def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = Fa
     trusted = file.resolve() in [Path(name).expanduser().resolve() for name in named]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
-            # On a damaged or TorchScript file, for which the error below is raised.
+            # PyTorch warns about damaged and TorchScript files; the error below is raised for them.
             warnings.simplefilter('ignore')
             return torch.load(file, map_location=map_location, weights_only=not trusted, mmap=mmap)
     # A damaged pickle can make the reader raise any exception.
@@ -90,17 +90,17 @@ def read_torch_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = Fa
 
 
 def require_checkpoint_file(path: str | Path) -> None:
-    """Reject by its first bytes a file that is no checkpoint, without importing PyTorch.
+    """Reject a file that is not a checkpoint by its first bytes, without importing PyTorch.
 
-    A web page or a Git LFS pointer in place of the file is thus detected before the data are read.
+    This detects a web page or a Git LFS pointer in place of the file before the data are read.
 
     Raises:
         InputError: If there is no such file, or ``torch.save`` did not write it.
     """
     if Path(path).is_dir():
         raise InputError(
-            f'checkpoint {path} is a folder, expected a .pth file: exported networks only estimate '
-            'poses in videos without labels (`stdpose infer`)'
+            f'checkpoint {path} is a folder, expected a .pth file: exported networks can only '
+            'estimate poses in videos without labels (`stdpose infer`)'
         )
     try:
         with open(path, 'rb') as file:
@@ -109,13 +109,14 @@ def require_checkpoint_file(path: str | Path) -> None:
         raise InputError(f'checkpoint {path} does not exist, expected a .pth file') from None
     except OSError as error:
         raise InputError(f'checkpoint {path} cannot be read ({error.strerror})') from error
-    # A zip file; before PyTorch 1.6 a pickle; and a tar file of 2017, whose reader runs code.
+    # Files are zip files or, before PyTorch 1.6, pickles. Tar files of 2017 are refused, since
+    # reading them runs code.
     if start not in (b'PK', b'\x80\x02') or tarfile.is_tarfile(path):
-        raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
+        raise InputError(f'{path} is not a checkpoint, expected a file written by torch.save')
 
 
 def cached_checkpoint(url: str, folder: str | Path | None = None) -> Path:
-    """Return where the checkpoint of an address is kept, by default in the folder of torch.hub."""
+    """Return the local path of a checkpoint by its URL, by default in the folder of torch.hub."""
     import torch
 
     return Path(folder or Path(torch.hub.get_dir(), 'checkpoints'), Path(urlparse(url).path).name)
@@ -128,17 +129,17 @@ def fetch_checkpoint(
     announce: Callable[[str], object] | None = None,
     progress: bool = False,
 ) -> None:
-    """Fetch a checkpoint from an address, whole or not at all.
+    """Download a checkpoint from a URL, completely or not at all.
 
-    If its name has the digits of a digest, as OpenMMLab's have, the file must agree with them.
+    If the name contains digits of a digest, as OpenMMLab's names do, the file must match them.
 
     Args:
-        url: The address.
-        file: Where the checkpoint is kept.
-        advice: What to do if it cannot be fetched.
-        announce: Is called with the size in words before anything is fetched; a file of another
-            size is then refused.
-        progress: Whether a bar shows the progress.
+        url: The URL.
+        file: Path to which the checkpoint is written.
+        advice: What to do if it cannot be fetched; part of the error message.
+        announce: Called with the size in words before the download; a file of another size is then
+            refused.
+        progress: Whether to show a progress bar.
 
     Raises:
         InputError: If it cannot be fetched.
@@ -158,7 +159,7 @@ def fetch_checkpoint(
         found = file.stat().st_size
         if size and found != int(size):
             file.unlink()
-            raise ValueError(f'{found} of {size} bytes came')
+            raise ValueError(f'only {found} of {size} bytes were received')
     except (HTTPException, OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f'checkpoint {url} cannot be fetched ({one_line(error)}), {advice}'
@@ -173,7 +174,7 @@ def change_mmengine(module: Any) -> None:
     Args:
         module: ``mmengine.runner.checkpoint``.
     """
-    # Model names (`torchvision://`, `open-mmlab://`) become an address or a path in this module.
+    # In this module, model names (`torchvision://`, `open-mmlab://`) become a URL or a path.
     module.load_from_http = _load_from_http
     module._safe_torch_load = _load_from_local
     register = module.CheckpointLoader.register_scheme
@@ -183,12 +184,12 @@ def change_mmengine(module: Any) -> None:
     register(stores, _load_from_store, force=True)
 
 
-# MMEngine logs the part of a name after its tenth letter.
+# MMEngine logs the name of this function from its tenth letter on.
 def _load_from_local(filename: str, map_location: Any = None, weights_only: object = None) -> Any:
     content = read_checkpoint_file(filename, map_location)
     meta = content.get('meta')
     if isinstance(meta, dict):
-        # A config of MMCV, which the runner would execute on resuming to count its GPUs.
+        # A config of MMCV, which the runner would execute on resuming, to count its GPUs.
         meta.pop('config', None)
     return content
 
@@ -202,7 +203,7 @@ def _load_from_http(
     from mmengine.dist import barrier, get_rank
 
     file = cached_checkpoint(filename, model_dir)
-    # The first process downloads the file for all; those of other machines do so afterwards.
+    # The first process downloads the file for all; processes on other machines do so afterwards.
     for is_turn in (get_rank() == 0, True):
         if is_turn and not file.is_file():
             fetch_checkpoint(filename, file, progress=progress)
@@ -212,15 +213,15 @@ def _load_from_http(
 
 def _load_from_store(filename: str, map_location: Any = None) -> Any:
     raise InputError(
-        f'checkpoint {filename} lies in a store that is not read, fetch it and give its path'
+        f'checkpoint {filename} is in a store that cannot be read, fetch it and give its path'
     )
 
 
 def _harmless() -> list[Any]:
-    """List the functions and classes that a checkpoint may contain beside tensors."""
+    """List the functions and classes that a checkpoint may contain besides tensors."""
     import numpy as np
 
-    # Constructors of arrays and scalars. NumPy 2 renamed them; either version reads files of both.
+    # Constructors of arrays and scalars, which NumPy 2 renamed; both names are accepted.
     makers: tuple[tuple[str, Any], ...] = (
         ('_reconstruct', np.zeros(1).__reduce__()[0]),
         ('scalar', np.float64().__reduce__()[0]),
@@ -241,7 +242,7 @@ def _harmless() -> list[Any]:
 
 
 def _stand_in(function: Callable, module: str, name: str) -> Callable:
-    """Wrap a function under the module and name in the file, by which PyTorch looks it up."""
+    """Wrap a function under the module and name by which PyTorch looks it up in the file."""
 
     def call(*args: Any) -> Any:
         return function(*args)
@@ -251,7 +252,7 @@ def _stand_in(function: Callable, module: str, name: str) -> Callable:
 
 
 def _statistic(owner: Any, name: str) -> Any:
-    """Replace the ``getattr`` in pickles of ``HistoryBuffer``; it returns its methods only."""
+    """Replace ``getattr`` in pickles of ``HistoryBuffer``; only methods of it are returned."""
     from mmengine.logging import HistoryBuffer
 
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
@@ -263,13 +264,13 @@ def _sentence(path: str | Path, error: Exception) -> str:
     refused = _REFUSED.search(str(error)) if isinstance(error, UnpicklingError) else None
     if refused:
         return (
-            f'checkpoint {path} holds {next(filter(None, refused.groups()))}, neither weights nor '
-            'plain values, which is not read as it may run anything: give another file, or, if you '
-            f'trust who wrote this one, set the environment variable {TRUST}={path}'
+            f'checkpoint {path} holds {next(filter(None, refused.groups()))} besides weights and '
+            'plain values, which could run any code: give another file, or, if you trust the '
+            f'author of this one, set the environment variable {TRUST}={path}'
         )
-    # PyTorch's advice on other ways to read it, around the cause, is not for the user of a command.
+    # PyTorch's advice around the cause, on other ways to read it, does not help a command's user.
     cause = str(error).rpartition('WeightsUnpickler error: ')[2].partition('Check the doc')[0]
     return (
         f'checkpoint {path} cannot be read ({one_line(ValueError(cause.strip()))}), expected a '
-        'whole file written by torch.save'
+        'complete file written by torch.save'
     )

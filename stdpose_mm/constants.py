@@ -1,4 +1,4 @@
-"""The names that options of functions and commands take, in a module that is cheap to import."""
+"""Values of options of functions and commands, in a module that is cheap to import."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROPAGATION_METHODS = {
 
 LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
-"""A person is present in the whole video, or from its first label to its last."""
+"""Frames in which a person is present: the whole video, or from its first label to its last."""
 
 
 FrameSubject = Literal['labels', 'boxes', 'estimates']
@@ -27,14 +27,14 @@ FRAME_OPTIONS: dict[FrameSubject, tuple[str, str]] = {
     'boxes': ('--boxes-first-frame-number', '--boxes-frame-of'),
     'estimates': ('stdpose convert --first-frame-number', 'stdpose convert --frame-of'),
 }
-"""What a file holds -> the options that say which frames it is on: the number of the first frame in
-the file, and a list of frames. Files of boxes often come from another program than the labels.
-Estimated poses are converted first."""
+"""Content of a file -> its options for the number of the first frame and for a list of frames. Box
+files have their own options, since they often come from another program than the labels; estimated
+poses are converted first."""
 
 
 Measurement = Literal['pictures', 'boxes', 'both']
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
-"""What is measured to find the motion in unlabelled videos."""
+"""Measures of the motion in unlabelled videos."""
 
 
 class LabelFormat(NamedTuple):
@@ -43,9 +43,9 @@ class LabelFormat(NamedTuple):
     Args:
         suffixes: Suffixes of a written file, the usual one first, or the end of a folder's name.
         reads, writes: Whether this package reads, or writes, the format.
-        folder: Whether a folder with one file per picture is read as one set.
+        folder: Whether a folder with one file per picture is read as one set of labels.
         times: Whether a written file holds the time of every frame.
-        to_folder: Whether a video is written to a folder, a file for each frame.
+        to_folder: Whether a video is written to a folder, with one file per frame.
     """
 
     suffixes: tuple[str, ...]
@@ -79,8 +79,8 @@ LABEL_FORMATS = {
     'movement': LabelFormat(('.nc',), reads=False, times=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),
 }
-"""Formats of label files by name; docs/guide/label_formats.md says what each can hold. A file name
-stands for the first written format with its suffix."""
+"""Formats of label files by name; docs/guide/label_formats.md lists what each can hold. A file is
+written in the first format that has its suffix."""
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
 WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
@@ -88,33 +88,33 @@ FOLDER_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.to_f
 FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
 
 CVAT_LABELS = 'cvat-labels'
-"""Further output of :mod:`stdpose_mm.cli.convert`: the label of a CVAT task, without poses."""
+"""Another output of :mod:`stdpose_mm.cli.convert`: the label definition of a CVAT task."""
 
 CVAT_TOLERANCE = 1.0
-"""Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
+"""Default largest distance between CVAT's interpolation and a propagated joint, in pixels."""
 
 FRACTION_FORMATS = ('yolo-pose', 'label-studio')
-"""Formats that are written in fractions of the picture, whose size must be known."""
+"""Formats whose coordinates are fractions of the picture, so that its size must be known."""
 
 PROJECT_FILES = {
     'deeplabcut': '_config.yaml',
     'deeplabcut-h5': '_config.yaml',
     'label-studio': '_config.xml',
 }
-"""Format -> end of the name of the file for the tool's project that is written beside labels."""
+"""Format -> suffix of the project file that is written beside the labels for the tool."""
 
 FORMAT_PACKAGES = {'sleap': 'sleap_io', 'deeplabcut-h5': 'h5py'}
-"""Format -> the module without which it cannot be written."""
+"""Format -> module that is needed to write it."""
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
-"""Containers that hold H.264, and the bare stream: videos that are written."""
+"""Suffixes of videos that can be written: containers for H.264, and the raw stream."""
 
 PRECISIONS = ('float32', 'bfloat16')
-"""Precisions of a checkpoint, which PyTorch runs."""
+"""Precisions in which PyTorch runs a checkpoint."""
 
 ONNX_RUNTIMES = {'onnxruntime': ('float32', 'int8'), 'openvino': ('float32', 'bfloat16')}
-"""Runtime of an exported network, the default first -> its precisions. The graphs in 8 bits use
-onnxruntime's operators; OpenVINO accepts them, but computes other heatmaps."""
+"""Runtime of an exported network -> its precisions; the default runtime is first. The 8-bit graphs
+use onnxruntime's operators; OpenVINO accepts them, but computes different heatmaps."""
 
 BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.values()))))
 
@@ -122,37 +122,37 @@ POSE_FORM = 'FILE[=PRESET]'
 """Form of an option that names a pose network in one file."""
 
 POSES_FORM = 'FILE_OR_FOLDER'
-"""Form of an option that names poses which another program has estimated."""
+"""Form of an option that names poses estimated by another program."""
 
 TRACKS_FORM = 'FILE_OR_FOLDER[=QUERIES]'
-"""Form of an option that names tracks which a point tracker has returned."""
+"""Form of an option that names tracks of a point tracker."""
 
 POSE_NETWORK_SUFFIXES = {
     'onnx': ('.onnx',),
     'tflite': ('.tflite', '.task'),
 }
-"""Kind of such a file, as options name it -> its suffixes."""
+"""Kind of network file, as in the names of options -> its suffixes."""
 
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""
 
 ON_ERROR = ('stop', 'skip')
-"""What a dataset does about a sample that it cannot read: raise an error, or leave it out."""
+"""What a dataset does with a sample that it cannot read: raise an error, or leave it out."""
 
 FootageKind = Literal['plain', 'wild', 'mixed']
 FOOTAGE_KINDS: tuple[FootageKind, ...] = get_args(FootageKind)
-"""How generated clips are filmed and coded: with as few disturbances as possible, as in real videos
-of people, or each clip in one of both ways."""
+"""How generated clips are filmed and encoded: with as few defects as possible, as in real videos of
+people, or each clip in one of the two ways."""
 
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
-"""In place of boxes: one person fills the picture."""
+"""Value in place of boxes: one person fills the picture."""
 
 TRACKERS = ('bytetrack', 'oks')
-"""Identities by boxes, or by boxes and corrected by poses."""
+"""Trackers: identities by boxes, or by boxes and then corrected by poses."""
 
 SMOOTHERS = ('one-euro', 'savitzky-golay')
-"""Filters of joints in time."""
+"""Filters that smooth joints over time."""
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
-"""Launcher of the processes that share videos: none, ``torchrun``, or ``srun``."""
+"""Launchers of processes that share videos: none, ``torchrun``, or ``srun``."""

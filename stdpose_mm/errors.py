@@ -1,4 +1,4 @@
-"""The one error type for a mistake in the user's input."""
+"""The error type for mistakes in the user's input, and checks that raise it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ PACKAGES = {
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),
 }
-"""Optional module -> (name, extra of this package that it belongs to)."""
+"""Optional module -> (name, extra of this package that installs it)."""
 
 
 class InputError(ValueError):
-    """Input of the user (a file, a label, an option) that cannot be used.
+    """Error about user input (a file, a label, an option) that cannot be used.
 
-    The message is one sentence: what was given, what was expected, what to do. Command-line
-    tools print it as one line on stderr and exit with code 2; every other exception is a bug and
-    keeps its traceback.
+    The message is one sentence: what was given, what was expected, what to do. Command-line tools
+    print it as one line on stderr and exit with code 2; every other exception is a bug and keeps
+    its traceback.
     """
 
 
@@ -44,7 +44,7 @@ class InputWarning(UserWarning):
 
 
 def note(sentence: str) -> None:
-    """Warn the user of how an input was read or used, in Python's way.
+    """Issue an :class:`InputWarning` about how an input was read or used.
 
     Command-line tools print the sentence on stderr.
     """
@@ -52,17 +52,17 @@ def note(sentence: str) -> None:
 
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
-"""Error numbers that occur in writing only; Python names no file with them."""
+"""Error numbers that occur only when writing; Python's errors then do not name the file."""
 
 MAX_WORD, MAX_SENTENCE = 255, 1200
-"""Largest number of characters of a name, and of a whole message, that are shown."""
+"""Largest number of characters shown of a name, and of a whole message."""
 
 
 def explain_error(error: BaseException) -> str | None:
     """Return the sentence that a user gets instead of a traceback.
 
-    It is that of an :class:`InputError`, or an error of the system: a file that cannot be read or
-    written, a full disk, no memory left.
+    It comes from an :class:`InputError` or from an error of the system: a file that cannot be read
+    or written, a full disk, no memory left.
 
     Returns:
         The sentence on one line, with very long names cut; None if ``error`` is a bug.
@@ -86,8 +86,8 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
     if what is None and isinstance(error.filename, (str, bytes)):
         what = os.fsdecode(error.filename)
     elif what is None and error.errno in WRITE_ERRORS:
-        what = 'what is printed, or a file, cannot be written'
-    # Errors of libraries may have a text and no number.
+        what = 'a file or the output of the command cannot be written'
+    # Errors of libraries may have a text but no number.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
     return reason if what is None else f'{what}: {reason}'
 
@@ -102,7 +102,7 @@ def system_errors_of(what: str) -> Iterator[None]:
 
 
 def cut_long(text: str) -> str:
-    """Cut very long words of a message, such as a name of a million letters, and a long message."""
+    """Shorten long messages, and very long words in them, such as a name of a million letters."""
     text = re.sub(rf'\S{{{MAX_WORD + 1},}}', lambda word: _without_middle(word[0], MAX_WORD), text)
     return _without_middle(text, MAX_SENTENCE)
 
@@ -115,12 +115,13 @@ def _without_middle(text: str, length: int) -> str:
 
 
 def _find_refusal(error: BaseException) -> str | None:
-    # The cause of a bug may be a system error that was handled; writers raise RuntimeError.
+    # Any other exception is a bug, even if a handled system error caused it; writers raise
+    # RuntimeError.
     if not isinstance(error, (OSError, MemoryError, RuntimeError)):
         return None
     for link in _links(error):
         if isinstance(link, MemoryError) or type(link).__name__ == 'OutOfMemoryError':
-            return f'there is not enough memory ({one_line(link)}), give less at once'
+            return f'there is not enough memory ({one_line(link)}), process less at once'
         if isinstance(link, OSError):
             return ' '.join(os_error_text(link).split())
     return None
@@ -135,10 +136,10 @@ def _links(error: BaseException) -> Iterator[BaseException]:
 
 
 def find_input_error(error: BaseException) -> str | None:
-    """Return the sentence of the :class:`InputError` that caused ``error``, however wrapped.
+    """Return the sentence of the :class:`InputError` that caused ``error``, even if it is wrapped.
 
     Between a dataset and the command line, a registry may raise the error again as ``class `X` in
-    x.py: <sentence>``, and a data loader as the text of a worker's traceback.
+    x.py: <sentence>``, and a data loader may turn it into the text of a worker's traceback.
 
     Returns:
         The sentence on one line; None if no ``InputError`` caused ``error``.
@@ -159,27 +160,27 @@ def find_input_error(error: BaseException) -> str | None:
 def require_whole(name: str, value: object, least: int) -> None:
     """Raise :class:`InputError` unless a setting is a whole number of at least ``least``.
 
-    A float such as 3.0 is refused, too: it finds the entry of 3, but is written as 3.0.
+    A float such as 3.0 is also refused: as a key it finds the entry of 3, but is written as 3.0.
 
     Args:
-        name: The setting's name, the subject of the sentence.
-        value: What was given.
-        least: The least number allowed.
+        name: Name of the setting, the subject of the sentence.
+        value: The given value.
+        least: The smallest allowed number.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
+        raise InputError(f'{name} must be a whole number of at least {least}, got {value!r}')
 
 
 def require_ratio(**settings: float) -> None:
-    """Raise :class:`InputError` unless settings, given by their names, are in 0..1."""
+    """Raise :class:`InputError` unless all settings, given by name, are in 0..1."""
     for name, value in settings.items():
         if not isinstance(value, Real) or not 0 <= value <= 1:
             raise InputError(f'{name} must be in 0..1, got {value!r}')
 
 
 def require_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Raise :class:`InputError` unless an argument is one of some names."""
-    # A list cannot be looked up in a dict of choices.
+    """Raise :class:`InputError` unless an argument is one of the given names."""
+    # Unhashable values such as lists cannot be looked up in a dict of choices.
     if value not in tuple(choices):
         raise InputError(f'{name} must be one of {", ".join(choices)}, got {value!r}')
 
@@ -187,7 +188,7 @@ def require_choice(name: str, value: object, choices: Collection[str]) -> None:
 def require_device(device: object) -> None:
     """Raise :class:`InputError` unless PyTorch can use a device.
 
-    PyTorch is not imported for the CPU, on which some networks run without it.
+    For the CPU, PyTorch is not imported, since some networks run without it.
     """
     if device == 'cpu':
         return
@@ -199,17 +200,17 @@ def require_device(device: object) -> None:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(
             f'device {str(device)!r} cannot be used ({one_line(error)}), '
-            "choose one that exists, such as 'cpu'"
+            "choose an existing device such as 'cpu'"
         ) from error
 
 
 def require_packages(purpose: str, *modules: str, extra: str | None = None) -> None:
-    """Raise :class:`InputError` if a module of ``PACKAGES`` that is needed is not installed.
+    """Raise :class:`InputError` if a needed module of ``PACKAGES`` is not installed.
 
     Args:
         purpose: What needs the modules; the subject of the sentence.
         modules: Names of the modules, all of the same extra.
-        extra: Another extra that brings all of them, too.
+        extra: Another extra that installs all of them.
     """
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
@@ -217,7 +218,7 @@ def require_packages(purpose: str, *modules: str, extra: str | None = None) -> N
 
 
 def missing_packages(*modules: str, extra: str | None = None) -> str:
-    """Say that modules of ``PACKAGES`` are not installed, and which extra to install."""
+    """Return a text that modules of ``PACKAGES`` are missing, and which extra to install."""
     names = ' and '.join(PACKAGES[module][0] for module in modules)
     extra = extra or PACKAGES[modules[0]][1]
     verb = 'is' if len(modules) == 1 else 'are'
@@ -226,5 +227,5 @@ def missing_packages(*modules: str, extra: str | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the error's text on one line of readable length."""
+    """Return the text of an error on one line of readable length."""
     return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

@@ -1,19 +1,19 @@
-"""The one place where this package reaches into OpenMMLab: registries, inferencer, checkpoints.
+"""All changes of this package to OpenMMLab: registries, inferencer, configs and checkpoints.
 
-MMPose takes seconds to import, and much of this package works without it. So MMPose is not imported
-here, but changed when other code imports it:
+MMPose takes seconds to import, and much of this package works without it. Therefore MMPose is not
+imported here, but changed when other code imports it:
 
-- Its registries learn where the classes of this package are. They import those modules, as they
-  import MMPose's own, at the first request for a class.
-- ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name that its module knows,
-  and offers no other way in. That name becomes a function that chooses by the config's model, so
-  that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`
-  and all others MMPose's own class, untouched. And the function that turns instances into plain
-  dicts keeps their ``track_ids``, which no instance of MMPose has.
-- ``Pose2DInferencer`` itself refuses a model of this package: the way above is not open to a
-  config that imports this package only while MMPose's class is already reading it.
-- ``_base_ = 'stdpose_mm::light/NAME.py'`` in a config names one of this package's, wherever it is
-  installed; MMEngine knows only OpenMMLab's packages by name.
+- Its registries learn where the classes of this package are. They import those modules at the first
+  request for a class, as they import MMPose's own.
+- ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name in its module; there is
+  no other hook. The name is replaced by a function that looks at the config's model: models of this
+  package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`, all others MMPose's
+  own class, unchanged. The function that turns instances into plain dicts keeps ``track_ids``,
+  which MMPose's instances do not have.
+- ``Pose2DInferencer`` itself refuses models of this package. It would get them if a config imports
+  this package only while MMPose's class is already reading the config.
+- ``_base_ = 'stdpose_mm::light/NAME.py'`` in a config names a config of this package, wherever it
+  is installed; MMEngine knows only OpenMMLab's packages by name.
 - MMEngine reads checkpoints by :mod:`stdpose_mm.checkpoint_files`, which runs no code from them.
 """
 
@@ -45,7 +45,7 @@ LOCATIONS = {
 
 
 def install() -> None:
-    """Change OpenMMLab's modules as said above, now if they are imported, else once they are."""
+    """Change OpenMMLab's modules as described above, now or as soon as they are imported."""
     for name, change in _CHANGES.items():
         if name in sys.modules:
             change(sys.modules[name])
@@ -54,7 +54,7 @@ def install() -> None:
 
 
 class _Watcher:
-    """Import hook that changes modules of OpenMMLab once they are loaded."""
+    """Import hook that changes modules of OpenMMLab after they are loaded."""
 
     def find_spec(
         self,
@@ -62,7 +62,7 @@ class _Watcher:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find a module that is to be changed; None for all others."""
+        """Find a module that has to be changed; return None for all others."""
         if fullname not in _CHANGES:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -82,7 +82,7 @@ def _change_registries(module: Any) -> None:
         registry = getattr(module, name)
         if not set(locations) <= set(registry._locations):
             registry._locations.extend(locations)
-            # A registry that has imported its locations does so again; these modules are in memory.
+            # A registry that has imported its locations does so again, which is cheap.
             registry._imported = False
 
 
@@ -98,7 +98,7 @@ def _change_inferencer(module: Any) -> None:
         return (ours if ours.can_run(model) else original)(model, *args, **kwargs)
 
     def split_tracked_instances(instances: Any) -> list[dict[str, Any]]:
-        """Split MMPose's instances into dicts, with the ``track_id`` of those that have one."""
+        """Split MMPose's instances into dicts, with ``track_id`` if they have one."""
         split: list[dict[str, Any]] = split_instances(instances)
         if instances is not None and 'track_ids' in instances:
             for person, track_id in zip(split, instances.track_ids.tolist(), strict=True):
@@ -116,11 +116,11 @@ def _change_pose2d(module: Any) -> None:
         return
 
     def init_model(self: Any, cfg: Any, *args: Any, **kwargs: Any) -> Any:
-        """Load a model, unless it is one that MMPose's own inferencer cannot run."""
-        # Models without data_mode fail later, without a reason that a user could understand.
+        """Load a model, unless MMPose's own inferencer cannot run it."""
+        # Models without data_mode fail later, without an understandable reason.
         if 'data_mode' not in cfg and _our_inferencer().can_run(cfg):
             raise InputError(
-                "MMPose's Pose2DInferencer was given a model of stdpose_mm, which it cannot run, "
+                "MMPose's Pose2DInferencer cannot run this model of stdpose_mm, "
                 'import stdpose_mm before you build MMPoseInferencer, or use STDPoseInferencer of '
                 'stdpose_mm.apis'
             )
@@ -136,7 +136,7 @@ def _our_inferencer() -> Any:
 
 
 def config_folder() -> Path:
-    """Return the folder that holds ``configs``: the repository, or ``.mim`` of the package."""
+    """Return the folder that holds ``configs``: the repository, or the package's ``.mim``."""
     package = Path(__file__).parent
     installed = package / '.mim'
     return installed if installed.is_dir() else package.parent
@@ -144,17 +144,17 @@ def config_folder() -> Path:
 
 def _change_config(module: Any) -> None:
     find = getattr(module.Config, '_get_cfg_path', None)
-    # Without it, in another version of MMEngine, configs name their base by its path.
+    # Another version of MMEngine may lack it; configs must then name their base by its path.
     if find is None or find.__module__ == __name__:
         return
 
     def find_base(cfg_path: str, filename: str) -> tuple[str, str | None]:
-        """Find a file of ``_base_``, and the scope of its classes."""
+        """Find a file of ``_base_`` and the scope of its classes."""
         package, _, name = cfg_path.partition('::')
         if package != 'stdpose_mm':
             found: tuple[str, str | None] = find(cfg_path, filename)
             return found
-        # No scope: the classes are in MMPose's registries.
+        # There is no scope: the classes are in MMPose's registries.
         return str(config_folder() / 'configs' / name), None
 
     module.Config._get_cfg_path = staticmethod(find_base)

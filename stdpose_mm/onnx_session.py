@@ -27,7 +27,7 @@ _ELEMENT_TYPES = {
     **{f'i{bits}': f'int{bits}' for bits in (8, 16, 32, 64)},
     **{f'u{bits}': f'uint{bits}' for bits in (8, 16, 32, 64)},
 }
-"""Name of a type in onnxruntime or OpenVINO -> in NumPy, where they differ."""
+"""Name of a type in onnxruntime or OpenVINO -> its name in NumPy, where they differ."""
 
 
 class GraphInput(NamedTuple):
@@ -35,8 +35,8 @@ class GraphInput(NamedTuple):
 
     Attributes:
         name: Its name.
-        shape: Its size along each axis, ``None`` where any will do.
-        dtype: Type of its elements, by NumPy's name, such as 'float32'.
+        shape: Its size along each axis, ``None`` where any size is accepted.
+        dtype: NumPy's name of its type, such as 'float32'.
     """
 
     name: str
@@ -46,18 +46,18 @@ class GraphInput(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class OnnxSession:
-    """A network that is ready to run, by whatever runtime.
+    """A network that is ready to run, with any runtime.
 
     Attributes:
         file_digest: Fingerprint of its file.
         inputs: Its inputs.
         outputs: Names of its outputs.
-        output_shapes: Size of each output along each axis, ``None`` where the file does not say it;
-            empty where it says nothing of the shape.
-        metadata: The entries that its file has besides.
+        output_shapes: Size of each output along each axis, ``None`` where the file does not state
+            it; empty if the file does not state the shape at all.
+        metadata: Further entries of its file.
     """
 
-    # A fingerprint takes the fields that compare: the content, not what the runtime made of it.
+    # Only compared fields enter fingerprints: the file's content, but not the runtime's objects.
     file_digest: str
     _path: Path = field(compare=False)
     _expected: str = field(compare=False)
@@ -68,10 +68,10 @@ class OnnxSession:
     _compute: Callable[[list[str], dict[str, np.ndarray]], list[np.ndarray]] = field(compare=False)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Compute outputs from all inputs, by name; several threads may do so at once.
+        """Compute outputs from all inputs, by name; several threads may call this at once.
 
         Raises:
-            InputError: If it cannot be run on these inputs, whatever its file says.
+            InputError: If the network cannot be run on these inputs.
         """
         try:
             return self._compute(list(outputs), dict(inputs))
@@ -89,21 +89,21 @@ def start_session(
     precision: str = 'float32',
     threads: int = 0,
 ) -> OnnxSession:
-    """Make a network ready to run.
+    """Load a network and prepare it to run.
 
     Args:
         path: Its file.
-        expected: Input to ask for in the error if the file cannot be run.
+        expected: What the error asks the user for if the file cannot be run.
         runtime: One of ``ONNX_RUNTIMES``.
-        precision: A precision of the runtime. A network in 8 bits is marked so in its file; 'int8'
-            computes the rest of the network in float32.
+        precision: A precision of the runtime. The file of an 8-bit network is marked as such;
+            'int8' computes the rest of the network in float32.
         threads: Threads of one run, for networks that run several times at once; by default as many
-            as the user allows all libraries.
+            as the user allows for all libraries.
 
     Raises:
         InputError: If the runtime is not installed or cannot run the network, the file cannot be
-            read or changes meanwhile, or the processor does not have the precision.
-        ValueError: If the runtime does not have the precision.
+            read or changes meanwhile, or the processor does not support the precision.
+        ValueError: If the runtime does not support the precision.
     """
     if precision not in ONNX_RUNTIMES[runtime]:
         raise ValueError(
@@ -113,9 +113,9 @@ def start_session(
         with path.open('rb') as stream:
             version = _version(stream)
             digest = stream_fingerprint(stream)
-            # Given bytes, a runtime holds two copies more of the weights while it starts. By the
-            # descriptor it reads the file that was fingerprinted, not one that has taken its place,
-            # and finds no weights in files beside it, which were not fingerprinted.
+            # From bytes, a runtime would hold two more copies of the weights while it starts. By
+            # the descriptor, it reads the file that was fingerprinted, not one that has replaced
+            # it, and finds no weights in other files, which were not fingerprinted.
             descriptor = f'/proc/self/fd/{stream.fileno()}'
             source: str | bytes = descriptor
             if not os.path.exists(descriptor):
@@ -130,7 +130,7 @@ def start_session(
                 told = one_line(error).replace(descriptor, str(path))
                 name = PACKAGES.get(runtime, (runtime,))[0]
                 raise InputError(
-                    f'{path} is no network that {name} can run ({told}), give {expected}'
+                    f'{path} is not a network that {name} can run ({told}), give {expected}'
                 ) from error
             if _version(stream) != version:
                 raise InputError(f'{path} was changed while it was read, try again')
@@ -145,14 +145,14 @@ def _version(stream: BinaryIO) -> tuple[int, ...]:
 
 
 def _start_onnxruntime(source: str | bytes, precision: str, threads: int) -> tuple[Any, ...]:
-    """Start onnxruntime; return what an :class:`OnnxSession` holds of it."""
+    """Start onnxruntime; return its fields of an :class:`OnnxSession`."""
     import onnxruntime as runtime
 
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that wait in a loop slow down decoding and cropping, which run meanwhile.
+    # Threads that spin while they wait slow down decoding and cropping, which run meanwhile.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    # Warnings are about nodes that the user did not write, and errors are raised, too.
+    # Warnings concern nodes that the user did not write, and errors are also raised.
     options.log_severity_level = 4
     session = runtime.InferenceSession(source, options, providers=['CPUExecutionProvider'])
 
@@ -173,18 +173,15 @@ def _start_onnxruntime(source: str | bytes, precision: str, threads: int) -> tup
 
 
 def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[Any, ...]:
-    """Start OpenVINO; return what an :class:`OnnxSession` holds of it."""
+    """Start OpenVINO; return its fields of an :class:`OnnxSession`."""
     core = _openvino_core()
     if precision == 'bfloat16' and not _has_bfloat16(core):
-        raise InputError(
-            'this processor does not compute in bfloat16, which OpenVINO was asked for, choose '
-            'float32'
-        )
+        raise InputError('OpenVINO cannot compute in bfloat16 on this processor, choose float32')
     settings: dict[str, Any] = {
         # By default, OpenVINO computes in bfloat16 wherever the processor can.
         'INFERENCE_PRECISION_HINT': {'float32': 'f32', 'bfloat16': 'bf16'}[precision],
         'PERFORMANCE_HINT': 'LATENCY',
-        # Else processes that share the videos of a command may be bound to the same cores.
+        # Otherwise processes that share the videos of a command may be bound to the same cores.
         'ENABLE_CPU_PINNING': False,
     }
     if threads:
@@ -196,13 +193,13 @@ def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[
         return tuple(axis.get_length() if axis.is_static else None for axis in port.partial_shape)
 
     def compute(outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        # Threads that share a request get each other's results; a new request costs almost nothing.
+        # Threads that share a request get each other's results; a new request is almost free.
         found = compiled.create_infer_request().infer(inputs)
         return [found[name] for name in outputs]
 
     metadata = model.get_rt_info('framework').value if model.has_rt_info('framework') else {}
     return (
-        # A compiled model may call its outputs differently.
+        # A compiled model may have other names for its outputs.
         tuple(
             GraphInput(port.any_name, sizes(port), _element_type(port.element_type.get_type_name()))
             for port in model.inputs
@@ -215,7 +212,7 @@ def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[
 
 
 def _element_type(name: str) -> str:
-    """Return NumPy's name of a type of onnxruntime (``float``) or OpenVINO (``f32``)."""
+    """Return NumPy's name for a type of onnxruntime (``float``) or OpenVINO (``f32``)."""
     return _ELEMENT_TYPES.get(name, name)
 
 
@@ -234,14 +231,14 @@ def _has_bfloat16(core: Any) -> bool:
 
 @cache
 def _openvino_core() -> Any:
-    """Start OpenVINO's core, which then lives as long as the process, and with it its CPU plugin.
+    """Start OpenVINO's core, which then keeps its CPU plugin loaded until the process ends.
 
-    The plugin allocates memory for signal handlers in the thread that loads it, and frees the
-    memory when it is unloaded with its last network, in any thread: the next signal that Python
-    handles would then kill the process.
+    The plugin allocates memory for signal handlers in the thread that loads it. It would free the
+    memory when it is unloaded with its last network, in any thread, and the next signal that Python
+    handles would kill the process.
 
     OpenVINO is imported without openvino-telemetry, which reports every import over the network;
-    OpenVINO does without that package where it cannot be imported.
+    OpenVINO also works if that package cannot be imported.
 
     Raises:
         InputError: If OpenVINO is not installed.
@@ -249,7 +246,7 @@ def _openvino_core() -> Any:
     require_packages('runtime openvino', 'openvino')
     name = 'openvino_telemetry'
     before = {name: sys.modules[name]} if name in sys.modules else {}
-    # Python treats None as a package that cannot be found.
+    # Python treats a module set to None as one that cannot be found.
     sys.modules[name] = None  # type: ignore[assignment]
     try:
         return importlib.import_module('openvino').Core()
@@ -259,9 +256,9 @@ def _openvino_core() -> Any:
 
 
 def thread_limit() -> int:
-    """Find how many threads the user allows; 0 leaves it to the runtime.
+    """Return how many threads the user allows; 0 leaves the choice to the runtime.
 
-    It is PyTorch's number where a program uses PyTorch, which may have changed it, else
+    This is PyTorch's number if the program uses PyTorch, since it may have been changed there, else
     ``OMP_NUM_THREADS``, which neither runtime reads itself.
     """
     torch = sys.modules.get('torch')

@@ -1,4 +1,4 @@
-"""Processes that share work other than training, on one machine or many.
+"""Processes that share work other than training, on one or several machines.
 
 Without a launcher there is one process, and neither PyTorch nor MMEngine is needed.
 """
@@ -16,7 +16,7 @@ from stdpose_mm.errors import InputError, require_packages
 Result = TypeVar('Result')
 
 RANK_VARIABLES = {'pytorch': ('RANK', 'LOCAL_RANK'), 'slurm': ('SLURM_PROCID', 'SLURM_LOCALID')}
-"""Launcher -> environment variables of the global and the local rank."""
+"""Launcher -> environment variables with the global and the local rank."""
 
 TIMEOUT = 30 * 24 * 3600
 """Seconds that a finished process waits for the slowest one."""
@@ -24,14 +24,14 @@ TIMEOUT = 30 * 24 * 3600
 
 @contextmanager
 def joined_processes(launcher: str, device: str) -> Iterator[None]:
-    """Join the processes that a launcher started, for the functions below.
+    """Connect the processes that a launcher started, for the functions below.
 
-    The processes exchange no tensors, so they always talk by gloo, which needs no GPU.
+    The processes exchange no tensors, so they always communicate by gloo, which needs no GPU.
 
     Args:
         launcher: One of :data:`~stdpose_mm.constants.LAUNCHERS`: 'none', 'pytorch' (``torchrun``)
             or 'slurm' (``srun``).
-        device: Where the process computes. With 'cuda' each takes the GPU of its local rank.
+        device: Device of the process. With 'cuda', each process uses the GPU of its local rank.
 
     Raises:
         InputError: If the launcher did not start this process, or its machine has fewer GPUs than
@@ -50,17 +50,17 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
     if variable not in os.environ:
         starter = 'torchrun' if launcher == 'pytorch' else 'srun'
         raise InputError(
-            f'--launcher {launcher} needs a process that {starter} started ({variable} is not '
-            f'set), start the command by {starter} or leave the option out'
+            f'--launcher {launcher} needs a process started by {starter} ({variable} is not set), '
+            f'start the command with {starter} or leave the option out'
         )
     on_gpu = device.startswith('cuda')
     local_rank = int(os.environ.get(local_variable, '0'))
     if on_gpu and local_rank >= torch.cuda.device_count():
         raise InputError(
             f'process {local_rank} of this machine finds {torch.cuda.device_count()} GPUs, start '
-            'at most one process for each, or pass --device cpu'
+            'at most one process per GPU, or pass --device cpu'
         )
-    # MMEngine chooses a GPU even for processes that use none, which fails where there is none.
+    # MMEngine chooses a GPU even for processes that use none, which fails if there is none.
     with nullcontext() if on_gpu else mock.patch.object(torch.cuda, 'set_device'):
         init_dist(launcher, backend='gloo', timeout=TIMEOUT)
     try:
@@ -70,8 +70,8 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
 
 
 def rank_and_count() -> tuple[int, int]:
-    """Return the rank of this process and the number of joined processes; 0 and 1 without any."""
-    # A program that has joined processes has imported it.
+    """Return the rank of this process and the number of processes; 0 and 1 if it is alone."""
+    # A program with connected processes has imported it.
     distributed = sys.modules.get('torch.distributed')
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return 0, 1
@@ -79,22 +79,21 @@ def rank_and_count() -> tuple[int, int]:
 
 
 def is_first_process() -> bool:
-    """Return whether this process writes the messages and files of all."""
+    """Return whether this process writes the messages and files for all."""
     return rank_and_count()[0] == 0
 
 
 def work_together(
     names: Iterable[str], work: Callable[[str], Result]
 ) -> tuple[dict[str, Result], dict[str, str]]:
-    """Do this process's share of the work, and exchange results with the other processes.
+    """Do this process's share of the work and exchange results with the other processes.
 
     Args:
         names: Tasks of this process; every other process has its own.
-        work: Does one task. If it raises :class:`InputError`, the other tasks are done all the
-            same.
+        work: Does one task. If it raises :class:`InputError`, the other tasks are still done.
 
     Returns:
-        (name -> result, name -> sentence of the error), those of all processes in each of them.
+        (name -> result, name -> sentence of the error) of all processes, in each process.
     """
     done: dict[str, Result] = {}
     failed: dict[str, str] = {}
@@ -115,8 +114,8 @@ def work_together(
 def tasks_of_process(costs: Sequence[float], rank: int, num_processes: int) -> list[int]:
     """Choose the tasks of one process, so that all processes have similar costs.
 
-    The costliest task that is left goes to the process with the least cost so far; every process
-    computes the same division by itself.
+    The costliest remaining task goes to the process with the lowest cost so far; every process
+    computes the same division on its own.
 
     Args:
         costs: Cost of each task.

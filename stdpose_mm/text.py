@@ -1,4 +1,4 @@
-"""Numbers, lists of frames and durations in the sentences that users read."""
+"""Text of numbers, lists of frames and durations for sentences that users read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _IRREGULAR = {
 }
 
 _MIN_STEPS = 5
-"""Number of equally spaced frames from which on they are written as one range."""
+"""Least number of equally spaced frames that are written as one range."""
 
 
 def plural(noun: str) -> str:
-    """Form the plural of an English noun; a word that looks like one already stays."""
+    """Form the plural of an English noun; a word that looks like a plural stays."""
     before, space, last = noun.rpartition(' ')
     word = last.lower()
     many = _IRREGULAR.get(word)
@@ -42,7 +42,7 @@ def plural(noun: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun, which is given in the singular: ``1 person``, ``2 people``."""
+    """Write a number with its noun, given in the singular: ``1 person``, ``2 people``."""
     return f'{number} {noun if number == 1 else plural(noun)}'
 
 
@@ -66,7 +66,7 @@ def ranges(frames: Sequence[int]) -> str:
 
 
 def listed(items: Sequence[str], most: int) -> str:
-    """Join items, the first ``most`` of them: ``a, b, c and 17 more``."""
+    """Join the first ``most`` items: ``a, b, c and 17 more``."""
     text = ', '.join(items[:most])
     return text if len(items) <= most else f'{text} and {len(items) - most} more'
 

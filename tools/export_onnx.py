@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX files for onnxruntime, whole and in halves."""
+"""Export a trained model to ONNX files for onnxruntime, as a whole and in two halves."""
 
 from stdpose_mm.cli.export import main
 

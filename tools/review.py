@@ -1,4 +1,4 @@
-"""Correct the poses of a video in the browser; only what an edit touches is propagated again."""
+"""Label and correct poses in the browser; an edit recomputes only the poses that depend on it."""
 
 from stdpose_mm.cli.review import main
 

@@ -1,4 +1,4 @@
-"""Say where this command went."""
+"""Say where to find this command now."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Test a checkpoint: print the metrics and, with --out, store them."""
+"""Test a checkpoint: print the metrics and, with --out, write them to a file."""
 
 from stdpose_mm.cli.test import main
 

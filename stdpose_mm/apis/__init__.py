@@ -1,4 +1,4 @@
-"""The public interface: the classes that a user's program imports."""
+"""The public interface: classes for user programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``STDPoseInferencer`` at its first use: it needs MMPose, which is slow to import."""
+    """Import ``STDPoseInferencer`` on first use: it needs MMPose, which is slow to import."""
     if name == 'STDPoseInferencer':
         from .stdpose_inferencer import STDPoseInferencer
 

@@ -1,4 +1,4 @@
-"""The poses of one frame as arrays, as a user's program receives them."""
+"""The poses of one frame as arrays, for user programs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FrameResult:
         visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
         scores: [P, K] in 0..1; 1 for given joints.
         bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
-        source: [P] 'given' (with a given joint, or marked as absent by a person, as in label
-            files: ``keypoint_sources`` are 'absent' then), 'propagated' or 'absent'.
+        source: [P] 'propagated', 'absent', or 'given': with a given joint or, as in label files,
+            marked as absent by a user, in which case ``keypoint_sources`` are 'absent'.
         keypoint_sources: [P, K] the same for every joint.
         persons: The same people as labels, see ``VideoPosePropagator.collect_labels``.
     """

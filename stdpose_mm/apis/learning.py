@@ -1,4 +1,4 @@
-"""Learning from the labels of videos, and what that brings in them."""
+"""Learning from the labels of videos, and its effect on their poses."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from stdpose_mm.structures import Skeleton
 from .propagation_state import PropagationState
 
 LEARN_MINUTES = 5.0
-"""Default time for training."""
+"""Default training time."""
 
 HIDDEN_FRAMES = 12
-"""Largest number of labelled frames of a video that are filled in without and with the network."""
+"""Largest number of labelled frames per video that are filled in without and with the network."""
 
 
 @dataclass(frozen=True)
 class LearningOutcome:
-    """A network that learned from labels, and what it brought.
+    """A network that learned from labels, and its effect on accuracy.
 
     Args:
         network: The network.
         before: Accuracy of the method alone on labels that a member of the network has not seen;
             None if no such label lies between two others.
-        after: That of the method with the network, on the same labels.
+        after: Accuracy of the method with the network on the same labels.
     """
 
     network: LearnedNetwork
@@ -42,7 +42,7 @@ class LearningOutcome:
 
     @property
     def helped(self) -> bool:
-        """Return whether more joints are right: a smaller error of wrong ones says nothing."""
+        """Return whether more joints are right; smaller errors of wrong joints do not count."""
         if self.before is None or self.after is None:
             return False
         return bool(self.after.right.sum() > self.before.right.sum())
@@ -51,8 +51,8 @@ class LearningOutcome:
         poses = self.network.record.num_poses
         if self.before is None or self.after is None:
             return (
-                f'learned from {poses} labelled poses, but no label that it had not seen lies '
-                'between two others, so nothing tells whether it helps: it is not used'
+                f'learned from {poses} labelled poses, but there is no label that it has not seen '
+                'between two others to check whether it helps: it is not used'
             )
         change = (
             f'of 100 joints {100 * self.after.right.mean():.1f} are right instead of '
@@ -60,7 +60,7 @@ class LearningOutcome:
         )
         verdict = 'it is used' if self.helped else 'it is not used'
         return (
-            f'learned from {poses} labelled poses: in {len(self.after.labels)} of them, which were '
+            f'learned from {poses} labelled poses: in {len(self.after.labels)} of them that were '
             f'hidden, {change}; {verdict}'
         )
 
@@ -80,8 +80,7 @@ def train_on(
         InputError: See :meth:`~.VideoPosePropagator.learn`.
         KeyboardInterrupt: If training was interrupted before there was anything to keep.
     """
-    # Threads that wait for each other by spinning take four times as long on a machine that does
-    # other work as well.
+    # On a busy machine, threads that spin while they wait for each other take four times as long.
     os.environ.setdefault('GOMP_SPINCOUNT', '1000')
     require_packages('learning from labels', 'torch', 'onnx', extra='learn')
     from stdpose_mm.training.learner import LabelledVideo, learn_network
@@ -115,7 +114,7 @@ def train_on(
     network = learn_network(
         videos, skeleton, out, minutes, earlier, steps, listener=listen, device=device
     )
-    # A training that was interrupted is not what the same call gives the next time.
+    # An interrupted training is not cached, since the same call would give another result.
     if heard == 1:
         kept['network'] = out.read_bytes()
     return network
@@ -146,7 +145,7 @@ def _shared_skeleton(states: Sequence[PropagationState]) -> Skeleton:
         names = known[0].keypoint_names
         if state.skeleton is not None and state.skeleton.keypoint_names != names:
             raise InputError(
-                f'{states[0].frames.name} and {state.frames.name} have other joints '
-                f'({len(names)} and {state.skeleton.num_keypoints}), learn from them one by one'
+                f'{states[0].frames.name} and {state.frames.name} have different joints '
+                f'({len(names)} and {state.skeleton.num_keypoints}), learn from them separately'
             )
     return known[0]

@@ -15,7 +15,7 @@ from stdpose_mm.structures import FrameBoxes, PersonLabel, Skeleton, VideoLabels
 class PropagationState:
     """One video with its given labels.
 
-    Made by :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
+    :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state` creates it.
 
     Args:
         frames: The video.
@@ -26,9 +26,9 @@ class PropagationState:
         boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
         detections: Frame index -> detected people, see ``VideoPosePropagator.detect_in_video``.
         life_span: 'video' or 'labels', see ``VideoPosePropagator.init_state``.
-        caches: Finished gaps by their propagator and skeleton, so that a correction recomputes only
-            the gaps that it affects. A propagator that is gone takes its gaps along.
-        folder: Where finished gaps are kept on the disk instead; None for in memory.
+        caches: Finished gaps by propagator and skeleton, so that a correction recomputes only the
+            gaps that it affects. The gaps of a propagator are removed together with it.
+        folder: Folder in which finished gaps are kept; None to keep them in memory.
     """
 
     frames: FrameSource

@@ -55,31 +55,31 @@ from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
 _ESCAPE, _KEY_WAIT_MS = 27, 5
-"""The key that ends a camera, and how long to wait for it: those of MMPose."""
+"""The key that stops a camera, and how long to wait for it, as in MMPose."""
 
 Pictures = FrameSource | Iterator[np.ndarray]
 
 
 @INFERENCERS.register_module()
 class STDPoseInferencer(Pose2DInferencer):
-    """Estimate poses in videos as MMPose's :class:`Pose2DInferencer` does, by window models.
+    """MMPose's :class:`Pose2DInferencer` for videos, with window models.
 
-    It is called like that class, and differs from it where a video is more than its pictures:
+    It is called like that class, with these differences:
 
     - The input is one video: a video file, a folder of pictures, a list of pictures (files or
       arrays), one picture, or a webcam (``'webcam:0'`` or its number). Grey pictures and pictures
-      with an alpha channel become BGR. Every frame has a result, also the first and the last.
+      with an alpha channel become BGR. Every frame has a result, even the first and the last.
     - Every instance has a ``track_id``, in the results and in the written files.
     - ``bboxes`` are used unchanged: a list with one entry for each frame, or a dict of frame ->
       entry. An entry is an array [N, 4] x1, y1, x2, y2 in pixels (or [N, 5] with the score), or a
       dict with such ``bboxes`` and ``track_ids`` [N].
-    - A camera ends with Esc, as in MMPose, pressed in the window of ``show``.
+    - Esc in the window of ``show`` stops a camera, as in MMPose.
     - A frame without people has no instance; MMPose would use the whole picture as a person's box.
-    - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,
-      fills the network's batches in files, and answers a webcam frame by frame. Results come one
-      frame at a time, and do not depend on it.
+    - ``batch_size`` is the number of frames that are processed together. With 1, MMPose's default,
+      files still fill the network's batches, and a webcam is answered frame by frame. Results come
+      one frame at a time and do not depend on it.
     - A frame that cannot be read is logged, and its poses are interpolated between the frames
-      around it. ``origin`` of a result, and of the data sample's metainfo, says so: 'seen',
+      around it. The ``origin`` of each result, also in the data sample's metainfo, is 'seen',
       'carried' (see ``pose_every``), 'bridged', or 'unknown' where there is nothing to interpolate.
 
     After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
@@ -97,24 +97,24 @@ class STDPoseInferencer(Pose2DInferencer):
             :func:`~stdpose_mm.engine.config_files.find_model`); None for the config inside the
             weights.
         weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
-        device: Where the networks run; by default the best one available.
+        device: Device that runs the networks; by default the best one available.
         scope: As in MMPose.
         det_model: The person detector: an MMDetection config (a file, or the name of one that comes
             with MMDetection or MMPose), an ONNX file, or 'whole_image'. None if boxes are given.
         det_weights: Checkpoint of an MMDetection config.
-        det_cat_ids: 0 or None: people are found by the detector's class name.
+        det_cat_ids: 0 or None, since people are found by the class name in the detector.
         show_progress: As in MMPose.
         det_every: The detector runs on every n-th frame.
-        tracker: 'bytetrack': track ids by boxes; 'oks': these, corrected by poses.
-        smooth: None, or a filter of the joints, see
+        tracker: 'bytetrack' for track ids by boxes; 'oks' to also correct these by poses.
+        smooth: None, or a filter for the joints, see
             :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
         crops: 'frame' or 'window', see :class:`VideoPoseEstimator`.
         precision: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
-        crops_at_once: Crops, and windows, in one pass of the network.
-        min_track_frames: People whom the detector finds in fewer frames are left out; results of a
-            camera come at once, with everyone.
+        crops_at_once: Number of crops, and of windows, in one pass of the network.
+        min_track_frames: People whom the detector finds in fewer frames are left out, except with a
+            camera, whose results come at once.
         runtime: See :func:`~stdpose_mm.inference.torch_window_backend.load_backend`.
-        pose_every: The model looks at every n-th frame, and optical flow carries the poses to the
+        pose_every: The model runs on every n-th frame, and optical flow carries the poses to the
             frames between, see
             :class:`~stdpose_mm.propagation.flow.sparse_estimator.SparseEstimator`. The frames
             between have no heatmaps, and results of a camera are n frames late.
@@ -150,7 +150,7 @@ class STDPoseInferencer(Pose2DInferencer):
         self._precision = precision
         self._runtime = runtime
         self._crops_at_once = crops_at_once
-        # Pose2DInferencer would build a detector of its own.
+        # Pose2DInferencer would build its own detector.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
         self.estimator: PoseEstimator = VideoPoseEstimator(self._backend, crops, crops_at_once)
@@ -158,7 +158,7 @@ class STDPoseInferencer(Pose2DInferencer):
             self.estimator = SparseEstimator(self.estimator, pose_every)
         require_choice('tracker', tracker, TRACKERS)
         if smooth is not None:
-            # Each video has a filter of its own, by its frame rate.
+            # Each video gets its own filter, since it depends on the frame rate.
             build_smoother(smooth)
         self._det_every = det_every
         self._tracker = tracker
@@ -192,15 +192,15 @@ class STDPoseInferencer(Pose2DInferencer):
     ) -> Iterator[tuple[list[PoseDataSample], list[np.ndarray]]]:
         """Estimate the poses of a video.
 
-        All work is done here, because frames depend on each other.
+        All work is done here, because the frames depend on each other.
 
         Args:
             inputs: Pictures, from :meth:`_inputs_to_list`.
             batch_size: See the class.
             bboxes: See the class.
-            bbox_thr: Detections with a lower score are left out, and those above it start tracks;
-                by default below 0.2 and above 0.4, as with any larger value.
-            nms_thr: Of two detections that overlap more (intersection over union) one is left
+            bbox_thr: Detections with a lower score are left out; by default 0.2. Detections above
+                the smaller of ``bbox_thr`` and 0.4 start tracks; by default above 0.4.
+            nms_thr: Of two detections with a larger overlap (intersection over union) one is left
                 out; by default 0.65.
             **kwargs: Must be empty.
 
@@ -262,7 +262,7 @@ class STDPoseInferencer(Pose2DInferencer):
     def postprocess(
         self, preds: list[PoseDataSample], visualization: list[np.ndarray], **kwargs: Any
     ) -> dict[str, Any]:
-        """Build MMPose's result, and add the ``origin`` of each frame."""
+        """Build MMPose's result and add the ``origin`` of each frame."""
         results: dict[str, Any] = super().postprocess(preds, visualization, **kwargs)
         results['origin'] = [sample.metainfo['origin'] for sample in preds]
         return results
@@ -282,7 +282,7 @@ class STDPoseInferencer(Pose2DInferencer):
             frames = open_frames(inputs)
         elif not isinstance(inputs, (list, tuple)) or not inputs:
             raise InputError(
-                f'the inferencer was given {type(inputs).__name__} to look at, expected a video '
+                f'the input of the inferencer is {type(inputs).__name__}, expected a video '
                 'file, a folder of pictures, a picture, a list of pictures that is not empty, or '
                 "'webcam:0'"
             )
@@ -302,10 +302,10 @@ class STDPoseInferencer(Pose2DInferencer):
         """
         number = inputs.lower().removeprefix('webcam').removeprefix(':') or '0'
         if not number.isdecimal():
-            raise InputError(f"{inputs!r} names no camera, expected 'webcam:0'")
+            raise InputError(f"{inputs!r} is not the name of a camera, expected 'webcam:0'")
         camera = cv2.VideoCapture(int(number))
         if not camera.isOpened():
-            raise InputError(f'camera {number} cannot be opened, give the number of one that can')
+            raise InputError(f'camera {number} cannot be opened, give the number of another one')
         size = (
             int(camera.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(camera.get(cv2.CAP_PROP_FRAME_HEIGHT)),
@@ -340,8 +340,8 @@ class STDPoseInferencer(Pose2DInferencer):
             people = WHOLE_PICTURE
         elif self.detector is None:
             raise InputError(
-                'nobody says where the people are: give bboxes, or det_model when building the '
-                'inferencer (an MMDetection config with det_weights, an ONNX file, or '
+                'the positions of the people are unknown: give bboxes, or det_model when building '
+                'the inferencer (an MMDetection config with det_weights, an ONNX file, or '
                 "'whole_image')"
             )
         else:
@@ -353,8 +353,8 @@ class STDPoseInferencer(Pose2DInferencer):
             self.detector.score_threshold, self.detector.nms_iou = least, nms_thr
         if people is not self.detector and not (bbox_thr is None and nms_thr is None):
             note(
-                'bbox_thr and nms_thr are for detections and change nothing where boxes are given '
-                'or the whole picture is one, leave them out or filter bboxes yourself'
+                'bbox_thr and nms_thr apply to detections only, not to given boxes or the whole '
+                'picture, leave them out or filter bboxes yourself'
             )
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
@@ -362,20 +362,20 @@ class STDPoseInferencer(Pose2DInferencer):
         found = find_model(model)
         if found is None:
             raise InputError(
-                f'there is no config {model}, neither a file nor a name of this package, give one '
-                'such as stdpose_base_estimation_posetrack17'
+                f'model {model} is neither a config file nor the name of a config of this package, '
+                'give one such as stdpose_base_estimation_posetrack17'
             )
         config, weights = found
         return Config.fromfile(config), weights
 
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
         if weights is None:
-            raise InputError('a model without weights knows nothing, give a checkpoint as weights')
+            raise InputError('the model has no weights, give a checkpoint as weights')
         if not cfg:
             if os.path.isdir(weights):
                 raise InputError(
-                    f'weights {weights} is a folder, as an exported network is, which holds no '
-                    'config, give that of the network as model'
+                    f'weights {weights} is a folder, and exported networks hold no config, give '
+                    'the config of the network as model'
                 )
             text = read_checkpoint(weights)[1].get('cfg')
             if not text:
@@ -392,22 +392,22 @@ class STDPoseInferencer(Pose2DInferencer):
         return model
 
     def _init_collate(self, cfg: Any) -> Any:
-        # The estimator makes its batches itself.
+        # The estimator builds its own batches.
         return pseudo_collate
 
     def _init_visualizer(self, cfg: Any) -> Any:
-        # The config's backends are those of training: nothing must be logged here.
+        # The config's backends are for training; nothing must be logged here.
         drawn = ConfigDict(cfg.get('visualizer') or {'type': 'PoseLocalVisualizer'})
         drawn.pop('vis_backends', None)
         return super()._init_visualizer(ConfigDict(visualizer=drawn))
 
 
 def _require_entries(given: int, num_frames: int) -> None:
-    """Refuse a list of boxes that is not one entry a frame; an empty one is none."""
+    """Refuse a list of boxes that has not one entry per frame; an empty one means no boxes."""
     if given not in (0, num_frames):
         raise InputError(
-            f'bboxes are {counted(given, "entry")} and the video has '
-            f'{counted(num_frames, "frame")}, give an entry for each frame (None without people), '
+            f'bboxes have {counted(given, "entry")} and the video has '
+            f'{counted(num_frames, "frame")}, give one entry for each frame (None without people), '
             'or a dict of frame -> boxes'
         )
 
@@ -469,8 +469,8 @@ def _detector(
 ) -> PersonDetector | None:
     if det_cat_ids not in (None, 0, (0,), [0]):
         raise InputError(
-            f'det_cat_ids is {det_cat_ids}, expected 0 or None: people are found by the name of '
-            'their class'
+            f'det_cat_ids is {det_cat_ids}, expected 0 or None, since people are found by the name '
+            'of their class'
         )
     if det_model is None or det_model in WHOLE_IMAGE:
         if det_weights is not None:

@@ -82,13 +82,13 @@ if TYPE_CHECKING:
 Video = str | PathLike[str] | Sequence[str] | Sequence[np.ndarray] | FrameSource
 
 _NO_PLACE = (
-    'label of person {} in frame {} has neither a joint nor a box, use mark_absent to say that the '
-    'person is not there'
+    'label of person {} in frame {} has neither a joint nor a box, give one, or use mark_absent if '
+    'the person is absent'
 )
 
 
 class VideoPosePropagator:
-    """Label some frames of a video, get every person's pose in all frames.
+    """Propagation of labels of some frames of a video to every person's pose in all frames.
 
     Example::
 
@@ -98,23 +98,23 @@ class VideoPosePropagator:
         for result in propagator.propagate_in_video(state):
             ...
 
-    Labels may be added, corrected or replaced at any time, also after or in the middle of a run;
-    the next ``propagate_in_video`` recomputes only the gaps that have changed.
+    Labels may be added, corrected or replaced at any time, even during or after a run; the next
+    ``propagate_in_video`` recomputes only the gaps that have changed.
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
-            'semantic-motion' and 'per-frame'; 'auto' takes its heatmaps as evidence.
-        checkpoint: Its weights.
-        device: Where networks run, and learn.
+            'semantic-motion' and 'per-frame'; 'auto' uses its heatmaps as evidence.
+        checkpoint: Weights of that network.
+        device: Device on which networks run and learn.
         method: One of the above, 'flow', 'spline' or 'linear'.
-        batch_size: Windows that the pose network sees at once.
-        fuser: Weights of the fuser of 'auto', in place of those that come with the package.
-        flow_weights: Weights of torchvision's ``raft_small``; 'auto' and 'flow' then follow RAFT
+        batch_size: Number of windows that the pose network processes at once.
+        fuser: Weights of the fuser of 'auto', instead of those that come with the package.
+        flow_weights: Weights of torchvision's ``raft_small``; 'auto' and 'flow' then use RAFT
             instead of OpenCV's DIS.
         precision: Precision of the pose network, 'float32' or 'bfloat16'.
-        pose_networks: Pose networks of other projects whose heatmaps are evidence for 'auto', too,
-            each by its files.
-        use_stdpose: Whether 'auto' uses the STDPose that comes with the package, where no
+        pose_networks: Files of pose networks of other projects, whose heatmaps are further evidence
+            for 'auto'.
+        use_stdpose: Whether 'auto' uses the STDPose model that comes with the package if no
             ``config`` is given. It makes poses of people more accurate and takes more time.
 
     Raises:
@@ -151,23 +151,23 @@ class VideoPosePropagator:
         )
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence that the method has for labels with these joints, in a few words."""
+        """Describe briefly the evidence that the method has for labels with these joints."""
         return self.propagator.describe(skeleton)
 
     def describe_use(self, warn_for_video: str | None = None) -> list[str]:
-        """Say in a sentence for each pose network in how many of the filled gaps it was used.
+        """Return a sentence for each pose network on how many of the filled gaps it was used in.
 
         Args:
-            warn_for_video: Name of a video of which to speak alone, and only of networks that were
-                of no use in most of its gaps.
+            warn_for_video: Name of a video; only its gaps then count, and only networks that were
+                useless in most of them are mentioned.
         """
         return self.propagator.describe_use(warn_for_video)
 
     def evidence_warnings(self, state: PropagationState) -> list[str]:
-        """Say in a sentence which pose networks were of no use in most gaps of a video.
+        """Return sentences on the pose networks that were useless in most gaps of a video.
 
-        Only gaps between the labels of now count, and of these only those that this propagator has
-        filled: nothing is known of what comes from the disk.
+        Only gaps between the current labels count, and only if this propagator has filled them:
+        nothing is known about gaps that were read from the disk.
         """
         if not self.propagator.describe_use():
             return []
@@ -193,31 +193,31 @@ class VideoPosePropagator:
         Args:
             video: A video file, a folder of pictures, a list of pictures (files, or BGR arrays),
                 or opened frames.
-            labels: Labels to start from, of which only given joints count. People without track ids
-                are associated.
-            skeleton: Joints of labels that are added without ``labels``. By default those of the
-                model, else joints named by number.
-            boxes: Labels whose person boxes, whatever their ``source``, are used in unlabelled
-                frames; they have the track ids of ``labels``.
+            labels: Labels to start from; only given joints count. People without track ids are
+                associated.
+            skeleton: Joints of labels that are added without ``labels``. By default the joints of
+                the model, else joints named by number.
+            boxes: Labels whose person boxes, with any ``source``, are used in unlabelled frames;
+                they have the track ids of ``labels``.
             life_span: 'video': everyone is present from the first frame to the last; 'labels': from
-                the first own label to the last.
+                the person's first label to the last.
             fill_left_out: Whether joints that a label of ``labels`` leaves out are propagated
                 there; by default they are left out of the results too.
-            folder: Where finished gaps are kept on the disk, for this and other videos and for
-                several processes at once. A run that was killed continues from there, and one with
-                corrected labels recomputes only the gaps that they affect. Above a limit
+            folder: Folder in which finished gaps are kept, for this and other videos and for
+                several processes at once. A run that was killed continues from there, and a run
+                with corrected labels recomputes only the affected gaps. Above a limit
                 (:func:`~stdpose_mm.io.cache_folder.cache_limit`) the least recently used gaps are
                 removed.
             labels_size: (width, height) of the pictures that were labelled, if the video has
                 another size: ``labels`` are rescaled.
-            frame_options: On which frames ``labels`` are, where their file does not determine it.
-            box_frame_options: On which frames ``boxes`` are; they may come from another program.
+            frame_options: Frames of ``labels``, if their file does not determine them.
+            box_frame_options: Frames of ``boxes``, which may come from another program.
 
         Raises:
             InputError: If an argument is not as described, the video cannot be opened, a label lies
                 beyond its end or was made at another size, the labels list more frames than the
                 video has or do not determine which, a box belongs to an unknown track, or poses
-                that are evidence are not of this video, belong to other frames than ``labels``, or
+                used as evidence are not of this video, belong to other frames than ``labels``, or
                 have left and right exchanged.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
@@ -253,7 +253,7 @@ class VideoPosePropagator:
         replace: bool = False,
         left_out: Sequence[str] = (),
     ) -> None:
-        """Give joints of one person in one frame.
+        """Add or change the label of one person in one frame.
 
         Args:
             state: The video.
@@ -261,13 +261,13 @@ class VideoPosePropagator:
             person_id: Identity of the person within the video.
             keypoints: [K, 2] pixels, NaN for joints without a label; or [K, 3] with COCO's
                 visibility 0, 1, 2.
-            bbox: [4] person box ``[x, y, w, h]``; by default the earlier box of this label, unless
-                a joint is moved out of it, or one computed from the joints.
-            replace: Meaning of joints without a label. False: they are undetermined; they keep
-                their value in an earlier label of this frame, and without one they are propagated.
-                True: the label replaces an earlier one, and they are left out.
-            left_out: Names of joints that are left out of the results here, whatever ``keypoints``
-                and an earlier label give for them.
+            bbox: [4] person box ``[x, y, w, h]``; by default the earlier box of this label, or one
+                computed from the joints if there is none or a joint is moved out of it.
+            replace: Meaning of joints without a label. False: they keep their value in an earlier
+                label of this frame, and without one they are propagated. True: the label replaces
+                an earlier one, and they are left out.
+            left_out: Names of joints that are left out of the results here, even if ``keypoints``
+                or an earlier label have them.
 
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
@@ -288,8 +288,8 @@ class VideoPosePropagator:
         if left_out:
             if state.skeleton is None or len(points) != state.skeleton.num_keypoints:
                 raise InputError(
-                    f'joints {place} are left out by name, but its keypoints are not those of the '
-                    'skeleton, give one for each joint'
+                    f'left_out {place} names joints, but keypoints do not match the skeleton, give '
+                    'one keypoint for each joint'
                 )
             named = _joint_indices(state.skeleton, left_out)
             is_left_out[named] = True
@@ -349,8 +349,8 @@ class VideoPosePropagator:
             state: The video.
             frame_idx: 0-based frame.
             person_id: Identity of the person within the video.
-            joints: Names of the joints to remove, which are propagated then; a box stays. By
-                default the whole label, a mark of absence included.
+            joints: Names of the joints to remove, which are then propagated; a box stays. By
+                default the whole label, even a mark of absence.
 
         Raises:
             InputError: If there is no such label or joint.
@@ -379,7 +379,7 @@ class VideoPosePropagator:
     ) -> None:
         """Restore earlier labels, to undo a change.
 
-        Boxes that have gone to another person do not return; swap or merge the people for that.
+        Boxes that were moved to another person stay there; swap or merge the people to move them.
 
         Args:
             state: The video.
@@ -403,35 +403,35 @@ class VideoPosePropagator:
 
         Args:
             state: The video.
-            frame_idx: 0-based frame, the first in which they are exchanged.
+            frame_idx: 0-based frame from which on they are exchanged.
             one: Identity of a person with labels. If only one of the two is present before the
                 frame, the other one is marked absent in the frame unless it is labelled there.
             other: Identity of another person with labels.
 
         Raises:
-            InputError: If the frame is not in the video, or there are no two such people.
+            InputError: If the frame is not in the video, or there are not two such people.
         """
         _require_frame(state, frame_idx)
         if one == other:
-            raise InputError(f'person {one} cannot be exchanged with itself, name two people')
+            raise InputError(f'person {one} cannot be swapped with itself, name two people')
         for person_id in (one, other):
             _require_person(state, person_id)
         _set_boxes(state, swap_tracks(state.tracks, state.boxes, frame_idx, one, other))
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
-        """Split a person in two: from a frame on it is another person, who takes its boxes there.
+        """Split a person in two: from a frame on, labels and boxes go to a new person.
 
         Args:
             state: The video.
-            frame_idx: 0-based frame, the first of the new person; the earlier person is marked
-                absent there.
-            person_id: Identity of a person with labels before that frame and from it on.
+            frame_idx: 0-based first frame of the new person; the earlier person is marked absent
+                there.
+            person_id: Identity of a person with labels before that frame and in it or after it.
 
         Returns:
             The identity of the new person, who is marked absent before its first label.
 
         Raises:
-            InputError: If there is no such person, or its labels do not lie on both sides.
+            InputError: If there is no such person, or it has no labels on both sides.
         """
         _require_frame(state, frame_idx)
         _require_person(state, person_id)
@@ -440,11 +440,11 @@ class VideoPosePropagator:
         return new_id
 
     def merge_persons(self, state: PropagationState, person_id: int, into: int) -> None:
-        """Merge two people: the labels and boxes of the one go to the other.
+        """Merge two people: the labels and boxes of one go to the other.
 
-        A mark of absence of one of them is replaced by a label of the other. Of two boxes in a
-        frame, that of the person who is present there is kept or, if both are, of the one whose
-        nearest label is nearer.
+        A label of one of them replaces a mark of absence of the other. Of two boxes in a frame, the
+        box of the person who is present there is kept; if both are present, the box of the person
+        whose nearest label is nearer.
 
         Args:
             state: The video.
@@ -452,7 +452,7 @@ class VideoPosePropagator:
             into: The identity that stays.
 
         Raises:
-            InputError: If there are no two such people, or both have a position in one frame.
+            InputError: If there are not two such people, or both have a position in one frame.
         """
         if person_id == into:
             raise InputError(f'person {into} cannot be merged with itself, name two people')
@@ -477,8 +477,8 @@ class VideoPosePropagator:
             earlier: Everyone's labels before the change: person -> {frame index: label}.
 
         Returns:
-            Person -> the frames from the first to the last one that may have changed; other people
-            than those with changed labels only for methods that look at several people.
+            Person -> the range of frames that may have changed. People without changed labels are
+            included only for methods that use other people's poses.
         """
         planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
         return planner.find_affected(
@@ -493,10 +493,10 @@ class VideoPosePropagator:
 
         Args:
             state: The video; its ``detections`` are filled.
-            detector: Finds the people of a picture.
+            detector: The person detector.
 
         Yields:
-            Each frame in which somebody is not labelled, when it is done.
+            Each finished frame in which somebody is not labelled.
 
         Raises:
             InputError: If a frame cannot be read.
@@ -527,7 +527,7 @@ class VideoPosePropagator:
     ) -> Iterator[FrameResult]:
         """Yield the poses of all people, from the first frame of the video to the last.
 
-        Frames are yielded as soon as they are known; the caller may stop at any time. Labels that
+        Frames are yielded as soon as they are ready; the caller may stop at any time. Labels that
         are added meanwhile are used by the next run.
 
         Args:
@@ -542,7 +542,7 @@ class VideoPosePropagator:
             InputError: If nothing is labelled, somebody of ``person_ids`` has no label, a frame
                 cannot be read, or a labelled joint is unknown to the model.
         """
-        # Not a generator itself: missing labels raise an error at once.
+        # This is not a generator itself, so that missing labels raise an error at once.
         skeleton = self._base_labels(state).skeleton
         if person_ids is not None:
             for person_id in person_ids:
@@ -565,8 +565,8 @@ class VideoPosePropagator:
         """Measure on the labels how accurate propagation is in this video.
 
         The labels of one frame after the other are hidden, filled in from all others and compared.
-        A hidden label lies in a gap that is twice as long as the others, so poses between labels
-        that are all given are more accurate than what is measured.
+        A hidden label lies in a gap twice as long as the others, so poses between the actual labels
+        are more accurate than measured.
 
         Args:
             state: The video.
@@ -575,13 +575,13 @@ class VideoPosePropagator:
                 it ends the run.
 
         Yields:
-            The accuracy in each frame, ascending; :meth:`LabelAccuracy.join` adds them up. Nothing
+            The accuracy in each frame, ascending; :meth:`LabelAccuracy.join` combines them. Nothing
             if no label lies between two others of the same person.
 
         Raises:
             InputError: If nothing is labelled, or a frame cannot be read.
         """
-        # Not a generator itself: wrong arguments raise an error at once.
+        # This is not a generator itself, so that wrong arguments raise an error at once.
         skeleton = self._base_labels(state).skeleton
         tracks = _copied(state.tracks)
         chosen = self.labels_to_hide(state, num_frames)
@@ -590,8 +590,8 @@ class VideoPosePropagator:
     def labels_to_hide(self, state: PropagationState, num_frames: int) -> list[list[HiddenLabel]]:
         """Choose the labels that :meth:`measure_in_video` hides, frame by frame.
 
-        With a network in use that has learned from labels, these are labels that at least one of
-        its halves has not seen: the others would tell how accurate poses are without it.
+        If a network is in use that has learned from labels, only labels that at least one of its
+        halves has not seen are chosen; others would measure the accuracy without the network.
 
         Args:
             state: The video.
@@ -612,26 +612,26 @@ class VideoPosePropagator:
         listener: Callable[[float, float | None], None] = lambda done, right: None,
         steps: int | None = None,
     ) -> LearningOutcome:
-        """Train a small network on the given labels, and use it from now on if it helps.
+        """Train a small network on the given labels; use it from now on if it helps.
 
-        The network sees one subject at a time and serves any skeleton. A quarter of the labelled
-        frames is hidden from each of its two halves; on these, the method is compared without and
-        with it. Finished networks are kept in the folder of the first video.
+        The network sees one subject at a time and works for any skeleton. A quarter of the labelled
+        frames is hidden from each of its two halves; on these frames, the method is compared with
+        and without it. Finished networks are kept in the folder of the first video.
 
         Args:
             states: The video, or several with labels of the same joints.
-            out: File of the network (``.onnx``), which ``pose_networks`` takes for other videos.
-            minutes: Time for training.
+            out: File to write the network to (``.onnx``); ``pose_networks`` takes it for other
+                videos.
+            minutes: Training time.
             earlier: A network to continue from, after labels were added.
-            listener: Receives the share of the training that is done, and the share of joints of
-                hidden labels that the network finds by itself; None before that is known. An
-                exception from it ends the training; after KeyboardInterrupt the best network so
-                far is kept.
+            listener: Receives the finished share of the training, and the share of joints of hidden
+                labels that the network alone finds, or None before that is known. An exception from
+                it ends the training; after KeyboardInterrupt the best network so far is kept.
             steps: Largest number of training steps of each half, up to 2000, the default.
 
         Raises:
-            InputError: If the method is not 'auto', there are too few labels or labels of other
-                joints, a package is missing, or a file cannot be read or written.
+            InputError: If the method is not 'auto', there are too few labels, the videos have
+                different joints, a package is missing, or a file cannot be read or written.
             KeyboardInterrupt: If training was interrupted before there was anything to keep.
         """
         base = self._base()
@@ -649,15 +649,15 @@ class VideoPosePropagator:
 
     @property
     def learned_network(self) -> LearnedNetwork | None:
-        """Return the network in use that has learned from labels; None without one."""
+        """Return the network in use that has learned from labels; None if there is none."""
         used = self.propagator
         return used.network if isinstance(used, LearnedPropagator) else None
 
     def use_network(self, network: LearnedNetwork) -> None:
-        """Use a network that :meth:`learn` has trained before, in place of any other one.
+        """Use a network that :meth:`learn` has trained before, instead of any other learned one.
 
         Args:
-            network: The network. The method must be 'auto', whose scores are probabilities.
+            network: The network. The method must be 'auto'.
         """
         self.propagator = LearnedPropagator(self._base(), network)
 
@@ -692,9 +692,9 @@ class VideoPosePropagator:
         hidden: Sequence[HiddenLabel],
         listener: WorkListener | None,
     ) -> LabelAccuracy:
-        """Fill in the hidden labels of a frame from all others, and compare."""
+        """Fill in the hidden labels of a frame from all others and compare."""
         frame = hidden[0].frame_index
-        # To the end of the gaps, as only whole gaps are kept for the next time.
+        # Run to the end of the gaps, since only whole gaps are cached.
         within = range(frame, max(label.after for label in hidden))
         people = [label.track_id for label in hidden]
         (_, found), *_ = self._propagate(
@@ -711,7 +711,7 @@ class VideoPosePropagator:
         person_ids: Collection[int] | None,
         within: range | None,
     ) -> Iterator[tuple[int, list[PersonLabel]]]:
-        """Propagate labels in a video, with all that is known of it."""
+        """Propagate labels in a video, with its boxes and detections."""
         propagator = self.propagator
         if isinstance(propagator, LearnedPropagator):
             finished = self._open_cache(state, skeleton, propagator.base)
@@ -733,7 +733,7 @@ class VideoPosePropagator:
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
     ) -> VideoLabels:
-        """Convert the results of a run to labels for a file; all frames are listed."""
+        """Convert the results of a run to labels for a file, with all frames listed."""
         persons: list[PersonLabel] = []
         for result in results:
             persons += result.persons
@@ -751,7 +751,7 @@ class VideoPosePropagator:
         self, state: PropagationState, skeleton: Skeleton, propagator: BasePropagator
     ) -> MutableMapping[str, GapPoses]:
         """Return the finished gaps of a propagator."""
-        # Reading labels alone is faster than the disk.
+        # Methods that only read labels are faster than the disk.
         if state.folder is not None and propagator.reads_pictures:
             video = state.frames.name
             evidence = propagator.files_of(video)
@@ -778,8 +778,8 @@ def _require_person(state: PropagationState, person_id: int) -> None:
     if person_id not in state.tracks:
         known = ', '.join(map(str, sorted(state.tracks))) or 'none'
         raise InputError(
-            f'there is no person {person_id} in {state.frames.name}, the people with labels '
-            f'are: {known}'
+            f'there is no person {person_id} in {state.frames.name}, choose one with labels: '
+            f'{known}'
         )
 
 
@@ -787,7 +787,7 @@ def _require_frame(state: PropagationState, frame_idx: int) -> None:
     if not 0 <= frame_idx < len(state.frames):
         raise InputError(
             f'a label is on frame {frame_idx}, but {state.frames.name} has '
-            f'{len(state.frames)} frames (0..{len(state.frames) - 1}), give a frame of it'
+            f'{len(state.frames)} frames, give a frame in 0..{len(state.frames) - 1}'
         )
 
 
@@ -804,21 +804,21 @@ def _add(state: PropagationState, person_id: int, label: PersonLabel) -> None:
 
 
 def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
-    """Replace the boxes of some people; a run that has begun goes on with the earlier ones."""
+    """Replace the boxes of some people; a run in progress continues with the earlier ones."""
     state.boxes = {person: found for person, found in {**state.boxes, **boxes}.items() if found}
 
 
 def _copied(tracks: Tracks) -> dict[int, dict[int, PersonLabel]]:
-    """Copy the labels, so that a run that has begun goes on with them."""
+    """Copy the labels, so that a run in progress continues with them."""
     return {person_id: dict(track) for person_id, track in tracks.items()}
 
 
 def _as_numbers(what: str, given: object, shape: str) -> np.ndarray:
-    """Convert what the user gives as numbers to an array of float64."""
+    """Convert numbers that the user gives to an array of float64."""
     try:
         return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f'{what}: no array of numbers, expected {shape}') from error
+        raise InputError(f'{what}: not an array of numbers, expected {shape}') from error
 
 
 def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
@@ -834,13 +834,13 @@ def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
     known = boxes_of(boxes)
     if not any(known.values()):
         raise InputError(
-            f'the boxes given for {boxes.name} hold no person box with a track id, give labels '
-            'with both'
+            f'the boxes for {boxes.name} hold no person box with a track id, give labels with '
+            'boxes and track ids'
         )
     unknown = sorted(set(known) - set(state.tracks))
     if unknown:
         raise InputError(
-            f'the boxes given for {boxes.name} are of track {unknown[0]}, which the labels do not '
-            f'have, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
+            f'the boxes for {boxes.name} are of track {unknown[0]}, but the labels have no such '
+            f'track, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
         )
     return known

@@ -39,10 +39,10 @@ COLUMNS = {
     'error_px': ('error px', 2),
     'jitter': ('jitter', 2),
 }
-"""Metric -> title and decimals of its column."""
+"""Metric -> title and number of decimals of its column."""
 
 WITH_INTERVAL = ('PCK@0.1', 'error_percent')
-"""Metrics whose bootstrap interval is in the tables."""
+"""Metrics that the tables show with a bootstrap interval."""
 
 FrameGroup = Literal['unlabelled', 'all']
 
@@ -52,8 +52,8 @@ class MetricSummary:
     """Metrics of one method on one group of frames.
 
     Args:
-        values: Metric -> value. ``AP`` is PoseTrack's mean over its joints; all others are pooled:
-            every labelled joint counts once. NaN where there is nothing to measure.
+        values: Metric -> value. ``AP`` is PoseTrack's mean over the joints; for all others, every
+            labelled joint counts once. NaN where there is nothing to measure.
         intervals: Metric -> 95 % bootstrap interval (low, high) over the videos.
         num_joints: Number of labelled joints that PCK was measured on.
     """
@@ -79,12 +79,12 @@ class Comparison:
     """Metrics of several propagators on the same videos.
 
     Args:
-        interval: T, every T-th frame was given.
+        interval: T; every T-th frame was given.
         num_videos: Number of videos.
-        num_ap_videos: Number of videos that AP was measured on: those with PoseTrack's joints and
-            head boxes.
+        num_ap_videos: Number of videos with PoseTrack's joints and head boxes, on which AP was
+            measured.
         unlabelled: Method -> metrics on the frames that were not given.
-        all_frames: The same on all frames, given ones included (the published protocol).
+        all_frames: Method -> metrics on all frames, even given ones (the published protocol).
     """
 
     interval: int
@@ -98,7 +98,7 @@ class Comparison:
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
     def to_dict(self) -> dict[str, Any]:
-        """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
+        """Convert to JSON fields, with null for NaN; ``intervals`` are 95 % bootstrap intervals."""
         groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
         return {
             'interval': self.interval,
@@ -152,25 +152,25 @@ def compare_propagators(
     num_bootstrap: int = 1000,
     use_truth_boxes: bool = False,
 ) -> Comparison:
-    """Hide all labels but every ``interval``-th frame's, propagate, and compare.
+    """Hide all labels except those of every ``interval``-th frame, propagate, and compare.
 
     A person labelled on no given frame cannot be propagated and counts as wrong.
 
     Args:
         videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
-            need not start at 0, and only the frames from the first to the last one that the labels
-            list are propagated. Labels with ``source`` 'propagated' are left out.
+            need not start at 0. Only the frames from the first to the last one in the labels are
+            propagated. Labels with ``source`` 'propagated' are left out.
         propagators: Method name -> propagator.
         interval: T.
-        progress: Called with the method and its predicted labels after each video, video by video
-            for one method after the other. The labels have the frames of the truth, in its order.
+        progress: Called after each video with the method and its predicted labels, which have the
+            frames of the truth, in its order. Methods are run one after the other.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
-        use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
-            does, instead of boxes interpolated between the given ones.
+        use_truth_boxes: Whether to crop people at the boxes of the hidden labels, as in the
+            published protocol, instead of boxes interpolated between the given ones.
 
     Raises:
-        InputError: If there is no video, one has no labels, none is left to hide, or a propagator
-            cannot take the labels.
+        InputError: If there is no video, a video has no labels, no label is left to hide, or a
+            propagator cannot use the labels.
     """
     truth = [given_labels(labels) for _, labels in videos]
     hidden = hidden_frames(truth, interval)
@@ -194,7 +194,7 @@ def hidden_frames(videos: Sequence[VideoLabels], interval: int) -> list[list[int
     """List the labelled frames of each video whose labels are hidden, ascending.
 
     Raises:
-        InputError: If there is no video, one has no labels, or none is left to hide.
+        InputError: If there is no video, a video has no labels, or no label is left to hide.
     """
     if not videos:
         raise InputError('there is no video to compare propagators on, expected at least one')
@@ -208,8 +208,8 @@ def hidden_frames(videos: Sequence[VideoLabels], interval: int) -> list[list[int
         hidden.append(sorted(set(labels.labelled_frame_indices) - set(given)))
     if not any(hidden):
         raise InputError(
-            f'with an interval of {interval} no label is hidden in any of the {len(videos)} '
-            'videos, give a larger interval or videos with more labelled frames'
+            f'an interval of {interval} hides no label in any of the {len(videos)} videos, give a '
+            'larger interval or videos with more labelled frames'
         )
     return hidden
 
@@ -242,7 +242,7 @@ def propagate_hidden(
 
 
 def has_head_boxes(labels: VideoLabels) -> bool:
-    """Tell whether PoseTrack's AP applies: all its joints, a head box for everyone."""
+    """Tell whether PoseTrack's AP applies: there are all its joints and everyone's head box."""
     return labels.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names and all(
         person.head_box is not None for person in labels.persons
     )
@@ -280,13 +280,13 @@ def _summarize(
 
 
 def bootstrap_draws(num_videos: int, num_draws: int) -> np.ndarray:
-    """Draw V videos with replacement, always alike: how often each is in each draw [D, V]."""
+    """Draw V of V videos with replacement, with a fixed seed; return the counts [D, V]."""
     drawn = np.random.default_rng(0).integers(0, num_videos, (num_draws, num_videos))
     return np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
 
 
 def interval_95(samples: np.ndarray) -> tuple[float, float]:
-    """Compute the central interval that holds 95 % of the values [D]; NaN if there is none."""
+    """Compute the central interval that holds 95 % of the values [D]; NaN if there are none."""
     known = samples[~np.isnan(samples)]
     if not len(known):
         return math.nan, math.nan
@@ -300,7 +300,7 @@ def title_of(metric: str) -> str:
 
 
 def comparison_csv(comparisons: Sequence[Comparison]) -> str:
-    """Write all metrics as CSV, a row for every T, group of frames and method.
+    """Write all metrics as CSV, with a row for every T, group of frames and method.
 
     ``low`` and ``high`` are the ends of the 95 % bootstrap interval.
     """
@@ -320,7 +320,7 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV; a column for every field of any row, in the order they come."""
+    """Write rows as CSV, with a column for every field of any row, in order of appearance."""
     text = io.StringIO()
     columns = dict.fromkeys(column for cells in rows for column in cells)
     writer = csv.DictWriter(text, list(columns), lineterminator='\n')
@@ -330,12 +330,12 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def pooled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Divide sums by counts; NaN where there is nothing."""
+    """Divide sums by counts; NaN where the count is 0."""
     return np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
 
 
 def metric_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Make JSON fields of numbers, or of pairs of them, by metric; null stands for NaN."""
+    """Convert numbers, or pairs of numbers, by metric to JSON fields; null stands for NaN."""
     return {
         title_of(name): [_rounded(one) for one in value]
         if isinstance(value, tuple)

@@ -1,7 +1,7 @@
-"""Colours that overlays, reports and plots share; all can be told apart by the colour-blind.
+"""Colours of overlays, reports and plots, which colour-blind people can also tell apart.
 
-They are those of Okabe and Ito (2008): the hues differ for every kind of colour vision, and left
-from right in brightness, too, so that a swap shows on a grey print.
+They are the colours of Okabe and Ito (2008), whose hues differ for every kind of colour vision.
+Left and right also differ in brightness, so that a swap shows on a grey print.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _CURVE_COLORS: dict[Side, str] = {**SIDE_COLORS, 'middle': '#7F7F7F'}
 _LINES = ('-', '--', '-.', ':')
 
 GIVEN_COLOR = '#00C08A'
-"""Colour of labels that a person made."""
+"""Colour of given labels."""
 
 DOUBTFUL = 0.5
-"""A propagated joint with a lower score is more likely wrong than right, and drawn as doubtful."""
+"""Score below which a propagated joint is more likely wrong than right and drawn as doubtful."""
 
 DOUBT_COLOR = '#F0E442'
 """Colour of doubtful joints."""
 
 DARK_COLOR = '#141414'
-"""Colour of outlines, which separate the other colours from the picture."""
+"""Colour of outlines that separate the other colours from the picture."""
 
 Color = tuple[int, int, int]
 
@@ -53,8 +53,8 @@ def track_color(track_id: int | None) -> str:
 def curve_styles(skeleton: Skeleton) -> list[dict[str, str]]:
     """Choose matplotlib's ``color`` and ``linestyle`` for every joint's curve, on white paper.
 
-    The colour is a shade of the side's, from dark to light; left and right of a pair differ in
-    nothing else.
+    The colour is a shade of the side's colour, from dark to light. The curves of a left and a right
+    joint differ only in the side's colour.
     """
     styles: list[dict[str, str]] = [{} for _ in skeleton.keypoint_names]
     for side, base in _CURVE_COLORS.items():
@@ -74,7 +74,7 @@ def _mix(color: str, other: str, share: float) -> str:
 
 @lru_cache(maxsize=16)
 def limb_sides(skeleton: Skeleton) -> tuple[Side, ...]:
-    """Tell the side of every limb: that of its ends; 'middle' if these are left and right."""
+    """Return the side of every limb: the side of its ends, or 'middle' if they differ in side."""
     sides = []
     for limb in skeleton.limbs:
         ends: set[Side] = {skeleton.sides[joint] for joint in limb} - {'middle'}

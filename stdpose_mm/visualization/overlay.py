@@ -34,10 +34,10 @@ from .colors import (
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4
-"""Fractional bits of drawn coordinates: a slow joint moves smoothly, not in whole pixels."""
+"""Fractional bits of drawn coordinates, so that slow joints move smoothly, not by whole pixels."""
 
 _CELL = 4
-"""Pixels; tags that share a cell of this size count as overlapping."""
+"""Size of a cell in pixels; tags that share a cell count as overlapping."""
 
 
 def draw_people(
@@ -49,18 +49,18 @@ def draw_people(
 ) -> np.ndarray:
     """Draw people on a copy of a frame.
 
-    Limbs and joints have the colour of their side. A given joint is a filled disc, a propagated one
-    a ring, and one that scores less than ``DOUBTFUL`` a yellow cross, with dashed limbs. Occluded
-    joints are smaller. Sizes follow the picture and the person. A tag names the track; it is left
-    out where it would cover a joint, or the tag of a larger person. A frame with a given joint has
-    a border. Absent people are not drawn.
+    Limbs and joints have the colour of their side. A given joint is a filled disc, a propagated
+    joint a ring, and a joint that scores less than ``DOUBTFUL`` a yellow cross with dashed limbs.
+    Occluded joints are smaller. Sizes depend on the picture and the person. A tag names the track;
+    it is left out where it would cover a joint or the tag of a larger person. A frame with a given
+    joint has a border. Absent people are not drawn.
 
     Args:
         picture: BGR uint8 [H, W, 3].
         persons: People of this frame.
         skeleton: Joints and limbs of the people.
-        frame_index: 0-based index to write into the corner, with the colours of the sides, if not
-            ``None``.
+        frame_index: 0-based index to write into the corner, with a legend of the sides' colours;
+            None for neither.
         boxes: Whether to draw the box of everyone who has one, in the colour of the tag.
 
     Returns:
@@ -105,7 +105,7 @@ def overlay_frames(frames: FrameSource, labels: VideoLabels) -> Iterator[np.ndar
 def write_overlay(path: str | PathLike[str], frames: FrameSource, labels: VideoLabels) -> None:
     """Write a video of all frames with the people of ``labels`` drawn, atomically.
 
-    It has the times and the sound of ``frames``, see :func:`write_video`.
+    The video has the times and the sound of ``frames``, see :func:`write_video`.
 
     Raises:
         InputError: If a frame cannot be read or the file cannot be written.
@@ -118,14 +118,14 @@ class _Pose:
 
     Args:
         person: The person.
-        unit: Size of a pixel of a picture that is 640 pixels wide.
+        unit: Unit of drawn sizes: one pixel in a picture that is 640 pixels wide.
     """
 
     def __init__(self, person: PersonLabel, unit: float) -> None:
         self.person = person
         self.extent = pose_extent(person.keypoints, person.labelled)
         self.size = float(self.extent[2:].max())
-        # A joint or two have no size of their own.
+        # One or two joints do not determine a size.
         scale = self.size or 100 * unit
         self.line = max(2, round(float(np.clip(scale / 100, 0.8 * unit, 3 * unit))))
         self.outline = self.line + max(1, 2 * (self.line // 3))
@@ -144,7 +144,7 @@ class _Pose:
             cv2.rectangle(canvas, (left, top), (right, bottom), color, max(1, self.line // 2))
 
     def draw(self, canvas: np.ndarray, skeleton: Skeleton) -> None:
-        """Draw limbs, those of doubtful joints dashed, and joints."""
+        """Draw the limbs, dashed at doubtful joints, and the joints."""
         person, labelled = self.person, self.person.labelled
         points = np.rint(np.clip(person.keypoints, -1e5, 1e5) * 2**_SHIFT).astype(np.int32)
         lines: dict[Side, list[np.ndarray]] = {'middle': [], 'right': [], 'left': []}
@@ -207,7 +207,7 @@ def _dashes(ends: np.ndarray, length: int) -> list[np.ndarray]:
 
 
 class _Tags:
-    """Texts on a picture of which none covers another.
+    """Texts on a picture that do not cover each other.
 
     Args:
         canvas: BGR uint8 [H, W, 3] to write on.
@@ -219,7 +219,7 @@ class _Tags:
         self._taken = np.zeros((height // _CELL + 1, width // _CELL + 1), bool)
 
     def keep_free(self, poses: Iterable[_Pose]) -> None:
-        """Do not write on the joints of people."""
+        """Keep the joints of people free of texts."""
         size = self._canvas.shape[1::-1]
         for pose in poses:
             joints = pose.person.keypoints[pose.person.labelled]
@@ -232,7 +232,7 @@ class _Tags:
 
         Args:
             text: The text.
-            extent: [4] ``[x, y, w, h]`` of what the text names.
+            extent: [4] ``[x, y, w, h]`` of the object that the text names.
             scale: Font scale.
             color: Colour of the tag.
         """
@@ -250,7 +250,7 @@ class _Tags:
         return is_seen and any(self.write(text, place, scale, color) for place in places)
 
     def write(self, text: str, corner: tuple[float, float], scale: float, color: Color) -> bool:
-        """Write a text on a tag with this top left corner; False if the place is not free."""
+        """Write a text on a tag with this top left corner; return False if there is no room."""
         width, height, padding, stroke = _text_size(text, scale)
         left, top = round(corner[0]), round(corner[1])
         picture_height, picture_width = self._canvas.shape[:2]
@@ -264,7 +264,7 @@ class _Tags:
             return False
         self._taken[cells] = True
         self._canvas[top : top + height, left : left + width] = color
-        # Black on light tags, white on dark ones: BT.601's brightness.
+        # Black on light tags, white on dark ones, by the luma of BT.601.
         light = np.dot(color, (0.114, 0.587, 0.299)) > 110
         ink = (0, 0, 0) if light else (255, 255, 255)
         place = (left + padding, top + height - padding)
@@ -274,7 +274,7 @@ class _Tags:
 
 @lru_cache(maxsize=4096)
 def _text_size(text: str, scale: float) -> tuple[int, int, int, int]:
-    """Measure a tag in pixels: width and height, padding included, padding, and stroke."""
+    """Measure a tag in pixels: width and height with padding, the padding, and the stroke."""
     stroke = max(1, round(2 * scale))
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, stroke)
     padding = max(2, round(5 * scale))

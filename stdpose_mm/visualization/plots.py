@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 FilePath = str | PathLike[str]
 
 VALIDATION_METRICS = ('AP', 'PCK@0.1')
-"""Validation metrics that are plotted, whatever their prefix, all in per cent."""
+"""Validation metrics to plot, with any prefix, all in per cent."""
 
 
 def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
     """Plot losses, learning rate and validation metrics of a training run, one panel each.
 
     Args:
-        scalars: ``vis_data/scalars.json`` of an MMEngine run, one JSON object a line.
-        metrics: Names of the validation metrics to draw, without prefix; without any of them the
-            figure has no panel for validation.
+        scalars: ``vis_data/scalars.json`` of an MMEngine run, with one JSON object per line.
+        metrics: Names of the validation metrics to draw, without prefix; if the file has none of
+            them, the figure has no panel for validation.
 
     Raises:
         InputError: If the file is missing, is not as described, or holds no training record.
@@ -42,7 +42,7 @@ def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRI
         records = [dict(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            f'{scalars} cannot be read as one JSON object a line ({error}), '
+            f'{scalars} cannot be read as one JSON object per line ({error}), '
             'give vis_data/scalars.json of a training run'
         ) from error
     training = [record for record in records if 'loss' in record]
@@ -59,7 +59,7 @@ def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRI
     axes[0].set_yscale('log')
     _plot_records(axes[1], training, ['lr'], 'learning rate', 'iteration')
     if drawn:
-        step = 'step at which it was validated'
+        step = 'step of the validation'
         _plot_records(axes[2], validation, drawn, 'validation, per cent', step, marker='o')
     return figure
 
@@ -87,9 +87,9 @@ def trajectories(
     joints: Sequence[str] | None = None,
     truth: VideoLabels | None = None,
 ) -> Figure:
-    """Plot the joint positions of a person over time, x above y, given labels marked by dots.
+    """Plot the joint positions of a person over time, x above y, with dots at given labels.
 
-    Curves have the colours of overlays: a swap of left and right shows as curves that cross.
+    Curves have the colours of overlays, so a swap of left and right shows as crossing curves.
 
     Args:
         labels: Labels of a video, given and propagated.
@@ -130,7 +130,7 @@ def trajectories(
         axis.set_xlabel('frame')
     axes[1].invert_yaxis()
     title = f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels'
-    axes[0].set_title(title if truth is None else f'{title}, broad pale lines the truth')
+    axes[0].set_title(title if truth is None else f'{title}, broad pale lines are the truth')
     if joints:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
@@ -141,19 +141,19 @@ def _track_of(labels: VideoLabels, track_id: int) -> list[PersonLabel]:
     tracks = labels.tracks()
     if track_id not in tracks:
         raise InputError(
-            f'labels {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
+            f'the labels of {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
         )
     return [tracks[track_id][frame] for frame in sorted(tracks[track_id])]
 
 
 def _places(track: Sequence[PersonLabel], joint: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frames [n] of a track and a joint's places [n, 2] there, NaN where unlabelled."""
+    """Return the frames [n] of a track and a joint's positions [n, 2], NaN where unlabelled."""
     places = [p.keypoints[joint] if p.labelled[joint] else (np.nan, np.nan) for p in track]
     return np.array([person.frame_index for person in track]), np.array(places)
 
 
 def confidence(labels: VideoLabels) -> Figure:
-    """Plot the mean and lowest score of every frame's labelled joints, given frames as dots.
+    """Plot the mean and lowest score of every frame's labelled joints, with dots at given frames.
 
     Args:
         labels: Labels of a video, given and propagated; given joints count with score 1.
@@ -195,11 +195,11 @@ def _escape_formulas(text: str) -> str:
 
 def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
     """Create a figure of ``panels`` panels below each other, ``width`` inches wide."""
-    # Not at import: most commands draw no figure, and matplotlib takes a third of a second.
+    # Imported here: most commands draw no figure, and importing takes a third of a second.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # Not through pyplot: no global state, and no search for a display.
+    # Without pyplot there is no global state and no search for a display.
     figure = Figure(figsize=(width, 2.8 * panels), layout='constrained')
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])

@@ -1,4 +1,4 @@
-"""A report on a propagated video in one HTML file: what was done, and what to look at."""
+"""Report on a propagated video in one HTML file: what was done and what to check."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 TEMPLATE = 'report.html.j2'
 
 MAX_VIDEO_BYTES = 10 * 2**20
-"""A larger video is linked, not embedded; in base64 it takes a third more."""
+"""Size above which a video is linked, not embedded; base64 makes it a third larger."""
 
 MAX_VIDEO_SIDE = 720
-"""Pixels; the overlay that the report makes itself is at most this large."""
+"""Largest side in pixels of the overlay video that the report makes."""
 
 MAX_PEOPLE, MAX_CHECKS, MAX_ROWS = 12, 24, 100
-"""People with curves, thumbnails of frames to check, rows of the table of people."""
+"""Largest numbers of people with curves, thumbnails of frames to check, and rows of people."""
 
 MAX_THUMBNAIL_SIDE = 480
 JPEG_QUALITY = 80
@@ -61,31 +61,31 @@ def write_report(
 ) -> None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
-    It has the overlay video, the frames to check with the pose drawn, the confidence over time, and
-    every person's joints over time. It loads no other files. Content that would make it too large
-    is left out with a note: it stays below 25 MB, not counting a linked video.
+    It has the overlay video, the frames to check with the poses drawn, the confidence over time,
+    and every person's joints over time. It loads no other files. It stays below 25 MB, without a
+    linked video: content that would make it larger is left out with a note.
 
     Args:
         path: Path of the report.
         frames: Frames of the video.
-        labels: Labels of all its frames, given and propagated, people with track ids.
+        labels: Labels of all its frames, given and propagated, with track ids.
         checks: Frames to check, the most urgent first.
-        video: A video of the frames with poses drawn. By default the report makes one. It is
-            embedded if it is H.264 in MP4 of up to ``MAX_VIDEO_BYTES``, else linked: a given one
-            where it lies, one that the report made as ``<report>_overlay.mp4`` beside it.
+        video: A video of the frames with poses drawn; by default the report makes one. It is
+            embedded if it is H.264 in MP4 of up to ``MAX_VIDEO_BYTES``, else linked: a given video
+            at its own path, the report's video as ``<report>_overlay.mp4`` beside the report.
         method: Name of the propagation method, for the head of the report.
-        measured: What was measured on the labels, in sentences, for the same place.
-        video_path: Path that ``video`` will have later, if it is another one.
-        outputs: Where the files of the report get their names when it is closed without an error,
-            together with other outputs; by default they get them at once.
+        measured: Sentences on the measured accuracy, for the head of the report.
+        video_path: Path that ``video`` will have later, if it differs.
+        outputs: Stack of outputs; when it is closed without an error, the files of the report get
+            their final names together with the others. By default they get them at once.
 
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
     """
     if not labels.track_ids:
         raise InputError(
-            f'the labels of {labels.name} hold no {labels.skeleton.category} with a track id, a '
-            'report needs at least one'
+            f'the labels of {labels.name} hold no {labels.skeleton.category} with a track id, but '
+            'a report needs at least one'
         )
     page = Path(path)
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
@@ -106,7 +106,7 @@ def write_report(
 
 
 def _render(content: dict[str, Any]) -> str:
-    """Fill in the template; every text is escaped, unprintable characters are replaced."""
+    """Fill in the template; escape all text and replace unprintable characters."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -119,7 +119,7 @@ def _render(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # As a content security policy names a script.
+    # Hash by which a content security policy names a script.
     environment.filters['sha256'] = lambda script: base64.b64encode(
         hashlib.sha256(script.encode()).digest()
     ).decode()
@@ -129,7 +129,7 @@ def _render(content: dict[str, Any]) -> str:
 def _facts(
     frames: FrameSource, labels: VideoLabels, method: str, measured: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """List terms and values for the head of the report; an empty value is not shown."""
+    """List terms and values for the head of the report; empty values are not shown."""
     width, height = frames.size
     given = _given_frames(labels.persons)
     num_given, num_propagated, num_absent = _count_sources(labels.persons)
@@ -157,7 +157,7 @@ def _video(
     video_path: str | os.PathLike[str] | None,
     files: ExitStack,
 ) -> dict[str, str | None]:
-    """Embed a video, or the overlay if there is none; ``source`` is ``None`` if it is linked."""
+    """Embed a video, or the overlay if none is given; ``source`` is None if it is linked."""
     if video is not None and video_path is not None:
         path = Path(path_from(page.parent, video_path)).as_posix()
         return {'source': _embed(Path(video)), 'path': path}
@@ -173,9 +173,9 @@ def _video(
 
 
 def _embed(video: Path) -> str | None:
-    """Encode a video as a data URI; ``None`` if it is too large or browsers would not play it."""
+    """Encode a video as a data URI; None if it is too large or browsers cannot play it."""
     try:
-        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        # FFmpeg reads a relative name such as 10:30.mp4 as a URL.
         with av.open(os.path.abspath(video)) as container:
             codecs = [stream.codec_context.name for stream in container.streams.video[:1]]
             playable = 'mp4' in container.format.name and codecs in (['h264'], ['libx264'])
@@ -192,16 +192,16 @@ def _checks(
     """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
     people = {index: labels[index] for index in labels}
     times = [float(time) for time in presentation_times(frames)]
-    # The duration of the last frame is unknown: that of the one before is assumed.
+    # The duration of the last frame is unknown; it is assumed to equal the previous one.
     times.append(2 * times[-1] - times[-2] if len(times) > 1 else 0.0)
     described = {}
-    # Read in the order of the video, shown in the order of urgency.
+    # Frames are read in the order of the video and shown in the order of urgency.
     for check in sorted(checks, key=lambda check: check.frame_index):
         index = check.frame_index
         described[index] = {
             'frame': index,
             'picture': _thumbnail(frames[index], people.get(index, ()), labels, check.joints),
-            # At which the frame is shown for sure: halfway to the next one.
+            # Halfway to the next frame, a player certainly shows this one.
             'time': (times[index] + times[index + 1]) / 2,
             'expected_wrong': check.expected_wrong,
             'worst': '; '.join(
@@ -230,7 +230,7 @@ def _thumbnail(
             for color, width in ((DARK_COLOR, 2 * thickness), (DOUBT_COLOR, thickness)):
                 cv2.circle(drawn, (x, y), radius, bgr(color), width, cv2.LINE_AA)
     if joints and joints[0].track_id in pose_of:
-        # Twice the size of the first joint's person, and no less than a thumbnail shows.
+        # The crop is twice the size of the first joint's person, and at least a thumbnail large.
         person = pose_of[joints[0].track_id]
         extent = pose_extent(person.keypoints, person.labelled)
         size = np.array(drawn.shape[1::-1])
@@ -244,7 +244,7 @@ def _thumbnail(
 
 
 def _people(labels: VideoLabels) -> dict[str, Any]:
-    """Describe the people of the table and those with curves, the least certain first."""
+    """Describe the people of the table and of the curves, the least certain first."""
     tracks = labels.tracks()
     mean = {track_id: _mean_score(tracks[track_id].values()) for track_id in tracks}
     who = labels.skeleton.category
@@ -288,7 +288,7 @@ def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
 
 
 def _mean_score(people: Iterable[PersonLabel]) -> float:
-    """Average the scores of the propagated joints; infinite if there is none."""
+    """Average the scores of the propagated joints; infinite if there are none."""
     scores = [
         person.scores[person.labelled & person.propagated]
         for person in people

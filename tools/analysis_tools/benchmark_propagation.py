@@ -1,15 +1,15 @@
-r"""Hide most labels of labelled videos, propagate the others, and compare methods by their error.
+r"""Hide most labels of labelled videos, propagate the others, and compare the errors of methods.
 
     python tools/analysis_tools/benchmark_propagation.py data/clips/annotations --video-root \
         data/clips
     python tools/analysis_tools/benchmark_propagation.py val.txt --video-root data/clips \
         --interval 7 15 --config C --checkpoint W --out-dir work_dirs/bench
 
-LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
-labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
-With ``--out-dir`` the tables (``table.md``, ``table.csv``), the figures (``comparison.json``), and
-the poses of every method are written, the latter as PoseTrack18 files in
-``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes.
+LABELS is a folder of label files, one file, or a text file with one path per line; all frames must
+be labelled. The labels of every T-th frame are given; the others are hidden and only used to
+measure. With ``--out-dir``, the tables (``table.md``, ``table.csv``), all figures
+(``comparison.json``) and the poses of every method are written; the poses are PoseTrack18 files in
+``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` reads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
-"""Prefix of the name of auto with a model; the name of the model's own method follows."""
+"""Prefix of the name of a row with auto and a model; the model's own method follows."""
 
 INTERVALS = (2, 3, 5, 7, 10, 15)
 
@@ -47,16 +47,17 @@ class BenchmarkOptions(LabelledVideoOptions):
         methods: Methods to compare (default: all that need no model; with --config and --checkpoint
             also per-frame, the model's own method, and auto with the model as evidence).
         config: Config of a model.
-        checkpoint: Its weights.
-        evidence: Add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX or
-            TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses that another
-            program has estimated), and with another fuser; may be repeated.
-        device: Where models run.
-        interval: Every T-th frame is given.
-        bootstrap: Bootstrap samples of the videos for the 95 % intervals; 0 turns them off.
-        boxes: Where people are cropped in unlabelled frames: boxes interpolated between those of
-            the given labels, or ground-truth boxes as in the published protocol.
-        out_dir: Where to write the results.
+        checkpoint: Weights of the model.
+        evidence: Add a row for auto with pose networks of other projects (FILE[=PRESET] of an ONNX
+            or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses that another
+            program has estimated) and with another fuser; may be repeated.
+        device: Device that runs the models.
+        interval: Give the labels of every T-th frame.
+        bootstrap: Number of bootstrap samples of the videos for the 95 % intervals; 0 for no
+            intervals.
+        boxes: Boxes at which people are cropped in unlabelled frames: interpolated between the
+            boxes of the given labels, or ground-truth boxes as in the published protocol.
+        out_dir: Folder to write the results to.
     """
 
     methods: list[str] | None = option(nargs='+', choices=sorted(PROPAGATION_METHODS))
@@ -76,14 +77,14 @@ class BenchmarkOptions(LabelledVideoOptions):
 
 
 def benchmark(options: BenchmarkOptions) -> None:
-    """Compare the methods, print the tables and write what the command line asks for.
+    """Compare the methods, print the tables and write the requested files.
 
     Raises:
         InputError: If an option or a file cannot be used; nothing is written then.
     """
     for interval in options.interval:
         if interval < 2:
-            raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
+            raise InputError(f'--interval must be at least 2, to hide labels, got {interval}')
     require_packages('benchmark_propagation.py', 'torch', 'mmpose')
     from tqdm import tqdm
 
@@ -139,7 +140,7 @@ def build_rows(options: BenchmarkOptions) -> dict[str, BasePropagator]:
     """Build the propagators of all rows by their names.
 
     Raises:
-        InputError: If one cannot be built, or only one of config and checkpoint is given.
+        InputError: If a propagator cannot be built, or only one of config and checkpoint is given.
     """
     from stdpose_mm.pose_networks import PoseNetworkFiles
     from stdpose_mm.propagation import PROPAGATORS, load_propagator
@@ -163,7 +164,7 @@ def build_rows(options: BenchmarkOptions) -> dict[str, BasePropagator]:
         is_name = re.fullmatch(r'[\w.+-]+', name) and name not in arguments
         if not equals or not is_name or not rest or (colon and not fuser):
             raise InputError(
-                f'a row of auto is given as NAME=[POSE[,POSE...]][:FUSER] with a name of its own, '
+                f'a row of auto must be NAME=[POSE[,POSE...]][:FUSER] with a unique name, '
                 f'got {text!r}'
             )
         files = [PoseNetworkFiles.parse(part) for part in networks.split(',') if part]
@@ -174,7 +175,7 @@ def build_rows(options: BenchmarkOptions) -> dict[str, BasePropagator]:
 
 
 def methods_with(config: str) -> list[str]:
-    """List the rows of a model: alone on single frames, in its own method, and in auto.
+    """List the rows of a model: per frame, with its own method, and with auto.
 
     Raises:
         InputError: If the config cannot be read or no method uses its model.

@@ -3,8 +3,8 @@ r"""Draw the windows that training (or validation) will see.
     python tools/analysis_tools/browse_dataset.py CONFIG --out-dir DIR [--number N] [--split \
         train|val|test]
 
-There is one picture per window. It shows, from left to right, the left, key and right frame; from
-top to bottom, the crops with their labels, the maps of the given labels with the interpolated pose
+There is one picture per window. From left to right it shows the left, key and right frame; from top
+to bottom, the crops with their labels, the maps of the given labels with the interpolated pose
 between them, and the target maps.
 """
 
@@ -41,7 +41,7 @@ class BrowseOptions(ConfigOptions):
         config: Config file of an experiment.
         out_dir: Folder to write the pictures to.
         number: Number of windows.
-        split: Data that are drawn.
+        split: Split of the data to draw.
         seed: Seed of the choice and of the augmentation.
     """
 
@@ -74,10 +74,10 @@ def browse(options: BrowseOptions) -> None:
 
 
 def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | None) -> Any:
-    """Build the dataset of a split, its pipeline without the packing at the end.
+    """Build the dataset of a split, with a pipeline without the packing at its end.
 
     Raises:
-        InputError: If the config has no such dataset, or one that is no list of windows.
+        InputError: If the config has no such dataset, or the dataset is not a list of windows.
     """
     from mmengine.registry import init_default_scope
     from mmengine.utils import import_modules_from_strings
@@ -87,7 +87,7 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
     cfg = read_config(config, options)
     import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    # MMPose's registry is complete only after the custom imports.
+    # MMPose's registry is only complete after the custom imports.
     from mmpose.registry import DATASETS
 
     dataset = cfg.get(f'{split}_dataloader', {}).get('dataset', {})
@@ -116,7 +116,7 @@ def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
     visible = in_order(sample['aux_keypoints_visible'], sample['keypoints_visible'])
     aux_targets = np.stack(np.split(sample['aux_heatmaps'], 2 * side))
     targets, priors = (np.split(sample[name], num_keys) for name in ('heatmaps', 'prior_heatmaps'))
-    # Frames between the outermost and the key frame are given no label.
+    # Frames between the outermost frames and the key frame get no label.
     given = np.zeros_like(aux_targets)
     given[[0, -1]] = np.split(sample['given_heatmaps'], 2)
     links = sample['skeleton_links']

@@ -1,11 +1,11 @@
-r"""Count the multiply-adds of a window by part of the model.
+r"""Count the multiply-adds of a window for each part of the model.
 
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py \
         --cfg-options model.head.num_blocks=1
 
-Counted are matrix products, convolutions and attention for the pose of one person in one frame,
-whose window shares no frame with others; nothing is computed, and no weights are needed.
+This counts the matrix products, convolutions and attention for the pose of one person in one frame
+whose window shares no frames with others. Nothing is computed, and no weights are needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FlopsOptions(ConfigOptions):
 
 
 def run(options: FlopsOptions) -> None:
-    """Count and print.
+    """Count the operations and print them.
 
     Raises:
         InputError: If an option or a file cannot be used.

@@ -4,7 +4,8 @@
         --image-root data/posetrack18 --out data/posetrack18/detections/val.json \
         --det-config rtmdet_m_8xb32-300e_coco --det-checkpoint rtmdet_m.pth --device cuda
 
-Writes COCO-style detections, which datasets with ``boxes='detected'`` take as ``bbox_file``.
+The command writes COCO-style detections, which datasets with ``boxes='detected'`` take as
+``bbox_file``.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class DetectOptions(LabelledVideoOptions):
         out: File to write.
         det_config: MMDetection config, or ONNX file.
         det_checkpoint: Weights of the detector.
-        score_thr: Do not write detections that score less than S; datasets leave out more.
-        device: Where the detector runs.
+        score_thr: Do not write detections that score less than S; datasets may leave out more.
+        device: Device that runs the detector.
         launcher: How the processes that share the videos were started; pytorch means torchrun.
     """
 

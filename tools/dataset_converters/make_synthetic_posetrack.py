@@ -3,7 +3,7 @@
     python tools/dataset_converters/make_synthetic_posetrack.py OUT
 
 writes ``OUT/images/{train,val}/<video>/%06d.jpg`` and ``OUT/annotations/{train,val}/<video>.json``.
-The same seed gives the same files. A run that was stopped goes on where it was.
+The same seed gives the same files. The same command continues a run that was stopped.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class SyntheticOptions:
         val_videos: Number of validation videos.
         frames: Frames per video.
         seed: Seed of all videos.
-        width: Pixels.
-        height: Pixels.
-        people: Fewest and most people in a video.
-        footage: wild adds the defects of real footage and of its coding, mixed has clips of both
+        width: Width of the frames in pixels.
+        height: Height of the frames in pixels.
+        people: Smallest and largest number of people in a video.
+        footage: wild adds the defects of real footage and of its encoding, mixed has clips of both
             kinds (default: plain).
-        workers: Processes (default: number of cores).
+        workers: Number of processes (default: number of cores).
     """
 
     out: str = argument('OUT', writes=True, is_folder=True)

@@ -30,7 +30,7 @@ class ConverterOptions:
 
 
 def convert(options: ConverterOptions) -> None:
-    """Convert every ``*.json`` of ``in_dir``; nothing is written if one is invalid."""
+    """Convert every ``*.json`` file in ``in_dir``; nothing is written if one is invalid."""
     from stdpose_mm.io.labels import read_labels, write_posetrack18
     from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 

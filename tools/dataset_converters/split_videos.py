@@ -2,8 +2,8 @@
 
     python tools/dataset_converters/split_videos.py LABELS OUT --group-by source_group
 
-Clips of one film or camera look alike, so a group never stands on both sides. Writes
-``OUT/train.txt`` and ``OUT/val.txt``, which datasets and metrics take as ``ann_file``.
+Clips of one film or camera look alike, so a group is never divided between the two. The command
+writes ``OUT/train.txt`` and ``OUT/val.txt``, which datasets and metrics take as ``ann_file``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class SplitOptions:
     Args:
         labels: Folder with one label file per video.
         out: Folder for train.txt and val.txt.
-        group_by: Field of the label files' info that names the group (default: each video its
-            own).
+        group_by: Field of the label files' info that names the group (default: each video is its
+            own group).
         group_letters: Merge groups whose names agree in the first N letters.
         val_share: Share of the videos to hold out (default: 1/3).
         seed: Seed of the choice.
@@ -60,7 +60,7 @@ def split(options: SplitOptions) -> None:
         )
     np.random.default_rng(options.seed).shuffle(names)
     sizes = np.cumsum([len(groups[name]) for name in names])
-    # As many whole groups as come nearest to the share, and at least one on either side.
+    # The number of whole groups that comes nearest to the share, with at least one on each side.
     held_out = 1 + int(np.abs(sizes[:-1] - share * len(files)).argmin())
     for split_name, chosen in (('train', names[held_out:]), ('val', names[:held_out])):
         members = sorted(file for name in chosen for file in groups[name])
@@ -79,7 +79,7 @@ def group_of(file: str, field: str | None) -> str:
 
     info = read_posetrack18(file).extra.get('info')
     if not isinstance(info, dict) or not isinstance(info.get(field), str):
-        raise InputError(f'{file} has no text in info.{field}, give another field as --group-by')
+        raise InputError(f'{file} has no text in info.{field}, give another field to --group-by')
     return info[field]
 
 

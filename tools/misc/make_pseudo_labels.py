@@ -5,7 +5,8 @@
     torchrun --nproc_per_node 8 tools/misc/make_pseudo_labels.py LABELS --image-root ROOT \
         --out OUT --launcher pytorch --device cuda
 
-Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide/pseudo_labels.md.
+The command writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see
+docs/guide/pseudo_labels.md.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class PseudoLabelOptions(LabelledVideoOptions):
             video.
         config: Config of the model.
         checkpoint: Weights of the model.
-        device: Where the model runs.
+        device: Device that runs the model.
         method: How to fill in the labels.
-        batch_size: Windows the model sees at once.
+        batch_size: Number of windows that the model processes at once.
         launcher: How the processes that share the videos were started; pytorch means torchrun.
     """
 
@@ -113,7 +114,7 @@ main = Command(
     run,
     __doc__,
     'make_pseudo_labels.py',
-    interrupted='interrupted, the same command goes on',
+    interrupted='interrupted, the same command continues',
 )
 
 if __name__ == '__main__':

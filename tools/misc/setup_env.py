@@ -1,10 +1,10 @@
 """Create or repair `.venv` in the repository root; `make setup` calls this.
 
-What is done, in order: a virtual environment, the pinned files under `requirements/`, mmcv with its
-compiled operators (built once and kept as a wheel outside the repository), the package itself in
-editable form, and a check that everything works together. A stamp in `.venv` makes the next call
-return at once until one of the inputs changes; a call after an interrupted one goes on where that
-one stopped. Uses the standard library alone.
+It creates a virtual environment and installs the pinned files under `requirements/`, mmcv with its
+compiled operators (built once and kept as a wheel outside the repository) and the package itself in
+editable form; then it checks that everything works together. A stamp in `.venv` makes the next call
+return at once until one of the inputs changes; a call after an interrupted one continues where that
+one stopped. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ PYTHON = VENV / 'bin' / 'python'
 STAMP = VENV / 'stdpose_mm.stamp'
 REQUIREMENTS = ROOT / 'requirements'
 
-# The package runs on Python >= 3.10; the pinned versions exist for these.
+# The package runs on Python >= 3.10; the pinned versions exist for these Python versions.
 SUPPORTED = ((3, 11), (3, 12))
 PIP_ATTEMPTS = 3
 PIP_NETWORK_OPTIONS = ('--retries', '10', '--timeout', '60')
 
-# In GB, as measured. What `.venv` takes when it is finished, and what pip keeps in the folder for
-# temporary files meanwhile, nearly all of it for PyTorch built with CUDA.
+# Measured sizes in GB of the finished `.venv` and of pip's temporary files during the installation;
+# nearly all of it is PyTorch built with CUDA.
 VENV_SIZE = 8.9
 DOWNLOADS_SIZE = 3.1
 
 
 class SetupError(Exception):
-    """Report that the environment cannot be set up; the message says what to do."""
+    """Error that prevents the set-up; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """What mmcv's binary depends on, as seen by the virtual environment's Python."""
+    """Properties of the installed PyTorch on which mmcv's binary depends."""
 
     torch: str
     cuda: str | None
@@ -74,7 +74,7 @@ def say(message: str) -> None:
 
 
 def fingerprint(root: Path = ROOT) -> str:
-    """Return a digest of everything the environment is made from."""
+    """Return a digest of everything that determines the environment."""
     digest = hashlib.sha256()
     build_files = (root / 'pyproject.toml', root / 'setup.py', Path(__file__))
     inputs = [*sorted((root / 'requirements').glob('*.txt')), *build_files]
@@ -86,9 +86,9 @@ def fingerprint(root: Path = ROOT) -> str:
 
 
 def check_machine() -> None:
-    """Raise :class:`SetupError` unless this Python and the compilers are fit for use."""
+    """Raise :class:`SetupError` unless this Python and the compilers can be used."""
     if sys.platform != 'linux':
-        raise SetupError('the pinned versions are those of Linux: elsewhere use `pip install .`')
+        raise SetupError('the pinned versions are for Linux: elsewhere use `pip install .`')
     version = sys.version_info[:2]
     other = 'or choose another interpreter with `make setup PYTHON=...`'
     if version not in SUPPORTED:
@@ -105,7 +105,7 @@ def check_machine() -> None:
     for compiler in ('gcc', 'g++'):
         if shutil.which(compiler) is None:
             raise SetupError(
-                f'no {compiler} found, which builds mmcv: install it (Debian, Ubuntu: '
+                f'{compiler} is missing, which builds mmcv: install it (Debian, Ubuntu: '
                 'build-essential)'
             )
     header = Path(sysconfig.get_paths()['include']) / 'Python.h'
@@ -129,12 +129,12 @@ def check_disk() -> None:
         if free < size:
             raise SetupError(
                 f'{folder} has {free:.1f} GB of free disk space, the installation needs {size:.1f} '
-                'GB: make room, and run it again'
+                'GB: make room and run it again'
             )
 
 
 def create_venv() -> None:
-    """Create `.venv`, or replace one whose Python is missing, broken or of another version."""
+    """Create `.venv`, or replace it if its Python is missing, broken or of another version."""
     if PYTHON.exists():
         code = 'import sys, pip; print(*sys.version_info[:2])'
         answer = subprocess.run([PYTHON, '-c', code], capture_output=True, text=True)
@@ -147,7 +147,7 @@ def create_venv() -> None:
 
 
 def pip(*arguments: str | Path, env: Mapping[str, str] | None = None, attempts: int = 1) -> None:
-    """Run the virtual environment's pip; try again where a network may have failed."""
+    """Run the virtual environment's pip; try again if the network may have failed."""
     command = [str(PYTHON), '-m', 'pip', *map(str, arguments)]
     environment = {
         **os.environ,
@@ -162,8 +162,8 @@ def pip(*arguments: str | Path, env: Mapping[str, str] | None = None, attempts: 
             say(f'pip failed, trying again ({attempt + 1} of {attempts})')
             time.sleep(5 * attempt)
     raise SetupError(
-        f'`pip {" ".join(map(str, arguments))}` failed, see the lines above: when the cause is '
-        'mended, `make setup` goes on from here'
+        f'`pip {" ".join(map(str, arguments))}` failed, see the lines above: remove the cause, '
+        'then `make setup` continues from here'
     )
 
 
@@ -188,9 +188,9 @@ def inspect_torch() -> TorchBuild:
 
 
 def find_cuda_toolkit(cuda: str) -> CudaToolkit | None:
-    """Find the CUDA compiler that can build for a PyTorch made with CUDA ``cuda``, if there is one.
+    """Find a CUDA compiler that can build for a PyTorch made with CUDA ``cuda``, if there is one.
 
-    PyTorch refuses to build extensions with another major version than its own.
+    PyTorch refuses to build extensions with a major version other than its own.
     """
     homes = [Path(os.environ['CUDA_HOME'])] if os.environ.get('CUDA_HOME') else []
     homes += [Path(f'/usr/local/cuda-{cuda}'), Path('/usr/local/cuda')]
@@ -209,27 +209,27 @@ def find_cuda_toolkit(cuda: str) -> CudaToolkit | None:
 
 
 def choose_toolkit(torch: TorchBuild) -> CudaToolkit | None:
-    """Return the CUDA toolkit to build mmcv with; None for a build for the CPU alone."""
+    """Return the CUDA toolkit to build mmcv with; None for a build for the CPU only."""
     forced = os.environ.get('FORCE_CUDA') == '1'
     if torch.cuda is None or not (torch.architectures or forced):
         return None
     toolkit = find_cuda_toolkit(torch.cuda)
     if toolkit is None:
         say(
-            f'a GPU is wanted but there is no CUDA {torch.cuda} compiler (nvcc, same major '
-            'version): building mmcv for the CPU alone'
+            f'mmcv is wanted for a GPU, but there is no CUDA {torch.cuda} compiler (nvcc of the '
+            'same major version): building it for the CPU only'
         )
     return toolkit
 
 
 def mmcv_requirement() -> str:
-    """Return the one pinned line of `requirements/mmcv.txt`."""
+    """Return the pinned line of `requirements/mmcv.txt`."""
     lines = (REQUIREMENTS / 'mmcv.txt').read_text().splitlines()
     return next(line.strip() for line in lines if '==' in line)
 
 
 def wheel_folder(torch: TorchBuild, toolkit: CudaToolkit | None) -> Path:
-    """Return where the wheel for this Python, PyTorch, mmcv and machine is kept."""
+    """Return the folder of the wheel for this Python, PyTorch, mmcv and machine."""
     if toolkit is None:
         device = 'cpu'
     else:
@@ -249,7 +249,7 @@ def wheel_folder(torch: TorchBuild, toolkit: CudaToolkit | None) -> Path:
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time build what goes into ``folder``."""
+    """Let only one process at a time build into ``folder``."""
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,12 +266,12 @@ def cached_wheel(folder: Path) -> Path | None:
 def precompile_header(folder: Path) -> str:
     """Precompile the header of PyTorch that each file of mmcv includes; return compiler flags.
 
-    Parsing it takes most of the time of the 78 files. The compiler ignores a precompiled header
-    that does not fit to the other flags of the build.
+    Parsing this header takes most of the time for the 78 files. The compiler ignores a precompiled
+    header that does not match the other flags of the build.
     """
     header = folder / 'torch_types.h'
     header.write_text('#include <torch/types.h>\n')
-    # Nobody debugs into mmcv's operators.
+    # mmcv's operators need no debug information.
     flags = f'{os.environ.get("CFLAGS") or sysconfig.get_config_var("CFLAGS")} -g0'
     include = next(VENV.glob('lib/python*/site-packages/torch/include'))
     command = shlex.split(f'{os.environ.get("CXX", "c++")} {flags} -fPIC -std=c++17 -w')
@@ -285,7 +285,7 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
     jobs = str(len(os.sched_getaffinity(0)))
     env = {'MMCV_WITH_OPS': '1', 'MAX_JOBS': os.environ.get('MAX_JOBS', jobs)}
     if toolkit is None:
-        # mmcv builds for CUDA wherever a GPU is visible, and fails without a fitting compiler.
+        # mmcv builds for CUDA if a GPU is visible, and fails without a suitable compiler.
         env |= {'FORCE_CUDA': '0', 'CUDA_VISIBLE_DEVICES': ''}
     else:
         env |= {'FORCE_CUDA': '1', 'CUDA_HOME': str(toolkit.home)}
@@ -294,7 +294,7 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         if toolkit is None:
             env['CFLAGS'] = precompile_header(Path(temporary))
-        # From source and without pip's cache, whose wheels do not record PyTorch's version.
+        # Build from source, without pip's cache, whose wheels do not record PyTorch's version.
         pip(
             *('wheel', '--quiet', '--no-deps', '--no-build-isolation', '--no-cache-dir'),
             *('--no-binary', mmcv_requirement().split('==')[0], *PIP_NETWORK_OPTIONS),
@@ -330,7 +330,7 @@ def set_up() -> None:
     started = time.monotonic()
     create_venv()
     STAMP.unlink(missing_ok=True)
-    say('installing PyTorch (several GB, 2-3 min on a fast line)')
+    say('installing PyTorch (several GB, 2-3 min with a fast connection)')
     install('light', 'build', 'torch')
     install_mmcv()
     say('installing the other requirements')
@@ -346,7 +346,7 @@ def set_up() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Report errors of the command line in one line."""
+    """Parser that reports errors of the command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: {message}, see --help\n')
