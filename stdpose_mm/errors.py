@@ -168,7 +168,7 @@ def require_whole(name: str, value: object, least: int) -> None:
         least: The smallest allowed number.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise InputError(f'{name} must be a whole number of at least {least}, got {value!r}')
+        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
 
 
 def require_ratio(**settings: float) -> None:

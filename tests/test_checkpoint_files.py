@@ -150,8 +150,8 @@ def test_arrays_of_both_names_of_numpys_core_are_read(core: bytes, tmp_path: Pat
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [
-        (b'', r'is no checkpoint'),
-        (b'<html>', r'is no checkpoint'),
+        (b'', r'is not a checkpoint'),
+        (b'<html>', r'is not a checkpoint'),
         (b'PK', r'cannot be read'),
         (b'\x80\x02', r'cannot be read'),
         (None, r'does not exist'),
@@ -195,7 +195,7 @@ def test_what_is_fetched_is_read_the_same_way(
     # By the name of a model, too, which MMEngine turns into an address.
     monkeypatch.setattr(mmengine_checkpoint, 'get_torchvision_models', lambda: {'x': 'http://x/b'})
     for address in ('http://a.org/bad.pth', 'https://a.org/bad.pth', 'torchvision://x'):
-        with pytest.raises(InputError, match='neither weights nor plain values'):
+        with pytest.raises(InputError, match='besides weights and plain values'):
             CheckpointLoader.load_checkpoint(address)
     assert not marker.exists()
 
@@ -272,7 +272,7 @@ def test_functions_of_the_library(
         'init_cfg': lambda: ViT('tiny', img_size=(64, 48), init_cfg=pretrained).init_weights(),
     }
     for name, call in calls.items():
-        with pytest.raises(InputError, match='neither weights nor plain values'):
+        with pytest.raises(InputError, match='besides weights and plain values'):
             call()
         assert not marker.exists(), name
 

@@ -123,7 +123,9 @@ def test_a_runtime_that_is_not_installed_is_one_sentence(monkeypatch):
 def test_a_file_that_is_no_network_is_one_sentence(runtime, name, tmp_path):
     path = tmp_path / 'net.onnx'
     path.write_bytes(b'no network')
-    with pytest.raises(InputError, match=rf'net\.onnx is no network that {name} can run') as caught:
+    with pytest.raises(
+        InputError, match=rf'net\.onnx is not a network that {name} can run'
+    ) as caught:
         start(runtime, path=path)
     assert '\n' not in str(caught.value)
     assert '/proc' not in str(caught.value)
@@ -231,7 +233,7 @@ def test_weights_in_another_file_are_refused(runtime, tmp_path, monkeypatch):
     assert (tmp_path / 'net.weights').is_file()
     for place in (ROOT, tmp_path):
         monkeypatch.chdir(place)
-        with pytest.raises(InputError, match='is no network that'):
+        with pytest.raises(InputError, match='is not a network that'):
             start(runtime, path=tmp_path / 'net.onnx')
 
 
@@ -257,7 +259,7 @@ def test_bfloat16_needs_a_processor_that_has_it(monkeypatch):
             return ['FP32', 'INT8']
 
     monkeypatch.setattr(onnx_session, '_openvino_core', Old)
-    with pytest.raises(InputError, match=r'does not compute in bfloat16, .* choose float32'):
+    with pytest.raises(InputError, match=r'cannot compute in bfloat16 .* choose float32'):
         start('openvino', 'bfloat16')
     assert available_precisions('openvino') == ('float32',)
 

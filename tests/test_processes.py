@@ -25,7 +25,7 @@ def test_shares_are_disjoint_complete_and_balanced(costs, num_processes):
 
 @pytest.mark.parametrize(
     ('launcher', 'sentence'),
-    [('pytorch', 'torchrun started \\(RANK'), ('slurm', 'srun started \\(SLURM_PROCID')],
+    [('pytorch', 'started by torchrun \\(RANK'), ('slurm', 'started by srun \\(SLURM_PROCID')],
 )
 def test_a_launcher_that_did_not_start_the_process_is_one_sentence(launcher, sentence, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)

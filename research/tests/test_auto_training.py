@@ -101,7 +101,7 @@ def test_a_matcher_that_is_none_is_refused_before_clips_are_generated(run_main, 
     options = ('--matcher', tmp_path / 'matcher.onnx', '--work-dir', tmp_path / 'run')
     code, _, lines = run_main(import_module('research.tools.train_auto').main, *options)
     assert (code, len(lines)) == (2, 1)
-    assert 'matcher.onnx is no network that onnxruntime can run' in lines[0]
+    assert 'matcher.onnx is not a network that onnxruntime can run' in lines[0]
     assert not (tmp_path / 'run').exists()
 
 

@@ -508,7 +508,7 @@ def refusal(run_main, tmp_path):
 
 def test_a_fuser_that_is_none_is_refused_before_anything_is_gathered(refusal, tmp_path):
     (tmp_path / 'bad.pth').write_bytes(b'nothing')
-    assert 'bad.pth is no checkpoint' in refusal('--fuser', tmp_path / 'bad.pth')
+    assert 'bad.pth is not a checkpoint' in refusal('--fuser', tmp_path / 'bad.pth')
     assert not (tmp_path / 'out' / 'evidence').exists()
 
 

@@ -128,5 +128,5 @@ def test_videos_of_other_joints_are_refused(tmp_path: Path) -> None:
     propagator = VideoPosePropagator()
     other = propagator.init_state(FRAMES)
     propagator.add_labels(other, 0, 0, np.zeros((5, 2)) + 9)
-    with pytest.raises(InputError, match=r'have other joints \(3 and 5\), learn from them one by'):
+    with pytest.raises(InputError, match=r'have different joints \(3 and 5\), learn from them sep'):
         propagator.learn([opened(propagator), other], tmp_path / 'n.onnx')

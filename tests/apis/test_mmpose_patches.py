@@ -89,7 +89,9 @@ except ValueError as error:
 
 def test_mmposes_own_inferencer_says_that_the_import_in_a_config_is_too_late():
     sentence = run(TOO_LATE)[-1]
-    assert sentence.startswith("InputError MMPose's Pose2DInferencer was given a model of stdpose")
+    assert sentence.startswith(
+        "InputError MMPose's Pose2DInferencer cannot run this model of stdpose"
+    )
     assert 'import stdpose_mm before you build MMPoseInferencer' in sentence
 
 

@@ -207,7 +207,7 @@ def test_what_a_video_may_be(inferencer, movie, folder, pictures):
 
 def test_a_list_of_boxes_has_an_entry_for_each_frame(inferencer, pictures):
     # The frames behind the end of the list would seem to be without people.
-    with pytest.raises(InputError, match='bboxes are 4 entries and the video has 9 frames, give'):
+    with pytest.raises(InputError, match='bboxes have 4 entries and the video has 9 frames, give'):
         next(inferencer(list(pictures), bboxes=BOXES[:4]))
     found = people_of(inferencer(list(pictures), bboxes=dict(enumerate(BOXES[:4]))))
     assert [len(frame) for frame in found] == [2] * 4 + [0] * 5
@@ -344,7 +344,7 @@ def test_thresholds_are_shares(model_files, pictures, name, value):
 @pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
 def test_thresholds_of_detections_warn_beside_boxes_that_are_given(model_files, pictures, name):
     inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
-    with pytest.warns(InputWarning, match='bbox_thr and nms_thr are for detections and change'):
+    with pytest.warns(InputWarning, match='bbox_thr and nms_thr apply to detections only'):
         list(inferencer(list(pictures), bboxes=IDENTIFIED, **{name: 0.5}))
 
 
@@ -426,7 +426,7 @@ def test_the_escape_key_ends_a_webcam(inferencer, pictures, tmp_path, monkeypatc
     [
         ('nowhere.mp4', 'nowhere.mp4 does not exist'),
         ([], 'expected a video file, a folder'),
-        (None, 'NoneType to look at'),
+        (None, 'the input of the inferencer is NoneType'),
         ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], 'picture 1 is 5x4 pixels'),
         ([np.zeros((4, 4, 3))], r'picture 0 is float64 \[4, 4, 3\]'),
         ([np.zeros((4, 4, 2), np.uint8)], r'uint8 \[4, 4, 2\], expected uint8 \[H, W\]'),
@@ -442,13 +442,13 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
 @pytest.mark.parametrize(
     ('boxes', 'sentence'),
     [
-        (None, 'nobody says where the people are: give bboxes, or det_model'),
+        (None, 'the positions of the people are unknown: give bboxes, or det_model'),
         ([[1, 2, 3, 4]], r'frame 0 must be \[N, 4\] x1, y1, x2, y2'),
         ([[[1, 2, 3]]], r'frame 0 must be \[N, 4\] x1, y1'),
         ([[[9, 9, 3, 3]]], 'x2 above x1 and y2 above y1'),
         ([{'boxes': []}], 'the keys are boxes, expected bboxes'),
         ({1: [[1, 2, 3, 4]]}, 'boxes are given on frame 1'),
-        ([None, [[1, 2, 3, 4]]], 'bboxes are 2 entries and the video has 1 frame, give an entry'),
+        ([None, [[1, 2, 3, 4]]], 'bboxes have 2 entries and the video has 1 frame, give one entry'),
     ],
 )
 def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
@@ -460,7 +460,7 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
     ('options', 'sentence'),
     [
         ({'weights': None}, 'give a checkpoint as weights'),
-        ({'model': 'no_such_model'}, 'there is no config no_such_model'),
+        ({'model': 'no_such_model'}, 'model no_such_model is neither a config file nor'),
         ({'det_model': 'no.onnx'}, r'no\.onnx does not exist'),
         ({'det_weights': 'w.pth'}, 'det_weights need det_model'),
         ({'det_cat_ids': 3}, 'det_cat_ids is 3'),
@@ -485,7 +485,9 @@ def test_files_may_be_paths(model_files, inferencer, pictures):
 
 
 def test_an_exported_network_needs_its_config(tmp_path):
-    with pytest.raises(InputError, match=r'is a folder, .* give that of the network as model'):
+    with pytest.raises(
+        InputError, match=r'is a folder, .* give the config of the network as model'
+    ):
         STDPoseInferencer(None, str(tmp_path))
 
 

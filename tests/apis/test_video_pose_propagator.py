@@ -232,7 +232,7 @@ def test_an_unknown_person_is_one_sentence(linear, folder):
     state = linear.init_state(folder)
     linear.add_labels(state, 0, 1, POSE)
     for call in (linear.remove_labels, linear.mark_absent):
-        with pytest.raises(InputError, match='no person 5 in clip, the people with labels are: 1'):
+        with pytest.raises(InputError, match='no person 5 in clip, choose one with labels: 1'):
             call(state, 0, 5)
 
 
@@ -513,7 +513,7 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
         ({'bbox': [1, 2, 3, 4j]}, r'bbox of person 1 in frame 0: no array of .* \[x, y, w, h\]'),
         ({'keypoints': [[np.inf, 1]] * 3}, 'finite'),
         ({'bbox': [1, 2, 3]}, 'bbox must be 4 finite numbers'),
-        ({'keypoints': POSE * np.nan}, 'neither a joint nor a box, use mark_absent'),
+        ({'keypoints': POSE * np.nan}, 'neither a joint nor a box, give one, or use mark_absent'),
     ],
 )
 def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):

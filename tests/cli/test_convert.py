@@ -123,7 +123,7 @@ def test_markers_need_the_frame_rate(run, tmp_path: Path):
 
     assert (code, len(errors)) == (2, 1)
     assert errors[0].endswith(
-        'trc needs the time of every frame, add --fps, the frames per second of the video'
+        'trc needs the time of every frame, give the frames per second of the video with --fps'
     )
     assert not (tmp_path / 'out.trc').exists()
 

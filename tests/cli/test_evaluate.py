@@ -118,12 +118,12 @@ def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
 
 def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:
     (folders[1] / '020002_mpii_test.json').unlink()
-    _assert_refused(folders, capsys, '020002_mpii_test is in one of')
+    _assert_refused(folders, capsys, '020002_mpii_test is in only one of')
 
 
 def test_an_extra_prediction_file_is_refused(folders, capsys) -> None:
     shutil.copy(folders[1] / '020002_mpii_test.json', folders[1] / 'extra.json')
-    _assert_refused(folders, capsys, 'extra is in one of')
+    _assert_refused(folders, capsys, 'extra is in only one of')
 
 
 def test_another_number_of_frames_is_refused(folders, capsys) -> None:
@@ -151,7 +151,7 @@ def test_ground_truth_without_head_boxes_is_refused(folders, capsys) -> None:
 def test_ground_truth_without_people_is_refused(folders, capsys) -> None:
     for path in folders[0].glob('*.json'):
         _change(path, lambda data: data.update(annotations=[]))
-    _assert_refused(folders, capsys, str(folders[0]), 'without any person')
+    _assert_refused(folders, capsys, f'no file in {folders[0]} holds a person')
 
 
 def test_a_refusal_leaves_earlier_metrics_alone(folders) -> None:
@@ -179,7 +179,7 @@ def test_tracking_is_null_without_track_ids_and_a_file_is_named(folders, capsys)
     _change(path, lambda data: data['annotations'][7].pop('track_id'))
     assert _run(folders) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f'no MOTA and MOTP: people without track_id in {path}'
+    assert last == f'no MOTA and MOTP: {path} holds people without track_id'
     metrics = json.loads(folders[2].read_text())
     assert set(metrics['MOTA'].values()) == {None}
     assert metrics['MOTP'] == {'mean': None}

@@ -150,7 +150,10 @@ def test_weights_that_a_command_is_given(
 
     assert not marker.exists()
     assert (code, len(lines)) == (2, 1), lines
-    refusals = ('bad.pth holds shutil.copyfile', 'bad.pth is no network that onnxruntime can run')
+    refusals = (
+        'bad.pth holds shutil.copyfile',
+        'bad.pth is not a network that onnxruntime can run',
+    )
     assert any(refusal in lines[0] for refusal in refusals)
 
 

@@ -265,7 +265,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ((), 'nobody says where the people are: give --det-config'),
+        ((), 'the positions of the people are unknown: give --det-config'),
         (('--boxes', 'b.json', '--det-config', 'd.onnx'), 'both say where the people are'),
         (('--boxes', 'nowhere.json'), 'nowhere.json'),
         (
@@ -288,7 +288,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
         (('--boxes', 'BOXES', '--cvat-tolerance', '2'), '--cvat-tolerance would have no effect'),
         (
             ('--boxes', 'BOXES', '--checkpoint', 'FOLDER', '--device', 'cuda'),
-            '--device would have no effect: give a network of PyTorch',
+            '--device would have no effect: give a PyTorch network',
         ),
         (
             ('--det-config', 'rtmdet_nowhere', '--checkpoint', 'FOLDER', '--device', 'cuda'),
@@ -360,7 +360,7 @@ def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, mon
     code, printed, errors = run(several, '--out', tmp_path / 'out', '--boxes', 'whole-picture')
     assert (code, printed) == (130, '')
     assert errors[-1] == (
-        'infer.py: interrupted, 0 of 2 videos are finished; the same command goes on from here'
+        'infer.py: interrupted, 0 of 2 videos are finished; the same command continues from here'
     )
     assert not list((tmp_path / 'out').glob('[!.]*'))
 
@@ -368,13 +368,13 @@ def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, mon
 def test_that_nobody_says_where_the_people_are_is_said_once(run, several, tmp_path):
     code, printed, errors = run(several, '--out', tmp_path / 'out')
     assert (code, printed, len(errors)) == (2, '', 1)
-    assert 'nobody says where the people are' in errors[0]
+    assert 'the positions of the people are unknown' in errors[0]
 
 
 def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tmp_path):
     code, _, errors = run(several, '--out', tmp_path / 'out', '--boxes', boxes)
     assert (code, len(errors)) == (2, 1)
-    assert 'boxes.json is no folder, but there are several videos' in errors[0]
+    assert 'boxes.json is not a folder, but there are several videos' in errors[0]
 
 
 HELD = """

@@ -205,12 +205,12 @@ IDLE = '--config, --precision, --runtime or --crops would have no effect: give a
         (['--precision', 'bfloat16'], IDLE),
         (['--runtime', 'openvino'], IDLE),
         (['--crops', 'window'], IDLE),
-        (['--device', 'cuda'], '--device would have no effect: give a network of PyTorch'),
-        (['--checkpoint', 'weights.pth'], 'weights.pth is, give its --config, or a network that'),
-        (['--checkpoint', 'FOLDER'], 'is, give its --config, or a network that `stdpose learn`'),
+        (['--device', 'cuda'], '--device would have no effect: give a PyTorch network'),
+        (['--checkpoint', 'weights.pth'], 'weights.pth needs the --config of its model, give it'),
+        (['--checkpoint', 'FOLDER'], 'give it, or a network that `stdpose learn` wrote'),
         (['--checkpoint', 'nowhere.onnx'], 'nowhere.onnx cannot be read'),
         (['--checkpoint', 'OTHER'], 'other.onnx has not learned from labels, give a file that'),
-        (['--checkpoint', 'BROKEN'], 'broken.onnx is no network that onnxruntime can run'),
+        (['--checkpoint', 'BROKEN'], 'broken.onnx is not a network that onnxruntime can run'),
     ],
 )
 def test_what_cannot_work_is_one_line(

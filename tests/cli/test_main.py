@@ -58,7 +58,7 @@ def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
         (['infer', 'v'], '--out, --checkpoint'),
         (
             ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],
-            'nobody says where the people are',
+            'the positions of the people are unknown',
         ),
         (['train'], 'required: CONFIG'),
         (['train', 'c.py', '--cfg-options', 'lr'], "got 'lr', expected key=value"),
@@ -88,7 +88,7 @@ def test_unknown_verb_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['propogate']) == 2
     captured = capsys.readouterr()
     assert captured.out == ''
-    assert captured.err.startswith("stdpose: there is no 'propogate', choose one of propagate, ")
+    assert captured.err.startswith("stdpose: unknown verb 'propogate', choose one of propagate, ")
     assert captured.err.count('\n') == 1
 
 

@@ -46,7 +46,7 @@ def test_frames_of_a_video(run, tmp_path):
     assert len(frames) == 4
     assert sum(frame >= 18 for frame in frames) >= 3
     assert summary.startswith('4 labels: ')
-    assert summary.endswith(' of joints are expected right with auto')
+    assert summary.endswith(' of joints are expected to be right with auto')
     numbers = [int(part.split()[3]) for part in outlook.split('; ')]
     assert outlook.startswith('90% would take ')
     assert numbers == sorted(numbers)
@@ -77,7 +77,7 @@ def test_several_videos_share_a_budget(run, tmp_path):
 def test_without_boxes_pictures_decide(run, tmp_path):
     code, printed, _ = run(write_video(tmp_path / 'clip', 12), '--target', 0.5)
     assert code == 0
-    assert printed.splitlines()[1].endswith(' of joints are expected right with auto')
+    assert printed.splitlines()[1].endswith(' of joints are expected to be right with auto')
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_without_boxes_pictures_decide(run, tmp_path):
         (['--boxes', 'nowhere.txt'], 'nowhere.txt'),
         (['--boxes', 'nobody.txt'], 'track ids in frame 0'),
         (['--boxes', 'empty.json'], 'no person box with a track id'),
-        (['other', '--boxes', 'nobody.txt'], 'is no folder, but there are several videos'),
+        (['other', '--boxes', 'nobody.txt'], 'is not a folder, but there are several videos'),
     ],
 )
 def test_a_mistake_is_one_line(run, tmp_path, monkeypatch, options, message):

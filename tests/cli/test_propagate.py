@@ -103,7 +103,7 @@ def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path)
     assert len(shown) > 2
     assert min(map(float, shown)) > 0.9
     assert 'label frame' in suggestion
-    assert outlook.endswith('stop here if 95% will do')
+    assert outlook.endswith('stop here if 95% is enough')
 
 
 def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_path):
@@ -130,9 +130,9 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     *_, hidden, between, _, outlook = printed.splitlines()
     assert hidden.startswith('of the labels in 7 frames (5-35 every 5), each hidden and filled in ')
     assert 'from labels 10 frames apart, 0 of 21 joints came out right: 0.0% [' in hidden
-    assert 'of the propagated joints are expected right' in between
+    assert 'of the propagated joints between labels are expected to be right' in between
     assert f'{hidden}; {between}' in page.read_text()
-    percent = re.compile(r'([\d.]+)% of joints are expected right')
+    percent = re.compile(r'([\d.]+)% of joints are expected to be right')
     assert float(percent.match(outlook)[1]) < float(percent.match(trusting)[1]) - 5
     assert out.read_text() == plain.read_text()
 
@@ -514,6 +514,6 @@ def test_an_interrupted_run_leaves_nothing_beside_the_video(
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == (
         'propagate.py: interrupted, no output was written; '
-        'what the cache holds is not computed again'
+        'the same command reuses what is in the cache'
     )
     assert sorted(tmp_path.iterdir()) == before

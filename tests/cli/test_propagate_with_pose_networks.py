@@ -223,7 +223,7 @@ def test_poses_of_several_videos(run, movie, label_file, tmp_path, results, two_
     assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
     code, _, said = run(videos, labels, '--out', out, '--pose-results', results)
     assert code == 2
-    assert 'is no folder, but there are several videos' in said[0]
+    assert 'is not a folder, but there are several videos' in said[0]
 
 
 def test_poses_of_one_more_video_leave_the_others_done(run, tmp_path, results, two_videos):
@@ -251,7 +251,7 @@ def test_poses_of_videos_with_the_same_name_are_refused(
     options = ['--out', tmp_path / 'out'] if command == 'propagate' else []
     code, _, said = start(tmp_path / 'set.csv', *options, '--pose-results', estimates)
     assert (code, len(said)) == (2, 1)
-    assert 'have the same name, by which --pose-results' in said[0]
+    assert 'have the same name, but --pose-results' in said[0]
 
 
 def test_poses_that_fit_no_labels_are_doubted_for_each_video(run, tmp_path, two_videos):
@@ -308,7 +308,7 @@ def test_a_review_of_several_videos_needs_a_folder_of_poses(run_main, movie, tmp
         os.link(movie, videos / f'{name}.mp4')
     code, _, said = run_main(review.main, videos, '--pose-results', results)
     assert code == 2
-    assert 'is no folder, but there are several videos' in said[0]
+    assert 'is not a folder, but there are several videos' in said[0]
 
 
 @pytest.mark.parametrize(

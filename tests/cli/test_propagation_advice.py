@@ -19,7 +19,7 @@ def test_what_is_expected_is_the_mean_score_of_propagated_joints_between_labels(
     measured, expected = format_accuracy(MEASURED, labels)
     assert measured == MEASURED.describe()
     # (0.9 + 0.7 + 0.5 + 0.5) / 4
-    assert expected.startswith('between the labels 65.0% of the propagated joints are expected ')
+    assert expected.startswith('with this taken into account, 65.0% of the propagated joints ')
 
 
 def test_joints_without_a_place_are_not_expected_right() -> None:

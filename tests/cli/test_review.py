@@ -154,14 +154,14 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     monkeypatch.setattr(ListeningServer, 'run', serve)
     code, printed, said = run(movie, '--out', label_file, '--no-browser')
     assert (code, printed, len(said)) == (2, '', 1)
-    assert f'{label_file} is there already' in said[0]
-    assert 'give it as LABELS to go on from it, or another --out' in said[0]
+    assert f'{label_file} exists but was not saved by this project' in said[0]
+    assert 'give it as LABELS to continue from it, or give another --out' in said[0]
 
     beside = movie.with_name(f'{movie.stem}_reviewed.json')
     beside.write_text(label_file.read_text())
     code, _, said = run(movie, '--project', tmp_path / 'other.jsonl', '--no-browser')
     assert (code, len(said)) == (2, 1)
-    assert f'{beside} is there already' in said[0]
+    assert f'{beside} exists' in said[0]
     beside.unlink()
 
     # What the page saved is there from the second start on, and so are its edits.
@@ -171,7 +171,7 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
 
     code, _, (sentence,) = run(movie, '--out', label_file, '--no-browser')
     assert code == 2
-    assert f'{label_file} is there already and is not what was saved from' in sentence
+    assert f'{label_file} exists and is not the file that was saved from' in sentence
 
 
 def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew(
@@ -201,12 +201,12 @@ def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew
 
     code, _, (said,) = run(movie, label_file, *options)
     assert code == 2
-    assert f'leave LABELS out and give --project {project} to go on, or' in said
-    assert said.endswith('or give another file with --project to begin anew')
+    assert f'leave LABELS out and give --project {project} to continue, or' in said
+    assert said.endswith('or give another file with --project to start over')
 
     code, _, (said,) = run(movie, *options, '--project', project)
     assert code == 0
-    assert said.endswith(f'{project}: the labels that its edits began with are taken from it')
+    assert said.endswith(f'{project}: using the labels with which its edits began')
     assert content([*shown[1].persons]) == content([*shown[0].persons])
 
     assert run(movie, label_file, *options, '--project', tmp_path / 'anew.jsonl')[0] == 0
@@ -250,7 +250,7 @@ def test_a_second_server_of_a_project_says_where_it_is_open(
     run(*arguments)
     ((code, _, said),) = second
     assert code == 2
-    assert [sentence.endswith('use that one or end it first') for sentence in said] == [True]
+    assert [sentence.endswith('use that one or stop it first') for sentence in said] == [True]
 
 
 def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
@@ -260,7 +260,7 @@ def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
     precious.write_text('{}')
     code, _, (sentence,) = run(movie, label_file, '--out', precious, '--no-browser')
     assert code == 2
-    assert f'{precious} is there already' in sentence
+    assert f'{precious} exists' in sentence
     assert precious.read_text() == '{}'
 
 
@@ -272,7 +272,7 @@ def test_what_an_earlier_review_saved_is_not_replaced_by_one_that_begins_anew(
     anew = ['--project', tmp_path / 'anew.jsonl', '--no-browser', '--method', 'linear']
     code, _, (sentence,) = run(movie, label_file, *anew)
     assert code == 2
-    assert f'{saved} is there already' in sentence
+    assert f'{saved} exists' in sentence
     assert sentence.endswith('give another --out, or move it away')
     assert saved.read_text() == '{}'
     assert run(movie, label_file, *anew, '--out', tmp_path / 'anew.json')[0] == 0
@@ -284,4 +284,4 @@ def test_a_skeleton_of_a_file_without_pictures_is_refused(run, movie, tmp_path):
     empty.write_text(json.dumps({'images': [], 'annotations': [], 'categories': [joints]}))
     code, _, (sentence,) = run(movie, '--skeleton', empty, '--no-browser', '--method', 'linear')
     assert code == 2
-    assert f'--skeleton {empty} is neither a label file with a video' in sentence
+    assert f'--skeleton {empty} is not a label file with a video' in sentence

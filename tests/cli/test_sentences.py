@@ -63,12 +63,12 @@ def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
         ),
         (
             NO_SPACE,
-            'what is printed, or a file, cannot be written: No space left on device',
+            'a file or the output of the command cannot be written: No space left on device',
         ),
         (OSError('8 requested and 2 written'), '8 requested and 2 written'),
         (
             MemoryError('Unable to allocate 9 GiB'),
-            'there is not enough memory (Unable to allocate 9 GiB), give less at once',
+            'there is not enough memory (Unable to allocate 9 GiB), process less at once',
         ),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginni
     assert (out / 'b.json').read_text() == 'corrected by hand'
     how = 'was changed since it was' if beginning == 'finished' else 'was not'
     assert (
-        f'b.json  failed: {out}/b.json {how} written by this command, take it away or choose '
+        f'b.json  failed: {out}/b.json {how} written by this command, move it away or choose '
         'another folder\n' in printed
     )
     assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
@@ -206,8 +206,7 @@ def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
     assert code == 2
     assert sorted(contents(tmp_path / 'out')) == ['a.json']
     assert errors[-1] == (
-        'propagate.py: 2 of 3 videos failed, see above; the same command does them again, and no '
-        'other'
+        'propagate.py: 2 of 3 videos failed, see above; the same command runs only these again'
     )
     failed = {line.split()[0]: line for line in printed.splitlines() if '  failed: ' in line}
     assert list(failed) == ['b.json', 'c.json']
@@ -245,7 +244,8 @@ def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(run, tmp_path, mo
         code, printed, errors = run(tmp_path / 'out')
     assert (code, printed) == (130, '')
     assert errors[-1] == (
-        'propagate.py: interrupted, 2 of 3 videos are finished; the same command goes on from here'
+        'propagate.py: interrupted, 2 of 3 videos are finished; '
+        'the same command continues from here'
     )
     assert run(tmp_path / 'out')[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
 
@@ -391,7 +391,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
     shutil.copy(data / 'labels' / 'a.json', data / 'labels' / 'd.json')
     code, _, errors = run(tmp_path / 'out')
     assert code == 0
-    assert errors[0] == f'of none of the videos: d.json in {data}/labels'
+    assert errors[0] == f'{data}/labels: no video belongs to d.json'
 
 
 @pytest.mark.parametrize(

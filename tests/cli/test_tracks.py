@@ -106,7 +106,7 @@ def test_several_videos_have_a_folder(run, movie, label_file, tmp_path, tracks):
     assert poses(out / 'a.json') == poses(out / 'b.json') == poses(alone)
     code, _, said = run(videos, labels, '--out', out, '--track-results', tracks)
     assert code == 2
-    assert f'--track-results {tracks} is no folder, but there are several videos' in said[0]
+    assert f'--track-results {tracks} is not a folder, but there are several videos' in said[0]
 
 
 @pytest.mark.parametrize('command', ['propagate', 'review'])

@@ -248,7 +248,7 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['no.py'], r'config no\.py does not exist'),
         (['{config}', '--resume', 'no.pth'], r'checkpoint no\.pth does not exist'),
         (['{config}', '--cfg-options', 'load_from=no.pth'], r'checkpoint no\.pth does not exist'),
-        (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is no checkpoint'),
+        (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is not a checkpoint'),
         (
             ['{config}', '--cfg-options', 'model.type=Typo'],
             r'toy\.py: .*Typo is not in the',
@@ -583,7 +583,7 @@ def test_the_checkpoint_to_start_from_is_not_overwritten(
     assert run_train([config, '--work-dir', 'run']) == 0
     before = (tmp_path / 'run' / 'epoch_2.pth').read_bytes()
     code = run_train([config, '--work-dir', 'run', '--cfg-options', 'load_from=run/epoch_2.pth'])
-    assert 'to start from lies in the work folder run' in error_line(code, capsys)
+    assert 'epoch_2.pth is in the work folder run' in error_line(code, capsys)
     assert (tmp_path / 'run' / 'epoch_2.pth').read_bytes() == before
 
 

@@ -239,7 +239,7 @@ def test_no_interval_of_a_single_video_or_without_draws(num_bootstrap):
     ('videos', 'interval', 'message'),
     [
         ([], 2, 'there is no video'),
-        ([JUMPING], 1, 'no label is hidden'),
+        ([JUMPING], 1, 'hides no label'),
         ([JUMPING], 0, 'must be at least 1, got 0'),
         ([STILL, STILL.keep_frames([])], 2, "'still' has no labelled people"),
     ],

@@ -229,7 +229,7 @@ def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch):
         ((network, checkpoint), r'net\.onnx is an ONNX file, .* leave the checkpoint .*det\.pth'),
         ((config, 'no.pth'), r'checkpoint no\.pth does not exist'),
         ((config, checkpoint), r'det\.py with .*det\.pth cannot be used \(.*\), give a config'),
-        ((network,), r'net\.onnx is no network that onnxruntime can run'),
+        ((network,), r'net\.onnx is not a network that onnxruntime can run'),
     ):
         with pytest.raises(InputError, match=message) as caught:
             build_person_detector(*files)
@@ -238,7 +238,7 @@ def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     (tmp_path / 'net.onnx').write_bytes(b'no network')
-    with pytest.raises(InputError, match=r'net\.onnx is no network that onnxruntime can run'):
+    with pytest.raises(InputError, match=r'net\.onnx is not a network that onnxruntime can run'):
         build_person_detector(tmp_path / 'net.onnx')
 
 

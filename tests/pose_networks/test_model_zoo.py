@@ -79,7 +79,7 @@ def test_a_network_is_fetched_once(tmp_path, served, monkeypatch):
     [
         ('tiny-01234567_20230101.pth', 1, r'invalid hash value \(expected "01234567"'),
         (published_name(WEIGHTS), 0.5, 'invalid hash value'),
-        ('tiny.pth', 0.5, f'{len(WEIGHTS) // 2} of {len(WEIGHTS)} bytes came'),
+        ('tiny.pth', 0.5, f'only {len(WEIGHTS) // 2} of {len(WEIGHTS)} bytes were received'),
         ('missing.pth', 1, 'HTTP Error 404'),
     ],
     ids=['wrong', 'cut', 'cut and without a digest', 'missing'],

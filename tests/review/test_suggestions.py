@@ -212,11 +212,11 @@ def test_advice_says_how_many_labels_are_left_to_make() -> None:
     # thirds of the variance are left beside it; labels on both sides of it leave 2 * 0.4 ** 2.
     doubtful = scored_video(scored_track([1, 0.6, 0.6, 0.6, 1]))
     assert list_advice(doubtful, 0, 1)[-1] == (
-        '76.0% of joints are expected right, about 2 more labels would make that 95%'
+        '76.0% of joints are expected to be right, about 2 more labels would make it 95%'
     )
     sure = scored_video(scored_track([1, *[0.99] * 9, 1]))
     assert list_advice(sure, 0, 1)[-1] == (
-        '99.2% of joints are expected right: stop here if 95% will do'
+        '99.2% of joints are expected to be right: stop here if 95% is enough'
     )
     assert list_advice(sure, 0, 0) == []
 
@@ -228,16 +228,16 @@ def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
     other[2] = replace(other[2], source='given', keypoint_sources=np.array(['given', 'propagated']))
     *_, outlook = list_advice(scored_video(one, other), 0, 2)
     # In frames 0 and 8 person 1 is taken to be out of the picture, so that 21 joints are in doubt.
-    assert outlook.startswith('76.7% of joints are expected right, about ')
+    assert outlook.startswith('76.7% of joints are expected to be right, about ')
 
 
 def test_poses_beyond_the_last_label_stay_in_doubt() -> None:
     # Four of six joints, each wrong with a probability of 0.4.
     *_, outlook = list_advice(scored_video(scored_track([1, 0.6, 0.6])), 0, 1)
-    assert outlook.startswith('73.3% of joints are expected right, about ')
+    assert outlook.startswith('73.3% of joints are expected to be right, about ')
 
 
 def test_nothing_propagated_has_no_outlook() -> None:
     assert list_advice(scored_video(scored_track([1, 1, 1])), 0, 1) == [
-        'no joint was propagated, so that there is no accuracy to estimate'
+        'no joint was propagated, so there is no accuracy to estimate'
     ]

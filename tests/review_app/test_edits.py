@@ -289,13 +289,13 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'forget', 'joints': 'head', 'frame': 0}, 'list'),
         ({'type': 'forget', 'joints': ['tail'], 'frame': 0}, 'no joint'),
         ({'type': 'swap', 'a': 1, 'b': 1}, 'itself'),
-        ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 2}, 'cannot end before it'),
+        ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 2}, 'cannot end earlier'),
         ({'type': 'swap', 'a': 1, 'b': 2, 'frame': 3, 'last': 40}, 'no frame 40'),
         ({'type': 'merge', 'into': 1}, 'itself'),
         ({'type': 'merge', 'person': 2, 'into': 1}, 'both labelled in frame 0'),
         ({'type': 'split', 'frame': 0}, 'before frame 0'),
         ({'type': 'add_person', 'joints': {}}, 'at least one'),
-        ({'type': 'set_skeleton', 'name': 'coco'}, 'settled'),
+        ({'type': 'set_skeleton', 'name': 'coco'}, 'cannot be changed'),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, fields: dict, part: str):

@@ -121,7 +121,7 @@ def test_a_line_that_was_not_finished_is_cut_off_in_a_sentence(
     journal_of(tmp_path).write_bytes(whole + line[:cut])
     again = reopen()
     assert again.get()['revision'] == 1
-    assert any('not finished' in sentence for sentence in start.said)  # type: ignore[attr-defined]
+    assert any('was incomplete' in sentence for sentence in start.said)  # type: ignore[attr-defined]
     again.edit('accept', person=2, frame=11)
     assert reopen().get()['revision'] == 2
 
@@ -216,7 +216,7 @@ def test_edits_of_other_files_are_refused(tmp_path: Path, changed: str):
 )
 def test_another_file_is_no_project(tmp_path: Path, content: bytes):
     (tmp_path / 'j.jsonl').write_bytes(content)
-    with pytest.raises(InputError, match=r'no project|another version'):
+    with pytest.raises(InputError, match=r'not a project|another version'):
         Journal(tmp_path / 'j.jsonl', {})
     assert (tmp_path / 'j.jsonl').read_bytes() == content
 
@@ -229,7 +229,7 @@ def test_a_project_whose_edits_do_not_fit_is_refused(
     entry = json.loads(lines[-1])
     entry['steps'][0]['person'] = 77
     journal_of(tmp_path).write_text('\n'.join([*lines[:-1], json.dumps(entry), '']))
-    with pytest.raises(InputError, match='edit 1 cannot be done again'):
+    with pytest.raises(InputError, match='edit 1 cannot be repeated'):
         start(two_people)
 
 
@@ -258,7 +258,7 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
 ):
     before, written = without_progress(edited), exported(edited)
     journal = journal_of(tmp_path).read_bytes()
-    way = f'leave LABELS out and give --project {journal_of(tmp_path)} to go on, or'
+    way = f'leave LABELS out and give --project {journal_of(tmp_path)} to continue, or'
     with pytest.raises(InputError, match=way):
         start(labels_of(label(0, 1)))
     again = Page(access_to(start(None)))
@@ -266,7 +266,7 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
     assert without_progress(again) == before
     assert exported(again) == written
     assert journal_of(tmp_path).read_bytes() == journal
-    assert any('are taken from it' in said for said in start.said)  # type: ignore[attr-defined]
+    assert any('using the labels' in said for said in start.said)  # type: ignore[attr-defined]
     again.revision = again.get()['revision']
     again.edit('undo')
     assert Page(access_to(start(None))).get()['revision'] == len(EDITS) + 1
@@ -288,8 +288,8 @@ def test_labels_that_are_read_differently_are_refused(
     Page(access_to(start(estimates(), **before))).edit(**EDITS[0])
     journal = journal_of(tmp_path).read_bytes()
     way = (
-        r'give the label file of before and its options, leave LABELS out and give --project '
-        rf'{journal_of(tmp_path)} to go on, or'
+        r'give the same label file as before and its options, leave LABELS out and give --project '
+        rf'{journal_of(tmp_path)} to continue, or'
     )
     with pytest.raises(InputError, match=way):
         start(estimates(), **now)
@@ -333,7 +333,7 @@ def test_the_joints_that_an_unlabelled_video_began_with_are_kept(start: Callable
         again = Page(access_to(start(None, **options)))
         assert again.get()['skeleton']['joints'] == [*coco.keypoint_names]
         assert again.get()['revision'] == 1
-    with pytest.raises(InputError, match=r'other joints than .* leave --skeleton out to go on'):
+    with pytest.raises(InputError, match=r'other joints than .* leave --skeleton out to continue'):
         start(None, skeleton=posetrack)
     assert start.said == []  # type: ignore[attr-defined]
 
@@ -347,7 +347,7 @@ def test_edits_of_joints_that_there_are_not_are_refused_in_a_sentence(
     without_labels(journal_of(tmp_path))
     with pytest.raises(InputError) as refused:
         start(None, skeleton=None if skeleton is None else KNOWN_SKELETONS[skeleton])
-    assert 'edit 1 cannot be done again' in str(explain_error(refused.value))
+    assert 'edit 1 cannot be repeated' in str(explain_error(refused.value))
 
 
 def test_labels_that_changed_before_the_first_edit_are_kept_as_they_were_opened(
@@ -385,7 +385,7 @@ def test_a_journal_without_labels_asks_for_the_label_file(
     edited: Page, start: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
 ):
     without_labels(journal_of(tmp_path))
-    with pytest.raises(InputError, match='give the label file of before and'):
+    with pytest.raises(InputError, match='give the same label file as before and'):
         start(two_people if given else None)
 
 

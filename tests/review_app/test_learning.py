@@ -212,7 +212,7 @@ def test_one_training_at_a_time(open_page, fake: FakeLearning):
     page.learn()
     answer = page.learn()
     assert answer.status_code == 422
-    assert answer.json()['error'] == 'a network is learning already, stop it or wait for it'
+    assert answer.json()['error'] == 'a network is already learning, stop it or wait for it'
 
 
 def test_closing_the_server_ends_the_process_at_once(open_page, fake: FakeLearning, tmp_path: Path):
@@ -290,7 +290,7 @@ def test_another_file_in_its_place_is_told_at_the_start_and_never_replaced(
 ):
     file = tmp_path / 'labels_reviewed.learned.onnx'
     file.write_text('my notes')
-    with pytest.raises(InputError, match=r'learned\.onnx .*, or move it away to go on without it'):
+    with pytest.raises(InputError, match=r'learned\.onnx .*, or move it away to continue without'):
         open_page()
     assert file.read_text() == 'my notes'
 

@@ -121,7 +121,7 @@ def test_a_frame_that_cannot_be_read_is_told_and_others_come(noted):
 def test_a_reader_that_was_closed_refuses(noted):
     _, reader = noted
     reader.close()
-    with pytest.raises(InputError, match='ending'):
+    with pytest.raises(InputError, match='stopping'):
         reader.ask(3, 64).result(20)
 
 
@@ -134,6 +134,6 @@ def test_a_request_that_was_cancelled_keeps_no_other_one_waiting_at_the_end():
     with reader._woken:
         reader._closed = True
     reader._thread.start()
-    with pytest.raises(InputError, match='ending'):
+    with pytest.raises(InputError, match='stopping'):
         waiting.result(60)
     reader.close()

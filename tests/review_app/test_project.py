@@ -131,7 +131,7 @@ def test_a_file_that_another_program_has_changed_is_not_replaced(
     saved.write_text(theirs)
     answer = page.post('/save', {})
     assert answer.status_code == 422
-    assert f'{saved} is there already and is not what was saved from' in answer.json()['error']
+    assert f'{saved} exists and is not the file that was saved from' in answer.json()['error']
     with pytest.raises(InputError, match='move it away'):
         reopen()
     assert saved.read_text() == theirs
@@ -258,7 +258,7 @@ def test_estimates_become_labels_where_they_are_certain(start: Callable):
     assert page.poses(5)[1]['sources'] == 'gpg'
     assert page.joint(5, 1, 'left_hand') == [14, 20]
     assert page.joint(5, 1, 'head') == [20, 4]
-    assert any('were estimated' in sentence for sentence in start.said)  # type: ignore[attr-defined]
+    assert any('estimated poses' in sentence for sentence in start.said)  # type: ignore[attr-defined]
 
 
 def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, two_people):

@@ -102,7 +102,7 @@ def test_missing_compiler_is_one_line(
 ) -> None:
     monkeypatch.setenv('PATH', str(tmp_path))
     assert setup_env.main([]) == 1
-    assert capsys.readouterr().err.startswith('set-up: no gcc found, which builds mmcv: install')
+    assert capsys.readouterr().err.startswith('set-up: gcc is missing, which builds mmcv: install')
     assert not setup_env.VENV.exists()
 
 
@@ -131,7 +131,7 @@ def test_another_system_is_told_what_to_install(
 ) -> None:
     monkeypatch.setattr(sys, 'platform', 'darwin')
     with pytest.raises(
-        setup_env.SetupError, match=r'those of Linux: elsewhere use `pip install \.`'
+        setup_env.SetupError, match=r'versions are for Linux: elsewhere use `pip install \.`'
     ):
         setup_env.check_machine()
 

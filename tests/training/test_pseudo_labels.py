@@ -329,7 +329,7 @@ def test_a_bad_label_file_is_one_sentence_before_any_work(run, data, tmp_path, c
     ('arguments', 'sentence'),
     [
         (['--min-score', '1.5'], '--min-score: expected a number in 0..1'),
-        (['--launcher', 'pytorch'], 'needs a process that torchrun started'),
+        (['--launcher', 'pytorch'], 'needs a process started by torchrun'),
         (['--method', 'stdpose'], 'needs a config and a checkpoint'),
     ],
 )

@@ -120,8 +120,8 @@ def test_plots_are_png_files(labels, tmp_path):
     ('content', 'words'),
     [
         ('{"lr": 0.1}', 'holds no record with a loss'),
-        ('{', 'cannot be read as one JSON object a line'),
-        ('3', 'cannot be read as one JSON object a line'),
+        ('{', 'cannot be read as one JSON object per line'),
+        ('3', 'cannot be read as one JSON object per line'),
         (None, 'cannot be read'),
     ],
 )

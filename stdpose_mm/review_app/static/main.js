@@ -799,7 +799,7 @@ function showJointHint() {
   const pose = currentPose();
   const placed = pose && pose.source !== 'absent' && isPlaced(pose, video.skeleton.joints.indexOf(joint));
   if (alone) {
-    box.textContent = `only ${readable(joint)}: Space next doubt · [ ] its labels · , . frames · J all joints`;
+    box.textContent = `${readable(joint)} alone: Space next doubt · [ ] its labels · , . frames · J all joints`;
   } else box.textContent = placed
     ? `${readable(joint)}: arrows move it · V visibility · Esc back to frames`
     : `${readable(joint)}: click on the picture to place it · Esc back to frames`;

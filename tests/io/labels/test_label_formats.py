@@ -114,12 +114,12 @@ def test_the_command_puts_the_videos_of_many_files_into_one(
 @pytest.mark.parametrize(
     ('options', 'told'),
     [
-        ((), 'many label files, but --to posetrack18 is about one'),
-        (('--to', 'cvat'), 'many label files, but --to cvat is about one'),
-        (('--to', 'coco', '--video', 'first'), 'many label files, but --video is about one'),
+        ((), 'many label files, but --to posetrack18 works for one only'),
+        (('--to', 'cvat'), 'many label files, but --to cvat works for one only'),
+        (('--to', 'coco', '--video', 'first'), 'many label files, but --video works for one only'),
         (
             ('--to', 'coco', '--loaded-into-cvat', 'x.xml'),
-            'but --loaded-into-cvat is about one',
+            'but --loaded-into-cvat works for one only',
         ),
     ],
 )

@@ -74,7 +74,9 @@ def test_the_matcher_of_the_package_finds_a_texture_again():
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     path = tmp_path / 'matcher.onnx'
     path.write_bytes(b'nothing')
-    with pytest.raises(InputError, match=r'matcher\.onnx is no network that onnxruntime can run'):
+    with pytest.raises(
+        InputError, match=r'matcher\.onnx is not a network that onnxruntime can run'
+    ):
         TrainedMatcher(path)
 
 

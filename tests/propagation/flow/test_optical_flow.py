@@ -64,7 +64,9 @@ def test_raft_runs_on_any_size_and_gives_flow_for_every_pixel(tmp_path):
 def test_bad_raft_weights_are_refused_in_one_sentence(tmp_path, content):
     if content is not None:
         (tmp_path / 'raft.pth').write_bytes(content)
-    with pytest.raises(InputError, match=r'raft\.pth (is no checkpoint|does not exist)') as error:
+    with pytest.raises(
+        InputError, match=r'raft\.pth (is not a checkpoint|does not exist)'
+    ) as error:
         RAFTFlow(tmp_path / 'raft.pth')
     assert '\n' not in str(error.value)
 

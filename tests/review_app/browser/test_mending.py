@@ -412,7 +412,7 @@ def test_an_export_is_read_back(page, downloads):
     page.click('#export-button')
     page.wait(lambda: not page.is_hidden('#export'), 'the dialog is open')
     page.click('#formats [data-format="coco"]')
-    page.wait(lambda: 'handed' in page.text('#export-result'), 'the file has come')
+    page.wait(lambda: 'saves' in page.text('#export-result'), 'the file has come')
     (file,) = page.wait(
         lambda: [p for p in downloads.iterdir() if p.suffix == '.json'], 'the file is saved'
     )
