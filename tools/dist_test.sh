@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Test on several GPUs: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
-# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+# NNODES, NODE_RANK, MASTER_ADDR and PORT are for several machines.
 set -euo pipefail
 config=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 checkpoint=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}

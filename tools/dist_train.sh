@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train on several GPUs: dist_train.sh CONFIG GPUS [options of train.py]
-# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+# NNODES, NODE_RANK, MASTER_ADDR and PORT are for several machines.
 set -euo pipefail
 config=${1:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
 gpus=${2:?usage: dist_train.sh CONFIG GPUS [options of train.py]}

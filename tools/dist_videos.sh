@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Share videos among processes: dist_videos.sh TOOL PROCESSES [arguments of the tool]
-# TOOL is propagate, infer or misc/make_pseudo_labels. With --device cuda each process takes a GPU.
-# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+# Distribute videos over processes: dist_videos.sh TOOL PROCESSES [arguments of the tool]
+# TOOL is propagate, infer or misc/make_pseudo_labels. With --device cuda each process uses one GPU.
+# NNODES, NODE_RANK, MASTER_ADDR and PORT are for several machines.
 set -euo pipefail
 tool=${1:?usage: dist_videos.sh TOOL PROCESSES [arguments of the tool]}
 processes=${2:?usage: dist_videos.sh TOOL PROCESSES [arguments of the tool]}

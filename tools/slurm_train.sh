@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train under Slurm: slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py]
-# GPUS (8), GPUS_PER_NODE (8 at most), CPUS_PER_TASK (5) and SRUN_ARGS choose the resources; GRES is
-# what --gres gets in place of gpu:GPUS_PER_NODE, nothing if it is empty.
+# GPUS (8), GPUS_PER_NODE (8 at most), CPUS_PER_TASK (5) and SRUN_ARGS choose the resources; GRES
+# replaces gpu:GPUS_PER_NODE in --gres; if it is empty, --gres is left out.
 set -euo pipefail
 usage='usage: slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py]'
 partition=${1:?$usage} job_name=${2:?$usage} config=${3:?$usage} work_dir=${4:?$usage}

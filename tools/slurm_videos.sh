@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Share videos under Slurm: slurm_videos.sh PARTITION JOB_NAME TOOL [arguments of the tool]
+# Distribute videos under Slurm: slurm_videos.sh PARTITION JOB_NAME TOOL [arguments of the tool]
 # TOOL is propagate, infer or misc/make_pseudo_labels; add --device cuda to use the GPUs.
-# GPUS (8), GPUS_PER_NODE (8 at most), CPUS_PER_TASK (5) and SRUN_ARGS choose the resources; GRES is
-# what --gres gets in place of gpu:GPUS_PER_NODE, nothing if it is empty.
+# GPUS (8), GPUS_PER_NODE (8 at most), CPUS_PER_TASK (5) and SRUN_ARGS choose the resources; GRES
+# replaces gpu:GPUS_PER_NODE in --gres; if it is empty, --gres is left out.
 set -euo pipefail
 usage='usage: slurm_videos.sh PARTITION JOB_NAME TOOL [arguments of the tool]'
 partition=${1:?$usage} job_name=${2:?$usage} tool=${3:?$usage}

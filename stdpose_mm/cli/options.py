@@ -237,8 +237,8 @@ class PoseNetworkOptions:
             for each.
         track_results: Tracks of the labelled joints by a point tracker such as CoTracker3 or TAPIR
             (.npz, .npy, .pt, .csv), which auto uses as evidence. QUERIES is the file of `stdpose
-            queries` that the tracker was given, unless FILE holds the queries too. For several
-            videos, a folder.
+            queries` that the tracker was given, unless the tracks' file holds the queries too. For
+            several videos, a folder.
     """
 
     pose: list[str] = option([], metavar='NAME')

@@ -191,12 +191,12 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
         # The first save would replace this file; once there are edits, the page may have saved it.
         if one.project.exists() or not one.out.exists():
             continue
-        way = 'give another --out, or move it away'
+        advice = 'give another --out, or move it away'
         if one.labels is None:
-            way = 'give it as LABELS to continue from it, or give another --out'
+            advice = 'give it as LABELS to continue from it, or give another --out'
         raise InputError(
             f'{one.out} exists but was not saved by this project ({one.project} holds no edits), '
-            f'and saving would replace it: {way}'
+            f'and saving would replace it: {advice}'
         )
     return inputs
 

@@ -434,7 +434,7 @@ class FinishedVideo:
         outputs: Option -> fingerprint of the file that was written.
         counts: See :class:`VideoResult`.
         advice: See :class:`VideoResult`.
-        seconds: Duration of the work.
+        seconds: Duration of the work in seconds.
     """
 
     inputs: str

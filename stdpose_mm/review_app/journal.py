@@ -129,12 +129,12 @@ class Journal:
 
     def other_input(self, name: str) -> InputError:
         """Make the error for an input that differs from the one that the edits began with."""
-        way = f'give the same {name} as before'
+        expected = f'the same {name} as before'
         if name == LABEL_FILE:
-            way += f' and its options, leave LABELS out and give --project {self.path} to continue'
+            expected = f'{expected}, with its options, or --project {self.path} and no LABELS'
         return InputError(
-            f'{self.path} holds edits of another {name} than the given one: {way}, or give '
-            'another file with --project to start over'
+            f'{self.path} holds edits of another {name} than the given one: give {expected}, to '
+            'continue, or another file with --project to start over'
         )
 
     def close(self) -> None:

@@ -201,8 +201,11 @@ def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew
 
     code, _, (said,) = run(movie, label_file, *options)
     assert code == 2
-    assert f'leave LABELS out and give --project {project} to continue, or' in said
-    assert said.endswith('or give another file with --project to start over')
+    assert (
+        f'as before, with its options, or --project {project} and no LABELS, to continue, or'
+        in said
+    )
+    assert said.endswith('or another file with --project to start over')
 
     code, _, (said,) = run(movie, *options, '--project', project)
     assert code == 0

@@ -258,7 +258,7 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
 ):
     before, written = without_progress(edited), exported(edited)
     journal = journal_of(tmp_path).read_bytes()
-    way = f'leave LABELS out and give --project {journal_of(tmp_path)} to continue, or'
+    way = f'with its options, or --project {journal_of(tmp_path)} and no LABELS, to continue, or'
     with pytest.raises(InputError, match=way):
         start(labels_of(label(0, 1)))
     again = Page(access_to(start(None)))
@@ -288,8 +288,8 @@ def test_labels_that_are_read_differently_are_refused(
     Page(access_to(start(estimates(), **before))).edit(**EDITS[0])
     journal = journal_of(tmp_path).read_bytes()
     way = (
-        r'give the same label file as before and its options, leave LABELS out and give --project '
-        rf'{journal_of(tmp_path)} to continue, or'
+        r'give the same label file as before, with its options, or --project '
+        rf'{journal_of(tmp_path)} and no LABELS, to continue, or'
     )
     with pytest.raises(InputError, match=way):
         start(estimates(), **now)
@@ -385,7 +385,7 @@ def test_a_journal_without_labels_asks_for_the_label_file(
     edited: Page, start: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
 ):
     without_labels(journal_of(tmp_path))
-    with pytest.raises(InputError, match='give the same label file as before and'):
+    with pytest.raises(InputError, match='give the same label file as before, with'):
         start(two_people if given else None)
 
 
