@@ -391,7 +391,7 @@ def test_a_journal_without_labels_asks_for_the_label_file(
 
 def test_edits_of_an_unlabelled_video_go_on_without_labels(tmp_path: Path):
     Journal(tmp_path / 'j.jsonl', {'label file': None}).append({'id': 'a'})
-    with pytest.raises(InputError, match=r'leave LABELS out and give --project .*j\.jsonl'):
+    with pytest.raises(InputError, match=r'or --project .*j\.jsonl and no LABELS'):
         Journal(tmp_path / 'j.jsonl', {'label file': 'l'})
 
 
