@@ -143,10 +143,10 @@ def _read_mot(
     gaps = None if frames is None else numbers_with_gaps(frames)
     if gaps is not None:
         raise InputError(
-            f'{path} tells frames by number, but the numbers of the pictures leave some out '
-            f'between {gaps[0]} and {gaps[1]}, so that a number may be that of a picture or its '
-            f'place: give {options.number_option} 1 if it is the place, else COCO detections with '
-            'the names of the pictures'
+            f'{path} identifies frames by number, but the numbers of the pictures have gaps '
+            f'between {gaps[0]} and {gaps[1]}, so a number may mean the picture of that number or '
+            f'a position: give {options.number_option} 1 if it is a position, else COCO detections '
+            'with the names of the pictures'
         )
     return {number - 1: rows[number] for number in numbers}
 
@@ -184,7 +184,7 @@ def _read_coco_detections(
         else [_frame_of(path, image_id, frames) for image_id in detected]
     )
     if len(set(indices)) < len(indices):
-        raise InputError(f'{path} has detections of one frame under several ids, give it one')
+        raise InputError(f'{path} has several ids for one frame, give each frame one id')
     return {
         frame: [(box, score, -1) for box, score in zip(people.boxes, people.scores, strict=True)]
         for frame, people in zip(indices, detected.values(), strict=True)
@@ -201,7 +201,7 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
         places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
     if len(places) != 1:
         raise InputError(
-            f'{path} has image_id {image_id!r}, which names {len(places)} pictures of the video; '
+            f'{path} has image_id {image_id!r}, which matches {len(places)} pictures of the video; '
             'give the name of one, or the 0-based frame as a number'
         )
     return places[0]
@@ -218,8 +218,8 @@ def _told_frames(
     known = [number for number in numbers if isinstance(number, int)]
     if known and len(known) < len(numbers):
         raise InputError(
-            f'{path} has image_id {known[0]}, a number, and {next(filter(None, names))!r}, a name, '
-            f'give ids of one kind for {options.number_option} or {options.list_option}'
+            f'{path} has numbers ({known[0]}) and names ({next(filter(None, names))!r}) as '
+            f'image_id, use one kind with {options.number_option} or {options.list_option}'
         )
     indices, numbering = frame_indices(path, names, indices=known or None)
     # One person in each frame, so that a frame that the video does not have is refused.
@@ -342,4 +342,4 @@ def _numbers(where: str, values: Any) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f'{where}: they are no array of numbers, expected [N, 4]') from None
+        raise InputError(f'{where}: they are not an array of numbers, expected [N, 4]') from None

@@ -152,7 +152,7 @@ class PrecomputedBoxes(BoxSource):
         beyond = [frame for frame in self._boxes if not 0 <= frame < count]
         if beyond:
             raise InputError(
-                f'boxes are given on frame {beyond[0]}, the video has {count} frames; give '
+                f'boxes are given on frame {beyond[0]}, but the video has {count} frames; give '
                 '0-based frame numbers of this video'
             )
 
@@ -197,7 +197,7 @@ def build_box_source(
     source = PrecomputedBoxes(people)
     if tracker == 'oks' and source.gives_track_ids and any(map(len, people.values())):
         raise InputError(
-            "the boxes have track ids, which the tracker 'oks' would change, leave the tracker out "
+            "the boxes have track ids, which the tracker 'oks' would change, leave out the tracker "
             'or give boxes without track ids'
         )
     return source
@@ -210,7 +210,7 @@ def _read(pictures: Pictures) -> Iterator[tuple[int, np.ndarray | None]]:
             if picture is None:
                 _warn(index, f'frame {index} is missing')
             elif not _is_picture(picture):
-                raise InputError(f'frame {index} is no BGR picture uint8 [H, W, 3], give one')
+                raise InputError(f'frame {index} is not a BGR picture, expected uint8 [H, W, 3]')
             yield index, picture
         return
     for index in range(len(pictures)):
@@ -233,4 +233,4 @@ def _is_picture(picture: object) -> bool:
 
 
 def _warn(frame_index: int, reason: str) -> None:
-    note(f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}')
+    note(f'frame {frame_index} cannot be read, so its poses can only be interpolated: {reason}')

@@ -111,8 +111,8 @@ def build_person_detector(
     if path.suffix == '.onnx':
         if checkpoint is not None:
             raise InputError(
-                f'detector {path} is an ONNX file, which holds its weights, leave the checkpoint '
-                f'{checkpoint} out or give the MMDetection config that it was trained with'
+                f'detector {path} is an ONNX file, which holds its weights, leave out the '
+                f'checkpoint {checkpoint} or give the MMDetection config that it was trained with'
             )
         return OnnxPersonDetector(path, **thresholds)
     if checkpoint is None:
@@ -157,8 +157,8 @@ class MMDetPersonDetector(PersonDetector):
         classes = list(self._model.dataset_meta.get('classes', ()))
         if 'person' not in classes:
             raise InputError(
-                f"detector {config} knows no class 'person' but {', '.join(classes[:5])}, give one "
-                'that does'
+                f"detector {config} has no class 'person' (but {', '.join(classes[:5])}), give one "
+                'that has'
             )
         self._person = classes.index('person')
 
@@ -202,7 +202,7 @@ class OnnxPersonDetector(PersonDetector):
             taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
             raise InputError(
                 f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
-                f'{_EXPECTED} so'
+                f'{_EXPECTED} with this input'
             )
         if not self._is_rtmdet and len(outputs) != 1:
             raise InputError(

@@ -124,7 +124,7 @@ def _require_replaceable(target: Path) -> None:
     if target.is_dir():
         raise InputError(f'{target} is a folder, expected the path of a file to write')
     if target.exists() and not target.is_file():
-        raise InputError(f'{target} is no regular file, expected the path of a file to write')
+        raise InputError(f'{target} is not a regular file, expected the path of a file to write')
     # Renaming another file to it would not ask, though somebody may have protected it on purpose.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -237,4 +237,4 @@ def _unicode_errors_of(path: PathLike) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         bad = error.object[error.start : error.end]
-        raise InputError(f'{path}: a name holds {bad!r}, which is no Unicode character') from error
+        raise InputError(f'{path}: a name contains {bad!r}, which is not valid Unicode') from error

@@ -86,11 +86,10 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
         file = file_name(name)
         other = of_file.setdefault(file.casefold(), name)
         if not file or other != name:
-            like = '' if other == name else f' and {other!r} are alike as file names'
-            raise InputError(
-                f'the {what} name {name!r}{like or " is no name for a file"}, expected letters or '
-                'digits of its own'
-            )
+            problem = f'name {name!r} cannot be turned into a file name'
+            if other != name:
+                problem = f'names {other!r} and {name!r} give the same file name'
+            raise InputError(f'the {what} {problem}, expected distinct letters or digits')
     return {name: file_name(name) for name in of_file.values()}
 
 
@@ -190,7 +189,7 @@ def require_no_stream(path: PathLike) -> None:
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         kind = 'pipe' if stat.S_ISFIFO(mode) else 'device or socket'
-        raise InputError(f'{path} is a {kind}, write what it holds to a file and give that')
+        raise InputError(f'{path} is a {kind}, save its content to a file and give that file')
 
 
 def kind_of_file(path: PathLike) -> str | None:
@@ -234,7 +233,7 @@ def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str
         InputError: If the path has none of these suffixes.
     """
     if not os.fspath(path).lower().endswith(tuple(suffixes)):
-        raise InputError(f'{named} is no name for {what}, give one that ends in {either(suffixes)}')
+        raise InputError(f'{named} is not a name for {what}, give one ending in {either(suffixes)}')
 
 
 def require_video(video: PathLike, labels: PathLike | None = None) -> None:
@@ -255,10 +254,10 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
     if kind_of_file(video) == 'a label file':
         if is_swapped:
             order = 'give the video first and then the labels'
-            raise InputError(f'{video} is a label file and {labels} shows the frames, {order}')
+            raise InputError(f'{video} is a label file and {labels} holds the frames, {order}')
         raise InputError(f'{video} is a label file, {expected}')
     if is_swapped:
-        raise InputError(f'{labels} shows frames of a video, expected a file with labels of them')
+        raise InputError(f'{labels} is a video or pictures, expected a file with their labels')
 
 
 def require_config(path: PathLike) -> None:

@@ -58,12 +58,12 @@ def open_video(
     """
     sources = frame_sources(labels, image_root or '', video_root)
     if not sources:
-        raise InputError(f'the labels of video {labels.name!r} list no frame, leave it out')
+        raise InputError(f'the labels of video {labels.name!r} list no frames, leave it out')
     indices = list(sources)
     if indices[-1] >= MAX_FRAMES:
         raise InputError(
-            f'the labels of video {labels.name!r} list frame {indices[-1]}, expected numbers below '
-            f'{MAX_FRAMES}, those of the frames of one video'
+            f'the labels of video {labels.name!r} list frame {indices[-1]}, expected frame numbers '
+            f'below {MAX_FRAMES}'
         )
     nearest = [max(bisect_right(indices, n) - 1, 0) for n in range(indices[-1] + 1)]
     path, in_video = next(iter(sources.values()))
@@ -85,8 +85,8 @@ def open_video(
             )
         return frames
     sentence = (
-        f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
-        f'as --image-root (pictures) or --video-root (video files){way_out}'
+        f'the pictures of video {labels.name!r} are not available ({reason}), give the right '
+        f'folder as --image-root (pictures) or --video-root (video files){way_out}'
     )
     if pictures_needed:
         raise InputError(sentence)

@@ -118,8 +118,8 @@ def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Path
         name = read.get(_identity(path))
         if name is not None:
             raise InputError(
-                f'{output} {path} is the folder from which {name} are read, where the next run '
-                'would take what is written for an input, give another folder'
+                f'{output} {path} is the folder from which {name} are read, so the next run would '
+                'read this output as an input, give another folder'
             )
 
 
@@ -261,7 +261,7 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
         written[after] = {'written': np.True_}
         if copy is not None:
             notes.append(
-                f'{path} was there before and may have been edited, its former version is kept as '
+                f'{path} already existed and may have been edited, its old version is kept as '
                 f'{copy}'
             )
 
@@ -306,13 +306,13 @@ def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequenc
             if identity in given:
                 kind = 'folder' if os.path.isdir(output.path) else 'file'
                 raise InputError(
-                    f'{output.name} {path} is given as {given[identity]} too, which would be '
+                    f'{output.name} {path} is also given as {given[identity]}, which would be '
                     f'overwritten, give another {kind}'
                 )
             other = taken.setdefault(identity, output.name)
             if other != output.name and output.is_folder is not None:
                 first, second = sorted((output.name, other))
-                raise InputError(f'{first} and {second} are the same file {path}, give two')
+                raise InputError(f'{first} and {second} are the same file {path}, give two files')
 
 
 def _identity(path: PathLike) -> str:

@@ -121,10 +121,10 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
     ]
     found = [path for path in named if path.is_file()] or named
     if not found:
-        raise InputError(f'{folder} holds no file of {own}, expected one such as {name}.json')
+        raise InputError(f'{folder} holds no file for {own}, expected one such as {name}.json')
     if len(found) > 1:
         raise InputError(
-            f'{found[0]} and {found[1]} are both of {own}, keep one of them or name it in '
+            f'{found[0]} and {found[1]} both belong to {own}, keep one of them or name it in '
             'a dataset file'
         )
     return found[0]
@@ -176,7 +176,7 @@ def _read_dataset(path: Path) -> list[ListedVideo]:
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
     videos = [_listed(path, Record(path, f'line {line}', row)) for line, row in rows]
     if not videos:
-        raise InputError(f'{path} lists no video, expected one in each line')
+        raise InputError(f'{path} lists no video, expected one per line')
     return videos
 
 
@@ -190,7 +190,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             if None in row or None in row.values():
                 raise InputError(
                     f'{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} '
-                    'values, as many as the header has; put a value with a comma into quotes'
+                    'values, as many as the header has; put a value that has a comma in quotes'
                 )
             yield reader.line_num, row
     except csv.Error as error:
@@ -207,7 +207,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
 def _listed(path: Path, row: Record) -> ListedVideo:
     given = {field: row.text(field, '').strip() for field in FIELDS}
     for field in row.extra():
-        raise row.error(field, f'left out, or one of {", ".join(FIELDS)}')
+        raise row.error(field, f'left out (known fields: {", ".join(FIELDS)})')
     for field, value in given.items():
         if NO_CHARACTER.search(value):
             raise row.error(field, 'a name')

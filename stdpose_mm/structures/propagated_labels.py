@@ -45,8 +45,8 @@ def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     predicted = any((person.labelled & person.propagated).any() for person in labels.persons)
     if predicted and not _has_scores(labels):
         raise InputError(
-            f'the estimated poses of video {labels.name!r} have no scores, by which those that '
-            f'score at least {min_score:g} could be taken as given; label some frames by hand'
+            f'the estimated poses of video {labels.name!r} have no scores, so none can be accepted '
+            f'for a score of at least {min_score:g}; label some frames by hand'
         )
     persons = []
     for person in labels.persons:
@@ -80,19 +80,19 @@ def require_start(labels: VideoLabels, file: str) -> None:
     given = [person for person in labels.persons if person.source == 'given']
     if labels.persons and not given:
         advice = (
-            ', or make labels of those that are certain with '
+            ', or accept the certain ones with '
             f'`stdpose convert {shlex.quote(file)} labels.json --as-given 0.8`'
         )
         raise InputError(
-            f'{file} holds {counted(len(labels.persons), "pose")} that a network or this '
-            'package estimated, and none that a person gave, label some frames'
+            f'{file} holds {counted(len(labels.persons), "pose")} estimated by a network or by '
+            'this package, but none given by a person, label some frames'
             f'{advice if _has_scores(labels) else ""}'
         )
     if given and not any(person.given.any() for person in given):
         raise InputError(
-            f'of {counted(len(given), "given label")} of {file} none has a labelled joint, '
-            'expected at least one joint with a place and visibility 1 or 2, label the joints of a '
-            'person in a frame'
+            f'none of the {counted(len(given), "given label")} of {file} has a labelled joint, '
+            'expected at least one joint with coordinates and visibility 1 or 2, label the joints '
+            'of a person in a frame'
         )
 
 
@@ -110,10 +110,9 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
         number = sum((p.labelled & p.propagated).any() for p in labels.persons)
         if number:
             raise InputError(
-                f'{user} needs labels made by hand as the truth, but {number} of the '
-                f'{len(labels.persons)} poses of video {labels.name!r} were filled in by a '
-                'propagator, wholly or in some joints; take the original label file, or mark the '
-                "joints that were checked with the source 'given'"
+                f'{user} needs ground truth labelled by hand, but {number} of the '
+                f'{len(labels.persons)} poses of video {labels.name!r} have propagated joints; '
+                "use the original label file, or mark checked joints with the source 'given'"
             )
 
 

@@ -217,8 +217,8 @@ def smooth_tracks(
     if num_people and not num_usable:
         note(
             f'smoothing by {smoother} changed nothing: all joints of {counted(num_people, "pose")} '
-            f'score less than {min_score:g}, but only joints that score at least that are '
-            'smoothed, take a model that is surer of its joints or leave smoothing out'
+            f'score less than {min_score:g}, the minimum for smoothing, use a model with higher '
+            'scores or leave smoothing out'
         )
 
 

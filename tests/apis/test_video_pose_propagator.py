@@ -531,7 +531,7 @@ def test_a_precision_that_does_not_exist_is_refused(model_files):
 
 
 def test_one_picture_is_no_video(linear, pictures):
-    with pytest.raises(InputError, match=r'one array \[80, 96, 3\], which is a single picture'):
+    with pytest.raises(InputError, match=r'an array \[80, 96, 3\], a single picture'):
         linear.init_state(pictures[0])
 
 

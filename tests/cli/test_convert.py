@@ -199,7 +199,7 @@ def test_labels_go_to_tools_and_back(run, estimates: Path, tmp_path: Path, targe
     code, _, errors = run(estimates, out, '--to', target, '--as-given', '0')
     if needs_size:
         assert code == 2
-        assert 'does not state the size of frame 0, give --labels-size' in errors[-1]
+        assert 'does not state that of frame 0, give --labels-size' in errors[-1]
         assert run(estimates, out, '--to', target, '--as-given', '0', *size)[0] == 0
     options = size if target == 'yolo-pose' else ()
     code, _, errors = run(out, tmp_path / 'back.json', *options)

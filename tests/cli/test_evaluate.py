@@ -113,7 +113,7 @@ def test_gzipped_files_pair_with_plain_ones(folders) -> None:
 def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
     path = folders[0] / '020001_mpii_test.json'
     path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
-    _assert_refused(folders, capsys, "are both of video '020001_mpii_test'")
+    _assert_refused(folders, capsys, "both belong to video '020001_mpii_test'")
 
 
 def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:
@@ -210,7 +210,7 @@ def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
     folders[2].unlink()
     capsys.readouterr()
     _change(next(folders[0].glob('*.json')), mark)
-    _assert_refused(folders, capsys, 'needs labels made by hand as the truth, but 1 of the ')
+    _assert_refused(folders, capsys, 'needs ground truth labelled by hand, but 1 of the ')
 
 
 def test_hidden_files_are_no_videos(folders) -> None:

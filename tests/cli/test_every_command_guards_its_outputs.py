@@ -114,7 +114,7 @@ def test_no_input_is_overwritten(run_main, tmp_path, monkeypatch, name, dest, li
         option = [own.option_strings[-1], str(target)] if own.option_strings else []
         code, _, lines = run_main(main_of(name), *words, *line, *option)
         assert (code, len(lines)) == (2, 1), (action.dest, lines)
-        assert 'too, which would be overwritten' in lines[0], (action.dest, lines)
+        assert ', which would be overwritten' in lines[0], (action.dest, lines)
         tried += 1
     assert victim.read_text() == 'precious'
     assert target.is_symlink() == (link is os.symlink)

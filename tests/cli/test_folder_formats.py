@@ -63,13 +63,13 @@ def test_the_same_command_replaces_what_it_wrote_and_keeps_what_was_edited(run, 
     assert command(out)[0] == 0
     assert files_of(data) == ['a_json', 'labels', 'videos']
     (data / 'empty_json').mkdir()
-    assert 'was there before' not in command(data / 'empty_json')[1]
+    assert 'already existed' not in command(data / 'empty_json')[1]
 
     (out / NAMES[2]).write_text('{"people": []}')
     code, said, _ = command(out)
 
     assert code == 0
-    assert f'{out} was there before and may have been edited, its former version is kept' in said
+    assert f'{out} already existed and may have been edited, its old version is kept' in said
     assert (out / NAMES[2]).read_text() == before
     assert (data / 'a_json.bak' / NAMES[2]).read_text() == '{"people": []}'
 
@@ -97,7 +97,7 @@ def test_files_that_are_read_are_not_replaced(run_main, data):
     code, _, errors = run_main(convert.main, out, out, '--to', 'openpose')
     assert code == 2
     assert errors[-1].endswith(
-        f'OUT {out} is given as IN too, which would be overwritten, give another folder'
+        f'OUT {out} is also given as IN, which would be overwritten, give another folder'
     )
 
 
@@ -136,13 +136,13 @@ def test_an_edited_file_below_the_folder_is_kept(run_main, data):
     # The pictures to train on are no labels.
     (out / 'images').mkdir()
     (out / 'images' / 'a_000000000000.jpg').write_bytes(b'one')
-    assert 'was there before' not in command()[1]
+    assert 'already existed' not in command()[1]
 
     file = out / 'labels' / 'a_000000000003.txt'
     file.write_text('0 0.5 0.5 0.1 0.1\n')
     code, said, _ = command()
     assert code == 0
-    assert f'{out} was there before and may have been edited, its former version is kept' in said
+    assert f'{out} already existed and may have been edited, its old version is kept' in said
     assert (data / 'a_yolo.bak' / 'labels' / file.name).read_text() == '0 0.5 0.5 0.1 0.1\n'
 
 

@@ -114,7 +114,7 @@ def test_an_edited_out_is_kept_beside_the_new_one(run, movie, boxes, tmp_path):
     out.write_text('edited')
     code, printed, _ = run(movie, '--boxes', boxes, '--out', out)
     assert code == 0
-    assert f'its former version is kept as {out}.bak' in printed
+    assert f'its old version is kept as {out}.bak' in printed
     assert out.with_name('poses.json.bak').read_text() == 'edited'
 
 
@@ -296,7 +296,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
         ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
-        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),
+        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is not a name for a video'),
         (
             ('--boxes', 'whole-picture', '--precision', 'int8'),
             'precision must be one of float32, bfloat16',

@@ -27,7 +27,7 @@ def test_propagate_keeps_its_inputs(run_main, request, tmp_path, movie, label_fi
     code, _, (line,) = run_main(propagate.main, *arguments)
     assert code == 2
     assert (
-        f'{option} {target} is given as VIDEO_OR_FRAMES ... LABELS too, which would be overwritten'
+        f'{option} {target} is also given as VIDEO_OR_FRAMES ... LABELS, which would be overwritten'
         in line
     )
     assert target.read_bytes() == before
@@ -40,14 +40,14 @@ def test_an_input_is_known_behind_a_link(run_main, tmp_path, movie, label_file, 
     link(label_file, other)
     code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', other)
     assert code == 2
-    assert 'is given as VIDEO_OR_FRAMES ... LABELS too, which would be overwritten' in line
+    assert 'is also given as VIDEO_OR_FRAMES ... LABELS, which would be overwritten' in line
 
 
 def test_a_file_is_not_converted_into_itself(run_main, label_file):
     before = label_file.read_bytes()
     code, _, (line,) = run_main(convert.main, label_file, label_file)
     assert code == 2
-    assert 'is given as IN too, which would be overwritten' in line
+    assert 'is also given as IN, which would be overwritten' in line
     assert label_file.read_bytes() == before
 
 
@@ -63,10 +63,13 @@ def test_propagate_writes_the_format_of_the_name(run_main, tmp_path, movie, labe
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (('--out', 'x.pdf'), '--out x.pdf is no name for labels'),
+        (('--out', 'x.pdf'), '--out x.pdf is not a name for labels'),
         (('--out', 'x.xml', '--format', 'coco'), '--out x.xml does not fit --format coco'),
-        (('--out', 'x.json', '--report', 'x.pdf'), '--report x.pdf is no name for a report'),
-        (('--out', 'x.json', '--save-video', 'x.gif'), '--save-video x.gif is no name for a video'),
+        (('--out', 'x.json', '--report', 'x.pdf'), '--report x.pdf is not a name for a report'),
+        (
+            ('--out', 'x.json', '--save-video', 'x.gif'),
+            '--save-video x.gif is not a name for a video',
+        ),
         (('--out', 'file/x.json'), 'file/x.json cannot be written'),
     ],
 )
@@ -92,7 +95,7 @@ def test_evaluate_keeps_its_inputs(run_main, tmp_path):
     assert f'--out {where} would lie among the label files that are read from PRED_DIR' in line
     code, _, (line,) = run_main(evaluate.main, *arguments, tmp_path / 'metrics.csv')
     assert code == 2
-    assert 'metrics.csv is no name for metrics, give one that ends in .json or .json.gz' in line
+    assert 'metrics.csv is not a name for metrics, give one ending in .json or .json.gz' in line
 
 
 @pytest.mark.parametrize('command', [propagate, review])
@@ -140,7 +143,7 @@ def test_a_report_that_fails_leaves_no_labels(run_main, tmp_path, folder, label_
     arguments = [folder, label_file, '--method', 'linear', '--out', tmp_path / 'dense.json']
     code, _, errors = run_main(propagate.main, *arguments, '--report', tmp_path / 'page.html')
     assert code == 2
-    assert '000003.jpg is not a whole picture' in errors[-1]
+    assert '000003.jpg is damaged or not a picture' in errors[-1]
     assert not {'dense.json', 'page.html'} & {path.name for path in tmp_path.iterdir()}
 
 
@@ -177,7 +180,7 @@ def test_files_that_a_list_names_are_inputs(run_main, tmp_path, label_file):
     before = label_file.read_bytes()
     code, _, (line,) = run_main(convert.main, listed, label_file, '--to', 'coco')
     assert code == 2
-    assert 'is given as IN too, which would be overwritten' in line
+    assert 'is also given as IN, which would be overwritten' in line
     assert label_file.read_bytes() == before
 
 
@@ -187,7 +190,7 @@ def test_the_project_file_beside_labels_is_an_output(run_main, tmp_path, label_f
     arguments = [label_file, tmp_path / 'dense.csv', '--to', 'deeplabcut', '--frame-of', given]
     code, _, (line,) = run_main(convert.main, *arguments)
     assert code == 2
-    assert f'the project file of OUT {given} is given as --frame-of too' in line
+    assert f'the project file of OUT {given} is also given as --frame-of' in line
     assert given.read_text() == 'picture,frame\n'
 
 
@@ -198,5 +201,5 @@ def test_a_network_is_not_learned_over_itself(run_main, tmp_path, movie, label_f
     arguments = ['--out', out, '--pose-onnx', network, '--learn', '1']
     code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
     assert code == 2
-    assert f'the learned network of --out {network} is given as pose network {network} too' in line
+    assert f'the learned network of --out {network} is also given as pose network {network}' in line
     assert network.read_bytes() == b'PK'

@@ -172,7 +172,7 @@ def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_p
     out.write_text(edited)
     code, printed, _ = run(*arguments, 'linear')
     assert code == 0
-    assert f'its former version is kept as {out}.bak' in printed
+    assert f'its old version is kept as {out}.bak' in printed
     assert Path(f'{out}.bak').read_text() == edited
     assert json.loads(out.read_text()) != json.loads(edited)
 
@@ -244,9 +244,9 @@ def another_joint(fields):
     ('change', 'arguments', 'message'),
     [
         (without_labels, [], 'no given labels to propagate'),
-        (nobody_there, [], 'of 6 given labels of labels.json none has a labelled joint'),
+        (nobody_there, [], 'none of the 6 given labels of labels.json has a labelled joint'),
         (boxes_without_a_labelled_joint, [], 'visibility 1 or 2, label the joints of a person'),
-        (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
+        (more_frames_than_the_video, [], 'list 6 frames, but clip .9 frames. has only 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
         (
             another_joint,
@@ -286,7 +286,7 @@ def another_joint(fields):
         (
             None,
             ['--save-video', 'overlay.txt'],
-            'is no name for a video, give one that ends in .mp4',
+            'is not a name for a video, give one ending in .mp4',
         ),
     ],
 )
@@ -467,7 +467,7 @@ def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, la
         movie, label_file, '--out', f'{tmp_path}/dense/', '--save-video', tmp_path
     )
     assert code == 2
-    assert f'--save-video {movie} is given as video too, which would be overwritten' in line
+    assert f'--save-video {movie} is also given as video, which would be overwritten' in line
     assert movie.read_bytes() == before
 
 

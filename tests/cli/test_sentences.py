@@ -198,12 +198,14 @@ def test_a_picture_of_too_many_pixels_is_refused(run_main, tmp_path, label_file)
     )
     code, _, (line,) = run_main(propagate.main, folder, label_file, '--out', tmp_path / 'o.json')
     assert code == 2
-    assert '0.png cannot be decoded, it has more pixels than' in line
+    assert '0.png has more than' in line
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):
     labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_000)), ())
-    with pytest.raises(InputError, match='list frame 10000000, expected numbers below 5000000'):
+    with pytest.raises(
+        InputError, match='list frame 10000000, expected frame numbers below 5000000'
+    ):
         open_video(labels, None, None, pictures_needed=False)
 
 

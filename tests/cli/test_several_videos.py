@@ -193,8 +193,8 @@ def test_outputs_do_not_go_among_the_inputs(run, data, tmp_path, option, folder,
     code, _, errors = run(*outs)
     assert code == 2
     assert errors[-1] == (
-        f'propagate.py: {option} {data / folder} is the folder from which {named} are read, where '
-        'the next run would take what is written for an input, give another folder'
+        f'propagate.py: {option} {data / folder} is the folder from which {named} are read, so the '
+        'next run would read this output as an input, give another folder'
     )
     assert contents(data) == before
 
@@ -210,7 +210,7 @@ def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
     )
     failed = {line.split()[0]: line for line in printed.splitlines() if '  failed: ' in line}
     assert list(failed) == ['b.json', 'c.json']
-    assert 'b.json is no label file of a known format' in failed['b.json']
+    assert 'b.json is not a known label format' in failed['b.json']
     assert 'c.mp4 is not a video that can be decoded' in failed['c.json']
     assert '3 videos: 1 done, 0 done before, 2 failed' in printed
 
@@ -284,7 +284,7 @@ def test_labels_that_were_edited_after_a_run_was_killed_are_kept(run, killed, tm
     (killed / 'b.json').write_text('edited')
     lines = run(killed)[1].splitlines()
     assert lines[-2:] == [
-        f'b.json: {killed / "b.json"} was there before and may have been edited, its former '
+        f'b.json: {killed / "b.json"} already existed and may have been edited, its old '
         f'version is kept as {killed / "b.json.bak"}',
         '3 videos: 1 done, 2 done before, 0 failed',
     ]

@@ -254,7 +254,7 @@ def test_amp_with_a_gpu_scales_the_loss(
             r'toy\.py: .*Typo is not in the',
         ),
         (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
-        (['{config}', '--work-dir', 'toy.py'], '--work-dir toy.py is given as CONFIG too'),
+        (['{config}', '--work-dir', 'toy.py'], '--work-dir toy.py is also given as CONFIG'),
         (['child.py'], r'child\.py cannot be read \(TypeError'),
         (
             ['{config}', '--cfg-options', 'model.type.embed=1'],

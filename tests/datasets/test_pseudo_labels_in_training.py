@@ -170,7 +170,7 @@ def test_estimation_trains_on_propagated_labels(filled: TinySet) -> None:
 
 @pytest.mark.parametrize('task', ['propagation', 'estimation'])
 def test_testing_refuses_propagated_labels(filled: TinySet, task: str) -> None:
-    with pytest.raises(InputError, match="14 of the 20 poses of video 'a' were filled in by a"):
+    with pytest.raises(InputError, match="14 of the 20 poses of video 'a' have propagated joints"):
         PoseTrack18WindowDataset(**filled.args, task=task, test_mode=True)
 
 

@@ -271,7 +271,7 @@ def test_detections_of_pictures_with_one_id_are_refused(tiny_set: TinySet) -> No
     for video in 'ab':
         tiny_set.change(number_from_zero, video)
     (tiny_set.root / 'boxes.json').write_text('[]')
-    with pytest.raises(InputError, match="'a' and 'b' both have a picture of id 0"):
+    with pytest.raises(InputError, match="'a' and 'b' both have a picture with id 0"):
         PoseTrack18WindowDataset(
             **tiny_set.args, test_mode=True, boxes='detected', bbox_file='boxes.json'
         )

@@ -118,9 +118,9 @@ def test_pictures_are_named_as_the_folder_names_them(tmp_path):
     for name in (lambda f: f'{f + 10:06d}.jpg', lambda f: f'images/{f + 10:06d}'):
         same(read_boxes(write_coco(path, BOXES, name), frames), BOXES, ids=False)
     write_coco(path, BOXES, lambda f: f'{f:06d}.jpg')
-    with pytest.raises(InputError, match=r"'000000.jpg', which names 0 pictures of the video"):
+    with pytest.raises(InputError, match=r"'000000.jpg', which matches 0 pictures of the video"):
         read_boxes(path, frames)
-    with pytest.raises(InputError, match='which names 0 pictures'):
+    with pytest.raises(InputError, match='which matches 0 pictures'):
         read_boxes(path)
 
 
@@ -196,7 +196,7 @@ def test_mistakes_in_coco_detections_are_named(tmp_path):
     for items, message in (
         (
             [{'image_id': -1, 'bbox': [0, 0, 5, 5], 'score': 1}],
-            'image_id -1, which names 0 pictures',
+            'image_id -1, which matches 0 pictures',
         ),
         ([{'image_id': 0, 'bbox': [0, 0, 0, 5], 'score': 1}], 'boxes must be finite'),
         ([{'image_id': 0, 'bbox': [0, 0, 5, 5], 'score': 7}], r'scores must be in 0\.\.1'),
@@ -326,7 +326,7 @@ class TestToldFrames:
             (
                 lambda path, boxes: write_coco(path, boxes, lambda frame: frame or 'a.jpg'),
                 {'first_number': 0},
-                "image_id 2, a number, and 'a.jpg', a name, give ids of one kind",
+                r"numbers \(2\) and names \('a.jpg'\) as image_id, use one kind",
             ),
         ],
     )

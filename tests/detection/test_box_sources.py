@@ -140,8 +140,8 @@ def test_frames_that_cannot_be_read_are_bridged_and_told(broken, every):
         out = list(DetectedBoxes(detector, every)(Video(10, broken)))
     assert [f.frame_index for f in out if f.picture is None] == sorted(broken)
     assert [str(warning.message) for warning in told] == [
-        f'frame {index} cannot be read, its poses are interpolated at best: frame {index} is '
-        'damaged'
+        f'frame {index} cannot be read, so its poses can only be interpolated: frame '
+        f'{index} is damaged'
         for index in sorted(broken)
     ]
     readable = [index for index in range(10) if index not in broken]
@@ -282,8 +282,8 @@ def test_boxes_of_a_program_in_all_their_forms():
         ({'a': []}, "boxes are given for frame 'a'"),
         ([[[1, 2, 3]]], 'frame 0 must be .* x1, y1, x2, y2'),
         ([[1, 2, 3, 4]], 'frame 0 must be .* x1, y1, x2, y2'),
-        ([['a']], 'boxes of frame 0: they are no array of numbers'),
-        ([[[1, 2, 3], [1]]], 'boxes of frame 0: they are no array of numbers'),
+        ([['a']], 'boxes of frame 0: they are not an array of numbers'),
+        ([[[1, 2, 3], [1]]], 'boxes of frame 0: they are not an array of numbers'),
         ([[[1, 2, np.inf, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
         ([FrameBoxes([[1, 2, 0, 4]], [1])], 'frame 0: boxes must be finite'),
         ([{'bbox': []}], 'boxes of frame 0: the keys are bbox, expected bboxes'),
@@ -331,5 +331,5 @@ def test_track_ids_that_are_given_are_not_corrected_by_poses():
 
 @pytest.mark.parametrize('shown', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), 'a.jpg'])
 def test_other_pictures_are_refused(shown):
-    with pytest.raises(InputError, match='frame 0 is no BGR picture'):
+    with pytest.raises(InputError, match='frame 0 is not a BGR picture'):
         list(WholePicture()([shown]))

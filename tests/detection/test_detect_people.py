@@ -61,14 +61,16 @@ def test_people_of_labelled_frames_by_the_id_of_the_picture(pictures: Path) -> N
 
 def test_ids_of_two_videos_must_differ(pictures: Path) -> None:
     videos = [video('a', 100), video('b', 101, labelled=(1, 2))]
-    with pytest.raises(InputError, match="'a' and 'b' both have a picture of id 102"):
+    with pytest.raises(InputError, match="'a' and 'b' both have a picture with id 102"):
         detect_people(videos, FindsBrightness(), pictures)
 
 
 def test_a_missing_picture_is_named(pictures: Path) -> None:
     (pictures / 'a' / '000001.png').unlink()
     remedy = r'as --image-root \(pictures\) or --video-root \(video files\)$'
-    with pytest.raises(InputError, match=rf"of video 'a' are not at hand .*000001\.png.* {remedy}"):
+    with pytest.raises(
+        InputError, match=rf"of video 'a' are not available .*000001\.png.* {remedy}"
+    ):
         detect_people([video('a', 100)], FindsBrightness(), pictures)
 
 

@@ -81,7 +81,7 @@ def test_nan_is_not_written(tmp_path: Path):
 
 
 def test_half_a_character_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match='no Unicode character'):
+    with pytest.raises(InputError, match='not valid Unicode'):
         write_text(tmp_path / 'a.json', 'name \ud800')
     assert not list(tmp_path.iterdir())
 

@@ -44,7 +44,9 @@ def test_swapped_arguments_are_named(tmp_path, movie, label_file, folder):
         require_video(video, label_file)
         with pytest.raises(InputError, match='give the video first and then the labels'):
             require_video(label_file, video)
-        with pytest.raises(InputError, match='shows frames of a video, expected a file with lab'):
+        with pytest.raises(
+            InputError, match='is a video or pictures, expected a file with their lab'
+        ):
             require_video(movie, video)
     with pytest.raises(InputError, match=r'labels\.json is a label file, expected a video file'):
         require_video(label_file, label_file)

@@ -46,12 +46,14 @@ def test_a_name_that_is_just_short_enough_is_kept():
 
 def test_names_that_are_alike_as_files_are_refused():
     assert distinct_file_names(['a', 'a', 'b'], 'video') == {'a': 'a', 'b': 'b'}
-    with pytest.raises(InputError, match=r"the video name 'x/y' and 'x_y' are alike"):
+    with pytest.raises(InputError, match=r"the video names 'x_y' and 'x/y' give the same"):
         distinct_file_names(['x_y', 'x/y'], 'video')
     # One file on a Mac and on Windows.
-    with pytest.raises(InputError, match=r"the video name 'a' and 'A' are alike"):
+    with pytest.raises(InputError, match=r"the video names 'A' and 'a' give the same"):
         distinct_file_names(['A', 'a'], 'video')
-    with pytest.raises(InputError, match=r"the video name '\.\.' is no name for a file"):
+    with pytest.raises(
+        InputError, match=r"the video name '\.\.' cannot be turned into a file name"
+    ):
         distinct_file_names(['..'], 'video')
 
 

@@ -37,8 +37,8 @@ def test_every_format_can_be_asked_for_by_a_name_of_its_own(format, monkeypatch)
 @pytest.mark.parametrize(
     ('name', 'format', 'sentence'),
     [
-        ('a.pdf', None, r'--out a\.pdf is no name for labels, give one that ends in \.json, '),
-        ('a.pdf', 'coco', r'--out a\.pdf is no name for labels'),
+        ('a.pdf', None, r'--out a\.pdf is not a name for labels, give one ending in \.json, '),
+        ('a.pdf', 'coco', r'--out a\.pdf is not a name for labels'),
         (
             'a.xml',
             'coco',
@@ -106,7 +106,7 @@ def test_an_output_that_the_inputs_make_a_file_or_a_folder(tmp_path):
     for name in ('videos', 'clip.mp4'):
         guard_outputs([Output('--save-video', tmp_path / name, is_folder=None)])
     os.mkfifo(tmp_path / 'pipe')
-    with pytest.raises(InputError, match='no regular file'):
+    with pytest.raises(InputError, match='not a regular file'):
         guard_outputs([Output('--save-video', tmp_path / 'pipe', is_folder=None)])
 
 

@@ -113,7 +113,7 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
         (
             's.csv',
             'video,label\na.mp4,a.json\n',
-            "line 2.label must be left out, or one of video, .* got 'a.json'",
+            "line 2.label must be left out .known fields: video, .* got 'a.json'",
         ),
         ('s.csv', 'video,out\n', 'lists no video'),
         ('s.csv', 'video,out\n,a.json\n', 'line 2.video must be a video file or a folder'),
@@ -161,15 +161,15 @@ def test_a_folder_of_the_same_name_is_taken_where_there_is_no_file(tmp_path: Pat
     make(tmp_path, 'labels/clip.json')
     assert find_file_of(video, tmp_path / 'labels') == tmp_path / 'labels' / 'clip.json'
     # Its pictures are no labels.
-    with pytest.raises(InputError, match='holds no file of'):
+    with pytest.raises(InputError, match='holds no file for'):
         find_file_of(video, tmp_path / 'frames')
 
 
 def test_a_video_without_a_file_or_with_two_is_one_sentence(tmp_path: Path) -> None:
     make(tmp_path, 'a.json', 'b.json', 'b.xml')
-    with pytest.raises(InputError, match=r'holds no file of c.mp4, expected one such as c.json'):
+    with pytest.raises(InputError, match=r'holds no file for c.mp4, expected one such as c.json'):
         find_file_of(ListedVideo(Path('c.mp4')), tmp_path)
-    with pytest.raises(InputError, match=r'b.json and .*b.xml are both of b.mp4'):
+    with pytest.raises(InputError, match=r'b.json and .*b.xml both belong to b.mp4'):
         find_file_of(ListedVideo(Path('b.mp4')), tmp_path)
     make(tmp_path, 'c.mp4', '.d.json')
     (tmp_path / 'b.xml').unlink()

@@ -114,7 +114,7 @@ def test_a_folder_has_the_poses_of_each_video_under_its_name(write):
 def test_a_video_without_poses_in_a_folder_is_refused(write):
     path = write(pose(0, LEFT), file='all/another.json').parent
     with pytest.raises(
-        InputError, match=r'all holds no file of clip, expected one such as clip\.json'
+        InputError, match=r'all holds no file for clip, expected one such as clip\.json'
     ):
         PoseResults(path).estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 

@@ -222,7 +222,7 @@ def test_a_folder_holds_a_file_for_each_video(tmp_path):
     assert fingerprint(results.files_of('clip')) == before['other'] != before['clip']
     # What was read of the former file is not taken for the new one.
     assert not np.array_equal(maps_of(FRAMES), first)
-    with pytest.raises(InputError, match='holds no file of other'):
+    with pytest.raises(InputError, match='holds no file for other'):
         results.files_of('other')
 
 

@@ -68,7 +68,7 @@ def test_zero_keeps_every_joint():
 def test_propagated_labels_are_no_truth():
     require_given([video(label(0, 'given', None))], 'the test')
     mixed = video(label(0, 'given', None), label(1, 'propagated', [1.0, 1.0]))
-    with pytest.raises(InputError, match='the test needs labels made by hand as the truth, but 1 '):
+    with pytest.raises(InputError, match='the test needs ground truth labelled by hand, but 1 '):
         require_given([video(), mixed], 'the test')
 
 
@@ -121,7 +121,7 @@ def test_one_given_pose_is_something_to_start_from():
 
 
 def test_estimates_without_scores_are_not_taken_as_given():
-    with pytest.raises(InputError, match=r'have no scores, by which those .* at least 0\.8'):
+    with pytest.raises(InputError, match=r'have no scores, so none .* at least 0\.8'):
         accept_predictions(video(label(0, 'propagated', None)), 0.8)
 
 
@@ -139,8 +139,8 @@ def test_scores_are_not_advised_for_a_file_without_them():
 @pytest.mark.parametrize(
     ('count', 'said'),
     [
-        (1, 'of 1 given label of a.json none has a'),
-        (2, 'of 2 given labels of a.json none has a'),
+        (1, 'none of the 1 given label of a.json has a'),
+        (2, 'none of the 2 given labels of a.json has a'),
     ],
 )
 def test_given_labels_without_any_joint_are_refused(count: int, said: str):

@@ -198,7 +198,7 @@ def no_labels(labels: Path) -> None:
 @pytest.mark.parametrize(
     ('change', 'arguments', 'message'),
     [
-        (None, [], "pictures of video 'fast' are not at hand (no folder was given), pass"),
+        (None, [], "pictures of video 'fast' are not available (no folder was given), give"),
         (None, ['--image-root', 'no'], 'fast/000003.jpg does not exist'),
         (None, ['--video-root', 'no'], 'its labels name no video file'),
         (None, ['--methods', 'stdpose', '--image-root', 'pictures'], 'needs a config'),
@@ -217,8 +217,8 @@ def no_labels(labels: Path) -> None:
         (None, ['--evidence', 'auto=x'], 'with a unique name'),
         (None, ['--evidence', 'a=:no.pth'], 'no.pth'),
         (None, ['--evidence', 'a=no.onnx=hrnet-coco'], 'no.onnx does not exist'),
-        (no_label_file, ['--methods', 'linear'], 'slow.json is no label file'),
-        (two_files_of_a_video, ['--methods', 'linear'], "are both of video 'slow'"),
+        (no_label_file, ['--methods', 'linear'], 'slow.json is not a known label format'),
+        (two_files_of_a_video, ['--methods', 'linear'], "both belong to video 'slow'"),
         (no_labels, ['--methods', 'linear'], "video 'slow' has no labelled people"),
     ],
 )
@@ -244,7 +244,7 @@ def test_missing_pictures_are_found_before_any_computing(run, labels, monkeypatc
     monkeypatch.setattr(LinearPropagator, 'propagate', propagate)
     code, _, errors = run(labels, '--methods', 'linear', 'flow')
     assert code == 2
-    assert 'are not at hand' in errors[0]
+    assert 'are not available' in errors[0]
 
 
 def test_no_labels_at_all(run, tmp_path):

@@ -286,7 +286,7 @@ def test_labels_may_not_be_written_over(run, data):
     before = contents(data)
     code, _, errors = run(data, '--method', 'linear')
     assert (code, len(errors)) == (2, 1)
-    assert 'is given as LABELS too, which would be overwritten' in errors[0]
+    assert 'is also given as LABELS, which would be overwritten' in errors[0]
     assert contents(data) == before
 
 

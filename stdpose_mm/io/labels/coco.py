@@ -157,7 +157,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         found = ', '.join(shown(category.text('name', '')) for category in with_joints)
         raise InputError(
             f'{record.file}: categories must hold one category with keypoint names, got '
-            f'{len(with_joints)} ({found or "none"}); split a file of several by category'
+            f'{len(with_joints)} ({found or "none"}); give one file per category'
         )
     category = with_joints[0]
     names = category.texts('keypoints')
@@ -194,7 +194,7 @@ def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) ->
         note(
             f'{record.file}: {len(unknown)} of {len(annotations)} annotations have a category_id '
             f'that no category has ({unknown[0].where} has {given}, the categories have '
-            f'{", ".join(ids)}); they count as labels of the category with joints'
+            f'{", ".join(ids)}); they are read as labels of the category with joints'
         )
 
 
@@ -424,8 +424,8 @@ def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
         f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
         'have interpolated their joints; they count as given. Export the task as "CVAT for video '
         '1.1", which tells the key frames of each joint': interpolated,
-        f'v is 0 or 1 in the whole file, so that all {hidden} joints count as occluded, as in '
-        'COCO; give --visible-as-1 if 1 stands for visible joints, too': hidden,
+        f'v is 0 or 1 in the whole file, so all {hidden} labelled joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 means visible': hidden,
     }
     for text, count in notes.items():
         if count:
@@ -458,7 +458,7 @@ def _read_videos(record: Record) -> dict[int | str, Record]:
     for video in record.records('videos', []):
         key = video.identifier('id')
         if key in videos:
-            raise video.error('id', 'a number or string of its own')
+            raise video.error('id', 'a number or string that no other video has')
         video.text('name', '')
         videos[key] = video
     return videos
@@ -502,7 +502,7 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
         raise InputError('a COCO file needs at least one video, got none')
     for video in videos:
         if video.skeleton != videos[0].skeleton:
-            raise InputError(f'{video.name!r} has another skeleton than {videos[0].name!r}')
+            raise InputError(f'{videos[0].name!r} and {video.name!r} have different skeletons')
     category = category_fields(videos[0])
     image_ids = iter(distinct_ids([f.image_id for v in videos for f in v.frames]))
     ids = iter(distinct_ids([p.extra.get('id') for v in videos for p in v.persons]))

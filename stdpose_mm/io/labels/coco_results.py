@@ -51,7 +51,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     """
     results = Record(path, '', {'results': data}).records('results')
     count = len(results[0].numbers('keypoints', lacking=True)) // 3 if results else 0
-    remedy = 'convert it and name the joints in the result if that is wrong'
+    remedy = 'if that is wrong, convert it and correct the names in the result'
     skeleton = unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
     images = [_image_of(result) for result in results]
     people: dict[Any, list[Person]] = {}
@@ -88,7 +88,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
         if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):
             return ids
         if is_shared and len(people) > 1:
-            note(f'{results[0].file}: two people of a picture share the {name}, no identity then')
+            note(f'{results[0].file}: {name} is ignored because two people in a picture share it')
     return [None] * len(results)
 
 

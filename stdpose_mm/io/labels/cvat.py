@@ -130,7 +130,7 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
         of = f' ({listed(names, 5)})' if names else ''
         raise InputError(
             f'{path} is the export of a CVAT project with {count} tasks{of}, '
-            'expected one video; open its task in CVAT, and export that'
+            'expected one video; open its task in CVAT and export the task'
         )
 
 
@@ -138,8 +138,8 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
     if root.find('image') is not None and not with_skeleton:
         raise InputError(
-            f'{path} is "CVAT for images", export it as "CVAT for video 1.1", or a task of chosen '
-            'pictures as "COCO Keypoints 1.0", which names them'
+            f'{path} is "CVAT for images", export it as "CVAT for video 1.1" or, for a task of '
+            'selected pictures, as "COCO Keypoints 1.0", which names the pictures'
         )
     skeleton = _read_skeleton(path, root, with_skeleton)
     tracks = []
@@ -175,7 +175,7 @@ def _read_loaded(
         for key_frame in of_joint
     ):
         raise InputError(
-            f'no key frame of {path} is one of {loaded}, expected the file that was loaded into '
+            f'no key frame of {path} occurs in {loaded}, expected the file that was loaded into '
             'CVAT before the labels were corrected'
         )
     return before
@@ -193,14 +193,13 @@ def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
     if len(alone) == len(tracks) > 1:
         note(
             f'{path}: the {len(tracks)} skeletons were drawn as shapes, which have no identities, '
-            'so that people are matched by place; draw them with "Track", which keeps identities'
+            'so people are matched by position; draw them with "Track", which keeps identities'
         )
         return True
     places = listed([f'track {track.id} in frame {track.frame_indices[0]}' for track in alone], 5)
     note(
-        f'{path}: {places} {"is a skeleton" if len(alone) == 1 else "are skeletons"} of one frame '
-        'only, like those drawn as shapes, and taken for a person of its own; draw it with "Track" '
-        'if it is one of the others or stays'
+        f'{path}: tracks of one frame, like skeletons drawn as shapes, are read as separate people '
+        f'({places}); draw people who stay longer or have another track with "Track"'
     )
     return False
 
@@ -229,8 +228,8 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
     """
     if len(meta.findall('task/segments/segment')) > 1:
         raise InputError(
-            f'{path} is a task of several jobs, into which CVAT has cut the tracks that were '
-            'loaded: export its jobs one by one, or load them into a task without a segment size'
+            f'{path} is a task of several jobs, and CVAT cut the loaded tracks at their ends: '
+            'export its jobs one by one, or load the tracks into a task without a segment size'
         )
     ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
     return {end for end in ends if end is not None}
@@ -259,7 +258,7 @@ def _unzip(path: PathLike, data: bytes) -> bytes:
         raise
     except Exception as error:
         # zipfile and its decompressors raise various errors for damaged or encrypted files.
-        what = 'is not a zip file with annotations.xml in it that can be unzipped'
+        what = 'is not a readable zip file with an annotations.xml in it'
         raise InputError(f'{path} {what}: {one_line(error)}') from error
 
 
@@ -313,7 +312,7 @@ def _read_skeleton(path: PathLike, root: ET.Element, tracks: Sequence[ET.Element
         points = [point for track in tracks for point in track.iter('points')]
         names_of_joints = list(dict.fromkeys(point.get('label') or '' for point in points))
     else:
-        raise InputError(f'{path} holds no skeleton, expected a label or tracks of that type')
+        raise InputError(f'{path} holds no skeleton, expected a skeleton label or skeleton tracks')
     with errors_of(f'{path}: label {category!r}'):
         return Skeleton(tuple(names_of_joints), limbs, category)
 
@@ -403,7 +402,6 @@ def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:
     count = sum(len(image.findall('skeleton')) for image in root.findall('image'))
     if count:
         note(
-            f'{path}: {counted(count, "skeleton")} in <image> beside tracks '
-            f'{"are" if count > 1 else "is"} left out, as in "CVAT for images"; export all of them '
-            'as "CVAT for video 1.1"'
+            f'{path}: left out {counted(count, "skeleton")} in <image>, because the file also has '
+            'tracks; export all of them as "CVAT for video 1.1"'
         )

@@ -243,8 +243,8 @@ class Track:
         if loaded is None and not is_drawn and not self.has_marks:
             raise InputError(
                 f'{self.file}: track {self.id} was loaded into CVAT from a file that stdpose '
-                'wrote, and the task has no attribute that tells its key frames from those that '
-                'were corrected: name that file with --loaded-into-cvat'
+                'wrote, but the task lacks the attribute that tells corrected key frames from '
+                'loaded ones: give that file with --loaded-into-cvat'
             )
         for joint, of_joint in enumerate(self.joints):
             for i, key_frame in [*of_joint.items()]:
@@ -260,8 +260,8 @@ class Track:
                 elif loaded is None:
                     raise InputError(
                         f'{self.file}: {self.skeleton.keypoint_names[joint]!r} of track {self.id} '
-                        f'has a key frame at frame {i}, where the job ends and CVAT makes key '
-                        'frames of its own: name the file that was loaded with --loaded-into-cvat'
+                        f'has a key frame at frame {i}, where the job ends and CVAT adds key '
+                        'frames: give the file that was loaded with --loaded-into-cvat'
                     )
                 elif loaded.is_on_line(joint, key_frame):
                     del of_joint[i]
@@ -383,7 +383,7 @@ def _read_points(
             count = skeleton.num_keypoints
             raise point.error('label', f'one of the {count} points of {skeleton.category!r}')
         if name in seen:
-            raise point.error('label', 'another point than those before it')
+            raise point.error('label', 'distinct among the points of a skeleton')
         seen.add(name)
         place = [_coordinate(part) for part in str(point.raw('points')).split(',')]
         if len(place) != 2 or place[0] is None or place[1] is None:

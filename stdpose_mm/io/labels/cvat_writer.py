@@ -69,7 +69,7 @@ def write_cvat(
         try:
             root.append(ET.fromstring(text))
         except (ET.ParseError, TypeError) as error:
-            raise InputError(f'{path}: cvat_elements holds what is not XML: {error}') from error
+            raise InputError(f'{path}: cvat_elements must be XML: {error}') from error
     write_xml(path, root, '<?xml version="1.0" encoding="utf-8"?>\n')
 
 

@@ -121,7 +121,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise InputError(f'{path}: row {number} has {len(row)} columns, not {len(rows[0])}')
+            expected = len(rows[0])
+            raise InputError(f'{path}: row {number} has {len(row)} columns, expected {expected}')
     layout = _read_header(path, rows)
     body = rows[layout.rows :]
     if body and _names_index(body[0], layout):
@@ -163,7 +164,7 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
         raise InputError(f'{path} has an empty scorer, expected the name of the network in row 1')
     indices = [int(row[0][:18]) for row in rows]
     if indices and max(indices) > MAX_FRAME_INDEX:
-        raise InputError(f'{path}: row of frame {max(indices)} is beyond 1e7')
+        raise InputError(f'{path}: frame numbers must be at most 1e7, got {max(indices)}')
     people = [_read_people(path, f'frame {row[0]}', row, layout) for row in rows]
     # The files are called <video><scorer>.csv.
     name = video_name(path).split(layout.scorer)[0] or video_name(path)
@@ -181,8 +182,8 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     scorers = [*dict.fromkeys(column[0] for column in columns[start:stop])]
     if len(scorers) > 1:
         raise InputError(
-            f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), people or '
-            'networks who have placed the same joints, expected one: leave out the others'
+            f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), expected '
+            'those of one person or network: remove the others'
         )
     last = {column[-1] for column in columns[start:stop]}
     kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
@@ -193,9 +194,9 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     if not joints or any(sorted(kinds) != sorted(k for k, _ in of) for of in joints.values()):
         got = sorted(last) if header else first
         raise InputError(
-            f'{path} is no file of DeepLabCut: expected header rows scorer, (individuals,) '
+            f'{path} is not a DeepLabCut file: expected header rows scorer, (individuals,) '
             'bodyparts, coords with x, y, or x, y, visible, or x, y, '
-            f'likelihood, of every bodypart once, got {shown(got)}'
+            f'likelihood, once per bodypart, got {shown(got)}'
         )
     names = [*dict.fromkeys(joint[-1] for joint in joints)]
     individuals: dict[str, dict[int, list[int]]] = {}
@@ -292,7 +293,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     ]
     several = any(joints_of)
     if visible and several:
-        note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads files of one')
+        note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads only one per file')
     left_out = [
         f'{names[joint]} of {shown(name)}'
         for name, key in key_of.items()
@@ -304,7 +305,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     if left_out:
         note(
             f'{path}: {len(left_out)} joints are left out, such as {left_out[0]}: in DeepLabCut '
-            f'the unique bodyparts belong to the individual {_UNIQUE!r} only, and no others do'
+            f'the individual {_UNIQUE!r} has the unique bodyparts, and no others'
         )
     table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
     num_header = len(table)

@@ -59,7 +59,7 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     except Exception as error:
         # h5py, pickle and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is HDF5 but no table of DeepLabCut ({type(error).__name__} '
+            f'{path} is HDF5 but not a DeepLabCut table ({type(error).__name__} '
             f'{shown(str(error))}), expected one, or a SLEAP project (.slp)'
         ) from error
     blank = [''] * (len(index[0]) - 1 if index else 0)
@@ -100,7 +100,7 @@ def _read_axis(table: Any, name: str) -> list[Names]:
 
 def _array(data: Any) -> np.ndarray:
     if data.nbytes > MAX_UNZIPPED or len(data) > MAX_FRAME_INDEX or data.dtype.hasobject:
-        raise ValueError(f'{data.name} is too large or no array of numbers or texts')
+        raise ValueError(f'{data.name} is too large or not an array of numbers or texts')
     return np.asarray(data[()])
 
 

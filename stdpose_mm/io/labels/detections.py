@@ -60,9 +60,9 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
     if PERSON not in classes or None in classes:
         raise InputError(
             f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
-            'one category, leave the others out of the file'
+            'one category, remove the others'
         )
-    note(f'{known}: those of {PERSON}, people in COCO, are taken')
+    note(f'{known}: only {PERSON} is read, people in COCO')
     return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
 
 
@@ -80,7 +80,7 @@ def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
         for image_id in of_video:
             other = video_of.setdefault(image_id, name)
             if other != name:
-                raise InputError(f'{other!r} and {name!r} both have a picture of id {image_id}')
+                raise InputError(f'{other!r} and {name!r} both have a picture with id {image_id}')
 
 
 def write_detections(detections: Detections, path: PathLike) -> None:

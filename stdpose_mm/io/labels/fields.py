@@ -147,7 +147,7 @@ def parse_json(where: PathLike, text: str) -> Any:
         for string in map(json.loads, strings):
             bad = NO_CHARACTER.search(string)
             if bad:
-                raise ValueError(f'{shown(string)} holds {bad.group()!r}, which is no character')
+                raise ValueError(f'{shown(string)} holds {bad.group()!r}, an invalid character')
     except json.JSONDecodeError as error:
         raise InputError(
             f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -162,7 +162,7 @@ def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the field {shown(twice)} of an object is there twice')
+        raise ValueError(f'the field {shown(twice)} occurs twice in one object')
     return fields
 
 

@@ -15,25 +15,25 @@ _BOX_LINE = rb'[0-9]+(?:[ \t]+-?[0-9.]+(?:[eE][-+]?[0-9]+)?){4}[ \t]*(?:\r?\n|\Z
 
 _STARTS = {
     rb'%PDF': 'a PDF document',
-    rb'\x80': "a pickle of Python's",
-    rb'\x93NUMPY': 'an array of NumPy',
+    rb'\x80': 'a Python pickle',
+    rb'\x93NUMPY': 'a NumPy array',
     rb'MATLAB': 'a MATLAB file',
     rb'SQLite': 'an SQLite database',
     rb'\s*<(?:\?xml[^>]*>\s*<)?annotation[\s>]': 'a Pascal VOC file of boxes without joints',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
-    rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which is written and not read',
-    rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not tell labels from estimates',
+    rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
+    rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not mark labels and estimates',
 }
 """How a file begins -> what it is."""
 
 _FIELDS = {
     'a list of COCO detections, which `stdpose infer --boxes` takes': '[] bbox image_id',
     'a project of the VGG Image Annotator': '_via_img_metadata, _via_settings, {} filename regions',
-    'Label Studio\'s export as "JSON-MIN" and not as "JSON"': '[] annotation_id annotator',
+    'a Label Studio export as "JSON-MIN" instead of "JSON"': '[] annotation_id annotator',
     "AlphaPose's results with --format open": '{} people',
     "AlphaPose's results with --format cmu": '{} bodies',
-    "Ultralytics' to_json, without the name of the picture": '[] box class confidence',
+    "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
     'a Datumaro data set': 'categories items',
     'an annotation of Supervisely': 'objects size, framesCount, figures',
     'a Darwin file of V7': 'item annotations version',
@@ -70,7 +70,7 @@ def refuse_other_texts(path: PathLike) -> None:
     is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
     if not is_called_json and not head.startswith((b'{', b'[')):
         raise InputError(
-            f'{path} is no label file of a known format, expected JSON (COCO, PoseTrack, LabelMe, '
+            f'{path} is not a known label format, expected JSON (COCO, PoseTrack, LabelMe, '
             "Label Studio, MMPose, OpenPose), CVAT's XML or zip, DeepLabCut's or Lightning Pose's "
             "CSV, YOLO-pose's .txt or a SLEAP project"
         )
@@ -86,7 +86,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
         if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
     return InputError(
-        f'{path} is no label file of a known format: expected an object with "annolist" '
+        f'{path} is not a known label format: expected an object with "annolist" '
         '(PoseTrack17), "images" (PoseTrack18, COCO), "shapes" (LabelMe), "people" (OpenPose) '
         'or "instance_info" (MMPose), or a list of tasks (Label Studio), frames (MMPose) or '
         f'results (COCO), got {shown(data)}'

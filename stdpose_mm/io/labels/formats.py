@@ -100,7 +100,7 @@ def read_labels(
     """
     videos = read_all_labels(path, format, size, loaded_into_cvat, visible_as_1)
     if not videos:
-        raise InputError(f'{path} lists no picture, expected those of a video')
+        raise InputError(f'{path} lists no pictures, expected those of a video')
     if video is not None:
         named = [labels for labels in videos if labels.name == video]
         if not named:
@@ -131,12 +131,10 @@ def read_all_labels(
         require_choice('label format', format, READ_FORMATS)
     format, data = _sniff(path) if format is None else (format, None)
     if loaded_into_cvat is not None and format != 'cvat':
-        raise InputError(
-            f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
-        )
+        raise InputError(f'{path} is not a CVAT export, but --loaded-into-cvat needs one')
     form = _FORMATS[format]
     if visible_as_1 and format != 'coco':
-        raise InputError(f'{path} is no COCO file, in which alone a v of 1 may mean visible')
+        raise InputError(f'{path} is not a COCO file, but --visible-as-1 needs one')
     of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
     options = [of_format[format]] if format in of_format else []
     assert form.read is not None
@@ -271,7 +269,7 @@ def _sniff_folder(folder: Path) -> str | None:
         ][:1]
     if len(found) > 1:
         raise InputError(
-            f'{folder} holds {" and ".join(found)}, give one kind or its format (--from)'
+            f'{folder} holds {" and ".join(found)}, keep one format or name one with --from'
         )
     return found[0] if found else None
 

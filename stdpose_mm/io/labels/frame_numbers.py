@@ -324,6 +324,6 @@ def _are_seconds(path: PathLike, word: str) -> bool:
     if _FRAMES_HEADER.search(lower):
         return False
     raise InputError(
-        f'{path} has the header {shown(word)} over its second column, expected a word with "time", '
-        '"sec" or "second" for seconds, or with "frame", "index" or "number" for frames from 0 on'
+        f'the second column of {path} has the header {shown(word)}, expected one with "time" or '
+        '"sec" for seconds, or with "frame", "index" or "number" for 0-based frames'
     )

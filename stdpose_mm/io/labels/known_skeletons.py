@@ -90,7 +90,7 @@ KNOWN_SKELETONS = {
 """Name -> skeleton, for videos without labels."""
 
 COCO_FAMILY = {'COCO': COCO_17}
-HALPE_FAMILY = {**COCO_FAMILY, 'Halpe, as of AlphaPose, MMPose and Pose2Sim': HALPE_26}
+HALPE_FAMILY = {**COCO_FAMILY, 'Halpe (AlphaPose, MMPose, Pose2Sim)': HALPE_26}
 OPENPOSE_FAMILY = {
     "OpenPose's model BODY_25": OPENPOSE_BODY_25,
     "OpenPose's model COCO": OPENPOSE_COCO_18,
@@ -114,11 +114,11 @@ def unnamed_skeleton(
         InputError: If ``count`` exceeds ``MAX_JOINTS``.
     """
     if not 1 <= count <= MAX_JOINTS:
-        raise InputError(f'{path} has {count} keypoints a person, expected 1..{MAX_JOINTS}')
+        raise InputError(f'{path} has {count} keypoints per person, expected 1..{MAX_JOINTS}')
     order = f'as joint_0 to joint_{count - 1}'
     found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
     for name, skeleton in family.items():
         if skeleton.num_keypoints == count:
             order, found = f'in the order of {name}', skeleton
-    note(f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}')
+    note(f'{path} does not name its {count} keypoints, they are read {order}; {remedy}')
     return found

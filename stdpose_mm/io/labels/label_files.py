@@ -37,8 +37,8 @@ def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
     for name, file in files:
         if name in file_of:
             raise InputError(
-                f'the labels {file_of[name]} and {file} are both of video {name!r}, keep one of '
-                'them or rename it'
+                f'the labels {file_of[name]} and {file} both belong to video {name!r}, keep one of '
+                'them or rename one'
             )
         file_of[name] = file
     return file_of

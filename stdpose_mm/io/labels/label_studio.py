@@ -66,7 +66,7 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     every = [region for regions, _ in chosen for region in regions]
     if len(every) < before:
         what = counted(before - len(every), 'region')
-        note(f'{path}: {what} without a place left out, as of points that prompt a segmentation')
+        note(f'{path}: left out {what} without coordinates, such as prompts of a segmentation')
     joints = dict.fromkeys(_label(region) for region in every if _kind(region) == _POINT)
     if not joints:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
@@ -115,11 +115,11 @@ def _picture(
         if not is_box and of_person.setdefault(_label(region), region) is not region:
             raise InputError(
                 f'{region.file}: {region.where} is a second {_label(region)} of one person, '
-                'expected a rectangle for each person with the points in it'
+                'expected one rectangle per person with their points in it'
             )
     sizes = {_size(region) for region in placed}
     if len(sizes) > 1:
-        raise InputError(f'{task.file}: the regions of {task.where} are of pictures of {sizes}')
+        raise InputError(f'{task.file}: the regions of {task.where} state several sizes: {sizes}')
     people = []
     for box_id, of_person in points.items():
         fields: Person = {'bbox': None if box_id is None else _box(by_id[box_id])}

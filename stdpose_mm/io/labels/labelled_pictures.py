@@ -188,7 +188,7 @@ def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, i
     missing, sizes = [index for index in labels if index not in known], {*known.values()}
     if missing and len(sizes) != 1:
         raise InputError(
-            f'{path}: places are fractions of the picture there, and {labels.name} does not state '
-            f'the size of frame {missing[0]}, give --labels-size (stdpose convert)'
+            f'{path}: its format needs the size of every picture, but {labels.name} does not state '
+            f'that of frame {missing[0]}, give --labels-size (stdpose convert)'
         )
     return {index: known.get(index) or min(sizes) for index in labels}

@@ -93,7 +93,7 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     if predicted:
         note(
             f'{path}: {counted(predicted, "point")} with the score of a model in pictures that are '
-            'not marked as checked: look at them, since they count as given'
+            'not marked as checked; check them, because they count as given'
         )
     names = _picture_names(path, records)
     pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
@@ -134,9 +134,9 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
             beside = find_picture(file.stem, [file.parent])
             if (beside is None) != (file.parent / base_name(name)).is_file():
                 raise InputError(
-                    f'{file} is called after one picture and holds the labels of another '
-                    f'({shown(name)} in imagePath), and {"both lie" if beside else "neither lies"} '
-                    'beside it: rename it, or leave only the picture beside it on which it was made'
+                    f'{file} has the name of one picture and the labels of another '
+                    f'({shown(name)} in imagePath), and {"both are" if beside else "neither is"} '
+                    'in its folder: rename it, or keep only the picture that was labelled there'
                 )
             if beside is not None:
                 names[i] = str(PurePosixPath(name).parent / beside.name)
@@ -179,7 +179,7 @@ def _mark(x: float, y: float) -> str:
 
 def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> None:
     if _label(shape) in joints:
-        raise shape.error('label', 'another joint than those before of its group_id or picture')
+        raise shape.error('label', 'distinct among the points of its group_id or picture')
     points = shape.number_lists('points', 2)
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')

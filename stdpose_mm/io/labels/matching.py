@@ -116,9 +116,9 @@ def match_frames(
         seen = f'the pictures beside the file {fit.describe(source.name)}'
         if not agreed and kind != 'index' and not options:
             raise InputError(
-                f'the frames of the {matching.whose} are read from {text}, but {seen}, settle it '
-                f'with {options.number_option} N or {options.list_option} FILE, or give the video '
-                f'of these {options.subject}'
+                f'the frames of the {matching.whose} are read from {text}, but {seen}, give '
+                f'{options.number_option} N, {options.list_option} FILE, or the video of these '
+                f'{options.subject}'
             )
         if kind == 'names' and fit.shift is None and not options:
             matching.require_no_holes()
@@ -202,8 +202,8 @@ class _Matching:
             raise InputError(
                 f'{source.name} counts its pictures from 1 ({base_name(paths[0])}), but the '
                 f'{self.whose} count frames from 0 ({shown(base_name(name))} is frame {index}), '
-                f'give {number} 0 if these are the same frames by other numbers, or {number} 1 if '
-                f'the {subject} were made on the pictures of these names'
+                f'give {number} 0 if only the numbers differ, or {number} 1 if the {subject} were '
+                'made on the pictures with these names'
             )
         return found
 
@@ -224,8 +224,8 @@ class _Matching:
         if options.first_number is not None:
             if kind == 'times' or (kind == 'positions' and not is_nameless):
                 raise InputError(
-                    f'{options.number_option} needs one number in the names of the pictures, which '
-                    f'{self.pictures} do not have, give {options.list_option} FILE instead'
+                    f'{options.number_option} needs frame numbers in the names of the pictures, '
+                    f'but {self.pictures} have none, give {options.list_option} FILE instead'
                 )
             return self._count_from(options.first_number), text
         if kind == 'times':
@@ -237,14 +237,14 @@ class _Matching:
                 # As in a task of CVAT.
                 video = '' if self.source is None else f'the {len(self.source)} frames of '
                 raise InputError(
-                    f'the {self.whose} are on pictures that have numbers in a list of '
-                    f'{len(self.labels.frames)}, but no names, and nothing tells which of '
+                    f'the {self.whose} are on pictures that are numbered in a list of '
+                    f'{len(self.labels.frames)} but not named, so it is unknown which of '
                     f'{video}{self.video} these are, give the folder of these pictures as the '
-                    'video, a file that names them (of CVAT "COCO Keypoints 1.0"), or '
+                    'video, a file that names them (CVAT: "COCO Keypoints 1.0"), or '
                     f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
                 )
             raise InputError(
-                f'nothing tells which frames of the video the pictures {self.pictures} are, give '
+                f'it is unknown which frames of the video the pictures {self.pictures} are, give '
                 f'{self.frame_list}, or the folder of these pictures as the video'
             )
         return {index: index for index in self.labels}, text
@@ -263,10 +263,10 @@ class _Matching:
         numbering, number = self.numbering, self.options.number_option
         if numbering.times:
             raise InputError(
-                f'the names of the pictures {self.pictures} may end in seconds or, behind the dot, '
-                f'in numbers of frames, give {number} N, the number of the first frame, for '
-                f'numbers, or {self.frame_list} (picture,seconds under the header name,seconds for '
-                'seconds)'
+                f'the names of the pictures {self.pictures} may end in seconds or, after the dot, '
+                f'in frame numbers, give {number} N, the number of the first frame, for frame '
+                f'numbers, or {self.frame_list} (for seconds picture,seconds under the header '
+                'name,seconds)'
             )
         if numbering.conflict:
             raise InputError(
@@ -312,8 +312,8 @@ class _Matching:
                 where = shown(name) if name else f'frame {frame.index}, which has no name'
                 remedy = 'add a line for it' if name else f'give {self.options.number_option} N'
                 raise InputError(
-                    f'{self.options.list_option} does not list {where}, on which there are '
-                    f'{self.whose}, {remedy}'
+                    f'{self.options.list_option} does not list {where}, which has {self.whose}, '
+                    f'{remedy}'
                 )
         return found
 
@@ -330,9 +330,9 @@ class _Matching:
 
         known = None if self.source is None else known_times(self.source)
         if known is None:
-            what = 'which is not at hand here' if self.source is None else 'but it has none'
+            what = 'it is not available' if self.source is None else 'it has no times'
             raise InputError(
-                f'the {self.whose} are on times of a video, {what}, give {self.frame_list}'
+                f'the {self.whose} are at times of a video, but {what}, give {self.frame_list}'
             )
         begins = np.array(known, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
@@ -342,7 +342,7 @@ class _Matching:
         late = [time for time in times.values() if time > end]
         if late:
             raise InputError(
-                f'the {self.whose} are on second {late[0]:g}, but {self.video} ends at {end:.3f}, '
+                f'the {self.whose} are at second {late[0]:g}, but {self.video} ends at {end:.3f}, '
                 f'give the video of these {self.options.subject}'
             )
         found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
@@ -357,10 +357,10 @@ class _Matching:
         gaps = None if self.source is None else numbers_with_gaps(self.source)
         if gaps is not None:
             raise InputError(
-                f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
-                f'own pictures leave some out between {gaps[0]} and {gaps[1]}, so that a number '
-                f'may be that of a picture or its place: give the {self.options.subject} the names '
-                f'of these pictures, or {self.frame_list}'
+                f'{self.video} does not hold the pictures {self.pictures}, and its own picture '
+                f'numbers have gaps between {gaps[0]} and {gaps[1]}, so a number may mean the '
+                f'picture of that number or a position: use the names of its pictures in the '
+                f'{self.options.subject}, or give {self.frame_list}'
             )
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
@@ -436,7 +436,7 @@ class _PictureFit(NamedTuple):
     def describe(self, video: str) -> str:
         """Say in the form of a verb what the pictures show."""
         if not self.alike:
-            return f'show none of the frames there of {video}'
+            return f'show no frame of {video} near these'
         if not self.shift:
             return f'show these frames of {video}'
         order = 'later' if self.shift > 0 else 'earlier'
@@ -555,9 +555,9 @@ def match_labels(
     if len(matched.frames) < len(labels.frames) and not chosen:
         raise InputError(
             f'the {options.subject} of {labels.name} list '
-            f'{counted(len(labels.frames), "frame")}, of which {frames.name} with its '
-            f'{counted(len(frames), "frame")} has {len(matched.frames)}, give the video of these '
-            f'{options.subject}'
+            f'{counted(len(labels.frames), "frame")}, but {frames.name} '
+            f'({counted(len(frames), "frame")}) has only {len(matched.frames)} of them, give the '
+            f'video of these {options.subject}'
         )
     return fit_size(matched, frames.size, labels_size, options.subject)
 
@@ -600,8 +600,8 @@ def fit_size(
             )
         if _is_turned(stated, size):
             raise InputError(
-                f'{made}, the shape of a turned picture, but the frames of the video are '
-                f'{_text(size)} as they are shown, {_turned_remedy(size, subject)}'
+                f'{made}, as on turned pictures, but the frames of the video are shown at '
+                f'{_text(size)}, {_turned_remedy(size, subject)}'
             )
         if labels_size is None and stated != size:
             remedy = f'{subject} that were made at {_text(size)}'
@@ -634,20 +634,20 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
     )
     if outside.mean() <= limit and not is_lost:
         return
-    what = 'joints or centres of boxes' if subject == 'boxes' else f'joints of {subject}'
+    what = 'joints or centres of boxes' if subject == 'boxes' else f'joints of the {subject}'
     furthest = points[np.argmax((points / size).max(axis=1))]
     example, turned = (holding or larger)[0], size[::-1]
-    options = f'--labels-size WxH ({_text(example)}, perhaps)'
+    options = f'--labels-size WxH (perhaps {_text(example)})'
     lie = (
-        f'{outside.sum()} of {len(points)} {what} {labels.name} lie outside the {_text(size)} '
+        f'{outside.sum()} of {len(points)} {what} of {labels.name} lie outside the {_text(size)} '
         f'pictures of the video (one at {furthest[0]:.0f}, {furthest[1]:.0f})'
     )
     if _is_turned(turned, size) and not _outside(points, turned).any():
         # A larger size would hold these joints, too, and squeeze the poses.
         remedy = _turned_remedy(size, subject)
         if subject == 'labels':
-            remedy += f', or {options} if they were made on larger ones that were not turned'
-        raise InputError(f'{lie}, but all within turned ones of {_text(turned)}, {remedy}')
+            remedy += f', or {options} if they were made on larger pictures that were not turned'
+        raise InputError(f'{lie}, but all inside turned pictures of {_text(turned)}, {remedy}')
     remedy = f'the video of these {subject}, or {subject} that were made at {_text(size)}'
     if subject == 'labels':
         remedy = f'{options}, the size of the pictures that were labelled, or the right video'
@@ -678,8 +678,8 @@ def _ratio(one: int, other: int) -> float:
 
 def _turned_remedy(size: Size, subject: FrameSubject) -> str:
     return (
-        f'give {subject} that were made on the pictures as they are shown ({_text(size)}), or, in '
-        f'place of the video, a folder of the pictures that these {subject} were made on'
+        f'give {subject} that were made on the pictures as shown ({_text(size)}), or, instead of '
+        f'the video, a folder of the pictures that these {subject} were made on'
     )
 
 

@@ -86,7 +86,7 @@ def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleto
     if isinstance(data, dict) and data.get('meta_info') is not None:
         return _named_skeleton(Record(path, '', data).record('meta_info'))
     if not instances:
-        raise InputError(f'{path} holds nobody, expected poses')
+        raise InputError(f'{path} holds no people, expected poses')
     count = len(instances[0].number_lists('keypoints', 2, lacking=True))
     remedy = 'files of topdown_demo_with_mmdet.py name them'
     return unnamed_skeleton(path, count, remedy, HALPE_FAMILY)

@@ -61,11 +61,11 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
-        raise InputError(f'{path} holds people of {len(counts)} numbers of joints, expected one')
+        raise InputError(f'{path} has people with {len(counts)} numbers of joints, expected one')
     points = np.concatenate([person['keypoints'][person['scores'] > 0] for person in everybody])
     if len(points) and np.abs(points).max() <= 1:
         raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
-    remedy = 'convert them and name the joints in the result if that is wrong'
+    remedy = 'if that is wrong, convert them and correct the names in the result'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
     is_usual = any(Path(picture.where).stem.endswith(_ENDING) for picture in pictures)

@@ -116,7 +116,7 @@ def leave_out_empty(
     empty = sum(map(len, before)) - sum(map(len, after))
     if empty:
         what = counted(empty, 'entry')
-        note(f'{path}: {what} with neither a joint nor a box left out, as saying nothing')
+        note(f'{path}: left out {what} with neither a joint nor a box')
     return after
 
 
@@ -132,8 +132,8 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
     if names:
         what = f'{counted(len(names), "joint")} ({listed([*dict.fromkeys(names)], 5)})'
         note(
-            f'{path}: {what} labelled at (0, 0), the corner of the picture, taken as labelled '
-            'there; give v = 0 to what was not labelled'
+            f'{path}: {what} labelled at (0, 0), the corner of the picture; set v = 0 for joints '
+            'that were not labelled'
         )
 
 
@@ -186,8 +186,8 @@ def require_readable(labels: VideoLabels) -> None:
         # Tolerates the rounding of x + width and y + height.
         if furthest > MAX_COORDINATE + 1e-6:
             raise InputError(
-                f'labels of frame {frame_index} of {labels.name} lie {furthest:.6g} pixels away, '
-                'beyond the 1e7 that can be read again: check the given labels and --labels-size'
+                f'labels on frame {frame_index} of {labels.name} have a coordinate of '
+                f'{furthest:.6g}, expected at most 1e7: check the given labels and --labels-size'
             )
 
 

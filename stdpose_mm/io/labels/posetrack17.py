@@ -136,7 +136,7 @@ def _read_person(rect: Record, frame_index: int, annotation_id: int) -> PersonLa
             raise point.error('id', f'a joint id in 0..{len(JOINTS) - 1}')
         name = JOINTS[int(joint)]
         if name in joints:
-            raise point.error('id', 'another joint than the points before it')
+            raise point.error('id', 'distinct among the points of a person')
         if visible not in (0, 1):
             raise point.error('is_visible', '0 or 1')
         joints[name] = _number(point, 'x'), _number(point, 'y'), VISIBLE if visible else OCCLUDED
@@ -163,7 +163,8 @@ def _read_head_box(rect: Record) -> np.ndarray | None:
         return None
     x1, y1, x2, y2 = (_number(rect, name) for name in names)
     if x2 < x1 or y2 < y1:
-        raise rect.error('x2' if x2 < x1 else 'y2', 'at least x1 (or y1), as of a box corner')
+        axis = 'x' if x2 < x1 else 'y'
+        raise rect.error(f'{axis}2', f'at least {axis}1')
     return np.asarray([x1, y1, x2 - x1, y2 - y1])
 
 

@@ -82,7 +82,7 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
-            f'{path} is no SLEAP project: {type(error).__name__} {shown(str(error))}'
+            f'{path} is not a SLEAP project: {type(error).__name__} {shown(str(error))}'
         ) from error
     tracks = _track_ids(project.tracks)
     names = _video_names(path, project.videos)
@@ -144,7 +144,7 @@ def _read_video(
             if labelled.user_instances or labelled.is_negative:
                 looked_at.add(index)
     if max(instances, default=0) > MAX_FRAME_INDEX:
-        raise InputError(f'{where} has labels of frame {max(instances)}, beyond 1e7')
+        raise InputError(f'{where} has labels on frame {max(instances)}, expected at most 1e7')
     used = [one.skeleton for group in instances.values() for one in group] or project.skeletons[:1]
     joints = [*dict.fromkeys(tuple(skeleton.node_names) for skeleton in used)]
     if len(joints) != 1:
@@ -256,7 +256,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         InputError: If sleap-io is not installed, or ``path`` does not end in ``.slp``.
     """
     if Path(path).suffix != '.slp':
-        raise InputError(f'{path} must end in .slp, by which SLEAP knows its projects')
+        raise InputError(f'{path} must end in .slp, the suffix of SLEAP projects')
     sio = _sleap_io(path)
     names = labels.skeleton.keypoint_names
     edges = [(names[a], names[b]) for a, b in labels.skeleton.limbs]

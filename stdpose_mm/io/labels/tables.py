@@ -90,13 +90,13 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     """
     placed = labels.with_persons([person for person in labels.persons if person.labelled.any()])
     if any(person.track_id is None for person in placed.persons):
-        raise InputError(f'{path}: TRC needs identities, {labels.name} has people without track id')
+        raise InputError(f'{path}: TRC needs track ids, but {labels.name} has people without one')
     people = placed.track_ids
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
     if not 2 <= len(frames) <= max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
         raise InputError(
             f'{path}: TRC has a row for every frame and needs two or more, but {labels.name} lists '
-            f'{len(labels)} of {len(frames)}, propagate the labels first'
+            f'{len(labels)} of {len(frames)} frames, propagate the labels first'
         )
     times = [None if time_of is None else time_of(frame) for frame in frames]
     if None in times:
@@ -109,7 +109,7 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     ]
     bad = [name for name in markers if {*name} & {*'\t\n\r'}]
     if bad:
-        raise InputError(f'{path}: TRC has no room for {shown(bad[0])}, rename the joint')
+        raise InputError(f'{path}: TRC allows no tab or line break in {shown(bad[0])}, rename it')
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
     values = (rate, rate, len(frames), len(markers), _UNIT, rate, frames[0] + 1, len(frames))
     lines = [

@@ -137,7 +137,7 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     lines = [_without_repeated(group) for group in every]
     again = sum(map(len, every)) - sum(map(len, lines))
     if again:
-        note(f'{path}: {counted(again, "line")} left out that repeat one of the same picture')
+        note(f'{path}: left out {counted(again, "line")} repeating a line of the same picture')
     layout = _find_layout(path, config, [line for group in lines for line in group])
     each = zip(files, lines, strict=True)
     pictures = [_picture(Path(path), *one, layout, size) for one in each]
@@ -215,14 +215,14 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
     may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
     # A line of somebody whom the tracker did not know lacks the identity at its end.
     if not lines or (most > least and not (may_be_id and most == least + 1)):
-        found = f'lines of {least} and of {widths[1]} numbers' if lines else 'nobody'
-        raise InputError(f'{path} holds {found}, expected people with equally many joints')
+        found = f'lines of {least} and of {widths[1]} numbers' if lines else 'no people'
+        raise InputError(f'{path} holds {found}, expected people with the same number of joints')
     joints = np.stack([line.joints[:least] for line in lines])
     count, dimensions = _shape(path, config, joints)
     more = most - count * dimensions
     if least < count * dimensions or more > 2:
         raise InputError(
-            f'{path} holds {most} numbers, expected {count} x {dimensions} (kpt_shape)'
+            f'{path} holds {most} numbers a person, expected {count} x {dimensions} (kpt_shape)'
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
@@ -279,7 +279,7 @@ def _skeleton(path: PathLike, config: Record, count: int, classes: set[int]) -> 
     names = _joint_names(config, count)
     category = (_class_name(config, min(classes)) if len(classes) == 1 else '') or 'person'
     if len(classes) > 1:
-        note(f'{path}: people of {len(classes)} classes, which are taken as one with these joints')
+        note(f'{path}: people of {len(classes)} classes are read as one class with these joints')
     if names is None:
         remedy = f'give kpt_names in {CONFIG} if that is wrong'
         skeleton = unnamed_skeleton(path, count, remedy)
@@ -355,7 +355,7 @@ def _picture_size(picture: Path) -> tuple[int, int]:
             width, height = opened.size
             turned = opened.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f'{picture} is no picture that can be read: {error}') from error
+        raise InputError(f'{picture} cannot be read as a picture: {error}') from error
     return (height, width) if turned else (width, height)
 
 
@@ -377,7 +377,7 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     scores = joints[:, 2] if layout.dimensions == 3 else None
     if scores is not None and not _are_confidences(scores):
         raise InputError(
-            f'{line.where} has a v beyond 0..1, expected 0, 1, 2 or confidences in all lines'
+            f'{line.where} has a v outside 0..1, expected 0, 1, 2 or confidences in all lines'
         )
     return estimated_person(points * size, scores, visibility=located, **fields)
 
@@ -422,7 +422,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
     write_text(Path(path) / CONFIG, text)
     if beyond:
-        note(f'{path}: {counted(beyond, "joint")} beyond the border of a picture left out')
+        note(f'{path}: left out {counted(beyond, "joint")} beyond the border of a picture')
 
 
 def _numbers(person: PersonLabel, inside: np.ndarray, size: np.ndarray) -> np.ndarray | None:

@@ -40,8 +40,8 @@ def warn_of_other_streams(path: str, streams: Sequence[Any]) -> None:
     if others:
         sizes = ' and '.join(f'{other.width}x{other.height}' for other in others)
         note(
-            f'{path} holds {len(streams)} video streams: the frames are those of stream '
-            f'{film.index} ({film.width}x{film.height}), not of {sizes}'
+            f'{path} holds {len(streams)} video streams: frames are read from stream {film.index} '
+            f'({film.width}x{film.height}), not from {sizes}'
         )
 
 
@@ -88,8 +88,8 @@ def warn_if_cut_short(
     if end - last <= max(2 * usual, *intervals):
         return False
     note(
-        f'{path} is cut short: its header announces {float(end):.2f} s of video, but the frames '
-        f'that can be decoded, {len(times)}, end after {float(last):.2f} s'
+        f'{path} is cut short: its header announces {float(end):.2f} s of video, but its '
+        f'{len(times)} decodable frames end after {float(last):.2f} s'
     )
     return True
 

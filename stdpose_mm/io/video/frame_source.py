@@ -64,7 +64,7 @@ class FrameSource(Sequence[np.ndarray]):
             InputError: If there is no such frame, or it is in no file.
         """
         self._check(index)
-        raise InputError(f'the frames of {self.name} are in no file, give a video or pictures')
+        raise InputError(f'the frames of {self.name} are not in files, give a video or pictures')
 
     def time_of(self, index: int) -> Fraction | None:
         """Return the seconds at which frame ``index`` is shown, None if unknown.

@@ -56,7 +56,7 @@ def _open_list(pictures: Sequence[Any]) -> FrameSource:
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4):
         # Its rows would be grey pictures.
         shape = [*pictures.shape]
-        raise InputError(f'a video is one array {shape}, which is a single picture, give a list')
+        raise InputError(f'the video is an array {shape}, a single picture, give a list of them')
     pictures = list(pictures)
     if pictures and isinstance(pictures[0], np.ndarray):
         return ArrayFrames(pictures)
@@ -74,8 +74,8 @@ def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:
         other = names.setdefault(picture.stem.casefold(), picture.name)
         if other != picture.name:
             raise InputError(
-                f'{folder} holds {other} and {picture.name}, which look like one frame, keep one '
-                'picture for each'
+                f'{folder} holds {other} and {picture.name}, which look like the same frame, keep '
+                'one picture per frame'
             )
 
 

@@ -52,7 +52,7 @@ class ArrayFrames(FrameSource):
                 expected = 'uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
                 raise InputError(f'picture {index} is {picture.dtype} {shape}, expected {expected}')
             if index and (shape[1], shape[0]) != self.size:
-                raise InputError(f'picture {index} is {shape[1]}x{shape[0]} pixels, unlike others')
+                raise InputError(f'picture {index} is {shape[1]}x{shape[0]}, unlike the others')
             self.size = shape[1], shape[0]
 
     def __len__(self) -> int:
@@ -126,15 +126,14 @@ def read_picture(path: PathLike) -> np.ndarray:
     from PIL import Image
 
     require_no_stream(path)
-    not_whole = f'{path} is not a whole picture that can be decoded'
+    not_whole = f'{path} is damaged or not a picture'
     with system_errors_of(f'{path} cannot be read'):
         data = Path(path).read_bytes()
     try:
         Image.open(io.BytesIO(data)).close()
     except Image.DecompressionBombError as error:
         raise InputError(
-            f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, '
-            'give smaller pictures'
+            f'{path} has more than {MAX_PIXELS // 10**6} million pixels, give smaller pictures'
         ) from error
     except Exception as error:
         # Of a format that Pillow does not know OpenCV says below whether it is a picture; but it

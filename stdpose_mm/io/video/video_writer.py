@@ -47,8 +47,8 @@ def require_timing(path: PathLike, frames: FrameSource) -> None:
     spacing = 1 / _mean_rate(times)
     if any(abs(time - index * spacing) > spacing / 2 for index, time in enumerate(times)):
         raise InputError(
-            f'{path} can hold one frame rate only, but the times of the frames of {frames.name} '
-            'vary, give a name such as out.mp4'
+            f'{path} can hold only one frame rate, but the frame times of {frames.name} vary, '
+            'give a name such as out.mp4'
         )
 
 

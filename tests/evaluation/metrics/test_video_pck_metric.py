@@ -105,5 +105,5 @@ def test_two_label_files_of_one_video_are_refused(mouse: VideoLabels, tmp_path: 
     (tmp_path / 'more').mkdir()
     write_posetrack18(mouse, tmp_path / 'more' / 'mouse.json.gz')
     files = [str(tmp_path / 'mouse.json'), str(tmp_path / 'more' / 'mouse.json.gz')]
-    with pytest.raises(InputError, match=r"mouse\.json and .* are both of video 'mouse'"):
+    with pytest.raises(InputError, match=r"mouse\.json and .* both belong to video 'mouse'"):
         VideoPCKMetric(files)

@@ -145,14 +145,14 @@ def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
 
 
 def test_a_file_without_a_picture_is_refused_where_a_video_is_expected(tmp_path: Path):
-    with pytest.raises(InputError, match=r'x.json lists no picture, expected those of a video'):
+    with pytest.raises(InputError, match=r'x.json lists no pictures, expected those of a video'):
         read_labels(write_images(tmp_path / 'x.json', []))
 
 
 def test_videos_of_differing_skeletons_are_refused(tmp_path: Path):
     other = sample(name='b', skeleton=Skeleton(('x', 'y', 'z')))
 
-    with pytest.raises(InputError, match="'b' has another skeleton than 'clip'"):
+    with pytest.raises(InputError, match="'clip' and 'b' have different skeletons"):
         write_coco([sample(), other], tmp_path / 'all.json')
     assert not list(tmp_path.iterdir())
 
@@ -245,9 +245,7 @@ def test_an_entry_that_holds_nothing_makes_nobody(tmp_path: Path, fields: dict):
     notes, people = read_second(tmp_path / 'x.json', **fields)
 
     assert people == [[0, None, 1]]
-    assert notes == [
-        f'{tmp_path}/x.json: 1 entry with neither a joint nor a box left out, as saying nothing'
-    ]
+    assert notes == [f'{tmp_path}/x.json: left out 1 entry with neither a joint nor a box']
 
 
 @pytest.mark.parametrize('fields', [{}, {'keypoints': []}, {'keypoints': [0, 0, 0]}])
@@ -285,8 +283,8 @@ def test_a_v_of_0_and_1_in_the_whole_file_is_told(tmp_path: Path):
     with pytest.warns(InputWarning) as caught:
         assert flags_of(path) == [1, 0, 1]
     assert [str(one.message) for one in caught] == [
-        f'{path}: v is 0 or 1 in the whole file, so that all 2 joints count as occluded, as in '
-        'COCO; give --visible-as-1 if 1 stands for visible joints, too'
+        f'{path}: v is 0 or 1 in the whole file, so all 2 labelled joints count as occluded, as in '
+        'COCO; give --visible-as-1 if 1 means visible'
     ]
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -308,7 +306,7 @@ def test_a_v_of_2_contradicts_that_1_is_visible(tmp_path: Path):
     with pytest.raises(InputError, match=r'x, y, v with v in \(0, 1\), not 2'):
         flags_of(path, visible_as_1=True)
     write_labels(sample(), tmp_path / 'y.xml', 'cvat')
-    with pytest.raises(InputError, match=r'y.xml is no COCO file'):
+    with pytest.raises(InputError, match=r'y.xml is not a COCO file'):
         read_labels(tmp_path / 'y.xml', visible_as_1=True)
 
 

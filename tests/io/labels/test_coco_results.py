@@ -69,7 +69,7 @@ def test_a_name_beside_an_id_tells_the_frame(tmp_path: Path):
 def test_26_joints_are_those_of_halpe(tmp_path: Path):
     found = [result('1.jpg', keypoints=[float(n + 1) for n in range(78)])]
 
-    with pytest.warns(InputWarning, match='in the order of Halpe, as of AlphaPose'):
+    with pytest.warns(InputWarning, match='in the order of Halpe .AlphaPose'):
         labels = read_labels(write_json(tmp_path / 'results.json', found))
     assert labels.skeleton.keypoint_names[17:20] == ('head', 'neck', 'hip')
 
@@ -154,7 +154,7 @@ def test_an_identity_of_two_people_is_told_unless_it_is_everybodys(tmp_path: Pat
     with pytest.warns(InputWarning) as caught:
         assert {person.track_id for person in read_labels(path).persons} == {None}
     told = [str(one.message) for one in caught if 'share' in str(one.message)]
-    assert told == [f'{path}: two people of a picture share the idx, no identity then'] * (
+    assert told == [f'{path}: idx is ignored because two people in a picture share it'] * (
         number - 1
     )
 

@@ -383,7 +383,9 @@ class TestTasksOfPictures:
         assert match_frames(labels, blank(4)).labelled_frame_indices == (0, 3)
         told = match_frames(labels, blank(100), FrameOptions(first_number=0))
         assert told.labelled_frame_indices == (0, 3)
-        message = r'in a list of 4, but no names, .* which of the 100 frames of .*, give the folder'
+        message = (
+            r'in a list of 4 but not named,  .* which of the 100 frames of .*, give the folder'
+        )
         with pytest.raises(InputError, match=message):
             match_frames(labels, blank(100))
 
@@ -412,7 +414,7 @@ class TestTasksOfPictures:
         image = '<image id="1" name="a.png"><skeleton label="person"></skeleton></image>'
         text = pictures_task.read_text()
         pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
-        with pytest.warns(InputWarning, match='1 skeleton in <image> beside tracks is left out'):
+        with pytest.warns(InputWarning, match='left out 1 skeleton in <image>, because'):
             read_cvat(pictures_task)
 
 

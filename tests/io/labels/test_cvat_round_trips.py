@@ -195,7 +195,9 @@ def places_at(x: float) -> dict[str, tuple[float, float]]:
 def test_one_person_drawn_as_shapes_is_one_person(empty_task: CvatTask, tmp_path: Path):
     for frame, x in ((0, 50), (7, 52), (12, 54), (39, 56)):
         empty_task.draw_shape(frame, places_at(x))
-    with pytest.warns(InputWarning, match='the 4 skeletons were drawn as shapes, .* by place; .*'):
+    with pytest.warns(
+        InputWarning, match='the 4 skeletons were drawn as shapes, .* by position; .*'
+    ):
         labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
 
     expected = [(frame, None) for frame in (0, 7, 12, 39)]
@@ -208,7 +210,7 @@ def test_one_person_drawn_as_shapes_is_one_person(empty_task: CvatTask, tmp_path
 def test_shapes_beside_tracks_stay_people_of_their_own(empty_task: CvatTask, tmp_path: Path):
     empty_task.draw(0, places_at(50))
     empty_task.draw_shape(7, places_at(450))
-    message = 'track 1 in frame 7 is a skeleton of one frame only, .* "Track" if it is one of'
+    message = 'tracks of one frame, .* people .track 1 in frame 7.; draw .* with "Track"'
     with pytest.warns(InputWarning, match=message):
         labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
 

@@ -213,7 +213,7 @@ def test_a_file_runs_no_code(tmp_path: Path, pandas: Any, h5py: Any):
         file['df_with_missing'].attrs['non_index_axes'] = np.bytes_(call)
 
     with pytest.raises(
-        InputError, match=r'no table .* \(UnpicklingError .it would call posix\.mkdir'
+        InputError, match=r'not a .* table .*  \(UnpicklingError .it would call posix\.mkdir'
     ):
         read_labels(path)
     assert not (tmp_path / 'made').exists()
@@ -243,7 +243,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change
 
     with pytest.raises(
         InputError,
-        match=rf'a\.h5 is HDF5 but no table of DeepLabCut \({words}.* project \(\.slp\)$',
+        match=rf'a\.h5 is HDF5 but not a DeepLabCut table \({words}.* project \(\.slp\)$',
     ):
         read_labels(path)
 
@@ -256,7 +256,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, keep: float):
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
 
-    with pytest.raises(InputError, match=r'a\.h5 is HDF5 but no table of DeepLabCut \(OSError'):
+    with pytest.raises(InputError, match=r'a\.h5 is HDF5 but not a DeepLabCut table \(OSError'):
         read_labels(path)
 
 

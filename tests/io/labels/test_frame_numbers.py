@@ -195,10 +195,10 @@ SECONDS = ('0.040.jpg', '1.500.jpg')
 @pytest.mark.parametrize(
     ('names', 'length', 'options', 'words'),
     [
-        (['cam1.png'], 30, {}, r"nothing tells which .*'cam1.png' .*--frame-of FILE"),
+        (['cam1.png'], 30, {}, r"it is unknown which .*'cam1.png' .*--frame-of FILE"),
         (SHOTS, 30, {}, r"pictures 'shot_a.jpg', 'shot_b.jpg', ... of clip"),
-        (SHOTS, None, {}, 'nothing tells which frames'),
-        (SHOTS, 30, {'first_number': 1}, 'needs one number in the names'),
+        (SHOTS, None, {}, 'it is unknown which frames'),
+        (SHOTS, 30, {'first_number': 1}, 'needs frame numbers in the names'),
         (NUMBERED, 30, {}, r"'.*', '.*' .* number 0 or 1, give --first-frame"),
         (['frame_000001.png', 'frame_000008.png'], 30, {}, 'number 0 or 1, give --first-frame'),
         (NUMBERED, None, {}, 'first frame of the video has number 0 or 1'),
@@ -218,8 +218,8 @@ SECONDS = ('0.040.jpg', '1.500.jpg')
             {'frame_of': {'shot_a.jpg': 4, 'shot_b.jpg': 5, 'shot_c.jpg': 4}},
             r"'shot_a.jpg' and 'shot_c.jpg' .* both frame 4",
         ),
-        (SECONDS, None, {}, r'on times of a video, .* give --frame-of'),
-        (SECONDS, 9, {}, r'on times of a video, .* give --frame-of'),
+        (SECONDS, None, {}, r'at times of a video,  .* give --frame-of'),
+        (SECONDS, 9, {}, r'at times of a video,  .* give --frame-of'),
         (
             ['take_2.001.png', 'take_2.101.png'],
             300,
@@ -389,7 +389,7 @@ class TestTimes:
         assert list(match_frames(stated, variable).labelled_frame_indices) == [3, 6]
         told = FrameOptions(time_of={'000001.jpg': 0.5, '000002': 1.2})
         assert list(match_frames(stated, variable, told).labelled_frame_indices) == [3, 5]
-        with pytest.raises(InputError, match=r'on second 9.5, but v ends at 1.2'):
+        with pytest.raises(InputError, match=r'at second 9.5, but v ends at 1.2'):
             match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
 
     def test_times_may_be_cut_by_nearly_their_last_digit(self, tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ class TestPictures:
     def test_a_wrong_number_is_refused(self, clip: FrameSource, save: SavePictures) -> None:
         names = {f'img{n:04d}.jpg': n + 1 for n in (6, 9, 14)}
         labels = labels_on(list(names), save(names), first_number=0)
-        with pytest.raises(InputError, match='show frames of clip that are 1 later, settle it'):
+        with pytest.raises(InputError, match='show frames of clip that are 1 later, give'):
             match_frames(labels, clip)
 
     def test_pictures_of_another_video_are_refused(
@@ -463,7 +463,7 @@ class TestPictures:
     ) -> None:
         save({'0000.jpg': 0, '0003.jpg': 3})
         other = ArrayFrames(np.random.default_rng(1).integers(0, 255, (9, 40, 40, 3), np.uint8))
-        with pytest.raises(InputError, match='show none of the frames there'):
+        with pytest.raises(InputError, match='show no frame of'):
             match_frames(labels_on(['0000.jpg', '0003.jpg'], tmp_path), other)
 
     def test_what_the_user_says_holds_and_doubt_is_said(
@@ -540,7 +540,7 @@ class TestPictureSets:
         folder = Path(pictures.path_of(0)).parent
         (folder / '000013.jpg').rename(folder / '000000.jpg')
         labels = labels_on(['cam_0000.jpg', 'cam_0007.jpg'])
-        with pytest.raises(InputError, match=r'leave some out between 0 and 20, .*--frame-of FILE'):
+        with pytest.raises(InputError, match=r'have gaps between 0 and 20, .*--frame-of FILE'):
             match_frames(labels, open_frames(folder))
         told = match_frames(labels, open_frames(folder), FrameOptions(first_number=0))
         assert list(told.labelled_frame_indices) == [0, 7]

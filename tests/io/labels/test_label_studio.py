@@ -89,7 +89,7 @@ def test_regions_without_a_place_are_left_out_and_told(tmp_path: Path):
     task = studio_task(UPLOADED, point('a', 'snout', 1, 1), *ghosts)
     write_json(tmp_path / 'p.json', [task])
 
-    with pytest.warns(InputWarning, match=r'p.json: 2 regions without a place left out, as of poi'):
+    with pytest.warns(InputWarning, match=r'p.json: left out 2 regions without coordinates'):
         (person,) = read_labels(tmp_path / 'p.json').persons
     assert (person.keypoints.tolist(), person.bbox) == ([[6.4, 4.8]], None)
 
@@ -249,6 +249,6 @@ def test_pictures_of_unknown_size_are_refused(tmp_path: Path):
     assert (size['original_width'], size['original_height']) == (640, 480)
 
     frames = (replace(frames[0], width=320), *frames[1:])
-    with pytest.raises(InputError, match='clip does not state the size of frame 2, give --labels'):
+    with pytest.raises(InputError, match='clip does not state that of frame 2, give --labels'):
         write_labels(sample(frames=frames), tmp_path / 'b.json', STUDIO)
     assert not (tmp_path / 'b.json').exists()

@@ -164,7 +164,7 @@ def test_the_picture_beside_tells_which_a_file_is_of(
 
 @pytest.mark.parametrize(
     ('pictures', 'lie'),
-    [((), 'neither lies'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both lie')],
+    [((), 'neither is'), (('000000.jpg', '000007.jpg', '000014.jpg'), 'both are')],
 )
 def test_a_file_of_another_name_than_its_picture_is_refused(
     tmp_path: Path, pictures: tuple, lie: str

@@ -48,7 +48,7 @@ def test_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
     body = mmpose_instance([[1.0, 2.0]] * 17, [0.5] * 17)
     path = write_json(tmp_path / 'clip.json', [{'frame_id': 0, 'instances': [body]}])
 
-    with pytest.warns(InputWarning, match='17 keypoints, they are taken in the order of COCO'):
+    with pytest.warns(InputWarning, match='17 keypoints, they are read in the order of COCO'):
         assert read_labels(path).skeleton.keypoint_names[9] == 'left_wrist'
 
 

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def labels(folder: Path):
-    with pytest.warns(InputWarning, match=r'25 keypoints, they are taken .* BODY_25'):
+    with pytest.warns(InputWarning, match=r'25 keypoints, they are read .* BODY_25'):
         return read_labels(folder)
 
 
@@ -142,7 +142,7 @@ def test_26_joints_are_those_of_pose2sim_and_are_written_in_their_order(tmp_path
     joints = [float(n) for joint in range(26) for n in (100 + joint, 200 + joint, 0.5)]
     name = 'cam01_000007.json'
     write_json(tmp_path / 'in' / name, openpose(openpose_person(*joints)))
-    with pytest.warns(InputWarning, match='26 keypoints, they are taken in the order of Halpe'):
+    with pytest.warns(InputWarning, match='26 keypoints, they are read in the order of Halpe'):
         labels = read_labels(tmp_path / 'in')
 
     names, sides = labels.skeleton.keypoint_names, {'R': 'right', 'L': 'left'}

@@ -138,8 +138,8 @@ def test_joints_in_the_corner_are_counted(tmp_path: Path):
         read(tmp_path, *coco(0, 0, 1))
 
     assert [str(one.message) for one in caught] == [
-        f'{tmp_path}/x.json: 1 joint (nose) labelled at (0, 0), the corner of the picture, taken '
-        'as labelled there; give v = 0 to what was not labelled'
+        f'{tmp_path}/x.json: 1 joint (nose) labelled at (0, 0), the corner of the picture; set '
+        'v = 0 for joints that were not labelled'
     ]
 
 

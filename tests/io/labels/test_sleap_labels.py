@@ -273,7 +273,7 @@ def test_damaged_projects_are_refused(tmp_path: Path):
     with h5py.File(tmp_path / 'other.slp', 'w') as file:
         file['x'] = 1
     for name in ('damaged.slp', 'other.slp'):
-        with pytest.raises(InputError, match=f'{name} is no SLEAP project') as caught:
+        with pytest.raises(InputError, match=f'{name} is not a SLEAP project') as caught:
             read_all_labels(tmp_path / name, 'sleap')
         assert '\n' not in str(caught.value)
 

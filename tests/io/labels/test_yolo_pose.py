@@ -136,7 +136,7 @@ def test_a_file_without_lines_is_a_picture_with_nobody(dataset: Path):
 def test_without_names_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
     folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 ' + '0.5 0.5 2 ' * 17)
 
-    with pytest.warns(InputWarning, match='17 keypoints, they are taken in the order of COCO'):
+    with pytest.warns(InputWarning, match='17 keypoints, they are read in the order of COCO'):
         labels = read_labels(folder, size=(10, 10))
     assert labels.skeleton.keypoint_names[-1] == 'right_ankle'
 
@@ -229,7 +229,7 @@ def test_a_line_that_is_there_again_is_one_person(tmp_path: Path, ending: str):
     folder = files(tmp_path / 'labels', clip_1=f'{line}{ending}\n{other}\n{line}{ending}\n')
     config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}')
 
-    with pytest.warns(InputWarning, match='1 line left out that repeat'):
+    with pytest.warns(InputWarning, match='left out 1 line repeating'):
         persons = read_labels(folder, size=(64, 48)).persons
     assert [person.scores[0] for person in persons] == [0.9375, 0.25]
 
@@ -255,7 +255,7 @@ def test_people_of_several_classes_are_told(dataset: Path):
     path = dataset / 'labels' / 'val' / 'frame_0020.txt'
     path.write_text(path.read_text().replace('0', '1', 1))
 
-    with pytest.warns(InputWarning, match='people of 2 classes, which are taken as one'):
+    with pytest.warns(InputWarning, match='people of 2 classes are read as one'):
         assert len(read_labels(dataset).persons) == 2
 
 
@@ -344,7 +344,7 @@ def test_what_lies_beyond_the_picture_is_left_out_with_a_warning(tmp_path: Path)
     """Ultralytics refuses the whole picture otherwise."""
     frames = tuple(replace(frame, width=25, height=40) for frame in sample().frames)
     gone = person(0, 1, keypoints=[[-5, 5], [0, 0], [5, 41]], bbox=[-9, 5, 9, 5])
-    with pytest.warns(InputWarning, match='yolo: 3 joints beyond the border of a picture left out'):
+    with pytest.warns(InputWarning, match='yolo: left out 3 joints beyond the border'):
         write_labels(
             sample(frames=frames, persons=(person(0), gone)), tmp_path / 'yolo', 'yolo-pose'
         )

@@ -92,7 +92,7 @@ def test_a_first_picture_that_is_cut_short_is_one_lost_frame(tmp_path: Path):
 
     assert (len(frames), frames.size) == (3, (30, 20))
     assert (frames[1] == 7).all()
-    with pytest.raises(InputError, match=r'0\.png is not a whole picture'):
+    with pytest.raises(InputError, match=r'0\.png is damaged or not a picture'):
         frames[0]
     with pytest.raises(InputError, match=r'2\.png \(frame 2\) .* expected 30x20 as in frame 1'):
         frames[2]
@@ -113,9 +113,12 @@ def test_videos_in_a_list_are_refused(tmp_path: Path):
     ('names', 'words'),
     [
         ((), 'holds no pictures'),
-        (('0.png', '0.jpg'), r'holds 0\.jpg and 0\.png, which look like one frame'),
-        (('Img_16.PNG', 'img_16.png'), r'holds Img_16\.PNG and img_16\.png, which look like one'),
-        (('broken.png', 'cut.png'), r'broken\.png is not a whole picture'),
+        (('0.png', '0.jpg'), r'holds 0\.jpg and 0\.png, which look like the same frame'),
+        (
+            ('Img_16.PNG', 'img_16.png'),
+            r'holds Img_16\.PNG and img_16\.png, which look like the same',
+        ),
+        (('broken.png', 'cut.png'), r'broken\.png is damaged or not a picture'),
     ],
     ids=str,
 )

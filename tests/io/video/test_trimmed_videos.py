@@ -175,34 +175,34 @@ def make_streams(path: Path, streams: Sequence[tuple[int, bool]]) -> Path:
         (
             'camera.mp4',
             [(32, False), (64, True)],
-            'camera.mp4 holds 2 video streams: the frames are those of stream 1 (128x64), not of '
-            '64x32',
+            'camera.mp4 holds 2 video streams: frames are read from stream 1 (128x64), '
+            'not from 64x32',
         ),
         # Both are shown by default, or so is the preview alone.
         (
             'camera.mkv',
             [(32, True), (64, True), (48, True)],
-            'camera.mkv holds 3 video streams: the frames are those of stream 1 (128x64), not of '
-            '96x48 and 64x32',
+            'camera.mkv holds 3 video streams: frames are read from stream 1 (128x64), '
+            'not from 96x48 and 64x32',
         ),
         (
             'first.mp4',
             [(32, True), (64, False)],
-            'first.mp4 holds 2 video streams: the frames are those of stream 1 (128x64), not of '
-            '64x32',
+            'first.mp4 holds 2 video streams: frames are read from stream 1 (128x64), '
+            'not from 64x32',
         ),
         # Two films: the one that players show.
         (
             'two.mkv',
             [(64, False), (64, True)],
-            'two.mkv holds 2 video streams: the frames are those of stream 1 (128x64), not of '
-            '128x64',
+            'two.mkv holds 2 video streams: frames are read from stream 1 (128x64), '
+            'not from 128x64',
         ),
         (
             'film_first.mp4',
             [(64, True), (32, False)],
-            'film_first.mp4 holds 2 video streams: the frames are those of stream 0 (128x64), not '
-            'of 64x32',
+            'film_first.mp4 holds 2 video streams: frames are read from stream 0 (128x64), '
+            'not from 64x32',
         ),
     ],
 )

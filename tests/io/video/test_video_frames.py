@@ -303,7 +303,7 @@ def test_a_stream_that_is_cut_short_holds_the_frames_that_are_left(tmp_path: Pat
 
     # What the cut goes through is no frame.
     assert 0 < len(frames) < COUNT - 3
-    assert f'the frames that can be decoded, {len(frames)}, end after' in str(said[0].message)
+    assert f'its {len(frames)} decodable frames end after' in str(said[0].message)
     indices = shuffled(len(frames))
     assert [number_of(frames[i]) for i in indices] == indices
 
