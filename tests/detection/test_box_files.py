@@ -144,7 +144,7 @@ def test_of_several_classes_people_are_taken(tmp_path):
         for x, category in ((0, 1), (20, 3))
     )
     path.write_text(json.dumps([car, person, car]))
-    with pytest.warns(InputWarning, match='of the categories 1, 3: those of 1, people in COCO'):
+    with pytest.warns(InputWarning, match='of the categories 1, 3: only 1 .people in COCO'):
         found = read_boxes(path)
     assert {frame: people.boxes.tolist() for frame, people in found.items()} == {2: [[0, 0, 5, 5]]}
     # Another class alone, such as an animal, is who poses are looked for.
@@ -300,7 +300,7 @@ class TestToldFrames:
         path = tmp_path / 'b.txt'
         path.write_text('4,7,1,2,5,5\n')
         # Frame 4 is the third picture, 000004.jpg, or the fourth one, 000005.jpg.
-        with pytest.raises(InputError, match=r'between 1 and 5, so that .*-number 1 if it is the'):
+        with pytest.raises(InputError, match=r'between 1 and 5, so a .*-number 1 if it is a'):
             read_boxes(path, left)
         assert [*read_boxes(path, left, options=told(first_number=1))] == [3]
 
@@ -321,7 +321,7 @@ class TestToldFrames:
             (
                 lambda path, boxes: write_coco(path, boxes, lambda frame: 'xy z'[frame]),
                 {'first_number': 0},
-                'do not have, give --boxes-frame-of FILE instead',
+                'have none, give --boxes-frame-of FILE instead',
             ),
             (
                 lambda path, boxes: write_coco(path, boxes, lambda frame: frame or 'a.jpg'),

@@ -242,7 +242,7 @@ def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
 
 def test_boxes_beyond_the_video_are_refused():
     source = PrecomputedBoxes({4: FrameBoxes([[0, 0, 5, 5]], [1], [0])})
-    message = 'boxes are given on frame 4, the video has 4 frames'
+    message = 'boxes are given on frame 4, but the video has 4 frames'
     with pytest.raises(InputError, match=message):
         next(source(Video(4)))
     with pytest.raises(InputError, match=message):

@@ -105,7 +105,7 @@ def test_whoever_nobody_gave_is_left_out():
 
 
 def test_estimates_alone_are_nothing_to_start_from():
-    with pytest.raises(InputError, match=r'poses\.csv holds 1 pose that a network'):
+    with pytest.raises(InputError, match=r'poses\.csv holds 1 pose estimated by a network'):
         require_start(video(label(0, 'propagated', None)), 'poses.csv')
 
 

@@ -62,7 +62,7 @@ def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]
             f'{known}{" and of none" if None in classes else ""}, expected people ({PERSON}) or '
             'one category, remove the others'
         )
-    note(f'{known}: only {PERSON} is read, people in COCO')
+    note(f'{known}: only {PERSON} (people in COCO) is read')
     return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
 
 

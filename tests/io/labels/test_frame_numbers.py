@@ -218,8 +218,8 @@ SECONDS = ('0.040.jpg', '1.500.jpg')
             {'frame_of': {'shot_a.jpg': 4, 'shot_b.jpg': 5, 'shot_c.jpg': 4}},
             r"'shot_a.jpg' and 'shot_c.jpg' .* both frame 4",
         ),
-        (SECONDS, None, {}, r'at times of a video,  .* give --frame-of'),
-        (SECONDS, 9, {}, r'at times of a video,  .* give --frame-of'),
+        (SECONDS, None, {}, r'at times of a video, .* give --frame-of'),
+        (SECONDS, 9, {}, r'at times of a video, .* give --frame-of'),
         (
             ['take_2.001.png', 'take_2.101.png'],
             300,
@@ -307,7 +307,7 @@ class TestPositions:
                 options = read_frame_list(tmp_path / 'list.csv')
                 assert options == FrameOptions(**{option: {'shot_a.jpg': 4}})
                 continue
-            message = rf"list.csv has the header '{word}' over .*\"time\", \"sec\".*\"number\""
+            message = rf"list.csv has the header '{word}', .*\"time\" or \"sec\".*\"number\""
             with pytest.raises(InputError, match=message):
                 read_frame_list(tmp_path / 'list.csv')
 

@@ -127,7 +127,7 @@ class TestFit:
         ('labels', 'message'),
         [
             (labels_at(INSIDE, size=(128, 96)), r'boxes of clip were made at 128x96 .* are 64x48'),
-            (labels_at(((100.0, 5.0),) * 3), r'3 of 3 joints or centres of boxes clip .* 64x48'),
+            (labels_at(((100.0, 5.0),) * 3), r'3 of 3 joints or centres of boxes of clip .* 64x48'),
         ],
     )
     def test_boxes_are_refused_by_a_sentence_of_their_own(

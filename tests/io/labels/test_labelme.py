@@ -172,7 +172,7 @@ def test_a_file_of_another_name_than_its_picture_is_refused(
     folder = renamed(tmp_path / 'x', *pictures, **STALE)
 
     with pytest.raises(
-        InputError, match=rf"000007.json is called .* \('000000.jpg' in .* {lie} beside it"
+        InputError, match=rf"000007.json has the name .* \('000000.jpg' in .* {lie} in its folder"
     ):
         read_labels(folder)
 

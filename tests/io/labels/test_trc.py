@@ -75,7 +75,7 @@ def test_numbers_keep_their_digits(tmp_path: Path):
     [
         (video(pose(4)), None, 'needs the time of every frame'),
         (video(pose(4)), lambda frame: None, 'needs the time of every frame'),
-        (video(pose(4, None)), at_25, 'people without track id'),
+        (video(pose(4, None)), at_25, 'people without one'),
         (video(pose(4), frames=(4,)), at_25, 'needs two or more'),
         (video(frames=()), at_25, 'needs two or more'),
     ],
@@ -93,5 +93,5 @@ def test_a_name_with_a_tab_is_refused(tmp_path: Path):
         (VideoFrame(0), VideoFrame(1)),
         (PersonLabel(0, [[1, 2]], [2], 0),),
     )
-    with pytest.raises(InputError, match='rename the joint'):
+    with pytest.raises(InputError, match='rename it'):
         write_labels(labels, tmp_path / 'a.trc', 'trc', at_25)
