@@ -1,4 +1,4 @@
-"""The border of the package: label files, videos and pictures, in and out."""
+"""Reading and writing of label files, videos and pictures."""
 
 from .atomic import PathLike, atomic_path, write_json, write_text
 

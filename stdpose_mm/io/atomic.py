@@ -1,4 +1,4 @@
-"""Output files that are either complete or not there."""
+"""Atomic writing: an output file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stdpose_mm.errors import InputError, os_error_text, system_errors_of
 PathLike = str | os.PathLike[str]
 
 _MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
-"""How temporary names begin: with the process, and a number that no other file of it has."""
+"""Start of temporary names: the process id, and a number that is unique within the process."""
 
 _numbers = count()
 
@@ -31,11 +31,11 @@ _numbers = count()
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
-    The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
-    some writers choose their format, and is another one every time: several threads may write the
-    same file, which is that of the last to finish. If the block raises, nothing is left behind and
-    a file that was at ``path`` before is untouched; an ``InputError`` that names the temporary path
-    then names ``path``. A symbolic link is written through.
+    The folder is created if needed. The temporary name keeps the suffixes of ``path``, because some
+    writers choose their format by it, and is different every time, so that several threads may
+    write the same file: the last to finish wins. If the block raises, the temporary file is removed
+    and an existing file at ``path`` stays as it was; in an ``InputError``, the temporary path is
+    replaced by ``path``. If ``path`` is a symbolic link, its target is replaced.
 
     Args:
         path: Path of the finished file.
@@ -65,10 +65,10 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
     """Find the operating system's error about a temporary file that caused ``error``."""
     link: BaseException | None = error
-    # PyTorch raises a RuntimeError where its writer was refused.
+    # PyTorch raises a RuntimeError if its writer fails.
     while isinstance(link, (OSError, RuntimeError)):
         if isinstance(link, OSError):
-            # Writers that write atomically themselves have another temporary name.
+            # Writers that write atomically themselves use another temporary name.
             name = temporary.name if link.filename is None else os.fsdecode(link.filename)
             return link if temporary.name in name else None
         link = link.__cause__ or link.__context__
@@ -80,12 +80,12 @@ def _not_written(target: Path) -> str:
 
 
 def finished_name(path: PathLike) -> str:
-    """Return the name that a file will have, of which ``path`` may be the temporary one."""
+    """Return the final name of a file; ``path`` may be its temporary path."""
     return re.sub(rf'^({_MARK.pattern})+', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:
-    """Check before long work that :func:`atomic_path` will succeed; creates nothing.
+    """Check before long work that :func:`atomic_path` will succeed; create nothing.
 
     Raises:
         InputError: See :func:`atomic_path`.
@@ -101,10 +101,10 @@ def require_writable(path: PathLike) -> None:
 
 
 def require_writable_folder(path: PathLike) -> None:
-    """Check before long work that files can be written to a folder; creates nothing.
+    """Check before long work that files can be written to a folder; create nothing.
 
     Raises:
-        InputError: If it is no folder, or it cannot be created or written to.
+        InputError: If it is not a folder, or cannot be created or written to.
     """
     folder = Path(os.path.realpath(path))
     if os.path.exists(folder) and not os.path.isdir(folder):
@@ -125,7 +125,7 @@ def _require_replaceable(target: Path) -> None:
         raise InputError(f'{target} is a folder, expected the path of a file to write')
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is not a regular file, expected the path of a file to write')
-    # Renaming another file to it would not ask, though somebody may have protected it on purpose.
+    # Renaming would replace a write-protected file, which may be protected on purpose.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -155,8 +155,8 @@ def left_behind(target: Path) -> list[Path]:
 
 def _is_in_use(path: Path, process: int) -> bool:
     if sys.platform == 'win32':
-        # There, signal 0 is Ctrl-C, and would end the processes that are asked about. What has not
-        # changed for a day is left behind.
+        # On Windows signal 0 is Ctrl-C and would end the process. Files that have not changed for a
+        # day count as left behind.
         return time.time() - path.stat().st_mtime < 24 * 3600
     try:
         os.kill(process, 0)
@@ -189,16 +189,16 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
 
 
 def write_json_object(path: PathLike, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object that is too large for memory; the file equals that of :func:`write_json`.
+    """Write a JSON object that may be too large for memory, with the result of :func:`write_json`.
 
     Args:
         path: Output file; gzipped if it ends in ``.gz``.
-        fields: Name -> value. An iterator stands for a list, whose values are taken one after the
-            other; those in bytes are JSON text already.
+        fields: Name -> value. An iterator is written as a list, one value at a time; values of
+            type bytes are JSON text already.
 
     Raises:
         InputError: If ``path`` cannot be written or a text is not proper Unicode.
-        ValueError: If there is NaN or infinity, which JSON cannot represent.
+        ValueError: If a value is NaN or infinity, which JSON cannot represent.
     """
     with atomic_path(path) as temporary, ExitStack() as files:
         out: Any = files.enter_context(open(temporary, 'wb'))
@@ -212,7 +212,7 @@ def write_json_object(path: PathLike, fields: Mapping[str, Any]) -> None:
 
 
 def _chunks(value: Any) -> Iterator[bytes]:
-    """Yield the JSON text of a value, that of an iterator value by value."""
+    """Yield the JSON text of a value; an iterator is written value by value."""
     if not isinstance(value, Iterator):
         yield json_bytes(value)
         return

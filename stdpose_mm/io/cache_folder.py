@@ -1,4 +1,4 @@
-"""Disk cache for finished parts of long work, shared by all runs: the one store of the package.
+"""Disk cache of finished parts of long work, shared by all runs; the package has no other cache.
 
 A killed run resumes from its finished parts, and a run that is repeated with corrected labels
 computes only what the corrections affect. The folder has a size limit: the least recently used
@@ -41,16 +41,16 @@ OFF = 'off'
 DEFAULT_LIMIT_GB = 1.0
 
 DESCRIPTION = 'about.json'
-"""File of a context that names its video."""
+"""File in the folder of a context that names its video."""
 
 _BLOCK = 4096
 """Bytes of a disk block: the smallest space that a file takes."""
 
 _LEFT_BY_TRIMMING = 0.9
-"""Ratio of the limit that remains filled after trimming, so that not every new entry trims."""
+"""Share of the limit that stays filled after trimming, so that not every new entry trims again."""
 
 _CHECKED_AFTER = 0.05
-"""Ratio of the limit that is written on average between two scans of the whole folder."""
+"""Share of the limit that is written, on average, between two scans of the whole folder."""
 
 _UNFINISHED_FOR = 3600
 """Seconds without a change after which an unfinished file counts as abandoned."""
@@ -63,11 +63,11 @@ SystemError if two threads do so at once (python/cpython#106905)."""
 
 
 def choose_cache_folder(given: str | None = None) -> Path | None:
-    """Choose the folder that runs share.
+    """Choose the cache folder.
 
     Args:
-        given: A folder, or 'off'; by default the environment variable ``STDPOSE_CACHE``, which may
-            have the same values, else the platform's cache folder of the user (on Linux
+        given: A folder, or 'off'; by default the value of the environment variable
+            ``STDPOSE_CACHE``, else the user's cache folder on this platform (on Linux
             ``$XDG_CACHE_HOME/stdpose_mm`` or ``~/.cache/stdpose_mm``).
 
     Returns:
@@ -83,7 +83,7 @@ def cache_limit() -> int:
     """Return the size limit of the folder in bytes: ``STDPOSE_CACHE_GB`` gigabytes, default 1.
 
     Raises:
-        InputError: If the variable is no positive number.
+        InputError: If the variable is not a positive number.
     """
     text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
     with suppress(ValueError):
@@ -111,9 +111,9 @@ class CacheUsage(NamedTuple):
 
 
 class ResultCache(MutableMapping[str, T]):
-    """Results by key, each in a file of named arrays that is either complete or absent.
+    """Results by key, each in its own file of named arrays.
 
-    Several processes may use it at once. A result that cannot be written is only missing later.
+    Several processes may use it at once. If a result cannot be written, it is not cached.
 
     Args:
         owner: The cache.
@@ -139,7 +139,7 @@ class ResultCache(MutableMapping[str, T]):
             with _READING, np.load(self._path(key)) as file:
                 arrays = dict(file)
             result = self._decode(arrays)
-        # A power failure, unlike a kill, may leave a file without its content.
+        # Unlike a kill, a power failure may leave a file without its content.
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             raise KeyError(key) from None
         # The file may have been removed meanwhile, or belong to another user.
@@ -148,7 +148,7 @@ class ResultCache(MutableMapping[str, T]):
         return result
 
     def __setitem__(self, key: str, result: T) -> None:
-        # In memory first: on a full disk NumPy's zip file would fail again when it is deleted.
+        # Build it in memory: on a full disk, NumPy's zip file raises again when it is deleted.
         data = io.BytesIO()
         np.savez(data, **self._encode(result))
         about = self._folder / DESCRIPTION
@@ -158,7 +158,7 @@ class ResultCache(MutableMapping[str, T]):
             with atomic_path(self._path(key)) as temporary:
                 temporary.write_bytes(data.getbuffer())
         except (InputError, OSError) as error:
-            # Not if another process has just cleared the folder.
+            # Stay silent if another process has just cleared the folder.
             if not isinstance(error.__cause__ or error, FileNotFoundError):
                 self._owner.note_not_written(error)
         else:
@@ -168,7 +168,7 @@ class ResultCache(MutableMapping[str, T]):
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
-        # Unfinished files of a killed run begin with a dot.
+        # The unfinished files of killed runs start with a dot.
         return (path.stem for path in self._folder.glob('[!.]*.npz'))
 
     def __len__(self) -> int:
@@ -181,11 +181,11 @@ class ResultCache(MutableMapping[str, T]):
 class CacheFolder:
     """A folder of results that several processes may use at once.
 
-    Results of one context (a kind of result, and all it depends on besides its key) lie in a
-    subfolder with a file for each. Other files are never touched.
+    The results of one context (a kind of result, and all that it depends on besides its key) lie
+    in one subfolder, each in its own file. Other files are never touched.
 
     Args:
-        folder: The folder; made when the first result is stored.
+        folder: The folder; created when the first result is stored.
         limit: Size limit in bytes; by default :func:`cache_limit`.
     """
 
@@ -209,7 +209,7 @@ class CacheFolder:
                 package: any value that :func:`~.fingerprint.fingerprint` takes.
             video: Name of the video, for display.
             encode: See :class:`ResultCache`.
-            decode: See there.
+            decode: See :class:`ResultCache`.
         """
         own = self.folder / fingerprint(code_fingerprint(), context)
         return ResultCache(self, own, video, encode, decode)
@@ -239,9 +239,9 @@ class CacheFolder:
         return self._shrink_to(self.limit)
 
     def note_written(self, size: int) -> None:
-        """Trim the folder at random times, on average after a ratio of the limit is written.
+        """Trim the folder at random, on average after ``_CHECKED_AFTER`` of the limit is written.
 
-        A scan of all entries is slow. With a probability proportional to ``size``, a thousand
+        A scan of all entries is slow. Its probability is proportional to ``size``, so that many
         short runs scan as often as one long run, without a shared counter.
 
         Args:
@@ -251,7 +251,7 @@ class CacheFolder:
             self.trim()
 
     def note_not_written(self, error: Exception) -> None:
-        """Warn on stderr, once per reason, that nothing can be cached; the work itself goes on."""
+        """Warn on stderr, once per reason, that results cannot be cached; the work continues."""
         cause = error.__cause__ or error
         reason = cause.strerror if isinstance(cause, OSError) else error
         _print_once(
@@ -274,13 +274,13 @@ class CacheFolder:
         for entry in entries:
             if size <= _LEFT_BY_TRIMMING * limit:
                 break
-            # Another process may be faster, or still read it.
+            # Another process may have removed the file, or may be reading it.
             with suppress(OSError):
                 entry.path.unlink()
             size -= entry.size
             removed += 1
         for context in contexts:
-            # Another process may have removed it, or may just be storing something there.
+            # Another process may have removed the folder, or may be writing to it.
             with suppress(OSError):
                 if {path.name for path in context.iterdir()} <= {DESCRIPTION}:
                     (context / DESCRIPTION).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Names and kinds of files: safe names from untrusted text, comparable ones, and what a file is.
+"""File names and kinds of files: safe names from untrusted text, comparison of names, file types.
 
 A label file may come from an untrusted source. The name of its video becomes a file name in the
 user's folder, never a path; and pictures are read only below the folder that the user chose.
@@ -22,11 +22,11 @@ from stdpose_mm.text import either
 from .atomic import PathLike
 
 ANYWHERE_VARIABLE = 'STDPOSE_PICTURES_ANYWHERE'
-"""Environment variable: with the value 1, pictures and videos that label files name may lie
-anywhere."""
+"""Environment variable: if it is 1, the pictures and videos that label files name may be in any
+folder."""
 
 _MAX_LENGTH = 150
-"""Maximum bytes of a name; leaves room for a suffix and the prefix of a temporary file."""
+"""Maximum length of a name in bytes; leaves room for a suffix and a temporary file's prefix."""
 
 _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
 
@@ -40,7 +40,7 @@ _VIDEO_STARTS = (
     *(b'\x00\x00\x00\x01\x67', b'FLV', b'OggS', b'\x30\x26\xb2\x75'),
 )
 _PICTURE_STARTS = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*')
-# Names that Windows keeps for devices, whatever their suffix.
+# Names that Windows reserves for devices, with any suffix.
 _RESERVED = re.compile(r'(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
 
 _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
@@ -48,14 +48,14 @@ _TS_PACKET = 188
 
 
 def file_name(name: str) -> str:
-    """Make a file name without a suffix from a name in a file.
+    """Make a file name without a suffix from a name in a label file.
 
-    All characters but letters, digits and ``.=-_`` become ``_``, path separators included, and
-    ``_.`` are stripped from both ends; a very long name ends in a digest of the whole name, and a
-    name of a device of Windows, such as ``aux``, begins with ``_``.
+    All characters except letters, digits and ``.=-_`` become ``_``, also path separators; ``_``
+    and ``.`` are stripped from both ends. Very long names are shortened and end in a digest of the
+    whole name; names of Windows devices, such as ``aux``, get a leading ``_``.
 
     Returns:
-        The file name; '' if nothing is left of it.
+        The file name; '' if no character is left.
     """
     short = re.sub(r'[^\w.=-]+', '_', name).strip('_.')
     if _RESERVED.match(short):
@@ -72,14 +72,14 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
 
     Args:
         names: The names.
-        what: Kind of the named things, such as 'video', for the error.
+        what: What the names are of, such as 'video', for the error.
 
     Returns:
         Name -> file name.
 
     Raises:
-        InputError: If two names give the same file name, in capitals or not, which are one on a
-            Mac and on Windows, or one gives an empty file name.
+        InputError: If two names give the same file name up to upper and lower case (macOS and
+            Windows treat these as one file), or a name gives an empty file name.
     """
     of_file: dict[str, str] = {}
     for name in names:
@@ -96,14 +96,14 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
 def composed(name: str) -> str:
     """Write each accented letter of a name as one character, to compare it with other names.
 
-    Files from a Mac may have two for it, a letter and its accent, which look the same.
+    Names from a Mac may use two characters, the letter and its accent, which look the same.
     """
     return unicodedata.normalize('NFC', name)
 
 
 def natural_order(path: Path) -> tuple[Any, ...]:
-    """Return a key by which names are sorted with their numbers as numbers, 9 before 10."""
-    # Cameras and tools mix IMG_2.JPG with img_3.jpg.
+    """Return a sort key that compares the numbers in names as numbers: 9 before 10."""
+    # Cameras and tools mix names such as IMG_2.JPG and img_3.jpg.
     parts = re.split(r'([0-9]+)', path.name.casefold())
     # Only 0-9: int() refuses other digits, such as superscripts.
     return tuple(
@@ -112,33 +112,33 @@ def natural_order(path: Path) -> tuple[Any, ...]:
 
 
 def is_leftover(path: Path) -> bool:
-    """Tell by its name whether a file in a folder is a leftover and not a label file.
+    """Tell by its name whether a file in a folder is a leftover instead of a label file.
 
     Leftovers are hidden files, such as unfinished files of a killed run or macOS metadata
-    (``._clip.json``), an editor's backup (``clip.json~``) and an unfinished download
+    (``._clip.json``), backups of editors (``clip.json~``) and unfinished downloads
     (``clip.json.part``).
     """
     return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
 
 
 def is_picture(path: Path) -> bool:
-    """Tell by its name whether an entry of a folder is a picture, and none of macOS's metadata."""
+    """Tell by its name whether an entry of a folder is a picture and not a hidden file."""
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith('.')
 
 
 def file_stem(path: PathLike) -> str:
-    """Return the name of a label file without its suffix, zipped or not; other dots stay."""
+    """Return the name of a label file without its suffix and ``.gz``; other dots stay."""
     return Path(Path(path).name.removesuffix('.gz')).stem
 
 
 def leaves_folder(name: str) -> bool:
     """Tell whether a name is absolute or contains ``..``, so that it may leave its folder."""
-    # On Windows, a drive or a leading slash alone leaves it as well.
+    # On Windows, a drive or a leading slash alone also leaves the folder.
     return bool(PurePath(name).anchor) or '..' in PurePath(name).parts
 
 
 def path_from(folder: PathLike, path: PathLike) -> str:
-    """Write a path relative to a folder; absolute if it is on another drive of Windows."""
+    """Write a path relative to a folder; absolute if it is on another Windows drive."""
     try:
         return os.path.relpath(path, folder)
     except ValueError:
@@ -146,18 +146,18 @@ def path_from(folder: PathLike, path: PathLike) -> str:
 
 
 def path_below(root: PathLike, name: str, whose: str) -> Path:
-    """Find the place of a picture or video that a label file names, below the folder chosen for it.
+    """Resolve the name of a picture or video in a label file below the folder chosen for it.
 
     Links are followed, because the owner of the folder made them. An absolute name is accepted if
-    it lies below the folder.
+    it is below the folder.
 
     Args:
         root: The folder, such as that of ``--image-root``; '' for the current one.
-        name: The name, which comes from a file.
+        name: The name in the label file.
         whose: Source of the name, for the error.
 
     Raises:
-        InputError: If the path lies elsewhere, unless ``ANYWHERE_VARIABLE`` is 1.
+        InputError: If the path is not below the folder, unless ``ANYWHERE_VARIABLE`` is 1.
     """
     path = Path(root) / name
     if '\0' in name:
@@ -177,8 +177,8 @@ def path_below(root: PathLike, name: str, whose: str) -> Path:
 def require_no_stream(path: PathLike) -> None:
     """Refuse a pipe, such as the shell's ``<(...)``, and a device.
 
-    Files are read several times, which is impossible with a pipe, and opening a pipe waits for its
-    writer. A path that does not exist passes.
+    Files are read several times, which is impossible with a pipe; and opening a pipe waits for its
+    writer. A path that does not exist is accepted.
 
     Raises:
         InputError: If the path is a pipe or a device.
@@ -193,9 +193,9 @@ def require_no_stream(path: PathLike) -> None:
 
 
 def kind_of_file(path: PathLike) -> str | None:
-    """Tell a video, a picture and a label file apart; None for other or missing files.
+    """Tell whether a file is a video, a picture or a label file; None for other or missing files.
 
-    Videos and pictures are known by their content, label files by their names.
+    Videos and pictures are recognised by their content, label files by their names.
 
     Raises:
         InputError: If it is a pipe or a device.
@@ -237,14 +237,14 @@ def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str
 
 
 def require_video(video: PathLike, labels: PathLike | None = None) -> None:
-    """Refuse a label file in place of a video, and labels and video in the wrong order.
+    """Refuse a label file given as a video, and labels and video in the wrong order.
 
     Args:
         video: Path given as the video: a file or a folder of pictures.
         labels: Path given as its labels, if labels are needed.
 
     Raises:
-        InputError: If there is no such video, it is a label file or a pipe, or the labels are a
+        InputError: If the video does not exist, is a label file or a pipe, or the labels are a
             video.
     """
     expected = 'expected a video file or a folder of pictures'
@@ -276,7 +276,7 @@ def shows_frames(path: PathLike) -> bool:
     """Tell whether a path is a video, a picture, or a folder of pictures without label files."""
     if os.path.isdir(path):
         names = [name.lower() for name in os.listdir(path)]
-        # Some tools write a label file beside each picture.
+        # Some tools write a label file next to each picture.
         return any(name.endswith(PICTURE_SUFFIXES) for name in names) and not any(
             name.endswith((*_LABEL_SUFFIXES, '.txt')) for name in names
         )
@@ -289,12 +289,12 @@ def find_installed_config(
     """Find a config by its name, with or without ``.py``.
 
     Args:
-        name: The name. With a folder before it, ``./`` too, it names one file: another one of the
-            same name may be of another network.
-        places: Packages, each with a folder of its configs.
+        name: The name. A name with a folder, including ``./``, means exactly that file and is not
+            looked up, because a file of the same name may belong to another network.
+        places: Pairs of a package and the folder of its configs.
 
     Returns:
-        The first file of that name; None if there is none, or the name has a folder.
+        The first file with that name; None if there is none or the name has a folder.
     """
     if Path(name).name != os.fspath(name):
         return None
@@ -308,8 +308,8 @@ def find_installed_config(
 
 
 def installed_repositories(package: str) -> list[Path]:
-    """List where the configs and metafiles of a package of OpenMMLab may be, with its folders."""
+    """List the folders where an OpenMMLab package may keep its configs and metafiles."""
     spec = importlib.util.find_spec(package)
     roots = map(Path, getattr(spec, 'submodule_search_locations', None) or ())
-    # Beside the package where it was installed from its repository for development.
+    # In an editable installation they are next to the package.
     return [place for root in roots for place in (root / '.mim', root.parent)]

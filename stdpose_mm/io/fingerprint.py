@@ -28,25 +28,25 @@ LIBRARIES = (
     *('opencv-contrib-python', 'opencv-contrib-python-headless', 'opencv-python'),
     *('opencv-python-headless', 'openvino', 'scipy', 'torch', 'torchvision'),
 )
-"""Packages whose versions may change a pose; some may not be installed."""
+"""Packages whose versions may affect poses; some may not be installed."""
 
 _SIZE = 16
 
 _BLOCK = 2**20
-"""Bytes of a file that are read at once."""
+"""Bytes of a file to read at once."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, range, np.generic, np.dtype)
 
 
 def fingerprint(*values: Any) -> str:
-    """Compute a text of 32 characters that is equal for equal values, also in another process.
+    """Compute a text of 32 characters that is the same for equal values, also across processes.
 
     - Plain values, arrays, tensors, mappings, sets and sequences are hashed by type and content,
       classes and functions by name, dataclasses by their fields with ``compare=True``, other
       objects by their attributes.
     - A ``Path`` to a file is hashed by the content of the file, any other ``Path`` by its name.
     - Frames are hashed by the content of their files in the order of the frames: a moved or
-      renamed video keeps its fingerprint, a single changed byte gives another.
+      renamed video keeps its fingerprint, a single changed byte changes it.
     - Networks are hashed by their parameters, buffers, submodules and public attributes.
 
     Raises:
@@ -58,9 +58,9 @@ def fingerprint(*values: Any) -> str:
 def file_fingerprint(path: str | Path) -> str:
     """Compute the fingerprint of the whole content of a file.
 
-    A file is read once per process as long as it is not changed. BLAKE2b hashes 0.5 GB per second
-    on one core of a 2.5 GHz server, twice as much as SHA-256: a video of 1 GB takes two seconds,
-    against minutes to decode it.
+    An unchanged file is read once per process. BLAKE2b hashes 0.5 GB per second on one core of a
+    2.5 GHz server, twice as much as SHA-256: a video of 1 GB takes two seconds, while decoding it
+    takes minutes.
 
     Raises:
         InputError: If it cannot be read.
@@ -72,9 +72,9 @@ def file_fingerprint(path: str | Path) -> str:
 
 
 def path_fingerprint(path: Path) -> str:
-    """Compute the fingerprint of a file, or of the labels in a folder; empty if there is neither.
+    """Compute the fingerprint of a file, or of the labels in a folder; '' if the path is missing.
 
-    All files in the folder and below it count as labels, but pictures do not.
+    All files in the folder and its subfolders count as labels, except pictures.
 
     Raises:
         InputError: If it cannot be read.
@@ -86,9 +86,9 @@ def path_fingerprint(path: Path) -> str:
 
 
 def stream_fingerprint(stream: BinaryIO) -> str:
-    """Compute the fingerprint of the bytes that are left in a stream, without holding them all.
+    """Compute the fingerprint of the remaining bytes of a stream without loading them all.
 
-    It is that which :func:`fingerprint` gives these bytes.
+    It equals the :func:`fingerprint` of these bytes.
 
     Raises:
         OSError: If it cannot be read.
@@ -108,7 +108,7 @@ def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
     It covers the package's files, including weights, and the versions of ``LIBRARIES``.
 
     Args:
-        left_out: Subpackages that are left out; a new subpackage counts until it is listed here.
+        left_out: Subpackages to leave out; new subpackages are included by default.
     """
     root = Path(str(files(__name__.partition('.')[0])))
     names = [path.relative_to(root) for path in root.rglob('*') if path.is_file()]
@@ -132,8 +132,8 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
 
     Args:
         value: The value.
-        known: id -> (object, digest); holding the object keeps its id valid. For an object that is
-            still being hashed and occurs inside itself, the depth instead of the digest.
+        known: id -> (object, digest); holding the object keeps its id valid. While an object is
+            being hashed (it may contain itself), its depth stands in for the digest.
         depth: Nesting depth of the value.
     """
     # The fingerprint of a video does not depend on the class that reads it.

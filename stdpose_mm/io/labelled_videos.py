@@ -1,4 +1,4 @@
-"""The videos of a set with dense labels: their labels and their pictures."""
+"""Labels and pictures of a set of labelled videos."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from stdpose_mm.io.video import FrameSource, FrameView, PooledFrames, Unavailabl
 from stdpose_mm.structures import VideoLabels
 
 MAX_FRAMES = 5_000_000
-"""Two days of video; bounds the work that is done for every frame up to the last."""
+"""Maximum number of frames, two days of video; bounds the work up to the last listed frame."""
 
 
 def read_videos(path: Path) -> list[VideoLabels]:
     """Read the labels of all videos of a set.
 
     Args:
-        path: A folder of label files, one file, or a text file with one path a line.
+        path: A folder of label files, one file, or a text file with one path per line.
 
     Raises:
         InputError: If a file cannot be read, or two files hold the same video.
@@ -31,7 +31,7 @@ def read_videos(path: Path) -> list[VideoLabels]:
 
 
 OTHER_METHOD = ', or choose a method that reads no picture, such as linear'
-"""Way out of missing pictures for a command with ``--method``."""
+"""Advice about missing pictures for commands with ``--method``."""
 
 
 def open_video(
@@ -41,17 +41,17 @@ def open_video(
     pictures_needed: bool,
     way_out: str = '',
 ) -> FrameSource:
-    """Open the pictures of a labelled video by frame index, or a stand-in if none are needed.
+    """Open the pictures of a labelled video by frame index.
 
-    An index between two listed frames, on which nothing is measured, shows the picture of the
-    listed frame before it.
+    An index between two listed frames returns the picture of the listed frame before it; nothing
+    is measured there.
 
     Args:
         labels: Labels of the video.
-        image_root: Folder that names of pictures are relative to; None if it was not given.
-        video_root: The same for names of video files.
-        pictures_needed: Whether missing pictures are an error.
-        way_out: End of its sentence: what else than giving the right folder can be done.
+        image_root: Folder that the names of pictures are relative to; None if not given.
+        video_root: Folder that the names of video files are relative to; None if not given.
+        pictures_needed: Whether missing pictures are an error; if not, a stand-in is returned.
+        way_out: End of the error message: what the user can do besides giving the right folder.
 
     Raises:
         InputError: If pictures are needed and one is missing.

@@ -1,4 +1,4 @@
-"""One policy for outputs: names and formats, checks before work begins, copies of edited files."""
+"""Rules for all outputs: names and formats, checks before work begins, copies of edited files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JSON_SUFFIXES = ('.json', '.json.gz')
 
 
 BACKUP_SUFFIX = '.bak'
-"""Last suffix of a copy: no command reads files with it as labels."""
+"""Last suffix of a copy; no command reads such files as labels."""
 
 _RECORD = 'files that were written'
 
@@ -49,8 +49,8 @@ class Output:
         what: Kind of the content, such as 'a report'.
         suffixes: Allowed suffixes; empty for any name.
         is_folder: Whether the output is a folder; None if that depends on the inputs and on
-            :func:`means_folder`: then it is checked together with the suffix when they are known.
-        files: Patterns of the files that are written to the folder.
+            :func:`means_folder`.
+        files: Patterns of the files that will be written to the folder.
     """
 
     name: str
@@ -66,20 +66,20 @@ def guard_outputs(
     inputs: Mapping[str, Paths] | None = None,
     label_folders: Mapping[str, Paths] | None = None,
 ) -> None:
-    """Refuse outputs that cannot be written, or would be written over an input.
+    """Refuse outputs that cannot be written or would overwrite an input.
 
     Nothing is created. Every command uses this function.
 
     Args:
         outputs: The outputs to be written.
-        inputs: Name of an input -> its path or paths; values that are no path are ignored.
-        label_folders: The same for folders from which all label files are read, for text files that
-            list label files, and for single label files in place of a folder: no other JSON file
-            may be written there.
+        inputs: Name of an input -> its path or paths.
+        label_folders: Name of an input -> its path or paths, where a path is a folder whose label
+            files are all read, a text file that lists label files, or a single label file. No JSON
+            output may be written to such a folder.
 
     Raises:
-        InputError: If a name does not end as it should, an output is an input, lies among the label
-            files that are read, or is another output (also through links), or cannot be written.
+        InputError: If an output has a wrong suffix, is an input or another output (also through
+            links), lies among the label files that are read, or cannot be written.
     """
     asked = [output for output in outputs if output.path is not None]
     folders = list(_each(label_folders or {}))
@@ -104,14 +104,14 @@ def guard_outputs(
 
 
 def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Paths]) -> None:
-    """Refuse to write into a folder whose files are read: the next run would take them for inputs.
+    """Refuse to write into an input folder: the next run would read the outputs as inputs.
 
     Args:
         outputs: Name of an output on the command line -> its folder.
-        inputs: Name of an input -> its path or paths; files do not count.
+        inputs: Name of an input -> its path or paths; paths of files are ignored.
 
     Raises:
-        InputError: If an output is the folder of an input, also through links.
+        InputError: If an output folder is an input folder, also through links.
     """
     read = {_identity(path): name for name, path in _each(inputs) if os.path.isdir(path)}
     for output, path in _each(outputs):
@@ -124,11 +124,12 @@ def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Path
 
 
 def means_folder(path: PathLike, format: str | None = None) -> bool:
-    """Whether an output that may be a file or a folder is a folder: it ends in a slash or exists.
+    """Tell whether an output path means a folder: it ends in a slash or is an existing folder.
 
     Args:
-        path: The path as it was given: a :class:`~pathlib.Path` has lost the slash at the end.
-        format: Format of a label file. Where one video fills a folder, this is none for several.
+        path: The path as the user gave it; a :class:`~pathlib.Path` has lost its final slash.
+        format: Format of the labels. If one video of this format fills a folder and the path has a
+            suffix of the format, the path is that of one video, not a folder of several.
     """
     if format in FOLDER_FORMATS and _ends_in(Path(path).name, WRITE_FORMATS[format]):
         return False
@@ -136,7 +137,7 @@ def means_folder(path: PathLike, format: str | None = None) -> bool:
 
 
 def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
-    """List the files that labels of a format are written to.
+    """List the outputs that labels of a format are written to.
 
     Args:
         name: Name of the label file on the command line.
@@ -153,7 +154,7 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
 
 
 def project_file(path: PathLike, format: str) -> Path:
-    """Return the path of the project file that is written beside labels of a format."""
+    """Return the path of the project file that is written next to labels of a format."""
     return Path(path).parent / f'{file_stem(path)}{PROJECT_FILES[format]}'
 
 
@@ -161,8 +162,8 @@ def learned_network(path: PathLike, several: bool = False) -> Path:
     """Return the path of the network that ``--learn`` writes.
 
     Args:
-        path: The label file, or the folder of those of several videos.
-        several: Whether it is a folder.
+        path: The label file, or a folder of label files.
+        several: Whether ``path`` is a folder for several videos.
     """
     if several:
         return Path(path) / 'learned.onnx'
@@ -170,24 +171,24 @@ def learned_network(path: PathLike, several: bool = False) -> Path:
 
 
 def report_video(page: PathLike) -> Path:
-    """Return the path of a report's video that is too long to be embedded in the page."""
+    """Return the path of the video of a report, for a video too long to embed in the page."""
     return Path(page).parent / f'{Path(page).stem}_overlay.mp4'
 
 
 def choose_format(
     path: PathLike, format: str | None = None, name: str = '', option: str = 'the format'
 ) -> str:
-    """Find the format to write labels in: the requested format, or that of the suffix.
+    """Choose the format to write labels in: the requested one, else by the suffix.
 
     Args:
         path: The file to write. A name without a suffix fits every format.
         format: One of ``WRITE_FORMATS``; None for the format of the suffix, or ``DEFAULT_FORMAT``
             without a suffix.
-        name: Name of the file on the command line.
-        option: Name of the format on the command line.
+        name: Name of the file on the command line, for errors.
+        option: Name of the format option on the command line, for errors.
 
     Raises:
-        InputError: If there is no such format, the suffix belongs to other formats, or a package
+        InputError: If the format is unknown, the suffix belongs to other formats, or a package
             that the format needs is not installed.
     """
     if format is not None:
@@ -198,7 +199,7 @@ def choose_format(
     if format in FOLDER_FORMATS and not _ends_in(path, [*endings]):
         return format
     fitting = [known for known, suffixes in files.items() if _ends_in(path, suffixes)]
-    # A temporary name has a suffix even where the finished one has none.
+    # A temporary name has a suffix even if the finished name has none.
     if Path(finished_name(path)).suffix:
         require_suffix(named, path, 'labels', [*endings])
         if format is not None and format not in fitting:
@@ -215,18 +216,18 @@ def choose_format(
 
 @contextmanager
 def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[str]]:
-    """Keep a copy of a file or folder that the block replaces, unless a command wrote it as it is.
+    """Copy a file or folder before the block replaces it, if the user may have edited it.
 
-    The cache records the content of every file that was written in such a block. A file without a
-    record may hold somebody's work. Nothing is kept if the file does not exist, or the block
-    leaves it as it was or raises.
+    The cache records the content of every file that was written in such a block; a file whose
+    content has no record may hold a user's edits. No copy is kept if the file does not exist, or if
+    the block raises or leaves the file unchanged.
 
     Args:
-        path: The file; None if nothing is to be kept.
-        cache_folder: Folder of the cache; None if it is turned off: then no file has a record.
+        path: The file or folder; None to do nothing.
+        cache_folder: Folder of the cache; None if the cache is off, so that no file has a record.
 
     Yields:
-        A list to which a sentence is added after the block if there is a copy.
+        A list of notes for the user; if a copy is kept, a note is added after the block.
 
     Raises:
         InputError: If the file cannot be read or the copy cannot be written.

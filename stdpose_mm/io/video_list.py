@@ -1,7 +1,7 @@
-"""Lists of videos for commands that take several: arguments, folders, or dataset files.
+"""Lists of videos, given as several arguments, a folder or a dataset file.
 
-A dataset file is CSV with a header, or JSON lines (one object per line). Its fields are those of
-``FIELDS``, of which only ``video`` is required; relative paths start from the file's folder.
+A dataset file is CSV with a header, or JSON lines (one object per line). Its fields are
+``FIELDS``; only ``video`` is required. Relative paths start from the file's folder.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from .labels.fields import NO_CHARACTER, Record, parse_json, read_text
 DATASET_SUFFIXES = ('.csv', '.jsonl')
 
 FIELDS = ('video', 'labels', 'labels_video', 'boxes', 'out')
-"""Fields of a dataset file: the video; its label file; the name of the video if that file holds
-several; a file with its person boxes; and the file to write, below the output folder."""
+"""Fields of a dataset file: the video, its label file, the name of the video in a label file of
+several videos, a file with its person boxes, and the output file below the output folder."""
 
 VIDEO_SUFFIXES = (
     *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
@@ -68,7 +68,7 @@ class ListedVideo:
 
 
 def is_dataset(path: str | Path) -> bool:
-    """Whether a path is that of a dataset file: JSON lines, or CSV with a column ``video``."""
+    """Tell whether a path is a dataset file: JSON lines, or CSV with a column ``video``."""
     path = Path(path)
     if path.suffix.lower() not in DATASET_SUFFIXES or path.is_dir():
         return False
@@ -81,16 +81,16 @@ def is_dataset(path: str | Path) -> bool:
 
 
 def is_video_list(given: Sequence[str]) -> bool:
-    """Whether command-line arguments stand for several videos, even if there happens to be one.
+    """Tell whether command-line arguments are a list of videos, which may hold only one.
 
-    True for more than one argument, a dataset file, or a folder of videos: a folder without
-    pictures, but with video files or with folders of pictures.
+    A list is more than one argument, a dataset file, or a folder of videos: a folder without
+    pictures that contains video files or folders of pictures.
     """
     return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
 
 
 def list_videos(given: Sequence[str]) -> list[ListedVideo]:
-    """List the videos that command-line arguments stand for; see :func:`is_video_list`.
+    """List the videos that command-line arguments name; see :func:`is_video_list`.
 
     Raises:
         InputError: If a dataset file cannot be read.
@@ -105,10 +105,10 @@ def list_videos(given: Sequence[str]) -> list[ListedVideo]:
 
 
 def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
-    """Find the file of a video, or of its name, in a folder: that of this name but for its suffix.
+    """Find the file in a folder that has the name of a video, up to the suffix.
 
-    DeepLabCut's results, which have the name of a network behind it, are found, too. Videos,
-    pictures and web pages do not count. Where there is no file, a folder of that name is taken.
+    DeepLabCut's results, which append the name of a network, are found too. Videos, pictures and
+    web pages are ignored. If there is no such file, a folder of that name is returned.
 
     Raises:
         InputError: If there is none, or more than one.
@@ -131,7 +131,7 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
 
 
 def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
-    """List the files in a folder that :func:`find_file_of` finds for none of the videos."""
+    """List the files in a folder that belong to none of the videos; see :func:`find_file_of`."""
     return [
         path
         for path in sorted(folder.iterdir())
@@ -165,7 +165,7 @@ def _videos_in(folder: Path) -> list[Path]:
 
 
 def _holds_pictures(path: Path) -> bool:
-    # No entries for files and for folders without read permission.
+    # Files and unreadable folders raise and count as holding none.
     with suppress(OSError):
         return any(map(is_picture, path.iterdir()))
     return False
@@ -182,7 +182,7 @@ def _read_dataset(path: Path) -> list[ListedVideo]:
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     header = text.partition('\n')[0]
-    # In many countries spreadsheets use semicolons as separators.
+    # Spreadsheets use semicolons as separators in many countries.
     delimiter = ';' if ';' in header and ',' not in header else ','
     reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
     try:

@@ -1,4 +1,4 @@
-"""Frames of videos by exact index, and video files to write."""
+"""Reading of video frames by exact index, and writing of video files."""
 
 import logging
 
@@ -36,6 +36,6 @@ __all__ = [
     'write_video',
 ]
 
-# Where torchvision has turned PyAV's log on, FFmpeg's lines would go to stderr beside our sentence
-# about the file. A program that sets up logging still gets them.
+# If torchvision has turned on PyAV's log, FFmpeg's lines would appear on stderr next to our
+# message. A program that sets up logging still gets them.
 logging.getLogger('libav').addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""What a video file of any container holds: its end by the header, packets and frames."""
+"""Streams, packets and frames of a video file, and the end that its header announces."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _MICROSECONDS = 10**6
 
 
 def video_streams(container: Any) -> list[Any]:
-    """List the video streams of a file but cover pictures, that of the largest pictures first.
+    """List the video streams of a file without cover pictures, the largest pictures first.
 
-    Of equally large ones that which players show by default comes first. FFmpeg's command chooses
-    in the same way, but takes a small default stream: a preview is one in files of some writers.
+    Among equal sizes, the stream that players show by default comes first. The ffmpeg command
+    chooses like this too, but prefers a default stream even if it is smaller; some writers mark a
+    preview as the default.
     """
     flags = av.stream.Disposition
     # FFmpeg has no codec context for an unknown codec.
@@ -35,7 +36,7 @@ def video_streams(container: Any) -> list[Any]:
 
 
 def warn_of_other_streams(path: str, streams: Sequence[Any]) -> None:
-    """Warn if a file holds several video streams, of which the first is read."""
+    """Warn if a file holds several video streams; the first is read."""
     film, *others = streams
     if others:
         sizes = ' and '.join(f'{other.width}x{other.height}' for other in others)
@@ -46,15 +47,15 @@ def warn_of_other_streams(path: str, streams: Sequence[Any]) -> None:
 
 
 def announced_end(container: Any, stream: Any) -> Fraction | None:
-    """Return the time in seconds at which the video ends by its header; None if unknown.
+    """Return the end of the video in seconds according to its header; None if unknown.
 
-    Only what the writer of the file stated counts. MPEG-TS and raw streams state nothing: FFmpeg
-    estimates their durations from what is left of the file. The frames of an ordinary MP4 file are
-    counted in its header; only one of fragments has a duration alone.
+    Only values that the writer stored are used. MPEG-TS and raw streams store none: FFmpeg
+    estimates their durations from the file as it is. An ordinary MP4 file stores its number of
+    frames, which is checked elsewhere; only a fragmented one has just a duration.
     """
     name = container.format.name.split(',')[0]
     if name == 'avi':
-        # FFmpeg shortens the duration of a file that is too small. Dropped frames are counted, too.
+        # FFmpeg shortens the duration if the file is too small. The number includes dropped frames.
         return stream.frames * stream.time_base if stream.frames else None
     if name == 'mov' and not stream.frames and stream.duration:
         return ((stream.start_time or 0) + stream.duration) * stream.time_base
@@ -64,7 +65,7 @@ def announced_end(container: Any, stream: Any) -> Fraction | None:
         if of_stream is not None:
             hours, minutes, seconds = map(Fraction, of_stream.groups())
             return min(whole, 3600 * hours + 60 * minutes + seconds)
-        # Sound may last longer than the pictures.
+        # The sound may be longer than the video.
         return whole if len(container.streams) == 1 else None
     return None
 
@@ -72,15 +73,15 @@ def announced_end(container: Any, stream: Any) -> Fraction | None:
 def warn_if_cut_short(
     path: str, end: Fraction, times: Sequence[Fraction], rate: Fraction | None
 ) -> bool:
-    """Warn if the frames of a file end clearly before its header announces, and return whether.
+    """Warn, and return True, if the frames end clearly earlier than the header announces.
 
-    The last frame may last as long as the longest other one, and decoders may hold back two frames.
+    The last frame may last as long as the longest other one, and decoders may drop two frames.
 
     Args:
         path: The file.
         end: See :func:`announced_end`.
-        times: Ascending times of its frames in seconds, at least one.
-        rate: Frames per second, for a file of one frame; None if unknown.
+        times: Times of its frames in seconds, ascending, at least one.
+        rate: Frames per second, used if there is only one frame; None if unknown.
     """
     intervals = [b - a for a, b in pairwise(times)] or [1 / rate if rate else Fraction(0)]
     usual = median(intervals)
@@ -95,7 +96,7 @@ def warn_if_cut_short(
 
 
 def read_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the packets that carry data, up to the end or the first broken place of the file."""
+    """Yield the packets that carry data, up to the end of the file or the first broken packet."""
     with suppress(av.FFmpegError):
         yield from (packet for packet in container.demux(stream) if packet.size)
 
@@ -108,8 +109,8 @@ def read_frames(
 ) -> Iterator[Any]:
     """Yield the frames that can be decoded; broken packets are skipped, as in players.
 
-    The numbers of broken packets are added to ``damaged``. If ``is_wanted`` is false for a packet,
-    its frame may be missing: it is decoded only if other frames refer to it.
+    The numbers of broken packets are appended to ``damaged``. A packet for which ``is_wanted`` is
+    false is decoded only if other frames refer to it; its frame may be missing from the output.
     """
     for number, packet in enumerate(read_packets(container, stream)):
         if is_wanted is not None:

@@ -1,4 +1,4 @@
-"""The interface of all videos: frames by exact index and their times; views and caches of them."""
+"""The common interface of videos: frames by exact index and their times; views and caches."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DEFAULT_FPS = 25
 _SPARE = 2
 """Number of dropped frames whose memory pages are kept for reuse."""
 
-# Copy-on-write: a forked process does not change frames that this process holds. Windows promises
-# it for files alone, and has no forks.
+# Copy-on-write: a forked process cannot change the frames of this process. Windows supports it
+# only for files, and has no forks.
 _ACCESS = ACCESS_DEFAULT if os.name == 'nt' else ACCESS_COPY
 
 
@@ -36,16 +36,15 @@ class FrameSource(Sequence[np.ndarray]):
     keeps in memory (:class:`ArrayFrames`, :class:`FrameView` with a cache) are shared and must not
     be changed.
 
-    Sources can be pickled and used after a fork: they reopen their file when they are first read
-    from.
+    Sources can be pickled and used after a fork: they reopen their file on the first read.
 
     Attributes:
         name: Name of the file or folder without suffix.
         fps: Frames per second on average; None if unknown.
-        size: (width, height) in pixels, as shown (a rotation noted in the file is applied).
+        size: (width, height) in pixels, as shown (a rotation stored in the file is applied).
         audio_path: File with the sound of the whole video; None if there is none.
-        pixel_aspect: Width of a pixel by its height as shown; other than 1 in anamorphic video.
-        has_picture_files: Whether every frame is a picture in a file of its own.
+        pixel_aspect: Width of a shown pixel divided by its height; not 1 in anamorphic video.
+        has_picture_files: Whether every frame is a separate picture file.
         keeps_frames: Whether the latest frames stay in memory, see :meth:`shared`.
     """
 
@@ -61,13 +60,13 @@ class FrameSource(Sequence[np.ndarray]):
         """Return the file that holds frame ``index``.
 
         Raises:
-            InputError: If there is no such frame, or it is in no file.
+            InputError: If there is no such frame, or it is not in a file.
         """
         self._check(index)
         raise InputError(f'the frames of {self.name} are not in files, give a video or pictures')
 
     def time_of(self, index: int) -> Fraction | None:
-        """Return the seconds at which frame ``index`` is shown, None if unknown.
+        """Return the time in seconds at which frame ``index`` is shown, None if unknown.
 
         Raises:
             InputError: If there is no such frame.
@@ -93,7 +92,7 @@ class FrameSource(Sequence[np.ndarray]):
             yield self._read(index)
 
     def shared(self, index: int) -> np.ndarray:
-        """Return frame ``index`` itself where it is kept in memory: it must not be changed."""
+        """Return frame ``index`` without a copy if it is kept in memory; it must not be changed."""
         return np.asarray(self[index])
 
     def _check(self, index: Any) -> None:
@@ -130,8 +129,8 @@ class FrameCache:
     A pickled cache is restored empty.
 
     Args:
-        max_bytes: Memory for frames; at least one frame is kept. The pages of two more frames may
-            be kept for reuse.
+        max_bytes: Memory for frames; at least one frame is kept. The memory pages of two more
+            frames may be kept for reuse.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -144,7 +143,7 @@ class FrameCache:
         return FrameCache, (self._max_bytes,)
 
     def get(self, index: int, read: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Return the cached frame ``index`` itself, else the result of ``read``.
+        """Return the cached frame ``index`` without a copy; call ``read`` if it is not cached.
 
         ``read`` is called by one thread at a time.
         """
@@ -159,11 +158,11 @@ class FrameCache:
             return frame
 
     def _off_the_heap(self, frame: np.ndarray) -> np.ndarray:
-        """Copy a frame to its own memory pages, or to pages of a frame that is no longer in use.
+        """Copy a frame to its own memory pages, reusing those of a dropped frame.
 
-        On the heap, lasting results would fill the holes that old frames leave, so that new frames
-        do not fit: memory would grow with the video. Allocating new pages takes ten times as long
-        as the copy.
+        On the heap, lasting results would fill the holes that old frames leave, new frames would
+        no longer fit, and memory would grow with the video. Allocating new pages takes ten times as
+        long as the copy.
         """
         pages = self._spare.pop() if self._spare else None
         if pages is None or len(pages) != frame.nbytes:
@@ -188,8 +187,8 @@ class FrameView(FrameSource):
         source: The video.
         indices: Frame ``i`` of the view is ``source[indices[i]]``; None for all frames. A selection
             has no sound.
-        cache_bytes: Memory for the latest frames, of which at least one is kept, unless the source
-            keeps them itself; they must not be changed. 0 for frames that belong to the caller.
+        cache_bytes: Memory for the latest frames (at least one), which then must not be changed; a
+            source that keeps its frames is not cached again. With 0, frames belong to the caller.
     """
 
     def __init__(
@@ -217,7 +216,7 @@ class FrameView(FrameSource):
         return len(self.source if self.indices is None else self.indices)
 
     def time_of(self, index: int) -> Fraction | None:
-        """Return the seconds at which the source shows frame ``index``, None if unknown."""
+        """Return the time in seconds at which the source shows frame ``index``, None if unknown."""
         return self.source.time_of(self._place(index))
 
     def path_of(self, index: int) -> str:
@@ -242,14 +241,14 @@ class FrameView(FrameSource):
 
 
 def cache_frames(source: FrameSource) -> FrameView:
-    """Keep the latest frames in 64 MiB, so that they are decoded once; they must not be changed."""
+    """Cache the latest frames in 64 MiB, so that they are decoded once; do not change them."""
     return FrameView(source, cache_bytes=2**26)
 
 
 def known_times(frames: FrameSource) -> list[Fraction] | None:
     """List the times of all frames in seconds from the first frame; None if unknown.
 
-    If the file has no times, they follow from the frame rate.
+    If the file stores no times, they are computed from the frame rate.
     """
     times = [time for index in range(len(frames)) if (time := frames.time_of(index)) is not None]
     if len(times) == len(frames) and all(a < b for a, b in pairwise(times)):
@@ -260,7 +259,7 @@ def known_times(frames: FrameSource) -> list[Fraction] | None:
 def presentation_times(frames: FrameSource) -> list[Fraction]:
     """List the times of all frames in seconds from the first frame.
 
-    If they are unknown, they follow from ``DEFAULT_FPS``.
+    If they are unknown, they are computed from ``DEFAULT_FPS``.
     """
     return known_times(frames) or _evenly(len(frames), DEFAULT_FPS)
 

@@ -1,4 +1,4 @@
-"""The one way to open a video, whatever holds its frames."""
+"""Opening of videos: video files, folders of pictures, and lists of pictures."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
     """Open a video file, a folder of pictures, or a list of pictures.
 
     A list holds files, or arrays as :class:`ArrayFrames` takes them. The pictures of a folder are
-    taken in natural order of their names (``9.jpg`` before ``10.jpg``, upper and lower case alike),
-    which need not start at 0: frame ``i`` is the i-th picture. Other files in the folder are left
-    out.
+    sorted in the natural order of their names (``9.jpg`` before ``10.jpg``, ignoring case). The
+    numbers need not start at 0: frame ``i`` is the i-th picture. Other files in the folder are
+    ignored.
 
     Raises:
         InputError: If there is nothing to read.
@@ -54,7 +54,7 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
 
 def _open_list(pictures: Sequence[Any]) -> FrameSource:
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4):
-        # Its rows would be grey pictures.
+        # As a list, each of its rows would be a grey picture.
         shape = [*pictures.shape]
         raise InputError(f'the video is an array {shape}, a single picture, give a list of them')
     pictures = list(pictures)
@@ -68,7 +68,7 @@ def _open_list(pictures: Sequence[Any]) -> FrameSource:
 
 
 def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:
-    """Refuse two pictures whose names differ in the suffix or in upper and lower case alone."""
+    """Refuse two pictures whose names differ only in the suffix or in upper and lower case."""
     names: dict[str, str] = {}
     for picture in sorted(pictures):
         other = names.setdefault(picture.stem.casefold(), picture.name)
@@ -98,7 +98,7 @@ def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
 
 
 class PooledFrames(FrameView):
-    """Frames of a video file that is closed while many others are read.
+    """Frames of a video file that may be closed while many other files are read.
 
     Args:
         path: The video file.
@@ -111,12 +111,12 @@ class PooledFrames(FrameView):
 
     @property
     def source(self) -> FrameSource:
-        """The video, opened again if need be."""
+        """The video, reopened if needed."""
         return _open_pooled(self._path)
 
 
 def _open_pooled(path: str) -> FrameSource:
-    # A rewritten file counts as another video.
+    # A rewritten file is opened as a new video.
     return _open_version(path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Pictures as the frames of a video: in files of their own, or in memory."""
+"""Pictures as the frames of a video: in files or in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ArrayFrames(FrameSource):
     """Pictures in memory as the frames of a video.
 
     Args:
-        pictures: At least one, each uint8: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA
+        pictures: At least one uint8 array: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA
             [H, W, 4].
         name: Name of the video.
 
@@ -63,10 +63,10 @@ class ArrayFrames(FrameSource):
 
 
 class PictureFrames(FrameSource):
-    """Frames that are pictures in files of their own.
+    """Frames in separate picture files.
 
-    Grey pictures and pictures with an alpha channel become BGR. Pictures of differing sizes are
-    refused when read, because one video has one size and boxes and labels refer to it.
+    Grey pictures and pictures with an alpha channel become BGR. A picture of another size is
+    refused when it is read, because boxes and labels refer to the one size of the video.
 
     Args:
         paths: Picture files in the order of the frames.
@@ -120,8 +120,8 @@ def read_picture(path: PathLike) -> np.ndarray:
     """Read a picture file as BGR uint8 [H, W, 3].
 
     Raises:
-        InputError: If the file is missing, is not a picture, is cut short, or has so many pixels
-            that it would fill the memory: a tiny file may declare a billion.
+        InputError: If the file is missing, is not a picture, is cut short, or has more than
+            ``MAX_PIXELS`` pixels (a tiny file may declare a billion and fill the memory).
     """
     from PIL import Image
 
@@ -136,11 +136,11 @@ def read_picture(path: PathLike) -> np.ndarray:
             f'{path} has more than {MAX_PIXELS // 10**6} million pixels, give smaller pictures'
         ) from error
     except Exception as error:
-        # Of a format that Pillow does not know OpenCV says below whether it is a picture; but it
-        # trusts the header of a PNG file whose checksum is wrong.
+        # Pillow may not know the format, so OpenCV decides below; except for PNG, where OpenCV
+        # accepts a header with a wrong checksum.
         if data.startswith(_PNG):
             raise InputError(f'{not_whole} ({one_line(error)})') from error
-    # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
+    # OpenCV refuses a truncated picture in memory, but fills up a truncated file with grey.
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
@@ -158,7 +158,7 @@ def write_picture(path: PathLike, picture: np.ndarray) -> None:
         picture: BGR uint8 [H, W, 3].
 
     Raises:
-        InputError: If the file cannot be written, which OpenCV itself does not report.
+        InputError: If the file cannot be written, which OpenCV would not report.
     """
     done, data = cv2.imencode(Path(path).suffix, picture)
     if not done:
