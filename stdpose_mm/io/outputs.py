@@ -128,8 +128,8 @@ def means_folder(path: PathLike, format: str | None = None) -> bool:
 
     Args:
         path: The path as the user gave it; a :class:`~pathlib.Path` has lost its final slash.
-        format: Format of the labels. If one video of this format fills a folder and the path has a
-            suffix of the format, the path is that of one video, not a folder of several.
+        format: Format of the labels. If this format writes a video to a folder and the path ends
+            like such a folder, it is the output of one video, not a folder for several.
     """
     if format in FOLDER_FORMATS and _ends_in(Path(path).name, WRITE_FORMATS[format]):
         return False

@@ -1,8 +1,8 @@
 """COCO keypoint files of videos, and the records that PoseTrack's COCO-like files share with them.
 
-Images carry ``video_id`` and ``frame_index``, annotations carry ``track_id``, and the list
-``videos`` names the videos. pycocotools reads such files; it is not used here, because its index
-keeps neither tracks nor videos and it does not check what it reads.
+Images have ``video_id`` and ``frame_index``, annotations have ``track_id``, and the list ``videos``
+names the videos. pycocotools can read such files but is not used, because its index keeps neither
+tracks nor videos and it does not validate its input.
 """
 
 from __future__ import annotations
@@ -41,26 +41,27 @@ Visibility = Literal['coco', 'posetrack', 'binary']
 ``binary``: v is 0 or 1, and 1 is a visible joint."""
 
 MAX_SECONDS = 10**7
-"""A larger ``timestamp`` counts from 1970, not from the start of the video."""
+"""Limit of a ``timestamp`` in seconds; larger ones count from 1970, not from the video's start."""
 
 POSETRACK_FRAMES = 10**4
-"""Frame 7 of PoseTrack's video 342 has the ``frame_id`` 10003420007."""
+"""Factor between video and frame in PoseTrack's ``frame_id``: frame 7 of video 342 has the
+``frame_id`` 10003420007."""
 
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
-"""Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
-``videos`` are kept; the other keys are fields of the file itself."""
+"""Keys of ``VideoLabels.extra`` for the fields of a file's category and of its entry in
+``videos``; all other keys are fields of the file itself."""
 
 TRACK_NAME = 'track_name'
-"""Key of ``PersonLabel.extra`` for the name of the person's track, where a format has names."""
+"""Key of ``PersonLabel.extra`` for the name of the person's track, in formats that have names."""
 
 _FILE_FIELDS = 'file_fields'
-"""Field of an entry in ``videos`` for fields of the file in which the videos differ."""
+"""Field of an entry in ``videos`` for the fields of the file that differ between videos."""
 
 
 def video_name(path: PathLike) -> str:
     """Name the video of a label file: the file's name without its suffixes.
 
-    Bytes that are not valid UTF-8, which no label file can hold, become question marks.
+    Bytes that are not valid UTF-8 become replacement characters, since label files must be UTF-8.
     """
     name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
     for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.h5', '.txt'):
@@ -73,9 +74,9 @@ def read_frames(
 ) -> tuple[list[VideoFrame], FrameNumbering]:
     """Read the entries of ``images`` of one video, and find their frame indices.
 
-    Indices are the fields ``frame_index`` if an image has this field; seconds are the fields
-    ``time`` or ``timestamp`` if all images have distinct values. The fields ``frame_id`` tell where
-    the numbers in the names start; see :func:`frame_indices` for the rest.
+    If an image has the field ``frame_index``, these fields are the indices. If all images have
+    distinct values in ``time`` or ``timestamp``, these are seconds. The fields ``frame_id`` tell at
+    which number the names start; see :func:`frame_indices` for the rest.
 
     Raises:
         InputError: If an image is not as described, or a ``frame_index`` is missing or repeated.
@@ -92,7 +93,7 @@ def read_frames(
 
 
 def is_posetrack_frame_id(value: Any) -> bool:
-    """Tell whether a ``frame_id`` is one of PoseTrack, which holds the video and the frame."""
+    """Tell whether a ``frame_id`` is PoseTrack's, which combines video and frame number."""
     return type(value) is int and value > MAX_FRAME_INDEX
 
 
@@ -125,7 +126,7 @@ def _read_frame(image: Record, index: int) -> VideoFrame:
     name, image_id = image.text('file_name', ''), image.identifier('id')
     is_labeled = image.flag('is_labeled', None)
     regions = tuple(PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True))
-    # Keep the difference between an empty list of regions and a missing one.
+    # Keep the distinction between an empty list of regions and a missing one.
     extra = image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y'))
     return VideoFrame(index, name, image_id, width, height, is_labeled, regions, extra)
 
@@ -168,7 +169,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
 
 
 def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
-    """Read the limbs of ``count`` joints, which COCO counts from 1 and some tools from 0."""
+    """Read the limbs of ``count`` joints; COCO numbers joints from 1, some tools from 0."""
     limbs = [limb.tolist() for limb in category.number_lists('skeleton', count=2)]
     joints = {joint for limb in limbs for joint in limb}
     if 0 not in joints:
@@ -182,7 +183,7 @@ def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
 
 
 def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) -> None:
-    """Warn of annotations whose ``category_id`` is that of none of the file's categories."""
+    """Warn of annotations whose ``category_id`` is not among the file's categories."""
     ids = {shown(one.peek('id')): None for one in record.records('categories', []) if 'id' in one}
     unknown = [
         annotation
@@ -212,13 +213,13 @@ def category_fields(labels: VideoLabels) -> dict[str, Any]:
 
 
 def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
-    """Collect the fields of the file itself that are kept in ``labels.extra``."""
+    """Collect the fields of the file itself from ``labels.extra``."""
     own = (CATEGORY_FIELDS, VIDEO_FIELDS)
     return {name: value for name, value in labels.extra.items() if name not in own}
 
 
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
-    """Find the visibility convention of a file: a v of 2 or a ``source`` field means COCO's."""
+    """Find the visibility convention of a file: a v of 2 or a ``source`` of ours means COCO's."""
     for annotation in annotations:
         keypoints = annotation.peek('keypoints')
         has_two = isinstance(keypoints, list) and 2 in keypoints[2::3]
@@ -228,7 +229,7 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
 
 
 def image_of(annotation: Record, images: Mapping[Any, T]) -> T:
-    """Look up the image that an entry of ``annotations`` names, by its id.
+    """Look up the image of an annotation by its id.
 
     Raises:
         InputError: If there is no such image.
@@ -276,15 +277,15 @@ def read_person(
 
 
 def is_statement(annotation: Record, person: PersonLabel) -> bool:
-    """Tell whether an entry places somebody, or says in this package's way that somebody is absent.
+    """Tell whether an annotation locates a person or, written by this package, states an absence.
 
-    Other tools write entries without a joint and a box for objects that nobody has labelled.
+    Other tools write annotations without a joint and a box for objects not yet labelled.
     """
     return person.is_located or annotation.peek('source') in SOURCES
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
-    """Make the fields of an entry of ``annotations`` for the sources of its joints."""
+    """Make the fields of an annotation that hold the sources of its joints."""
     return {'source': person.source, 'keypoint_sources': person.keypoint_sources.tolist()}
 
 
@@ -312,7 +313,7 @@ def plain(array: np.ndarray) -> list[Any]:
 
 
 def distinct_ids(kept: Sequence[Any]) -> list[Any]:
-    """Return the ids from the file if complete and distinct, else 1, 2, ..."""
+    """Return the given ids if they are complete and distinct, else 1, 2, ..."""
     if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
         return list(kept)
     return [*range(1, len(kept) + 1)]
@@ -327,14 +328,14 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
-    ``file_name`` names the same folder. ``v`` is 0, 1 or 2; where it is 0 or 1 in the whole file, a
-    note says that no joint counts as visible. Annotations of categories without
-    joints and those of crowds (``iscrowd``) are left out with a warning.
+    ``file_name`` has the same folder. ``v`` is 0, 1 or 2; if the whole file has only 0 and 1, a
+    note says that no joint counts as visible. Annotations of categories without joints and of
+    crowds (``iscrowd``) are left out with a warning.
 
     Args:
         path: The label file, for names and messages.
         data: Its parsed JSON.
-        visible_as_1: Whether v is 0 or 1, and 1 is a visible joint.
+        visible_as_1: Whether v is 0 or 1, with 1 for visible joints.
 
     Returns:
         One entry per video, in the order of their first images. For frame indices see
@@ -382,21 +383,21 @@ def _read_person(
     person = read_person(annotation, frame_index, skeleton, visibility)
     attributes = annotation.peek('attributes')
     if person.track_id is None and isinstance(attributes, dict):
-        # CVAT's COCO export has the track id there, sleap-io's calls it object_id.
+        # CVAT's COCO export stores the track id here, sleap-io's export as object_id.
         own = Record(annotation.file, f'{annotation.where}.attributes', attributes)
         name = 'track_id' if 'track_id' in own else 'object_id'
         person = replace(person, track_id=own.integer(name, None))
     if _kept_area(person) in (None, _box_area(person)):
-        # The writer computes the area again from the label's box.
+        # The writer recomputes the area from the label's box.
         person.extra.pop('area', None)
-    # COCO requires a box, also where nobody has drawn one (COCO Annotator) or nobody is.
+    # COCO requires a box even if none was drawn (COCO Annotator) or the person is absent.
     return person if person.has_box else replace(person, bbox=None)
 
 
 def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
-    """Select the annotations of the category that has joints, without those of crowds.
+    """Select the annotations of the category that has joints, without crowds.
 
-    Warn of what is left out, and of what may be misunderstood.
+    Warn of annotations that are left out, and of values that may be misinterpreted.
     """
     annotations = record.records('annotations')
     warn_of_unknown_categories(record, annotations)
@@ -409,7 +410,7 @@ def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
         if other is not None:
             left_out[other] += 1
         elif annotation.peek('iscrowd') == 1:
-            # As MMPose's datasets do.
+            # Left out as in MMPose's datasets.
             crowds += 1
         else:
             kept.append(annotation)
@@ -442,7 +443,7 @@ def _names_without_joints(record: Record) -> dict[str, str]:
 
 
 def _has_joints(category: Record) -> bool:
-    # CVAT gives categories without joints an empty list.
+    # CVAT writes an empty list for categories without joints.
     return category.peek('keypoints') not in (None, [])
 
 
@@ -465,7 +466,7 @@ def _read_videos(record: Record) -> dict[int | str, Record]:
 
 
 def _file_fields(video: Record | None) -> dict[str, Any]:
-    """Read the fields of the file that are kept in the entry of one video."""
+    """Read the fields of the file that are stored in the entry of one video."""
     return video.record(_FILE_FIELDS).extra() if video and _FILE_FIELDS in video else {}
 
 
@@ -474,7 +475,7 @@ def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> 
     folders = {key: key.name or video_name(path) for key in keys if isinstance(key, PurePosixPath)}
     names = {key: folders.get(key) or name or str(key) for key, name in names.items()}
     if len(set(names.values())) < len(names):
-        # Folders such as a/img1 and b/img1.
+        # For folders such as a/img1 and b/img1.
         return {key: str(key) for key in keys}
     return names
 
@@ -483,12 +484,12 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     """Write one video or several as COCO keypoint JSON, atomically.
 
     Fields that COCO requires are always written: frames without a file name get
-    ``<video>/<index>.jpg``, people without a box the extent of their joints (zero size without
-    joints). The area is that of the box, unless the file of a given label states another (the area
-    of the outline, used by OKS). Besides COCO's fields, ``frame_index``, ``track_id``, ``scores``,
-    ``source``, ``keypoint_sources`` and the fields in ``extra`` are written. Fields of the file,
-    such as ``info``, in which the videos differ are written in the entries of ``videos``, as
-    ``file_fields``.
+    ``<video>/<index>.jpg``, people without a box get the extent of their joints (zero size without
+    joints). The area is that of the box, unless the file of a given label stated another one (the
+    area of the outline, used by OKS). Besides COCO's fields, ``frame_index``, ``track_id``,
+    ``scores``, ``source``, ``keypoint_sources`` and the fields in ``extra`` are written. Fields of
+    the file, such as ``info``, that differ between the videos are written as ``file_fields`` in
+    the entries of ``videos``.
 
     Args:
         labels: Videos with the same skeleton.
@@ -523,7 +524,7 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
 
 
 def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Split the fields of videos into those in which all agree, and for each video the others."""
+    """Split the fields of videos into those that all share, and the others of each video."""
     shared = {
         name: value
         for name, value in fields[0].items()
@@ -533,7 +534,7 @@ def _split_fields(fields: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], lis
 
 
 def _kept_area(person: PersonLabel) -> float | None:
-    """Return the area that the file of a label states; None if it states none that is usable."""
+    """Return the area that the file of a label states; None if it states no usable one."""
     area: Any = person.extra.get('area')
     return float(area) if type(area) in (int, float) and 0 <= area <= MAX_COORDINATE**2 else None
 

@@ -1,7 +1,7 @@
 """COCO keypoint results: the list of poses that MMPose and others pass to COCO's evaluation.
 
-pycocotools reads such lists next to the ground truth they belong to; it is not used here, because
-the videos, frames and identities are what matters.
+pycocotools reads such lists only together with their ground truth and is not used, because it
+ignores videos, frames and identities.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
 
 _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
-"""Names that AlphaPose gives the frames of a video, and the number of the first."""
+"""Pattern of the names that AlphaPose gives the frames of a video, and its first number."""
 
 
 def is_coco_results(data: Any) -> bool:
@@ -32,19 +32,19 @@ def is_coco_results(data: Any) -> bool:
 
 
 def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
-    """Read parsed results; all joints are 'propagated', estimates of a network.
+    """Read parsed results; all joints are 'propagated', as estimates of a network.
 
     Args:
         path: The file, for names and messages.
         data: List of objects with ``image_id`` or ``file_name``, ``keypoints`` (x, y, score of
-            every joint; null or NaN, like zeros, where it was not found) and optionally a box
-            (``bbox``, ``box``), an identity (``track_id``, ``idx``, ``object_id``, ``id``) and
+            every joint; null, NaN or zeros if it was not found) and optionally a box (``bbox``,
+            ``box``), an identity (``track_id``, ``idx``, ``object_id``, ``id``) and
             ``frame_index``.
 
     Returns:
-        One video. Frames are ``frame_index`` if present, as in results of this package, else
-        ``image_id``. With names of pictures (``file_name``, or ids that are names) frames are the
-        numbers in the names, and there is one video for each folder.
+        One video. Frames are ``frame_index`` if present (as in results of this package), else
+        ``image_id``. With names of pictures (``file_name``, or ids that are names), frames are the
+        numbers in the names, and each folder is one video.
 
     Raises:
         InputError: If the file is not as described.
@@ -65,7 +65,7 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
 
 def _image_of(result: Record) -> int | str:
     """Return the frame of a result, or the name of its picture."""
-    # Ultralytics writes the name beside an id, which is no frame's number for certain.
+    # Ultralytics writes the name next to an id that need not be the number of a frame.
     name = next((n for n in ('frame_index', 'file_name') if n in result), 'image_id')
     if name != 'frame_index' and result.peek(name) and isinstance(result.peek(name), str):
         return str(result.text(name))
@@ -73,11 +73,11 @@ def _image_of(result: Record) -> int | str:
 
 
 def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Sequence[int | None]:
-    """Read who is who, from the first field that holds identities.
+    """Read the identities from the first field that holds some.
 
-    AlphaPose writes an ``idx`` of 0 for everybody where it does not track, and some tools number
-    their results in ``id``: a number that two people of a picture share, or that is in one picture
-    only, is no identity.
+    Without tracking, AlphaPose writes an ``idx`` of 0 for everybody, and some tools number their
+    results in ``id``. So a field is not an identity if two people in a picture share a value or if
+    all values are distinct.
     """
     for name in ('track_id', 'idx', 'object_id', 'id'):
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
@@ -101,10 +101,10 @@ def _person(result: Record, count: int, who: int | None) -> Person:
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     """Write poses as COCO keypoint results, atomically.
 
-    Image ids and category equal those of ``write_coco`` for the same labels, so that the two files
-    can be evaluated against each other. Besides COCO's fields there are ``track_id`` and
-    ``frame_index``. The score of a pose is the mean of its joint scores. Joint names, sources,
-    occlusion, and people without a labelled joint are not written.
+    Image ids and category equal those of ``write_coco`` for the same labels, so that one file can
+    be evaluated against the other. Besides COCO's fields, ``track_id`` and ``frame_index`` are
+    written. The score of a pose is the mean of its joint scores. Joint names, sources, occlusion,
+    and people without a labelled joint are not written.
 
     Args:
         labels: The labels.

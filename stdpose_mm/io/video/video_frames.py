@@ -30,18 +30,18 @@ from .demuxing import (
 from .frame_source import FrameCache, FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
-"""Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
-guesses there, and MPEG-4's packed B-frames and dropped frames make the guess wrong."""
+"""Containers that store a presentation time for every frame. For AVI and raw streams FFmpeg
+guesses the times, wrongly where MPEG-4 has packed B-frames or frames were dropped."""
 
 _TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf')
 """Containers whose presentation times, if present, are correct."""
 
 _SEEK_COST = 8
-"""Seeking pays if it saves decoding more than this many frames."""
+"""Number of frames that a seek must save from being decoded to be worth its cost."""
 
 _SKIPPING_CODECS = ('h264', 'mpeg4', 'mpeg2video')
-"""Codecs in which no other frame depends on a frame that is not marked as a reference. In HEVC,
-frames of a higher temporal layer may depend on such a frame."""
+"""Codecs in which no frame depends on a frame that is not marked as a reference. In HEVC, frames
+of a higher temporal layer may depend on such a frame."""
 
 _MAX_LEADING = 64
 """Maximum number of frames that the decoder may output before the key frame after a seek."""
@@ -56,10 +56,11 @@ _inherited: list[Any] = []
 
 
 def _leave_to_parent() -> None:
-    # PyAV's containers hang in reference cycles. The child's collector would free those that are
-    # garbage, and wait for ever for the decoder's threads, which live in the parent alone.
+    # PyAV's containers are in reference cycles. The child's garbage collector would free unused
+    # ones and wait for ever for the decoder's threads, which exist only in the parent.
     gc.freeze()
-    # Parent and child would move one file position. What they share is kept, as closing it waits.
+    # Parent and child share one file position, so the child must not read from the open files.
+    # They are kept alive, because closing them would wait for ever, too.
     for source in list(_sources):
         _inherited.append((source._container, source._stream, source._decoded))
         source._forget()
@@ -71,17 +72,16 @@ if hasattr(os, 'register_at_fork'):
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Places of the frames of a video file.
+    """Index of the frames of a video file.
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
-            ``checksums`` is None, else as guessed by FFmpeg, -1 without a guess.
+            ``checksums`` is None, else as guessed by FFmpeg (-1 without a guess).
         keys: Ascending indices of the frames at which decoding can start, including 0.
-        checksums: Checksum of every frame, where times alone do not identify a frame.
+        checksums: Checksum of every frame; None if times identify the frames.
         num_damaged: Number of damaged frames at the end, as far as they were decoded.
-        shown: Where an edit list leaves out frames or moves them, the time at which each frame of
-            the video is shown and its place in ``times``; ``times`` and ``keys`` are then those of
-            the file without that list.
+        shown: (time, position in ``times``) of every shown frame, if an edit list leaves out or
+            moves frames; ``times`` and ``keys`` then refer to the file without the list.
     """
 
     times: list[int]
@@ -104,18 +104,18 @@ class VideoFrames(FrameSource):
 
     Opening reads the whole file once without decoding it. If the container has no presentation
     times, every frame is decoded once instead; its checksum identifies it after a seek. Reading in
-    order never seeks. Several threads may read at the same time; each then waits for its turn.
-    A file that ends clearly before its header announces is read as far as it goes, with a warning.
+    order never seeks. Several threads may read at the same time; they take turns.
+    A file that ends clearly before its header announces is read as far as possible, with a warning.
 
-    The frames of a trimmed video are those that its edit list shows. They are decoded as if there
-    were no such list: decoders lose frames where one piece follows another.
+    The frames of a trimmed video are those that its edit list shows. They are decoded without the
+    list, because decoders lose frames at the joins of its pieces.
 
     Args:
-        path: A video file that FFmpeg reads. Of several video streams one is read, with a warning,
-            see :func:`~stdpose_mm.io.video.demuxing.video_streams`.
+        path: A video file that FFmpeg reads. If it has several video streams, one is read, with a
+            warning; see :func:`~stdpose_mm.io.video.demuxing.video_streams`.
 
     Raises:
-        InputError: If it is not a video, or holds fewer frames than its header says.
+        InputError: If it is not a video, or holds fewer frames than its header lists.
     """
 
     keeps_frames = True
@@ -156,7 +156,7 @@ class VideoFrames(FrameSource):
         whole = times[: len(times) - self._index.num_damaged]
         seconds = [time * base for time in sorted(whole) if time >= 0]
         if end is not None and seconds and warn_if_cut_short(self._path, end, seconds, rate):
-            # The cut may go through a frame.
+            # The last frame may be cut in two.
             keys = [key for key in self._index.keys if key < len(whole)]
             self._index = replace(self._index, times=whole, keys=keys)
         first = self._decoded_frame(0)
@@ -168,12 +168,12 @@ class VideoFrames(FrameSource):
         return len(self._index.shown or self._index.times)
 
     def path_of(self, index: int) -> str:
-        """Return the video file, whatever the frame."""
+        """Return the video file, which is the same for all frames."""
         self._check(index)
         return self._path
 
     def time_of(self, index: int) -> Fraction | None:
-        """Return the seconds at which frame ``index`` is shown; None where only FFmpeg guesses."""
+        """Return the time of frame ``index`` in seconds; None if it is only FFmpeg's guess."""
         self._check(index)
         shown = self._index.shown
         time = shown[index][0] if shown else self._index.times[index]
@@ -198,17 +198,17 @@ class VideoFrames(FrameSource):
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
-        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
         options = {'ignore_editlist': '1'} if self._ignores_edits else {}
         container = av.open(os.path.abspath(self._path), options=options)
-        # FFmpeg draws the letters of a text file.
+        # FFmpeg reads a text file as a video of its letters.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
         streams = video_streams(container)
         if not streams or container.format.name == 'tty':
             container.close()
             raise InputError(f'{self._path} {kind}, expected a video or a folder of pictures')
-        # Threads for whole frames outlive a call: a seek, or closing the file, would wait for one
-        # that waits for Python's lock to log something.
+        # Frame threads outlive a call: a seek or a close could wait for a thread that waits for
+        # Python's lock to log something.
         streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
@@ -228,7 +228,7 @@ class VideoFrames(FrameSource):
         """List the packets of shown frames, and tell whether an edit list leaves out or moves some.
 
         Raises:
-            InputError: If the header lists frames behind the end of the file.
+            InputError: If the header lists frames beyond the end of the file.
         """
         container, stream = self._open()
         with container:
@@ -237,7 +237,7 @@ class VideoFrames(FrameSource):
                 if not packet.is_discard:
                     packets.append(_Packet(packet.pts, packet.pos, packet.is_keyframe))
                     whole += not packet.is_corrupt
-            # The index of other containers than MP4 and MOV holds some frames only.
+            # Only MP4 and MOV list all frames in their index.
             listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
             if whole < len(listed) and not self._ignores_edits:
                 raise InputError(
@@ -248,11 +248,12 @@ class VideoFrames(FrameSource):
             return packets, is_moved or 0 < len(listed) != stream.frames
 
     def _index_decodable(self, packets: list[_Packet]) -> FrameIndex | None:
-        """Index frames from the first that decodes on, if those from the last key frame on agree.
+        """Index the frames from the first decodable one on; None if the last frames do not match.
 
-        Undecodable frames are usually at the ends, where the video was cut: the first ones refer to
-        frames that are not there. Damage between frames that decode is ignored here: frames keep
-        their indices, and reading a damaged frame raises.
+        The frames from the last key frame on are decoded and compared with the packets. Undecodable
+        frames are usually at the ends, where the video was cut: the first ones refer to missing
+        frames. Damage between decodable frames is ignored here: frames keep their indices, and
+        reading a damaged frame raises an error.
         """
         times = sorted({packet.time for packet in packets if packet.time is not None})
         container, stream = self._open()
@@ -325,13 +326,13 @@ class VideoFrames(FrameSource):
     def _decode(self, index: int) -> av.VideoFrame | None:
         """Decode frame ``index`` from the current position, from a key frame, or from the start.
 
-        None if the frame is missing, or the decoder only concealed damaged data.
+        Return None if the frame is missing, or the decoder only concealed damaged data.
         """
         keys = self._index.keys
         nearest = bisect_right(keys, index) - 1
         here = self._next if self._container is not None else None
         may_go_on = here is not None and here <= index and keys[nearest] <= here + _SEEK_COST
-        # A seek may land too late (short groups of pictures) or a key frame may be broken.
+        # A seek may land too late (short groups of pictures), or a key frame may be broken.
         starts = dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0))
         for start in (*([None] if may_go_on else ()), *starts):
             if start is not None:
@@ -361,7 +362,7 @@ class VideoFrames(FrameSource):
         )
 
     def _advance(self, index: int) -> av.VideoFrame | None:
-        """Decode up to frame ``index``; None if it is missing."""
+        """Decode up to frame ``index`` and return it; None if it is missing."""
         unknown = 0
         self._wanted_time = self._index.times[index]
         for frame in self._decoded:
@@ -380,11 +381,11 @@ class VideoFrames(FrameSource):
         return None
 
     def _is_wanted(self, packet: Any) -> bool:
-        """Tell whether a packet's frame is the target frame of the decoding or after it."""
+        """Tell whether a packet's frame is the frame to decode or a later one."""
         return packet.pts is None or packet.pts >= self._wanted_time
 
     def _identify(self, frame: av.VideoFrame) -> int | None:
-        """Find the index of a decoded frame; None if decoding started too late for it."""
+        """Find the index of a decoded frame; None if it cannot be identified."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
             found = bisect_right(times, _time(frame)) - 1
@@ -398,18 +399,18 @@ class VideoFrames(FrameSource):
 def _join_pieces(
     times: list[int], stored: list[_Packet], shown: list[_Packet]
 ) -> list[tuple[int, int]]:
-    """Sort the frames that an edit list shows, so that each of its pieces follows the one before.
+    """Order the frames that an edit list shows, piece by piece.
 
-    FFmpeg's times of a later piece are some frames off where it does not begin at a key frame: each
-    frame is shown as long here as without the list.
+    FFmpeg's times of a later piece are off by some frames if it does not begin at a key frame, so
+    here each frame is shown for as long as without the list.
 
     Args:
-        times: Times of the frames without the list that can be decoded.
+        times: Times of the decodable frames without the list.
         stored: The packets without the list.
         shown: The packets of the list, in the order of decoding.
 
     Returns:
-        The time and the place in ``times`` of each frame.
+        (time, position in ``times``) of each shown frame.
     """
     place_of = {time: place for place, time in enumerate(times)}
     place_at = {p.position: place_of[p.time] for p in stored if p.time in place_of}
@@ -431,14 +432,14 @@ def _join_pieces(
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """Return the picture as it is shown: turned by quarters and mirrored as the file notes."""
-    # PyAV keeps the threads of a conversion for the next one, and a forked child, which has none of
-    # them, would wait for ever. One thread takes no longer.
+    """Return the picture as it is shown: rotated in steps of 90 degrees and mirrored as stored."""
+    # PyAV keeps the threads of a conversion for the next one. A forked child does not have them and
+    # would wait for ever. One thread is as fast.
     picture: np.ndarray = frame.to_ndarray(format='bgr24', threads=1)
     noted: Any = frame.side_data.get('DISPLAYMATRIX')
     if noted is None:
         return picture
-    # A pixel (x, y) is shown at (a x + c y, b x + d y), but for an offset.
+    # A pixel (x, y) is shown at (a x + c y, b x + d y) plus an offset.
     a, b, _, c, d = np.frombuffer(noted, dtype=np.int32)[:5]
     if abs(b) > abs(a):
         picture, a, d = picture.swapaxes(0, 1), c, b

@@ -1,4 +1,4 @@
-"""Writing of video files from pictures."""
+"""Writing of video files."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .demuxing import read_frames, read_packets
 from .frame_source import DEFAULT_FPS, FrameSource, presentation_times
 
 _UNTIMED_SUFFIXES = ('.avi', '.h264')
-"""Suffixes of containers that hold one frame rate instead of a time for every frame."""
+"""Suffixes of containers that store one frame rate instead of a time for every frame."""
 
 _ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
 
 _SOUND_CODEC = 'aac'
-"""Fallback for sound: every container with sound and every player supports it."""
+"""Fallback codec for sound: every container with sound and every player supports it."""
 
 _MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
-"""Maximum ticks per second; MPEG-4 part 2 has 16 bits for this number."""
+"""Maximum ticks per second; MPEG-4 part 2 stores this number in 16 bits."""
 
 
 def require_timing(path: PathLike, frames: FrameSource) -> None:
-    """Check before long work that the container of ``path`` can keep the times of a video.
+    """Check before long work that the container of ``path`` can store the times of a video.
 
     Raises:
-        InputError: If the container holds only a frame rate, and a frame would be shown more than
+        InputError: If the container stores only a frame rate, and a frame would be shown more than
             half a frame too early or too late.
     """
     if not _is_untimed(path):
@@ -60,17 +60,17 @@ def write_video(
 ) -> None:
     """Write pictures as an H.264 video (4:2:0), atomically.
 
-    Where FFmpeg was built without an H.264 encoder, MPEG-4 part 2 is written. 4:2:0 needs an even
+    If FFmpeg was built without an H.264 encoder, MPEG-4 part 2 is written. 4:2:0 needs an even
     width and height: odd ones are padded by repeating the last column or row.
 
     Args:
         path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, sets the container. ``.avi``
-            and ``.h264`` hold a frame rate instead of times.
-        frames: BGR uint8 arrays [H, W, 3] of one size; taken one at a time.
+            and ``.h264`` store a frame rate instead of times.
+        frames: BGR uint8 arrays [H, W, 3] of one size; read one at a time.
         fps: Frames per second.
-        like: A video whose times are taken instead of ``fps``; its first frame is shown at 0. Its
-            sound is copied, or encoded as AAC if the container requires it, and ends with the last
-            picture; ``.h264`` has no sound. The pixel aspect ratio is kept.
+        like: A video whose times, sound and pixel aspect ratio are used; ``fps`` is then ignored.
+            Its first frame is shown at 0. The sound is copied, or encoded as AAC if the container
+            requires it, and ends with the last picture; ``.h264`` has no sound.
 
     Raises:
         InputError: If ``path`` cannot be written, has no known suffix, or there are no frames; or
@@ -94,7 +94,7 @@ def write_video(
             clock = iter([round(time / base) for time in times])
     shape, sound = None, None
     with atomic_path(path) as temporary, ExitStack() as files:
-        # FFmpeg takes a relative name such as 10:30.mp4 for an address.
+        # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
         container = files.enter_context(av.open(os.path.abspath(temporary), 'w'))
         for picture in frames:
             if shape is None:
@@ -124,7 +124,7 @@ def write_video(
 def _open_sound(
     frames: FrameSource, target: av.container.OutputContainer, files: ExitStack
 ) -> SoundTrack | None:
-    """Add the sound of a video to a file that can hold sound."""
+    """Open the sound of a video for a file; None if either has no sound."""
     if frames.audio_path is None or target.default_audio_codec == 'none':
         return None
     source = files.enter_context(av.open(os.path.abspath(frames.audio_path)))
@@ -136,7 +136,7 @@ def _is_untimed(path: PathLike) -> bool:
 
 
 def _as_rate(fps: float | Fraction) -> Fraction:
-    # MPEG-4 part 2 has 16 bits for the denominator.
+    # MPEG-4 part 2 stores the denominator in 16 bits.
     return Fraction(fps).limit_denominator(65535)
 
 
@@ -161,21 +161,21 @@ class SoundTrack:
         self._target = target
         stream = source.streams.audio[0]
         codec = stream.codec_context.name
-        # The muxer of MP4 takes codecs that players do not expect there.
+        # The muxer of MP4 accepts codecs that players do not support in MP4.
         is_held = codec in target.supported_codecs and target.format.name != 'mp4'
         if codec == _SOUND_CODEC or is_held:
             self._packets = _copy(source, stream, target.add_stream_from_template(stream), start)
         else:
             rates = av.codec.Codec(_SOUND_CODEC, 'w').audio_rates or (stream.rate,)
             rate = min(rates, key=lambda rate: abs(rate - stream.rate))
-            # Some files have no channel layout; the number of channels is always known.
+            # Some files store no channel layout, but the number of channels is always known.
             layout = 'mono' if stream.channels == 1 else 'stereo'
             encoder = target.add_stream(_SOUND_CODEC, rate=rate, layout=layout)
             self._packets = _encode(source, stream, encoder, start)
         self._waiting = next(self._packets, None)
 
     def write_until(self, seconds: Fraction | None) -> None:
-        """Write the sound up to this time of the new file; all of it if None."""
+        """Write the sound up to this time in the new file; all of it if None."""
         while self._waiting is not None:
             if seconds is not None and self._waiting.pts * self._waiting.time_base >= seconds:
                 return
