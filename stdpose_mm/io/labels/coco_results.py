@@ -76,8 +76,8 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
     """Read the identities from the first field that holds some.
 
     Without tracking, AlphaPose writes an ``idx`` of 0 for everybody, and some tools number their
-    results in ``id``. So a field is not an identity if two people in a picture share a value or if
-    all values are distinct.
+    results in ``id``. So a field other than ``track_id`` holds no identities if two people in a
+    picture share a value, or if all values are distinct.
     """
     for name in ('track_id', 'idx', 'object_id', 'id'):
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):

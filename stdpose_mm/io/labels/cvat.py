@@ -1,16 +1,16 @@
 """CVAT's "CVAT for video 1.1" XML with skeleton tracks, or the zip that CVAT exports it in.
 
-Read with ``xml.etree``: datumaro, which reads CVAT files, knows no skeletons in this format,
-sleap-io does not know it, and movement reads no CVAT files. Documents with a DTD are refused.
+Read with ``xml.etree``: datumaro reads CVAT files, but no skeletons in this format; sleap-io and
+movement do not read it. Documents with a DTD are refused.
 
-CVAT keeps a track of its own for every point of a skeleton, and its importer reads each point's
-own ``keyframe``, as this reader does: a point at one of its key frames was given by a person, or
-made by this package (see :mod:`.cvat_tracks`); points that CVAT interpolates between key frames
-are not given, whatever the flag of the enclosing skeleton says. A point that is ``outside`` stays
-outside until its next key frame; CVAT omits it from the frames in between.
+CVAT keeps a separate track for every point of a skeleton. Like CVAT's importer, this reader uses
+each point's own ``keyframe`` flag: a point at one of its key frames was given by a person or made
+by this package (see :mod:`.cvat_tracks`); points that CVAT interpolates between key frames are not
+given, whatever the flag of the enclosing skeleton says. A point that is ``outside`` stays outside
+until its next key frame; CVAT omits it from the frames in between.
 
-The format has no skeletons of single frames (shapes): CVAT's exporter writes each as a track of its
-own, followed, but at the end of the video, by a frame in which all points are outside.
+The format has no skeletons of single frames (shapes). CVAT exports each shape as a track of one
+frame, followed (except at the end of the video) by a frame in which all points are outside.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
 
 _OF_PICTURES = 'annotation'
-"""Mode of a task of pictures, whose frames are not those of a video but count its pictures."""
+"""Mode of a task of pictures, whose frame numbers count its pictures, not frames of a video."""
 
 _MAY_ALL_BE_CORRECTED = 20
-"""Up to this many key frames of joints, a file may plausibly hold corrected ones only."""
+"""Number of key frames of joints up to which all of them may plausibly have been corrected."""
 
 
 def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
@@ -72,17 +72,17 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         A label for every frame and person with a key frame. Joints that a person placed are
         'given', joints that a person made 'outside' are 'absent', joints that were exported as
         'propagated' stay 'propagated'. In a given label, joints that CVAT interpolates are
-        'propagated' and have no place. The video's name is the task's if there is one, else the
-        file's. Frames are those of the task; of a task of pictures they are numbers of pictures,
-        which :func:`~stdpose_mm.io.labels.match_frames` turns into frames. Track ids are those
-        before the export if known, else those of CVAT; skeletons that were drawn as shapes have
-        none, which a warning says. Shapes beside tracks cannot be told from people who are there
-        for a frame: they are read as these, and another warning names them.
+        'propagated' and have no coordinates. The video's name is the task's, else the file's.
+        Frames are those of the task; in a task of pictures they are numbers of pictures, which
+        :func:`~stdpose_mm.io.labels.match_frames` turns into frames. Track ids are those from
+        before the export if known, else CVAT's. If all skeletons were drawn as shapes, they get no
+        track ids, with a warning. Shapes next to tracks look like people who are visible in one
+        frame; they are read as such people, and another warning lists them.
         Attributes other than ``source`` and ``score``, and other kinds of tracks, are in ``extra``.
 
     Raises:
-        InputError: If the file is not as described, or does not say which of the joints that
-            this package wrote were corrected.
+        InputError: If the file is not as described, or does not tell which joints written by this
+            package were corrected.
     """
     root = _parse(path)
     task = root.find('meta')
@@ -102,7 +102,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         for track, key_frames, track_id in zip(tracks, before, track_ids, strict=True):
             track.find_sources(key_frames, cuts)
             persons += track.labels(track_id)
-    # Ascending frames, as in the other formats.
+    # Sorted by frame, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
     frames = _read_frames(path, meta, step, (person.frame_index for person in persons))
     numbering = None
@@ -123,7 +123,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
 
 
 def _require_one_task(path: PathLike, root: ET.Element) -> None:
-    """Refuse the export of a project: each of its tasks is a video that counts its own frames."""
+    """Refuse the export of a project: each of its tasks is a video with its own frame numbers."""
     names = [shown(task.findtext('name')) for task in root.findall('meta/project/tasks/task')]
     count = max(len(names), len({element.get('task_id') for element in root} - {None}))
     if count > 1:
@@ -155,7 +155,7 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
 def _read_loaded(
     path: PathLike, tracks: Sequence[Track], loaded: PathLike
 ) -> list[LoadedKeyFrames]:
-    """Read the loaded key frames of every track; of all tracks where the track is unknown.
+    """Read the loaded key frames of every track; for an unknown track, those of all tracks.
 
     Raises:
         InputError: If ``loaded`` is not the file that was loaded.
@@ -182,12 +182,12 @@ def _read_loaded(
 
 
 def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
-    """Warn of skeletons that were drawn as shapes, and tell whether all were.
+    """Warn of skeletons that may have been drawn as shapes, and tell whether all were.
 
-    Beside tracks they look like people who are in the picture for one frame, and are read as such.
+    Next to tracks, shapes look like people who are visible in one frame, and are read as such.
     """
     alone = [track for track in tracks if track.may_be_shape(step)]
-    # Those who are in a single frame, such as the last one, may all be tracks.
+    # If each is in one frame only, such as the last one, all may be tracks.
     if not alone or all(len(track.frame_indices) == 1 for track in tracks):
         return False
     if len(alone) == len(tracks) > 1:
@@ -205,7 +205,7 @@ def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
-    """Restore the ids of exported tracks; other tracks keep their ids where these are free."""
+    """Restore the ids of exported tracks; other tracks keep their ids if these are free."""
     of_id: dict[int, Track] = {}
     for track in tracks:
         if track.group >= FROM_FILE:
@@ -221,10 +221,10 @@ def _track_ids(tracks: Sequence[Track]) -> list[int]:
 
 
 def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
-    """Find the frames at which CVAT cut tracks when they were loaded: the ends of a job.
+    """Find the ends of the job, at which CVAT cuts tracks when they are loaded.
 
     Raises:
-        InputError: If there are several jobs: CVAT does not put the pieces of skeletons together.
+        InputError: If there are several jobs, because CVAT does not rejoin the cut skeletons.
     """
     if len(meta.findall('task/segments/segment')) > 1:
         raise InputError(
@@ -263,14 +263,14 @@ def _unzip(path: PathLike, data: bytes) -> bytes:
 
 
 class _PlainTreeBuilder(ET.TreeBuilder):
-    """Build the elements of a document whose memory is bounded by its size in bytes.
+    """Builder of elements whose memory is bounded by the size of the document in bytes.
 
     Args:
         path: The file, for messages.
 
     Raises:
-        InputError: If there is a document type definition, in which a few bytes can stand for
-            gigabytes, or elements are nested more deeply than Python's recursion.
+        InputError: If there is a document type definition, which could expand to gigabytes, or
+            elements are nested more than ``MAX_DEPTH`` deep.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -324,7 +324,7 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     try:
         drawing = ET.fromstring(svg, ET.XMLParser(target=_PlainTreeBuilder('svg')))
     except (ET.ParseError, InputError):
-        # Only CVAT needs the drawing; labels are complete without it.
+        # The labels are complete without the drawing, which only CVAT needs.
         return ()
     joint_of = {
         circle.get('data-node-id'): names.index(circle.get('data-label-name', ''))
@@ -338,9 +338,9 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def _read_frames(
     path: PathLike, meta: ET.Element, step: int, labelled: Iterable[int]
 ) -> list[VideoFrame]:
-    """Read the frames of the task (its first, last and step), and those with labels.
+    """Read the frames of the task (from its first, last and step), and those with labels.
 
-    Of a task of more than a million frames only those with labels are listed.
+    For a task of more than a million frames, only those with labels are listed.
     """
 
     def field(name: str, default: int, high: int) -> int:
@@ -362,7 +362,7 @@ def _read_frames(
 
 
 def _frame_step(path: PathLike, meta: ET.Element) -> int:
-    """Read how many frames of the video lie from one frame of the task to the next."""
+    """Read the step from one frame of the task to the next, in frames of the video."""
     text = meta.findtext('.//frame_filter')
     step = re.fullmatch(r'step=([1-9][0-9]{0,6})', text or 'step=1')
     if step is None:
@@ -373,23 +373,23 @@ def _frame_step(path: PathLike, meta: ET.Element) -> int:
 def _number_pictures(
     path: PathLike, root: ET.Element, frames: Sequence[VideoFrame]
 ) -> tuple[dict[int, int], dict[int, str], FrameNumbering]:
-    """Find out which frames of a video the pictures of a task of pictures are.
+    """Find the frame indices of the pictures of a task of pictures.
 
     Args:
         path: The file.
-        root: Its root. CVAT names pictures in ``<image>`` only, which it does not write beside
-            tracks, but other programs do.
+        root: Its root. Only ``<image>`` names pictures; CVAT does not write it next to tracks, but
+            other programs do.
         frames: The pictures, by their numbers in the task.
 
     Returns:
-        Number of a picture -> index, and -> name; and where the indices are from.
+        Number of a picture -> index; number of a picture -> name; and how the indices were found.
     """
     known = {image.get('id'): image.get('name') or '' for image in root.findall('image')}
     names = {frame.index: known.get(str(frame.index), '') for frame in frames}
     if frames and all(names.values()):
         indices, numbering = frame_indices(path, [*names.values()])
         return dict(zip(names, indices, strict=True)), names, numbering
-    # Of a part of the pictures, a job say, the numbers are no positions.
+    # In a part of the task, such as a job, the numbers are not positions.
     is_whole = [*names] == [*range(len(names))]
     count = len(names) if is_whole else 0
     text = 'the numbers of the pictures in their task'
@@ -398,7 +398,7 @@ def _number_pictures(
 
 
 def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:
-    """Warn of skeletons of pictures beside tracks, which are not read."""
+    """Warn of skeletons in ``<image>`` next to tracks, which are not read."""
     count = sum(len(image.findall('skeleton')) for image in root.findall('image'))
     if count:
         note(

@@ -1,11 +1,11 @@
-"""Skeleton tracks of CVAT's XML: key frames of joints, and the labels that they stand for.
+"""Skeleton tracks of CVAT's XML: key frames of joints, and the labels made from them.
 
-CVAT keeps a track of its own for every joint of a skeleton: key frames, between which it draws
-straight lines, and flags that hold from a key frame until the next. Changes that a person made to
-exported key frames are found by comparison: each key frame is written with a mark, the attribute
-``source`` of its point, that holds its frame, place and state at export. CVAT copies attributes to
-key frames that are added later, so the mark alone proves nothing; a key frame that differs from its
-mark was placed or changed by a person.
+CVAT keeps a separate track for every joint of a skeleton: key frames, with linear interpolation
+between them, and flags that hold from a key frame until the next one. To find what a person changed
+after the export, each key frame is written with a mark in the attribute ``source`` of its point,
+which holds its frame, position and state at export. CVAT copies attributes to key frames that are
+added later, so the mark alone proves nothing: a key frame that differs from its mark was placed or
+changed by a person.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ from .fields import MAX_COORDINATE, Record, number_in
 from .frame_numbers import MAX_FRAME_INDEX
 
 UNMARKED = 'given'
-"""Default value of the attribute ``source``: joints that a person placed in CVAT have it."""
+"""Default value of the attribute ``source``, which joints placed in CVAT have."""
 
 NO_SCORE = '-'
 """Default value of the attribute ``score``; CVAT requires a non-empty text."""
 
 FROM_FILE = 10**9
-"""CVAT renumbers tracks but keeps their groups: the group of an exported track is this number plus
-its id (or the number before it), which also separates exported tracks from those drawn in CVAT."""
+"""Offset of the groups of exported tracks. CVAT renumbers tracks but keeps their groups, so an
+exported track has the group ``FROM_FILE`` plus its id (``FROM_FILE`` - 1 if the id is out of
+range). This also tells exported tracks from those drawn in CVAT."""
 
 # CVAT exports coordinates with two decimals.
 _ROUNDING = 0.006
@@ -57,15 +58,15 @@ _MARK = re.compile(
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A joint at one of its key frames; equal to another whatever its attributes are.
+    """A joint at one of its key frames; mark, score and attributes are not compared.
 
     Args:
         frame_index: Frame of the video.
-        place: (x, y) in pixels; the last known place if the joint is outside.
+        place: (x, y) in pixels; the last known position if the joint is outside.
         visibility: 0 (CVAT's ``outside``), 1 or 2.
         source: 'given' if a person placed or left out the joint here.
         mark: The mark in the file; None if it has none.
-        score: The attribute ``score``, None without.
+        score: The attribute ``score``; None if it has none.
         attributes: Its other attributes.
     """
 
@@ -78,7 +79,7 @@ class KeyFrame:
     attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def format_mark(self) -> str:
-        """Format source, frame, place and state as the mark that :meth:`exported` compares with."""
+        """Format source, frame, position and state as the mark that :meth:`exported` reads."""
         (x, y), place = self.place, ''
         is_rounded = self.source == 'given' and (x, y) == (round(x, 2), round(y, 2))
         if self.visibility != NOT_LABELLED and not is_rounded:
@@ -86,10 +87,10 @@ class KeyFrame:
         return f'{self.source} {self.frame_index}{place}{_STATES[self.visibility]}'
 
     def exported(self) -> KeyFrame | None:
-        """Recover this key frame as it was exported, with its source and all its digits.
+        """Restore this key frame as it was exported, with its source and all its digits.
 
         Returns:
-            The exported key frame; None if a person placed or changed it since.
+            The exported key frame; None if a person has placed or changed it since.
         """
         match = _MARK.fullmatch(self.mark or '')
         if match is None:
@@ -117,10 +118,10 @@ def _near(one: tuple[float, float], other: tuple[float, float], distance: float)
 
 
 class LoadedKeyFrames:
-    """The key frames of a file that was loaded into CVAT, to compare an export with.
+    """The key frames of a file that was loaded into CVAT, for comparison with an export.
 
     Args:
-        tracks: For every joint of every track: the joint, and its key frames in order.
+        tracks: Pairs of a joint and its key frames in order, for every joint of every track.
     """
 
     def __init__(self, tracks: Iterable[tuple[int, Sequence[KeyFrame]]]) -> None:
@@ -137,7 +138,7 @@ class LoadedKeyFrames:
         return None
 
     def is_on_line(self, joint: int, key_frame: KeyFrame) -> bool:
-        """Tell whether the key frame lies on CVAT's line between two loaded key frames."""
+        """Tell whether the key frame equals CVAT's interpolation between two loaded key frames."""
         for key_frames in self._of_joint[joint]:
             after = _count_until(key_frames, key_frame.frame_index)
             if after == 0 or key_frames[after - 1].visibility != key_frame.visibility:
@@ -165,8 +166,8 @@ class Track:
         group: CVAT's group of tracks, 0 for none.
         skeleton: Its joints.
         joints: For every joint, frame -> its key frame.
-        attributes: Frame -> attributes of the whole skeleton, for every frame that the file shows.
-        sources: Frame -> ``source`` among these attributes, in files of older versions.
+        attributes: Frame -> attributes of the whole skeleton, for every frame in the file.
+        sources: Frame -> ``source`` of the whole skeleton, in files of older versions.
     """
 
     file: PathLike
@@ -184,12 +185,12 @@ class Track:
 
     @property
     def is_from_file(self) -> bool:
-        """Whether this package wrote the track, whether or not it was loaded into CVAT."""
+        """Whether this package wrote the track, even if CVAT has exported it since."""
         return self.group >= FROM_FILE - 1 or self.has_marks
 
     @property
     def frame_indices(self) -> list[int]:
-        """The frames in which the file shows the skeleton, key frame or not."""
+        """The frames in which the file lists the skeleton, as a key frame or not."""
         return sorted(self.attributes)
 
     def key_frames(self) -> Iterator[tuple[int, list[KeyFrame]]]:
@@ -200,10 +201,10 @@ class Track:
     def may_be_shape(self, step: int) -> bool:
         """Tell whether CVAT may have written this track for a skeleton that was drawn as a shape.
 
-        It has one frame with a placed point and, but at the end of the video, a finishing frame
-        right after it, in which all points are outside where they were. A skeleton that was drawn
-        as a track is held until it is made outside. In a file of this package, also of an older
-        version, such a track is one person's.
+        Such a track has one frame with a placed point and, except at the end of the video, a final
+        frame right after it with all points outside at unchanged positions. A skeleton drawn as a
+        track continues until it is made outside. In files of this package, also of older versions,
+        such a track is a person visible in one frame.
 
         Args:
             step: Number of frames from one frame of the task to the next.
@@ -225,15 +226,15 @@ class Track:
         return {joint: of_it[frame_index] for joint, of_it in every if frame_index in of_it}
 
     def drop_finish(self) -> None:
-        """Drop the frame by which CVAT ends the track of a shape."""
+        """Drop the final frame that CVAT adds to the track of a shape."""
         first = self.frame_indices[0]
         self.joints = [{i: one for i, one in joint.items() if i == first} for joint in self.joints]
 
     def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
-        """Find the source of every key frame by comparison with the export.
+        """Find the source of every key frame by comparing it with what was exported.
 
         Args:
-            loaded: The key frames that were loaded into CVAT; by default their marks are used.
+            loaded: The key frames that were loaded into CVAT; None to use the marks.
             cuts: Frames where CVAT may have cut the track and added key frames.
 
         Raises:
@@ -270,7 +271,7 @@ class Track:
 
     def labels(self, track_id: int | None) -> Iterator[PersonLabel]:
         """Yield a label for every frame with a key frame of a joint."""
-        # State of each joint between its key frames, as CVAT shows it.
+        # State in which CVAT shows each joint between its key frames.
         held: list[Source] = ['absent'] * len(self.joints)
         for frame_index in sorted({i for of_joint in self.joints for i in of_joint}):
             here = self._key_frames_at(frame_index)
@@ -299,7 +300,7 @@ class Track:
         if any(key_frame.source == 'given' for key_frame in here.values()):
             source = 'given'
             if 'given' not in sources:
-                # The label only states which joints are left out.
+                # The label only tells which joints are left out.
                 visibility[:] = NOT_LABELLED
         known = {joint: one.score for joint, one in here.items() if one.score is not None}
         scores = [known.get(joint, float(s == 'given')) for joint, s in enumerate(sources)]
@@ -327,9 +328,9 @@ def whole_number(text: str | None) -> int | None:
 
 
 def fields_of(element: ET.Element) -> dict[str, Any]:
-    """Collect an element as JSON would hold it: attributes, lists of elements by tag, and its text.
+    """Convert an element to a dictionary of its attributes, lists of children by tag, and its text.
 
-    Attributes that are whole numbers become such, but for names; empty ones are left out.
+    Attributes that hold a whole number become integers, except names; empty ones are left out.
     """
     fields: dict[str, Any] = {'text': element.text or ''}
     for name, text in element.items():
@@ -346,7 +347,7 @@ def read_track(record: Record, skeleton: Skeleton) -> Track:
     """Read a track; every key frame counts as given.
 
     Raises:
-        InputError: If something in it is not as CVAT writes it.
+        InputError: If it is not as CVAT writes tracks.
     """
     joints: list[dict[int, KeyFrame]] = [{} for _ in skeleton.keypoint_names]
     group = record.integer('group_id', 0, low=0)
@@ -367,7 +368,7 @@ def read_track(record: Record, skeleton: Skeleton) -> Track:
         if source is not None:
             del attributes['source']
             is_outside = all(one.visibility == NOT_LABELLED for one in here.values())
-            # A person who is moved in or out of the picture in CVAT keeps the old attribute.
+            # The attribute is out of date if a person was moved in or out of the picture in CVAT.
             if is_key and source != ('propagated' if is_outside else 'absent'):
                 track.sources[frame_index] = source
     return track
@@ -408,7 +409,7 @@ def _read_points(
 
 
 def _attributes(record: Record) -> dict[str, str]:
-    """Read name -> text of the elements ``attribute``."""
+    """Read the elements ``attribute`` as name -> text."""
     return {one.text('name'): one.text('text') for one in record.records('attribute', [])}
 
 

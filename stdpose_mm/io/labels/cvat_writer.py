@@ -1,4 +1,4 @@
-"""Labels as "CVAT for video 1.1" XML with sparse key frames, and the label of a task for them."""
+"""Writing of "CVAT for video 1.1" XML with sparse key frames, and of the task's label for it."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def write_cvat(
     """Write labels as "CVAT for video 1.1" XML, atomically.
 
     Given joints are key frames, and so are the first label of a track and the frames in which a
-    joint is hidden, left out or comes back. Propagated joints, whose coordinates are rounded to
-    two decimals, get as many further key frames as CVAT's straight lines need to follow them. A
-    joint without a place is ``outside``. If a frame has labels (or ``is_labeled``), but none of a
-    person labelled on the frame before, an ``outside`` key frame with the source 'absent' ends the
-    person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_tracks`) and, if
+    joint is hidden, left out or comes back. Propagated joints are rounded to two decimals and get
+    as few further key frames as CVAT's linear interpolation needs to stay within the tolerance. A
+    joint without coordinates is ``outside``. If a frame has labels (or ``is_labeled``), but none of
+    a person labelled on the frame before, an ``outside`` key frame with the source 'absent' ends
+    the person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_tracks`) and, if
     there are scores, ``score``. CVAT cannot store boxes, image ids, file names, ignore regions,
     people with only a box, or gaps between frames.
 
     Args:
-        labels: People without a track id get tracks of their own.
+        labels: The labels. Every person without a track id gets a separate track.
         path: Where to write.
-        tolerance: Largest distance of CVAT's straight lines from a propagated joint, in pixels;
+        tolerance: Largest distance of CVAT's interpolation from a propagated joint, in pixels;
             None makes every label a key frame.
 
     Raises:
-        InputError: If a name holds characters that XML does not allow.
+        InputError: If a name contains characters that XML does not allow.
     """
     root = ET.Element('annotations')
     _add(root, 'version', '1.1')
@@ -74,13 +74,13 @@ def write_cvat(
 
 
 def write_xml(path: PathLike, root: ET.Element, start: str = '') -> None:
-    """Write XML behind a ``start``, atomically.
+    """Write XML after the text ``start``, atomically.
 
     Raises:
-        InputError: If a name holds characters that XML does not allow.
+        InputError: If a name contains characters that XML does not allow.
     """
     ET.indent(root)
-    # ElementTree writes characters that are not valid XML and that its parser then refuses.
+    # ElementTree also writes characters that are not valid XML, which its own parser refuses.
     text = ET.tostring(root, encoding='unicode')
     bad = _NOT_XML.search(text)
     if bad:
@@ -91,12 +91,12 @@ def write_xml(path: PathLike, root: ET.Element, start: str = '') -> None:
 
 
 def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
-    """Write the label of a CVAT task for these labels, to paste into the tab "Raw", atomically.
+    """Write the label of a CVAT task, to paste into the tab "Raw", atomically.
 
-    It is the skeleton, whose points have the attributes that :func:`write_cvat` writes.
+    It defines the skeleton, with the attributes of points that :func:`write_cvat` writes.
 
     Args:
-        labels: Labels of which only the skeleton is used.
+        labels: The labels; only their skeleton is used.
         path: The JSON file to write.
     """
     skeleton = labels.skeleton
@@ -112,7 +112,7 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
 
 
 _ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
-"""Attributes of points -> default values."""
+"""Attribute of points -> default value."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.Element:
@@ -122,7 +122,7 @@ def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.
 
 
 def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
-    """Group labels as track id -> labels by frame; a track for every person without an id."""
+    """Group labels as track id -> labels by frame; people without an id get a track each."""
     tracks: dict[int, list[PersonLabel]] = {}
     new_ids = unused_track_ids(set(labels.track_ids))
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
@@ -134,7 +134,7 @@ def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
 
 
 def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Iterator[PersonLabel]:
-    """Add an absence on the annotated frames where the person has no label."""
+    """Add an absence on the annotated frame after a label if the person has no label there."""
     labelled = {person.frame_index for person in track}
     for person in track:
         yield person
@@ -165,7 +165,7 @@ def _key_frames(
     track: Sequence[PersonLabel], joint: int, tolerance: float | None
 ) -> dict[int, KeyFrame]:
     """Choose the key frames of a joint: position in the track -> key frame."""
-    # A given label says nothing about joints yet to be propagated: CVAT continues their lines.
+    # A given label says nothing about joints yet to be propagated: CVAT interpolates through it.
     slots = [
         slot
         for slot, person in enumerate(track)
@@ -188,7 +188,7 @@ def _key_frames(
     required[0] = True
     required[1:] |= states[1:] != states[:-1]
     required[1:] |= ~there[1:] & (np.asarray(sources[1:]) != sources[:-1])
-    # The last key frame before the joint goes outside; CVAT would continue or hold its place.
+    # The last position before the joint goes outside; CVAT would interpolate or hold another one.
     required |= there & ~np.append(there[1:], False)
     frame_indices = np.asarray([person.frame_index for person in here])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]))).tolist()
@@ -196,7 +196,7 @@ def _key_frames(
         required[run] = few_key_frames(
             frame_indices[run], points[run], required[run], (tolerance or 0.0) - _ROUNDING
         )
-    # A joint that is outside keeps its last place in CVAT.
+    # A joint that is outside keeps its last position in CVAT.
     nearest = np.maximum.accumulate(np.where(there, np.arange(len(slots)), -1))
     nearest = np.where(nearest < 0, there.argmax(), nearest)
     places = [(x, y) for x, y in points[nearest].tolist()]
@@ -209,16 +209,17 @@ def _key_frames(
 def few_key_frames(
     frame_indices: np.ndarray, points: np.ndarray, required: np.ndarray, tolerance: float
 ) -> np.ndarray:
-    """Choose key frames between which straight lines stay close to a path.
+    """Choose key frames whose linear interpolation stays close to a path.
 
-    From every key frame, the line is extended as far as it stays close. (Libraries for line
-    simplification measure the distance to the line in the picture, not to its point at that time.)
+    From every key frame, the next one is chosen as late as the tolerance allows. (Libraries for
+    line simplification measure the distance to the line, not to the interpolated point of the same
+    frame.)
 
     Args:
         frame_indices: [F] frames of the path, ascending.
         points: [F, 2] pixels.
-        required: [F] bool: frames that must be key frames, among them the first and the last.
-        tolerance: Largest distance in pixels, in any of the frames.
+        required: [F] bool: frames that must be key frames, including the first and the last.
+        tolerance: Largest distance in pixels in any frame.
 
     Returns:
         [F] bool: the key frames.
@@ -258,7 +259,7 @@ def _add_shape(
 
 
 def _add_attributes(parent: ET.Element, attributes: Any) -> None:
-    """Add attributes in ``extra``, which may come from any file."""
+    """Add attributes from ``extra``, which may come from a file of any format."""
     for name, text in attributes.items() if isinstance(attributes, dict) else ():
         _add(parent, 'attribute', str(text), name=name)
 
@@ -294,7 +295,7 @@ def _add_texts(parent: ET.Element, /, **texts: Any) -> None:
 
 
 def _drawing(skeleton: Skeleton) -> str:
-    """Draw a skeleton as CVAT does, which also holds its limbs: joints on a circle."""
+    """Draw the joints on a circle, with the limbs, as the SVG that CVAT stores with a skeleton."""
     count = skeleton.num_keypoints
     angles = [2 * math.pi * i / count for i in range(count)]
     spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]

@@ -1,13 +1,13 @@
-"""DeepLabCut's tables, and those of Lightning Pose, which are the same.
+"""Tables of DeepLabCut and of Lightning Pose, which uses the same format.
 
-Labels made by hand are ``CollectedData_<scorer>.csv``, with a picture a row; predictions have a
-column ``likelihood`` beside x and y, and a frame a row. Either is of one animal or, with a fourth
-header row, of several. Labels that began as predictions may have kept the column; since version 2.4
-labels of Lightning Pose may have ``visible`` there, COCO's v.
+Labels made by hand are ``CollectedData_<scorer>.csv``, with one row per picture; predictions have
+one row per frame and a column ``likelihood`` next to x and y. Both hold one animal or, with a
+fourth header row, several. Labels that were made from predictions may still have the column
+``likelihood``; since version 2.4, labels of Lightning Pose may have ``visible`` there, COCO's v.
 
-Read and written with the standard library: sleap-io, which reads these files too, leaves out every
-frame whose picture is not on the disk, numbers frames by their place among those, and sorts the
-joints by name; movement needs pandas, and reads predictions only.
+Read and written with the standard library: sleap-io also reads these files, but leaves out every
+frame whose picture is missing, renumbers the remaining frames, and sorts the joints by name;
+movement needs pandas and reads only predictions.
 
 DeepLabCut leaves out joints that cannot be seen, so all its labelled joints are visible.
 """
@@ -52,8 +52,8 @@ OWN_SCORER = 'stdpose'
 _ANNOTATOR = 'annotator'
 
 _UNIQUE = 'single'
-"""DeepLabCut's name for the individual of the unique bodyparts, which are there once, such as the
-corner of an arena. It has columns of these bodyparts only, and other individuals have none."""
+"""DeepLabCut's name for the individual of the unique bodyparts, which exist only once, such as the
+corner of an arena. It has columns only for these bodyparts, and other individuals have none."""
 
 _PROJECT_FIELDS = 'deeplabcut'
 """Key of ``VideoLabels.extra`` for the individuals and unique bodyparts of a project."""
@@ -66,11 +66,11 @@ class _Layout:
     Args:
         scorer: Name of the annotator or model.
         rows: Number of header rows.
-        num_paths: Number of columns before those of joints, which hold the path of a picture.
+        num_paths: Number of columns before the joints; they hold the path of a picture.
         skeleton: The joints of all individuals, in the order of their first columns.
-        individuals: For every individual, its joints and the columns of each, one of each kind.
-        kinds: Columns of each joint.
-        is_prediction: Whether a network made the file, as its name or else its columns tell.
+        individuals: Individual -> joint -> its columns, one of each kind.
+        kinds: Kinds of the columns of a joint, such as x and y.
+        is_prediction: Whether a network made the file, according to its name, else its columns.
     """
 
     scorer: str
@@ -83,7 +83,7 @@ class _Layout:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """Return fields for ``VideoLabels.extra``; none without unique bodyparts."""
+        """The fields for ``VideoLabels.extra``; empty without unique bodyparts."""
         unique = {*self.individuals.get(_UNIQUE, ())}
         others = [name for name in self.individuals if name != _UNIQUE]
         if not unique or any(unique & {*self.individuals[name]} for name in others):
@@ -97,9 +97,9 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """Read labels or predictions of DeepLabCut or Lightning Pose.
 
     Labels are 'given', or 'propagated' if this package wrote the file from propagated labels. A
-    file ``CollectedData...`` holds labels, whatever its columns, and ``machinelabels...`` does not.
-    Predictions are 'propagated', estimates of a network, with the likelihood as score: 1 for a
-    joint without one, no scores for an individual without any.
+    file ``CollectedData...`` holds labels, whatever its columns; ``machinelabels...`` holds
+    predictions. Predictions are 'propagated', as estimates of a network, with the likelihood as
+    score. A joint without likelihood gets the score 1; an individual without any has no scores.
 
     Args:
         path: ``CollectedData_<scorer>.csv``, or the CSV of ``analyze_videos`` or of Lightning
@@ -107,12 +107,12 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
-        names of the pictures (``img0042.png`` is frame 42 of the video it was taken from), see
+        names of the pictures (``img0042.png`` is frame 42 of its video), see
         :func:`~stdpose_mm.io.labels.frame_numbers.frame_indices`. Predictions of a video are one
-        entry, named after the file without the scorer, its rows called by their frames. Track ids
+        entry, named after the file without the scorer; their rows are named by frame. Track ids
         are the positions of the individuals in the header, 0 for a single animal. The unique
-        bodyparts of a project are joints of the individual ``single``. Limbs are in DeepLabCut's
-        ``config.yaml`` and not read.
+        bodyparts of a project are joints of the individual ``single``. Limbs are not read, because
+        they are in DeepLabCut's ``config.yaml``.
 
     Raises:
         InputError: If the file is not as described.
@@ -140,7 +140,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
 
 def _names_index(row: Sequence[str], layout: _Layout) -> bool:
-    """Tell whether the row behind the header holds the names of pandas' index, if it has any."""
+    """Tell whether the first row after the header holds the names of pandas' index."""
     last, *cells = row[layout.num_paths - 1 :]
     return not any(cells) and not last.isdigit() and not is_picture(Path(base_name(last)))
 
@@ -148,25 +148,25 @@ def _names_index(row: Sequence[str], layout: _Layout) -> bool:
 def _read_csv_rows(path: PathLike) -> list[list[str]]:
     text = read_text(path)
     if '\0' in text:
-        # Names in other formats and on file systems cannot hold NUL.
+        # No other format and no file system allows NUL in names.
         line = text[: text.index('\0')].count('\n') + 1
         raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
     try:
-        # Data rows may be followed by empty lines.
+        # The file may end in empty lines.
         return [row for row in csv.reader(io.StringIO(text, newline='')) if row]
     except csv.Error as error:
         raise InputError(f'{path} is not CSV: {error}') from error
 
 
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
-    """Read the predictions of a video, whose rows are frames."""
+    """Read the predictions of a video, with one row per frame."""
     if not layout.scorer:
         raise InputError(f'{path} has an empty scorer, expected the name of the network in row 1')
     indices = [int(row[0][:18]) for row in rows]
     if indices and max(indices) > MAX_FRAME_INDEX:
         raise InputError(f'{path}: frame numbers must be at most 1e7, got {max(indices)}')
     people = [_read_people(path, f'frame {row[0]}', row, layout) for row in rows]
-    # The files are called <video><scorer>.csv.
+    # The files are named <video><scorer>.csv.
     name = video_name(path).split(layout.scorer)[0] or video_name(path)
     frames = zip(indices, people, strict=True)
     return video_of_frames(path, name, layout.skeleton, frames, layout.extra)
@@ -177,7 +177,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
     columns = [*zip(*header, strict=True)]
     start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
-    # Lightning Pose adds a column that marks the pictures used in training.
+    # Lightning Pose adds a last column that marks the pictures used in training.
     stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
     scorers = [*dict.fromkeys(column[0] for column in columns[start:stop])]
     if len(scorers) > 1:
@@ -187,7 +187,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         )
     last = {column[-1] for column in columns[start:stop]}
     kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
-    # Whatever has sorted the columns, they are known by their names.
+    # The columns may be in any order: they are identified by their names.
     joints: dict[tuple[str, ...], list[tuple[str, int]]] = {}
     for i, column in enumerate(columns[start:stop], start):
         joints.setdefault(column[:-1], []).append((column[-1], i))
@@ -236,7 +236,7 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
             person['source'] = 'propagated'
         scores = joint_values[:, -1]
         has_scores = layout.is_prediction and layout.kinds is _PREDICTIONS
-        # A joint that was corrected in DeepLabCut has no likelihood, and is certain.
+        # A joint that was corrected in DeepLabCut has no likelihood; it is certain.
         if has_scores and np.isfinite(scores[labelled]).any():
             person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
         people.append(person)
@@ -246,7 +246,7 @@ def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout
 def _read_joint(
     path: PathLike, where: str, cells: Sequence[str], kinds: Sequence[str]
 ) -> list[float]:
-    """Read the numbers of a joint, NaN where cells are empty."""
+    """Read the numbers of a joint; empty cells are NaN."""
     values = [*map(number_in, cells)]
     is_half = math.isnan(values[0]) != math.isnan(values[1])
     is_flag = kinds is not _VISIBLE or math.isnan(values[2]) or values[2] in (0, 1, 2)
@@ -261,22 +261,23 @@ def _read_joint(
 def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:
     """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>``, atomically.
 
-    All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
-    one of them is propagated the scorer is ``stdpose``, by which the reader recognises it. Beside
-    the file ``<its name>_config.yaml`` is written with the fields for the project's
-    ``config.yaml``. Pictures are called ``labeled-data/<video>/img0042.png`` unless the labels name
-    them by their frames. People without a track id use columns that are free in the frame. Occluded
-    joints become visible; scores and boxes are not written.
+    All joints with coordinates are written, given or propagated: DeepLabCut does not distinguish
+    them. If one of them is propagated, the scorer is ``stdpose``, which the reader recognises. A
+    second file ``<name of the file>_config.yaml`` holds the fields for the project's
+    ``config.yaml``. Pictures are named ``labeled-data/<video>/img0042.png``, unless their names in
+    the labels already hold the frame numbers. People without a track id use columns that are free
+    in the frame. Occluded joints become visible; scores and boxes are not written.
 
-    Unique bodyparts, those of the file that was read, else the joints of a person called ``single``
-    that nobody else has, get columns of the individual ``single`` only. Joints for which that
-    leaves no column are left out with a warning.
+    Unique bodyparts are those of the file that was read, else the joints that only a person named
+    ``single`` has. Only the individual ``single`` has columns for them, and for no other joints;
+    joints that have no column because of this are left out with a warning.
 
     Args:
         labels: The labels.
-        path: The ``.csv`` file to write, or the ``.h5`` file, which DeepLabCut reads at once.
-        visible: Write Lightning Pose's form, with a column ``visible`` that tells occluded joints
-            and without a project file; a warning says that it reads files of one animal only.
+        path: The ``.csv`` file to write, or the ``.h5`` file, which DeepLabCut reads directly.
+        visible: Write Lightning Pose's form: with a column ``visible``, which marks occluded
+            joints, and without a project file. A warning says if there are several animals, because
+            Lightning Pose reads only one per file.
     """
     rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
     joints_of, key_of = _columns(labels, rows)
@@ -336,14 +337,14 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
 
 
 Individual = tuple[bool, int]
-"""(has no track id, track id or else position among the people without a track id)."""
+"""(False, track id), or (True, position among the people of a frame without a track id)."""
 
 Rows = Mapping[int, Mapping[Individual, PersonLabel]]
-"""Frame -> the people with a place in it."""
+"""Frame -> its people with a labelled joint."""
 
 
 def people_by_individual(people: Sequence[PersonLabel]) -> dict[Individual, PersonLabel]:
-    """Identify the people with a place in a frame."""
+    """Map individual -> label for the people of a frame with a labelled joint."""
     placed = [person for person in people if person.labelled.any()]
     unnamed = [person for person in placed if person.track_id is None]
     return {
@@ -353,7 +354,7 @@ def people_by_individual(people: Sequence[PersonLabel]) -> dict[Individual, Pers
 
 
 def track_names(rows: Rows) -> dict[Individual, str]:
-    """Return the name of the track of every individual, '' without one."""
+    """Return the track name of every individual, '' if it has none."""
     own: dict[Individual, str] = {}
     for people in rows.values():
         for key, person in people.items():
@@ -365,9 +366,9 @@ def _columns(labels: VideoLabels, rows: Rows) -> tuple[dict[str, list[int]], dic
     """Choose the columns of a file.
 
     Returns:
-        The joints of every individual, in the order of the columns: the unique bodyparts belong to
-        ``single``, the last, if there are any; the only name is '' for one animal without a name.
-        And the individual in the rows by its name.
+        Name -> joints of every individual, in the order of the columns (the unique bodyparts, if
+        any, are those of ``single``, which comes last; the name is '' for a single animal without
+        a name); and name -> individual in the rows.
     """
     own = track_names(rows)
     stated, unique = _stated_project(labels)
@@ -389,7 +390,7 @@ def _columns(labels: VideoLabels, rows: Rows) -> tuple[dict[str, list[int]], dic
 def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
     """Return the individuals and unique joints of the file that was read, if it has unique ones."""
     fields = labels.extra.get(_PROJECT_FIELDS)
-    # The fields may have come through a file that somebody has edited.
+    # The fields may have passed through a file that was edited by hand.
     fields = fields if isinstance(fields, dict) else {}
     values = [fields.get(name) for name in ('individuals', 'unique_bodyparts')]
     lists = [value if isinstance(value, list) else [] for value in values]
@@ -399,11 +400,11 @@ def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
 
 
 def name_individuals(own: Mapping[Individual, str], has_unique: bool) -> dict[Individual, str]:
-    """Give every individual a name of its own; a single one may have none.
+    """Give every individual a distinct name; a single individual may stay without one.
 
     Args:
         own: Individual -> its name so far, or ''.
-        has_unique: Whether there are unique bodyparts, so that one may be called ``single``.
+        has_unique: Whether there are unique bodyparts, so that one may be named ``single``.
     """
     if not has_unique and len(own) <= 1 and _UNIQUE not in own.values():
         return dict(own)
@@ -423,11 +424,11 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
     if all(own.values()):
         indices, numbering = frame_indices('', [*own.values()], first_number=0)
-        # Names that are, or may be, times do not tell a frame.
+        # Names that may hold times do not identify frames.
         if indices == [*own] and not numbering.times:
             return own
-    # DeepLabCut writes as many digits as the length of the video needs. The pictures of labelled
-    # frames lie in its project under such names: the rows of all frames must be named alike.
+    # DeepLabCut writes as many digits as the length of the video needs. Its project names the
+    # pictures of the labelled frames like this, so all rows must use the same number of digits.
     extracted = [re.fullmatch(r'img(\d+)\.png', name) for name in own.values()]
     digits = max((len(name[1]) for name in extracted if name), default=4)
     digits = max(digits, len(str(max(labels, default=0))))
@@ -442,8 +443,8 @@ def _config(
     Args:
         labels: The labels.
         scorer: Name of the scorer in the table.
-        joints_of: Joints of every individual; its name is '' in a project of one animal.
-        suffix: Suffix of the table.
+        joints_of: Name -> joints of every individual; the name is '' in a project of one animal.
+        suffix: Suffix of the table's file.
     """
     names = labels.skeleton.keypoint_names
     several = any(joints_of)
@@ -451,7 +452,7 @@ def _config(
     if several:
         unique = joints_of.get(_UNIQUE, [])
         fields |= {
-            # DeepLabCut adds the individual of the unique bodyparts itself.
+            # DeepLabCut adds the individual of the unique bodyparts automatically.
             'individuals': [name for name in joints_of if name != _UNIQUE],
             'multianimalbodyparts': [n for j, n in enumerate(names) if j not in unique],
             'uniquebodyparts': [names[joint] for joint in unique],
@@ -460,8 +461,8 @@ def _config(
     fields['skeleton'] = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
     lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
     return (
-        '# These fields belong into the config.yaml of the project, and the table beside this\n'
-        f'# one into its labeled-data/{PurePosixPath(labels.name).name}/ as '
+        "# Copy these fields into the project's config.yaml, and the table next to this file to\n"
+        f'# labeled-data/{PurePosixPath(labels.name).name}/'
         f'CollectedData_{scorer}{suffix};\n'
         '# deeplabcut.convertcsv2h5(config) turns CSV into the .h5 that DeepLabCut trains on.\n'
         + ''.join(f'{line}\n' for line in lines)

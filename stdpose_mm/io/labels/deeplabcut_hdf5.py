@@ -1,7 +1,7 @@
-"""DeepLabCut's ``.h5`` files, tables of pandas in HDF5, as the rows of its CSV files.
+"""DeepLabCut's ``.h5`` files (pandas tables in HDF5), converted to the rows of its CSV files.
 
-Read and written with h5py, an optional requirement. pandas and PyTables, with which DeepLabCut
-reads them, unpickle what a file holds, which may run code of whoever made the file.
+Read and written with h5py, an optional requirement. DeepLabCut itself uses pandas and PyTables,
+which unpickle the content of a file and so may run code of the file's author.
 """
 
 from __future__ import annotations
@@ -26,22 +26,21 @@ _KEY = 'df_with_missing'
 Names = tuple[str, ...]
 
 Table = tuple[list[Names], list[Names], list[tuple[list[Names], np.ndarray]]]
-"""Names of columns, texts of the index, and blocks of cells with the columns of each."""
+"""Names of the columns, texts of the index, and blocks of cells, each with its columns."""
 
 
 def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
-    """Read a table in one of the two forms that pandas writes, 'fixed' and 'table'.
+    """Read a table in one of the two formats that pandas writes, 'fixed' and 'table'.
 
     Args:
         path: The file.
-        headers: Names of the rows of each header that is known; the number of rows tells which one
-            it is.
+        headers: Row names of every known header; the headers differ in their numbers of rows.
 
     Returns:
         The rows of the CSV file with the same content.
 
     Raises:
-        InputError: If h5py is not installed, or the file holds anything else.
+        InputError: If h5py is not installed, or the file does not hold such a table.
     """
     require_packages(str(path), 'h5py')
     h5py = importlib.import_module('h5py')
@@ -109,7 +108,7 @@ def _texts(values: np.ndarray) -> list[str]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickler of texts, numbers, lists and dictionaries, which names no code to run."""
+    """Unpickler of texts, numbers, lists and dictionaries only, so that it cannot run code."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         raise pickle.UnpicklingError(f'it would call {module_name}.{global_name}')
@@ -120,12 +119,12 @@ def _unpickle(data: bytes) -> Any:
 
 
 def write_hdf5_rows(path: PathLike, rows: Sequence[Sequence[str]], num_header: int) -> None:
-    """Write a table as pandas does in its form 'fixed', atomically.
+    """Write a table in the format 'fixed' of pandas, atomically.
 
     Args:
         path: The file.
-        rows: The rows of the CSV file with the same content, with three columns in front.
-        num_header: How many of them are the header.
+        rows: The rows of the CSV file with the same content; the first three columns are the path.
+        num_header: Number of header rows.
     """
     h5py = importlib.import_module('h5py')
     header, body = rows[:num_header], rows[num_header:]

@@ -1,4 +1,4 @@
-"""Person detections from a file."""
+"""Files of person detections in COCO's form."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PERSON = 1
 
 
 Detections = dict[int | str, FrameBoxes]
-"""The detections in each picture by its id."""
+"""Picture id -> the detections in the picture."""
 
 
 def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
-    """Read COCO-style detection results of people, or of another class alone.
+    """Read COCO-style detection results of one class, usually people.
 
-    Of several classes, as a detector of COCO's 80 finds them, people are taken, with a warning.
+    If the file has several classes, such as the 80 of COCO, only people are read, with a warning.
 
     Args:
         path: JSON list of objects with ``image_id``, ``bbox`` (x, y, width, height), ``score``, and
-            ``category_id`` if they are of several classes.
+            ``category_id`` if there are several classes.
         score_thr: Detections that score less are left out.
 
     Raises:
@@ -51,7 +51,7 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
 
 
 def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]:
-    """Select the people where detections are of several classes; one class is taken as it is."""
+    """Select the people if detections have several classes; keep all of a single class."""
     classes = [record.integer('category_id', None) for record in records]
     if len({*classes}) < 2:
         return records
@@ -73,7 +73,7 @@ def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
         ids: Name of a video -> ids of its pictures.
 
     Raises:
-        InputError: If two videos have a picture of the same id.
+        InputError: If two videos have a picture with the same id.
     """
     video_of: dict[int | str, str] = {}
     for name, of_video in ids.items():

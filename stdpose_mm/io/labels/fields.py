@@ -1,4 +1,4 @@
-"""Content of label files: bytes, text, JSON, and the checked fields of JSON objects."""
+"""Reading of label files as bytes, text or JSON, and checked access to the fields of JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import require_no_stream
 
 MAX_COORDINATE = 1e7
-"""Largest coordinate in pixels; anything beyond is a mistake in the file."""
+"""Largest coordinate in pixels; larger values are treated as mistakes in the file."""
 
 MAX_ID = 2**63 - 1
 
@@ -28,20 +28,21 @@ MAX_EXACT = 2**53
 """Whole numbers up to this value are exact as floating-point numbers."""
 
 MAX_UNZIPPED = 2**31
-"""Maximum uncompressed bytes of a zipped label file: a year of dense labels, but no zip bomb."""
+"""Maximum uncompressed bytes of a zipped label file: enough for a year of dense labels, but safe
+against zip bombs."""
 
 MAX_UNZIPPED_UNSEEN, MAX_RATIO = 2**26, 250
-"""Above the first number of uncompressed bytes, the compression ratio may be at most the second:
-labels shrink to a tenth or less, equal bytes to a thousandth."""
+"""Above the first number of uncompressed bytes, the compression ratio may be at most the second.
+Labels shrink to a tenth or less, runs of equal bytes to a thousandth."""
 
 MAX_DEPTH = 100
 """Maximum nesting of the fields that are kept for writing; Python stops at about 1000."""
 
-# Characters that need an escape in JSON text: lone surrogates, and NUL.
+# Escapes in JSON text for characters that may be invalid in names: surrogates and NUL.
 _ESCAPED = re.compile(r'\\u(?:0000|[dD][89a-fA-F])')
 _JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
-"""Characters that no name may hold: file names cannot hold NUL, UTF-8 cannot hold surrogates."""
+"""Characters that no name may contain: NUL is invalid in file names, surrogates in UTF-8."""
 
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
@@ -51,7 +52,7 @@ T = TypeVar('T', bound=Hashable)
 def errors_of(where: PathLike) -> Iterator[None]:
     """Turn a ValueError about labels or a skeleton into an InputError that begins with ``where``.
 
-    An InputError, which names its file already, passes unchanged.
+    An InputError already names its file and passes unchanged.
     """
     try:
         yield
@@ -62,7 +63,7 @@ def errors_of(where: PathLike) -> Iterator[None]:
 
 
 def read_start(path: PathLike, size: int = -1) -> bytes:
-    """Read the first ``size`` bytes of a label file as they are on the disk; all with -1.
+    """Read the first ``size`` bytes of a label file, without unzipping it; all bytes with -1.
 
     Raises:
         InputError: If the file is missing, a folder, a pipe or unreadable.
@@ -107,7 +108,7 @@ def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> by
         size: Size of the compressed file in bytes.
 
     Raises:
-        InputError: If the content is larger than labels in a file of ``size`` bytes can be.
+        InputError: If the content is too large for labels in a file of ``size`` bytes.
     """
     limit = min(MAX_UNZIPPED, max(MAX_UNZIPPED_UNSEEN, MAX_RATIO * size))
     data = read(limit + 1)
@@ -120,7 +121,7 @@ def read_text(path: PathLike, may_be_empty: bool = False) -> str:
     """Read a text file (UTF-8, with or without a byte order mark, gzipped or not).
 
     Raises:
-        InputError: If the file cannot be read, is no text, or is empty without ``may_be_empty``.
+        InputError: If the file cannot be read, is not text, or is empty without ``may_be_empty``.
     """
     try:
         return read_bytes(path, may_be_empty).decode('utf-8-sig')
@@ -173,7 +174,7 @@ _repr.maxstring = _repr.maxlong = _repr.maxother = 60
 
 
 def shown(value: Any) -> str:
-    """Format ``value`` for an error message, on one line and cut to a readable length."""
+    """Format ``value`` for an error message, on one line of limited length."""
     text = repr(value[:60]) if isinstance(value, str) else _repr.repr(value)
     return text if len(text) <= 60 else f'{text[:57]}...'
 
@@ -183,7 +184,7 @@ class Record:
 
     Args:
         file: The file it came from.
-        where: Its place in the file, such as ``annotations[3]``; '' for the whole file.
+        where: Its position in the file, such as ``annotations[3]``; '' for the whole file.
         data: The parsed JSON value, which must be an object.
 
     Raises:
@@ -199,7 +200,7 @@ class Record:
         self._read: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the field is there and not null."""
+        """Tell whether the field exists and is not null."""
         return self._data.get(name) is not None
 
     def _path(self, name: str) -> str:
@@ -219,7 +220,7 @@ class Record:
         return self._data.get(name)
 
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
-        """Get the field unchecked; null counts as missing where there is a default."""
+        """Get the field unchecked; null counts as missing."""
         self._read.add(name)
         value = self._data.get(name)
         if value is not None:
@@ -239,14 +240,14 @@ class Record:
         return self._get(name, default, 'a string', lambda value: isinstance(value, str))
 
     def identifier(self, name: str) -> Any:
-        """Get a whole number or a string; true does not count as 1."""
+        """Get a whole number or a string; true is not accepted as 1."""
         what = 'a whole number or a string'
         return self._get(name, _REQUIRED, what, lambda value: type(value) in (int, str))
 
     def integer(
         self, name: str, default: Any = _REQUIRED, low: int = -MAX_ID, high: int = MAX_ID
     ) -> Any:
-        """Get a whole number in ``low..high``; 3.0 counts as 3, true does not count as 1."""
+        """Get a whole number in ``low..high``; 3.0 is accepted as 3, true is not accepted as 1."""
 
         def is_valid(value: Any) -> bool:
             return type(value) in (int, float) and low <= value <= high and value == int(value)
@@ -256,7 +257,7 @@ class Record:
         return value if value is default else int(value)
 
     def size(self, *names: str, low: int = 1) -> list[int | None]:
-        """Get lengths of a picture in pixels; None for a missing one."""
+        """Get the width, height or both of a picture in pixels; None for a missing one."""
         return [self.integer(name, None, low, int(MAX_COORDINATE)) for name in names]
 
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
@@ -272,7 +273,7 @@ class Record:
     def numbers(self, name: str, count: int | None = None, lacking: bool = False) -> np.ndarray:
         """Get a [count] float64 array of numbers within +-1e7.
 
-        Where some may be ``lacking`` they are null or NaN in the file, and NaN in the array.
+        With ``lacking``, numbers may be null or NaN in the file, and are then NaN in the array.
         """
         value = self.raw(name, expected='a list of numbers')
         return self._array(name, value, count, lacking=lacking)
@@ -280,7 +281,7 @@ class Record:
     def number_lists(
         self, name: str, count: int | None = None, lacking: bool = False
     ) -> list[np.ndarray]:
-        """Get a list of lists of ``count`` numbers as in :meth:`numbers`; empty if missing."""
+        """Get a list of lists of ``count`` numbers, see :meth:`numbers`; empty if missing."""
         lists = enumerate(self._get(name, [], 'a list of lists of numbers', _is_list))
         return [self._array(f'{name}[{i}]', value, count, lacking=lacking) for i, value in lists]
 
@@ -328,7 +329,7 @@ class Record:
         return Record(self.file, self._path(name), self.raw(name, expected='an object'))
 
     def extra(self, unread: Iterable[str] = ()) -> dict[str, Any]:
-        """Collect the fields that no getter asked for, and those in ``unread``, for writing."""
+        """Collect the fields that no getter has read, and those in ``unread``, for writing."""
         read = self._read.difference(unread)
         rest = {name: value for name, value in self._data.items() if name not in read}
         for name, value in rest.items():
@@ -351,7 +352,7 @@ def _is_number(value: Any, limit: float = MAX_COORDINATE) -> bool:
 
 
 def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
-    """Return what a JSON value must be to be written again; None if it is valid."""
+    """Return what a JSON value must be so that it can be written; None if it is valid."""
     if room < 0:
         return f'JSON nested no more than {MAX_DEPTH} deep'
     if isinstance(value, float) and not math.isfinite(value):
@@ -361,7 +362,7 @@ def _flaw(value: Any, room: int = MAX_DEPTH) -> str | None:
 
 
 def number_in(text: str) -> float:
-    """Return the number in a text, NaN if it is empty, infinity if it holds something else."""
+    """Return the number in a text, NaN for an empty text, infinity for any other text."""
     try:
         return float(text) if text.strip() else math.nan
     except ValueError:
@@ -369,7 +370,7 @@ def number_in(text: str) -> float:
 
 
 def fields_of(items: Any) -> set[str]:
-    """Collect the names of the fields of the first objects of a list."""
+    """Collect the field names of the first 100 objects in a list."""
     items = items if isinstance(items, list) else []
     return {name for item in items[:100] if isinstance(item, dict) for name in item}
 

@@ -1,4 +1,4 @@
-"""Detection of other tools' files without usable poses, to refuse them as what they are."""
+"""Recognition of files that hold no usable poses, so that errors can name what they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STARTS = {
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
     rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not mark labels and estimates',
 }
-"""How a file begins -> what it is."""
+"""Pattern of the start of a file -> what the file is."""
 
 _FIELDS = {
     'a list of COCO detections, which `stdpose infer --boxes` takes': '[] bbox image_id',
@@ -39,8 +39,8 @@ _FIELDS = {
     'a Darwin file of V7': 'item annotations version',
     'a COCO-like file without a list of "images"': 'annotations',
 }
-"""What a JSON value is -> its fields, or several sets of such; behind '[]' and '{}' those of the
-first object in a list or an object."""
+"""What a JSON value is -> its fields, or alternative sets of fields separated by commas; '[]' and
+'{}' stand for a list or an object of objects, and are followed by the fields of the first one."""
 
 
 def refuse_foreign_bytes(path: PathLike) -> None:
@@ -53,7 +53,7 @@ def refuse_foreign_bytes(path: PathLike) -> None:
     if kind in ('a video', 'a picture'):
         raise InputError(f'{path} is {kind}, expected a file with labels')
     data = read_bytes(path)
-    # The last line may be cut.
+    # The last line of the head may be cut.
     head = data if len(data) <= 4096 else data[:4096].rpartition(b'\n')[0] + b'\n'
     for start, what in _STARTS.items():
         if re.match(start, head.removeprefix(b'\xef\xbb\xbf')):
@@ -61,7 +61,7 @@ def refuse_foreign_bytes(path: PathLike) -> None:
 
 
 def refuse_other_texts(path: PathLike) -> None:
-    """Refuse a file that has neither the suffix nor the beginning of JSON.
+    """Refuse a file that has neither the suffix nor the start of JSON.
 
     Raises:
         InputError: One sentence that lists the formats that can be read.

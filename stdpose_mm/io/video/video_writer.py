@@ -124,7 +124,7 @@ def write_video(
 def _open_sound(
     frames: FrameSource, target: av.container.OutputContainer, files: ExitStack
 ) -> SoundTrack | None:
-    """Open the sound of a video for a file; None if either has no sound."""
+    """Open the sound of a video for a file; None if there is none or the file cannot hold it."""
     if frames.audio_path is None or target.default_audio_codec == 'none':
         return None
     source = files.enter_context(av.open(os.path.abspath(frames.audio_path)))
