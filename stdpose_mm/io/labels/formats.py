@@ -1,4 +1,4 @@
-"""The formats of label files: how each is recognised, read and written."""
+"""Registry of the label formats: how each is recognised, read and written."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose, write_yolo_
 
 @dataclass(frozen=True)
 class _Format:
-    """The functions of a format; ``LABEL_FORMATS`` has what is known of it without them.
+    """The functions of a format; ``LABEL_FORMATS`` describes its other properties.
 
     Args:
         write: Writes the labels of a video to a path.
-        read: Reads a path; of a format of JSON a path and its parsed JSON or, where there is a file
-            for each picture, the files and their parsed JSON.
-        recognises: Tells whether parsed JSON is of this format, of which the first counts; None for
-            a format that is no JSON.
+        read: Reads the labels. It takes a path; for a JSON format also the parsed JSON or, if there
+            is one file per picture, pairs of a file and its parsed JSON.
+        recognises: Tells whether parsed JSON has this format; the first format that matches is
+            used. None for a format that is not JSON.
     """
 
     write: Callable[..., None] | None = None
@@ -87,9 +87,9 @@ def read_labels(
     """Read the labels of one video.
 
     Args:
-        path: The label file, or the folder of the files of its pictures.
+        path: The label file, or the folder of the label files of its pictures.
         format: One of ``READ_FORMATS``; by default detected from the content.
-        video: Name of the video to take from a file that holds several.
+        video: Name of the video to read from a file that holds several.
         size: (width, height) of the pictures in pixels, for formats with relative coordinates.
         loaded_into_cvat: See :func:`read_cvat`; for that format only.
         visible_as_1: See :func:`parse_coco`; for that format only.
@@ -152,7 +152,7 @@ def read_all_labels(
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:
-    """Read a PoseTrack17 annolist, or else PoseTrack18's form with any skeleton.
+    """Read a PoseTrack17 annolist, or a file in PoseTrack18's form with any skeleton.
 
     Raises:
         InputError: If the file is neither.
@@ -174,11 +174,11 @@ def write_labels(
         labels: The labels.
         path: The file to write.
         format: One of ``WRITE_FORMATS``; by default the first format with this suffix.
-        time_of: Seconds of a frame from the first one, for formats that hold times.
+        time_of: Frame -> seconds from the first frame, for formats that hold times.
         cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
-        InputError: If there is no such format, the suffix belongs to another format, coordinates
+        InputError: If the format is unknown, the suffix belongs to another format, coordinates
             are too large to be read again, or the file cannot be written.
     """
     format = choose_format(path, format)
@@ -190,7 +190,7 @@ def write_labels(
 
 
 def require_times(format: str, time_of: TimeOf | None) -> None:
-    """Refuse, before long work, a format that cannot be written without times.
+    """Check before long work that the format can be written with the known times.
 
     Raises:
         InputError: If ``time_of`` is None and the format needs it.
@@ -211,8 +211,8 @@ def sniff_format(path: PathLike) -> str:
 def stands_for_many(path: PathLike, format: str | None = None) -> bool:
     """Tell whether a path is a folder or list of label files with one video each.
 
-    A folder may also hold one file for each picture of a video, as in LabelMe, and a text file
-    may be one of YOLO-pose.
+    It is not if a folder holds one file per picture of a video, as in LabelMe, or if a text file
+    is a label file of YOLO-pose.
 
     Args:
         path: A file or folder.
@@ -226,7 +226,7 @@ def stands_for_many(path: PathLike, format: str | None = None) -> bool:
 
 
 def _sniff(path: PathLike) -> tuple[str, Any]:
-    """Find the format of a path, and its parsed JSON if it is a file of JSON."""
+    """Find the format of a path, and its parsed JSON if it is a JSON file."""
     format = _sniff_folder(Path(path)) if Path(path).is_dir() else _sniff_bytes(path)
     if format is not None:
         return format, None
@@ -241,7 +241,7 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
-    """Find the format of a file that is not JSON; None for possible JSON."""
+    """Find the format of a file by its bytes; None if it may be JSON."""
     if is_hdf5(path):
         return 'sleap' if Path(path).suffix == '.slp' else 'deeplabcut-h5'
     refuse_foreign_bytes(path)
@@ -255,11 +255,11 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 
 def _sniff_folder(folder: Path) -> str | None:
-    """Find the format of a folder with one label file per picture; None if it has none."""
+    """Find the format of a folder with one label file per picture; None for other folders."""
     found = ['yolo-pose'] if is_yolo_folder(folder) else []
     files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
     if any(not is_leftover(file) for file in files):
-        # A file for a picture in which MMPose found nobody does not show its format.
+        # MMPose's file for a picture without people is an empty list and does not show its format.
         contents = map(read_json, usable_files(folder, files))
         data: Any = next((data for data in contents if data != []), None)
         found += [

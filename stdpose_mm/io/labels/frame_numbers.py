@@ -1,14 +1,14 @@
 """Frame indices of labelled pictures, from the pictures' names and the user's options.
 
-A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and
-passes its :class:`FrameNumbering` to ``VideoLabels``::
+The reader of a format that names pictures calls :func:`frame_indices` once for each video, and
+passes the :class:`FrameNumbering` to ``VideoLabels``::
 
     indices, numbering = frame_indices(path, [image_name, ...])
     frames = [VideoFrame(index, name) for index, name in zip(indices, names, strict=True)]
     VideoLabels(..., frames=frames, numbering=numbering)
 
-It never refuses a file for its names, since a folder of the same pictures needs no numbers.
-:func:`~stdpose_mm.io.labels.match_frames` resolves, or refuses, names that are ambiguous.
+It never refuses a file for its names, because numbers are not needed if the video is the folder of
+these pictures. :func:`~stdpose_mm.io.labels.match_frames` resolves or refuses ambiguous names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .fields import read_text, require_distinct, shown
 MAX_FRAME_INDEX = 10**7
 
 MAX_DIGITS = 1000
-"""Maximum number of digits; Python refuses to parse numbers of several thousand digits."""
+"""Maximum number of digits of a number; Python refuses to parse several thousand digits."""
 
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
@@ -58,7 +58,7 @@ class FrameOptions:
         first_number: Number of the video's first frame in the file.
         frame_of: Name of a picture -> its 0-based frame.
         time_of: Name of a picture -> seconds from the first frame.
-        subject: What the file holds; it decides which options of the command line errors name.
+        subject: What the file holds; it decides which command-line options errors name.
     """
 
     first_number: int | None = None
@@ -71,12 +71,12 @@ class FrameOptions:
 
     @property
     def number_option(self) -> str:
-        """Name the option of the command line for ``first_number``."""
+        """The command-line option for ``first_number``."""
         return FRAME_OPTIONS[self.subject][0]
 
     @property
     def list_option(self) -> str:
-        """Name the option of the command line for ``frame_of`` and ``time_of``."""
+        """The command-line option for ``frame_of`` and ``time_of``."""
         return FRAME_OPTIONS[self.subject][1]
 
 
@@ -97,7 +97,7 @@ def frame_indices(
     """Find the frame indices of the labelled pictures of one video.
 
     Args:
-        file: The label file, for messages and to look for pictures beside it.
+        file: The label file, for messages and to look for pictures in its folder.
         names: Names (with or without folders) of all its pictures, in the order of the file and
             unchanged: additions of Roboflow and Label Studio are removed here. '' for a picture
             without a name.
@@ -105,20 +105,21 @@ def frame_indices(
         times: Seconds from the start of the video, if the file states them.
         first_number: Number of the video's first frame in the names, if the format fixes it: 0 for
             DeepLabCut's ``img0000.png``.
-        video_names: Of estimates, whose lowest number does not tell the first because pictures of
-            nobody may be missing: the pattern of the names that the tool gives the frames of a
-            video, and the number of the first, which holds unless the video tells another.
-        frame_ids: Distinct numbers of the pictures in their video, if the file states some that
-            count from 0 in some tools (MMTracking) and from 1 in others (CenterTrack, ByteTrack).
+        video_names: For estimates, where pictures without people may be missing, so that the lowest
+            number need not be that of the first frame: the pattern of the names that the tool gives
+            the frames of a video, and the number that the first frame then has, unless the video
+            shows otherwise.
+        frame_ids: Distinct numbers of the pictures in their video, if the file states them. Some
+            tools (MMTracking) count from 0, others (CenterTrack, ByteTrack) from 1.
 
     Returns:
         An index for each name, and how they were found: the ``indices``, else positions with times
         (from ``times``, or as in ``clip_12.480.jpg``), else the one number in which the names
         differ, else the ``frame_ids``, else positions. Numbers that may also be the digits of times
-        (``take_2.001.jpg``, ``take_2.101.jpg``) come with these times. Where the names' numbers are
-        one more, or one less, than the ``frame_ids``, that tells where they start; where they
-        differ in another way they come with a conflict. The number in the name of a single picture
-        counts only if it looks like that of a frame: ``cam1.png`` is not frame 1.
+        (``take_2.001.jpg``, ``take_2.101.jpg``) come with these times. If the numbers in the names
+        are all one more or one less than the ``frame_ids``, this tells where they start; if they
+        differ in another way, a conflict is returned with them. The number in the name of a single
+        picture is used only if it looks like a frame number: ``cam1.png`` is not frame 1.
 
     Raises:
         InputError: If ``indices`` holds an index twice.
@@ -166,7 +167,7 @@ def frame_indices(
 
 
 def _contradiction(names: Sequence[str], numbers: Sequence[int], frame_ids: Sequence[int]) -> str:
-    """Word how names and ``frame_ids`` disagree; '' if both count the same frames."""
+    """Describe how names and ``frame_ids`` disagree; '' if both count the same frames."""
     offsets = [number - stated for number, stated in zip(numbers, frame_ids, strict=True)]
     if len({*offsets}) == 1 and abs(offsets[0]) <= 1:
         return ''
@@ -180,27 +181,27 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
     if lowest == 0:
         return 0
     if all(map(_CVAT.fullmatch, stems)):
-        # CVAT counts from 0, but a sequence that begins at 1 may be FFmpeg's, named in this form.
+        # CVAT counts from 0, but FFmpeg may have written names of this form, counting from 1.
         return None if lowest == 1 else 0
     return 1 if lowest == 1 else None
 
 
 def slashed(file_name: str) -> str:
-    """Write a path of Windows with slashes, like the others."""
+    """Replace the backslashes of a Windows path by slashes."""
     return file_name.replace('\\', '/')
 
 
 def base_name(file_name: str) -> str:
-    """Remove the folders from the name of a picture, also with Windows separators."""
+    """Remove the folders from the name of a picture, with slashes or backslashes."""
     return PurePosixPath(slashed(file_name)).name
 
 
 def picture_stem(file_name: str) -> str:
     """Reduce the name of a picture to its original name without a suffix.
 
-    Folders, the suffix, and what Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``) add
-    are removed, and so is the suffix of a video in the middle (``clip_mp4-0007``). Accented letters
-    are one character each.
+    Folders, the suffix, additions of Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``),
+    and the suffix of a video inside the name (``clip_mp4-0007``) are removed. Every accented letter
+    becomes one character.
     """
     stem = _SUFFIX.sub('', composed(base_name(file_name)))
     stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
@@ -221,7 +222,7 @@ def _numbers_in(stems: Sequence[str], of_frames: bool) -> list[int] | None:
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
     if len(parts) == 1:
-        # A single name has none to differ from: its only number counts, else one at its end.
+        # A single name differs from no other: take its only number, else one at its end.
         ends_in_number = parts[0][-1] == ''
         differing = [*places][-1:] if len(places) == 1 or ends_in_number else []
         if differing and not of_frames and not _is_of_frame(parts[0], differing[0]):
@@ -234,7 +235,7 @@ def _numbers_in(stems: Sequence[str], of_frames: bool) -> list[int] | None:
 
 
 def _is_of_frame(parts: Sequence[str], place: int) -> bool:
-    """Tell whether the number of a single name looks like that of a frame, not of a camera."""
+    """Tell whether the number in a single name looks like a frame's, not like a camera's."""
     digits = parts[place]
     is_padded = len(digits) > 1 and digits.startswith('0')
     is_alone = not any(parts[:place]) and not any(parts[place + 1 :])
@@ -248,16 +249,16 @@ def _times_in(stems: Sequence[str]) -> list[float] | None:
 
 
 def _differ_behind_a_dot(stems: Sequence[str]) -> bool:
-    """Tell whether several names differ in equally many digits behind a dot only."""
+    """Tell whether several names differ only in digits after a dot, the same number in each."""
     parts = [stem.rpartition('.') for stem in stems]
     forms = {(before, len(digits)) for before, _, digits in parts}
     return len(stems) > 1 and len(forms) == 1 and all(digits.isdecimal() for *_, digits in parts)
 
 
 def describe_frames(labels: VideoLabels) -> str:
-    """Say in a sentence (without a full stop) on which frames labels are, and how that is known.
+    """Describe (without a full stop) which frames have labels, and how their indices are known.
 
-    Call it with labels that :func:`~stdpose_mm.io.labels.match_frames` returned.
+    The labels must come from :func:`~stdpose_mm.io.labels.match_frames`.
     """
     indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
     what = f'labels on {list_frames(indices)}' if indices else 'no labels'
@@ -265,7 +266,7 @@ def describe_frames(labels: VideoLabels) -> str:
 
 
 def list_frames(indices: Sequence[int]) -> str:
-    """Name frames in a sentence, at most ``FRAMES_SHOWN`` of them: 'frames 0, 7, 14'."""
+    """Format frame indices for a message, at most ``FRAMES_SHOWN``: 'frames 0, 7, 14'."""
     if len(indices) == 1:
         return f'frame {indices[0]}'
     if len(indices) <= FRAMES_SHOWN:
@@ -275,13 +276,13 @@ def list_frames(indices: Sequence[int]) -> str:
 
 
 def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOptions:
-    """Read which frame or time each picture shows from a CSV file.
+    """Read the frame or time of each picture from a CSV file.
 
     Args:
         path: Lines ``name,frame`` (0-based) or, under a header whose second word contains ``time``
-            or ``sec``, ``name,seconds``. A header of frames contains ``frame``, ``index`` or
-            ``number``, and is optional.
-        subject: What the pictures carry.
+            or ``sec``, ``name,seconds``. For frames the header is optional; its second word
+            contains ``frame``, ``index`` or ``number``.
+        subject: What the file with these pictures holds.
 
     Raises:
         InputError: If the file is not as described or names a picture twice.
@@ -313,10 +314,10 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
 
 
 def _are_seconds(path: PathLike, word: str) -> bool:
-    """Tell whether the header's word for a column says that it holds seconds, or else frames.
+    """Tell whether a column holds seconds (True) or frames (False) according to its header.
 
     Raises:
-        InputError: If it says neither.
+        InputError: If the header names neither.
     """
     lower = word.lower()
     if _SECONDS_HEADER.search(lower) and not _OTHER_UNITS.search(lower):

@@ -1,4 +1,4 @@
-"""Skeletons for files that number joints without naming them, and for videos without labels."""
+"""Skeletons for files that do not name their joints, and for videos without labels."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ OPENPOSE_COCO_18 = Skeleton(
         *((0, 14), (14, 16), (0, 15), (15, 17)),
     ),
 )
-"""The joints of OpenPose's model COCO: those of COCO in another order, and the neck."""
+"""The joints of OpenPose's model COCO: COCO's joints in another order, and the neck."""
 
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
 
@@ -77,7 +77,7 @@ HAND_21 = Skeleton(
     limbs=tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21)),
     category='hand',
 )
-"""The joints of a hand in the order of COCO-WholeBody: the wrist, then each finger to its tip."""
+"""The joints of a hand in the order of COCO-WholeBody: wrist, then each finger up to its tip."""
 
 KNOWN_SKELETONS = {
     'coco': COCO_17,
@@ -101,13 +101,13 @@ OPENPOSE_FAMILY = {
 def unnamed_skeleton(
     path: PathLike, count: int, remedy: str, family: dict[str, Skeleton] = COCO_FAMILY
 ) -> Skeleton:
-    """Name the joints of a file that has no names, by their number, and warn of it.
+    """Choose the skeleton of a file without joint names by the number of joints, with a warning.
 
     Args:
         path: The file, for messages.
         count: Number of joints in the file.
-        remedy: How names can be given, as the end of the warning.
-        family: Skeletons that the tool behind the file writes; if none has ``count`` joints, they
+        remedy: End of the warning: how to give names.
+        family: Skeletons that the tool may have written; if none has ``count`` joints, the joints
             are named ``joint_0`` and so on.
 
     Raises:

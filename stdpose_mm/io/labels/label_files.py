@@ -1,4 +1,4 @@
-"""Label files that a config or command line names, and the pictures and videos that they name."""
+"""Finding the label files of a config or command line, and the pictures that the labels name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
         files: Pairs of a video's name and its label file.
 
     Raises:
-        InputError: If two files are of one video.
+        InputError: If two files belong to one video.
     """
     file_of: dict[str, _File] = {}
     for name, file in files:
@@ -51,9 +51,9 @@ def find_label_files(
 
     Args:
         ann_file: A folder (its ``*.json`` and ``*.json.gz``, sorted), one label file, a text file
-            with one path a line (relative to the text file's folder), or a list of these.
-        owner: Who needs the labels, to name in an error.
-        hint: What to do if there are none, as the end of an error.
+            with one path per line (relative to the text file's folder), or a list of these.
+        owner: Who needs the labels, for errors.
+        hint: End of the errors: what to do if there are no labels.
 
     Raises:
         InputError: If a file does not exist, or no file is found.
@@ -64,7 +64,7 @@ def find_label_files(
     files: list[Path] = []
     for entry in map(Path, entries):
         found, kind = [entry], 'list'
-        # Unlike those of Path, these tests raise no error for a name that is too long.
+        # Unlike the methods of Path, these do not raise for names that are too long.
         if os.path.isdir(entry):
             named = (f for f in entry.iterdir() if f.name.lower().endswith(JSON_SUFFIXES))
             found, kind = sorted(f for f in named if not is_leftover(f)), 'folder'
@@ -88,10 +88,10 @@ def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None
 
 
 def listed_files(path: str | os.PathLike[str]) -> list[Path]:
-    """Read a text file with one path a line, relative to its own folder.
+    """Read a text file with one path per line, relative to its own folder.
 
     Raises:
-        InputError: If it is no text.
+        InputError: If it is not a text file.
     """
     lines = map(str.strip, read_text(path, may_be_empty=True).splitlines())
     return [Path(path).parent / line for line in lines if line]
@@ -100,7 +100,7 @@ def listed_files(path: str | os.PathLike[str]) -> list[Path]:
 def frame_sources(
     labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
 ) -> dict[int, tuple[str, int | None]]:
-    """Map frame index -> (path, index) of ``read_frame``, frames ascending.
+    """Map frame index -> (path, index) for ``read_frame``, in ascending order.
 
     Args:
         labels: The video.
@@ -109,8 +109,8 @@ def frame_sources(
             pictures even if the label file names a video.
 
     Raises:
-        InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`, or
-            ``info.video`` is no text.
+        InputError: If a file is outside its folder, see
+            :func:`~stdpose_mm.io.file_names.path_below`, or ``info.video`` is not a string.
     """
     whose = f'the labels of video {labels.name!r}'
     info = labels.extra.get('info')
@@ -130,20 +130,20 @@ def frame_sources(
 def select_held_out(
     files: Sequence[str], share: float, held_out: str, owner: str = ''
 ) -> list[str]:
-    """Select the label files of the videos that are held out, or of all others.
+    """Select the label files of the held-out videos, or of all others.
 
-    A video is held out if a hash of its name, uniform in 0..1, lies below the share. So added or
-    removed videos change nothing for the others, the order of the files does not matter, and a
+    A video is held out if a hash of its name, uniform in 0..1, is below the share. So adding or
+    removing videos does not affect the others, the order of the files does not matter, and a
     larger share includes all videos of a smaller one.
 
     Args:
         files: Label files, one per video, named after it.
         share: Share of the videos to hold out, 0 <= share < 1; with 0 all videos are selected.
         held_out: ``'exclude'``: select all but the held-out videos; ``'only'``: only these.
-        owner: Who needs the labels, to name in an error.
+        owner: Who needs the labels, for errors.
 
     Returns:
-        The selected files in their order.
+        The selected files in the given order.
 
     Raises:
         InputError: If an argument is not as described, or no video is left.

@@ -1,4 +1,4 @@
-"""Labels of long videos, written frame by frame."""
+"""Writing of the labels of long videos frame by frame."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class LabelStream(ExitStack):
     """Writer that takes the labels of a video frame by frame.
 
     Until :meth:`write`, labels are kept in unnamed temporary files, which vanish with the process:
-    memory does not grow with the video, and a killed run leaves nothing. PoseTrack18 JSON is
-    assembled from these files; for the other formats all labels are read into memory at the end.
+    memory does not grow with the video, and a killed run leaves nothing behind. PoseTrack18 JSON is
+    assembled from these files; for other formats, all labels are read into memory at the end.
 
     Args:
         name: Name of the video.
@@ -60,8 +60,8 @@ class LabelStream(ExitStack):
             persons: Labels on this frame.
 
         Raises:
-            InputError: If there is no room left in the folder, or the labels could not be read
-                again.
+            InputError: If the folder cannot be written to, or the labels have coordinates that are
+                too large to be read again.
             ValueError: See :class:`VideoLabels`.
         """
         labels = VideoLabels(self._name, self._skeleton, (frame,), tuple(persons))
@@ -93,7 +93,7 @@ class LabelStream(ExitStack):
             path: Output file; gzipped if it ends in ``.gz``.
             format: See :func:`~stdpose_mm.io.labels.write_labels`.
             extra: Fields of the file itself, if the format supports them.
-            time_of: Seconds of a frame from the first one, for formats that hold times.
+            time_of: Frame -> seconds from the first frame, for formats that hold times.
             cvat_tolerance: See :func:`write_cvat`; for that format only.
 
         Raises:
@@ -111,7 +111,7 @@ class LabelStream(ExitStack):
         write_labels(labels, path, format, time_of, cvat_tolerance)
 
     def _fields(self, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a PoseTrack18 file; of what was added, the JSON texts."""
+        """Return the fields of a PoseTrack18 file; frames and people are iterators of JSON text."""
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
         return fields | {name: _lines_of(file) for name, file in self._spooled.items()}
 

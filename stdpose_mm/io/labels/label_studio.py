@@ -1,7 +1,7 @@
-"""Label Studio: tasks of pictures with ``KeyPointLabels``, as its JSON export has them.
+"""Label Studio's JSON export of tasks of pictures with ``KeyPointLabels``.
 
 Read and written with the standard library: sleap-io reads only exports that name a video and frame
-in the task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
+in the task's ``meta``, as its own exports do, and returns the joints in random order.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ def is_label_studio(data: Any) -> bool:
 def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     """Read the key points of an export of Label Studio as "JSON", not "JSON-MIN".
 
-    Points within a rectangle (by the list of regions, or by a relation) are one person; the
-    rectangle is the person's box, its label the skeleton's category. The points of a picture
-    outside all rectangles are one person too. Points placed by a person are visible and 'given';
-    predicted points of a task without annotations are 'propagated'. Identities are not known.
+    Points that belong to a rectangle (nested in it in the list of regions, or linked by a relation)
+    are one person; the rectangle is the person's box, its label the skeleton's category. All points
+    of a picture that belong to no rectangle are one person, too. Points placed by a person are
+    visible and 'given'; predicted points of a task without annotations are 'propagated'. The format
+    has no identities.
 
     Args:
         path: The file, for names and messages.
@@ -95,7 +96,7 @@ def _kind(region: Record) -> str:
 
 
 def _is_prompt(region: Record) -> bool:
-    """Tell whether a region has no place: points that prompt a network lose theirs."""
+    """Tell whether a region has no coordinates, as exported points that prompted a network."""
     value = region.record('value') if _kind(region) in _PLACED else ('x', 'y')
     return 'x' not in value and 'y' not in value
 
@@ -129,7 +130,7 @@ def _picture(
             fields['source'] = 'propagated'
         joints = {name: (*_pixels(p, 'x', 'y'), VISIBLE) for name, p in of_person.items()}
         people.append(person_of_joints(skeleton, joints, **fields))
-    # A rectangle without points may be the box of anything, not only of a person.
+    # A rectangle without points may be the box of anything, so it is left out.
     people = [person for person in people if holds_a_joint(person)]
     size, is_labeled = sizes.pop() if sizes else None, None if is_prediction else True
     where = f'{task.file}: {task.where}'
@@ -158,7 +159,7 @@ def _size(region: Record) -> tuple[int, int]:
 
 
 def _box(region: Record) -> np.ndarray:
-    """Read a rectangle; one that is turned, clockwise about its top left corner, is enclosed."""
+    """Read a rectangle; enclose one that is rotated (clockwise about its top-left corner)."""
     box = _pixels(region, 'x', 'y', 'width', 'height')
     angle = np.radians(region.record('value').number('rotation', 0))
     if angle == 0:
@@ -207,19 +208,19 @@ def _path(url: str) -> str:
     # Files of a local storage are served as /data/local-files/?d=clips/0001.jpg.
     local = parse_qs(parts.query).get('d')
     path = local[0] if local else unquote(parts.path)
-    # Uploaded ones get 8 random digits before their names, which are no frame's number.
+    # Uploaded pictures get a prefix of 8 random hex digits, which is not a frame number.
     return re.sub(r'(/upload/(?:.*/)?)[0-9a-f]{8}-', r'\1', path)
 
 
 def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
     """Write the frames of a video as tasks to import into Label Studio, atomically.
 
-    A person is a rectangle with the joints in it; it encloses the joints if there is no box. Given
-    joints, and the finding that nobody is in a frame, are annotations. Frames with a propagated
-    joint have a prediction of all joints with their scores, which Label Studio shows as a
-    pre-annotation, and which is read again only where there is no annotation. Pictures are called
-    as in the labels, or ``<video>/<video>_000000000012.jpg``. Identities, occlusion, limbs and head
-    boxes are not written. Beside the file ``<its name>_config.xml`` is written, the labeling
+    A person is a rectangle with the joints in it; without a box, the rectangle encloses the joints.
+    Given joints, and checked frames without people, become annotations. Frames with a propagated
+    joint get a prediction of all joints with their scores, which Label Studio shows as a
+    pre-annotation, and which the reader uses only if there is no annotation. Pictures have the
+    names in the labels, else ``<video>/<video>_000000000012.jpg``. Identities, occlusion, limbs and
+    head boxes are not written. A second file ``<name of the file>_config.xml`` holds the labeling
     interface that the project needs.
 
     Args:
@@ -227,7 +228,7 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
         path: Where to write; gzipped if it ends in ``.gz``.
 
     Raises:
-        InputError: If the size of a picture is not known, or the name of a joint is no XML.
+        InputError: If the size of a picture is not known, or XML does not allow a joint's name.
     """
     sizes, looked_at = picture_sizes(labels, path), {f.index for f in labels.frames if f.is_labeled}
     view = ET.Element('View')
@@ -251,7 +252,7 @@ def write_label_studio(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _prediction(labels: VideoLabels, index: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Make the prediction of a frame; Label Studio sorts tasks by its score."""
+    """Make the prediction of a frame; Label Studio can sort tasks by its score."""
     people = labels[index]
     scores = np.concatenate([joint_scores(person)[person.labelled] for person in people])
     regions = [*_regions(people, labels.skeleton, size)]
@@ -279,7 +280,7 @@ def _region(
 ) -> dict[str, Any]:
     """Make a region of a point [2] or a box [4] in pixels."""
     per_cent = (100 * place / np.resize(size, len(place))).tolist()
-    # The width of a point is that of its dot.
+    # The width of a point is the width of its dot.
     value = {'width': 0.5, **dict(zip(('x', 'y', 'width', 'height'), per_cent, strict=False))}
     names = {'id': region_id, 'type': kind, 'from_name': kind, 'to_name': _PICTURE}
     picture = {'original_width': size[0], 'original_height': size[1], 'image_rotation': 0}

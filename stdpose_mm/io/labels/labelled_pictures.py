@@ -1,4 +1,4 @@
-"""Videos from label files with one picture each."""
+"""Conversion between videos and label files with one picture each."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ class LabelledPicture:
     """One picture and the people in it.
 
     Args:
-        name: Path or name of the picture, as stated in the file; without a suffix if
-            the file does not state it.
-        people: Fields of a :class:`PersonLabel` each, without ``frame_index``.
-        size: (width, height) in pixels, None if unknown.
-        is_labeled: Whether an annotator looked at the picture, None if the file does not say.
-        where: Its place in the files, for messages.
+        name: Path or name of the picture as stated in the file; the suffix may be missing.
+        people: Fields of a :class:`PersonLabel` for each person, without ``frame_index``.
+        size: (width, height) in pixels; None if unknown.
+        is_labeled: Whether an annotator looked at the picture; None if the file does not say.
+        where: The label file of the picture, for messages.
     """
 
     name: str
@@ -45,18 +44,18 @@ class LabelledPicture:
 def videos_of_pictures(
     path: PathLike, pictures: Iterable[LabelledPicture], skeleton: Skeleton, **numbers: Any
 ) -> list[VideoLabels]:
-    """Make one video of the pictures of each folder.
+    """Make one video from the pictures of each folder.
 
     Args:
-        path: The file or folder that was read, for messages and for the name of a video without
-            one.
-        pictures: Pictures of the same skeleton.
+        path: The file or folder that was read, for messages and to name a video whose pictures
+            have no folder.
+        pictures: Pictures with the same skeleton.
         skeleton: The joints.
-        numbers: What the format tells of the numbers in the names: ``first_number`` or
-            ``video_names`` of :func:`frame_indices`.
+        numbers: What is known of the numbers in the names: ``first_number`` or ``video_names`` of
+            :func:`frame_indices`.
 
     Returns:
-        Videos named after the folders in the pictures' names, frames ascending.
+        Videos named after the folders in the pictures' names, with frames in ascending order.
 
     Raises:
         InputError: If a picture appears twice, or labels contradict each other.
@@ -71,7 +70,7 @@ def videos_of_pictures(
     names = [f.name if f.name not in ('', '..') else video_name(path) for f in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    # The pictures may lie in the same folder.
+    # Any file name in the folder, so that pictures are looked for there.
     file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
     videos = []
     for name, group in zip(names, folders.values(), strict=True):
@@ -90,24 +89,24 @@ def videos_of_pictures(
 
 
 def find_picture(stem: str, folders: Iterable[Path]) -> Path | None:
-    """Find a picture by its name without a suffix, in the first of some folders that has it."""
+    """Find a picture by its name without a suffix in the first folder that has it."""
     suffixes = [s for suffix in PICTURE_SUFFIXES for s in (suffix, suffix.upper())]
     pictures = (folder / (stem + suffix) for folder in folders for suffix in suffixes)
     return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:
-    """List the label files of one picture each: the file itself, or those of a folder.
+    """List label files with one picture each: the given file, or those of a folder.
 
     Args:
-        path: A file, or a folder; folders within it are not searched.
+        path: A file, or a folder; its subfolders are not searched.
         is_label: Tells whether a file of the folder is a label file.
 
     Returns:
-        Paths in the natural order of the picture names, without leftovers.
+        Paths in the natural order of their names, without leftovers.
 
     Raises:
-        InputError: If there is no such file, or more than a million files.
+        InputError: If the folder has no such file, or more than a million.
     """
     folder = Path(path)
     return usable_files(path, filter(is_label, folder.iterdir())) if folder.is_dir() else [folder]
@@ -124,9 +123,9 @@ def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
 
 
 def picture_names(labels: VideoLabels) -> dict[int, str]:
-    """Name the picture of each frame as the labels do, or else like those of the other frames.
+    """Name the picture of each frame as in the labels, or following the names of other frames.
 
-    Without names of pictures they are ``<video>/<video>_000000000012.jpg``.
+    Without any names in the labels, pictures are named ``<video>/<video>_000000000012.jpg``.
     """
     names = {frame.index: frame.file_name for frame in labels.frames}
     stems = {index: _stem(name) for index, name in names.items()}
@@ -152,15 +151,15 @@ def _stem(file_name: str) -> str:
 
 
 def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, Path]:
-    """Name the file of each frame after its picture, and make the folder that they are written to.
+    """Name the file of each frame after its picture, and create the folder for these files.
 
     Args:
         labels: The video.
-        folder: The folder; files of the same names in it will be replaced.
-        form: Path of a file in the folder, with ``*`` for the picture.
+        folder: The folder; existing files with these names will be replaced.
+        form: Path of a file in the folder, with ``*`` for the name of the picture.
 
     Raises:
-        InputError: If the folder cannot be written to, or holds other files of this kind, which
+        InputError: If the folder cannot be written to, or holds other files with this suffix, which
             would be read as frames of this video.
     """
     require_writable_folder(folder)
@@ -179,10 +178,10 @@ def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, P
 
 
 def picture_sizes(labels: VideoLabels, path: PathLike) -> dict[int, tuple[int, int]]:
-    """Find the size of each picture, for a format of fractions of it.
+    """Find the size of each picture, for formats that store fractions of the picture.
 
     Raises:
-        InputError: If the labels state none, nor one for all the other pictures.
+        InputError: If a size is missing and the other pictures do not all have one size.
     """
     known = {f.index: (f.width, f.height) for f in labels.frames if f.width and f.height}
     missing, sizes = [index for index in labels if index not in known], {*known.values()}

@@ -1,7 +1,7 @@
-"""LabelMe: one JSON per picture; points are joints, and ``group_id`` identifies the person.
+"""LabelMe: one JSON file per picture; points are joints, and ``group_id`` identifies the person.
 
-Read and written with the standard library: neither sleap-io, movement nor supervision knows these
-files, and the LabelMe of datumaro is an older tool of that name, which wrote XML.
+Read and written with the standard library: sleap-io, movement and supervision do not read these
+files, and datumaro's LabelMe is an older tool of that name, which wrote XML.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .poses import Person, person_of_joints
 _OCCLUDED_FLAGS = ('occluded', 'hidden')
 
 _MADE = 'propagated'
-"""Flag of a picture with joints that this package made, or at which nobody has looked."""
+"""Flag of a picture that has joints made by this package, or that nobody has checked."""
 
 _VERSION = '5.5.0'
 """Version of LabelMe whose fields are written."""
@@ -55,12 +55,11 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
 
     Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
     are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
-    person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
-    ``hidden``, or that X-AnyLabeling marks as ``difficult``, is occluded. Other shapes are ignored.
-    Points with a score, as X-AnyLabeling's models give it, are told if nobody has checked their
-    picture.
-    Points that :func:`write_labelme` wrote as propagated stay so, unless they were moved or the
-    flag ``propagated`` of their picture was taken off.
+    person's box, and its label the skeleton's category. A point is occluded if it has the flag
+    ``occluded`` or ``hidden``, or if X-AnyLabeling marks it as ``difficult``. Other shapes are
+    ignored. A warning counts points with a score (from X-AnyLabeling's models) in pictures that are
+    not marked as checked. Points that :func:`write_labelme` wrote as propagated stay propagated,
+    unless they were moved or the flag ``propagated`` of their picture was removed.
 
     Args:
         path: A ``.json`` file, or a folder of them.
@@ -71,13 +70,13 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
         first appear.
 
     Raises:
-        InputError: If a file is not as described, a joint appears twice in one person, or a file
-            is called after another picture than it names and the pictures beside it do not tell.
+        InputError: If a file is not as described, a joint appears twice in one person, or the name
+            of a file contradicts its ``imagePath`` and the pictures in its folder do not decide.
     """
     records = []
     for file, data in files:
         if isinstance(data, dict):
-            # The whole picture; the pictures of a long video would fill the memory.
+            # The encoded picture; those of a long video would fill the memory.
             data.pop('imageData', None)
         records.append(Record(file, '', data))
     shapes = [_shapes(record) for record in records]
@@ -101,8 +100,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
 
 
 def _shapes(record: Record) -> list[Record]:
-    """List the points and rectangles of a picture, also turned ones."""
-    # X-AnyLabeling calls a turned one rotation, LabelMe 6 oriented_rectangle.
+    """List the points and rectangles of a picture, also rotated rectangles."""
+    # X-AnyLabeling calls a rotated one rotation, LabelMe 6 oriented_rectangle.
     kinds = ('point', 'rectangle', 'rotation', 'oriented_rectangle')
     return [s for s in record.records('shapes') if s.text('shape_type', 'polygon') in kinds]
 
@@ -112,15 +111,15 @@ def _is_point(shape: Record) -> bool:
 
 
 def _label(shape: Record) -> str:
-    # Typed by hand: stray blanks do not make another joint.
+    # Labels are typed by hand, so surrounding blanks are ignored.
     return str(shape.text('label')).strip()
 
 
 def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
-    """Name the picture of each file: its ``imagePath``, unless the file was renamed with it.
+    """Name the picture of each file: its ``imagePath``, unless both were renamed since.
 
-    LabelMe names a file after its picture. Where the numbers in the two names differ, the picture
-    that lies beside the file tells.
+    LabelMe names a file after its picture. If the numbers in the two names differ, the picture in
+    the folder of the file decides.
     """
     files = [Path(record.file) for record in records]
     names = [slashed(record.text('imagePath', '')) for record in records]
@@ -173,7 +172,7 @@ def _picture(
 
 
 def _mark(x: float, y: float) -> str:
-    """Describe a propagated point by its place, which a person who corrects it will change."""
+    """Describe a propagated point by its coordinates, which change when a person corrects it."""
     return f'{_MADE} {x!r},{y!r}'
 
 
@@ -190,7 +189,7 @@ def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> No
 
 def _box(shape: Record) -> np.ndarray:
     points = shape.number_lists('points', 2)
-    # Two opposite corners; newer versions may write all four.
+    # Two opposite corners; newer versions of LabelMe may write all four.
     if len(points) not in (2, 4):
         raise shape.error('points', 'a list of two corners')
     low, high = np.min(points, axis=0), np.max(points, axis=0)
@@ -200,13 +199,13 @@ def _box(shape: Record) -> np.ndarray:
 def write_labelme(labels: VideoLabels, path: PathLike) -> None:
     """Write a LabelMe file for every frame of a video to a folder, each atomically.
 
-    Every person is a group: a point for each joint that has a place, and a rectangle for the box.
-    ``group_id`` is the track id, or a free number without one. Occluded joints have the flag
-    ``occluded``. The description of a propagated joint says so, with its place; pictures with such
-    joints, and those at which nobody has looked, have the flag ``propagated``, which a person takes
-    off to accept them. LabelMe looks for the pictures beside the files, under the names in
-    ``imagePath``, which are those of the labels or ``<video>_000000000012.jpg``. Scores, limbs,
-    head boxes and absence are not written.
+    Every person is a group: a point for each labelled joint, and a rectangle for the box.
+    ``group_id`` is the track id, or an unused number without one. Occluded joints have the flag
+    ``occluded``. The description of a propagated joint holds the word ``propagated`` and its
+    coordinates. Pictures with such joints, and those that nobody has checked, have the flag
+    ``propagated``, which a person removes to accept them. LabelMe looks for the pictures in the
+    folder of the files, under the names in ``imagePath``: those in the labels, else
+    ``<video>_000000000012.jpg``. Scores, limbs, head boxes and absence are not written.
 
     Args:
         labels: The labels.
