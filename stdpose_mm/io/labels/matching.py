@@ -1,8 +1,9 @@
 """Matching of labels with the frames of a video, with pictures, and with the video's size.
 
-All rules are here by which labels find their frames: :mod:`.frame_numbers` only says what a label
-file states. In the order of precedence: the user's options, the names of the video's pictures, and
-the numbering of the file, which labelled pictures beside the label file confirm or refute.
+This module holds all rules for finding the frames of labels; :mod:`.frame_numbers` only reads what
+a label file states. In order of precedence, frames are found by the user's options, the names of
+the video's pictures, and the numbering of the file; labelled pictures in the folder of the label
+file confirm or refute the numbering.
 """
 
 from __future__ import annotations
@@ -47,15 +48,16 @@ Size = tuple[int, int]
 """(width, height) in pixels."""
 
 _MIN_TOLERANCE = 0.001
-"""Smallest tolerance in seconds by which a stated time may precede its frame."""
+"""Minimum number of seconds by which a stated time may precede its frame."""
 
 REACH = 3
-"""Frames before and after the expected one that a picture is compared with."""
+"""Number of frames on each side of the expected one that a picture is compared with."""
 
 MAX_PICTURES = 6
 
 _GREY_SIZE = (160, 90)
-"""Size of the grey copies: averages out compression noise, but not the motion of one frame."""
+"""Size of the grey copies: small enough to average out compression noise, large enough to show the
+motion from one frame to the next."""
 
 _MIN_CONTRAST = 8.0
 """Minimum standard deviation of grey values; below it compression noise dominates."""
@@ -64,30 +66,30 @@ _UNLIKE = 0.5
 """Distance above which two pictures count as different: a correlation below 0.75."""
 
 _CLEARLY = 0.5
-"""A frame matches if its distance is at most this part of the distance to any other frame."""
+"""Maximum ratio of the best frame's distance to the second best one's for a match."""
 
 MANY_OUTSIDE = 0.5
-"""Ratio of joints outside the picture above which labels must belong to another size."""
+"""Share of joints outside the picture above which labels must belong to another size."""
 
 SOME_OUTSIDE = 0.25
-"""The same ratio if a picture of twice the size would contain all joints."""
+"""The same limit if a picture of twice the size would contain all joints."""
 
 _ENLARGED = (2, 3, 4)
 
 _ALIKE = 1.05
-"""Sides whose ratios differ by less than this factor count as of the same shape."""
+"""Aspect ratios that differ by less than this factor count as equal."""
 
 
 def match_frames(
     labels: VideoLabels, source: FrameSource | None, options: FrameOptions = NO_FRAME_OPTIONS
 ) -> VideoLabels:
-    """Number the labels' frames as the frames of ``source``.
+    """Renumber the labels' frames as the frames of ``source``.
 
-    Label files number frames in their own way (a folder may start at ``000001.jpg``). Where
-    ``source`` is a set of pictures that the label file names, the names decide; otherwise the
-    :class:`FrameNumbering` of the file does. Labelled pictures beside the label file are compared
-    with the frames. Frames without labels that ``source`` does not have are left out. Matching
-    labels a second time does not change them.
+    Label files number frames in their own way (a folder may start at ``000001.jpg``). If ``source``
+    is a set of pictures that the label file names, the names decide; otherwise the
+    :class:`FrameNumbering` of the file does. Labelled pictures in the folder of the label file are
+    compared with the frames. Frames without labels that ``source`` does not have are left out.
+    Matching labels a second time does not change them.
 
     Args:
         labels: Labels as they were read.
@@ -95,8 +97,8 @@ def match_frames(
         options: The user's information on the frames, which takes precedence.
 
     Raises:
-        InputError: If ``source`` does not have a frame that carries labels, the frames of the
-            labels are ambiguous, or the pictures beside the label file show other frames.
+        InputError: If ``source`` lacks a frame that has labels, the frames of the labels are
+            ambiguous, or the pictures in the folder of the label file show other frames.
     """
     matching = _Matching(labels, source, options)
     kind = matching.numbering.kind
@@ -132,7 +134,7 @@ def _as_matched(labels: VideoLabels, text: str) -> VideoLabels:
 
 
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
-    """Return the lowest and the highest number of pictures that leave numbers out, else None."""
+    """Return the lowest and highest number of pictures whose numbers have gaps; None if none."""
     if not source.has_picture_files:
         return None
     names = [source.path_of(index) for index in range(len(source))]
@@ -142,13 +144,7 @@ def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
 
 
 class _Matching:
-    """Labels, the video and the user's options, while they are matched.
-
-    Args:
-        labels: See :func:`match_frames`.
-        source: See there.
-        options: See there.
-    """
+    """State of a :func:`match_frames`; see there for the arguments."""
 
     def __init__(
         self, labels: VideoLabels, source: FrameSource | None, options: FrameOptions
@@ -159,7 +155,7 @@ class _Matching:
         )
         self.indices = set(labels.labelled_frame_indices)
         self.labelled = [frame for frame in labels.frames if frame.index in self.indices]
-        # Words for errors.
+        # Texts for errors.
         self.whose = f'{options.subject} of {labels.name}'
         self.video = 'the video' if source is None else source.name
         names = [shown(base_name(frame.file_name)) for frame in self.labelled]
@@ -167,11 +163,11 @@ class _Matching:
         self.frame_list = f'{options.list_option} FILE, a CSV file of lines picture,frame'
 
     def find_by_name(self) -> dict[int, int]:
-        """Find the frames whose pictures have the names of labelled pictures; {} without any.
+        """Find the frames whose pictures have the names of the labels' pictures; {} if none.
 
         Raises:
-            InputError: If the file counts frames from 0 and the pictures are numbered from 1: a
-                label may belong to the picture of its name or to the next one.
+            InputError: If the file counts frames from 0 and the pictures are numbered from 1, so
+                that a label may belong to the picture of its name or to the next one.
         """
         source = self.source
         if source is None or not source.has_picture_files:
@@ -208,7 +204,7 @@ class _Matching:
         return found
 
     def find_frames(self) -> tuple[dict[int, int], str]:
-        """Find index in the labels -> frame of the video, and word the source of this mapping.
+        """Find index in the labels -> frame of the video, and describe how they were found.
 
         Raises:
             InputError: If the frames are ambiguous.
@@ -234,7 +230,7 @@ class _Matching:
             return self._count_from(self._find_first_number()), text
         if kind == 'positions' and (self.source is None or numbering.count != len(self.source)):
             if is_nameless:
-                # As in a task of CVAT.
+                # Such as a CVAT task of pictures.
                 video = '' if self.source is None else f'the {len(self.source)} frames of '
                 raise InputError(
                     f'the {self.whose} are on pictures that are numbered in a list of '
@@ -253,11 +249,13 @@ class _Matching:
         return {index: index - first_number for index in self.labels}
 
     def _find_first_number(self) -> int:
-        """Find the first frame's number in the names: stated, by the video's length or its frames,
-        or as the tool usually writes it.
+        """Find the first frame's number in the names.
+
+        It is the stated number, else it follows from the length of the video, from its frames, or
+        from the tool's usual way of numbering.
 
         Raises:
-            InputError: If the numbers may be digits of seconds, contradict the file, or may begin
+            InputError: If the numbers may be digits of seconds, contradict the file, or may start
                 at 0 or at 1.
         """
         numbering, number = self.numbering, self.options.number_option
@@ -294,7 +292,7 @@ class _Matching:
         )
 
     def _look_up(self, values: Mapping[str, float]) -> dict[int, float]:
-        """Look up the values of pictures: index -> value; pictures without labels may be missing.
+        """Map index -> value, given name of a picture -> value; only labelled pictures must exist.
 
         Raises:
             InputError: If a labelled picture is missing or has no name.
@@ -320,8 +318,8 @@ class _Matching:
     def _find_times(self, times: Mapping[int, float]) -> dict[int, int]:
         """Find the frames that are shown at given times: index in the labels -> frame of the video.
 
-        Written times are rounded or truncated: a frame that begins within one unit of the last
-        digit after the time counts as begun.
+        Times in files are rounded or truncated, so a time may precede its frame by one unit of its
+        last digit.
 
         Raises:
             InputError: If the video is not available, has no times, or ends before one of these.
@@ -349,7 +347,7 @@ class _Matching:
         return {index: int(frame) for index, frame in zip(times, found, strict=True)}
 
     def require_no_holes(self) -> None:
-        """Refuse numbers of other pictures if the numbers of the video's own pictures have gaps.
+        """Refuse numbered labels if the numbers of the video's own pictures have gaps.
 
         Raises:
             InputError: If a number may mean the picture of that number or the frame of that index.
@@ -364,11 +362,11 @@ class _Matching:
             )
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
-        """Give the frames the indices ``frame_of``; drop unlabelled frames without an index.
+        """Give the frames the indices ``frame_of``; drop unlabelled frames that have none.
 
         Raises:
-            InputError: If a frame with labels has no index or an index that the video does not
-                have, or two such frames have the same index.
+            InputError: If a labelled frame has no index or one that the video does not have, or two
+                labelled frames have the same index.
         """
         end = np.inf if self.source is None else len(self.source)
         kept: dict[int, VideoFrame] = {}
@@ -390,7 +388,7 @@ class _Matching:
     def _misplaced(
         self, frame: VideoFrame, frame_of: Mapping[int, int], kept: Mapping[int, VideoFrame]
     ) -> InputError:
-        """Word that a labelled picture is no frame of the video, or the same as another picture."""
+        """Make the error for a labelled frame that the video lacks or that has a duplicate."""
         index, name = frame_of.get(frame.index), shown(frame.file_name)
         if index is not None and index in kept:
             names = [shown(base_name(one.file_name)) for one in (kept[index], frame)]
@@ -405,7 +403,7 @@ class _Matching:
         advice = f'give the frames of these {self.options.subject}'
         if first is not None and min(found, default=0) < 0:
             advice = f'give {number} {first + min(found)} or less'
-        # A file that counts from 0 may have nothing on frame 0, but never one too many at the end.
+        # A file that counts from 0 may skip frame 0, but cannot have a frame beyond the last one.
         stated = self.numbering.kind == 'index' and not self.options
         if stated and found and min(found) > 0 and max(found) == end:
             advice += f', or {number} 1 if the file counts frames from 1'
@@ -427,14 +425,14 @@ class _PictureFit(NamedTuple):
 
     Args:
         shift: Number of frames by which the pictures are later than expected; None if unclear.
-        alike: Whether the pictures look like any of the frames around the expected one.
+        alike: Whether the pictures look like any frame near the expected one.
     """
 
     shift: int | None = None
     alike: bool = True
 
     def describe(self, video: str) -> str:
-        """Say in the form of a verb what the pictures show."""
+        """Describe what the pictures show, as the predicate of a sentence."""
         if not self.alike:
             return f'show no frame of {video} near these'
         if not self.shift:
@@ -472,7 +470,7 @@ def _fit_pictures(
                 distances.append(_distances(picture, expected, source))
     if not distances:
         return _PictureFit()
-    # Infinite beyond the ends of the video, so that a shift must be possible for all pictures.
+    # Distances are infinite beyond the ends of the video: a shift must be valid for all pictures.
     means = np.mean(distances, axis=0)
     best, second = np.argsort(means, kind='stable')[:2]
     if means[best] > _UNLIKE:
@@ -482,7 +480,7 @@ def _fit_pictures(
 
 
 def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
-    """Find the file of a picture in the folder of the label file or one named ``images`` there."""
+    """Find the file of a picture in the folder of the label file or in ``images`` nearby."""
     folder = labels.numbering.folder if labels.numbering else None
     if folder is None or not frame.file_name:
         return None
@@ -497,7 +495,7 @@ def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.nd
     """Compute the distances [2 REACH + 1] of a grey copy to the frames around the expected one.
 
     The distance is the mean squared difference of grey values normalised to mean 0 and standard
-    deviation 1, which is ``2 (1 - correlation)``. It is infinite where there is no frame.
+    deviation 1, which is ``2 (1 - correlation)``. It is infinite if the frame does not exist.
     """
     distances = np.full(2 * REACH + 1, np.inf)
     for place, index in enumerate(range(expected - REACH, expected + REACH + 1)):
@@ -507,7 +505,7 @@ def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.nd
 
 
 def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """Make a small grey copy, normalised, and compute its contrast."""
+    """Make a small, normalised grey copy, and compute its contrast."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, _GREY_SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)
     contrast = float(small.std())
@@ -515,7 +513,7 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """List all frames of the video in the labels; added ones are named like the rest."""
+    """Add the missing frames of the video to the labels, with names like the others."""
     known = {frame.index: frame for frame in labels.frames}
     folders = [PurePosixPath(slashed(f.file_name)).parent for f in labels.frames if f.file_name]
     width, height = frames.size
@@ -537,18 +535,18 @@ def match_labels(
     options: FrameOptions = NO_FRAME_OPTIONS,
     labels_size: tuple[int, int] | None = None,
 ) -> VideoLabels:
-    """Place labels on the frames of the video.
+    """Match labels with the frames and the size of the video.
 
     Args:
-        labels: Labels as they were read; labels that were matched stay as they are.
+        labels: Labels as they were read; labels that were already matched do not change.
         frames: The video.
-        options: What the user states about the labels' frames, see :func:`match_frames`.
+        options: The user's information on the frames, see :func:`match_frames`.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
 
     Raises:
-        InputError: If the video lacks a frame of the labels, the file leaves open which frames
-            these are, or the labels were made at another size.
+        InputError: If the video lacks a frame of the labels, their frames are ambiguous, or the
+            labels were made at another size.
     """
     matched = match_frames(labels, frames, options)
     chosen = bool(options.frame_of or options.time_of)
@@ -573,10 +571,10 @@ def fit_size(
     Args:
         labels: Labels of the video.
         size: Size of the video.
-        labels_size: Size of the pictures that the labels were made on, for a file that does not
-            state it, or to rescale the labels; None if it equals ``size``. Its shape may differ
-            from the video's (anamorphic video has pictures that are shown wider or narrower), but
-            it must not be that of a turned picture.
+        labels_size: Size of the pictures that were labelled, to rescale the labels or because the
+            file does not state it; None if it equals ``size``. Its aspect ratio may differ from the
+            video's (anamorphic video is shown wider or narrower than stored), but must not be that
+            of a picture after a quarter turn.
         subject: What the file holds; it decides which remedy errors name.
 
     Returns:
@@ -618,7 +616,7 @@ def fit_size(
 
 
 def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> None:
-    """Refuse labels without a stated size that must belong to pictures of another size."""
+    """Refuse labels without a stated size if they must belong to pictures of another size."""
     unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
     people = [_points(p, subject) for p in labels.persons if p.frame_index in unstated]
     points = np.concatenate([np.empty((0, 2)), *people])
@@ -628,7 +626,7 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
     larger = [(k * size[0], k * size[1]) for k in _ENLARGED]
     holding = [other for other in larger if not _outside(points, other).any()]
     limit = SOME_OUTSIDE if holding[:1] == larger[:1] else MANY_OUTSIDE
-    # A program may have made up a person, but nobody labels one outside of the picture.
+    # A network may place a person outside the picture, but nobody labels one there.
     is_lost = subject != 'estimates' and any(
         len(person) > 2 and bool(_outside(person, size).all()) for person in people
     )
@@ -643,7 +641,7 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
         f'pictures of the video (one at {furthest[0]:.0f}, {furthest[1]:.0f})'
     )
     if _is_turned(turned, size) and not _outside(points, turned).any():
-        # A larger size would hold these joints, too, and squeeze the poses.
+        # Rescaling from a larger size would also fit these joints in, but distort the poses.
         remedy = _turned_remedy(size, subject)
         if subject == 'labels':
             remedy += f', or {options} if they were made on larger pictures that were not turned'
@@ -659,7 +657,7 @@ def _text(size: Size) -> str:
 
 
 def _is_turned(labelled: Size, size: Size) -> bool:
-    """Tell whether pictures of a size have the shape of a video's after a quarter turn.
+    """Tell whether pictures have the aspect ratio of the video after a quarter turn.
 
     Args:
         labelled: Size of the pictures that were labelled.
@@ -686,10 +684,10 @@ def _turned_remedy(size: Size, subject: FrameSubject) -> str:
 def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
     """Convert labels made on pictures of one size to those of another.
 
-    The corners of both pictures coincide; the centre of the top-left pixel is (0, 0) in both:
+    The corners of both pictures coincide, and the centre of the top-left pixel is (0, 0) in both:
     ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions are rescaled too; visibility, scores and
-    sources stay. Outlines of COCO (``segmentation``), which this package does not interpret, are
-    dropped, their ``area`` is scaled.
+    sources stay. COCO's outlines (``segmentation``), which this package does not interpret, are
+    dropped; their ``area`` is scaled.
 
     Args:
         labels: The labels.
@@ -733,7 +731,7 @@ def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None
 
 
 def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
-    """Return the given joints, else the centre of a given box, [N, 2]; of estimates all joints."""
+    """Return the given joints, else the centre of a given box, [N, 2]; for estimates all joints."""
     if subject == 'estimates':
         return person.keypoints[person.labelled]
     points = person.keypoints[person.given]

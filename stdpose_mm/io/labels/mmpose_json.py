@@ -1,13 +1,13 @@
-"""Poses as MMPose saves them: by its inferencer, and by its demo for top-down models.
+"""Poses as saved by MMPose's inferencer and by its demo for top-down models.
 
 Read and written with the standard library: MMPose itself only writes these files. Verified with
 MMPose 1.3.2:
 
 - ``MMPoseInferencer(pred_out_dir=...)`` on a video: a list of ``{"frame_id": .., "instances":
-  ..}``, frames counted from 0;
-- the same on pictures: a file per picture, a list of instances;
-- ``topdown_demo_with_mmdet.py --save-predictions``: ``{"meta_info": .., "instance_info": ..}``, the
-  joints' names in ``meta_info``, and frames counted from 1.
+  ..}``, with frames counted from 0;
+- the same on pictures: one file per picture, a list of instances;
+- ``topdown_demo_with_mmdet.py --save-predictions``: ``{"meta_info": .., "instance_info": ..}``,
+  with the joints' names in ``meta_info`` and frames counted from 1.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def is_mmpose(data: Any) -> bool:
 
 
 def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
-    """Read poses that MMPose saved; all joints are 'propagated', estimates of a network.
+    """Read poses that MMPose saved; all joints are 'propagated', as estimates of a network.
 
     Args:
-        path: The file of a video or of a picture, or the folder of the files of pictures.
+        path: The file of a video or of a picture, or a folder of files of pictures.
         files: Each file and its parsed JSON.
 
     Returns:
@@ -65,7 +65,7 @@ def parse_mmpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vide
 
 
 def _listed(path: PathLike, data: Any) -> list[Record]:
-    """List the frames of a file of a video, or the instances of a file of a picture."""
+    """List the frames in the file of a video, or the instances in the file of a picture."""
     whole = data if isinstance(data, dict) else {'instance_info': data}
     return Record(path, '', whole).records('instance_info')
 
@@ -112,7 +112,7 @@ def _person(instance: Record, skeleton: Skeleton) -> Person:
 
 
 def _box(instance: Record) -> np.ndarray | None:
-    """Read corners x1, y1, x2, y2, which MMPose wraps in another list."""
+    """Read a box from corners x1, y1, x2, y2, which MMPose may wrap in another list."""
     value = instance.raw('bbox', None)
     if value is None:
         return None
@@ -124,10 +124,10 @@ def _box(instance: Record) -> np.ndarray | None:
 
 
 def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
-    """Write poses as MMPose's demo for top-down models does, atomically.
+    """Write poses in the form of MMPose's demo for top-down models, atomically.
 
-    Besides MMPose's fields people have ``track_id``. An unlabelled joint has the score 0, a joint
-    without a score 1; the score of a box is that of its detector (``bbox_score`` in
+    Besides MMPose's fields, people have ``track_id``. Unlabelled joints get the score 0, joints
+    without a score 1. The score of a box is its detector's (``bbox_score`` in
     ``PersonLabel.extra``), else the mean of the joints' scores. Sources, occlusion, head boxes and
     people without a labelled joint are not written.
 

@@ -1,6 +1,6 @@
 """OpenPose's output: one ``<name>_keypoints.json`` per frame, with the people found in it.
 
-Read and written with the standard library: of the light libraries for poses none reads these files.
+Read and written with the standard library: no light library for poses reads these files.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .labelled_pictures import LabelledPicture, frame_files, videos_of_pictures
 from .poses import Person, estimated_person, joint_scores, read_identity
 
 _ENDING = '_keypoints'
-"""End of the names of OpenPose's files; those of Pose2Sim's own networks do without."""
+"""End of the names of OpenPose's files; files of Pose2Sim's own networks do not have it."""
 
 _ENDING_FIELD = 'openpose_ending'
-"""Key of ``VideoLabels.extra`` for another end."""
+"""Key of ``VideoLabels.extra`` for another end of the names."""
 
 _LEAST_CONFIDENCE = 1e-6
-"""Confidence of a joint with a place and the score 0, which would mean that it was not found."""
+"""Confidence written for a labelled joint with score 0, because 0 means that it was not found."""
 
 _NOT_WRITTEN = ('face_keypoints_2d', 'hand_left_keypoints_2d', 'hand_right_keypoints_2d')
 
@@ -41,12 +41,12 @@ def is_openpose(data: Any) -> bool:
 def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[VideoLabels]:
     """Read the bodies of one output file of OpenPose or of a folder of them.
 
-    Every joint with a confidence above 0 is 'propagated', an estimate of a network, with its
-    confidence as score. Hands, faces and 3D points are left out.
+    Every joint with a confidence above 0 is 'propagated', as an estimate of a network, with its
+    confidence as score. Hands, faces and 3D points are not read.
 
     Args:
-        path: A file ``<name>_keypoints.json``, or a folder of them; it is one video, called after
-            the file names without the frame's number.
+        path: A file ``<name>_keypoints.json``, or a folder of them, which is one video named after
+            the folder or file.
         files: Each file and its parsed JSON.
 
     Raises:
@@ -73,9 +73,9 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
 
 
 def _person(person: Record) -> Person:
-    # Before version 1.0 the field had the shorter name.
+    # Before OpenPose 1.0 the field had the shorter name.
     name = 'pose_keypoints_2d' if 'pose_keypoints_2d' in person else 'pose_keypoints'
-    # Pose2Sim writes NaN for joints, and objects without fields for people, that are not there.
+    # Pose2Sim writes NaN for missing joints, and objects without fields for missing people.
     flat = person.numbers(name, lacking=True) if name in person else np.empty(0)
     if len(flat) % 3:
         raise person.error(name, 'a list of x, y, confidence of the joints')
@@ -88,11 +88,11 @@ def _person(person: Record) -> Person:
 def write_openpose(labels: VideoLabels, path: PathLike) -> None:
     """Write a file for every frame of a video to a folder, each atomically, as Pose2Sim reads it.
 
-    The files have the names that they were read by; those of added frames are formed alike. Labels
-    of other files become ``<picture>_keypoints.json``, or ``<video>_000000000012_keypoints.json``
-    without names of pictures. Joints are in the order of the skeleton, which is that of the files
-    that were read. A joint without a place is 0, 0, 0; its confidence is its score, 1 if unknown.
-    Sources, occlusion, boxes and people without a labelled joint are not written.
+    Files that were read in this format keep their names; added frames get names of the same form.
+    Labels of other formats become ``<picture>_keypoints.json``, or
+    ``<video>_000000000012_keypoints.json`` without names of pictures. Joints are in the order of
+    the skeleton. An unlabelled joint is 0, 0, 0; the confidence of a labelled one is its score, 1
+    if unknown. Sources, occlusion, boxes and people without a labelled joint are not written.
 
     Args:
         labels: The labels.

@@ -1,7 +1,7 @@
-"""Poses as files state them: which joints have a place, and which entries hold a person.
+"""Poses in files: which joints have coordinates, and which entries hold a person.
 
-Formats mark a joint that was not found, or not labelled, by a placeholder: (0, 0), a score of 0, an
-empty cell. Readers decide here, and nowhere else, what is a place and what is none.
+Formats mark a joint that was not found or not labelled by a placeholder: (0, 0), a score of 0, an
+empty cell. The rules that tell coordinates from placeholders are in this module.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from .fields import MAX_COORDINATE, Record, errors_of
 T = TypeVar('T')
 
 Person = dict[str, Any]
-"""Fields of a :class:`PersonLabel` without ``frame_index``, which is not known yet."""
+"""Fields of a :class:`PersonLabel` except ``frame_index``, which is not known yet."""
 
 
 def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields: Any) -> Person:
-    """Make a person that a network has estimated; all joints are 'propagated'.
+    """Make a person from the estimates of a network; all joints are 'propagated'.
 
     Args:
         keypoints: [K, 2] pixels, NaN or zeros for joints that were not found.
         scores: [K]; None if unknown.
-        fields: Further fields, such as a ``visibility`` [K] where the file tells it.
+        fields: Further fields, such as ``visibility`` [K] if the file has it.
     """
     visibility = np.full(len(keypoints), VISIBLE)
     is_lacking = np.isnan(keypoints).any(axis=1, keepdims=True)
@@ -52,7 +52,7 @@ def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields:
 def read_identity(person: Record, name: str) -> int | None:
     """Read the identity that a tracker gave a person; None for a number below 0.
 
-    Trackers of merged detections write lists of numbers, of which the first counts.
+    Trackers of merged detections write lists of numbers; the first one is used.
     """
     value = person.raw(name, -1)
     while isinstance(value, list):
@@ -64,7 +64,7 @@ def read_identity(person: Record, name: str) -> int | None:
 def person_of_joints(
     skeleton: Skeleton, joints: Mapping[str, tuple[float, float, int]], **fields: Any
 ) -> Person:
-    """Make a person of joints that were placed one by one: name -> x, y, visibility."""
+    """Make a person from its labelled joints: name -> (x, y, visibility)."""
     keypoints = np.zeros((skeleton.num_keypoints, 2))
     visibility = np.full(skeleton.num_keypoints, NOT_LABELLED)
     for name, (x, y, flag) in joints.items():
@@ -74,23 +74,23 @@ def person_of_joints(
 
 
 def holds_a_joint(person: Person) -> bool:
-    """Tell whether any joint has a place."""
+    """Tell whether any joint is labelled."""
     return bool((person['visibility'] != NOT_LABELLED).any())
 
 
 def located_people(path: PathLike, groups: Iterable[Sequence[Person]]) -> list[list[Person]]:
-    """Take the places of joints that were not found from estimates; leave out who has no place."""
+    """Unlabel estimated joints that were not found; leave out people with no joint and no box."""
     return leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
 
 
 def _only_found(person: Person) -> Person:
-    """Take back the places that networks write for joints that they have not found.
+    """Unlabel the joints for which a network wrote a placeholder because it did not find them.
 
-    These are (0, 0) (OpenPose, YOLO, with whatever score) or (-1, -1) (DeepLabCut), or any place
-    with a score below 0 (MMPose, for an empty heatmap).
+    Placeholders are (0, 0) with any score (OpenPose, YOLO), (-1, -1) (DeepLabCut), and any
+    coordinates with a score below 0 (MMPose, for an empty heatmap).
     """
     if person.get('source') != 'propagated' or person.get('scores') is None:
-        # Labels of this package, too, may be in formats without scores.
+        # Propagated labels of this package may also be in formats without scores.
         return person
     points = np.asarray(person['keypoints'])
     is_placeholder = (points == 0).all(axis=1) | (points == -1).all(axis=1)
@@ -99,7 +99,7 @@ def _only_found(person: Person) -> Person:
 
 
 def _holds_place(person: Person) -> bool:
-    """Tell whether there is a joint with a place or a box that is not empty."""
+    """Tell whether there is a labelled joint or a box of non-zero size."""
     box = person.get('bbox')
     return holds_a_joint(person) or (box is not None and bool((np.asarray(box)[2:] > 0).all()))
 
@@ -109,7 +109,7 @@ def leave_out_empty(
 ) -> list[list[T]]:
     """Leave out the entries of each group that hold nothing, with a note that counts them.
 
-    Tools write such entries for objects that nobody has labelled yet, or that were not found.
+    Tools write such entries for objects that are not labelled yet or were not found.
     """
     before = list(groups)
     after = [list(filter(holds, group)) for group in before]
@@ -121,7 +121,7 @@ def leave_out_empty(
 
 
 def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
-    """Note how many joints a person has given at (0, 0): a place, but also a usual placeholder."""
+    """Note how many joints were given at (0, 0), which is a position but also a placeholder."""
     names = [
         labels.skeleton.keypoint_names[joint]
         for labels in videos
@@ -138,7 +138,7 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
 
 
 def posetrack_visibility(joints: np.ndarray) -> np.ndarray:
-    """Translate PoseTrack's v of joints [K, 3]: an invisible joint with a place is occluded."""
+    """Translate PoseTrack's v of joints [K, 3]: invisible joints with coordinates are occluded."""
     invisible = np.where((joints != 0).any(axis=1), OCCLUDED, NOT_LABELLED)
     return np.where(joints[:, 2] == 1, VISIBLE, invisible)
 
@@ -150,11 +150,11 @@ def video_of_frames(
     frames: Iterable[tuple[int, Sequence[Person]]],
     extra: dict[str, Any] | None = None,
 ) -> VideoLabels:
-    """Make a video of (frame index, people) in any order.
+    """Make a video from pairs (frame index, people) in any order.
 
     Raises:
-        InputError: That begins with ``path``, if a frame is there twice or labels contradict each
-            other.
+        InputError: If a frame occurs twice or labels contradict each other; it begins with
+            ``path``.
     """
     ordered = sorted(frames, key=lambda frame: frame[0])
     indices, groups = zip(*ordered, strict=True) if ordered else ((), ())
@@ -171,12 +171,12 @@ def joint_scores(person: PersonLabel) -> np.ndarray:
 
 
 def require_readable(labels: VideoLabels) -> None:
-    """Refuse labels that the readers of this package refuse: coordinates beyond any picture.
+    """Refuse labels with coordinates that the readers of this package would refuse.
 
-    Labels from files lie within these limits, but rescaled and propagated labels may exceed them.
+    Labels from files are within the limit, but rescaled and propagated labels may exceed it.
 
     Raises:
-        InputError: If a joint, a corner of a box or of an ignore region lies beyond
+        InputError: If a joint or a corner of a box or of an ignore region is beyond
             ``MAX_COORDINATE``.
     """
     regions = ((frame.index, r.points) for frame in labels.frames for r in frame.ignore_regions)

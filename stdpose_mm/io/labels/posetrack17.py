@@ -1,7 +1,7 @@
 """PoseTrack17 label files: one "annolist" JSON per video.
 
-Every value sits in a list of its own (``"x": [120.5]``), ``x1, y1, x2, y2`` of a person is the
-head's box, and frames are counted from 1.
+Every value is wrapped in a list (``"x": [120.5]``), ``x1, y1, x2, y2`` of a person is the head box,
+and frames are counted from 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ JOINTS = (
 )
 """Names of the joint ids in a file."""
 
-# PoseTrack18's category draws the ears' limbs too.
+# PoseTrack18's category also has limbs for the ears.
 _SKELETON = replace(
     POSETRACK_SKELETON,
     limbs=POSETRACK_SKELETON.limbs + limbs_from_coco([(1, 3), (2, 4), (3, 5), (4, 6), (5, 7)]),
@@ -65,11 +65,11 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
     """Read the labels of one video from the parsed JSON of a PoseTrack17 annolist.
 
     Args:
-        path: The label file, for messages. Its name without suffix is the video's name.
+        path: The label file. Its name without suffix is the video's name.
         data: Its parsed JSON.
 
     Returns:
-        Labels with PoseTrack18's 17 channels and its ids; ``bbox`` is the extent of the labelled
+        Labels with PoseTrack18's 17 joints and its ids; ``bbox`` is the extent of the labelled
         joints enlarged by 1.3, as in PoseTrack18. A joint without ``is_visible`` is visible.
 
     Raises:
@@ -90,10 +90,10 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
 
 
 def posetrack18_name(name: str) -> str | None:
-    """Make PoseTrack18's name of a PoseTrack17 video, which includes the benchmark's split.
+    """Return the PoseTrack18 name of a PoseTrack17 video, which ends in the benchmark's split.
 
-    Only sequences whose split is known here have such a name (``000342_mpii`` is
-    ``000342_mpii_test``); None for the others.
+    The split is known only for some sequences (``000342_mpii`` becomes ``000342_mpii_test``);
+    the result is None for all others.
     """
     return next((f'{name}_{split}' for split, names in _SPLITS.items() if name in names), None)
 
@@ -171,12 +171,12 @@ def _read_head_box(rect: Record) -> np.ndarray | None:
 def _grown_extent(points: list[tuple[float, float]]) -> np.ndarray:
     low, high = np.min(points, axis=0), np.max(points, axis=0)
     centre, reach = (low + high) / 2, _BOX_GROWTH * (high - low) / 2
-    # This order of operations reproduces the rounding in the published PoseTrack18 files.
+    # This order of operations reproduces the rounding of the published PoseTrack18 files.
     return np.concatenate([centre - reach, (centre + reach) - (centre - reach)])
 
 
 def _number(record: Record, name: str, default: Any = _REQUIRED) -> Any:
-    """Get the one number in the field's list; the default if it is missing or empty."""
+    """Get the single number in a field's list; the default if it is missing or empty."""
     if record.raw(name, None) in (None, []) and default is not _REQUIRED:
         return default
     return float(record.numbers(name, 1)[0])

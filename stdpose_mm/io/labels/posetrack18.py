@@ -1,8 +1,8 @@
 """PoseTrack18 and PoseTrack21 label files: one COCO-like JSON per video.
 
-PoseTrack21's files are the same with a ``person_id`` per annotation, which stays in
-``PersonLabel.extra``. PoseTrack's own files know ``v`` 0 and 1 only: 1 is visible, 0 with a
-position is occluded, (0, 0, 0) is not labelled. This package writes COCO's 0/1/2.
+PoseTrack21 adds a ``person_id`` per annotation, which is kept in ``PersonLabel.extra``. In
+PoseTrack's own files ``v`` is 0 or 1: 1 is visible, 0 with coordinates is occluded, (0, 0, 0) is
+not labelled. This package writes COCO's 0/1/2.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OFFICIAL_ANNOTATION_FIELDS = (
 
 
 def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> VideoLabels:
-    """Read a label file (``.gz`` too) as :func:`parse_posetrack18` does."""
+    """Read a label file, also gzipped; see :func:`parse_posetrack18`."""
     return parse_posetrack18(path, read_json(path), visibility)
 
 
@@ -45,13 +45,13 @@ def parse_posetrack18(
     """Read the labels of one video from parsed PoseTrack18 or PoseTrack21 JSON.
 
     Args:
-        path: The label file, for messages. Its name without suffix is the video's name.
+        path: The label file. Its name without suffix is the video's name.
         data: Its parsed JSON.
         visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
             written by this package, else PoseTrack's.
 
     Returns:
-        For frame indices see :func:`~stdpose_mm.io.labels.coco.read_frames`.
+        The labels; for their frame indices see :func:`~stdpose_mm.io.labels.coco.read_frames`.
 
     Raises:
         InputError: If the file is not as described.
@@ -64,7 +64,7 @@ def parse_posetrack18(
     frames, numbering = coco.read_frames(path, images, first_number=0 if official else None)
     lengths = {image.peek('nframes') for image in images if type(image.peek('nframes')) is int}
     if numbering.kind == 'names' and numbering.lowest > 0 and lengths == {numbering.highest}:
-        # What PoseTrack's converter made of its files of 2017, whose pictures count from 1.
+        # PoseTrack's converter made these files from PoseTrack17's, whose pictures count from 1.
         numbering = replace(numbering, first_number=1)
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
@@ -76,7 +76,7 @@ def parse_posetrack18(
         for one in annotations
     ]
     if not official and visibility != 'posetrack':
-        # In PoseTrack's own form the official evaluator counts a person without joints as present.
+        # In PoseTrack's own files, people without joints stay: the official evaluator counts them.
         (entries,) = leave_out_empty(path, [entries], lambda entry: coco.is_statement(*entry))
     persons = [person for _, person in entries]
     extra = {**record.extra(), CATEGORY_FIELDS: category}
@@ -85,7 +85,7 @@ def parse_posetrack18(
 
 
 def is_posetrack18(data: Any) -> bool:
-    """Tell whether parsed JSON has PoseTrack's form of COCO, which holds one video unnumbered."""
+    """Tell whether parsed JSON has PoseTrack's form of COCO, with one video and no video ids."""
     if not coco.is_coco_like(data) or 'videos' in data:
         return False
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
@@ -96,7 +96,7 @@ def is_posetrack18(data: Any) -> bool:
 
 
 def is_posetrack21(data: Any) -> bool:
-    """Tell whether parsed JSON is PoseTrack18's with a number for each person."""
+    """Tell whether parsed JSON has PoseTrack18's form with a ``person_id`` in annotations."""
     return is_posetrack18(data) and 'person_id' in fields_of(data.get('annotations'))
 
 
@@ -110,12 +110,11 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
     """Write the labels of one video as PoseTrack18 JSON, atomically.
 
     Args:
-        labels: Labels; ids of images and annotations are kept from ``extra`` where they are
-            complete and distinct.
+        labels: The labels. Ids of images and annotations are kept if they are complete and
+            distinct.
         path: Where to write; gzipped if it ends in ``.gz``.
-        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, instead of
-            ``v`` 0/1/2, the sources, ``frame_index`` and everything in ``extra``. Absent people
-            are left out then.
+        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1 and without
+            absent people, instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
     """
     write_json_object(path, _fields(labels, official))
 
@@ -133,7 +132,7 @@ def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
     category = coco.category_fields(labels)
     image_ids = coco.distinct_ids([frame.image_id for frame in labels.frames])
     image_id_of = dict(zip(labels, image_ids, strict=True))
-    # The official evaluator counts a person without joints as present.
+    # The official evaluator would count an absent person as present.
     persons = [p for p in labels.persons if not (official and p.source == 'absent')]
     ids = coco.distinct_ids([person.extra.get('id') for person in persons])
 
@@ -159,5 +158,5 @@ def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
 
 
 def _selected(fields: dict[str, Any], names: tuple[str, ...], official: bool) -> dict[str, Any]:
-    """Keep only the fields of PoseTrack's own files, in their order, if ``official``; else all."""
+    """Keep only the given fields in their order if ``official``; else keep all."""
     return {name: fields[name] for name in names if name in fields} if official else fields
