@@ -1,4 +1,4 @@
-"""Boxes of the people in a video: person detectors, box sources and box files."""
+"""Boxes of the people in a video: person detectors, sources of boxes, and box files."""
 
 from .box_files import as_boxes, read_boxes
 from .box_interpolation import BoxedFrame

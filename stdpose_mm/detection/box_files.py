@@ -1,4 +1,4 @@
-"""Person boxes from files and from a program's own structures, checked."""
+"""Reading and checking of person boxes from files and from Python objects."""
 
 from __future__ import annotations
 
@@ -55,27 +55,27 @@ def read_boxes(
     Args:
         path: One of
 
-            - MOTChallenge text (``.txt``, ``.csv``): ``frame, id, x, y, width, height, score`` a
-              line, further columns are ignored; frames count from 1 unless ``options`` say
-              otherwise; an id of -1 is none; a file without a line is a video without people;
+            - MOTChallenge text (``.txt``, ``.csv``): lines ``frame, id, x, y, width, height,
+              score``; further columns are ignored; frames count from 1 unless ``options`` say
+              otherwise; an id of -1 means none; an empty file is a video without people;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
               0-based frame, or the name of its picture;
             - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
               PoseTrack18 JSON or OpenPose's output; boxes are those of the labels, or fitted to
               their joints.
-        frames: The video, needed where boxes belong to picture names.
-        score_threshold: COCO detections that score less are left out; nothing is left out of the
-            other files.
-        video: The video, if a label file holds several.
+        frames: The video; needed if boxes are given by the names of pictures.
+        score_threshold: COCO detections that score less are left out; other files are not
+            filtered.
+        video: Name of the video, if a label file holds several.
         options: The user's information on the frames, which takes precedence.
 
     Returns:
-        Frame index -> boxes; with track ids if the file has them.
+        Frame index -> boxes, with track ids if the file has them.
 
     Raises:
-        InputError: If the file is not as described, has track ids for some people only, does not
-            determine on which frames its boxes are, has boxes on frames that the video lacks, or
-            states that they were made at another size than the video's.
+        InputError: If the file is not as described, has track ids for only some people, has boxes
+            on frames that are ambiguous or that the video lacks, or states another picture size
+            than the video's.
     """
     if Path(path).suffix.lower() in MOT_SUFFIXES and _is_mot(path):
         found = _read_mot(path, frames, options)
@@ -103,17 +103,17 @@ _People = list[tuple[Any, float, int]]
 def _is_mot(path: PathLike) -> bool:
     if Path(path).is_dir():
         return False
-    # DeepLabCut writes CSV files, too.
+    # DeepLabCut also writes CSV files.
     return not read_bytes(path, may_be_empty=True).startswith(b'scorer,')
 
 
 def _is_detections(path: PathLike) -> bool:
-    """Tell whether a file is a list of detections, which may be empty or have poses too."""
+    """Tell whether a file is a list of detections, which may be empty or also hold poses."""
     head = read_bytes(path)[:100].removeprefix(b'\xef\xbb\xbf').lstrip()
     if not head.startswith(b'['):
         return False
     data = read_json(path)
-    # Results of this package have ids of pictures that are not frames, and identities.
+    # Results of this package have identities, and image ids that are not frames.
     is_own = is_coco_results(data) and 'frame_index' in data[0]
     return not (is_own or is_mmpose(data) or is_label_studio(data))
 
@@ -123,7 +123,7 @@ def _read_mot(
 ) -> dict[int, _People]:
     rows: dict[int, _People] = {}
     try:
-        # Trackers write nothing about a video without people.
+        # Trackers write an empty file for a video without people.
         lines = read_bytes(path, may_be_empty=True).decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
@@ -152,7 +152,7 @@ def _read_mot(
 
 
 def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]]:
-    """Read a line: the number of the frame, and the person."""
+    """Read a line as the number of the frame and the person."""
     try:
         values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
     except ValueError:
@@ -167,7 +167,7 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
             f'{where} is {line[:60]!r}, expected the numbers frame, id, x, y, width, height and a '
             'score: whole frames from 1, whole ids from 0 or -1 for none, boxes in pixels'
         )
-    # Ground truth and many trackers write a flag of 1 or -1 in place of a score.
+    # Ground truth and many trackers write a flag of 1 or -1 instead of a score.
     score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
     return int(frame), (box, score, int(track))
 
@@ -213,7 +213,7 @@ def _told_frames(
     frames: FrameSource | None,
     options: FrameOptions,
 ) -> list[int]:
-    """Find the frames of numbers, or of names of pictures, by the user's information on them."""
+    """Find the frames of numbers or of picture names by the user's information on them."""
     names = [number if isinstance(number, str) else '' for number in numbers]
     known = [number for number in numbers if isinstance(number, int)]
     if known and len(known) < len(numbers):
@@ -222,7 +222,7 @@ def _told_frames(
             f'image_id, use one kind with {options.number_option} or {options.list_option}'
         )
     indices, numbering = frame_indices(path, names, indices=known or None)
-    # One person in each frame, so that a frame that the video does not have is refused.
+    # With one person in each frame, frames that the video does not have are refused.
     labels = VideoLabels(
         Path(path).stem,
         Skeleton(('any',)),
@@ -250,19 +250,19 @@ def _read_labels(
 
 
 def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:
-    """Convert boxes from a program, in the form of MMPose.
+    """Convert boxes given as Python objects, in the form of MMPose.
 
     Args:
-        given: One entry a frame, in order, or frame index -> entry. An entry is
+        given: One entry per frame, in order, or frame index -> entry. An entry is
 
             - an array [N, 4] of x1, y1, x2, y2 in pixels, or [N, 5] with the score last;
-            - a dict with ``bboxes`` like that, and ``bbox_scores`` [N] and ``track_ids`` [N] if
-              known;
+            - a dict with such an array as ``bboxes``, and ``bbox_scores`` [N] and ``track_ids`` [N]
+              if known;
             - :class:`FrameBoxes`;
-            - None without people.
+            - None for a frame without people.
 
     Returns:
-        Frame index -> boxes; with track ids where they are given.
+        Frame index -> boxes, with track ids if they are given.
 
     Raises:
         InputError: If an entry is not as described.
@@ -303,7 +303,7 @@ def _as_boxes(where: str, entry: object) -> FrameBoxes:
 
 
 def check_boxes(where: str, boxes: Any, scores: Any, track_ids: Any) -> FrameBoxes:
-    """Check the boxes of the people of a frame, where they enter the package.
+    """Check the boxes of the people of a frame when they enter the package.
 
     Args:
         where: The file or the frame, for the error.
@@ -312,7 +312,7 @@ def check_boxes(where: str, boxes: Any, scores: Any, track_ids: Any) -> FrameBox
         track_ids: [N] distinct whole numbers from 0, or -1 for all people.
 
     Raises:
-        InputError: If they are something else.
+        InputError: If they are not as described.
     """
     array, scores, ids = _numbers(where, boxes), _numbers(where, scores), np.asarray(track_ids)
     if array.ndim != 2 or array.shape[1] != 4 or {scores.shape, ids.shape} != {array.shape[:1]}:

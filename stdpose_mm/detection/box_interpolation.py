@@ -1,4 +1,4 @@
-"""Boxes of the frames between those that a detector runs on."""
+"""Interpolation of boxes in the frames between those on which a detector runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BoxedFrame(NamedTuple):
     Args:
         frame_index: 0-based.
         picture: BGR uint8 [H, W, 3]; None if the frame cannot be read.
-        people: The people; in an unreadable frame they are given or interpolated from the frames
+        people: The people; in an unreadable frame they are given, or interpolated from the frames
             around it.
     """
 
@@ -31,10 +31,10 @@ class BoxedFrame(NamedTuple):
 
 
 class BoxInterpolator:
-    """Filler of the people of the frames between detections.
+    """Interpolator of the people in the frames between detections.
 
-    Frames wait until no later detections can change their people. A person is interpolated between
-    two detected frames that are at most ``MAX_STEPS`` steps of the detector apart.
+    Frames wait until later detections can no longer change their people. A person is interpolated
+    between two detections that are at most ``MAX_STEPS`` steps of the detector apart.
     """
 
     MAX_STEPS = 2
@@ -57,8 +57,8 @@ class BoxInterpolator:
         return None
 
     def add_detections(self, frame: int, people: FrameBoxes) -> None:
-        """Take in the people detected in a frame, ascending from call to call."""
-        # Without detections before, all earlier frames could not be read.
+        """Add the people detected in a frame, which must increase from call to call."""
+        # Without earlier detections, all earlier frames were unreadable.
         before = self._detected_frames[-1] if self._detected_frames else -frame
         self._detected_frames.append(frame)
         self._num_steps += 1
@@ -89,7 +89,7 @@ class BoxInterpolator:
                 self._extrapolate(track_id, self._tracks.pop(track_id))
 
     def pop_finished(self) -> Iterator[BoxedFrame]:
-        """Yield the frames whose people no later detections change."""
+        """Yield the frames whose people later detections cannot change."""
         if len(self._detected_frames) == self.MAX_STEPS:
             while self._pending and self._pending[0].frame_index <= self._detected_frames[0]:
                 yield self._pending.popleft().boxed()
@@ -97,7 +97,7 @@ class BoxInterpolator:
             yield self._pending.popleft().boxed()
 
     def pop_rest(self) -> Iterator[BoxedFrame]:
-        """Yield the frames that wait at the end of the video."""
+        """Yield the frames that are still waiting at the end of the video."""
         for track_id, track in self._tracks.items():
             if track.step < self._num_steps:
                 self._extrapolate(track_id, track)
@@ -109,9 +109,9 @@ class BoxInterpolator:
             yield self._pending.popleft().boxed()
 
     def _drop_detected_once(self) -> None:
-        """Remove people detected in the step before only: most are mistakes of the detector.
+        """Remove people detected only once, in the previous step: most are detector errors.
 
-        The tracker forgets them too, except people detected in the first step.
+        The tracker also forgets them. People detected in the first step are kept by both.
         """
         step = self._num_steps - 1
         for track_id, track in list(self._tracks.items()):
@@ -121,7 +121,7 @@ class BoxInterpolator:
                     frame.people.pop(track_id, None)
 
     def _extrapolate(self, track_id: int, track: _Track) -> None:
-        """Move a person on for half of the frames before the detections that missed him."""
+        """Move a person on for half of the frames up to the detections that missed the person."""
         missed = self._detected_frames[track.step - self._num_steps]
         for elapsed in range(1, (missed - track.frame) // 2 + 1):
             box = track.box + elapsed * track.velocity
@@ -129,7 +129,7 @@ class BoxInterpolator:
 
     def _put(self, track_id: int, frame: int, box: np.ndarray, score: float) -> None:
         position = frame - self._pending[0].frame_index if self._pending else -1
-        # The frame may already have been output.
+        # The frame may already have been yielded.
         if position >= 0:
             self._pending[position].people[track_id] = (box, score)
 
@@ -152,14 +152,14 @@ class _PendingFrame:
 
 @dataclass
 class _Track:
-    """The last detection of a person, its step, and the step of the first detection."""
+    """The last detection of a person with its step, and the step of the first detection."""
 
     first_step: int
     step: int
     frame: int
     box: np.ndarray
     score: float
-    velocity: np.ndarray  # [4] pixels a frame; the size stays
+    velocity: np.ndarray  # [4] pixels per frame; the size is constant
 
 
 def _centre(box: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Sources of the boxes and track ids of people in unlabelled video.
 
-A box source turns the pictures of a video into a stream of :class:`BoxedFrame`, one for each frame,
-in order, with memory that does not grow with the length of the video.
+A box source turns the pictures of a video into a stream of :class:`BoxedFrame`, one for each frame
+in order. Its memory does not grow with the length of the video.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from .box_interpolation import BoxedFrame, BoxInterpolator
 from .person_detector import PersonDetector
 
 Pictures = Iterable[np.ndarray | None]
-"""A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None is a lost frame."""
+"""A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None stands for a missing frame."""
 
 BoxesByFrame = Mapping[int, FrameBoxes]
 """0-based frame -> its boxes, with track ids in all frames or in none."""
 
 
 class BoxSource(ABC):
-    """Finder of the people of a video's frames."""
+    """Base class of the sources of boxes and track ids."""
 
     gives_track_ids = False
-    """Whether the track ids are the user's own, and not a tracker's."""
+    """Whether the track ids are given by the user instead of a tracker."""
 
     needs_confirmation = False
-    """Whether tracks may be false detections that last for a few frames only."""
+    """Whether there may be short tracks of false detections."""
 
     @abstractmethod
     def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
-        """Yield the frames of one video with their people, in order, none left out.
+        """Yield all frames of one video with their people, in order.
 
         Args:
             pictures: The video. A frame of a ``FrameSource`` that cannot be read, or a None in
-                any other iterable, is warned of, and comes out with ``picture`` None.
+                any other iterable, causes a warning and is yielded with ``picture`` None.
 
         Raises:
             InputError: If a picture is not as described.
@@ -50,19 +50,19 @@ class BoxSource(ABC):
 
 
 class DetectedBoxes(BoxSource):
-    """Detections of every n-th frame, tracked.
+    """Tracked detections of every n-th frame.
 
-    In the frames between, boxes are interpolated between a person's detections, also over a frame
-    where the detector missed the person. A person who leaves is moved on at the last motion for
-    half of the frames to the next detections; the first box of one who comes is held for half of
-    the frames before it. People who come and are detected only once are left out. The detector
-    always runs on the last frame. A frame comes out at most ``2 * detect_interval`` frames after
-    it was read.
+    In the frames between, boxes are interpolated between a person's detections, also across a
+    detection step that missed the person. A person who leaves moves on with the last velocity for
+    half of the frames up to the next detections; the first box of a new person is held for half of
+    the frames before it. New people who are detected only once are left out. The detector always
+    runs on the last frame. A frame is yielded at most ``2 * detect_interval`` frames after it was
+    read.
 
     Args:
-        detector: Finds the people of one picture.
-        detect_interval: The detector runs on every n-th frame, or the next readable frame.
-        tracker: Made for the same ``detect_interval``; by default a :class:`PersonTracker`.
+        detector: Finds the people in one picture.
+        detect_interval: The detector runs on every n-th frame, or on the next readable one.
+        tracker: A tracker for the same ``detect_interval``; by default a :class:`PersonTracker`.
 
     Raises:
         InputError: If ``detect_interval`` is not positive, or tracking is not possible.
@@ -105,14 +105,14 @@ class DetectedBoxes(BoxSource):
 class PrecomputedBoxes(BoxSource):
     """Known boxes of each frame.
 
-    Every box comes out unchanged, in the given order. Boxes without track ids are tracked.
+    Boxes are yielded unchanged in the given order. Boxes without track ids are tracked.
 
     Args:
-        boxes: Frame index -> its boxes: with track ids, or in all frames without. Frames that are
-            not named have no people. See :mod:`~stdpose_mm.detection.box_files`.
+        boxes: Frame index -> its boxes, with track ids in all frames or in none. Missing frames
+            have no people. See :mod:`~stdpose_mm.detection.box_files`.
 
     Raises:
-        InputError: If track ids are given in some frames only.
+        InputError: If track ids are given in only some frames.
     """
 
     def __init__(self, boxes: BoxesByFrame) -> None:
@@ -140,7 +140,7 @@ class PrecomputedBoxes(BoxSource):
         for frame_index, picture in _read(pictures):
             people = self._boxes.get(frame_index, NO_PEOPLE)
             if self._tracker is not None and len(people):
-                # With a score of 1 the tracker leaves out no box that was given.
+                # With a score of 1, the tracker leaves out none of the given boxes.
                 certain = FrameBoxes(people.boxes, np.ones(len(people)))
                 tracked = self._tracker.update(frame_index, certain)
                 people = FrameBoxes(people.boxes, people.scores, tracked.track_ids)
@@ -158,7 +158,7 @@ class PrecomputedBoxes(BoxSource):
 
 
 class WholePicture(BoxSource):
-    """The whole picture as the box of one person with track id 0."""
+    """The whole picture as the box of a single person with track id 0."""
 
     def __call__(self, pictures: Pictures) -> Iterator[BoxedFrame]:
         """See :class:`BoxSource`."""
@@ -179,8 +179,8 @@ def build_box_source(
     """Build the box source for known boxes, a detector or the whole picture.
 
     Args:
-        people: Their boxes, for :class:`PrecomputedBoxes`; a detector, for :class:`DetectedBoxes`;
-            or ``WHOLE_PICTURE``.
+        people: Boxes, for :class:`PrecomputedBoxes`; a detector, for :class:`DetectedBoxes`; or
+            'whole-picture', for :class:`WholePicture`.
         detect_interval: The detector runs on every n-th frame.
         tracker: Method that assigns the final track ids: 'bytetrack' or 'oks', see
             :func:`~stdpose_mm.inference.estimate_video.estimate_video`.
@@ -204,7 +204,7 @@ def build_box_source(
 
 
 def _read(pictures: Pictures) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Yield the frames of a video, None with a warning for those that cannot be read."""
+    """Yield the frames of a video with their indices; None, with a warning, if unreadable."""
     if not isinstance(pictures, FrameSource):
         for index, picture in enumerate(pictures):
             if picture is None:

@@ -1,4 +1,4 @@
-"""Person detections of the labelled frames of a set of videos."""
+"""Detection of people in the labelled frames of a set of videos."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ def detect_people(
 ) -> Detections:
     """Detect the people in every labelled frame of videos.
 
-    Where processes were joined, each takes a share of the videos.
+    In a distributed run, each process handles a share of the videos.
 
     Args:
         videos: The labels; only the labelled frame indices and the picture ids are used.
         detector: The detector.
         image_root: Folder that the frames' file names are relative to.
-        video_root: Folder that the labels' video files are relative to; without it, pictures are
-            read.
-        progress: Wraps the iteration over the names of the videos of this process, given their
-            number.
+        video_root: Folder that the labels' video files are relative to; None to read pictures.
+        progress: Wraps the iteration over the names of the videos of this process; it also gets
+            their number.
 
     Returns:
-        The detections by the id of the picture, in the order of the videos.
+        Picture id -> detections, in the order of the videos.
 
     Raises:
-        InputError: If two pictures have one id, or the pictures of a video cannot be read.
+        InputError: If two pictures have the same id, or the pictures of a video cannot be read.
     """
     ids = {video.name: _image_ids(video) for video in videos}
     require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
@@ -56,7 +55,7 @@ def detect_people(
 
 
 def _image_ids(video: VideoLabels) -> dict[int, int | str]:
-    """Map the labelled frames to the ids of their pictures, as datasets do."""
+    """Map the labelled frames to the ids of their pictures, as in the datasets."""
     labelled = set(video.labelled_frame_indices)
     return {
         frame.index: frame.index if frame.image_id is None else frame.image_id

@@ -1,4 +1,4 @@
-"""Person detection in single pictures, by MMDetection or by a network in an ONNX file."""
+"""Person detection in single pictures with MMDetection or a network in an ONNX file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes
 
 SCORE_THRESHOLD = 0.2
-"""Detections that score less are left out, as is usual in the literature on PoseTrack."""
+"""Minimum score of detections, a usual value in the literature on PoseTrack."""
 
 NMS_IOU = 0.65
-"""Of two boxes with a larger intersection over union, the one with the lower score is dropped."""
+"""Intersection over union above which the box with the lower score is dropped."""
 
 PADDING = 114
-"""Grey that RTMDet and YOLOX are trained to see beyond the picture."""
+"""Grey value beyond the picture, with which RTMDet and YOLOX are trained."""
 
 _RTMDET_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _RTMDET_STD = np.array([58.395, 57.12, 57.375], np.float32)
@@ -38,7 +38,7 @@ _EXPECTED = 'RTMDet or YOLOX'
 
 
 class PersonDetector(ABC):
-    """Detector of the people of a picture.
+    """Detector of the people in a picture.
 
     Args:
         score_threshold: Boxes that score less are left out.
@@ -54,7 +54,7 @@ class PersonDetector(ABC):
         self.nms_iou = nms_iou
 
     def __call__(self, picture: np.ndarray) -> FrameBoxes:
-        """Detect the people of a picture; the highest score comes first.
+        """Detect the people in a picture, highest scores first.
 
         Args:
             picture: BGR uint8 [H, W, 3].
@@ -89,8 +89,8 @@ def build_person_detector(
         config_or_onnx: An MMDetection config (a file, or the name of one that comes with
             MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file: RTMDet
             as MMDeploy exports it (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
-        checkpoint: Weights for the config; an ONNX file holds its own.
-        device: Where MMDetection runs; ONNX files run on the CPU.
+        checkpoint: Weights for the config; an ONNX file contains its weights.
+        device: Device for MMDetection; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
         nms_iou: See ``NMS_IOU``.
 
@@ -124,12 +124,12 @@ def build_person_detector(
 
 
 class MMDetPersonDetector(PersonDetector):
-    """Model of MMDetection that has the class ``person``.
+    """MMDetection model with a class ``person``.
 
     Args:
-        config: Its config file.
-        checkpoint: Its weights.
-        device: Where it runs.
+        config: Config file.
+        checkpoint: File of the weights.
+        device: Device to run on.
         kwargs: See :class:`PersonDetector`.
     """
 
@@ -142,13 +142,13 @@ class MMDetPersonDetector(PersonDetector):
 
         try:
             with _mmdet_scope():
-                # With a palette named, the data set of the config is not needed.
+                # With a given palette, the data set of the config is not needed.
                 self._model = init_detector(
                     str(config), str(checkpoint), palette='coco', device=device
                 )
         except InputError:
             raise
-        # A config is a program that the user wrote: it may fail in every way.
+        # A config is a Python program of the user: it may fail in any way.
         except Exception as error:
             raise InputError(
                 f'detector {config} with {checkpoint} cannot be used ({one_line(error)}), give a '
@@ -186,8 +186,8 @@ class OnnxPersonDetector(PersonDetector):
         kwargs: See :class:`PersonDetector`.
 
     Raises:
-        InputError: If the file cannot be run, or has inputs or outputs of another architecture;
-            the shapes of outputs are known with the first picture.
+        InputError: If the file cannot be run, or its inputs or outputs fit neither architecture;
+            the shapes of the outputs are checked with the first picture.
     """
 
     def __init__(self, path: Path, **kwargs: float) -> None:
@@ -231,7 +231,7 @@ class OnnxPersonDetector(PersonDetector):
         """Compute the outputs for a picture [H, W, 3] of the input size.
 
         Raises:
-            InputError: If it fails, or they are not shaped as those of the architecture.
+            InputError: If it fails, or the shapes of the outputs do not fit the architecture.
         """
         batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
         inputs = {self._session.inputs[0].name: batch}
@@ -253,7 +253,7 @@ class OnnxPersonDetector(PersonDetector):
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:
-    """Scale a picture into the top-left corner of a grey one; return that and the scale."""
+    """Scale a picture into the top-left corner of a grey one; return the result and the scale."""
     scale = min(height / picture.shape[0], width / picture.shape[1])
     size = (
         min(width, max(1, round(picture.shape[1] * scale))),

@@ -1,4 +1,4 @@
-"""Plain structures that the whole package shares: labels, skeletons, windows, boxes."""
+"""Data structures shared by the whole package: labels, skeletons, windows, boxes."""
 
 from .boxes import (
     NO_PEOPLE,

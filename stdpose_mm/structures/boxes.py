@@ -1,4 +1,4 @@
-"""Person boxes on labelled frames and between them; only this module decides the box policy.
+"""Person boxes on labelled frames and between them; all rules for boxes are in this module.
 
 Boxes are ``[x, y, width, height]`` in pixels, as in :class:`~stdpose_mm.structures.PersonLabel`;
 the last axis holds the box, leading axes are free.
@@ -15,7 +15,8 @@ import numpy as np
 from .video_labels import PersonLabel, pose_extent
 
 POSE_MARGIN = 0.15
-"""Joints lie inside the body: PoseTrack's own boxes exceed the pose by this share on each side."""
+"""Margin between pose and box on each side, as a share of the pose's extent, as in PoseTrack's own
+boxes: joints lie inside the body."""
 
 MIN_BOX_SIDE = 8.0
 """Minimum box side in pixels: a pose of a single joint has no extent, but its crop needs one."""
@@ -28,8 +29,8 @@ class FrameBoxes:
     Args:
         boxes: [N, 4] x, y, width, height in pixels.
         scores: [N] in 0..1.
-        track_ids: [N] identities within the video, distinct integers from 0; -1, for all, where
-            they are unknown, which is the default.
+        track_ids: [N] identities within the video, distinct integers from 0; all -1 (the default)
+            if unknown.
     """
 
     boxes: np.ndarray
@@ -47,11 +48,11 @@ class FrameBoxes:
 
     @property
     def is_tracked(self) -> bool:
-        """Return whether the identities are known."""
+        """Whether the identities are known."""
         return bool((self.track_ids >= 0).all())
 
     def select(self, kept: np.ndarray) -> FrameBoxes:
-        """Keep only some people: ``kept`` is [N] bool, or their positions in the new order."""
+        """Select people: ``kept`` is [N] bool, or the positions of the people in the new order."""
         return FrameBoxes(self.boxes[kept], self.scores[kept], self.track_ids[kept])
 
 
@@ -78,7 +79,7 @@ def person_box(label: PersonLabel) -> np.ndarray:
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Clip ``box`` to a ``width`` x ``height`` picture; the result has zero size if outside."""
+    """Clip ``box`` to a ``width`` x ``height`` picture; a box outside gets zero size."""
     limit = np.array([width, height], dtype=np.float64)
     low = np.clip(box[..., :2], 0, limit)
     high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
@@ -119,13 +120,13 @@ def _intersection(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def crop_affine(
     box: np.ndarray, input_size: tuple[int, int], padding: float, geometry: str
 ) -> np.ndarray:
-    """Compute the affine [2, 3] from pixels of the picture to pixels of a person's crop.
+    """Compute the affine matrix [2, 3] from pixels of the picture to pixels of a person's crop.
 
     Args:
-        box: [4] person box ``[x, y, w, h]`` in pixels. Its shorter side is extended to the crop's
-            aspect ratio.
+        box: [4] person box ``[x, y, w, h]`` in pixels; one side is extended to the crop's aspect
+            ratio.
         input_size: Width and height of the crop.
-        padding: Factor by which the crop shows more than the box.
+        padding: Factor by which the extended box is enlarged.
         geometry: 'udp', 'mmpose' or 'centre', see
             :class:`~stdpose_mm.pose_networks.network_description.NetworkDescription`.
     """
@@ -133,7 +134,7 @@ def crop_affine(
     extent = np.maximum(box[2:], 1.0)
     extent = np.maximum(extent, extent[::-1] * size / size[::-1]) * padding
     scale = (size - 1 if geometry == 'udp' else size) / extent
-    # Where the middle of the box falls.
+    # Position of the box's centre in the crop.
     middle = size / 2 if geometry == 'mmpose' else (size - 1) / 2
     offset = middle - (box[:2] + box[2:] / 2) * scale
     return np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
@@ -143,12 +144,12 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
     """Find the detection that belongs to the person expected at ``box``.
 
     Args:
-        box: [4] where the person is expected.
+        box: [4] expected box of the person.
         candidates: [M, 4] detected boxes.
         min_iou: Minimum IoU; a detection below it counts as another person.
 
     Returns:
-        The index of the candidate that overlaps most (first on ties), None if none is close.
+        The index of the candidate that overlaps most (the first on ties); None if none is close.
     """
     if len(candidates) == 0:
         return None
@@ -158,7 +159,7 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
 
 
 def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
-    """Map frame index -> box [4] for one person's labels; labels with only a head box have none."""
+    """Map frame index -> box [4] for one person's labels, except those with only a head box."""
     return {
         label.frame_index: person_box(label)
         for label in labels
@@ -167,9 +168,9 @@ def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
 
 
 class TrackBoxes:
-    """The person box of one track in every frame, the same for datasets and propagation.
+    """The person boxes of one track in all frames, for datasets and propagation.
 
-    In a frame without an anchor the box is interpolated linearly between the anchors, constant
+    In a frame without an anchor, the box is interpolated linearly between the anchors and constant
     beyond them, then replaced by the detection that matches it, if there is one.
 
     Args:
@@ -193,10 +194,10 @@ class TrackBoxes:
         self._detections = detections or {}
 
     def find(self, frame: int) -> tuple[np.ndarray, float]:
-        """Find the box [4] in a frame and its score, which is 1 unless the box is detected."""
+        """Find the box [4] in a frame and its score, which is 1 except for detections."""
         if frame in self._anchors:
             return self._anchors[frame], 1.0
-        # Only the two anchors beside the frame, because there may be many.
+        # Only the two anchors around the frame, because there may be many.
         place = min(max(bisect_right(self._frames, frame), 1), max(len(self._frames) - 1, 1))
         near = slice(place - 1, place + 1)
         box = np.array([np.interp(frame, self._frames[near], side) for side in self._boxes[near].T])
@@ -208,7 +209,7 @@ class TrackBoxes:
 
 
 def enclose(box: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Enlarge ``box`` [4] so that it holds ``points`` [N, 2]."""
+    """Enlarge ``box`` [4] so that it contains ``points`` [N, 2]."""
     low = np.minimum(box[:2], points.min(axis=0, initial=np.inf))
     high = np.maximum(box[:2] + box[2:], points.max(axis=0, initial=-np.inf))
     return np.concatenate([low, high - low])

@@ -1,4 +1,4 @@
-"""Heatmaps of all joints in one vectorized step."""
+"""Vectorized drawing of heatmaps for all joints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 def draw_gaussians(
     points: np.ndarray, visible: np.ndarray, size: tuple[int, int], sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a Gaussian per point, cut off at three sigma around the nearest pixel.
+    """Draw a Gaussian per point, truncated at three sigma around the nearest pixel.
 
     The values equal those of MMPose's ``generate_udp_gaussian_heatmaps`` for one person, whose
     Python loop over the joints takes most of the encoding time.
@@ -17,11 +17,11 @@ def draw_gaussians(
         points: [J, 2] x, y in heatmap pixels.
         visible: [J]; points of 0.5 or more are drawn.
         size: Width and height of the heatmaps.
-        sigma: Standard deviation in heatmap pixels; three times it is a whole number.
+        sigma: Standard deviation in heatmap pixels; three times sigma must be a whole number.
 
     Returns:
-        Heatmaps [J, h, w] float32, empty for points that are not drawn, and weights [J] of the
-        type of ``visible``, 0 for points whose Gaussian lies outside.
+        Heatmaps [J, h, w] float32, all zeros for points that are not drawn; and weights [J]: a copy
+        of ``visible`` with 0 for points whose Gaussian lies outside.
     """
     width, height = size
     heatmaps = np.zeros((len(points), height, width), dtype=np.float32)

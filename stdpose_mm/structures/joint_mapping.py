@@ -1,4 +1,4 @@
-"""Joints of labels and joints of a model, matched by name."""
+"""Matching of the joints of labels with the joints of a model by their names."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class JointMapping:
         Args:
             labels: Joints of the labels.
             model: Joints of the model's heatmaps.
-            needed: [K_labels] bool, joints that are labelled anywhere.
-            trained: [K_model] bool, joints the model was trained on.
+            needed: [K_labels] bool, joints that are labelled in some frame.
+            trained: [K_model] bool, joints that the model was trained on.
 
         Raises:
             InputError: If a labelled joint is unknown to the model, or nothing is shared.
@@ -67,13 +67,13 @@ class JointMapping:
     ) -> JointMapping | None:
         """Match two skeletons whose joints come from different data sets.
 
-        Joints with the same name are matched first, then those whose names mean the same place
-        (:func:`~.joint_names.name_distance`), the closest first; no joint twice.
+        Joints with the same name are matched first, then those whose names mean the same point of
+        the body (:func:`~.joint_names.name_distance`), the closest first. No joint is used twice.
 
         Args:
             labels: Joints of the labels.
             model: Joints of a model.
-            trained: [K_model] bool, joints the model was trained on; all by default.
+            trained: [K_model] bool, joints that the model was trained on; all by default.
 
         Returns:
             The mapping; None if nothing is shared.
@@ -96,13 +96,13 @@ class JointMapping:
         return cls(np.array(shared), np.array(in_model), *sizes)
 
     def to_model(self, values: np.ndarray) -> np.ndarray:
-        """Reorder values [K_labels, ...] as the model's; zeros for joints without a label."""
+        """Reorder values [K_labels, ...] to the model's joints; others are zeros."""
         result = np.zeros((self.num_model, *values.shape[1:]), dtype=values.dtype)
         result[self.in_model] = values[self.shared]
         return result
 
     def to_labels(self, values: np.ndarray) -> np.ndarray:
-        """Reorder values [K_model, ...] as the labels'; zeros for joints the model lacks."""
+        """Reorder values [K_model, ...] to the labels' joints; others are zeros."""
         result = np.zeros((self.num_labels, *values.shape[1:]), dtype=values.dtype)
         result[self.shared] = values[self.in_model]
         return result

@@ -1,4 +1,4 @@
-"""Joint names in different data sets: which names mean the same place on a body."""
+"""Joint names in different data sets: which names mean the same point of the body."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ _NEIGHBOURS = {
     'upper neck': ('head bottom', 'neck'),
     'wrist': ('hand root',),
 }
-"""Joint name without its side -> names of joints that data sets place at or close to the same
-point, the closest first. Covers COCO, MPII, Halpe, PoseTrack, AI Challenger, CrowdPose, Human3.6M,
-OpenPose; hands; AP-10K and Animal-Pose."""
+"""Joint name without its side -> names of joints that data sets place at or near the same point,
+the closest first. Covers COCO, MPII, Halpe, PoseTrack, AI Challenger, CrowdPose, Human3.6M,
+OpenPose, hands, AP-10K and Animal-Pose."""
 
 
 def spell_out(name: str) -> str:
     """Write a joint's name in full words, its side first: ``L_F_Paw`` is ``left front paw``.
 
-    Capital letters, signs, digits and the abbreviations of sides separate words: ``LShoulder``,
-    ``shoulder_l`` and ``left-shoulder`` are the same.
+    Words are separated by capital letters, digits and other characters, and abbreviations are
+    expanded: ``LShoulder``, ``shoulder_l`` and ``left-shoulder`` give the same result.
     """
     words = []
     for word in _WORD.findall(name):
@@ -64,10 +64,10 @@ def spell_out(name: str) -> str:
 
 
 def name_distance(name: str, other: str) -> int | None:
-    """Compute how far apart in meaning two joint names are.
+    """Compute the distance in meaning between two joint names.
 
-    0 for equal names, 1 for names that are equal in full words, more for joints that data sets
-    place at or close to the same point, None for any other pair. Left never matches right.
+    It is 0 for equal names, 1 for names that are equal in full words, more for joints that data
+    sets place at or near the same point, and None for any other pair. Left never matches right.
     """
     if name == other:
         return 0

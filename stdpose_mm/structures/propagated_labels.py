@@ -17,9 +17,9 @@ from .video_labels import NOT_LABELLED, PersonLabel, VideoLabels
 def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
     """Remove the propagated joints that score less than ``min_score``.
 
-    A propagated joint below this score becomes unlabelled; its score stays, to show the reason. A
-    propagated person without any remaining joint is removed, as is a person whose label is
-    'absent'. Given joints stay unchanged, whatever their scores.
+    Such a joint becomes unlabelled but keeps its score, which shows the reason. A propagated person
+    without any remaining joint is removed, as is a person whose label is 'absent'. Given joints
+    stay unchanged, whatever their scores.
 
     Args:
         labels: Given and propagated labels. A propagated joint without a score counts as score 0.
@@ -32,12 +32,12 @@ def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
 def accept_predictions(labels: VideoLabels, min_score: float) -> VideoLabels:
     """Turn estimates into given labels: every joint that scores at least ``min_score`` is given.
 
-    Any other joint loses its place and has to be propagated. People without any remaining joint,
-    and people who are absent because nobody gave a label for them, are removed.
+    Any other joint becomes unlabelled and has to be propagated. People without any given joint are
+    removed, unless their label was given before.
 
     Args:
         labels: Estimates of a network, or propagated labels.
-        min_score: In 0..1; joints without a score have 1 beside others that have one.
+        min_score: In 0..1. A person without scores counts as scoring 1, if others have scores.
 
     Raises:
         InputError: If joints were estimated, but none of them has a score to judge it by.
@@ -75,7 +75,7 @@ def require_start(labels: VideoLabels, file: str) -> None:
         file: The file, for the message.
 
     Raises:
-        InputError: If there are people, but none is given, or none of their joints is labelled.
+        InputError: If there are people, but no label is given, or no given label has a joint.
     """
     given = [person for person in labels.persons if person.source == 'given']
     if labels.persons and not given:
@@ -101,7 +101,7 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
 
     Args:
         truth: The ground-truth labels of some videos.
-        user: The part of the program that needs ground truth, as the subject of the error message.
+        user: The part of the program that needs ground truth, as subject of the error message.
 
     Raises:
         InputError: If a labelled joint is marked 'propagated'.

@@ -62,8 +62,8 @@ class Skeleton:
     def flip_indices(self) -> tuple[int, ...]:
         """For every joint the index of its mirror image; its own index if it has none.
 
-        The names of the two joints differ in one place only, where one has left or l and the
-        other right or r: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``.
+        The names of mirrored joints differ only in one word or letter, left or l in one name and
+        right or r in the other: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``.
         """
         index = {name: i for i, name in enumerate(self.keypoint_names)}
         return tuple(
@@ -109,7 +109,7 @@ class Skeleton:
         return tuple(parents)
 
     def index_of(self, name: str) -> int:
-        """Look up the index of the joint ``name``; a ValueError says which names there are."""
+        """Return the index of the joint ``name``; raise a ValueError if it does not exist."""
         if name not in self.keypoint_names:
             raise ValueError(f'no keypoint {name!r} in {list(self.keypoint_names)}')
         return self.keypoint_names.index(name)
@@ -117,8 +117,7 @@ class Skeleton:
     def to_metainfo(self, dataset_name: str) -> dict[str, Any]:
         """Convert to an MMPose ``metainfo`` dictionary (for ``parse_pose_metainfo``).
 
-        MMPose needs OKS sigmas; where a skeleton has none of its own, every joint gets 0.05,
-        the middle of COCO's range.
+        MMPose needs OKS sigmas: every joint gets 0.05, the middle of COCO's range.
         """
         names = self.keypoint_names
         joints = {}
@@ -143,7 +142,7 @@ def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
     """Find the joints that remain when joints with a single limb are removed repeatedly.
 
     Args:
-        near: For each joint the joints to which a limb connects it.
+        near: For each joint the joints that a limb connects it with.
     """
     left = {joint: set(others) for joint, others in enumerate(near) if others}
     while ends := [joint for joint, others in left.items() if len(others) < 2]:
@@ -161,7 +160,7 @@ def _mirrors(name: str) -> Iterator[str]:
 
 
 def _side(name: str, mirror: str) -> Side:
-    """Find the side of a joint: its name and its mirror's first differ at an l or r."""
+    """Find the side of a joint: its name and its mirror's name first differ at an l or r."""
     first = next(a for a, b in zip(name, mirror, strict=False) if a != b)
     return 'left' if first in 'lL' else 'right'
 
@@ -199,4 +198,4 @@ POSETRACK_SKELETON = Skeleton(
         )
     ),
 )
-"""PoseTrack's 17 channels; the ears are never annotated."""
+"""PoseTrack's 17 joints; the ears are never annotated."""

@@ -5,7 +5,7 @@ Conventions, everywhere in this package:
 - frame indices are 0-based;
 - pixels are 0-based with the centre of the top-left pixel at (0, 0);
 - visibility is COCO's: 0 = not labelled, 1 = occluded, 2 = visible;
-- the source of a label is kept for every joint: 'given', 'propagated' or 'absent';
+- every joint has a source: 'given', 'propagated' or 'absent';
 - boxes are ``[x, y, width, height]`` in pixels.
 """
 
@@ -29,7 +29,7 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 
 MAX_BEYOND = 0.15
-"""Share of a box's size by which its person's joints may lie outside of it."""
+"""Share of a box's size by which the joints of its person may lie outside it."""
 
 _HIGH_ID = 2**62
 
@@ -49,11 +49,11 @@ class VideoFrame:
 
     Args:
         index: 0-based position in the video (or in the sorted frame folder).
-        file_name: Name of the frame's picture as written in the label file, '' for video files.
+        file_name: Name of the frame's picture as written in the label file; '' for video files.
         image_id: Id of the frame in the label file.
-        width, height: Size in pixels, None if unknown.
+        width, height: Size in pixels; None if unknown.
         is_labeled: Whether an annotator looked at this frame; None if the file does not say.
-        ignore_regions: Regions that evaluation leaves out.
+        ignore_regions: Regions that evaluation ignores.
         extra: Fields of the file that this package does not interpret; kept for writing.
     """
 
@@ -79,20 +79,21 @@ class PersonLabel:
         scores: [K] confidence in 0..1 (any finite value in foreign files); None if unknown.
         bbox: [4] person box; None if unknown.
         head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
-        source: 'given' if a person or a file gave a joint, the box or the statement that nobody is
-            there; 'propagated' if this package made the whole label; 'absent' if the person is not
-            in the picture.
+        source: 'given' if an annotator or a file gave a joint, the box or the statement that the
+            person is absent; 'propagated' if this package or a network made the whole label;
+            'absent' if the person is not in the picture.
         extra: Fields of the file that this package does not interpret; kept for writing.
-        keypoint_sources: [K] where each joint comes from. 'given': from a person or a file.
-            'propagated': from this package; in a given label, such a joint without a place has yet
-            to be propagated. 'absent': left out, presumably on purpose. By default labelled joints
-            have the value of ``source`` and unlabelled joints are 'absent'. A joint that loses its
-            label (``replace(label, visibility=...)``) is no longer given.
+        keypoint_sources: [K] source of each joint. 'given': by an annotator or a file.
+            'propagated': by this package or a network; in a given label, an unlabelled joint with
+            this source is yet to be propagated. 'absent': left out, presumably on purpose. By
+            default labelled joints have the value of ``source``, and unlabelled joints are
+            'absent'. A given joint that loses its label (``replace(label, visibility=...)``)
+            becomes 'absent'.
 
     Raises:
         ValueError: If a shape or value is not as described, or the sources contradict each other:
             a labelled joint that is 'absent', a given joint in a label that is not given, or a
-            given label whose joints are all propagated.
+            given label whose labelled joints are all propagated.
     """
 
     frame_index: int
@@ -180,24 +181,24 @@ class PersonLabel:
 
     @property
     def given(self) -> np.ndarray:
-        """[K] bool: which joints a person or a file gave."""
+        """[K] bool: which joints were given by an annotator or a file."""
         return self.keypoint_sources == 'given'
 
     @property
     def propagated(self) -> np.ndarray:
-        """[K] bool: joints that this package made or, in a given label, has yet to make."""
+        """[K] bool: which joints were propagated or, in a given label, are yet to be propagated."""
         return self.keypoint_sources == 'propagated'
 
     @property
     def is_absent(self) -> bool:
-        """Whether the label says that the person is absent: no joint or box, now or later.
+        """Whether the label states that the person is absent: no joint or box, now or later.
 
         If given, the label holds from its frame until the next label that has a joint or a box.
         """
         return not self.is_located and not self.propagated.any()
 
     def only_given(self) -> PersonLabel:
-        """Remove the coordinates of propagated joints; they stay marked as propagated."""
+        """Unlabel the propagated joints; they stay marked as propagated."""
         if not (self.labelled & self.propagated).any():
             return self
         return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
@@ -213,33 +214,33 @@ class PersonLabel:
 
     @property
     def has_joint_or_box(self) -> bool:
-        """Whether poses can be propagated from the label; a box of the head alone is no start."""
+        """Whether poses can be propagated from the label; a head box alone is not enough."""
         return bool(self.labelled.any()) or self.has_box
 
     @property
     def is_located(self) -> bool:
-        """Whether the label says where the person is, by a joint or a box, be it of the head."""
+        """Whether the label locates the person, by a joint, a person box or a head box."""
         return self.has_joint_or_box or self.head_box is not None
 
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """The labels of one video: its frames in order, and the people in them in file order.
+    """The labels of one video: its frames, and the people in them, both in the order of the file.
 
     ``labels[frame_index]`` are the people of a frame, ``len(labels)`` is the number of frames, and
-    iteration is over frame indices.
+    iteration yields the frame indices.
 
     Args:
         name: Name of the video.
         skeleton: Its joints.
-        frames: The frames the labels know of, in the order of the file, distinct indices.
+        frames: The frames that the labels list, with distinct indices.
         persons: Labels, each on one of the frames.
         extra: Fields of the file that this package does not interpret; kept for writing.
-        numbering: How the frame indices were read from a file; None where they are certain.
+        numbering: How the frame indices were read from a file; None if they are certain.
 
     Raises:
-        ValueError: If a frame index or a (frame, track id) pair is repeated, a label sits on an
-            unknown frame, or a label has another number of joints than the skeleton.
+        ValueError: If a frame index or a (frame, track id) pair is repeated, a label is on an
+            unlisted frame, or a label has another number of joints than the skeleton.
     """
 
     name: str
@@ -310,7 +311,7 @@ class VideoLabels:
 
     @property
     def labelled_frame_indices(self) -> tuple[int, ...]:
-        """Sorted indices of the frames that carry at least one person."""
+        """Sorted indices of the frames with at least one person."""
         return tuple(sorted({person.frame_index for person in self.persons}))
 
     @property
@@ -330,7 +331,7 @@ class VideoLabels:
         return tracks
 
     def keep_frames(self, frame_indices: Iterable[int]) -> VideoLabels:
-        """Keep the labels on ``frame_indices`` only; all frames stay listed."""
+        """Keep only the labels on ``frame_indices``; all frames stay listed."""
         kept = set(frame_indices)
         return replace(self, persons=tuple(p for p in self.persons if p.frame_index in kept))
 
@@ -359,14 +360,14 @@ class VideoLabels:
 
 
 def count_sources(persons: Iterable[PersonLabel]) -> Counter[Source]:
-    """Count poses by their source; a label without any place counts as absent."""
+    """Count poses by their source; a label without joint and box counts as absent."""
     return Counter(person.source if person.is_located else 'absent' for person in persons)
 
 
 def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
-    """Yield the ids of new tracks: those after the highest one that is taken.
+    """Yield ids for new tracks, starting after the highest one that is taken.
 
-    Near the end of the 64-bit integers, yield the free ids from 0 on instead.
+    Near the end of the 64-bit integers, yield the unused ids from 0 on instead.
     """
     highest = max(taken, default=-1)
     start = max(highest, -1) + 1 if highest < _HIGH_ID else 0
@@ -377,10 +378,10 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
     """Correct the joints of a given label by another label of the same person and frame.
 
     Args:
-        earlier: The label to correct; its other joints and fields stay, unless it says that the
+        earlier: The label to correct; its other joints and fields stay, unless it states that the
             person is absent.
-        correction: The correction; its box, if it has one, replaces the earlier one. Without one,
-            the earlier one stays as far as :func:`kept_box` says.
+        correction: The correction. If it has a box, this replaces the earlier box; otherwise
+            :func:`kept_box` decides whether the earlier box stays.
     """
     if earlier.is_absent:
         return correction
@@ -403,9 +404,9 @@ def kept_box(
 ) -> np.ndarray | None:
     """Return the box of a label whose joints are corrected; None if a joint is moved out of it.
 
-    A box that a joint has left belongs to another place or pose; the joints tell a better one. Up
-    to ``MAX_BEYOND`` of its size beyond a side a joint counts as inside, since boxes that are drawn
-    by hand are no more accurate.
+    If a joint has left the box, the box belongs to another position or pose, and the joints give a
+    better one. Joints up to ``MAX_BEYOND`` of the box's size beyond a side count as inside, because
+    boxes drawn by hand are not more accurate.
 
     Args:
         earlier: The label.
@@ -422,7 +423,7 @@ def kept_box(
 
 
 def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
-    """Remove some joints from a given label and mark them as to be propagated."""
+    """Unlabel some joints of a given label and mark them as yet to be propagated."""
     sources, visibility = label.keypoint_sources.copy(), label.visibility.copy()
     sources[joints] = 'propagated'
     visibility[joints] = NOT_LABELLED
@@ -430,7 +431,7 @@ def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
 
 
 def open_left_out(label: PersonLabel) -> PersonLabel:
-    """Mark the joints that a label leaves out as to be propagated, unless the person is absent."""
+    """Mark left-out joints as yet to be propagated, unless the label states an absence."""
     if label.is_absent:
         return label
     return forget_joints(label, np.flatnonzero(label.keypoint_sources == 'absent').tolist())
@@ -456,7 +457,7 @@ def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4096)
 def _shared_sources(sources: tuple[str, ...]) -> np.ndarray:
     """Return a read-only array [K] of ``sources``, shared by all labels with equal sources."""
-    # A long video has many labels but only a few distinct arrays of sources; separate arrays would
+    # A long video has many labels but few distinct arrays of sources, and separate arrays would
     # take most of a label's memory.
     array = np.array(sources, dtype=_SOURCE_TYPE)
     array.flags.writeable = False

@@ -1,9 +1,9 @@
 """Choice of the given frames of a video and of the frames of a window.
 
-Only this module chooses them. Frame indices are 0-based; a window has an odd number T of frames in
-time order, by default three: left, key, right. All but the key frame in the middle are auxiliary.
-With T = 5, 7, ... there are further auxiliary frames between the key frame and the two outermost
-frames; only the outermost two may carry given labels.
+All rules for this choice are in this module. Frame indices are 0-based. A window has an odd number
+T of frames in time order, by default three: left, key, right. All except the key frame in the
+middle are auxiliary. With T = 5, 7, ... there are further auxiliary frames between the key frame
+and the two outermost frames; only the outermost two may have given labels.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 from stdpose_mm.errors import InputError
 
 NUM_FRAMES = 3
-"""Default number of frames of a window; dataset and model may set another one."""
+"""Default number of frames of a window; datasets and models may set another one."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of one person: the key frame, and auxiliary frames on either side.
+    """The frames of a window for one person: the key frame, and auxiliary frames on either side.
 
     Args:
         left, key, right: Frame indices of the key frame and the outermost auxiliary frames,
             ``left <= key <= right``.
-        given: Whether left and right carry a given label of this person.
-        further: The auxiliary frames between left and right, ascending, the same number before the
-            key frame as after it; empty in a window of three frames.
+        given: Whether left and right have a given label of this person.
+        further: The other auxiliary frames, ascending, as many before the key frame as after it;
+            empty in a window of three frames.
 
     Raises:
         ValueError: If the frames are not in time order, or the number of further frames is odd.
@@ -70,7 +70,7 @@ class Window:
 
     @property
     def position(self) -> float:
-        """Position of the key frame between left (0) and right (1); 0.5 if these coincide."""
+        """Position of the key frame between left (0) and right (1); 0.5 if they are equal."""
         if self.left == self.right:
             return 0.5
         return (self.key - self.left) / (self.right - self.left)
@@ -84,7 +84,7 @@ def key_index(num_frames: int) -> int:
 def interpolate_pose(
     labels: np.ndarray, shown: np.ndarray, position: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate the pose of the key frame on the straight line between two given poses.
+    """Interpolate the pose of the key frame linearly between two given poses.
 
     Args:
         labels: [2, ..., K, 2] the left and the right pose.
@@ -92,7 +92,7 @@ def interpolate_pose(
         position: Position of the key frame, 0 at the left frame, 1 at the right one.
 
     Returns:
-        The pose [..., K, 2], and which of its joints both poses give [K] bool.
+        The pose [..., K, 2], and [K] bool: which joints are given in both poses.
     """
     return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)
 
@@ -101,7 +101,7 @@ def require_num_frames(num_frames: int) -> None:
     """Refuse a number of frames without a middle or without auxiliary frames.
 
     Raises:
-        InputError: If it is no whole number, even or less than 3.
+        InputError: If it is not a whole number, is even or less than 3.
     """
     if not isinstance(num_frames, int) or num_frames < NUM_FRAMES or num_frames % 2 == 0:
         raise InputError(
@@ -115,14 +115,14 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
 
     The given frames are 0, T, 2T, ... of the range, and its last frame if that is more than T // 2
     after the last given frame. On 30 frames this gives the labelled ratios of the paper (T = 7:
-    16.7 %). Distances are counted in frames of the video, so that in a range with gaps (PoseTrack
-    labels the ends of its validation videos every fourth frame) labels are not sparser than T.
+    16.7 %). Distances are counted in frames of the video, because the range may have gaps
+    (PoseTrack labels the ends of its validation videos only every fourth frame).
 
     Args:
         frame_indices: The labelled range, ascending.
         interval: T, in frames.
-        offset: Start of the pattern, in frames after the first, less than T; the first frame is
-            then given by the same rule as the last. The protocol uses 0; other values are for
+        offset: Start of the pattern, in frames after the first frame, less than T. The first frame
+            is then added by the same rule as the last. The protocol uses 0; other values are for
             training.
 
     Returns:
@@ -150,20 +150,20 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
 
 
 def propagation_window(key: int, given: Sequence[int], first: int, last: int) -> Window:
-    """Take the nearest given frames on either side of ``key``.
+    """Make the window of ``key`` and the nearest given frames on either side.
 
-    If a person is labelled on one side only, the other auxiliary frame lies at the same distance
-    on the other side, clipped to the video, and carries no label. A given key frame is its own
-    neighbour on both sides.
+    If a person is labelled on one side only, the other auxiliary frame has the same distance on
+    the other side, clipped to the video, and no label. A given key frame is its own neighbour on
+    both sides.
 
     Args:
         key: The frame to be estimated.
         given: Frames on which this person is labelled, at least one, ascending.
         first: First frame of the video.
-        last: Its last frame.
+        last: Last frame of the video.
 
     Raises:
-        ValueError: If the key lies outside the video.
+        ValueError: If the key is outside the video.
     """
     before, after = bisect_right(given, key), bisect_left(given, key)
     left_given, right_given = before > 0, after < len(given)
@@ -175,20 +175,20 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
 def estimation_window(
     key: int, first: int, last: int, step: int = 1, num_frames: int = NUM_FRAMES
 ) -> Window:
-    """Take the frames ``step``, 2 ``step``, ... before and after ``key``; nothing is given.
+    """Make the window of ``key`` and the frames ``step``, 2 ``step``, ... away; none is given.
 
     Frames beyond the video are replaced by its first or last frame.
 
     Args:
         key: The frame to be estimated.
         first: First frame of the video.
-        last: Its last frame.
+        last: Last frame of the video.
         step: Distance from one frame of the window to the next.
         num_frames: Number T of frames.
 
     Raises:
         InputError: If T is even or less than 3.
-        ValueError: If the key lies outside the video.
+        ValueError: If the key is outside the video.
     """
     require_num_frames(num_frames)
     steps = range(1, key_index(num_frames) + 1)
@@ -198,10 +198,10 @@ def estimation_window(
 
 
 def fill_window(window: Window, num_frames: int) -> Window:
-    """Put further auxiliary frames evenly between the outermost frames and the key frame.
+    """Add evenly spaced auxiliary frames between the outermost frames and the key frame.
 
-    They carry no labels. If there are not enough frames, some are repeated; a position between
-    two frames is rounded towards the key frame.
+    They have no labels. If there are not enough frames, some are repeated; a position between two
+    frames is rounded towards the key frame.
 
     Args:
         window: A window; only its outermost frames and its key frame are used.
@@ -226,12 +226,12 @@ def person_window(
     step: int = 1,
     num_frames: int = NUM_FRAMES,
 ) -> Window:
-    """Make the window of one person among others, in a video that may lack frames.
+    """Make the window of one person in a video, some of whose frames may not exist.
 
-    The person's own labels come first. A person labelled on none of the given frames gets the
-    given frames without labels; without any other given frame, the frames ``step`` before and
-    after. The label of the key frame is never used: if the key frame is labelled (in training on
-    sparse labels), the auxiliary frames are its labelled neighbours.
+    The auxiliary frames are the nearest frames on which the person is labelled; if there are none,
+    the nearest other given frames, without labels; if there are none, the frames ``step`` before
+    and after. The label of the key frame is never used: if the key frame is labelled (in training
+    on sparse labels), the auxiliary frames are its labelled neighbours.
 
     Args:
         key: The frame to be estimated, one of ``known``.
@@ -239,10 +239,9 @@ def person_window(
         given: The given frames of the video, ascending.
         known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
             does not exist is replaced by the next existing frame towards the key frame.
-        step: See above.
+        step: Distance between the frames of a window without given frames.
         num_frames: Number T of frames. Further frames are evenly spaced between given frames and
-            the key frame (:func:`fill_window`); without given frames they are 2 ``step``, ...
-            before and after.
+            the key frame (:func:`fill_window`), or ``step`` apart without given frames.
 
     Raises:
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
@@ -261,7 +260,7 @@ def person_window(
 
 
 def snap_window(window: Window, known: Sequence[int]) -> Window:
-    """Move auxiliary frames that are not among ``known`` towards the key frame.
+    """Replace auxiliary frames that do not exist by the next existing ones towards the key frame.
 
     Args:
         window: A window whose key and given frames are among ``known``.

@@ -1,4 +1,4 @@
-"""People across frames: track ids by association, boxes or poses, and smoothing."""
+"""Tracking of people: track ids from labels, boxes or poses, and smoothing of poses."""
 
 from .association import assign_track_ids
 

@@ -1,4 +1,4 @@
-"""Track ids of people in labels that carry none."""
+"""Assignment of track ids to people in labels without track ids."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box,
 MOTION_KERNEL = 0.5
 """Width of the similarity's Gaussian in units of the person's size.
 
-COCO's OKS sigmas (0.03 to 0.1) measure annotation noise. Between labelled frames people walk, so
-the kernel is as wide as half a body.
+COCO's OKS sigmas (0.03 to 0.1) measure annotation noise. Between labelled frames people move, so
+the kernel is half as wide as a body.
 """
 
 MIN_SIMILARITY = 0.02
-"""Below it two labels are two people: about 1.5 body sizes apart without any overlap."""
+"""Minimum similarity of two labels of one person, reached at about 1.5 body sizes without overlap
+of the boxes."""
 
 
 @dataclass
 class _Track:
-    """The last label of a person that has a place, and the velocity [2] in pixels a frame."""
+    """The last located label of a person, and the velocity [2] in pixels per frame."""
 
     label: PersonLabel
     velocity: np.ndarray
@@ -31,10 +32,10 @@ class _Track:
 def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     """Assign a track id to every person; existing track ids are kept.
 
-    Consecutive labelled frames are matched by the Hungarian method on the similarity of poses
-    and boxes, after moving each track on at its last velocity, so that people who cross between
-    two labelled frames keep their track ids if they keep their pace. A person who matches no track
-    starts one with the next unused id.
+    Consecutive labelled frames are matched by the Hungarian method on the similarity of poses and
+    boxes. Each track is first moved on at its last velocity, so that people who cross between two
+    labelled frames at constant speed keep their track ids. A person who matches no track starts a
+    new one with the next unused id.
 
     Returns:
         The same labels in the same order, with ids.
@@ -72,7 +73,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
             track_id = matched[position] if position in matched else next(new_ids)
             persons[position] = replace(persons[position], track_id=track_id)
         for person in (persons[position] for position in present):
-            # A label without a place does not move the track.
+            # A label without joint and box does not move the track.
             if person.is_located and person.track_id is not None:
                 before = tracks.get(person.track_id)
                 velocity = np.zeros(2) if before is None else _velocity(before.label, person)
@@ -81,7 +82,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
 
 
 def _velocity(before: PersonLabel, after: PersonLabel) -> np.ndarray:
-    """Compute the mean motion [2] a frame of the joints labelled in both, else of the boxes."""
+    """Compute the mean motion [2] per frame of the joints labelled in both, else of the boxes."""
     common = before.labelled & after.labelled
     if common.any():
         motion = (after.keypoints[common] - before.keypoints[common]).mean(axis=0)
@@ -96,13 +97,14 @@ def pose_similarities(
     earlier: Sequence[PersonLabel],
     shifts: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Average object keypoint similarity (with a wide kernel) and box IoU.
+    """Compute the mean of object keypoint similarity (with a wide kernel) and box IoU.
+
+    If no joint is labelled in both labels of a pair, the similarity is the IoU.
 
     Args:
         persons: N labels.
-        earlier: M labels to compare each with. Where no joint is labelled in both, the IoU stands
-            alone.
-        shifts: [2] pixels by which each of the M is moved.
+        earlier: M labels to compare them with.
+        shifts: M vectors [2] in pixels by which the earlier labels are moved.
 
     Returns:
         [N, M] in 0..1.

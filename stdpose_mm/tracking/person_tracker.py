@@ -1,4 +1,4 @@
-"""Identities of detected people: MMDetection's ByteTrack."""
+"""Tracking of detected people with MMDetection's ByteTrack."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import FrameBoxes, expand, to_corners
 
 HIGH_SCORE_THR = 0.4
-"""Detections above this score start tracks (the threshold of MMPose); those below only continue
-tracks. ByteTrack's own 0.6 is for larger detectors: small detectors score most people lower."""
+"""Score above which a detection starts a track (the threshold of MMPose); detections below only
+continue tracks. ByteTrack's own 0.6 is for larger detectors: small ones score most people lower."""
 
 KEPT_FRAMES = 30
-"""Frames that a lost track is kept for; ByteTrack's own value, a second of video."""
+"""Number of frames for which a lost track is kept; ByteTrack's own value, a second of video."""
 
 BUFFER, MAX_BUFFER = 0.05, 0.3
-"""Share of their size by which boxes grow on each side before they are compared: for each frame
-between two detections, and at most. Boxes of one person some frames apart may not overlap
-otherwise (buffered IoU, Yang et al., WACV 2023)."""
+"""Share of their size by which boxes grow on each side before they are compared: per frame between
+two detections, and at most. Otherwise boxes of one person several frames apart may not overlap
+(buffered IoU, Yang et al., WACV 2023)."""
 
 
 class PersonTracker:
     """Tracker that assigns track ids to detections, frame by frame.
 
-    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: every track is predicted by a Kalman
-    filter of its box; detections of high score are matched with the predicted boxes first, those of
-    low score with the tracks that are left. Detections of low score that match no track are left
-    out. The memory depends on the number of people, not on the length of the video.
+    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: a Kalman filter predicts the box of every
+    track; detections with high scores are matched with the predicted boxes first, those with low
+    scores with the remaining tracks. Detections with low scores that match no track are left out.
+    The memory depends on the number of people, not on the length of the video.
 
     Args:
-        detect_interval: The detector runs on every n-th frame, which is the step of the filter.
+        detect_interval: The detector runs on every n-th frame; n is the time step of the filter.
         high_score_thr: See ``HIGH_SCORE_THR``.
         kept_frames: See ``KEPT_FRAMES``.
 
@@ -57,11 +57,11 @@ class PersonTracker:
         self._last_frame: int | None = None
 
     def update(self, frame_index: int, detections: FrameBoxes) -> FrameBoxes:
-        """Match the detections of the next frame that the detector ran on.
+        """Match the detections of the next frame on which the detector ran.
 
         Args:
-            frame_index: Ascending from call to call. Over frames without a call the motion is
-                predicted on.
+            frame_index: Must increase from call to call. The motion is predicted through detector
+                steps without a call.
             detections: The N detections of the frame. Boxes of zero size are left out.
 
         Returns:
@@ -85,8 +85,8 @@ class PersonTracker:
         from mmengine.structures import InstanceData
 
         if not len(boxes):
-            # ByteTracker predicts its tracks only in frames with a detection; one that scores 0
-            # matches no track and begins none.
+            # ByteTracker predicts its tracks only in frames with a detection. A detection that
+            # scores 0 matches no track and starts none.
             boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
         margin = min(BUFFER * (self.detect_interval - 1), MAX_BUFFER)
         sample = DetDataSample(metainfo={'frame_id': self._step})
@@ -94,13 +94,13 @@ class PersonTracker:
             bboxes=torch.from_numpy(to_corners(expand(boxes, margin))),
             scores=torch.from_numpy(scores.astype(np.float64)),
             labels=torch.zeros(len(boxes), dtype=torch.long),
-            # ByteTracker reorders the detections but keeps their masks: the masks carry the
-            # original positions.
+            # ByteTracker reorders the detections together with their masks, so the masks are used
+            # for the original positions.
             masks=torch.arange(len(boxes)),
         )
         found = self._tracker.track(sample)
         self._step += 1
-        # ByteTracker keeps every box of a track, but reads only the last.
+        # ByteTracker keeps all boxes of a track, but reads only the last one.
         for track in self._tracker.tracks.values():
             for item in self._tracker.memo_items:
                 del track[item][:-1]
@@ -115,11 +115,11 @@ def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
         tracker = ByteTracker(
             obj_score_thrs={'high': high_score_thr, 'low': 0.0},
             init_track_thr=high_score_thr,
-            # A low score need not mean another place, and some frames apart the boxes of one person
+            # A low score does not mean a wrong box, and boxes of one person several frames apart
             # overlap little: docs/guide/tracking_and_smoothing.md has the numbers.
             weight_iou_with_det_scores=False,
             match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
-            # Two consecutive detections are enough after the detector's threshold.
+            # Two consecutive detections above the detector's threshold are enough.
             num_tentatives=1,
             num_frames_retain=kept_steps,
         )

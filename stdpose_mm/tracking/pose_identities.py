@@ -1,4 +1,4 @@
-"""Track ids corrected by poses: where boxes overlap, poses still tell people apart."""
+"""Correction of track ids by poses, which tell people apart even if their boxes overlap."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .person_tracker import KEPT_FRAMES as TRACKED_FRAMES
 from .smoothing import SURE_JOINT
 
 KERNEL = 0.1
-"""Width of the similarity's Gaussian in person sizes, for poses one frame apart. A COCO keypoint's
-own kernel (0.03 to 0.1) measures annotation noise; here the person has moved on besides."""
+"""Width of the similarity's Gaussian in person sizes, for poses one frame apart. The kernels of
+COCO's keypoints (0.03 to 0.1) cover only annotation noise; here the person has also moved."""
 
 MIN_SIMILARITY = 0.3
 """Minimum similarity of two poses of the same person."""
 
 LOYALTY = 0.3
-"""Similarity that is added where the box tracker proposes the same track id."""
+"""Similarity that is added if the box tracker proposes the same track id."""
 
 KEPT_FRAMES = 15
-"""Number of frames for which a lost person can still be recognised by the pose. After that, and as
-long as it keeps its lost tracks, the box tracker alone decides who comes back."""
+"""Number of frames for which a lost person can be recognised by the pose. After that, only the box
+tracker can bring the person back, as long as it keeps lost tracks."""
 
 
 @dataclass
@@ -38,12 +38,12 @@ class _Known:
 
 
 class PoseIdentities:
-    """Assign track ids by the similarity of poses, frame by frame.
+    """Assigner of track ids by the similarity of poses, frame by frame.
 
-    Each frame's poses are compared with those seen last, moved on at their mean velocity, by object
-    keypoint similarity, and assigned by the Hungarian method. The track id of the box tracker adds
-    a bonus: clear poses overrule it, for example if crossing boxes have swapped their track ids, or
-    a person comes back under a new track id.
+    The poses of a frame are compared by object keypoint similarity with the last known poses, moved
+    on at their mean velocity, and assigned by the Hungarian method. An equal track id of the box
+    tracker adds a bonus. Clear poses overrule the box tracker, for example if crossing boxes have
+    swapped their track ids, or a person comes back with a new track id.
 
     The memory depends on the number of people, not on the length of the video.
     """
@@ -56,11 +56,11 @@ class PoseIdentities:
     def update(
         self, frame_index: int, people: FrameBoxes, keypoints: np.ndarray, scores: np.ndarray
     ) -> FrameBoxes:
-        """Correct the track ids of a frame; they are numbered anew, from 0.
+        """Correct the track ids of a frame; they are renumbered from 0.
 
         Args:
-            frame_index: Ascending from call to call.
-            people: The N people of the frame with a box tracker's track ids.
+            frame_index: Must increase from call to call.
+            people: The N people of the frame with the track ids of a box tracker.
             keypoints: [N, K, 2] pixels.
             scores: [N, K] in 0..1; joints below ``SURE_JOINT`` are not compared.
 
@@ -130,6 +130,6 @@ class PoseIdentities:
             for number, known in self._known.items()
             if known.frame >= frame_index - KEPT_FRAMES
         }
-        # The track of a person who was lost for n frames goes on n + 1 frames later.
+        # The track of a person who was lost for n frames continues n + 1 frames later.
         oldest = frame_index - TRACKED_FRAMES - 1
         self._own_id = {t: own for t, own in self._own_id.items() if own[1] >= oldest}

@@ -1,7 +1,7 @@
-"""Smoothing of poses: known filters, along each joint of each track.
+"""Smoothing of poses by known filters, for each joint of each track.
 
-A filter sees a joint as a run: consecutive frames in which its track is there and the joint is
-usable. It never reaches across the end of a run, and leaves unusable joints as they are.
+A filter works on runs: consecutive frames in which the track exists and the joint is usable. It
+never mixes values of different runs, and leaves unusable joints unchanged.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ SURE_JOINT = 0.2
 """Minimum score of usable joints; joints below are often far off and would distort the others."""
 
 FPS = 30.0
-"""Frames a second of a video whose frame rate is unknown."""
+"""Frames per second of a video whose frame rate is unknown."""
 
 
 @dataclass(frozen=True)
 class TrackedPoses:
-    """The poses of one frame, as a filter sees them.
+    """The poses of one frame, as input of a filter.
 
     Args:
         frame_index: 0-based.
         track_ids: [N] distinct integers.
         keypoints: [N, K, 2] finite pixels.
         usable: [N, K] bool.
-        sizes: [N] size of the people in pixels, the square root of their boxes' areas.
+        sizes: [N] sizes of the people in pixels, the square roots of their boxes' areas.
     """
 
     frame_index: int
@@ -45,15 +45,14 @@ class TrackedPoses:
 
 
 class PoseSmoother(ABC):
-    """Filter of joints in time. ``str()`` names the filter with its settings, for the output."""
+    """Temporal filter of joints; ``str()`` names it with its settings."""
 
     @abstractmethod
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
         """Yield the smoothed keypoints [N, K, 2] of every frame, in order.
 
         Args:
-            frames: Ascending by index. Between two frames whose indices differ by more than 1
-                all runs end.
+            frames: Frames with ascending indices. All runs end where an index is skipped.
         """
 
 
@@ -62,17 +61,17 @@ class OneEuro(PoseSmoother):
     """The One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, with little lag.
 
     A low pass whose cutoff frequency rises with the speed of the joint. Neither MMPose 1.x nor
-    SciPy has it, and the authors' own package filters single numbers; this is their algorithm
-    on arrays, with the speed of a joint in the plane, in person sizes, so that the settings
-    hold for people of any size.
+    SciPy has it, and the authors' own package filters single numbers; this is their algorithm on
+    arrays. The speed of a joint is measured in the picture plane in person sizes, so that the same
+    settings suit people of any size.
 
     Args:
-        fps: Frames a second.
-        min_cutoff: Hz, cutoff of a joint at rest: less is smoother.
-        beta: Hz by which the cutoff rises for each person size that the joint moves in a second:
-            more is less lag.
-        speed_cutoff: Hz, cutoff of the low pass that the speed goes through.
-        time_of: Frame -> its time in seconds, ascending, which takes the place of ``fps``.
+        fps: Frames per second.
+        min_cutoff: Cutoff of a joint at rest in Hz; lower is smoother.
+        beta: Hz by which the cutoff rises for a speed of one person size per second; higher means
+            less lag.
+        speed_cutoff: Cutoff in Hz of the low pass on the speed.
+        time_of: Frame -> its time in seconds, ascending; replaces ``fps``.
     """
 
     fps: float = FPS
@@ -122,10 +121,10 @@ def _low_pass_weight(cutoff: float | np.ndarray, fps: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SavitzkyGolay(PoseSmoother):
-    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
+    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but it needs later frames.
 
-    Every joint takes the value of the polynomial fitted to the ``window`` frames around it; near
-    the ends of a run to its first or last ``window`` frames (``mode='interp'`` of
+    Every joint gets the value of a polynomial fitted to the ``window`` frames around it or, near
+    the ends of a run, to its first or last ``window`` frames (``mode='interp'`` of
     ``scipy.signal.savgol_filter``). Runs shorter than the window are fitted as a whole.
 
     Args:
@@ -143,7 +142,7 @@ class SavitzkyGolay(PoseSmoother):
         """See :class:`PoseSmoother`."""
         reach = self.window - 1
         near: deque[TrackedPoses] = deque()
-        position = 0  # in ``near``, of the frame whose turn it is
+        position = 0  # index in ``near`` of the next frame to smooth
         for frame in frames:
             near.append(frame)
             while frame.frame_index - near[position].frame_index >= reach:
@@ -181,7 +180,7 @@ def build_smoother(
 
     Args:
         name: One of ``SMOOTHERS``.
-        fps: Frames a second of the video, on average; None if unknown.
+        fps: Mean frames per second of the video; None if unknown.
         time_of: Frame -> its time in seconds, for a frame rate that varies; None if unknown.
 
     Raises:
@@ -202,7 +201,7 @@ def smooth_tracks(
     Args:
         frames: See :class:`PoseSmoother`.
         smoother: The filter.
-        min_score: Score below which joints are not usable, for the warning.
+        min_score: Minimum score of usable joints, for the warning.
     """
     num_people = num_usable = 0
 
@@ -223,7 +222,7 @@ def smooth_tracks(
 
 
 def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions in both frames of the tracks that are in both."""
+    """Return the positions of the common tracks in the first and in the second frame."""
     _, in_first, in_second = np.intersect1d(
         first.track_ids, second.track_ids, assume_unique=True, return_indices=True
     )
@@ -232,10 +231,10 @@ def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray,
 
 @cache
 def _run_weights(window: int, order: int) -> np.ndarray:
-    """Compute the weights [window, window, 2 * window - 1] of the frames around one.
+    """Compute the weights [window, window, 2 * window - 1] of the frames around a frame.
 
-    The first two axes are how many frames of its run lie before and after it, ``window - 1``
-    standing for any more.
+    The first two axes are the numbers of frames of its run before and after it, at most
+    ``window - 1`` each.
     """
     from scipy.signal import savgol_coeffs
 

@@ -1,4 +1,4 @@
-"""Separation of people's tracks from detector errors: short tracks, and second boxes on people."""
+"""Removal of false tracks caused by detector errors: short tracks, and second boxes on people."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MIN_TRACK_FRAMES = 10
 a person in some frames; docs/guide/tracking_and_smoothing.md has the numbers."""
 
 MAX_CONTAINED = 0.9
-"""Share of the smaller of two boxes inside the other one, above which a new track counts as a
-second box on a person who is followed already. NMS by intersection over union leaves the box of
-half a person."""
+"""Share of the smaller of two boxes that is inside the other one, above which a new track counts as
+a second box on a person who is already tracked. NMS by intersection over union does not remove the
+box of half a person."""
 
 
 class TrackConfirmation:
-    """Select the people of each frame whose tracks are confirmed.
+    """Selector of the people of each frame whose tracks are confirmed.
 
     A track is confirmed permanently after ``min_frames`` frames in which its box is not a second
-    box on a person, see ``max_contained``. Of two such boxes the second is the one that is not
-    confirmed or, if neither is, the smaller one, which is mostly a part of a person. So people who
-    cross later, and cover each other, stay; a person who appears behind another one is included
-    from ``min_frames - 1`` frames before the confirmation. Half of the frames of a short video are
-    enough.
+    box on a person, see ``max_contained``. Of two such boxes, the second one is that of an
+    unconfirmed track or, if neither is confirmed, the smaller one, which usually shows a part of a
+    person. So people who later cross and cover each other stay; a person who appears behind another
+    one is included from ``min_frames - 1`` frames before the confirmation. In a short video, half
+    of its frames are enough.
 
     The memory depends on the number of tracks, not on the length of the video.
 
@@ -49,8 +49,8 @@ class TrackConfirmation:
             frames: The people of all frames of a video, in order.
 
         Yields:
-            ``min_frames - 1`` frames after the frame was read; nothing while the video is so short
-            that half of its frames are fewer than ``min_frames``.
+            The result of each frame ``min_frames - 1`` frames after it was read, but none before
+            ``2 * min_frames - 1`` frames have been read, unless the video ends earlier.
         """
         confirmed: set[int] = set()
         seen: Counter[int] = Counter()
@@ -75,7 +75,7 @@ class TrackConfirmation:
     def _are_apart(self, people: FrameBoxes, confirmed: set[int]) -> np.ndarray:
         """Find the people whose box is not a second box on another person: [N] bool."""
         ioa = box_ioa(people.boxes[:, None], people.boxes)
-        # Of the smaller of two boxes the ratio is the larger one.
+        # The larger of the two ratios is that of the smaller box.
         covered = np.maximum(ioa, ioa.T) > self._max_contained
         area = people.boxes[:, 2:].prod(axis=1)
         rank = np.empty(len(people), dtype=np.int64)

@@ -1,14 +1,14 @@
 """SLEAP projects (``.slp``), read and written with sleap-io, which is an optional requirement.
 
-sleap-io counts pixels as this package does, the centre of the top-left pixel at (0, 0), and
-translates projects older than SLEAP's format 1.1, which counted from the corner of that pixel.
+Like this package, sleap-io has the centre of the top-left pixel at (0, 0); it converts projects
+older than SLEAP's format 1.1, which had the corner of that pixel there.
 
 SLEAP has no occluded joints: it ignores invisible joints in training, and they count as unlabelled
 here.
 
-When a person corrects a prediction, SLEAP makes a user instance of it that remembers the
-prediction, and flags the joints that were moved, hidden or shown as complete. Labels with only some
-given joints are written in this form.
+When a person corrects a prediction, SLEAP makes a user instance that refers to the prediction, and
+flags the joints that were moved, hidden or shown as complete. Labels with only some given joints
+are written in this form.
 """
 
 from __future__ import annotations
@@ -56,22 +56,22 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     """Read the poses of a SLEAP project.
 
     Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
-    their scores: 1 for a joint without one, no scores for an instance without any. If a person
+    their scores. A joint without a score gets 1; an instance without any has no scores. If a person
     corrected some joints of a prediction, the other joints stay 'propagated'; a prediction that was
-    accepted unchanged is 'given'. The original of a corrected prediction (a user instance was made
-    from it, or has its track in the same frame) is left out, as in SLEAP itself.
+    accepted unchanged is 'given'. As in SLEAP, the original of a corrected prediction is left out:
+    a user instance was made from it, or has its track in the same frame.
 
     Args:
-        path: The ``.slp`` file, with or without pictures in it.
+        path: The ``.slp`` file, with or without embedded pictures.
 
     Returns:
-        One entry per video of the project, in its order. Frames are those with instances, and
-        those marked as having none; pictures count by the numbers in their names. Track ids are
-        the names of the tracks if all are whole numbers, else their positions in the project, with
-        the names in ``extra``.
+        One entry per video of the project, in its order. Frames are those with instances and those
+        marked as having none; frame indices of pictures are the numbers in their names. Track ids
+        are the names of the tracks if all are whole numbers, else their positions in the project,
+        with the names in ``extra``.
 
     Raises:
-        InputError: If sleap-io is not installed, the file is no SLEAP project, the instances of
+        InputError: If sleap-io is not installed, the file is not a SLEAP project, the instances of
             one video have different skeletons, or a video is cropped.
     """
     if not is_hdf5(path):
@@ -97,7 +97,7 @@ def _sleap_io(path: PathLike) -> ModuleType:
 
 
 def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
-    """Map ``id(track)`` -> (track id, its name, '' if the name is the id)."""
+    """Map ``id(track)`` -> (track id, name); the name is '' if it equals the id."""
     names = [track.name or '' for track in tracks]
     numeric = all(name.isascii() and name.isdigit() and int(name) <= MAX_ID for name in names)
     if numeric and len({int(name) for name in names}) == len(names):
@@ -106,9 +106,9 @@ def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
 
 
 def _file_names(video: Any) -> str | list[str]:
-    """Find the file of a video, or its pictures, also where frames were copied into the project.
+    """Find the file of a video, or its pictures, also if frames were embedded in the project.
 
-    sleap-io has already turned backslashes into slashes.
+    sleap-io has already replaced backslashes by slashes.
     """
     while video.source_video is not None:
         video = video.source_video
@@ -123,7 +123,7 @@ def _video_names(path: PathLike, videos: Sequence[Any]) -> list[str]:
         for place, of_video in zip(places, files, strict=True)
     ]
     if len(set(names)) < len(names):
-        # Videos such as monday/1.mp4 and tuesday/1.mp4.
+        # For videos such as monday/1.mp4 and tuesday/1.mp4.
         names = [str(place) for place in places]
     require_distinct(path, 'video', names)
     return names
@@ -153,7 +153,7 @@ def _read_video(
     numbering = FrameNumbering('index', "SLEAP's frame indices")
     numbers: list[int] = []
     if isinstance(files, list):
-        # SLEAP counts the pictures of the list, which may be a selection of the video's frames.
+        # SLEAP's indices are positions in this list, which may hold only some frames of the video.
         numbers, numbering = frame_indices(path, files)
     height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
     frames, persons = [], []
@@ -219,11 +219,11 @@ def _read_instance(
 
 
 def _completed(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | None:
-    """Give joints without a score a score of 1; None if no estimated joint has a score.
+    """Give joints without a score the score 1; return None if no estimated joint has a score.
 
     Args:
         scores: [K], NaN where unknown.
-        estimated: [K] bool: the labelled joints that nobody has corrected.
+        estimated: [K] bool: the labelled joints that are not corrected.
     """
     known = np.isfinite(scores)
     if estimated.any() and not known[estimated].any():
@@ -241,8 +241,8 @@ def _touched(instance: Any) -> np.ndarray:
 def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     """Write the labels of one video as a SLEAP project, atomically.
 
-    'given' people become user instances, 'propagated' ones predictions with their scores (NaN if
-    unknown), people with only some given joints predictions that a person has corrected. The
+    'given' people become user instances, 'propagated' ones become predictions with their scores
+    (NaN if unknown), and people with only some given joints become corrected predictions. The
     project refers to the video by the name it was read with, else to the frames' pictures if all
     have names (frames are then positions in this list), else to ``<name>.mp4``; SLEAP asks for the
     file if it does not exist. Occluded joints are written as visible, because SLEAP ignores
@@ -283,14 +283,14 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
-    """Make SLEAP's video, and the map from frame indices here to SLEAP's."""
+    """Make SLEAP's video, and map frame indices to SLEAP's."""
     names = {frame.index: frame.file_name for frame in labels.frames}
     file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
     if file is not None or not names or not all(names.values()):
         video = sio.Video(str(file or f'{labels.name}.mp4'), open_backend=False)
         return video, {index: index for index in names}
     pictures = [names[index] for index in sorted(names)]
-    # sleap-io reads a list of pictures that are not on this machine by these fields alone.
+    # sleap-io needs only these fields for a list of pictures that are not on this machine.
     fields = {'type': 'ImageVideo', 'filename': pictures[0], 'filenames': pictures}
     video = sio.Video(pictures, backend_metadata=fields, open_backend=False)
     return video, {index: i for i, index in enumerate(sorted(names))}

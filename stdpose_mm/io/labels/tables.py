@@ -1,8 +1,8 @@
-"""Tables of joints over time that are written only: tidy CSV, TRC, and movement's netCDF.
+"""Write-only tables of joints over time: tidy CSV, TRC, and movement's netCDF.
 
-Written with the standard library: pandas would write the same CSV file, and the libraries for TRC
-only read it. movement analyses how animals move, in datasets of xarray; scipy writes them in
-netCDF's classic form, which every library of netCDF reads.
+CSV and TRC are written with the standard library: pandas would write the same CSV file, and the
+libraries for TRC only read it. movement analyses animal motion in xarray datasets; scipy writes
+these in netCDF's classic form, which every netCDF library reads.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .deeplabcut import OWN_SCORER, name_individuals, people_by_individual, trac
 from .fields import shown
 
 TimeOf = Callable[[int], float | None]
-"""Frame -> seconds from the first frame, None if unknown."""
+"""Frame -> seconds from the first frame; None if unknown."""
 
 COLUMNS = ('frame', 'time', 'person', 'joint', 'x', 'y', 'score', 'source')
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
 """Above the first number of rows, there may be at most the second number of rows per listed
-frame."""
+frame, so that a few labels cannot make a huge file."""
 
 _UNIT = 'px'
 _TRC_FIELDS = (
@@ -46,7 +46,7 @@ TIMES_NEEDED = (
 
 
 def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
-    """Write every joint that has a place as a row, for R, pandas or a spreadsheet, atomically.
+    """Write every labelled joint as a row, for R, pandas or a spreadsheet, atomically.
 
     ``frame`` counts from 0, ``time`` is in seconds, ``person`` is the track id, x and y are pixels,
     ``source`` is 'given' or 'propagated'. Unknown values are left empty. Occlusion, boxes, and
@@ -55,7 +55,7 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     Args:
         labels: The labels.
         path: The ``.csv`` file to write; gzipped if it ends in ``.gz``.
-        time_of: Seconds of a frame from the first one, None if unknown.
+        time_of: Frame -> seconds from the first frame; None if unknown.
     """
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
@@ -71,22 +71,22 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
 
 
 def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
-    """Write the joints of a video as markers of OpenSim, Pose2Sim and Sports2D, atomically.
+    """Write the joints of a video as markers for OpenSim, Pose2Sim and Sports2D, atomically.
 
     Video labels are two-dimensional and not in metres, so the file follows Sports2D's pixel form: x
     to the right and y down in pixels, z = 0. Sports2D converts it to metres by the person's height.
     There is a row for every frame from the first to the last of the labels, counted from 1 as the
-    format requires. With several people markers are called ``<track id>_<joint>``. A joint without
-    a place is empty. Scores, sources, boxes and occlusion are not written.
+    format requires. With several people, markers are named ``<track id>_<joint>``. Unlabelled
+    joints are empty. Scores, sources, boxes and occlusion are not written.
 
     Args:
         labels: The labels; people need track ids.
         path: The ``.trc`` file to write.
-        time_of: Seconds of a frame from the first one.
+        time_of: Frame -> seconds from the first frame.
 
     Raises:
         InputError: If the times are not known, a person has no track id, the labels list few of
-            very many frames, or the name of a joint holds a tab or a line break.
+            very many frames, or the name of a joint contains a tab or a line break.
     """
     placed = labels.with_persons([person for person in labels.persons if person.labelled.any()])
     if any(person.track_id is None for person in placed.persons):
@@ -129,20 +129,21 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
 
 
 def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
-    """Write a dataset of poses as movement defines it, atomically.
+    """Write a dataset of poses as defined by movement, atomically.
 
-    ``position`` is in pixels, ``confidence`` the score; both are NaN where unknown. ``time`` is in
-    seconds, or counts frames from 0 if times are not known; the coordinate ``frame`` always does.
-    Individuals are called by the names of their tracks, else ``individual<track id>``. Frames that
-    are not listed have no entry. Sources, occlusion, boxes and limbs are not written.
+    ``position`` is in pixels, ``confidence`` is the score; both are NaN where unknown. ``time`` is
+    in seconds, or the frame counted from 0 if times are not known; the coordinate ``frame`` is
+    always counted from 0. Individuals have the names of their tracks, else
+    ``individual<track id>``. Frames that are not listed have no entry. Sources, occlusion, boxes
+    and limbs are not written.
 
     Args:
         labels: The labels.
         path: The ``.nc`` file to write.
-        time_of: Seconds of a frame from the first one, None if unknown.
+        time_of: Frame -> seconds from the first frame; None if unknown.
 
     Raises:
-        InputError: If no joint has a place.
+        InputError: If no joint is labelled.
     """
     from scipy.io import netcdf_file
 

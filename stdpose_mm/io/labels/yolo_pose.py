@@ -1,9 +1,9 @@
-"""YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, one person per line.
+"""YOLO-pose, as Ultralytics reads and writes it: one ``.txt`` per picture, one person per line.
 
-A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
+A line is ``class x y width height`` and ``x y [v]`` of every joint, all except class and v as
 fractions of the picture. Read and written with the standard library, ``data.yaml`` with PyYAML:
 sleap-io makes a separate video of every picture and invents identities and a size; supervision
-reads boxes and masks only.
+reads only boxes and masks.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 """EXIF tag of the orientation, and its values that swap width and height."""
 
 _VIDEO_NAMES = ('_[1-9][0-9]*$', 1)
-"""Names that Ultralytics gives the frames of a video, and the number of the first."""
+"""Pattern of the names that Ultralytics gives the frames of a video, and its first number."""
 
 _MAX_NESTING = 32
-"""Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
+"""Maximum nesting of lists and mappings; 3 are needed, and parse time grows with its square."""
 
 _FAR = 10.0
-"""Picture sizes beyond which a coordinate is a mistake; labels a little outside are common."""
+"""Largest coordinate in picture sizes; larger ones are mistakes, but slightly above 1 is common."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class _Layout:
     Args:
         skeleton: The joints.
         dimensions: Numbers per joint, 2 without v.
-        is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
-        is_own: This package wrote the lines, of joints that are not all given.
-        width_with_id: Numbers behind the box of a line that ends in the identity of the person; 0
-            if no line does.
+        is_prediction: Whether lines are estimates: v is a confidence, or more numbers follow.
+        is_own: Whether this package wrote the lines from labels that are not all given.
+        width_with_id: How many numbers follow the box if a line ends in the identity of the person;
+            0 if no line does.
     """
 
     skeleton: Skeleton
@@ -110,24 +110,24 @@ def is_yolo_folder(folder: Path) -> bool:
 def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
     """Read labels of YOLO-pose, or what a pose model of Ultralytics saved with ``save_txt``.
 
-    Labels are 'given', or 'propagated' if this package wrote them from propagated ones. Where v is
-    a confidence, or lines end in a confidence or identity, poses are 'propagated', estimates of a
+    Labels are 'given', or 'propagated' if this package wrote them from propagated ones. If v is a
+    confidence, or lines end in a confidence or identity, poses are 'propagated', as estimates of a
     network.
 
     Args:
         path: A ``.txt`` file, a folder of them, or a data set: a folder with ``data.yaml``, or that
             file.
-        size: (width, height) of the pictures; by default that of the picture beside each file, or
-            in ``images`` where the file is in ``labels``.
+        size: (width, height) of the pictures; by default that of the picture next to each file, or
+            in ``images`` if the file is in ``labels``.
 
     Returns:
-        One entry per folder of pictures, but for ``train``, ``val`` and ``test``, among which those
-        of one video may be spread. A file of a data set without lines is a picture with nobody in
-        it.
+        One entry per folder of pictures. The folders ``train``, ``val`` and ``test`` are joined,
+        because the pictures of one video may be spread over them. An empty file of a data set is a
+        picture without people.
 
     Raises:
         InputError: If a file is not as described, the size of a picture is not known, or the number
-            of joints is not clear without ``kpt_shape`` in ``data.yaml``.
+            of joints is ambiguous without ``kpt_shape`` in ``data.yaml``.
     """
     if Path(path).name in _CONFIGS:
         path = Path(path).parent
@@ -158,7 +158,7 @@ def _label_files(path: Path) -> list[Path]:
 
 
 def _read_config(path: Path) -> Record:
-    """Read the ``data.yaml`` of the data set that ``path`` is or lies in; empty without one."""
+    """Read the ``data.yaml`` of the data set that ``path`` is or is in; empty without one."""
     folders = [path, *path.parents] if path.is_dir() else list(path.parents)
     # labels/train/ of a data set is two folders below its data.yaml.
     for file in (folder / name for folder in folders[:3] for name in _CONFIGS):
@@ -176,7 +176,7 @@ def _parse_yaml(file: Path) -> Any:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            # No data.yaml needs aliases, which let a small file expand to a huge value.
+            # data.yaml needs no aliases, and they could expand a small file to a huge value.
             if isinstance(event, yaml.AliasEvent) or depth > _MAX_NESTING:
                 raise InputError(f'{file} is not plain YAML of at most {_MAX_NESTING} levels')
         return yaml.safe_load(text)
@@ -204,7 +204,7 @@ def _read_lines(file: Path) -> list[_Line]:
 
 
 def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
-    """Leave out lines that are there again: Ultralytics adds to the files of an earlier run."""
+    """Leave out repeated lines: Ultralytics appends to the files of an earlier run."""
     return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
 
 
@@ -213,7 +213,7 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
     least, most = widths[0], widths[-1]
     last = np.array([line.joints[-1] for line in lines if len(line.joints) == most])
     may_be_id = bool(((last == np.round(last)) & (last >= 1)).all())
-    # A line of somebody whom the tracker did not know lacks the identity at its end.
+    # Lines of people whom the tracker did not identify lack the identity at the end.
     if not lines or (most > least and not (may_be_id and most == least + 1)):
         found = f'lines of {least} and of {widths[1]} numbers' if lines else 'no people'
         raise InputError(f'{path} holds {found}, expected people with the same number of joints')
@@ -248,10 +248,10 @@ def _shape(path: PathLike, config: Record, joints: np.ndarray) -> tuple[int, int
         if rest == 0 and count and _may_be_third(joints[:, 2 : count * 3 : 3], more):
             found.add((count, 3))
         count, rest = divmod(width - more, 2)
-        # Coordinates are fractions of the picture; a v of 2 cannot be one.
+        # Coordinates are fractions of the picture, but a v of 2 is not.
         if rest == 0 and count and (joints[:, : count * 2] <= 1).all():
             found.add((count, 2))
-    # COCO's joints are those of Ultralytics' models; the warning about missing names says so.
+    # Ultralytics' models have COCO's joints; the warning about missing names tells this guess.
     if _OF_COCO in found or len(found) == 1:
         return _OF_COCO if _OF_COCO in found else found.pop()
     choices = ' or '.join(f'{count} x {size}' for count, size in sorted(found))
@@ -271,7 +271,7 @@ def _are_confidences(values: np.ndarray) -> bool:
 
 
 def _may_be_third(values: np.ndarray, more: int) -> bool:
-    """Whether numbers can be v of labels, or, with ``more`` numbers after them, confidences."""
+    """Tell whether numbers can be v: flags of labels, if no numbers follow, or confidences."""
     return (more == 0 and _are_flags(values)) or _are_confidences(values)
 
 
@@ -368,7 +368,7 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     fields: Person = {'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size])}
     if len(line.joints) == layout.width_with_id:
         fields['track_id'] = int(line.joints[-1])
-    # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
+    # Joints that a model did not find, and missing joints without v, are at (0, 0) or below.
     located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
     if not layout.is_prediction:
         flags = joints[:, 2] if layout.dimensions == 3 else located
@@ -383,16 +383,16 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
 
 
 def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
-    """Write a data set to train a pose model of Ultralytics with: a folder, each file atomically.
+    """Write a data set folder for training a pose model of Ultralytics, each file atomically.
 
-    ``labels/`` has a file for every frame, ``data.yaml`` names the joints and says which of them
+    ``labels/`` has a file for every frame, ``data.yaml`` names the joints and tells which of them
     are swapped when a picture is mirrored. The pictures belong in ``images/``, under the names in
-    the labels or ``<video>_000000000012.jpg``. All joints with a place count as labelled, given or
-    propagated; if one of them is propagated ``scorer: stdpose`` in ``data.yaml`` says so, by which
-    the reader recognises it. A box encloses the joints if there is none, and is cut at the border
-    of the picture. Ultralytics refuses places beyond it: such joints are left out with a warning,
-    and so are people without a joint or box in the picture. Scores, identities, limbs and head
-    boxes are not written.
+    the labels or ``<video>_000000000012.jpg``. All labelled joints are written, given or
+    propagated; if one of them is propagated, ``data.yaml`` has ``scorer: stdpose``, which the
+    reader recognises. Without a box, the box encloses the joints; boxes are clipped to the picture.
+    Ultralytics refuses coordinates outside the picture, so joints outside are left out with a
+    warning, and people without a joint or box in the picture are left out. Scores, identities,
+    limbs and head boxes are not written.
 
     Args:
         labels: The labels; pictures need a size.
@@ -426,7 +426,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _numbers(person: PersonLabel, inside: np.ndarray, size: np.ndarray) -> np.ndarray | None:
-    """Make the numbers of a line behind the class; None if nothing of the person is in the picture.
+    """Make the numbers of a line after the class; None if the person is outside the picture.
 
     Args:
         person: The person.
