@@ -17,8 +17,7 @@ the kernel is half as wide as a body.
 """
 
 MIN_SIMILARITY = 0.02
-"""Minimum similarity of two labels of one person, reached at about 1.5 body sizes without overlap
-of the boxes."""
+"""Minimum similarity of two labels of one person: about 1.5 body sizes apart without overlap."""
 
 
 @dataclass
