@@ -23,7 +23,7 @@ _STARTS = {
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
-    rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not mark labels and estimates',
+    rb'\s*PathFileType[ \t]': 'a marker file (TRC), which does not tell labels from estimates',
 }
 """Pattern of the start of a file -> what the file is."""
 

@@ -222,7 +222,7 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
     more = most - count * dimensions
     if least < count * dimensions or more > 2:
         raise InputError(
-            f'{path} holds {most} numbers a person, expected {count} x {dimensions} (kpt_shape)'
+            f'{path} holds {most} numbers per person, expected {count} x {dimensions} (kpt_shape)'
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     return _Layout(
