@@ -166,7 +166,7 @@ def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
         propagate.main, movie, estimates, '--method', 'linear', '--out', dense
     )
     assert code == 2
-    assert 'holds 2 poses that a network' in errors[-1]
+    assert 'holds 2 poses estimated by a network' in errors[-1]
     assert '--as-given' in errors[-1]
     assert not dense.exists()
 

@@ -280,7 +280,7 @@ def test_the_project_file_lies_beside_it(tmp_path: Path):
     write_labels(sample(), tmp_path / 'out.h5')
 
     text = (tmp_path / 'out_config.yaml').read_text()
-    assert 'labeled-data/clip/ as CollectedData_annotator.h5;\n' in text
+    assert 'labeled-data/clip/CollectedData_annotator.h5;\n' in text
 
 
 def test_without_h5py_the_user_is_told_what_to_install(
