@@ -125,7 +125,7 @@ def test_times_of_odd_time_bases_are_exact(tmp_path: Path):
 def test_varying_times_are_refused_where_they_would_be_lost(tmp_path: Path, suffix: str):
     source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
 
-    with pytest.raises(InputError, match=r'only one frame rate.*give  a name such as out\.mp4'):
+    with pytest.raises(InputError, match=r'only one frame rate.*give a name such as out\.mp4'):
         write_video(tmp_path / f'out{suffix}', source, like=source)
     assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 
