@@ -304,7 +304,7 @@ def test_shares_of_pictures_are_those_of_the_video(tmp_path, several):
 
 def test_poses_beyond_the_pictures_are_of_another_size(write):
     results = PoseResults(write(*(pose(n, 3 * RIGHT) for n in range(4))))
-    with pytest.raises(InputError, match='joints of estimates clip lie outside the 160x120'):
+    with pytest.raises(InputError, match='joints of the estimates of clip lie outside the 160x120'):
         results.estimate_frames(FRAMES, [0], BOX_LEFT[None], {}, {})
 
 
