@@ -105,7 +105,7 @@ def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path:
     ('arguments', 'sentence'),
     [
         (['{video}', '--out', 'n.onnx'], 'LABELS are missing after'),
-        (['{video}', '{labels}', '--out', 'n.pth'], 'give one that ends in .onnx'),
+        (['{video}', '{labels}', '--out', 'n.pth'], 'give one ending in .onnx'),
         (['{video}', '{labels}', '--out', 'n.onnx', '--minutes', '0'], 'of minutes above 0'),
         (['{video}', '{few}', '--out', 'n.onnx'], '2 labelled frames cannot teach a network'),
         (['{video}', '{labels}', '--out', 'n.onnx', '--continue-from', 'no.onnx'], 'no.onnx'),
