@@ -246,7 +246,7 @@ def another_joint(fields):
         (without_labels, [], 'no given labels to propagate'),
         (nobody_there, [], 'none of the 6 given labels of labels.json has a labelled joint'),
         (boxes_without_a_labelled_joint, [], 'visibility 1 or 2, label the joints of a person'),
-        (more_frames_than_the_video, [], 'list 6 frames, but clip .9 frames. has only 3'),
+        (more_frames_than_the_video, [], 'list 6 frames, but clip (9 frames) has only 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
         (
             another_joint,
