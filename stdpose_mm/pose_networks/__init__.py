@@ -1,5 +1,5 @@
-"""Heatmaps of people in single pictures: by pose networks of other projects, each from its files,
-or from poses that another program has estimated.
+"""Sources of heatmaps of people: pose networks of other projects, and poses or tracks that another
+program has estimated.
 """
 
 from .load_pose_network import PoseNetworkFiles, load_pose_network, require_every_video

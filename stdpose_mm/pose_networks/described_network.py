@@ -25,7 +25,7 @@ from .pose_network import (
 )
 
 ONNX_DTYPES = ('float32', 'float16')
-"""Types of the values that an ONNX file may take."""
+"""Data types that the input of an ONNX network may have."""
 
 
 class DescribedNetwork(PoseNetwork):
@@ -38,8 +38,8 @@ class DescribedNetwork(PoseNetwork):
             None for any size.
 
     Raises:
-        InputError: If it takes something else than pictures, the input size is given nowhere, or
-            file and description disagree.
+        InputError: If it takes anything but pictures, the input size is given nowhere, or file and
+            description disagree.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class DescribedNetwork(PoseNetwork):
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             taken = ' and '.join(str(list(each)) for each in input_shapes)
             raise InputError(
-                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a pose '
-                'network that looks at single people'
+                f'{path} takes {taken}, expected one batch of pictures [N, 3, H, W], give a '
+                'top-down pose network'
             )
         self._channels_last = shape[1] != 3
         height, width = shape[1:3] if self._channels_last else shape[2:]
@@ -69,8 +69,8 @@ class DescribedNetwork(PoseNetwork):
         size = wanted or stored
         if size is None:
             raise InputError(
-                f'nothing says the size of the pictures that {path} takes, add input_size to its '
-                'description'
+                f'neither {path} nor its description gives the size of the pictures that it takes, '
+                'add input_size to the description'
             )
         self.input_size = size
 
@@ -82,7 +82,7 @@ class DescribedNetwork(PoseNetwork):
     def _run_on(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, border: int
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Run the network on N boxes, with OpenCV's ``border`` where they reach beyond a picture.
+        """Run the network on N boxes, extending the pictures with OpenCV's mode ``border``.
 
         Returns:
             Its outputs, and the [N, 2, 3] affines from pixels of each picture to its crop.
@@ -128,12 +128,12 @@ class DescribedNetwork(PoseNetwork):
             x, y = outputs
             ratio = description.split_ratio
             bins, exact = np.array([x.shape[2], y.shape[2]]), np.array(self.input_size) * ratio
-            # The exact number may be rounded up or down. Of others joints would be misplaced.
+            # The exact number may be rounded up or down; any other number would misplace joints.
             if (np.abs(bins - exact) >= 1).any():
                 width, height = self.input_size
                 raise InputError(
                     f'{self.name} gives {bins[0]} and {bins[1]} bins for an input of '
-                    f'{width}x{height}, so {bins[0] / width:g} and {bins[1] / height:g} a pixel, '
+                    f'{width}x{height}, so {bins[0] / width:g} and {bins[1] / height:g} per pixel, '
                     f'but its description says split_ratio {ratio:g}, correct it or input_size, or '
                     'export x before y'
                 )

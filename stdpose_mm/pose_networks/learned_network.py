@@ -1,4 +1,4 @@
-"""The file of a network that has learned from the labels of videos."""
+"""Network that has learned from the labels of videos."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ONNX_RECORD = 'stdpose_mm.learned'
 """Name of the entry of an ONNX file's metadata that holds :class:`LearningRecord` as JSON."""
 
 MIN_FRAMES = 8
-"""Labelled frames of all videos together below which no network is trained."""
+"""Smallest number of labelled frames, in all videos together, that a network is trained on."""
 
 SIGMA = 1.5
-"""Cells; standard deviation of the Gaussian around a label that the network is to give."""
+"""Standard deviation in cells of the Gaussian around a label that is the training target."""
 
 _REACH = 2
-"""Cells around the largest value of a map that its place is the mean of."""
+"""Cells on each side of a map's largest value that are averaged for the position."""
 
 _BATCH_SIZE = 16
 
@@ -42,8 +42,8 @@ _BATCH_SIZE = 16
 class LearningRecord:
     """Record of what a network has learned from.
 
-    It consists of two members, each of which was trained without some of the labels, so that what
-    it finds there tells how good it is.
+    The network has two members. Each was trained without some of the labels, so that its results
+    there tell how accurate it is.
 
     Args:
         network: Its inputs and outputs.
@@ -52,7 +52,7 @@ class LearningRecord:
         calibrator: Turns the certainty of :func:`decode_maps` into the probability that a joint is
             right, fitted on labels that the member has not seen.
         poses: Frame and centre (x, y) of each labelled pose, by the fingerprint of its video.
-        right: Share of joints that the members found in labels that they had not seen.
+        right: Share of joints that the members located correctly in labels not seen in training.
     """
 
     network: NetworkDescription
@@ -86,7 +86,7 @@ class LearnedNetwork(OnnxPoseNetwork):
         path: File that :func:`~stdpose_mm.training.learner.learn_network` wrote.
 
     Raises:
-        InputError: If it is something else.
+        InputError: If it is another file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,17 +102,17 @@ class LearnedNetwork(OnnxPoseNetwork):
         self.path = path
 
     def unseen_members(self, frames: FrameSource, boxes: Mapping[int, np.ndarray]) -> list[int]:
-        """List the members that no label of a subject in some frames of a video has taught.
+        """List the members that were trained on no label of a subject in some frames of a video.
 
-        A label is the subject's if its centre lies near the subject's box: identities may change
-        after the training, and others may have been labelled in the same frame.
+        A label counts as the subject's if its centre lies near the subject's box: track ids may
+        change after training, and other people may be labelled in the same frame.
 
         Args:
             frames: The video.
             boxes: Frame index -> box [4] of the subject.
         """
         if not any(pose[0] in boxes for poses in self.record.poses.values() for pose in poses):
-            # Fingerprints of pictures in memory take time.
+            # Then no fingerprint is needed, which takes time for pictures in memory.
             return [*range(len(self.record.seen))]
         video = fingerprint(frames)
         taught = {
@@ -135,14 +135,14 @@ class LearnedNetwork(OnnxPoseNetwork):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of one subject in N frames.
 
-        The network looks at the boxes, and then at the poses that it has seen there: boxes of poses
-        that are far off show little of the subject.
+        The network runs on the boxes, then on the boxes of the poses that it has found there: a box
+        that is far off shows little of the subject.
 
         Args:
             frames: The video.
             indices: The N frames, ascending.
             boxes: [N, 4] boxes of the subject in pixels.
-            members: The members whose mean maps are read, at least one.
+            members: The members whose maps are averaged, at least one.
 
         Returns:
             [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
@@ -159,7 +159,7 @@ class LearnedNetwork(OnnxPoseNetwork):
     def find(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find subjects that no pose is known of, as :meth:`locate` does; by all members.
+        """Locate subjects without a known pose, as :meth:`locate` does, with all members.
 
         Args:
             pictures: N pictures BGR uint8 [H, W, 3].
@@ -173,7 +173,7 @@ class LearnedNetwork(OnnxPoseNetwork):
     def _look_twice(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Look at boxes, then at the poses that are seen there; the more probable pose counts."""
+        """Run on boxes, then on the boxes of the poses found there; keep the more probable pose."""
         places, probability = self._look(pictures, boxes, members)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
         again, probability_again = self._look(pictures, seen, members)
@@ -203,15 +203,16 @@ def _is_near(point: np.ndarray, box: np.ndarray) -> bool:
 def pose_box(
     keypoints: np.ndarray, labelled: np.ndarray, least_side: float | np.ndarray = 0
 ) -> np.ndarray:
-    """Compute the box [..., 4] of a pose that the network is shown, by its joints alone.
+    """Compute the box [..., 4] that the network is shown for a pose, from its joints alone.
 
-    Boxes of labels are not used: those of other tools are drawn in other ways than the boxes of
-    propagated poses, at which the network will look.
+    Boxes of labels are not used: other tools draw them differently from the boxes of propagated
+    poses, on which the network will run.
 
     Args:
         keypoints: [..., K, 2] pixels.
         labelled: [..., K] bool.
-        least_side: Pixels; a pose of few joints is not seen larger than the others of its video.
+        least_side: Pixels that the larger side has at least, so that a pose of few joints is not
+            magnified more than the other poses of its video.
     """
     box = pose_extent(keypoints, labelled)
     missing = np.clip(least_side - box[..., 2:].max(axis=-1), 0, None)[..., None]
@@ -220,14 +221,14 @@ def pose_box(
 
 
 def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the most probable place of each joint.
+    """Find the most probable position of each joint.
 
     Args:
-        maps: [N, K, h, w] probabilities of the places.
+        maps: [N, K, h, w] probabilities of the cells.
 
     Returns:
-        [N, K, 2] x, y in cells: the mean of the places around the most probable one; and [N, K] the
-        probability of these together.
+        [N, K, 2] x, y in cells: the mean position around the most probable cell; and [N, K] the
+        total probability of the cells that were averaged.
     """
     number, joints, _, width = maps.shape
     best = maps.reshape(number, joints, -1).argmax(axis=-1)
@@ -246,7 +247,7 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def require_enough(num_frames: int) -> None:
-    """Require labels from which a network learns something.
+    """Require enough labelled frames to train a network.
 
     Raises:
         InputError: If there are too few labelled frames.

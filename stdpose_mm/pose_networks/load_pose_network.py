@@ -1,4 +1,4 @@
-"""Pose networks from the files that a user gives."""
+"""Loading of pose networks, estimated poses and tracks from the user's files."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from .tflite_pose_network import TFLitePoseNetwork
 from .track_results import TrackResults, track_files
 
 RESULTS = 'results'
-"""In place of a preset: the file holds poses."""
+"""Word in place of a preset that says that the file holds poses."""
 
 TRACKS = 'tracks'
-"""In place of a preset: the file holds tracks."""
+"""Word in place of a preset that says that the file holds tracks."""
 
 _SUFFIXES = [suffix for suffixes in POSE_NETWORK_SUFFIXES.values() for suffix in suffixes]
 
 
 @dataclass(frozen=True)
 class PoseNetworkFiles:
-    """The files of a pose network, or of the poses it found, that are evidence for ``auto``.
+    """Files of a pose network, of estimated poses or of tracks, as evidence for ``auto``.
 
     Args:
         file: Name or alias in MMPose's model zoo, such as ``human``, whose weights are fetched
-            once; with ``checkpoint``, config of MMPose (a file, or the name of one that comes with
+            once; with ``checkpoint``, an MMPose config (a file, or the name of one that comes with
             MMPose); an ONNX file (``.onnx``) or a TensorFlow Lite file (``.tflite``, or ``.task``
-            of MediaPipe); or, with ``results``, a file or folder of poses.
-        checkpoint: Weights of a config.
-        preset: Name of one of ``PRESETS``, for all files but configs; by default the file beside it
-            with the suffix ``.json`` describes it.
+            of MediaPipe); with ``results`` or ``tracks``, a file or folder of these.
+        checkpoint: Weights for the config.
+        preset: Name of the one of ``PRESETS`` that describes an ONNX or TensorFlow Lite file; by
+            default, the ``.json`` file of the same name beside it describes it.
         results: Whether the file holds poses that another program has estimated in the videos, in
-            any format of label files, see :class:`~.pose_results.PoseResults`.
+            any label format, see :class:`~.pose_results.PoseResults`.
         tracks: Whether the file holds tracks that a point tracker has returned, see
             :class:`~.track_results.TrackResults`.
-        queries: Their queries, if they are not in the same file.
+        queries: File of the tracks' queries, if the file of the tracks does not hold them.
     """
 
     file: str
@@ -86,20 +86,20 @@ class PoseNetworkFiles:
 
     @property
     def is_config(self) -> bool:
-        """Return whether the file is a config of MMPose, or a name in its model zoo."""
+        """Return whether the file is an MMPose config, or a name in its model zoo."""
         return self.kind == 'pose network' and Path(self.file).suffix not in _SUFFIXES
 
     def read_files(self, video: str | None = None) -> dict[str, Path]:
-        """Map names, the same in any folder, to the files that the heatmaps depend on.
+        """Map names that do not depend on the folder to the files that the heatmaps depend on.
 
-        Weights of MMPose's model zoo are fetched if they are not here yet.
+        Weights of MMPose's model zoo are fetched if they are not cached.
 
         Args:
-            video: Name of a video; without it, poses of all videos count.
+            video: Name of a video; by default, poses and tracks of all videos are listed.
 
         Raises:
-            InputError: If there are no poses, or tracks, of this video among results, or no
-                such name in the model zoo, or its weights cannot be fetched.
+            InputError: If the video has no poses or tracks here, the model zoo does not have the
+                name, or its weights cannot be fetched.
         """
         path = Path(self.file)
         if self.tracks:
@@ -128,12 +128,12 @@ class PoseNetworkFiles:
 
     @property
     def content(self) -> tuple[str | None, dict[str, Path]]:
-        """Return what tells these files from others in fingerprints, whatever their folder is."""
+        """Return what identifies these files in fingerprints, independent of their folder."""
         return RESULTS if self.results else self.preset, self.read_files()
 
 
 def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -> None:
-    """Refuse results of one video where there are several: it would be taken for all of them.
+    """Refuse results of one video if there are several: they would be used for all of them.
 
     Raises:
         InputError: If there are such results, or they cannot be read.
@@ -149,11 +149,11 @@ def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -
 
 
 def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSource:
-    """Load a pose network, or the poses it found.
+    """Load a pose network, estimated poses or tracks.
 
     Args:
         files: Its files.
-        device: Where PyTorch runs; other files run on the CPU.
+        device: Device of PyTorch; other networks run on the CPU.
 
     Raises:
         InputError: If a file is missing or cannot be used.

@@ -30,27 +30,27 @@ from stdpose_mm.structures import to_corners
 from .pose_network import PoseHeatmaps, PoseNetwork, finish_heatmaps, scaling, simcc_heatmaps
 
 _NOT_FOR_CROPS = ('LoadImage', 'GenerateTarget', 'PackPoseInputs')
-"""Transforms of a test pipeline before and after those that crop."""
+"""Transforms of a test pipeline that take no part in cropping."""
 
 _HEADS = ('Heatmap', 'SimCC', 'RTM', 'MSPN', 'CPM')
-"""Parts of the names of heads whose outputs are heatmaps or SimCC's distributions."""
+"""Parts of the class names of heads that output heatmaps or SimCC distributions."""
 
 
 class MMPoseNetwork(PoseNetwork):
     """Top-down model of MMPose with a head for heatmaps or SimCC.
 
-    Crops and colours are those of the config's test pipeline and data preprocessor, the geometry of
-    heatmaps is measured on the codec's own decoder. Pictures are seen once, without flipping.
+    Crops and colours follow the config's test pipeline and data preprocessor; the geometry of the
+    heatmaps is measured with the codec's own decoder. There is no flip testing.
 
-    ViTPose runs without MMPretrain: its backbone is that of this package, with the same weights.
+    ViTPose runs without MMPretrain: this package's own backbone loads the same weights.
 
     Args:
         config: Config file.
         checkpoint: Its weights.
-        device: Where it runs.
+        device: Device to run on.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or the model is not such a model.
+        InputError: If a file is missing or cannot be used, or the config is of another model.
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, device: str = 'cpu') -> None:
@@ -98,7 +98,7 @@ class MMPoseNetwork(PoseNetwork):
         return finish_heatmaps(*self._heatmaps(output), np.stack([affine for _, affine in samples]))
 
     def _cropped(self, picture: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the transforms that crop; return the crop, and the [2, 3] affine to its pixels."""
+        """Crop a picture; return the crop, and the [2, 3] affine from the picture to its pixels."""
         corners = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
         sample = self._crop(
             {
@@ -122,37 +122,37 @@ class MMPoseNetwork(PoseNetwork):
             beta = float(getattr(self.model.head.loss_module, 'beta', 1.0))
             x, y = (part.float().cpu().numpy() for part in parts)
             return simcc_heatmaps(x, y, float(decoder.simcc_split_ratio), beta)
-        # Of several stages, the last one.
+        # Heads with several stages return all of them; the last one counts.
         heatmaps = parts[-1].float().cpu().numpy()
-        # With maps of offsets, each joint has several maps, and that of radii comes first.
+        # UDP heads with offset maps have several maps per joint; the first marks a disc around it.
         per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
         heatmaps = heatmaps[:, ::per_joint]
         return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)
 
 
 def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
-    """Resolve the file of joints that a data set names, if it is one that comes with MMPose."""
+    """Resolve the metainfo file that a data set names, if it comes with MMPose."""
     known = DATASETS.get(dataset.get('type', ''))
     metainfo = dataset.get('metainfo') or getattr(known, 'METAINFO', None) or {}
     file = metainfo.get('from_file')
     if 'subset' in dataset:
-        # MMPose's data set of clothes chooses its joints when it is built.
+        # MMPose's DeepFashion data set chooses its joints when it is built.
         file = f'deepfashion_{dataset.subset}.py'
     if file is None or Path(file).is_file():
         return dataset
-    # The folder is that of MMPose's repository.
+    # The path is relative to MMPose's repository.
     found = find_installed_config(Path(file).name, [('mmpose', 'configs/_base_/datasets')])
     return dataset if found is None else ConfigDict(dataset, metainfo={'from_file': str(found)})
 
 
 def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarray:
-    """Measure where the codec places peaks: the [2, 3] affine from the input to cells."""
+    """Measure the [2, 3] affine from input pixels to cells by decoding two peaks."""
     height, width = shape
     cells = np.array([[width // 3, height // 3], [width - width // 3, height - height // 3]])
     x, y = np.arange(width), np.arange(height)
     maps = np.zeros((2 * per_joint, height, width), np.float32)
     for number, (at_x, at_y) in enumerate(cells):
-        # Symmetric about its cell, so that no refinement moves it.
+        # The peak is symmetric about its cell, so that no refinement moves it.
         maps[number * per_joint] = np.exp(-((x[None] - at_x) ** 2 + (y[:, None] - at_y) ** 2) / 8)
     places = np.asarray(decoder.decode(maps)[0], np.float64).reshape(-1, 2)[:2]
     scale = (cells[1] - cells[0]) / (places[1] - places[0])
@@ -163,13 +163,13 @@ def _build(config: Config, name: str) -> Any:
     """Build the model of a config without its initial weights.
 
     Raises:
-        InputError: If it is no top-down model with a head for heatmaps or SimCC.
+        InputError: If it is not a top-down model with a head for heatmaps or SimCC.
     """
     settings = ConfigDict(config.model)
     backbone = settings.get('backbone') or ConfigDict()
     backbone.pop('init_cfg', None)
     if str(backbone.get('type')).endswith('.VisionTransformer'):
-        # That of ViTPose, which alone MMPose's configs have: of MMPretrain, formerly mmcls.
+        # MMPretrain's (formerly mmcls's) ViT, which MMPose uses only for ViTPose.
         settings.backbone = dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
     with config_mistakes(name):
         model = MODELS.build(settings)

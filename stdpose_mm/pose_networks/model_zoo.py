@@ -1,4 +1,4 @@
-"""MMPose's model zoo: pose networks by name, whose weights are fetched when they are needed."""
+"""Pose networks of MMPose's model zoo by name; their weights are fetched when needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stdpose_mm.io.file_names import installed_repositories
 from stdpose_mm.text import either
 
 _USABLE = ('rtmpose', 'simcc', 'topdown_heatmap')
-"""Folders of MMPose's configs of models that ``MMPoseNetwork`` takes."""
+"""Folders of MMPose's configs whose models ``MMPoseNetwork`` can run."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ZooModel:
     """Model of MMPose's zoo, as a metafile describes it.
 
     Args:
-        names: Its name, and its aliases.
+        names: Its name and its aliases.
         config: Its config, which comes with MMPose.
         url: Address of its weights.
         dataset: Data set whose joints it finds.
@@ -38,7 +38,7 @@ class ZooModel:
 
     @classmethod
     def from_fields(cls, folder: Path, fields: dict[str, Any]) -> ZooModel:
-        """Read an entry of a metafile of a folder."""
+        """Read an entry of a metafile, whose config is relative to ``folder``."""
         trained_on = fields['Metadata']['Training Data']
         return cls(
             fields['Names'],
@@ -51,19 +51,19 @@ class ZooModel:
     @property
     def is_usable(self) -> bool:
         """Return whether it is a top-down model with heatmaps or SimCC, and has a config."""
-        # By the folder of its algorithm, as in configs/body_2d_keypoint/rtmpose/coco/.
+        # The algorithm is the name of a folder, as in configs/body_2d_keypoint/rtmpose/coco/.
         return self.config.parent.parent.name in _USABLE and self.config.is_file()
 
     @property
     def checkpoint(self) -> Path:
-        """Return where its weights are, or will be, kept."""
+        """Return the path at which its weights are cached once they are fetched."""
         return cached_checkpoint(self.url)
 
     def fetch(self) -> Path:
-        """Return the file of its weights; fetch it, with a warning, if it is not here.
+        """Return the file of its weights; fetch it first, with a warning, if it is not cached.
 
         Raises:
-            InputError: If it cannot be fetched, or its digest is not that in its name.
+            InputError: If it cannot be fetched, or its digest differs from the one in its name.
         """
         file, name = self.checkpoint, self.names[0]
 
@@ -83,12 +83,12 @@ class ZooModel:
 
 
 def read_model_zoo() -> dict[str, ZooModel]:
-    """Read the models that come with MMPose, by name and alias in small letters."""
+    """Read the models that come with MMPose, by name and alias in lower case."""
     zoo: dict[str, ZooModel] = {}
     for folder in installed_repositories('mmpose'):
         for fields in read_metafiles(folder):
             for name in fields['Names']:
-                # MMEngine's inferencers take the first one of a name, too.
+                # If several models share a name, MMEngine's inferencers take the first one, too.
                 zoo.setdefault(name.lower(), ZooModel.from_fields(folder, fields))
     return zoo
 
@@ -97,7 +97,7 @@ def find_zoo_model(name: str) -> ZooModel:
     """Find a model by its name or alias, as MMPose's inferencers do.
 
     Raises:
-        InputError: If there is none, or it is no top-down model with heatmaps or SimCC.
+        InputError: If there is none, or it is not a top-down model with heatmaps or SimCC.
     """
     zoo = read_model_zoo()
     model = zoo.get(name.lower())
@@ -113,7 +113,7 @@ def find_zoo_model(name: str) -> ZooModel:
     if not model.is_usable:
         raise InputError(
             f'{name} in the model zoo of MMPose cannot be used, {model.config.name} does not exist '
-            'or is of no top-down model with heatmaps or SimCC, give one that `stdpose networks` '
+            'or is not a top-down model with heatmaps or SimCC, give one that `stdpose networks` '
             'lists'
         )
     return model

@@ -1,4 +1,4 @@
-"""Inputs and outputs of networks whose files come without a config, and those that are known."""
+"""Descriptions of the inputs and outputs of networks without a config, and presets of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NUMBERS: dict[str, tuple[int, float, str]] = {
     'split_ratio': (1, 0.1, 'a number of at least 0.1'),
     'sharpness': (1, 1e-9, 'a number above 0'),
 }
-"""Field -> how many numbers it has, the least of them that is allowed, and both in words."""
+"""Field -> how many numbers it has, their minimum, and both in words."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class NetworkDescription:
             the input.
         geometry: How pixels of the crop and cells of the maps are aligned. 'mmpose': the crop is
             resized from edge to edge and cell (0, 0) lies on pixel (0, 0), as in MMPose without
-            UDP; 'udp': centres of the corner pixels, and cells, lie on each other (Huang et al.,
-            CVPR 2020); 'centre': edges lie on edges, for crops and maps alike.
-        activation: Function of the values of heatmaps, before anything else: 'sigmoid' for a
-            network that gives logits, or 'none'.
-        smooth: Standard deviation in cells of a Gaussian over the maps.
+            UDP; 'udp': the centres of corner pixels, and of corner cells, coincide (Huang et al.,
+            CVPR 2020); 'centre': the outer edges of box, crop and map coincide.
+        activation: Function that is applied to heatmaps first: 'sigmoid' for a network that gives
+            logits, or 'none'.
+        smooth: Standard deviation in cells of a Gaussian that blurs the maps.
         split_ratio: For 'simcc': bins per pixel.
         sharpness: For 'simcc': factor on the outputs before the softmax in training: 10 for
             RTMPose, 1 for plain SimCC.
 
     Raises:
-        InputError: If a value is not one of these.
+        InputError: If a value is not allowed.
     """
 
     joints: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Queries for point trackers, made from labels, and the tracks that these return."""
+"""Queries for point trackers, made from labels, and the tracks that answer them."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _NAMES = {
     'tracks': ('tracks', 'pred_tracks'),
     'visibility': ('visibility', 'pred_visibility', 'visibles', 'visible'),
 }
-"""Names that trackers have for their arrays."""
+"""Names of the arrays in the trackers' output."""
 
-_MOST_OFF = 0.02
-"""Share of the labels' extent by which tracks may miss their own queries: TAPIR, which sees 256 x
-256 pixels, refines these places, too."""
+_MAX_OFFSET_RATIO = 0.02
+"""Tolerated distance between a track and its own query, as a share of the labels' extent. TAPIR
+works at 256 x 256 pixels and also refines the query points."""
 
-_LEAST_OFF = 2.0
-"""Pixels; the same where labels lie closely together."""
+_MIN_TOLERANCE = 2.0
+"""Pixels; smallest tolerated distance, for labels that lie close together."""
 
-_FARTHEST = 1e6
-"""Pixels; a coordinate beyond is that of a tracker that has come to grief."""
+_MAX_COORDINATE = 1e6
+"""Pixels; larger coordinates are treated as failures of the tracker."""
 
-_PASSING = 0.9
-"""Share of the tracks that must be at their queries."""
+_MIN_FITTING = 0.9
+"""Share of the tracks that must pass through their queries."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrackQueries:
-    """Every labelled joint as a query for a point tracker.
+    """Queries for a point tracker, one for each labelled joint.
 
     Args:
-        queries: [N, 3] float32 frame, x and y in pixels; a track is wanted in both directions.
+        queries: [N, 3] float32 frame, x and y in pixels, to be tracked in both directions.
         person: [N] track ids of the labels.
         joint: [N] indices in ``joint_names``.
         joint_names: [K] names.
@@ -61,7 +61,7 @@ class TrackQueries:
 
     @classmethod
     def from_labels(cls, labels: VideoLabels, frames: FrameSource) -> TrackQueries:
-        """List the joints of all labels of a video, whose people have track ids."""
+        """Make a query of each labelled joint in a video whose people have track ids."""
         rows = [
             (person.frame_index, *person.keypoints[joint], person.track_id, joint)
             for person in labels.persons
@@ -74,16 +74,16 @@ class TrackQueries:
         return cls(table[:, :3].astype(np.float32), person, joint, names, number, size)
 
     def write(self, path: Path) -> None:
-        """Write the arrays, by their names, into an ``.npz`` file."""
+        """Write the arrays under their names to an ``.npz`` file."""
         with atomic_path(path) as temporary, temporary.open('wb') as file:
             np.savez(file, **vars(self))
 
     @classmethod
     def read(cls, path: Path) -> TrackQueries:
-        """Read the queries that a file holds, perhaps beside tracks.
+        """Read the queries from a file, which may also hold tracks.
 
         Raises:
-            InputError: If it holds none.
+            InputError: If it holds no queries.
         """
         arrays = _read_arrays(path)
         try:
@@ -96,8 +96,8 @@ class TrackQueries:
             fits = False
         if not fits:
             raise InputError(
-                f'{path} does not hold the arrays that `stdpose queries` writes, which say what '
-                'each track is of: save them beside the tracks, or give TRACKS=QUERIES'
+                f'{path} does not hold the arrays that `stdpose queries` writes, which name the '
+                'joint of each track: save them beside the tracks, or give TRACKS=QUERIES'
             )
         return found
 
@@ -107,8 +107,8 @@ class PointTracks(NamedTuple):
 
     Attributes:
         queries: The N queries.
-        points: [T, N, 2] pixels, NaN where nothing is known.
-        visible: [T, N] probability that the point is seen.
+        points: [T, N, 2] pixels, NaN where the tracker gives nothing.
+        visible: [T, N] probability that the point is visible.
     """
 
     queries: TrackQueries
@@ -117,10 +117,10 @@ class PointTracks(NamedTuple):
 
     @classmethod
     def read(cls, path: Path, queries_path: Path) -> PointTracks:
-        """Read tracks, and bring them into the order and the scale of their queries.
+        """Read tracks, and convert them to the axes and the scale of their queries.
 
         Raises:
-            InputError: If a file cannot be read, or the tracks do not begin at the queries.
+            InputError: If a file cannot be read, or the tracks do not pass through the queries.
         """
         queries = TrackQueries.read(queries_path)
         shape = int(queries.frames), len(queries.queries)
@@ -139,38 +139,38 @@ class PointTracks(NamedTuple):
         visible = _visibility(arrays, points.shape[:2])
         if visible.shape not in (shape, shape[::-1]):
             raise InputError(
-                f'the visibility in {path} is an array {list(visible.shape)}, expected one value '
-                f'for each point of the tracks {list(points.shape)}, save that'
+                f'the visibility in {path} is an array {list(visible.shape)}, expected the shape '
+                f'of the tracks {list(points.shape)}, save one value for each point'
             )
         if visible.shape != points.shape[:2]:
             visible = visible.T
         turned, points = _place(path, queries, points, is_tapir='occlusion' in arrays)
         visible = visible.T if turned else visible
-        points[~(np.abs(points) < _FARTHEST)] = np.nan
+        points[~(np.abs(points) < _MAX_COORDINATE)] = np.nan
         return cls(queries, points, np.nan_to_num(visible).clip(0, 1))
 
     def starting_at(self, frame: int, places: np.ndarray) -> np.ndarray:
-        """Find the tracks of labelled joints.
+        """Find the tracks that start at labelled joints.
 
         Args:
             frame: Frame of the labels.
             places: [K, 2] pixels of the joints, NaN for those without a label.
 
         Returns:
-            [K] numbers of their tracks, -1 where no query is of this place.
+            [K] indices of their tracks, -1 where there is no query at this position.
         """
         found = np.full(len(places), -1)
         of_frame = np.flatnonzero(self.queries.queries[:, 0] == frame)
         joint = self.queries.joint[of_frame]
         off = np.abs(self.queries.queries[of_frame, 1:] - places[joint]).max(axis=1)
-        # A label that was moved since is none of which there is a track.
+        # A label that has been moved since has no track.
         here = off < 1
         found[joint[here]] = of_frame[here]
         return found
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a file of NumPy or PyTorch by their names.
+    """Read the named arrays of a NumPy or PyTorch file.
 
     Raises:
         InputError: If it cannot be read.
@@ -200,12 +200,12 @@ def _named(arrays: Mapping[str, np.ndarray], kind: str) -> np.ndarray | None:
 
 
 def _without_batch(values: np.ndarray) -> np.ndarray:
-    """Remove the axis of the batch, which is of one video."""
+    """Remove the batch axis, as there is one video."""
     return values[0] if values.ndim > 2 and len(values) == 1 else values
 
 
 def _visibility(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Return the probability that points are seen; TAPIR gives two logits."""
+    """Return the probability that points are visible; TAPIR gives two logits."""
     if 'occlusion' not in arrays:
         given = _named(arrays, 'visibility')
         return np.ones(shape) if given is None else given.astype(np.float64)
@@ -217,28 +217,28 @@ def _visibility(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.
 def _place(
     path: Path, queries: TrackQueries, points: np.ndarray, is_tapir: bool
 ) -> tuple[bool, np.ndarray]:
-    """Turn and scale tracks so that they are at their queries; warn if they were not.
+    """Exchange axes and scale tracks so that they pass through their queries; warn about it.
 
     Args:
         path: Their file.
         queries: The N queries.
         points: [T, N, 2] or [N, T, 2].
-        is_tapir: Whether the second is what the tracker returns.
+        is_tapir: Whether the tracker is TAPIR, which returns [N, T, 2].
 
     Returns:
         Whether the first two axes were exchanged, and [T, N, 2] pixels.
 
     Raises:
-        InputError: If they are elsewhere, or several changes would bring them there.
+        InputError: If no change makes the tracks fit their queries, or several do.
     """
     time, wanted = queries.queries[:, 0].astype(int), queries.queries[:, 1:].astype(np.float64)
     shape = int(queries.frames), len(time)
-    most_off = max(_LEAST_OFF, _MOST_OFF * float(np.ptp(wanted, axis=0).max()))
+    tolerance = max(_MIN_TOLERANCE, _MAX_OFFSET_RATIO * float(np.ptp(wanted, axis=0).max()))
     found: list[tuple[bool, np.ndarray, str]] = []
     nearest = np.inf
     for is_scaled, turned, flipped in product((False, True), repeat=3):
         if found and is_scaled and not (turned or flipped):
-            # They fit as they are.
+            # They fit without scaling.
             break
         placed = points.swapaxes(0, 1) if turned else points
         if placed.shape[:2] != shape:
@@ -251,14 +251,14 @@ def _place(
             square = np.square(at[seen]).sum(axis=0)
             scale = (at * wanted)[seen].sum(axis=0) / np.maximum(square, 1e-9)
         off = np.where(seen, np.linalg.norm(at * scale - wanted, axis=1), np.inf)
-        most = float(np.quantile(off, _PASSING, method='higher'))
-        nearest = min(nearest, most)
-        if most > most_off:
+        largest = float(np.quantile(off, _MIN_FITTING, method='higher'))
+        nearest = min(nearest, largest)
+        if largest > tolerance:
             continue
         changes = (
             ('with their first two axes exchanged', turned != is_tapir),
             ('with x and y exchanged', flipped),
-            (f'times {scale[0]:.4g} and {scale[1]:.4g}', is_scaled),
+            (f'multiplied by {scale[0]:.4g} and {scale[1]:.4g}', is_scaled),
         )
         made = ', '.join(change for change, is_made in changes if is_made)
         if not made:
@@ -268,27 +268,28 @@ def _place(
         fault = 'fit their queries in several ways' if found else f'are {nearest:.0f} pixels off'
         raise InputError(
             f'the tracks in {path} {fault}, expected [frames, queries, (x, y)] in pixels of the '
-            f'video, at most {most_off:.0f} off at their queries: give those of this video, in the '
-            'order of the queries'
+            f'video, at most {tolerance:.0f} off at their queries: give the tracks of this video, '
+            'in the order of the queries'
         )
     turned, placed, made = found[0]
-    note(f'the tracks in {path} are taken {made}, so that they fit their queries')
+    note(f'the tracks in {path} are used {made}, so that they fit their queries')
     return turned, placed
 
 
 def _read_table(path: Path, queries: TrackQueries) -> dict[str, np.ndarray]:
-    """Read the CSV of napari-cotrack, in which the track of the nearest query is a joint's.
+    """Read the CSV of napari-cotrack, which holds the track of the nearest query of each joint.
 
-    Where the joint changes from one track to the next, they are apart by what both have drifted.
-    Each is continued beside the other one by that much, so that it misses the next query by it.
+    Halfway between two queries, the joint jumps from one track to the other by their drift. Behind
+    the jump, each track is continued parallel to the other one, so that it misses the next query
+    by this drift.
 
     Raises:
         InputError: If it cannot be read, or is not of one person with these joints.
     """
     if len(np.unique(queries.person)) > 1:
         raise InputError(
-            f'{path} says nothing of who is who, but there are queries of several people, give '
-            'tracks as arrays'
+            f'{path} does not say whose joints it holds, but the queries are of several people, '
+            'give tracks as arrays'
         )
     names = queries.joint_names.tolist()
     values = np.full((int(queries.frames), len(names), 3), np.nan)

@@ -1,4 +1,4 @@
-"""The one interface of what gives heatmaps of people in single pictures, and steps they share."""
+"""Interface of all sources of heatmaps of people, and the steps that they share."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
 
 MAX_MAP_SIDE = 128
-"""Cells; larger maps are reduced. A person is then a hundred cells high, finer than the fuser
-samples the maps, and a gap's maps stay within some tens of megabytes."""
+"""Largest side of a map in cells; larger maps are reduced. A person is then about 100 cells high,
+which is finer than the fuser samples maps, and the maps of a gap take some tens of megabytes."""
 
 DRAWN_SIDE = 64
-"""Cells of a side of maps that are drawn, of poses and tracks of other programs."""
+"""Side in cells of the maps that are drawn from poses and tracks of other programs."""
 
 _DRAWN_PADDING = 1.5
-"""Size of such a map in sizes of the person's box: what is drawn may lie outside of it."""
+"""Factor by which such a map is larger than the person's box, as joints may lie outside the box."""
 
 SIMCC_CELL = 4
 """Pixels of the network's input per cell, as in the heatmaps of most networks."""
 
 SIMCC_SPREAD = 1.5
-"""Cells; a network that is certain gives a Gaussian of this standard deviation, and height 1."""
+"""Standard deviation in cells of the Gaussian, of height 1, that a certain prediction becomes."""
 
 
 FlowPaths = Mapping[int, tuple[np.ndarray, np.ndarray]]
-"""Frame of a label -> [F] frames, and [F, K, 2] pixels to which optical flow leads from the label;
-NaN for joints that are not labelled there."""
+"""Frame of a label -> [F] frames, and the [F, K, 2] pixels to which optical flow carries the
+label's joints in them; NaN for joints that are not labelled."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PoseHeatmaps:
         heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
-        known: [N, K] bool: the joints that there is a heatmap of.
+        known: [N, K] bool: whether the joint has a heatmap.
     """
 
     heatmaps: np.ndarray
@@ -57,7 +57,7 @@ class PoseHeatmaps:
 
     @classmethod
     def to_draw_on(cls, boxes: np.ndarray, num_joints: int) -> PoseHeatmaps:
-        """Make empty maps, of which nothing is known, around boxes [N, 4] of people."""
+        """Make empty maps around boxes [N, 4] of people, with no joint known."""
         size, shape = (DRAWN_SIDE, DRAWN_SIDE), (len(boxes), num_joints)
         affines = [crop_affine(box, size, _DRAWN_PADDING, 'centre') for box in boxes]
         maps = np.zeros((*shape, *size), np.float32)
@@ -73,26 +73,26 @@ class HeatmapSource(ABC):
     """
 
     question = 'are its preset and its joints right?'
-    """Question to the user where the heatmaps do not fit the labels."""
+    """Question that the user is asked if the heatmaps do not fit the labels."""
 
     follows_labels = False
-    """Whether it starts from the labels, and so knows whose the joints are; otherwise it finds
-    those of whoever is in front."""
+    """Whether it starts from the labels and so knows whose joints it follows; otherwise it finds
+    the joints of the person in front."""
 
     def __init__(self, name: str, skeleton: Skeleton) -> None:
         self.name = name
         self.skeleton = skeleton
 
     def files_of(self, video: str) -> dict[str, Path]:
-        """List the files that its heatmaps of one video alone depend on, for fingerprints.
+        """List the files that only the heatmaps of this video depend on, for fingerprints.
 
         Raises:
-            InputError: If there should be one for this video, and is none.
+            InputError: If the video needs a file and there is none.
         """
         return {}
 
     def require_video(self, frames: FrameSource) -> None:
-        """Require that it can give heatmaps of a video, before any work begins.
+        """Check, before any work begins, that it can give heatmaps of a video.
 
         Raises:
             InputError: If it cannot.
@@ -114,9 +114,10 @@ class HeatmapSource(ABC):
             frames: The video.
             indices: The N frames.
             boxes: [N, 4] boxes ``[x, y, w, h]`` of the person in pixels.
-            labels: Frame -> [K, 2] pixels of the joints whose nearest labels on both sides, or two
-                nearest ones on the only side, are there; NaN for others.
-            flow: Where optical flow leads from the labels at the ends of the gap.
+            labels: Frame -> [K, 2] pixels of the joints for which the frame holds the nearest label
+                before or after the gap, or one of the two nearest if only one side has labels; NaN
+                for other joints.
+            flow: Paths of optical flow from the labels at the ends of the gap.
         """
 
 
@@ -184,7 +185,7 @@ def simcc_heatmaps(
 def finish_heatmaps(
     heatmaps: np.ndarray, from_crop: np.ndarray, to_crop: np.ndarray
 ) -> PoseHeatmaps:
-    """Bring the heatmaps of a network into the form of :class:`PoseHeatmaps`.
+    """Convert the heatmaps of a network to :class:`PoseHeatmaps`.
 
     NaN and infinite values become 0, other values are clipped to 0..1. Maps of more than
     ``MAX_MAP_SIDE`` cells are reduced by an integer factor.
@@ -192,7 +193,7 @@ def finish_heatmaps(
     Args:
         heatmaps: [N, K, h, w].
         from_crop: [2, 3] affine from pixels of a crop to cells.
-        to_crop: [N, 2, 3] affines from pixels of each picture to those of its crop.
+        to_crop: [N, 2, 3] affines from pixels of each picture to pixels of its crop.
     """
     maps = np.nan_to_num(heatmaps.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
     maps = maps.clip(0, 1)

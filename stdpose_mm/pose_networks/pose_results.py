@@ -1,4 +1,4 @@
-"""Poses that another program has estimated, in place of its network."""
+"""Heatmaps drawn from poses that another program has estimated."""
 
 from __future__ import annotations
 
@@ -33,43 +33,44 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
 
 _SIGMA = 8 / 3
-"""Cells: 6 % of the larger side of the box, which is how far estimates are off on fast clips."""
+"""Standard deviation in cells: 6 % of the larger side of the box, as estimates are about that far
+off on fast clips."""
 
 _HEIGHT = 0.5
-"""Height of the peak of a certain joint. A place says less than a heatmap, which also shows how
-sure of it a network is: full peaks cost more accuracy than they bring where labels are close
+"""Height of the peak of a joint with score 1. A position says less than a heatmap, which also shows
+how certain the network is: where labels are close, full peaks cost more accuracy than they bring
 (research/docs/evidence_networks.md, "Poses in place of heatmaps")."""
 
 _LEAST_IOU = 0.2
-"""Overlap of boxes below which an estimate is of somebody else. The box of a pose of which the
-network has found a part is smaller than the person's."""
+"""IoU of the boxes below which an estimate is of another person. It is low because the network may
+have found only a part of the person."""
 
 _LEAST_INSIDE = 0.8
-"""Share of an estimate's box that lies in the person's box where it is too small for that overlap:
-the program may know the head alone."""
+"""Share of an estimate's box that must lie in the person's box if their IoU is too low: the program
+may estimate only the head."""
 
 _LEAST_SCORE = 0.3
-"""Joints of less than this share of the pose's best score do not count for its box: some programs
-give joints that they do not see any place."""
+"""Joints with a score below this share of the pose's best score do not count for its box: some
+programs place joints that they do not see anywhere."""
 
 _MARKS_GIVEN = 'coco', 'posetrack18', 'posetrack21', 'cvat'
-"""Formats that have no estimates but those that this package has marked. A SLEAP project has labels
-beside predictions, too."""
+"""Formats in which only this package marks joints as propagated. A SLEAP project, for example, may
+hold its own predictions beside labels."""
 
 _ANY_SIZE = 1, 1
-"""For reading joint names, and not places, of files that hold fractions of pictures."""
+"""Picture size for files with relative coordinates if only their joint names matter."""
 
 
 class PoseResults(HeatmapSource):
     """Gaussians at the joints that another program has estimated, half as high as their scores.
 
-    In each frame the person in a box is the one whose own box overlaps most with it. Where nobody
-    does, and for joints without a place, nothing is known.
+    In each frame, the pose is used whose box overlaps most with the person's box. Without such a
+    pose, and for joints without a position, there is no heatmap.
 
     Args:
-        path: A file of labels with the poses of one video, which are taken for any video; one with
-            those of several, which are found by the video's name; or a folder, or a text file with
-            one path a line, with a file, or a folder, for each video that is named after it.
+        path: A label file with the poses of one video, which are used for any video; a label file
+            with the poses of several videos, which are looked up by name; or a folder, or a text
+            file with one path a line, that has a file or a folder named after each video.
 
     Raises:
         InputError: If a file cannot be read.
@@ -86,7 +87,7 @@ class PoseResults(HeatmapSource):
         files = files_behind(find_results(self._source.path, video))
         digest = fingerprint(files)
         if digest != self._source.digest:
-            # They have been changed since they were read, or are of another video.
+            # The files have changed since they were read, or belong to another video.
             self._source.video, self._source.digest = None, digest
         return files
 
@@ -105,7 +106,7 @@ class PoseResults(HeatmapSource):
         """See :meth:`HeatmapSource.estimate_frames`.
 
         Raises:
-            InputError: If there are no poses of this video, or they cannot be those of its frames.
+            InputError: If there are no poses of this video, or they do not fit its frames.
         """
         people = self._people(frames)
         found = PoseHeatmaps.to_draw_on(boxes, self.skeleton.num_keypoints)
@@ -137,8 +138,8 @@ class PoseResults(HeatmapSource):
         """Read the poses of a video.
 
         Raises:
-            InputError: If there are none, they have other joints than those of other videos, or
-                they were propagated from labels, with which they agree in any case.
+            InputError: If there are none, they have other joints than the poses of other videos, or
+                they were propagated from the labels and so agree with these anyway.
         """
         file = find_results(self._source.path, frames.name)
         videos = {labels.name: labels for labels in read_all_labels(file, size=frames.size)}
@@ -157,15 +158,16 @@ class PoseResults(HeatmapSource):
         ):
             raise InputError(
                 f'{file} holds labels, and poses that were propagated from them and therefore say '
-                'nothing new, expected poses that another program has estimated, give its own file'
+                'nothing new, expected poses that another program has estimated, give the file of '
+                'that program'
             )
         return labels
 
 
 class _Source:
-    """The files of poses, and the people of the video that was asked for last.
+    """Files of poses, and the people of the video that was read last.
 
-    It has no part in the fingerprint of :class:`PoseResults`, for which there is ``files_of``.
+    It is left out of the fingerprint of :class:`PoseResults`, which covers ``files_of`` instead.
     """
 
     __slots__ = ('digest', 'path', 'people', 'video')
@@ -199,12 +201,12 @@ def find_results(path: Path, video: str) -> Path:
 
 
 def holds_one_video(path: Path) -> bool:
-    """Tell whether results are of one video, for which they need not have its name."""
+    """Tell whether results are of one video; then its name need not be the video's."""
     return not stands_for_many(path) and len(read_all_labels(path, size=_ANY_SIZE)) == 1
 
 
 def files_behind(path: Path) -> dict[str, Path]:
-    """List the files that results depend on, by their names within a folder.
+    """List the files that results depend on, by their paths within the folder.
 
     Args:
         path: A file, a folder or a text file with one path a line.
@@ -214,7 +216,7 @@ def files_behind(path: Path) -> dict[str, Path]:
         return {file.relative_to(path).as_posix(): file for file in sorted(files)}
     found = {'': path}
     if path.suffix in ('.yaml', '.yml'):
-        # YOLO's description of a data set, with a text file for each picture beside it.
+        # The YAML file of a YOLO data set, which has a text file for each picture.
         beside = sorted(path.parent.rglob('*.txt'))
         found |= {file.relative_to(path.parent).as_posix(): file for file in beside}
     elif path.is_file() and stands_for_many(path):
@@ -225,20 +227,20 @@ def files_behind(path: Path) -> dict[str, Path]:
 def _require_there(path: Path) -> None:
     if not path.exists():
         raise InputError(
-            f'the poses {path} do not exist, give a file or folder of estimated poses, in a format '
-            'of label files'
+            f'the poses {path} do not exist, give a file or folder of estimated poses, in one of '
+            'the label formats'
         )
 
 
 def _no_poses(path: Path, video: str, others: Iterable[str]) -> InputError:
     return InputError(
         f'{path} holds no poses of the video {video}, only of {", ".join([*others][:5])}, add them '
-        'or leave it out'
+        'or leave the video out'
     )
 
 
 def _any_labels(path: Path) -> VideoLabels:
-    """Read the poses of one of the videos.
+    """Read the poses of any one of the videos.
 
     Raises:
         InputError: If there are none.
@@ -252,13 +254,13 @@ def _any_labels(path: Path) -> VideoLabels:
         try:
             return read_all_labels(file, size=_ANY_SIZE)[0]
         except InputError as error:
-            # A folder may hold other files, which are of no video.
+            # A folder may also hold files that are not label files.
             refused = refused or error
     raise refused or InputError(f'{path} holds no poses, give a file of estimated poses')
 
 
 def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | None:
-    """Choose the one of some people who is in a box; None if none of them is."""
+    """Choose the person in a box; return None if nobody is in it."""
     if not people:
         return None
     boxes = np.stack([_box_of(person) for person in people])
@@ -271,10 +273,10 @@ def _choose(people: Sequence[PersonLabel], box: np.ndarray) -> PersonLabel | Non
 
 
 def _box_of(person: PersonLabel) -> np.ndarray:
-    """Return the box of a person, if need be that of the joints that the program means."""
+    """Return the person's own box, or else the box around the joints that have a high score."""
     if person.scores is not None and not (person.bbox is not None and person.has_box):
         best = person.scores[person.labelled].max()
-        # A share of a negative score is higher than the score.
+        # If the best score is negative, a share of it is higher than the score itself.
         unsure = person.scores < min(best, _LEAST_SCORE * best)
         person = replace(person, visibility=np.where(unsure, NOT_LABELLED, person.visibility))
     return person_box(person)

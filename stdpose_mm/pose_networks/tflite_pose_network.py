@@ -22,13 +22,13 @@ from .described_network import DescribedNetwork
 from .network_description import NetworkDescription
 
 TASK_MEMBER = 'pose_landmarks_detector.tflite'
-"""The pose network in a ``.task`` file of MediaPipe, beside its detector of people."""
+"""Name of the pose network in a ``.task`` file of MediaPipe, which also holds a person detector."""
 
 MAX_BYTES = 2**31
-"""Largest network that is read: offsets in these files have 32 bits, one of them a sign."""
+"""Size of the largest network that is read: these files hold signed 32-bit offsets."""
 
 MAX_TENSOR_BYTES = 2**30
-"""Largest tensor, such as 1024x1024 pixels with 256 channels; the runtime itself knows no limit."""
+"""Largest tensor, such as 1024x1024 pixels with 256 channels; the runtime itself has no limit."""
 
 _STDERR = 2
 _STDERR_LOCK = Lock()
@@ -37,8 +37,8 @@ _STDERR_LOCK = Lock()
 class TFLitePoseNetwork(DescribedNetwork):
     """Pose network in a TensorFlow Lite file, run by LiteRT on the CPU.
 
-    Inputs are [1, H, W, 3], or [1, 3, H, W], in float32 or in integers with a scale. The heatmaps
-    are the last of those outputs that have as many channels as the network has joints.
+    The input is [1, H, W, 3] or [1, 3, H, W], in float32 or in integers with a scale. The last
+    output with as many channels as the network has joints holds the heatmaps.
 
     Args:
         path: The file (``.tflite``), or a ``.task`` file of MediaPipe that holds it.
@@ -62,17 +62,17 @@ class TFLitePoseNetwork(DescribedNetwork):
         self._interpreter = _start(path, content)
         inputs = self._interpreter.get_input_details()
         shapes = [node['shape_signature'].tolist() for node in inputs]
-        # A size of -1 is free.
+        # A size of -1 stands for any size.
         super().__init__(path, description, [[n if n > 0 else None for n in s] for s in shapes])
         self._input = inputs[0]
-        # The runtime crashes on others.
+        # The runtime crashes on other data types.
         _require_numbers(path, self._input)
         self._prepare(path)
         self._output, self._joint_axis = self._find_heatmaps(path)
         _require_numbers(path, self._output)
 
     def _prepare(self, path: Path) -> None:
-        """Let the runtime plan its memory for single pictures of the input size."""
+        """Allocate the runtime's memory for single pictures of the input size."""
         width, height = self.input_size
         shape = (1, height, width, 3) if self._channels_last else (1, 3, height, width)
         try:
@@ -90,7 +90,7 @@ class TFLitePoseNetwork(DescribedNetwork):
         """Return the output that holds the heatmaps, and the axis of their joints."""
         joints = self.skeleton.num_keypoints
         outputs = self._interpreter.get_output_details()
-        # The outputs are laid out as the input is, but for some converters.
+        # Most converters give the outputs the layout of the input.
         for axis in (3, 1) if self._channels_last else (1, 3):
             for output in reversed(outputs):
                 if len(output['shape']) == 4 and output['shape'][axis] == joints:
@@ -102,7 +102,7 @@ class TFLitePoseNetwork(DescribedNetwork):
         )
 
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        # Most files are made for single pictures.
+        # Most files take a single picture.
         maps = np.concatenate([self._run_one(picture[None]) for picture in inputs])
         return [np.moveaxis(maps, self._joint_axis, 1)]
 
@@ -111,7 +111,7 @@ class TFLitePoseNetwork(DescribedNetwork):
             scale, zero = self._input['quantization']
             limits = np.iinfo(kind)
             picture = np.rint(picture / scale + zero).clip(limits.min, limits.max).astype(kind)
-        # The runtime stores inputs and outputs: another thread would overwrite them.
+        # The runtime stores inputs and outputs, which another thread would overwrite.
         with self._lock:
             try:
                 self._interpreter.set_tensor(self._input['index'], picture)
@@ -136,14 +136,14 @@ def _read_network(path: Path) -> bytes:
     try:
         if path.suffix == '.task':
             with zipfile.ZipFile(path) as archive:
-                # No more is unpacked than the archive says, whatever is compressed in it.
+                # zipfile unpacks no more than this stated size, whatever is compressed.
                 if archive.getinfo(TASK_MEMBER).file_size > MAX_BYTES:
                     raise zipfile.BadZipFile('it is too large')
                 content = archive.read(TASK_MEMBER)
         else:
             content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b''
         if content[4:8] != b'TFL3':
-            raise ValueError('it has another content')
+            raise ValueError('it has no TFL3 identifier')
     # zipfile and its decompressors raise various errors for damaged or encrypted files.
     except Exception as error:
         raise InputError(
@@ -154,22 +154,22 @@ def _read_network(path: Path) -> bytes:
 
 
 def _start(path: Path, content: bytes) -> Any:
-    """Return the runtime with the network."""
+    """Load the network into the runtime."""
     runtime = importlib.import_module('ai_edge_litert.interpreter')
     try:
         interpreter = runtime.Interpreter(model_content=content, num_threads=thread_limit() or None)
         _ = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f'{path} is no network that LiteRT can run ({one_line(error)}), give a .tflite file of '
-            'a pose network'
+            f'{path} is not a network that LiteRT can run ({one_line(error)}), give a .tflite file '
+            'of a pose network'
         ) from error
     for tensor in interpreter.get_tensor_details():
         size = math.prod(tensor['shape'].tolist()) * np.dtype(tensor['dtype']).itemsize
         if size > MAX_TENSOR_BYTES:
             raise InputError(
-                f'{path} has a tensor {tensor["shape"].tolist()}, larger than any of a pose '
-                'network, give another network'
+                f'{path} has a tensor {tensor["shape"].tolist()}, larger than any pose network '
+                'needs, give another network'
             )
     return interpreter
 
@@ -178,7 +178,7 @@ def _require_numbers(path: Path, node: Mapping[str, Any]) -> None:
     """Require float32, or integers of 8 or 16 bits with a scale.
 
     Raises:
-        InputError: If a node has other values.
+        InputError: If the node has another type.
     """
     kind, (scale, _) = np.dtype(node['dtype']), node['quantization']
     if kind != np.float32 and not (kind.kind in 'iu' and kind.itemsize <= 2 and scale > 0):

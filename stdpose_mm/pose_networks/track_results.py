@@ -1,4 +1,4 @@
-"""Tracks of labelled joints that a point tracker has followed, as evidence."""
+"""Heatmaps drawn from the tracks of a point tracker."""
 
 from __future__ import annotations
 
@@ -23,41 +23,40 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
 
 _SIGMA = 5 / 3
-"""Cells: 4 % of the larger side of the box."""
+"""Standard deviation in cells: 4 % of the larger side of the box."""
 
 _HEIGHT = 0.8
-"""Height of the peak of a track that is seen, and has not drifted."""
+"""Height of the peak of a track that is visible and has not drifted."""
 
 _UNSEEN = 0.3
 """Factor on the height where the tracker says that the point is hidden."""
 
 _DRIFT = 0.04
-"""Share of the box: where a track is expected to be off by this much, its height is halved."""
+"""Expected drift, as a share of the box, at which the height of a track is halved."""
 
 _LIKE_FLOW = 0.03
-"""Share of the box: a track is novel if it leaves optical flow by more than this somewhere."""
+"""Distance from optical flow, as a share of the box, that a novel track exceeds somewhere."""
 
 _LEAST_NOVELTY = 0.13
-"""Factor on the height of a track that repeats optical flow; it is then above the least trust only
-where it also returns to the other label."""
+"""Factor on the height of a track that repeats optical flow; such a track exceeds ``_LEAST_TRUST``
+only if it also comes close to the other label."""
 
 _LEAST_TRUST = 0.1
-"""Share of the height below which a track is no evidence."""
+"""Share of the height below which a track is not used as evidence."""
 
 
 class TrackResults(HeatmapSource):
     """Gaussians at the tracks from the two nearest labels of each joint.
 
-    A track is trusted as far as it comes near the other label: what it misses that by is the drift
-    that it is expected to have gathered on the way there, evenly. One that repeats optical flow,
-    which is evidence already, is not a second witness. At a label the track from the other one is
-    shown, and never its own, which says nothing. Of a joint with a single label nothing is known.
+    A track is trusted more the closer it comes to the other label: the distance there is its drift,
+    which is assumed to have accumulated evenly on the way. A track that repeats optical flow adds
+    little, as flow is evidence already. At a label, only the track from the other label is drawn,
+    because its own track says nothing there. A joint with a single label has no heatmap.
 
     Args:
-        path: Tracks of one video, which are taken for any; or a folder with a file for each video
-            that is named after it.
-        queries: The queries that they answer, or a folder with them; by default they are in the
-            same files.
+        path: File with the tracks of one video, which are used for any video; or a folder with a
+            file named after each video.
+        queries: File or folder with their queries; by default, the files of the tracks hold them.
 
     Raises:
         InputError: If the queries cannot be read.
@@ -99,19 +98,21 @@ class TrackResults(HeatmapSource):
             number = tracks.starting_at(start, places)
             points, visible = tracks.points[rows][:, number], tracks.visible[rows][:, number]
             miss = np.linalg.norm(tracks.points[end, number] - others, axis=-1)
-            way = np.abs(rows - start)[:, None] / abs(end - start)
-            trust = _trust(miss / sides, way)
+            progress = np.abs(rows - start)[:, None] / abs(end - start)
+            trust = _trust(miss / sides, progress)
             if start in flow:
                 times, path = flow[start]
                 apart = np.linalg.norm(tracks.points[times][:, number] - path, axis=-1)
                 trust = trust * _novelty(np.fmax.reduce(apart) / sides)
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
-            has = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
-            has &= (number >= 0) & (rows != start)[:, None]
+            used = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
+            used &= (number >= 0) & (rows != start)[:, None]
             for row, affine in enumerate(found.to_heatmap):
-                cells = np.where(has[row, :, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
-                drawn, inside = draw_gaussians(cells, has[row].astype(np.float32), size, _SIGMA)
-                height = np.where(has[row], _HEIGHT * trust[row], 0)[:, None, None]
+                cells = np.where(used[row, :, None], points[row], 0) @ affine[:, :2].T
+                drawn, inside = draw_gaussians(
+                    cells + affine[:, 2], used[row].astype(np.float32), size, _SIGMA
+                )
+                height = np.where(used[row], _HEIGHT * trust[row], 0)[:, None, None]
                 drawn *= height.astype(np.float32)
                 found.heatmaps[row] = np.maximum(found.heatmaps[row], drawn)
                 found.known[row] |= inside > 0
@@ -121,7 +122,7 @@ class TrackResults(HeatmapSource):
         """Return the tracks of a video.
 
         Raises:
-            InputError: If they cannot be read, or are not of its frames.
+            InputError: If they cannot be read, or do not fit its frames.
         """
         files = self.files_of(frames.name)
         tracks = _read(files['tracks'], files['queries'], fingerprint(files))
@@ -130,29 +131,29 @@ class TrackResults(HeatmapSource):
         if of_queries != (len(frames), frames.size):
             raise InputError(
                 f'the queries in {self.queries} are of {of_queries[0]} frames of {of_queries[1]} '
-                f'pixels, but {frames.name} has {len(frames)} of {frames.size}, give those of this '
-                'video'
+                f'pixels, but {frames.name} has {len(frames)} of {frames.size}, give the queries '
+                'of this video'
             )
         if queries.joint_names.tolist() != [*self.skeleton.keypoint_names]:
             raise InputError(
                 f'the queries of {frames.name} in {self.queries} have other joints than those of '
-                'other videos there, give those of one set of labels'
+                'other videos there, give the queries of one set of labels'
             )
         return tracks
 
 
-def _trust(miss: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """Compute how far tracks are trusted that miss the other label.
+def _trust(miss: np.ndarray, progress: np.ndarray) -> np.ndarray:
+    """Compute the trust in tracks from their distance to the other label.
 
     Args:
-        miss: What they miss it by, as a share of the box.
-        way: Where they are: 0 at their own label, 1 at the other one. Drift is a random walk, which
-            goes as far as the square root of its steps.
+        miss: Distance to the other label, as a share of the box.
+        progress: 0 at their own label, 1 at the other one. Drift is a random walk, which grows with
+            the square root of its steps.
 
     Returns:
         Share of the height of the peaks.
     """
-    trust: np.ndarray = 1 / (1 + np.square(np.square(miss / _DRIFT) * way))
+    trust: np.ndarray = 1 / (1 + np.square(np.square(miss / _DRIFT) * progress))
     return trust
 
 
@@ -170,12 +171,12 @@ def _novelty(apart: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _read(path: Path, queries: Path, digest: str) -> PointTracks:
-    """Read tracks once as long as their files are the same."""
+    """Read tracks, once unless their files change."""
     return PointTracks.read(path, queries)
 
 
 def track_files(path: Path, queries: Path, video: str) -> dict[str, Path]:
-    """Find the files of the tracks of a video, and of its queries.
+    """Find the files of the tracks and of the queries of a video.
 
     Raises:
         InputError: If there are none.

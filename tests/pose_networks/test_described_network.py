@@ -101,10 +101,10 @@ def test_a_description_of_another_network_is_refused(tmp_path, fields, sentence)
 @pytest.mark.parametrize(
     ('bins', 'fields', 'words'),
     [
-        ((192, 256), {'split_ratio': 3}, 'so 2 and 2 a pixel, but its description says .* 3'),
-        ((192, 192), {}, 'gives 192 and 192 bins for an input of 96x128, so 2 and 1.5 a pixel'),
+        ((192, 256), {'split_ratio': 3}, 'so 2 and 2 per pixel, but its description says .* 3'),
+        ((192, 192), {}, 'gives 192 and 192 bins for an input of 96x128, so 2 and 1.5 per pixel'),
         ((256, 192), {}, 'export x before y'),
-        ((193, 256), {}, 'so 2.01042 and 2 a pixel'),
+        ((193, 256), {}, 'so 2.01042 and 2 per pixel'),
     ],
 )
 def test_bins_of_another_split_ratio_or_size_are_refused(tmp_path, bins, fields, words):
@@ -122,7 +122,7 @@ def test_bins_may_be_rounded_up_or_down(tmp_path, bins):
 
 
 def test_a_file_for_any_size_needs_one_in_its_description(tmp_path):
-    with pytest.raises(InputError, match='nothing says the size of the pictures'):
+    with pytest.raises(InputError, match='nor its description gives the size of the pictures'):
         network_at(tmp_path, 'centre', fixed=False)
     network = network_at(tmp_path, 'centre', fixed=False, input_size=[96, 128])
     assert network.input_size == (96, 128)

@@ -142,10 +142,10 @@ CHANGES = {
     'first two axes': (lambda tracks: tracks.swapaxes(0, 1), 'first two axes exchanged'),
     'x and y': (lambda tracks: tracks[..., ::-1], 'x and y exchanged'),
     # A video of 64 x 60 pixels: 160 / 64 and 120 / 60.
-    'scale': (lambda tracks: tracks / (2.5, 2), r'times 2\.5 and 2'),
+    'scale': (lambda tracks: tracks / (2.5, 2), r'multiplied by 2\.5 and 2'),
     'all': (
         lambda tracks: (tracks / (2.5, 2)).swapaxes(0, 1)[..., ::-1],
-        r'first two axes exchanged, with x and y exchanged, times 2\.5 and 2,',
+        r'first two axes exchanged, with x and y exchanged, multiplied by 2\.5 and 2,',
     ),
 }
 
@@ -313,7 +313,7 @@ def test_what_tracks_of_a_table_are_apart_by_is_what_they_miss_the_other_label_b
 def test_a_table_of_two_people_is_refused(tmp_path):
     QUERIES.write(tmp_path / 'queries.npz')
     path = write_table(tmp_path / 'tracks.csv', drift=0.0)
-    with pytest.raises(InputError, match='says nothing of who is who'):
+    with pytest.raises(InputError, match='does not say whose joints it holds'):
         PointTracks.read(path, tmp_path / 'queries.npz')
 
 

@@ -193,7 +193,7 @@ def test_networks_count_by_the_content_of_their_files(tmp_path):
 
 def test_a_file_for_any_size_needs_one_in_its_description(tmp_path):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,))], any_size=True)
-    with pytest.raises(InputError, match='nothing says the size of the pictures'):
+    with pytest.raises(InputError, match='nor its description gives the size of the pictures'):
         TFLitePoseNetwork(path, describe(1))
     network = TFLitePoseNetwork(path, describe(1, input_size=(48, 64)))
     assert network.estimate([two_greys()], WHOLE).heatmaps.shape == (1, 1, 16, 12)
@@ -243,9 +243,9 @@ def halved(path: Path) -> bytes:
     [
         (b'', 'holds no TensorFlow Lite network'),
         (b'no network', 'holds no TensorFlow Lite network'),
-        (b'\x10\0\0\0TFL3', 'is no network that LiteRT can run'),
-        (b'\x10\0\0\0TFL3' + bytes(range(256)), 'is no network that LiteRT can run'),
-        (None, 'is no network that LiteRT can run'),
+        (b'\x10\0\0\0TFL3', 'is not a network that LiteRT can run'),
+        (b'\x10\0\0\0TFL3' + bytes(range(256)), 'is not a network that LiteRT can run'),
+        (None, 'is not a network that LiteRT can run'),
     ],
     ids=['empty', 'text', 'nothing more', 'garbage', 'half'],
 )
@@ -260,7 +260,7 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path, content, sentence):
 def test_names_that_are_no_text_are_refused(tmp_path):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
     path.write_bytes(path.read_bytes().replace(b'image', b'\xff\xfe\xff\xfe\xff'))
-    with pytest.raises(InputError, match='is no network that LiteRT can run'):
+    with pytest.raises(InputError, match='is not a network that LiteRT can run'):
         TFLitePoseNetwork(path, describe(1))
 
 
@@ -284,7 +284,7 @@ def test_a_task_without_a_network_is_refused(tmp_path, monkeypatch):
         TFLitePoseNetwork(path, describe(1))
     with pytest.raises(InputError, match=r'pose\.task holds no TensorFlow Lite network'):
         TFLitePoseNetwork(write_task(path, b'a face', 'face_detector.tflite'), describe(1))
-    with pytest.raises(InputError, match=r'pose\.task holds no .* another content'):
+    with pytest.raises(InputError, match=r'pose\.task holds no .* no TFL3 identifier'):
         TFLitePoseNetwork(write_task(path, b'no network'), describe(1))
     monkeypatch.setattr(module, 'MAX_BYTES', 2**16)
     with pytest.raises(InputError, match='it is too large'):
