@@ -1,4 +1,4 @@
-"""What measures stdpose_mm and trained what it ships; no part of the package. See README.md."""
+"""Benchmarks of stdpose_mm and training of the networks that it ships; not part of the package."""
 
 from pathlib import Path
 

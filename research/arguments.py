@@ -14,11 +14,11 @@ from stdpose_mm.text import counted
 
 @dataclass(kw_only=True)
 class TrainingResources:
-    """Resources of a training.
+    """Resources of a training run.
 
     Args:
         workers: Number of processes.
-        device: Where networks are trained.
+        device: Device on which networks are trained.
         seed: Seed of all random numbers.
     """
 
@@ -29,10 +29,10 @@ class TrainingResources:
 
 @dataclass(kw_only=True)
 class MatcherOption:
-    """The joint matcher that evidence is gathered with.
+    """The joint matcher with which evidence is gathered.
 
     Args:
-        matcher: Joint matcher to gather the evidence with, a file that train_matcher.py wrote
+        matcher: Joint matcher for gathering the evidence, a file that train_matcher.py wrote
             (default: the one that comes with the package).
     """
 
@@ -46,7 +46,7 @@ class ModelOptions:
     Args:
         config: Config of the model.
         checkpoint: Weights of the model.
-        device: Where the model runs.
+        device: Device on which the model runs.
     """
 
     config: str | None = option()
@@ -62,7 +62,7 @@ class SpeedOptions:
         checkpoint: Weights, one file for each config (default: random weights).
         size: Width and height of the video.
         people: People in every frame.
-        batch_size: Crops, and windows, that a model sees at once.
+        batch_size: Number of crops, and of windows, in a batch.
     """
 
     checkpoint: list[str] | None = option(nargs='+')

@@ -20,8 +20,8 @@ Curve = Sequence[tuple[float, float, tuple[float, float] | None]]
 def curves(panels: Mapping[str, Mapping[str, Curve]], position: str) -> Figure:
     """Plot metrics of several methods against a number, one panel below the other.
 
-    Methods keep their colour from panel to panel. Intervals are bars; methods are shifted a little,
-    so that bars do not hide each other.
+    A method has the same colour in all panels. Intervals are bars; methods are shifted a little, so
+    that bars do not hide each other.
 
     Args:
         panels: Label of the vertical axis -> method -> curve of the method.
@@ -57,7 +57,7 @@ def dots(
 
     Args:
         panels: Metric -> (method, value, lowest and highest value) of each row, from the top.
-        marks: Metric -> method -> published value, marked by a line; also of methods without a dot.
+        marks: Metric -> method -> published value, drawn as a line, also for methods without a dot.
     """
     metrics = list(dict.fromkeys([*panels, *(metric for metric in marks if marks[metric])]))
     figure, axes = make_figure(max(1, len(metrics)), width=8)

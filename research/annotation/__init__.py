@@ -1,1 +1,1 @@
-"""Simulated annotators: how many labels a choice of frames saves."""
+"""Simulated annotators, which measure how many labels a choice of frames saves."""

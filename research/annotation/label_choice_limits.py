@@ -1,7 +1,7 @@
 """Upper limit of what a good choice of frames to label can save: the choice in hindsight.
 
-The errors of every possible gap of a video are measured: both its ends labelled, all frames between
-them propagated and compared with their labels. With these errors known, the best frames of all can
+The errors of every possible gap of a video are measured: its two ends are labelled, and all frames
+between them are propagated and compared with their labels. From these errors, the best frames can
 be chosen.
 """
 
@@ -27,8 +27,8 @@ def measure_gap_errors(
 ) -> np.ndarray:
     """Count the joints that propagation gets wrong between any two frames of a video.
 
-    A person who is labelled at one end only is propagated from there; one who is labelled at
-    neither end is wrong throughout. Labels further away, which might help, are ignored.
+    A person who is labelled at one end only is propagated from there; a person who is labelled at
+    neither end counts as wrong throughout. Labels further away, which might help, are ignored.
 
     Args:
         frames: The video's pictures.
@@ -48,7 +48,7 @@ def measure_gap_errors(
             np.stack([label.labelled for label in track.values()]),
         )
         limits = dict(zip(track, CORRECT_WITHIN * sizes, strict=True))
-        # Everything is wrong until a pose is found to be right.
+        # All joints count as wrong until a propagated pose is found to be right.
         joints = np.zeros(number)
         for frame, label in track.items():
             joints[place_of[frame]] = label.labelled.sum() if limits[frame] > 0 else 0
@@ -69,7 +69,7 @@ def measure_gap_errors(
             known = true.labelled & (pose.visibility > NOT_LABELLED) & pose.gap.joints
             right = (known & (distance <= limits[pose.frame_index])).sum()
             here = place_of[pose.frame_index] + 1
-            # Without a label, the end is any frame in which the person has none.
+            # An end without a label may be any frame in which the person has no label.
             starts, stops = np.flatnonzero(is_open[:here]), here + np.flatnonzero(is_open[here:])
             if pose.gap.left is not None:
                 starts = np.array([place_of[pose.gap.left.frame_index] + 1])
@@ -82,9 +82,9 @@ def measure_gap_errors(
 def _possible_labels(
     track: Mapping[int, PersonLabel],
 ) -> Iterator[tuple[list[PersonLabel], LifeSpan]]:
-    """Yield the labels of a person alone, which are all that is known, and in pairs.
+    """Yield each label of a person on its own, and then each pair of labels.
 
-    Each as tracks of their own, so that they are propagated independently.
+    Each has a track id of its own, so that it is propagated independently.
     """
     yield [replace(label, track_id=number) for number, label in enumerate(track.values())], 'video'
     pairs = enumerate(combinations(track.values(), 2))
@@ -93,11 +93,11 @@ def _possible_labels(
 
 @dataclass(frozen=True)
 class HindsightLabels:
-    """Labelled frames that a target takes if the errors of every gap are known.
+    """Number of labelled frames that reach a target if the errors of every gap are known.
 
     Args:
-        together: All frames chosen at once, by dynamic programming.
-        one_by_one: The best next frame taken each time, as long as the target is missed.
+        together: If all frames are chosen at once, by dynamic programming.
+        one_by_one: If the best next frame is added until the target is reached.
     """
 
     together: int
@@ -120,7 +120,7 @@ def choose_in_hindsight(
 
 
 def _label_one_by_one(costs: Sequence[np.ndarray], allowed: float) -> int:
-    """Count the labels if the next label is always put on the frame that saves most."""
+    """Count the labels if each label is put on the frame that removes most errors."""
     wrong = sum(float(of_video[0, -1]) for of_video in costs)
     waiting = [
         _best_split(which, of_video, 0, len(of_video) - 1) for which, of_video in enumerate(costs)
@@ -139,7 +139,7 @@ def _label_one_by_one(costs: Sequence[np.ndarray], allowed: float) -> int:
 def _best_split(
     which: int, costs: np.ndarray, start: int, stop: int
 ) -> tuple[float, int, int, int, int]:
-    """Find the best frame inside a gap: what it changes, video, start of the gap, frame, stop."""
+    """Find the best frame inside a gap: change of the errors, video, start, frame, stop."""
     if stop - start < 2:
         return np.inf, which, start, start, stop
     left = costs[start, start + 1 : stop] + costs[start + 1 : stop, stop]

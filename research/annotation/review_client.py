@@ -27,7 +27,7 @@ OPENING_PAUSE = 0.05
 
 
 class ReviewClient:
-    """Send the requests of a page, one after the other; wait for a video that is being opened.
+    """Send a page's requests one after the other, waiting while a video is being opened.
 
     Args:
         address: The address that ``stdpose review`` prints, with the token.
@@ -57,7 +57,7 @@ class ReviewClient:
         self.revision = int(self.get()['revision'])
 
     def get(self, path: str = '', **query: object) -> Any:
-        """Request JSON data at a path below that of the video."""
+        """Request JSON data at a path below the video's path."""
         return json.loads(self._request('GET', path, query))
 
     def picture(self, frame: int) -> bytes:
@@ -80,7 +80,7 @@ class ReviewClient:
         """Wait until the poses of the latest edit are computed.
 
         Args:
-            with_guidance: Wait for the guidance on what to label next, too.
+            with_guidance: Whether to wait also for the guidance on what to label next.
             pause: Seconds between two requests.
 
         Raises:
@@ -97,13 +97,13 @@ class ReviewClient:
             time.sleep(pause)
 
     def learn(self, pause: float = 0.5) -> None:
-        """Learn from the labels as they are, and wait for the end.
+        """Start learning from the current labels, and wait until it has finished.
 
         Args:
             pause: Seconds between two requests.
 
         Raises:
-            InputError: If it cannot be done.
+            InputError: If learning fails.
         """
         self._request('POST', '/learning', {}, json.dumps({'do': 'start'}).encode())
         while self.get('/guidance')['learning']['running']:
@@ -122,14 +122,14 @@ class ReviewClient:
             try:
                 answer = self._send(method, full, body, headers)
             except (BrokenPipeError, ConnectionResetError):
-                # The server ends a connection that was idle for some seconds. An edit that it has
-                # done already is not done again, since it knows the id.
+                # The server closes a connection that was idle for some seconds. If it has already
+                # made an edit, it does not make it again, since it knows the edit's id.
                 self._connection.close()
                 answer = self._send(method, full, body, headers)
             content = answer.read()
             if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
-            # One of several videos that is still being opened.
+            # The video is still being opened.
             time.sleep(OPENING_PAUSE)
         if answer.status != HTTPStatus.OK:
             raise InputError(json.loads(content)['error'])
@@ -169,7 +169,7 @@ def serve_video(
     propagator: VideoPosePropagator,
     options: ReviewOptions,
 ) -> Iterator[ReviewClient]:
-    """Serve a video as :func:`serve_in_thread` does, in a project that is gone afterwards."""
+    """Serve a video as :func:`serve_in_thread` does, in a project that is deleted afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder)
         given = None if labels is None else own / 'labels.json'

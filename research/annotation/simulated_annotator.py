@@ -1,7 +1,7 @@
 """Simulated annotator: how many labelled frames propagation needs, measured on full labels.
 
-The videos of a set are one labelling project with one budget: what counts is the PCK@0.1 over all
-joints of all videos, and the next label goes where it helps most, whichever video that is.
+The videos of a set are one labelling project with one budget: the PCK@0.1 over all joints of all
+videos counts, and the next label goes where it helps most, in any of the videos.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
 _NUM_SEARCHED = 6
-"""Number of tried budgets of planned labels."""
+"""Number of budgets of planned labels that are tried."""
 
 COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 """Values of T that are tried first."""
@@ -50,14 +50,14 @@ COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 
 @dataclass(frozen=True)
 class LabellingState:
-    """State of a set of videos after some frames were labelled, the rest propagated.
+    """State of a set of videos after some frames were labelled and the rest propagated.
 
     Args:
         labelled: Number of labelled frames of all videos.
         pck_all: Per cent of the joints within a tenth of the pose's size, over all frames; joints
             of labelled frames are correct. This is the accuracy of the resulting labels.
-        pck_unlabelled: The same over the frames that were not labelled; 100 if all were.
-        interval: T, where every T-th frame is labelled.
+        pck_unlabelled: The same over the frames that were not labelled; 100 if all were labelled.
+        interval: T, if every T-th frame is labelled.
     """
 
     labelled: int
@@ -81,8 +81,8 @@ def labels_needed(
 def labels_at(states: Sequence[LabellingState], target: float, measured: Measured) -> float | None:
     """Interpolate the number of labelled frames at which a PCK@0.1 is reached.
 
-    T takes whole numbers only, so that the first T that reaches the target may overshoot it; this
-    number, on the straight line between two states, has no such steps.
+    T takes whole numbers only, so that the first T that reaches the target may overshoot it; linear
+    interpolation between two states avoids such steps.
 
     Returns:
         ``None`` if no state reaches the target.
@@ -106,7 +106,7 @@ def effort_table(
     target: float,
     num_frames: int,
 ) -> str:
-    """Write a Markdown table of the labelled frames that each of the two ways needs.
+    """Write a Markdown table of the labelled frames that uniform and suggested labels need.
 
     Args:
         uniform: States of :func:`label_uniformly`.
@@ -135,7 +135,7 @@ def effort_table(
 
 
 class AnnotatedVideo:
-    """A video with full labels, of which a simulated annotator gives some.
+    """A video with full labels, some of which a simulated annotator gives.
 
     Args:
         frames: Frames of the video by frame index.
@@ -164,7 +164,7 @@ class AnnotatedVideo:
         self._cache: dict[str, GapPoses] = {}
 
     def first_frames(self) -> set[int]:
-        """Choose the first frames: the middle of everyone's time, as few as possible."""
+        """Choose few frames that show everybody, each in the middle of a person's track."""
         chosen: set[int] = set()
         for track in sorted(self.truth.tracks().values(), key=len, reverse=True):
             if chosen.isdisjoint(track):
@@ -198,7 +198,7 @@ class AnnotatedVideo:
         """Plan which frames to label before any is labelled.
 
         Args:
-            measured: Measurement of motion. Boxes are those of the truth, in place of a tracker's.
+            measured: Measurement of motion. True boxes stand in for a tracker's boxes.
             method: Name of the propagation method.
         """
         boxes = {
@@ -214,12 +214,12 @@ class AnnotatedVideo:
         return UnlabelledVideo(motions, len(self._frames), method)
 
     def nearest_labelled(self, frames: Collection[int]) -> set[int]:
-        """Replace frames by the nearest ones that the truth has."""
+        """Replace frames by the nearest ones with true labels."""
         there = np.array(self.labelled_frames)
         return {int(there[np.abs(there - frame).argmin()]) for frame in frames}
 
     def only_labelled(self, dense: VideoLabels) -> VideoLabels:
-        """Keep the people and frames that the truth has: others cannot be labelled here.
+        """Keep the people and frames with true labels, as others cannot be labelled here.
 
         The annotator is assumed to know who is in the picture when.
         """
@@ -232,7 +232,7 @@ class AnnotatedVideo:
         )
 
     def count(self, dense: VideoLabels) -> np.ndarray:
-        """Count joints: [2, 2] correct ones and all, in all frames and in those not given."""
+        """Count [2, 2] joints: correct and all, in all frames and in the frames not labelled."""
         pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
         errors = joint_errors(pairs)
         joints = np.stack([errors.relative <= CORRECT_WITHIN, errors.sized])
@@ -245,8 +245,8 @@ def label_uniformly(
     """Label every T-th frame of every video, T falling until a PCK@0.1 is reached.
 
     T falls in large steps until the target is reached over all and over the unlabelled frames. Then
-    the T between the last one too large and the first one small enough are tried, from above; a
-    larger T that reaches the target by chance is not searched for.
+    the values between the last T that is too large and the first that is small enough are tried,
+    from above; a larger T that reaches the target by chance is not searched for.
 
     Args:
         videos: Videos of the set.
@@ -292,8 +292,8 @@ def label_suggested(
 ) -> Iterator[LabellingState]:
     """Label the frames that :func:`~stdpose_mm.review.rank_suggestions` suggests.
 
-    The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
-    best frames of the whole set, the videos that have a new label are propagated again, and so on,
+    The annotator begins with a frame in the middle of everyone's track. Then it repeatedly labels
+    the ``step`` best frames of the whole set and propagates the videos with a new label again,
     until no label brings a gain.
 
     Args:
@@ -305,7 +305,7 @@ def label_suggested(
         State at the beginning and after each step.
     """
     if step < 1:
-        raise InputError(f'the number of labels a step must be at least 1, got {step}')
+        raise InputError(f'the number of labels per step must be at least 1, got {step}')
     given = [video.first_frames() for video in videos]
     counts: dict[int, np.ndarray] = {}
     tracks: dict[int, list[TrackErrors]] = {}
@@ -336,8 +336,8 @@ def label_planned(
 ) -> Iterator[LabellingState]:
     """Label the frames that are chosen before anything is labelled.
 
-    First the number that the plan announces for the target, then fewer or more, to find the number
-    that is needed.
+    The first state has the number of labels that the plan announces for the target; then fewer or
+    more labels are tried, to find the number that is needed.
 
     Args:
         videos: Videos of the set.
@@ -345,7 +345,7 @@ def label_planned(
         target: PCK@0.1 in per cent.
 
     Yields:
-        State with the announced labels, and of each further number tried.
+        State with the announced labels, then with each further number of labels.
     """
     share = target / 100
     low, high = max(2 * share - 1, 0), 1.0

@@ -1,6 +1,6 @@
 """PoseWarper and DCPose as necks of window models, and as propagation methods.
 
-Configs name this package in ``custom_imports``, which registers them.
+Configs name this package in ``custom_imports`` to register them.
 """
 
 from .dcpose_propagator import DCPosePropagator

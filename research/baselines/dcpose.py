@@ -1,4 +1,4 @@
-"""Modules of DCPose (Liu et al., CVPR 2021); the equations named here are those of that paper."""
+"""Modules of DCPose (Liu et al., CVPR 2021); equation numbers refer to that paper."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stdpose_mm.structures import NUM_FRAMES
 class PoseTemporalMerger(nn.Module):
     """Pose Temporal Merger (Eq. 1 to 3): merges the heatmaps of all frames to one per joint.
 
-    The maps of the auxiliary frames are weighted by their nearness to the key frame, then every
-    joint passes residual blocks separately.
+    The maps of the auxiliary frames are weighted by their nearness to the key frame; then each
+    joint's maps pass through residual blocks separately.
 
     Args:
         num_joints: Number of joints K.
@@ -35,7 +35,7 @@ class PoseTemporalMerger(nn.Module):
         super().__init__()
         channels = num_joints * joint_channels
         last = nn.Conv2d(channels, num_joints, kernel_size=1, groups=num_joints)
-        # Start from nearly empty maps, as heads do.
+        # Maps are nearly empty at the start, as in heads.
         normal_init(last, std=0.01)
         self.merge = nn.Sequential(
             conv_block(num_frames * num_joints, channels, groups=num_joints),
@@ -62,8 +62,8 @@ class PoseTemporalMerger(nn.Module):
 class PoseResidualFusion(nn.Module):
     """Pose Residual Fusion (Eq. 4 and 5): how the pose moves through the window.
 
-    The inputs are H_t - H_l and H_r - H_t, each both unweighted and weighted by the nearness of
-    its auxiliary frame to the key frame; for more frames see :func:`motion_residuals`.
+    The inputs are H_t - H_l and H_r - H_t, each once unweighted and once weighted by the nearness
+    of its auxiliary frame to the key frame; for more frames see :func:`motion_residuals`.
 
     Args:
         num_joints: Number of joints K.

@@ -8,6 +8,6 @@ from .dual_consecutive import DualConsecutive
 
 @PROPAGATORS.register_module(name='dcpose')
 class DCPosePropagator(WindowPropagator):
-    """Run the DCPose-like baseline, with the nearest labels as given auxiliary heatmaps."""
+    """Propagator of the DCPose-like baseline; the nearest labels are the auxiliary heatmaps."""
 
     necks = (DualConsecutive,)

@@ -20,15 +20,15 @@ def deformable_convolution(
 ) -> Tensor:
     """Compute a deformable convolution (Dai et al. 2017; v2 with ``factors``), offsets per channel.
 
-    Equals torchvision's ``deform_conv2d`` with ``padding`` that keeps the size. Written with
-    ``grid_sample``, which trains five times faster on a CPU.
+    Equals torchvision's ``deform_conv2d`` with ``padding`` that keeps the size. ``grid_sample``
+    trains five times faster on a CPU.
 
     Args:
         maps: [N, C, h, w]; zero outside.
         offsets: [N, 2 T C, h, w] in pixels for a kernel of T taps: by channel, then by tap in
             reading order, then (y, x).
         weight: [C', C, s, s] with T = s * s taps, s odd.
-        dilation: Distance of neighbouring taps in pixels.
+        dilation: Distance between neighbouring taps in pixels.
         factors: [N, T C, h, w] that multiply the sampled values, in the order of ``offsets``.
 
     Returns:
@@ -59,10 +59,10 @@ def deformable_convolution(
 class DeformableWarp(nn.Module):
     """Warp of heatmaps by deformable convolutions whose offsets are predicted from a context.
 
-    One branch per dilation: a 3x3 convolution of the context gives an offset for every joint, place
-    and tap of the kernel, a deformable 3x3 convolution over all joints applies them. The branches
-    are averaged. At the start every kernel is its centre tap and offsets are nearly zero, so that
-    maps pass nearly unchanged.
+    There is one branch per dilation: a 3x3 convolution of the context gives an offset for every
+    joint, position and tap of the kernel, and a deformable 3x3 convolution over all joints applies
+    them. The branches are averaged. At the start, kernels have only their centre tap and offsets
+    are nearly zero, so that maps are nearly unchanged.
 
     Args:
         num_joints: Number of joints K.
@@ -83,7 +83,7 @@ class DeformableWarp(nn.Module):
         self.dilations = tuple(dilations)
         self.num_joints = num_joints
         self.modulated = modulated
-        # Joint by joint: the offsets of all taps, then their factors.
+        # The order is joint by joint: the offsets of all taps, then their factors.
         per_joint = (3 if modulated else 2) * TAPS
         self.motions = nn.ModuleList(
             _offset_convolution(context_channels, num_joints * per_joint, dilation)
@@ -102,7 +102,7 @@ class DeformableWarp(nn.Module):
             context: [N, C, h, w].
 
         Returns:
-            [N, K, h, w], float32 under autocast too.
+            [N, K, h, w], float32 also under autocast.
         """
         warped = []
         for motion, kernel, dilation in zip(

@@ -25,21 +25,22 @@ from .dcpose import PoseResidualFusion, PoseTemporalMerger
 class DualConsecutive(WindowNeck):
     """DCPose (Liu et al., CVPR 2021) as a neck: heatmaps merged over time, then corrected.
 
-    The Pose Temporal Merger makes one map per joint of H_l, H_t, H_r; Pose Residual Fusion encodes
-    their differences; the Pose Correction Network resamples the merged maps by modulated
+    The Pose Temporal Merger makes one map per joint from H_l, H_t, H_r; Pose Residual Fusion
+    encodes their differences; the Pose Correction Network resamples the merged maps by modulated
     deformable convolutions at several dilations, whose offsets and factors it predicts from both.
     The features and the prior map are not read.
 
     Differences from the original: a ViT instead of HRNet; the auxiliary frames are the nearest
-    labelled ones with the given labels as their maps, where the original predicts all three; fewer
-    and narrower residual blocks; merged maps are embedded and added to the encoded differences, not
-    put beside them; the backbone is trained along; kernels start as the identity.
+    labelled ones with the given labels as their maps, whereas the original predicts all three;
+    fewer and narrower residual blocks; merged maps are embedded and added to the encoded
+    differences, not concatenated with them; the backbone is also trained; kernels start as the
+    identity.
 
     Args:
         num_joints: Number of joints K.
         joint_channels: Channels per joint in the Pose Temporal Merger.
         residual_channels: Width of Pose Residual Fusion.
-        num_blocks: Number of residual blocks of either module.
+        num_blocks: Number of residual blocks of each of these modules.
         dilations: Dilations of the offset and warping convolutions, in heatmap pixels. The default
             is the paper's, for heatmaps of 96x72.
         num_frames: Number T of frames; the original has three.
@@ -73,8 +74,8 @@ class DualConsecutive(WindowNeck):
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], given labels in them.
-            given: Position of the key frame; half way if ``None``.
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], including given labels.
+            given: Position of the key frame; halfway if ``None``.
 
         Returns:
             A representation whose ``merged_heatmaps`` are the corrected ones.
@@ -84,7 +85,7 @@ class DualConsecutive(WindowNeck):
         """
         if frame_heatmaps is None:
             raise InputError(
-                'DualConsecutive merges heatmaps but none came; configure a frame_head'
+                'DualConsecutive merges heatmaps but got none; configure a frame_head'
             )
         nearness = nearness_of(position_of(given, frame_heatmaps), self.num_frames)
         merged = self.merger(frame_heatmaps, nearness)

@@ -23,15 +23,15 @@ from stdpose_mm.structures import NUM_FRAMES
 class PoseWarping(WindowNeck):
     """PoseWarper (Bertasius et al., NeurIPS 2019) as a neck: heatmaps warped to the key frame.
 
-    For each auxiliary frame the difference of the features, F_t - F_l or F_t - F_r, passes
+    For each auxiliary frame, the difference of the features, F_t - F_l or F_t - F_r, passes through
     residual blocks, from which the offsets of deformable convolutions at several dilations are
-    predicted; these warp the auxiliary frame's heatmaps (the given label's, where there is one) to
-    the key frame. The mean over dilations and auxiliary frames is the result. The key frame's own
-    heatmaps are not read, nor the prior map.
+    predicted; these warp the auxiliary frame's heatmaps (a given label's, if there is one) to the
+    key frame. The result is the mean over dilations and auxiliary frames. The key frame's own
+    heatmaps and the prior map are not read.
 
-    Differences from the original: a ViT instead of HRNet, so that features are brought to the size
-    of the heatmaps by two upsampling layers; fewer and narrower residual blocks; every window warps
-    from all its auxiliary frames in training too, not from one random frame; kernels start as the
+    Differences from the original: a ViT instead of HRNet, whose features two upsampling layers
+    enlarge to the size of the heatmaps; fewer and narrower residual blocks; windows are warped from
+    all their auxiliary frames also in training, not from one random frame; kernels start as the
     identity.
 
     Args:
@@ -72,7 +72,7 @@ class PoseWarping(WindowNeck):
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], given labels in them;
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], including given labels;
                 h = 4 h', w = 4 w'.
             given: Not read.
 
@@ -83,9 +83,9 @@ class PoseWarping(WindowNeck):
             InputError: If there are no heatmaps.
         """
         if frame_heatmaps is None:
-            raise InputError('PoseWarping warps heatmaps but none came; configure a frame_head')
+            raise InputError('PoseWarping warps heatmaps but got none; configure a frame_head')
         key = key_of(features)
-        # Frame after frame: the windows of one frame lie together.
+        # Sorted by frame: all windows of one auxiliary frame come together.
         differences = torch.cat([key - one for one in auxiliary_of(features).unbind(1)])
         auxiliary = torch.cat(auxiliary_of(frame_heatmaps).unbind(1))
         warped = self.warp(auxiliary, self.motion(differences))

@@ -8,6 +8,6 @@ from .pose_warping import PoseWarping
 
 @PROPAGATORS.register_module(name='posewarper')
 class PoseWarperPropagator(WindowPropagator):
-    """Run the PoseWarper-like baseline, which warps the nearest labels to every frame."""
+    """Propagator of the PoseWarper-like baseline, which warps the nearest labels to every frame."""
 
     necks = (PoseWarping,)

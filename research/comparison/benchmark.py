@@ -35,17 +35,17 @@ from .clip_errors import ClipErrors, hide_labels, measure
 from .seed_comparison import SeedComparison, summarize
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:[FUSER][:POSE[,POSE...]]]'
-"""A row of a method with a model; POSE is a pose network beside it, see ``EVIDENCE_FORM``."""
+"""Row of a method with a model; POSE is an additional pose network, see ``EVIDENCE_FORM``."""
 
 EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
-"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, PATH=results of
-poses, FOLDER=stdpose or FILE=matcher of networks in place of those that come with the package, or
+"""Row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, PATH=results of
+estimated poses, FOLDER=stdpose or FILE=matcher to replace the package's networks, or
 ``NO_STDPOSE`` to leave out the STDPose."""
 
 NO_STDPOSE = 'no-stdpose'
 
 OWN_STDPOSE, OWN_MATCHER = '=stdpose', '=matcher'
-"""Ends of texts that name an STDPose, or a joint matcher, in place of the package's."""
+"""Suffixes of an STDPose and of a joint matcher that replace the package's own."""
 
 Seed = tuple[str, int]
 """Name of an entry and number of its seed."""
@@ -60,14 +60,14 @@ class BenchmarkEntry:
         method: Name of the method in ``PROPAGATORS``.
         config: Config of the model; ``None`` for a method without a model.
         checkpoints: Weights, one for each seed; none without a model.
-        fuser: Weights of 'auto', if not those of the package.
+        fuser: Weights of the fuser of 'auto'; by default, the package's.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
         use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
-        stdpose: Folder of another STDPose in its place.
-        matcher: File of the joint matcher of 'auto', if not that of the package.
+        stdpose: Folder of an STDPose that replaces it.
+        matcher: File of the joint matcher of 'auto'; by default, the package's.
 
     Raises:
-        InputError: If the name cannot be that of a folder, or there is no such method.
+        InputError: If the name cannot name a folder, or there is no such method.
     """
 
     name: str
@@ -86,7 +86,7 @@ class BenchmarkEntry:
                 f'{self.name!r} cannot name a method, use letters, digits and _ . + - only'
             )
         if self.config is not None:
-            # It may import what registers its method.
+            # The config may import the module that registers its method.
             read_config(self.config)
         if self.method not in PROPAGATORS:
             raise InputError(
@@ -99,7 +99,7 @@ class BenchmarkEntry:
         """Read a row of ``MODEL_FORM``.
 
         Raises:
-            InputError: If the text has another form, or see the class.
+            InputError: If the text has another form, or for the reasons given in the class.
         """
         name, equals, rest = text.partition('=')
         parts = rest.split(':')
@@ -115,7 +115,7 @@ class BenchmarkEntry:
         """Read a row of ``EVIDENCE_FORM``.
 
         Raises:
-            InputError: If the text has another form, or see the class.
+            InputError: If the text has another form, or for the reasons given in the class.
         """
         name, equals, rest = text.partition('=')
         networks, colon, fuser = rest.partition(':')
@@ -132,7 +132,7 @@ class BenchmarkEntry:
         """Load the propagator of a seed.
 
         Raises:
-            InputError: If a file cannot be used, or not by the method.
+            InputError: If a file cannot be used, or does not fit the method.
         """
         propagator = load_propagator(
             self.method,
@@ -150,7 +150,7 @@ class BenchmarkEntry:
             if self.matcher is not None:
                 propagator.matcher = TrainedMatcher(Path(self.matcher))
         if isinstance(propagator, (FlowPropagator, AutoPropagator)):
-            # All intervals of a video follow the same flow.
+            # All intervals of a video use the same flow.
             propagator.estimator = RememberedFlow(propagator.estimator)
         return propagator
 
@@ -175,8 +175,8 @@ class Conditions:
     """Conditions under which the propagators run.
 
     Args:
-        image_root: Folder that file names of pictures start from.
-        video_root: Folder that the video files named in the labels start from.
+        image_root: Folder to which file names of pictures are relative.
+        video_root: Folder to which the video files named in the labels are relative.
         device: Device of the models.
         use_truth_boxes: See :func:`~stdpose_mm.comparison.compare_propagators`.
         out_dir: Folder of the predictions; ``None`` for none.
@@ -199,7 +199,7 @@ class Conditions:
 
 
 Clips = Iterable[tuple[Seed, int, dict[int, ClipErrors]]]
-"""A seed, the number of a video, and the errors for each interval."""
+"""Seed, number of the video, and errors for each interval."""
 
 
 def benchmark_propagators(
@@ -224,10 +224,10 @@ def benchmark_propagators(
         intervals: Values of T.
         conditions: Conditions of all runs.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
-        reference: Name of the entry to which the differences of the others are computed.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
+        reference: Name of the entry with which the others are compared.
+        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
             broken down, see :func:`~.seed_comparison.summarize`.
-        progress: Wraps the iteration over the results, given their number; say,
+        progress: Wraps the iteration over the results, given their number, for example
             ``lambda results, total: tqdm(results, total=total)``.
 
     Returns:
@@ -241,7 +241,7 @@ def benchmark_propagators(
         raise InputError(f'two methods have the same name among {names}, give them different names')
     if reference is not None and reference not in names:
         raise InputError(
-            f'the reference {reference!r} is none of the compared methods, choose one of '
+            f'the reference {reference!r} is not one of the compared methods, choose one of '
             f'{", ".join(names)}'
         )
     for interval in intervals:

@@ -1,4 +1,4 @@
-"""Errors of a propagation in a video of which only every T-th frame's labels are given."""
+"""Errors of a propagation in a video in which the labels of every T-th frame are given."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .motion import joint_speeds, mean_motion
 
 @dataclass(frozen=True)
 class HiddenVideo:
-    """A densely labelled video, of which the labels of every T-th frame are given.
+    """A densely labelled video in which the labels of every T-th frame are given.
 
-    The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
-    joints in the order of the skeleton.
+    The arrays have one entry for each of the N labelled joints, ordered by track, then by frame,
+    then by joint of the skeleton.
 
     Args:
         labels: All labels, with track ids.
@@ -35,11 +35,11 @@ class HiddenVideo:
         hidden_frames: Labelled frames that are not given, ascending.
         motion: See :func:`~.motion.mean_motion`.
         hidden: Whether the label is hidden, bool [N].
-        sized: Whether the pose has an extent to measure by, bool [N].
+        sized: Whether the pose has an extent, which errors are divided by, bool [N].
         visibility: 1 (occluded) or 2 (visible) [N].
         speed: See :func:`~.motion.joint_speeds`, [N].
-        frames_to_label: Frames to the nearest given label of the joint [N], 0 on a given one,
-            infinite if it is given nowhere.
+        frames_to_label: Frames to the nearest given label of the joint [N], 0 at a given label,
+            infinite if the joint is never given.
     """
 
     labels: VideoLabels
@@ -54,10 +54,10 @@ class HiddenVideo:
 
 
 def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
-    """Hide all labels but every ``interval``-th frame's.
+    """Hide all labels except in every ``interval``-th frame.
 
     Args:
-        labels: Dense labels; those with ``source`` 'propagated' are left out.
+        labels: Dense labels; labels with ``source`` 'propagated' are left out.
         interval: T.
 
     Raises:
@@ -102,7 +102,7 @@ class ClipErrors:
     Args:
         errors: Errors of its N joints.
         scores: Scores [N] of propagated joints, NaN for given and missing ones.
-        precision: Frames -> their contribution to PoseTrack's AP; empty without head boxes.
+        precision: Group of frames -> contribution to PoseTrack's AP; empty without head boxes.
     """
 
     errors: JointErrors
@@ -115,8 +115,8 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
 
     Args:
         video: True labels.
-        prediction: Predicted labels with the same frames in the same order; people pair by frame
-            and track id, and missing people count as wrong.
+        prediction: Predicted labels with the same frames in the same order; people are paired by
+            frame and track id, and missing people count as wrong.
     """
     pairs = pair_tracks(video.labels, prediction, video.labels.skeleton.keypoint_names, None)
     precision: dict[FrameGroup, ApAccumulator] = {}
@@ -135,7 +135,7 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
 
 
 def _frames_to_label(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Count the frames [F, K] to the nearest row that gives the joint, infinite without any."""
+    """Count the frames [F, K] to the nearest row that gives the joint; infinite without one."""
     distances = np.full(given.shape, np.inf)
     for joint, rows in enumerate(given.T):
         labelled = np.concatenate([[-np.inf], frames[rows], [np.inf]])

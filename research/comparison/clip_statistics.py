@@ -32,7 +32,7 @@ class Difference:
 
     Args:
         value: Difference.
-        interval: 95 % bootstrap interval (low, high) over the videos, the same draws for both
+        interval: 95 % bootstrap interval (low, high) over the videos, with the same draws for both
             methods; ``None`` without draws.
     """
 
@@ -42,11 +42,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class SeedSummary(MetricSummary):
-    """Metrics of one method on one group of joints, means over its seeds.
+    """Metrics of one method on one group of joints, averaged over its seeds.
 
     Args:
         num_seeds: Number of seeds.
-        spread: Metric -> standard deviation over the seeds; empty for a single one.
+        spread: Metric -> standard deviation over the seeds; empty for a single seed.
         differences: Metric -> difference to the reference; empty for the reference itself.
     """
 
@@ -64,7 +64,7 @@ class SeedSummary(MetricSummary):
 
 @dataclass(frozen=True)
 class Grouping:
-    """Divide the joints into groups.
+    """Division of the joints into groups.
 
     Args:
         title: Property by which they are divided.
@@ -86,17 +86,17 @@ DISTANCES = 'frames to the nearest label'
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
 
 SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
-"""Upper limits of the bins of joint speed, in pose sizes a frame."""
+"""Upper limits of the bins of joint speed, in pose sizes per frame."""
 
 FARTHEST = 7
-"""Frames to the nearest label up to which every distance is a group of its own."""
+"""Largest distance to the nearest label, in frames, that is a group of its own."""
 
 
 def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
     """Group the joints whose labels are hidden by what may make them hard.
 
     Args:
-        fast: Motion in pose sizes a frame above which a video is fast.
+        fast: Motion in pose sizes per frame above which a video is fast.
     """
 
     def clip_motion(video: HiddenVideo) -> np.ndarray:
@@ -171,11 +171,11 @@ class GroupTotals:
         )
 
     def of_group(self, group: int) -> GroupTotals:
-        """Select one group: totals [V]."""
+        """Select the totals [V] of one group."""
         return self._reduced(lambda totals: totals[:, group])
 
     def of_all(self) -> GroupTotals:
-        """Sum over all groups: totals [V]."""
+        """Sum the totals of all groups to [V]."""
         return self._reduced(lambda totals: totals.sum(axis=1))
 
     def _reduced(self, reduce: Callable[[np.ndarray], np.ndarray]) -> GroupTotals:
@@ -194,7 +194,7 @@ def compare_totals(
     Args:
         totals: Method -> [V] totals of each of its seeds.
         draws_of_videos: How often each video is in each draw [D, V]; ``None`` for no intervals.
-        reference: Method that the others are compared with; ``None`` for no differences.
+        reference: Method with which the others are compared; ``None`` for no differences.
         precision: Method -> PoseTrack's AP of each of its seeds; NaN by default.
     """
     values: dict[str, dict[str, np.ndarray]] = {}
@@ -240,7 +240,7 @@ def compare_totals(
 
 
 def average_precision_of(clips: Sequence[ClipErrors], frames: FrameGroup) -> float:
-    """Compute PoseTrack's AP, mean over its joints, of clips with head boxes; NaN without any."""
+    """Compute PoseTrack's AP, averaged over joints, of clips with head boxes; NaN without any."""
     of_clips = [clip.precision[frames] for clip in clips if clip.precision]
     if not of_clips:
         return math.nan

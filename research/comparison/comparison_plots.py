@@ -15,7 +15,8 @@ from .seed_comparison import SeedComparison
 INTERVAL_AXIS = 'T: every T-th frame is labelled'
 
 LEAST_SHARE = 0.01
-"""Share of the joints below which a distance is not plotted: joints that given frames lack."""
+"""Share of the joints below which a distance is not plotted, as only joints that are missing in
+given frames have it."""
 
 
 def plot_comparisons(comparisons: Sequence[SeedComparison], out_dir: Path) -> list[Path]:
@@ -63,7 +64,7 @@ def plot_comparisons(comparisons: Sequence[SeedComparison], out_dir: Path) -> li
 
 
 def _by_distance(comparison: SeedComparison) -> dict[str, Curve]:
-    # The last group has no label, and so no distance.
+    # The last group has no label and so no distance.
     groups = list(comparison.breakdowns[DISTANCES].values())[:-1]
     return {
         method: [

@@ -1,4 +1,4 @@
-"""Comparisons at several intervals as Markdown and as CSV."""
+"""Reports of comparisons at several intervals in Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from .seed_comparison import SeedComparison
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
 DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
-"""Metrics whose difference to the reference is in the tables."""
+"""Metrics whose difference to the reference the tables show."""
 
 
 def comparison_report(
     comparisons: Sequence[SeedComparison], notes: Sequence[str] = (), breakdowns: bool = False
 ) -> str:
-    """Write tables with headings between them, and notes on their metrics.
+    """Write tables under headings, and notes on their metrics.
 
     Args:
         comparisons: Comparisons of the same methods and videos, one for each T.
         notes: Sentences to add at the end.
-        breakdowns: Add the metrics by motion, speed, occlusion and distance to the nearest label.
+        breakdowns: Whether to add the metrics by motion, speed, occlusion and distance to the
+            nearest label.
     """
     blocks = []
     if len(comparisons) > 1:
@@ -59,8 +60,8 @@ def comparison_report(
 def comparison_csv(comparisons: Sequence[SeedComparison]) -> str:
     """Write all figures of the tables as CSV, a row for every T, group of joints and method.
 
-    ``by`` and ``group`` are empty but in the breakdowns. ``low`` and ``high`` are the ends of the
-    95 % bootstrap interval, ``std`` is over the seeds; what does not apply is empty.
+    ``by`` and ``group`` are empty outside the breakdowns. ``low`` and ``high`` are the ends of the
+    95 % bootstrap interval, ``std`` is over the seeds; cells that do not apply are empty.
 
     Args:
         comparisons: Comparisons of the same methods and videos, one for each T.
@@ -106,7 +107,7 @@ def overview_table(comparisons: Sequence[SeedComparison]) -> str:
 
 
 def difference_table(comparisons: Sequence[SeedComparison]) -> str:
-    """Tabulate the differences to the reference on unlabelled frames, a row a T and method."""
+    """Tabulate the differences to the reference on unlabelled frames; a row per T and method."""
     rows = [
         [
             str(comparison.interval),
@@ -121,7 +122,7 @@ def difference_table(comparisons: Sequence[SeedComparison]) -> str:
 
 
 def breakdown_table(comparisons: Sequence[SeedComparison], title: str, metric: str) -> str:
-    """Tabulate a metric in every group of joints; a row per T and method, one for the numbers.
+    """Tabulate a metric by group of joints; a row per T and method, and a row of group sizes.
 
     Args:
         comparisons: Comparisons, one for each T.
@@ -236,17 +237,17 @@ def _notes(comparisons: Sequence[SeedComparison], breakdowns: bool) -> list[str]
         notes.append('In brackets: 95 % bootstrap interval over the videos.')
     if any(row.spread for row in rows):
         notes.append(
-            'Behind ±: standard deviation over the seeds; other figures are means over them.'
+            'After ±: standard deviation over the seeds; other figures are means over the seeds.'
         )
     if any(row.differences for row in rows):
         notes.append(
-            f'Differences are to {first.reference}, on the same draws of videos; an interval '
-            'without 0 is a difference that other videos of this kind would show, too.'
+            f'Differences are to {first.reference}, on the same draws of videos; if an interval '
+            'excludes 0, other videos of this kind would also show the difference.'
         )
     if first.num_ap_videos:
         notes.append(
-            'AP: mean over the joints by the rules of PoseTrack, where a joint that is nowhere '
-            'annotated counts as 0.'
+            'AP: mean over the joints by the rules of PoseTrack, where a joint without any '
+            'annotation counts as 0.'
         )
     if breakdowns:
         notes.append(
@@ -255,7 +256,7 @@ def _notes(comparisons: Sequence[SeedComparison], breakdowns: bool) -> list[str]
     if any(comparison.reliability for comparison in comparisons):
         notes.append(
             'Scores are compared with whether the joint lies within a tenth of the pose size: '
-            'calibration error in points (0 is honest), AUROC how well right joints rank above '
-            'wrong ones (50 is chance).'
+            'calibration error in points (0 is calibrated); AUROC: how well right joints rank '
+            'above wrong ones (50 is chance).'
         )
     return notes

@@ -1,6 +1,6 @@
 """Difficulty of propagating the labels of a set of videos.
 
-The reference is linear interpolation between the given labels: joints that it gets right need no
+It is measured by linear interpolation between the given labels: joints that it gets right need no
 pictures.
 """
 
@@ -31,7 +31,7 @@ class Difficulty:
     """Difficulty of a set of videos; ``None`` where there is nothing to measure.
 
     Args:
-        interval: T, the distance of given frames.
+        interval: T, the distance between given frames.
         videos, people: Number of videos and of people (tracks).
         labels: Number of labelled poses.
         displacement: Per cent of the pose size (larger side of the tight box around the labelled
@@ -40,8 +40,8 @@ class Difficulty:
         linear_pck: Per cent of the joints that linear interpolation puts within 0.1 pose sizes,
             on the frames that are not given.
         linear_error_px: Mean error of linear interpolation on these frames, in pixels.
-        linear_ap: PoseTrack AP of linear interpolation (mean of the joints) over all frames, the
-            given ones included.
+        linear_ap: PoseTrack AP of linear interpolation (mean of the joints) over all frames,
+            including given ones.
         linear_ap_unlabelled: The same on the frames that are not given.
     """
 
@@ -77,7 +77,7 @@ def report_difficulty(
     """Measure a generated data set and write ``difficulty.json`` into its folder.
 
     Args:
-        folder: Folder of the data set, as ``datasets.synthetic.write_dataset`` wrote it.
+        folder: Folder of a data set that ``datasets.synthetic.write_dataset`` wrote.
         interval: T.
 
     Returns:
@@ -88,7 +88,7 @@ def report_difficulty(
     """
     annotations = Path(folder) / 'annotations'
     if not annotations.is_dir():
-        raise InputError(f'{folder} holds no data set, expected a folder annotations/ in it')
+        raise InputError(f'{folder} holds no data set, expected a folder with annotations/ in it')
     difficulty = {
         split.name: measure_difficulty(
             [read_posetrack18(file) for file in find_label_files(split)], interval
@@ -133,7 +133,7 @@ def measure_difficulty(
 def _linear_interpolation(
     videos: Sequence[VideoLabels], interval: int
 ) -> tuple[dict[str, float], dict[str, float]] | None:
-    """Measure it on the frames that are not given and on all; ``None`` if every frame is given."""
+    """Measure linear interpolation on frames not given and on all; ``None`` if all are given."""
     labelled = [labels.labelled_frame_indices for labels in videos]
     if all(len(given_frames(frames, interval)) == len(frames) for frames in labelled):
         return None

@@ -31,8 +31,8 @@ def mean_motion(labels: VideoLabels) -> float:
 def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
     """Compute the displacement per frame [F, K] around each label, in mean sizes of the pose.
 
-    The mean of the steps from the label before and to the label after; NaN where the joint is
-    labelled in neither of them, or not labelled itself.
+    It is the mean of the steps from the label before and to the label after; NaN where the joint is
+    not labelled, or labelled in neither of these.
 
     Args:
         track: Frame index -> label, frames ascending.
@@ -41,7 +41,7 @@ def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
     unknown = np.full((1, steps.shape[1]), np.nan)
     around = np.stack([np.concatenate([unknown, steps]), np.concatenate([steps, unknown])])
     with warnings.catch_warnings():
-        # A joint without any neighbour has no speed, which is what NaN says.
+        # A joint without neighbours has no speed: NaN is the right result.
         warnings.filterwarnings('ignore', 'Mean of empty slice', RuntimeWarning)
         return np.nanmean(around, axis=0)
 
@@ -49,7 +49,7 @@ def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
 def _relative_steps(track: Mapping[int, PersonLabel]) -> np.ndarray:
     """Compute displacements [F - 1, K] from each label to the next, per frame and mean pose size.
 
-    NaN where one of both lacks the joint, and everywhere if no pose has an extent.
+    The result is NaN where one of the two lacks the joint, and everywhere if no pose has an extent.
     """
     points = np.stack([label.keypoints for label in track.values()])
     labelled = np.stack([label.labelled for label in track.values()])

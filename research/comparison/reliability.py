@@ -20,9 +20,8 @@ class Reliability:
         counts: [B] joints per bin.
         expected_calibration_error: Mean over the joints of ``|mean_score - accuracy|``.
         brier: Mean squared distance between a score and its outcome (0 or 1).
-        auroc: Probability that a right joint scores higher than a wrong one, ties counting half:
-            how well the scores rank, whatever their values. NaN if all joints are right or all
-            are wrong.
+        auroc: Probability that a right joint has a higher score than a wrong one, ties counting
+            half; it measures the ranking only. NaN if all joints are right or all are wrong.
     """
 
     mean_scores: np.ndarray
@@ -53,9 +52,9 @@ class Reliability:
 def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> Reliability:
     """Compare scores with the share of right joints.
 
-    All bins hold about the same number of joints. Most joints score high, so with bins of equal
-    width the last bin would hide the spread of nearly all joints, and the accuracy of the other
-    bins would rest on a few joints. Equal scores share a bin.
+    All bins hold about the same number of joints. Most joints have high scores, so with bins of
+    equal width nearly all joints would fall into the last bin, and the accuracy of the other bins
+    would depend on a few joints. Equal scores share a bin.
 
     Args:
         scores: [N] in 0..1.
@@ -67,7 +66,7 @@ def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> 
     """
     scores, correct = check_scores(scores, correct)
     _, of_value = np.unique(scores, return_inverse=True)
-    # All joints with the same score go to the bin of the middle one.
+    # All joints with the same score go to the bin of the middle joint among them.
     middle = np.cumsum(np.bincount(of_value)) - np.bincount(of_value) / 2
     bin_of_value = np.floor(middle * num_bins / len(scores)).astype(np.int64)
     _, bins = np.unique(bin_of_value[of_value], return_inverse=True)

@@ -1,4 +1,4 @@
-"""Metrics of several propagators, each with its seeds, on frames whose labels were hidden."""
+"""Metrics of several propagators with several seeds on frames whose labels were hidden."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .clip_statistics import (
 )
 
 FAST_MOTION = 0.02
-"""Pose sizes a frame above which the motion of a video counts as fast."""
+"""Motion in pose sizes per frame above which a video counts as fast."""
 
 Breakdown = dict[str, dict[str, SeedSummary]]
 """Group of joints -> method -> metrics."""
@@ -41,11 +41,10 @@ class SeedComparison(Comparison):
     """Metrics of several propagators on the same videos, each trained with one or several seeds.
 
     Args:
-        reference: Method to which the differences of the others are computed; ``None`` without one.
+        reference: Method with which the others are compared; ``None`` for no differences.
         breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
             joint is in one group, and groups may be empty.
-        reliability: Method -> reliability of the scores of its propagated joints, of each of its
-            seeds.
+        reliability: Method -> reliability of the scores of its propagated joints for each seed.
     """
 
     unlabelled: dict[str, SeedSummary]
@@ -116,10 +115,10 @@ def summarize(
 
     Args:
         videos: True labels, of one interval.
-        clips: Method -> for each of its seeds the errors in every video.
+        clips: Method -> seed -> errors in every video.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
-        reference: Method that the differences of the others are to.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
+        reference: Method with which the others are compared.
+        fast: Motion in pose sizes per frame above which a video is fast; with it, the metrics are
             broken down by motion, speed, occlusion and distance to the nearest label.
     """
     draws = None

@@ -1,6 +1,6 @@
-"""SLEAP-NN on the labels that a propagation gets: export, training in its own environment, figures.
+"""SLEAP-NN on the labels that a propagation gets: export, training, prediction and errors.
 
-SLEAP-NN runs by its command line, so that nothing of it has to be installed beside this package.
+SLEAP-NN runs from its own command line, so that it need not be installed beside this package.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def run_tool(command: Sequence[object], log: Path, limit: int | None = None) -> 
     """Run a command of another environment.
 
     Args:
-        command: The command; PYTHONPATH is not handed on, since it names packages of this one.
-        log: File for what it prints.
-        limit: Processor seconds after which it is ended.
+        command: The command; PYTHONPATH is not passed on, since it is of this environment.
+        log: File for its output.
+        limit: Processor seconds after which it is stopped.
 
     Returns:
-        The processor seconds that it took, those of the system included.
+        The processor seconds that it took, including system time.
 
     Raises:
         InputError: If it fails.
@@ -95,9 +95,9 @@ def _seconds_of_children() -> float:
 def train(
     sleap_nn: Path, project: Path, folder: Path, limit: int, overrides: Sequence[str]
 ) -> float:
-    """Train the centred-instance network of SLEAP-NN's own recommendation for a project.
+    """Train the centred-instance network that SLEAP-NN recommends for a project.
 
-    The best checkpoint of the epochs that end in time is in ``folder / MODEL``.
+    The best checkpoint of the epochs that finish in time is in ``folder / MODEL``.
 
     Args:
         sleap_nn: The command.
@@ -110,7 +110,7 @@ def train(
         The processor seconds of the training.
 
     Raises:
-        InputError: If it fails, or no epoch ends in time.
+        InputError: If it fails, or no epoch finishes in time.
     """
     config = folder / _CONFIG
     options = ['--auto', '--pipeline', 'topdown', '--output', config]
@@ -125,7 +125,7 @@ def train(
     log = folder / 'train.log'
     seconds = run_tool([sleap_nn, 'train', network, *settings], log, limit)
     if not (folder / MODEL / 'best.ckpt').exists():
-        raise InputError(f'{sleap_nn} ended no epoch in {limit} processor seconds, see {log}')
+        raise InputError(f'{sleap_nn} finished no epoch in {limit} processor seconds, see {log}')
     return seconds
 
 
@@ -135,17 +135,17 @@ def predict(sleap_nn: Path, crops: Path, folder: Path, out: Path) -> float:
     Returns:
         The processor seconds it took.
     """
-    # Every joint gets its most likely place, as in a propagation, however unlikely it is.
+    # As in a propagation, every joint gets its most likely position, however unlikely.
     options = ['--only_labeled_frames', '--peak_threshold', '-1']
     files = ['--data_path', crops, '--model_paths', folder / MODEL, '--output_path', out]
     return run_tool([sleap_nn, 'predict', *options, *files], out.with_suffix('.log'))
 
 
 def name_as_truth(prediction: VideoLabels, truth: VideoLabels) -> VideoLabels:
-    """Give every predicted pose the track id of the true pose of the frame that is nearest to it.
+    """Give every predicted pose the track id of the nearest true pose in its frame.
 
-    Poses are at the mean of their joints, and pairs are chosen so that their distances have the
-    least sum. Poses without a counterpart are left out.
+    The distance of two poses is that of their mean joint positions, and pairs are chosen to
+    minimise the sum of distances. Poses without a counterpart are left out.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -163,12 +163,12 @@ def _centres(people: Sequence[PersonLabel]) -> np.ndarray:
 
 
 def errors_between(truth: VideoLabels, prediction: VideoLabels, interval: int) -> np.ndarray:
-    """Measure a prediction on the frames between given ones.
+    """Measure the errors of a prediction on the frames between given ones.
 
     Args:
-        truth: Labels of :func:`cut_to_gaps`.
+        truth: Labels from :func:`cut_to_gaps`.
         prediction: Poses with the same track ids.
-        interval: Distance of the given frames.
+        interval: Distance between the given frames.
 
     Returns:
         [N] distances in sizes of the pose, infinite without a prediction, of the joints that are

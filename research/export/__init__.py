@@ -1,1 +1,1 @@
-"""Networks written to the files that the package ships."""
+"""Export of networks to the files that the package ships."""

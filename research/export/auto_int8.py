@@ -26,11 +26,11 @@ from stdpose_mm.structures import VideoLabels
 from .static_int8 import quantise_convolutions
 
 INTERVALS = 7, 15
-"""T of the labels that are kept: gaps as short, and as long, as people leave."""
+"""Values of T, of which the labels of every T-th frame are kept: a dense and a sparse labelling."""
 
 
 class _RememberingMatcher(TrainedMatcher):
-    """Remember what the matcher sees."""
+    """Matcher that records its inputs."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -42,7 +42,7 @@ class _RememberingMatcher(TrainedMatcher):
 
 
 class _RememberingSTDPose(OnnxWindowBackend):
-    """Remember what STDPose sees of windows."""
+    """STDPose that records its inputs from windows."""
 
     seen: list[dict[str, np.ndarray]]
 
@@ -58,21 +58,21 @@ def quantise_auto(
 ) -> None:
     """Write a matcher and a STDPose with their convolutions in 8 bits.
 
-    Activations are quantised over the range that they have while ``auto`` propagates labels of some
-    videos, every 7th and every 15th. What is encoded of single frames takes little time and stays
-    as it is.
+    Activations are quantised over the range that they have while ``auto`` propagates every 7th and
+    every 15th label of some videos. The encoder of single frames takes little time and is not
+    quantised.
 
     Args:
-        videos: Pictures and dense labels of people; a dozen short clips is enough, all that the
-            networks see of them is held in memory.
+        videos: Pictures and dense labels of people; a dozen short clips are enough. All inputs of
+            the networks are held in memory.
         matcher: File that :func:`~research.export.matcher_export.export_matcher` wrote.
         stdpose: Folder that :func:`~research.export.stdpose_export.export_stdpose` wrote.
         folder: Folder for ``joint_matcher.onnx``, ``stdpose_frames.onnx`` and
             ``stdpose_windows.onnx``.
 
     Raises:
-        InputError: If a file cannot be used or written, or is in 8 bits already, there is nobody in
-            the videos, or ``folder`` is ``stdpose``.
+        InputError: If a file cannot be used or written, or is in 8 bits already, the videos show
+            nobody, or ``folder`` is ``stdpose``.
     """
     if folder.resolve() == stdpose.resolve():
         raise InputError(f'{folder} holds the STDPose that is read, give another folder')
@@ -85,8 +85,8 @@ def quantise_auto(
             propagate_subsampled(frames, labels, interval, propagator)
     if not fusing.seen:
         raise InputError(
-            'STDPose sees nobody in these videos, give some whose labels are of people, of more '
-            'frames than every 7th'
+            'STDPose sees nobody in these videos, give videos with labels of people in more than '
+            'every 7th frame'
         )
     quantise_convolutions(
         matcher, folder / SHIPPED_MATCHER.name, (seeing.inputs(crops) for crops in seeing.seen)

@@ -20,7 +20,7 @@ from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
 from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD
 
 _FRAMES, _JOINTS = 5, 4
-"""Sizes that the network is traced with; both are free in the file."""
+"""Sizes with which the network is traced; both are free in the file."""
 
 
 def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
@@ -53,7 +53,7 @@ def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
     outputs = ('offsets', 'log_scale')
     axes = {name: {1: 'frames', 2: 'joints'} for name in (*joints, *outputs)}
     axes.update(known={1: 'joints'}, present={1: 'frames'})
-    # ONNX has this operator, PyTorch's exporter does not know it.
+    # ONNX has this operator, but PyTorch's exporter does not know it.
     torch.onnx.register_custom_op_symbolic(
         'aten::asinh', lambda graph, value: graph.op('Asinh', value), OPSET
     )
@@ -63,13 +63,13 @@ def export_fuser(fuser: CheckpointFuser, path: str | Path) -> None:
 
 
 def import_fuser(path: str | Path) -> CheckpointFuser:
-    """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to continue its training.
+    """Read a file that :func:`export_fuser` wrote back into PyTorch, to continue its training.
 
     Args:
         path: The file.
 
     Raises:
-        InputError: If the file is refused, or is of another network.
+        InputError: If the file cannot be used, or is of another network.
     """
     fuser = CheckpointFuser.load(path)
     network = build_fuser()
@@ -78,16 +78,16 @@ def import_fuser(path: str | Path) -> CheckpointFuser:
         network.load_state_dict(found)
     except RuntimeError as error:
         raise InputError(
-            f'{path} holds other weights than the fuser of this version, train it anew'
+            f'{path} holds other weights than the fuser of this version, train it again'
         ) from error
     return replace(fuser, network=network.eval())
 
 
 def _named_weights(graph: Any) -> dict[str, Tensor]:
-    """Collect the weights of a graph by the names that they have in PyTorch.
+    """Collect the weights of a graph by their names in PyTorch.
 
-    The exporter keeps all names but those of matrices, which it transposes: a matrix gets its name
-    here from the bias that is added to its product.
+    The exporter keeps all names except those of matrices, which it transposes: here, a matrix gets
+    its name from the bias that is added to its product.
     """
     values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
     users = {name: node for node in graph.node for name in node.input}

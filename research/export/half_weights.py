@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 
 _LEAST_HALVED = 1024
-"""Weights of fewer values stay in single precision: they take no room."""
+"""Smallest number of values that are halved; smaller weights take no room."""
 
 
 def halve_weights(network: onnx.ModelProto) -> None:
     """Store an ONNX network's weights in half precision.
 
-    The runtime turns them back once, when it starts.
+    The runtime converts them back once, when it starts.
 
     Args:
         network: Changed in place.
@@ -36,7 +36,7 @@ def halve_weights(network: onnx.ModelProto) -> None:
 
 
 def halve_file(path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Store the weights of an ONNX file in half precision, and metadata with them."""
+    """Store the weights of an ONNX file in half precision, and add metadata."""
     network = onnx.load(path)
     halve_weights(network)
     onnx.helper.set_model_props(network, dict(metadata or {}))

@@ -1,4 +1,4 @@
-"""Trained joint matchers as ONNX files."""
+"""Export of trained joint matchers to ONNX files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .half_weights import halve_file
 
 
 def export_matcher(matcher: JointMatcher, path: str | Path) -> None:
-    """Write a matcher as one ONNX file that ``TrainedMatcher`` reads, weights in half precision.
+    """Write a matcher, with weights in half precision, as an ONNX file for ``TrainedMatcher``.
 
-    Its input is ``crops`` [N, 3, 160, 160], BGR from 0 to 255, its output ``descriptors``
+    Its input is ``crops`` [N, 3, 160, 160], BGR from 0 to 255, and its output ``descriptors``
     [N, D, 80, 80]; N is free.
 
     Args:

@@ -1,4 +1,4 @@
-"""Google's MoveNet as an ONNX file that gives heatmaps."""
+"""Export of Google's MoveNet to an ONNX file that gives heatmaps."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .half_weights import halve_weights
 _DTYPES = {'float32': '<f4', 'float16': '<f2', 'int32': '<i4'}
 
 _BEFORE_HEATMAPS = 'kpt_heatmap'
-"""Part of the name of MoveNet's layer before the sigmoid of the heatmaps."""
+"""Part of the name of the layer before the sigmoid of MoveNet's heatmaps."""
 
 
 def export_movenet(model: str | Path, path: str | Path) -> tuple[int, int]:
-    """Write the part of a MoveNet for one person that computes heatmaps.
+    """Write the part of a single-person MoveNet that computes heatmaps.
 
     MoveNet itself returns one position for each joint. The file has an input ``crops``
     [N, 3, H, W], RGB from -1 to 1, and an output ``heatmaps`` [N, K, H / 4, W / 4] from 0 to 1; N
@@ -68,7 +68,7 @@ def export_movenet(model: str | Path, path: str | Path) -> tuple[int, int]:
 
 
 class _Value(NamedTuple):
-    """Name an ONNX value [N, C, height, width]."""
+    """Name and size of an ONNX value [N, C, height, width]."""
 
     name: str
     height: int
@@ -76,14 +76,14 @@ class _Value(NamedTuple):
 
 
 class _Translation:
-    """Translate a TensorFlow.js graph, layer by layer, from the heatmaps back to the crops.
+    """Translator of a TensorFlow.js graph, layer by layer, from the heatmaps back to the crops.
 
     Args:
         content: The graph's ``model.json``.
         folder: The folder of its weights.
 
     Raises:
-        InputError: If the graph has no input of pictures, or its weights are of another size.
+        InputError: If the graph does not take pictures, or its weights have another size.
     """
 
     def __init__(self, content: dict[str, Any], folder: Path) -> None:
@@ -100,7 +100,7 @@ class _Translation:
         """Return the ONNX file.
 
         Raises:
-            InputError: If the graph has no heatmaps, or other layers than MoveNet's.
+            InputError: If the graph has no heatmaps, or has layers that MoveNet does not have.
         """
         heatmaps = self._translate(self._find_heatmaps())
         helper, floats = onnx.helper, onnx.TensorProto.FLOAT
@@ -164,11 +164,11 @@ class _Translation:
         return self._values[name]
 
     def _take_crops(self, name: str) -> _Value:
-        """Return the input: the one value that the layers take and are not computed by them."""
+        """Return the input: the only value that layers take but do not compute."""
         if self._crops not in (None, name):
             others = ' and '.join(self._nodes[each]['op'] for each in (self._crops, name))
             raise InputError(
-                f'its convolutions take what {others} give, expected pictures alone, give a '
+                f'its convolutions take the outputs of {others}, expected only pictures, give a '
                 'MoveNet for one person'
             )
         self._crops = name
@@ -187,7 +187,7 @@ class _Translation:
             kernel = kernel.transpose(3, 2, 0, 1)
         strides = [int(stride) for stride in attributes['strides']['list']['i'][1:3]]
         if [int(step) for step in attributes['dilations']['list']['i']] != [1, 1, 1, 1]:
-            raise InputError('it has dilated layers, which MoveNet has not, give a MoveNet')
+            raise InputError('it has dilated layers, unlike MoveNet, give a MoveNet')
         value = self._translate(node['input'][0])
         sides = [value.height, value.width]
         missing = [0, 0]
@@ -227,9 +227,9 @@ class _Translation:
         return value
 
     def _add_resizing(self, node: dict[str, Any]) -> _Value:
-        """Add bilinear interpolation in which the edges of pictures lie on each other."""
+        """Add bilinear interpolation that aligns the edges of the pictures."""
         if not node['attr']['half_pixel_centers']['b'] or node['attr']['align_corners']['b']:
-            raise InputError('it aligns pixels otherwise than MoveNet, give a MoveNet')
+            raise InputError('it aligns pixels differently from MoveNet, give a MoveNet')
         value = self._translate(node['input'][0])
         height, width = (int(side) for side in self._weights[node['input'][1]])
         scales = np.array([1, 1, height / value.height, width / value.width])
@@ -243,14 +243,14 @@ class _Translation:
         )._replace(height=height, width=width)
 
     def _add(self, kind: str, value: _Value, *others: str, **attributes: Any) -> _Value:
-        """Add a layer; return its value as if the layer did not change the size."""
+        """Add a layer that keeps the size; return its value."""
         name = f'{kind.lower()}_{next(self._numbers)}'
         node = onnx.helper.make_node(kind, [value.name, *others], [name], **attributes)
         self._layers.append(node)
         return value._replace(name=name)
 
     def _store(self, values: np.ndarray) -> str:
-        """Keep constant values in the file; return their name."""
+        """Store constant values in the file; return their name."""
         name = f'stored_{next(self._numbers)}'
         values = values.astype(np.float32, order='C')
         self._stored.append(onnx.numpy_helper.from_array(values, name))
@@ -258,7 +258,7 @@ class _Translation:
 
 
 def _read_weights(manifest: list[Any], folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and values of a model's weights, floats in single precision."""
+    """Yield names and values of a model's weights; floats are in single precision."""
     for group in manifest:
         paths = [Path(name) for name in group['paths']]
         if any(path.name != str(path) for path in paths):
@@ -282,6 +282,6 @@ def _read_weights(manifest: list[Any], folder: Path) -> Iterator[tuple[str, np.n
 
 
 def _texts(attributes: dict[str, Any], name: str) -> list[bytes]:
-    """Return a list of texts; an empty one if it is not there."""
+    """Return an attribute's list of texts, or an empty list if there is none."""
     listed = attributes.get(name, {}).get('list', {}).get('s', [])
     return [base64.b64decode(text) for text in listed]

@@ -1,4 +1,4 @@
-"""Convolutions of ONNX networks in 8 bits, calibrated on what the networks have seen."""
+"""Quantisation of the convolutions of ONNX networks to 8 bits, calibrated on inputs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .half_weights import halve_file
 def quantise_convolutions(
     source: str | Path, target: str | Path, seen: Iterable[Mapping[str, np.ndarray]]
 ) -> None:
-    """Write a network with its convolutions in 8 bits, two to three times as fast.
+    """Write a network with its convolutions in 8 bits, which is two to three times as fast.
 
-    The last convolution, which makes the result, and all other layers stay in single precision;
-    their weights are stored in half precision. Weights are quantised per output channel, to 7 bits:
-    processors without VNNI add two products of 8-bit numbers in 16 bits. Activations are quantised
-    over the range that they have for ``seen``.
+    The last convolution, which computes the result, and all other layers stay in single precision;
+    their weights are stored in half precision. Weights are quantised per output channel to 7 bits,
+    because processors without VNNI add two products of 8-bit numbers in 16 bits. Activations are
+    quantised over the range that they have for ``seen``.
 
     Args:
         source: Network in single or half precision.
-        target: File to write; it has the metadata of ``source``.
-        seen: Inputs such as the network will see, by name.
+        target: File to write; it gets the metadata of ``source``.
+        seen: Typical inputs of the network, by name.
 
     Raises:
         InputError: If ``source`` is in 8 bits already or ``target`` cannot be written.
@@ -42,7 +42,7 @@ def quantise_convolutions(
     metadata = {entry.key: entry.value for entry in network.metadata_props}
     with TemporaryDirectory() as folder, quiet_exporter(), atomic_path(target) as temporary:
         whole = Path(folder) / 'whole.onnx'
-        # Folds normalisations into convolutions, and weights in half precision back.
+        # This folds normalisations into convolutions, and restores single precision.
         quantization.shape_inference.quant_pre_process(
             network, str(whole), skip_symbolic_shape=True
         )
@@ -63,7 +63,7 @@ def quantise_convolutions(
 
 
 class _Seen(quantization.CalibrationDataReader):
-    """Give onnxruntime one input after the other."""
+    """Reader that gives onnxruntime one input after the other."""
 
     def __init__(self, seen: Iterable[Mapping[str, np.ndarray]]) -> None:
         self._left = iter(seen)

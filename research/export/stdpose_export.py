@@ -1,4 +1,4 @@
-"""Trained STDPoses as ONNX files for ``auto``."""
+"""Export of trained STDPoses to ONNX files for ``auto``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .half_weights import halve_file
 
 
 def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: str) -> None:
-    """Write a STDPose as two files with weights in half precision.
+    """Write an STDPose as two files with weights in half precision.
 
     ``OnnxWindowBackend.from_stdpose`` reads them.
 
     - ``stdpose_frames.onnx``: ``crops`` [M, 3, H, W] uint8 BGR -> ``features`` [M, D, h', w'] and
       ``frame_heatmaps`` [M, K, h, w].
-    - ``stdpose_windows.onnx``: those of windows [N, 3, ...] and the labels given to them
+    - ``stdpose_windows.onnx``: these outputs for windows [N, 3, ...] and their given labels
       (:class:`~stdpose_mm.models.structures.AuxiliaryLabels`), ``given_heatmaps`` [N, 2, K, h, w],
       ``given_mask`` [N, 2, K], ``prior`` [N, K, h, w] and ``position`` [N] -> ``heatmaps``
       [N, K, h, w].
@@ -44,11 +44,11 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
     Args:
         window_model: A model on the CPU that has not been packed.
         folder: Folder to write to.
-        trained_on: What it was trained on, in a few words.
+        trained_on: Short description of its training data.
 
     Raises:
-        InputError: If a file cannot be written, or the model is no STDPose of three frames that
-            takes labels, has a frame head, and is not averaged with its mirrored view.
+        InputError: If a file cannot be written, or the model is not an STDPose of three frames that
+            takes labels, has a frame head and runs without flip testing.
     """
     model = window_model.model
     encoder = FrameEncoder(model)
@@ -64,8 +64,8 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
         or model.test_cfg.get('use_frame_head')
     ):
         raise InputError(
-            'this model is no STDPose of three frames with labels and a frame head, without a '
-            'mirrored view, give one of configs/stdpose_tiny_propagation_synthetic_appearance*.py'
+            'this model is not an STDPose of three frames with labels, a frame head and no flip '
+            'testing, give one of configs/stdpose_tiny_propagation_synthetic_appearance*.py'
         )
     num_joints, *size = frames['frame_heatmaps'].shape[1:]
     windows = (frames[name][:, None].repeat_interleave(NUM_FRAMES, 1) for name in FRAME_OUTPUTS)
@@ -91,7 +91,7 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
 
 
 class _LabelledFusion(nn.Module):
-    """Fuse windows with the labels of their auxiliary frames."""
+    """Module that fuses windows with the labels of their auxiliary frames."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()

@@ -118,7 +118,7 @@ def test_a_training_that_fails_or_ends_no_epoch_is_one_sentence(
     with pytest.raises(InputError, match=r'sleap-nn ended with code 1, see .*train\.log'):
         train(sleap_nn, project, tmp_path, 9, ['fail=1'])
     assert (tmp_path / 'train.log').read_text() == 'no memory\n'
-    with pytest.raises(InputError, match='sleap-nn ended no epoch in 9 processor seconds, see'):
+    with pytest.raises(InputError, match='sleap-nn finished no epoch in 9 processor seconds, see'):
         train(sleap_nn, project, tmp_path, 9, ['epochs=0'])
 
 

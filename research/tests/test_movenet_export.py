@@ -235,7 +235,7 @@ def no_graph(content: dict[str, Any], folder: Path) -> None:
         (other_folder, 'put them beside it'),
         (no_weights, 'weights.bin'),
         (no_heatmaps, 'it has no heatmaps of joints, give a MoveNet'),
-        (other_layer, 'take what Softmax and Mul give, expected pictures alone'),
+        (other_layer, 'take the outputs of Softmax and Mul, expected only pictures'),
         (cycle, 'cannot be read'),
         (no_stride, 'cannot be read'),
         (other_channels, 'its layers do not fit together'),

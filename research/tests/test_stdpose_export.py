@@ -114,7 +114,7 @@ def test_weights_are_stored_in_half_precision(model, tmp_path):
 )
 def test_another_model_is_refused(tmp_path, changes):
     other = window_model(SKELETON, **changes)
-    with pytest.raises(InputError, match=r'no STDPose of three frames with labels'):
+    with pytest.raises(InputError, match=r'not an STDPose of three frames with labels'):
         export_stdpose(other, tmp_path, 'nothing')
     assert list(tmp_path.iterdir()) == []
 

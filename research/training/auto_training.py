@@ -33,10 +33,10 @@ from .fuser_training import TrainingGap, load_training_gaps, train_fuser
 from .gap_extraction import GapSource, Roots, TrainedPoseNetwork, extract_training_gaps
 
 FIRST_SEED = 1000
-"""First seed of the clips; other clips than those of the demo and the tables."""
+"""First seed of the clips, so that they differ from the clips of the demo and the tables."""
 
 SHRINKAGE_OF_GENERATED = 0.01
-"""Shrinkage after training on generated clips, unlike real footage; see
+"""Shrinkage after training on generated clips, which differ from real footage; see
 research/docs/auto_parts.md."""
 
 MARGIN_OF_GENERATED = 0.4
@@ -44,7 +44,7 @@ MARGIN_OF_GENERATED = 0.4
 research/docs/auto_parts.md."""
 
 _MATCHER_RECORD = 'matcher.txt'
-"""File of a work folder with the fingerprint of the matcher that it is for."""
+"""File in a work folder with the fingerprint of the run's matcher."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class AutoTrainer:
     """Train a pose network (``pose.py``, ``pose.pth``) and the fuser (``fuser.pth``, ``.onnx``).
 
     Args:
-        work_dir: Where everything is kept.
+        work_dir: Folder for all files of the run.
         config: Config of the pose network.
-        pose_iters: Steps of the pose network; None for those of the config.
-        fuser_iters: Steps of the fuser.
+        pose_iters: Training steps of the pose network; None for the number in the config.
+        fuser_iters: Training steps of the fuser.
         workers: Processes that extract features.
-        device: Where the networks run.
+        device: Device of the networks.
         seed: Seed of all random numbers.
-        matcher: File of the joint matcher that the fuser goes with, the same in all runs that start
-            from one another.
+        matcher: File of the joint matcher that is used with the fuser, the same in all runs that
+            start from one another.
     """
 
     work_dir: Path
@@ -76,9 +76,9 @@ class AutoTrainer:
         """Train networks on generated clips only, without labels of real videos.
 
         Args:
-            clips: Clips to generate, all of which the pose network sees.
-            held_out_clips: Clips to generate for the calibration.
-            evidence_clips: Clips that the fuser sees.
+            clips: Number of clips to generate, on all of which the pose network is trained.
+            held_out_clips: Number of clips to generate for the calibration.
+            evidence_clips: Number of clips on which the fuser is trained.
 
         Raises:
             InputError: If the config or the matcher cannot be used.
@@ -119,19 +119,19 @@ class AutoTrainer:
     def train_on_labels(self, halves: Sequence[Path], start: Path, roots: Roots) -> None:
         """Continue the training on labelled videos.
 
-        The pose network is trained on each half by itself, so that the fuser learns from heatmaps
-        of videos which the network has not seen, and then on both.
+        The pose network is trained on each half alone, so that the fuser learns from heatmaps of
+        videos that the network has not seen, and then on both halves.
 
         Args:
             halves: Two sets of densely labelled videos without a common source.
             start: Work folder of a run on generated clips.
-            roots: Where the videos lie.
+            roots: Folders of the videos.
 
         Raises:
             InputError: If a file cannot be used.
         """
-        # Read first, though needed last: an error in them must not appear after hours. The gaps,
-        # which take much memory, are read again then.
+        # Read here only to find errors before hours of training; the gaps, which take much memory,
+        # are read again when they are needed.
         fuser = CheckpointFuser.load(start / 'fuser.pth')
         read_held_out(start)
         self._require_matcher_of(start)
@@ -160,10 +160,10 @@ class AutoTrainer:
         self._train_fuser(examples, held_out, trained_on, start=fuser)
 
     def _record_matcher(self) -> None:
-        """Write down which matcher the work folder is for.
+        """Record the matcher in the work folder.
 
         Raises:
-            InputError: If the matcher cannot be used, or the folder is for another one.
+            InputError: If the matcher cannot be used, or the folder is of a run with another one.
         """
         TrainedMatcher(self.matcher)
         if (self.work_dir / 'pose.py').exists() or (self.work_dir / _MATCHER_RECORD).exists():
@@ -172,13 +172,13 @@ class AutoTrainer:
         write_text(self.work_dir / _MATCHER_RECORD, file_fingerprint(self.matcher))
 
     def _require_matcher_of(self, folder: Path) -> None:
-        """Check that a work folder is for the same matcher.
+        """Require that a work folder is of a run with the same matcher.
 
         Raises:
-            InputError: If it is for another one.
+            InputError: If it is of a run with another one.
         """
         record = folder / _MATCHER_RECORD
-        # Work folders without a record are older than the choice.
+        # Work folders without a record are older than the option, and used the shipped matcher.
         used = record.read_text() if record.is_file() else file_fingerprint(SHIPPED_MATCHER)
         if used != file_fingerprint(self.matcher):
             raise InputError(
@@ -218,8 +218,8 @@ class AutoTrainer:
 
         Args:
             name: Base name of its files.
-            label_files: The labels that it learns from; the config, in which a path may stand for
-                other labels later, gets a fingerprint of their content.
+            label_files: The training labels; the config also gets a fingerprint of their content,
+                as their paths may hold other labels later.
             adjust: Changes the config.
 
         Raises:
@@ -230,8 +230,7 @@ class AutoTrainer:
         config = read_config(self.config)
         config.work_dir = str(self.work_dir / name)
         config.randomness = dict(seed=self.seed)
-        # The network is judged by the result of the fuser, so none of its training videos is held
-        # out.
+        # The network is judged by the result of the fuser, so none of its videos is held out.
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
         config.train_dataloader.dataset.held_out_share = 0.0
         if self.pose_iters is not None:
@@ -275,7 +274,7 @@ def _require_same_settings(config: Config, file: Path) -> None:
 
 
 def read_held_out(start: Path) -> list[TrainingGap]:
-    """Read the held-out evidence of an earlier run, which the scores are calibrated on.
+    """Read the held-out evidence of an earlier run, on which scores are calibrated.
 
     Args:
         start: Its work folder.

@@ -1,4 +1,4 @@
-"""Gap fusers in PyTorch: built, written to checkpoints and read from them."""
+"""Gap fusers in PyTorch: building them, writing checkpoints and reading them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CheckpointFuser(TrainedFuser):
 
     @classmethod
     def load(cls, path: str | Path, device: str = 'cpu') -> CheckpointFuser:
-        """Read a checkpoint, which PyTorch runs, or an ``.onnx`` file.
+        """Read a PyTorch checkpoint or an ``.onnx`` file.
 
         Raises:
             InputError: See :meth:`TrainedFuser.load`.
@@ -36,7 +36,7 @@ class CheckpointFuser(TrainedFuser):
 
 
 def save_fuser(fuser: TrainedFuser, path: str | Path) -> None:
-    """Write a checkpoint that :class:`CheckpointFuser` reads; weights in half precision."""
+    """Write a checkpoint for :class:`CheckpointFuser`, with weights in half precision."""
     network: Any = fuser.network
     weights = {name: value.half().cpu() for name, value in network.state_dict().items()}
     with atomic_path(path) as temporary:
@@ -44,8 +44,8 @@ def save_fuser(fuser: TrainedFuser, path: str | Path) -> None:
 
 
 def build_fuser() -> GapFuser:
-    """Build a network for :class:`FusionFeatures`, with fresh weights."""
-    # The straight line can always be used, a track where its label has the joint.
+    """Build a network for :class:`FusionFeatures`, with random weights."""
+    # The straight line is always usable, a flow track only if its label has the joint.
     flags = [None, SCALARS.index('has_left'), SCALARS.index('has_right')]
     return GapFuser(
         num_vectors=len(VECTORS),

@@ -1,8 +1,8 @@
 """Fine-tuning of a fuser on the user's own labelled videos.
 
-The result lies between the weights before and after (Wortsman et al., Robust fine-tuning of
-zero-shot models, CVPR 2022), how far is chosen on the held-out videos: on JHMDB more of the trained
-weights were better the more there was to learn from, see research/docs/evidence_networks.md.
+The result is a mean of the weights before and after (Wortsman et al., Robust fine-tuning of
+zero-shot models, CVPR 2022), whose share is chosen on held-out videos: on JHMDB, the best share of
+the trained weights rose with the amount of training data, see research/docs/evidence_networks.md.
 """
 
 from __future__ import annotations
@@ -47,31 +47,30 @@ from .fuser_training import (
 from .gap_extraction import GapSource, TrainedPoseNetwork, extract_training_gaps
 
 LEARNING_RATE = 1e-3
-"""Below the learning rate of a fuser with fresh weights."""
+"""Learning rate, below that of a fuser with random weights."""
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Shares of the trained weights in the result to choose from; the rest are the initial weights."""
+"""Shares of the trained weights in the result that are tried; the rest are the initial weights."""
 
 SHARE_OF_GENERATED = 0.5
-"""Share after further training on generated clips, which tell nothing of the footage of later
-use."""
+"""Share of the weights trained on generated clips, which cannot show the best share for other
+footage."""
 
 SURENESS_OF_GENERATED = 0.9
 """Factor of the scores' log odds after further training on generated clips; see
 research/docs/generated_clips.md."""
 
 SIMULATED_BESIDE_OWN = 0.3
-"""Share of gaps with heatmaps of a simulated network in place of those of the user's networks: a
-worse network must do no harm later. On generated clips, of which such networks know nothing, it is
-``SIMULATED``."""
+"""Share of gaps in which a simulated network replaces the user's networks, so that a worse network
+does no harm later. On generated clips, where the user's networks fail, it is ``SIMULATED``."""
 
 
 @dataclass(frozen=True)
 class FuserQuality:
-    """Measure how well a fuser predicts hidden labels.
+    """Accuracy of a fuser on hidden labels.
 
     Args:
-        pck: Share of joints within a tenth of the pose's size of the label.
+        pck: Share of joints that are at most a tenth of the pose's size from the label.
         error: Mean distance to the label in pose sizes.
         calibration_error: Expected calibration error of the scores.
     """
@@ -82,7 +81,7 @@ class FuserQuality:
 
     @classmethod
     def measure(cls, fuser: CheckpointFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
-        """Fuse one or more gaps whose truth is known; every hidden label counts once."""
+        """Measure the accuracy on gaps with known truth; every hidden label counts once."""
         scores, errors = [], []
         for gap in gaps:
             offsets, certainty = fuser.judge(gap.evidence)
@@ -96,9 +95,9 @@ class FuserQuality:
 
 
 def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
-    """Build a network of ``share`` of the trained and 1 - ``share`` of the initial weights.
+    """Build a network from ``share`` of the trained and 1 - ``share`` of the initial weights.
 
-    They are rounded as they are stored.
+    The weights are rounded to the precision in which they are stored.
     """
     before, after = start.state_dict(), trained.state_dict()
     mixed = {name: before[name].lerp(after[name], share) for name in before}
@@ -108,12 +107,12 @@ def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
 
 
 class FinetuningResult(NamedTuple):
-    """A fuser that was trained further.
+    """Result of fine-tuning a fuser.
 
     Attributes:
         before: Quality of the initial fuser on the held-out videos.
-        after: Quality of the new one there.
-        share: Share of the trained weights in it.
+        after: Quality of the new fuser there.
+        share: Share of the trained weights in the new fuser.
     """
 
     before: FuserQuality
@@ -124,7 +123,7 @@ class FinetuningResult(NamedTuple):
 def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]) -> float:
     """Choose the share of the trained weights with the smallest mean error on held-out gaps.
 
-    Each gap counts twice, with its heatmaps and without any, if it has some.
+    A gap with heatmaps counts twice, with and without them.
     """
 
     def error(share: float) -> float:
@@ -140,18 +139,17 @@ def choose_share(start: GapFuser, trained: GapFuser, gaps: Sequence[TrainingGap]
 class FuserFinetuner:
     """Train a fuser further: ``fuser.pth`` for PyTorch, ``fuser.onnx`` for use without it.
 
-    The evidence of each video stays in the work folder, so that a stopped run does not gather it
-    again.
+    The evidence of each video stays in the work folder, so that a stopped run continues.
 
     Args:
-        work_dir: Where everything is kept.
-        source: Where pictures, and heatmaps of pose networks, come from. Generated clips are many,
-            and for use on other footage: models of this package are shown with the errors that they
-            make there, and scores are less sure by the factor ``SURENESS_OF_GENERATED``.
+        work_dir: Folder for all files of the run.
+        source: Source of pictures and heatmaps. With generated clips, the fuser is for other
+            footage: heatmaps of this package's models get the errors that they have there, and
+            the log odds of scores are multiplied by ``SURENESS_OF_GENERATED``.
         start: The fuser to start from; None for the one that comes with the package.
-        iters: Steps.
+        iters: Training steps.
         workers: Processes that gather the evidence.
-        device: Where the fuser is trained.
+        device: Device on which the fuser is trained.
         seed: Seed of all random numbers.
     """
 
@@ -166,7 +164,7 @@ class FuserFinetuner:
     def train(
         self, videos: Sequence[VideoLabels], held_out: Sequence[VideoLabels]
     ) -> FinetuningResult:
-        """Train on videos; choose the share of the new weights and calibrate scores on others.
+        """Train on videos; choose the share of new weights and calibrate scores on other videos.
 
         Args:
             videos: Dense labels.
@@ -175,7 +173,7 @@ class FuserFinetuner:
         Raises:
             InputError: If a file cannot be used, or nothing can be learned from the labels.
         """
-        # An error in a file must appear before hours of work.
+        # Errors in files must appear before hours of work.
         generated = self.source.generated
         path = self.start or SHIPPED_WEIGHTS
         read = import_fuser if path.suffix == '.onnx' else CheckpointFuser.load
@@ -195,8 +193,8 @@ class FuserFinetuner:
         common = {video.name for video in videos} & {video.name for video in held_out}
         if common:
             raise InputError(
-                f'video {min(common)!r} is in both sets of labels, scores would be calibrated on '
-                'what was learned: leave it out of one of them'
+                f'video {min(common)!r} is in both sets of labels, so that scores would be '
+                'calibrated on training data: leave it out of one of them'
             )
         examples, others = (
             extract_training_gaps(
@@ -235,7 +233,7 @@ class FuserFinetuner:
     def _require_shared_joints(
         self, pose: TrainedPoseNetwork, skeletons: Sequence[Skeleton]
     ) -> None:
-        """Check that a model of this package can be used, and knows joints of all labels."""
+        """Require that a model of this package can be used, and shares joints with all labels."""
         model = WindowModel.from_config(pose.config, pose.checkpoint, self.source.device)
         for each in skeletons:
             none_needed = np.zeros(each.num_keypoints, dtype=bool)
@@ -243,7 +241,7 @@ class FuserFinetuner:
 
 
 def _require_people(folder: Path, skeletons: Sequence[Skeleton]) -> None:
-    """Check that an STDPose can be used, and is for some of the labels if the user chose it."""
+    """Require that an STDPose can be used and, if the user chose it, fits some of the labels."""
     estimator = WindowHeatmapEstimator(OnnxWindowBackend.from_stdpose(folder), is_of_people=True)
     if folder != SHIPPED_STDPOSE and all(estimator.shared_joints(s) is None for s in skeletons):
         raise InputError(

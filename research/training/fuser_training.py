@@ -50,7 +50,7 @@ from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network
 
 MAX_LENGTH = 32
-"""Frames; longer gaps, which are labelled at one end only, teach little."""
+"""Longest gap in frames to train on; longer ones, labelled at one end only, teach little."""
 
 _HEATMAP_BIAS = 0.06
 _HEATMAP_JITTER = 0.04
@@ -61,13 +61,13 @@ _CLICK_ERROR = 0.02
 """Click error of the most careless annotator, in pose sizes."""
 
 SIMULATED = 0.6
-"""Share of gaps with heatmaps of a simulated network of single frames."""
+"""Share of gaps with heatmaps of a simulated single-frame network."""
 
 _BATCH_SIZE = 16
 """Gaps per step."""
 
 INTERVALS = (*range(2, 17), LONGEST_GAP)
-"""Distances of labels that training draws from."""
+"""Distances between labels from which training draws."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class TrainingGap:
         evidence: Input of the fuser.
         targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
         weights: [F, K] whether the truth is known and the frame is to be filled.
-        relative_size: [F] the evidence's pose size in units of the true pose's.
+        relative_size: [F] the evidence's pose size divided by the true pose's size.
     """
 
     evidence: FusionFeatures
@@ -102,21 +102,21 @@ def collect_training_gaps(
     Args:
         frames: The pictures.
         truth: Dense labels.
-        intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
+        intervals: Values of T; for each, the labels of every T-th frame from a random one are kept.
         estimator: Computes the flow.
         rng: Chooses the first frame kept.
-        heatmap_estimator: A pose network that sees the labels, whose heatmaps are evidence, too;
-            not trained on this video.
-        pose_networks: Pose networks of other projects whose heatmaps are evidence, too, where they
-            share joints with the labels.
-        matcher: Finds labelled joints in other frames; by default the one of the package.
+        heatmap_estimator: Heatmaps, as further evidence, of a pose network that sees the labels and
+            was not trained on this video.
+        pose_networks: Heatmaps, as further evidence, of pose networks of other projects that share
+            joints with the labels.
+        matcher: Finds labelled joints in other frames; by default, the package's matcher.
     """
     matcher = matcher or shipped_matcher()
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
     shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
     networks = [(each, joints) for each, joints in shared if joints is not None]
-    # All intervals follow the same flow.
+    # All intervals use the same flow.
     flow = RememberedFlow(estimator)
     for interval in intervals:
         offset = int(rng.integers(interval))
@@ -149,7 +149,7 @@ def _window_heatmaps(
     skeleton: Skeleton,
     estimator: WindowHeatmapEstimator | None,
 ) -> dict[Gap, GapHeatmaps]:
-    """Estimate the heatmaps of gaps by a network that sees windows; none without shared joints."""
+    """Estimate heatmaps of gaps with a network that sees windows; none without shared joints."""
     mapping = None if estimator is None else estimator.shared_joints(skeleton)
     if estimator is None or mapping is None:
         return {}
@@ -194,7 +194,7 @@ def save_training_gaps(path: str | Path, gaps: Iterable[TrainingGap]) -> None:
 
 
 def load_training_gaps(path: str | Path) -> list[TrainingGap]:
-    """Read what :func:`save_training_gaps` wrote."""
+    """Read gaps that :func:`save_training_gaps` wrote."""
     gaps = []
     names = [field.name for field in fields(FusionFeatures)]
     with np.load(path) as arrays:
@@ -209,14 +209,14 @@ def load_training_gaps(path: str | Path) -> list[TrainingGap]:
 def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
     """Change exact labels into labels as a person would make them.
 
-    Annotators move a joint when they see that it has moved, and click next to it: a label stays
-    where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then set with an error
-    of ``_CLICK_ERROR``. A fuser that learns from exact labels would treat every small motion as
-    real.
+    Annotators move a joint only when they see that it has moved, and do not click exactly on it:
+    here a label stays where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then
+    set with an error of ``_CLICK_ERROR``. A fuser that learns from exact labels would treat every
+    small motion as real.
 
     Args:
         truth: Labels with track ids.
-        rng: Draws the errors, and how careless the annotator of this video is.
+        rng: Draws the errors and how careless the video's annotator is.
     """
     carelessness = rng.uniform(0, 1)
     placed: dict[tuple[int | None, int], np.ndarray] = {}
@@ -239,21 +239,19 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
 
 
 class TrainingGapDataset(Dataset):
-    """Provide training gaps as inputs of the fuser, randomly turned, mirrored and thinned.
+    """Provide training gaps as inputs of the fuser, randomly rotated, mirrored and thinned.
 
     Args:
-        gaps: What to train on.
+        gaps: The training gaps.
         seed: Seed of the augmentation.
-        heatmap_dropout: Share of gaps that lose the heatmaps of the network that sees the labels,
-            and, independently, of those that lose the heatmaps of networks of single frames: the
-            fuser has to work without them.
-        simulated: Share of gaps that get heatmaps of a simulated network of single frames
+        heatmap_dropout: Share of gaps that lose the heatmaps of the network that sees the labels
+            and, independently, share that loses those of single-frame networks, because the fuser
+            has to work without them.
+        simulated: Share of gaps that get heatmaps of a simulated single-frame network
             (:func:`~.simulated_networks.simulate_network`) in place of their own.
-        distorted: Whether a gap's own heatmaps are made as unreliable as on footage that the
-            networks do not know.
-        max_rotation: Degrees; every second gap is turned by up to that.
-        joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
-            differ.
+        distorted: Whether a gap's own heatmaps are made as unreliable as on unknown footage.
+        max_rotation: Largest angle in degrees by which every second gap is rotated.
+        joint_dropout: Largest share of joints that is left out of a gap, since skeletons differ.
     """
 
     def __init__(
@@ -303,11 +301,11 @@ class TrainingGapDataset(Dataset):
         return float(torch.rand((), generator=self._generator))
 
     def _distort_heatmaps(self, item: dict[str, Tensor], kind: HeatmapKind) -> None:
-        """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
+        """Make a pose network's heatmaps as unreliable as they are on unknown footage.
 
-        Each joint has its own quality in a gap: a bias that lasts, a jitter from frame to
-        frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
-        fuser can tell from them how far to trust the others.
+        Each joint has its own quality in a gap: a constant bias, a jitter from frame to frame and a
+        weaker peak. The maps at the labelled ends are distorted in the same way, so that the fuser
+        can tell from them how far to trust the others.
         """
         maps = item['maps'][:, :, :, kind.maps]
         num_frames, num_joints, num_reaches, num_maps = maps.shape[:4]
@@ -344,7 +342,7 @@ class TrainingGapDataset(Dataset):
             turn = turn @ torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
         item['vectors'] = item['vectors'] @ turn.T
         item['targets'] = item['targets'] @ turn.T
-        # A turned map shows at a place what the map showed at the place turned back.
+        # A cell of the rotated map has the value of the original map at the cell rotated back.
         maps = item['maps'].flatten(0, 3)
         affine = torch.cat([torch.linalg.inv(turn), torch.zeros(2, 1)], dim=1)
         grid = F.affine_grid(affine[None], [1, 1, MAP_SIDE, MAP_SIDE], align_corners=True)
@@ -358,7 +356,7 @@ def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     num_joints = max(len(item['known']) for item in items)
     batch = {}
     for name, example in items[0].items():
-        # Axes: frames, then joints; some inputs have one of them only.
+        # Axes are frames, then joints; some inputs have only one of them.
         sizes = {'present': (num_frames,), 'known': (num_joints,)}.get(
             name, (num_frames, num_joints)
         )
@@ -370,7 +368,7 @@ def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class SimilarLengths(Sampler[list[int]]):
-    """Draw endless batches of gaps of about the same length, so that little is padded.
+    """Draw endless batches of gaps of similar length, so that little is padded.
 
     Args:
         lengths: Lengths of the gaps in frames.
@@ -384,7 +382,7 @@ class SimilarLengths(Sampler[list[int]]):
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """Count the batches whose gaps are as many as there are in the set."""
+        """Count the batches of one epoch."""
         return -(-len(self._order) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -405,19 +403,18 @@ def calibrate(
 ) -> CheckpointFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
-    Each gap is fused with and without its own heatmaps, and those of a simulated network.
+    Each gap is fused with and without its own heatmaps, and with those of a simulated network.
 
     Args:
         fuser: A fuser that was not trained on the gaps.
         gaps: Gaps with known poses.
-        margin: Log odds taken off all scores afterwards, for footage that is harder than these
-            gaps.
+        margin: Subtracted from the log odds of all scores afterwards, for footage that is harder
+            than these gaps.
         sureness: Factor of the log odds of all scores afterwards, below 1 for such footage.
-        simulated: Whether heatmaps of simulated networks count; without them, only the inputs of
-            later use do.
+        simulated: Whether gaps are also fused with heatmaps of simulated networks.
 
     Raises:
-        InputError: If the fuser is right, or wrong, everywhere.
+        InputError: If the fuser is right everywhere, or wrong everywhere.
     """
     scores, correct, speeds = [], [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
@@ -440,8 +437,8 @@ def judged_joints(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
-    Without heatmaps and, if the gap has any, with its own; then, if wanted, both once more with
-    those of a simulated network, which ``rng`` draws.
+    The gap is fused without heatmaps and, if it has any, with its own; with ``simulated``, both are
+    repeated with the heatmaps of a simulated network, which ``rng`` draws.
     """
     views = [gap.evidence.without_heatmaps()]
     if gap.evidence.has_heatmaps():
@@ -470,19 +467,19 @@ def train_fuser(
     """Train a fuser and calibrate it.
 
     Args:
-        gaps: What to train on.
+        gaps: The training gaps.
         held_out: Gaps of other videos, for the calibration.
-        work_dir: For logs.
-        trained_on: What ``gaps`` are, in a few words; stored with the weights.
+        work_dir: Folder for logs.
+        trained_on: Short description of ``gaps``, stored with the weights.
         shrinkage: See :class:`CheckpointFuser`.
         margin: See :func:`calibrate`.
-        start: A fuser in PyTorch whose weights to start from; fresh ones by default.
-        max_iters: Steps.
+        start: PyTorch fuser with the initial weights; random ones by default.
+        max_iters: Training steps.
         seed: Seed of weights, order and augmentation.
-        device: Where to train.
+        device: Device for the training.
 
     Raises:
-        InputError: If there is nothing to train on or to calibrate with.
+        InputError: If there are no gaps to train on or to calibrate with.
     """
     require_gaps(gaps, held_out)
     before = None if start is None else cast(GapFuser, start.network)
@@ -494,7 +491,7 @@ def train_fuser(
 
 
 def require_gaps(gaps: Sequence[TrainingGap], held_out: Sequence[TrainingGap]) -> None:
-    """Check that there are gaps to train on and to calibrate with.
+    """Require gaps to train on and to calibrate with.
 
     Raises:
         InputError: If one of them is empty.
@@ -519,12 +516,12 @@ def train_network(
 
     Args:
         dataset: Gaps to train on.
-        work_dir: For logs.
-        start: Network whose weights to start from; fresh ones by default.
-        max_iters: Steps.
-        learning_rate: Largest learning rate, after a twentieth of the steps.
+        work_dir: Folder for logs.
+        start: Network with the initial weights; random ones by default.
+        max_iters: Training steps.
+        learning_rate: Largest learning rate, reached after a twentieth of the steps.
         seed: Seed of weights and order.
-        device: Where to train.
+        device: Device for the training.
     """
     torch.manual_seed(seed)
     network = build_fuser()

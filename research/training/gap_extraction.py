@@ -1,4 +1,4 @@
-"""Fusion features of the hidden labels of many videos, each video's in a file of its own."""
+"""Fusion features of the hidden labels of many videos, in one file per video."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ INTERVALS_PER_VIDEO = 4
 
 
 class Roots(NamedTuple):
-    """Folders that paths of pictures, and of video files, in labels start from."""
+    """Folders to which the paths of pictures and video files in labels are relative."""
 
     images: Path | None
     videos: Path | None
@@ -68,7 +68,7 @@ class TrainedPoseNetwork(NamedTuple):
 
 
 class ExportedSTDPose(NamedTuple):
-    """Folder of an STDPose that runs without PyTorch, by default that of the package.
+    """Folder of an STDPose that runs without PyTorch, by default the package's own.
 
     Args:
         folder: Folder that ``research/tools/export_stdpose.py`` wrote.
@@ -88,16 +88,15 @@ class GapSource(NamedTuple):
     """The source of training gaps, the same for all videos.
 
     Args:
-        roots: Where the videos lie.
+        roots: Folders of the videos.
         generated: Whether the videos are generated clips. Their labels are exact, and are changed
             as if a person had clicked them.
-        models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
-            which one is drawn: a fuser that is to read networks of any quality has to meet several.
-        stdposes: STDPoses whose heatmaps are evidence for labels of people, for each video those of
-            the first one that has not seen it: for every second video beside ``models``, for all
-            without any.
+        models: Pose networks of this package. One of them, drawn at random, gives the heatmaps of a
+            video: a fuser that is to read networks of any quality has to see several.
+        stdposes: STDPoses that give heatmaps for labels of people, for a video the first one that
+            has not seen it: in every second video beside ``models``, in all videos without them.
         networks: Pose networks of other projects whose heatmaps are evidence.
-        device: Where the networks run.
+        device: Device of the networks.
         matcher: File of the joint matcher that compares pictures with the labels.
     """
 
@@ -110,7 +109,7 @@ class GapSource(NamedTuple):
     matcher: Path = SHIPPED_MATCHER
 
     def stdpose_for(self, video: str) -> ExportedSTDPose | None:
-        """Find the STDPose to show a video with, by the video's name; None without any.
+        """Find the first STDPose that has not seen a video of this name; None without STDPoses.
 
         Raises:
             InputError: If all of them were trained on the video.
@@ -120,7 +119,7 @@ class GapSource(NamedTuple):
             folders = ' and '.join(str(each.folder) for each in self.stdposes)
             raise InputError(
                 f'video {video!r} was seen in training by the STDPose in {folders}, which the '
-                'fuser would learn to follow too far: give one more that has not seen it, or leave '
+                'fuser would learn to trust too much: give one more that has not seen it, or leave '
                 'the video out'
             )
         return unseen[0] if unseen else None
@@ -129,16 +128,16 @@ class GapSource(NamedTuple):
 def extract_training_gaps(
     videos: Sequence[VideoLabels], folder: Path, source: GapSource, workers: int, seed: int
 ) -> list[TrainingGap]:
-    """Extract the fusion features of labelled videos; those whose file is there are read.
+    """Extract the fusion features of labelled videos, or read them from existing files.
 
-    A file depends on labels, networks and a matcher: when one of them has changed, it is replaced.
+    A file is replaced if the labels, the networks or the matcher have changed.
 
     Args:
         videos: Dense labels.
-        folder: For one ``.npz`` file of each video.
-        source: Where their pictures and heatmaps come from.
-        workers: Number of processes; 1 is this process, with the threads that it is allowed.
-        seed: Seed of the intervals, and of the click errors.
+        folder: Folder for one ``.npz`` file of each video.
+        source: Source of their pictures and heatmaps.
+        workers: Number of processes; 1 for this process only, with all threads that it may use.
+        seed: Seed of the intervals and of the click errors.
 
     Raises:
         InputError: If a video or a network cannot be read, or all STDPoses have seen a video.
@@ -149,7 +148,7 @@ def extract_training_gaps(
     same = [EVIDENCE, source.matcher, MOST_COVERED, source.generated, networks]
     jobs = []
     for video in videos:
-        # Seeded by name, so that an added video changes nothing for the others.
+        # Seeded by the video's name, so that an added video changes nothing for the others.
         drawn = (seed, crc32(video.name.encode()))
         model = draw_model(drawn, source.models, source.stdpose_for(video.name))
         own = model.files if isinstance(model, ExportedSTDPose) else model
@@ -164,12 +163,12 @@ def extract_training_gaps(
             file.unlink()
     with ExitStack() as stack:
         for loader in (_window_estimator, _network_estimators, _load_matcher):
-            # The same file may hold other weights the next time.
+            # The same file may hold other weights in the next call.
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
         if min(workers, len(todo)) > 1:
-            # OpenMP does not survive a fork: the server has not computed anything, and imports all
-            # once for all workers.
+            # OpenMP does not survive a fork, but the fork server has not computed anything; it also
+            # imports the modules once for all workers.
             context = get_context('forkserver')
             context.set_forkserver_preload([__name__])
             pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
@@ -189,10 +188,10 @@ def draw_model(
     Args:
         seed: Seed of the video.
         models: Networks to draw from.
-        stdpose: Another one, drawn as often as all the others together.
+        stdpose: Another network, drawn as often as all ``models`` together.
 
     Returns:
-        None without any.
+        None if there are no networks.
     """
     drawn_from: list[TrainedPoseNetwork | ExportedSTDPose] = [*models]
     if stdpose is not None:
@@ -205,7 +204,7 @@ def draw_model(
 
 
 class _Job(NamedTuple):
-    """What a process needs to extract the fusion features of a video."""
+    """Inputs for extracting the fusion features of one video."""
 
     labels: VideoLabels
     path: Path
@@ -220,7 +219,7 @@ def _use_one_thread() -> None:
 
 
 def _extract_video(job: _Job) -> None:
-    """Write the fusion features of one video."""
+    """Extract the fusion features of one video and write them."""
     source, rng = job.source, np.random.default_rng(job.seed)
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *source.roots, pictures_needed=True)
@@ -242,7 +241,7 @@ def _extract_video(job: _Job) -> None:
 def _window_estimator(
     model: TrainedPoseNetwork | ExportedSTDPose | None, device: str
 ) -> WindowHeatmapEstimator | None:
-    """Load the network that sees the labels, once in a process as long as it is the same."""
+    """Load the network that sees the labels; a process loads it again only if it changes."""
     if model is None:
         return None
     if isinstance(model, ExportedSTDPose):
@@ -255,7 +254,7 @@ def _window_estimator(
 
 @lru_cache(maxsize=1)
 def _load_matcher(path: Path) -> TrainedMatcher:
-    """Load the matcher, once in a process."""
+    """Load the matcher, once per process."""
     return TrainedMatcher(path)
 
 
@@ -263,5 +262,5 @@ def _load_matcher(path: Path) -> TrainedMatcher:
 def _network_estimators(
     networks: tuple[PoseNetworkFiles, ...], device: str
 ) -> tuple[NetworkHeatmapEstimator, ...]:
-    """Load pose networks of other projects, once in a process."""
+    """Load pose networks of other projects, once per process."""
     return tuple(NetworkHeatmapEstimator(load_pose_network(each, device)) for each in networks)

@@ -34,30 +34,30 @@ class FusedGaps(NamedTuple):
 
 @MODELS.register_module()
 class GapFuser(BaseModel):
-    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole gap.
+    """Fuser of flow tracks, interpolation, patch matches and heatmaps of a whole gap.
 
     A token is one joint in one frame of the gap, labelled ends included. Attention over time
-    (per joint) and over the joints (per frame) lets every decision see the whole gap. There
-    is nothing in it that belongs to a skeleton: a joint is known by where it is relative to the
-    others, so the same weights serve bodies, hands and animals.
+    (per joint) and over the joints (per frame) lets every decision see the whole gap. Nothing
+    depends on a skeleton: a joint is identified by its position relative to the others, so the same
+    weights serve bodies, hands and animals.
 
     The position is a weighted mean of the candidates (straight line, forward and backward flow)
-    and of further ones, read from the maps of every reach as the mean of a learned distribution
-    over their places, plus a small correction.
+    and of one more per reach of the maps, the mean of a learned distribution over their cells, plus
+    a small correction.
 
     Args:
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
             (``propagation.auto.fusion_features``); the first vectors are the candidates.
-        candidate_flags: For each of the C candidates the index of the scalar that is 1 where it can
-            be used and 0 elsewhere, as flow can where the label exists that it starts from;
-            ``None`` for one that always can.
-        map_steps: For every reach of the maps the distance of two places in pose sizes.
-        map_side: Side of the maps in places, a multiple of three.
+        candidate_flags: For each of the C candidates, the index of the scalar that is 1 where the
+            candidate can be used and 0 elsewhere (flow, for example, needs the label from which it
+            starts); ``None`` for a candidate that can always be used.
+        map_steps: For every reach of the maps, the distance between two cells in pose sizes.
+        map_side: Side of the maps in cells, a multiple of three.
         end_maps: Indices of the maps that are also read at the gap's two ends, where the truth is
             known; this shows how far these maps can be trusted for this joint.
-        embed_dims: Width.
+        embed_dims: Width of a token.
         num_heads: Attention heads.
-        num_layers: Layers of attention over time, over joints, and an MLP.
+        num_layers: Number of layers, each with attention over time, over joints, and an MLP.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class GapFuser(BaseModel):
         )
         self.layers = nn.ModuleList(_AxialLayer(embed_dims, num_heads) for _ in range(num_layers))
         self.norm = nn.LayerNorm(embed_dims)
-        # Weights of the candidates and of the maps' means, correction, log-scale, and how sharply
-        # each reach of the maps is read.
+        # Outputs: weights of the candidates and of the maps' means, correction, log-scale, and how
+        # sharply each reach of the maps is read.
         reaches = len(map_steps)
         self.output_sizes = (len(candidate_flags) + reaches, 2, 1, reaches)
         self.output = nn.Linear(embed_dims, sum(self.output_sizes))
@@ -115,7 +115,7 @@ class GapFuser(BaseModel):
             maps: [B, F, K, R, M, side, side], M maps of R reaches.
             base_weights: [B, F, K, C] candidates' weights before the evidence is weighed.
             known: [B, K] joints with evidence; False for padded joints.
-            present: [B, F] which frames exist; padding comes last.
+            present: [B, F] whether the frame exists; padding comes last.
             targets: [B, F, K, 2] true offsets, for ``mode='loss'``.
             weights: [B, F, K] 1 where the true position is known and wanted, else 0.
             mode: 'tensor' for the result, 'loss' for the losses of MMEngine's training loop.
@@ -173,7 +173,7 @@ class GapFuser(BaseModel):
         return offsets[0].cpu().numpy(), log_scale[0].cpu().numpy()
 
     def _usable(self, scalars: Tensor) -> Tensor:
-        """Find usable candidates [B, F, K, C]: 0 for those that are not."""
+        """Find usable candidates [B, F, K, C]: 1 if usable, else 0."""
         always = torch.ones_like(scalars[..., 0])
         flags = (always if each is None else scalars[..., each] for each in self.candidate_flags)
         return torch.stack([*flags], dim=-1)
@@ -188,12 +188,12 @@ class GapFuser(BaseModel):
 
 
 class _MapReader(nn.Module):
-    """Compute a score for every place and a summary for the token from the maps of one reach.
+    """Compute a score for every cell and a summary for the token from the maps of one reach.
 
     Args:
         num_maps: Number of maps M.
-        map_side: Side of the maps in places, a multiple of three.
-        map_step: Distance of two places in pose sizes.
+        map_side: Side of the maps in cells, a multiple of three.
+        map_step: Distance between two cells in pose sizes.
         embed_dims: Width of the summary.
     """
 
@@ -216,7 +216,7 @@ class _MapReader(nn.Module):
         self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Read [B, F, K, M, side, side]: scores of places [B, F, K, P], summary [B, F, K, D]."""
+        """Read [B, F, K, M, side, side]: scores of cells [B, F, K, P], summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
         pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
@@ -248,8 +248,8 @@ def fusion_losses(fused: FusedGaps, targets: Tensor, weights: Tensor) -> dict[st
     distance = ((fused.offsets - targets).square().sum(-1) + _SMOOTH**2).sqrt() - _SMOOTH
     beyond = (distance / _GROSS_ERROR - 1).clamp(min=0)
     robust = distance.clamp(max=_GROSS_ERROR) + _GROSS_ERROR * torch.log1p(beyond)
-    # Joints that stand still would pull the scale to zero, and their gradients to infinity: the
-    # position learns from its distance alone.
+    # Joints that stand still would pull the scale to zero, and their gradients to infinity, so the
+    # position learns from the distance only.
     likelihood = distance.detach() * torch.exp(-fused.log_scale) + 2 * fused.log_scale
     total = weights.sum().clamp(min=1)
     return {
@@ -285,8 +285,8 @@ class _AxialLayer(nn.Module):
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, hidden: Tensor) -> Tensor:
     """Attend among tokens [N, L, D] that are not hidden [N, L].
 
-    Computed here from the parameters of PyTorch's module, because its own forward pass fixes the
-    numbers of frames and joints when it is traced.
+    Attention is computed here from the parameters of PyTorch's module, because the module's own
+    forward pass fixes the numbers of frames and joints when it is traced.
     """
     qkv = F.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
     qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))

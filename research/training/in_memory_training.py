@@ -27,17 +27,17 @@ def train_in_memory(
 
     Args:
         model: The model, trained in place.
-        loader: Its batches are the model's arguments.
-        work_dir: For logs.
-        max_iters: Steps.
-        optimizer: Arguments of AdamW; ``lr`` is the maximum of the rate.
-        schedule: Arguments of MMEngine's ``OneCycleLR`` besides the rate and the steps, among them
+        loader: Loader whose batches are the model's arguments.
+        work_dir: Folder for logs.
+        max_iters: Training steps.
+        optimizer: Arguments of AdamW; ``lr`` is the largest learning rate.
+        schedule: Arguments of MMEngine's ``OneCycleLR`` besides the rate and the steps, including
             ``pct_start``.
         seed: Seed of the runner.
-        device: Where to train.
+        device: Device for the training.
     """
     if max_iters * schedule['pct_start'] == 1:
-        # OneCycleLR would divide by the length of a rise of no step.
+        # If the rise has no step, OneCycleLR divides by its length of zero.
         schedule = {**schedule, 'pct_start': 1.5 / max_iters}
     runner = Runner(
         model=model.to(device),

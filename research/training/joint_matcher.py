@@ -9,7 +9,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 _LEAST_CONTRAST = 8.0
-"""Added to the spread of grey values, so that noise in uniform crops is not amplified."""
+"""Constant added to the spread of grey values, so that noise in uniform crops is not amplified."""
 
 _TARGET_SIGMA = 0.03
 _REACH, _STEPS = 0.36, 25
@@ -20,11 +20,11 @@ _REACH, _STEPS = 0.36, 25
 class JointMatcher(BaseModel):
     """Compute a descriptor at every position of a crop to find a joint again in other frames.
 
-    A small convolutional network, the same for both frames; the similarity of two positions is the
+    One small convolutional network describes both frames; the similarity of two positions is the
     cosine of their descriptors. It learns to ignore changes of appearance: turning limbs, motion
-    blur, compression. Features at a quarter of the crop's size are joined with those of the same
-    crop at an eighth and a sixteenth, which see the whole person and so tell one limb from another
-    that looks alike. It depends on neither skeleton nor joint, so its weights serve any skeleton.
+    blur, compression. Features at a quarter of the crop's size are joined with features at an
+    eighth and a sixteenth, which see the whole person and so distinguish limbs that look alike. It
+    depends on neither skeleton nor joint, so its weights serve any skeleton.
 
     Args:
         channels: Width at a quarter of the crop's size.
@@ -88,7 +88,7 @@ class JointMatcher(BaseModel):
             label_crops: Crops of another frame of each video, in which joints are known.
             joints: [B, K, 2] true positions in pixels of ``crops``.
             label_joints: [B, K, 2] pixels of ``label_crops``.
-            centres: [B, K, 2] pixels of ``crops`` around which the joints are looked for.
+            centres: [B, K, 2] pixels of ``crops`` around which the joints are searched for.
             weights: [B, K] 1 for joints that count, else 0.
             size: [B] larger side of the pose in pixels of the crops.
         """
@@ -118,12 +118,12 @@ class JointMatcher(BaseModel):
         wide = self.wide_context(self.halve_context(context))
         context = context + _double(self.project_wide(wide))
         features = self.refine(features + _double(self.project(context)))
-        # Interpolation shortens descriptors; at twice the size the effect is small.
+        # Interpolation shortens descriptors; enlarging only twofold keeps the effect small.
         return F.normalize(_double(self.describe(features)), dim=1)
 
 
 class _Residuals(nn.Sequential):
-    """Add to features what one convolution after another makes of them."""
+    """Residual block: adds the result of a sequence of convolutions to the features."""
 
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
         super().__init__(*(_convolution(channels, channels, dilation=each) for each in dilations))

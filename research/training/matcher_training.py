@@ -1,4 +1,4 @@
-"""Training of the joint matcher, on densely labelled videos."""
+"""Training of the joint matcher on densely labelled videos."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MAX_DISTANCE = 24
 
 _LEAST_JOINTS = 5
 _LEAST_SIZE = 20.0
-"""Pixels; smaller people show too little to learn from."""
+"""Smallest size of people in pixels; smaller ones show too little to learn from."""
 
 _SCALE_SPREAD = 0.15
 _TURN = 15.0
 _TURN_BETWEEN = 10.0
-"""Degrees; standard deviations of the rotation of both crops, and of one against the other."""
+"""Standard deviations in degrees of the rotation of both crops, and of one against the other."""
 
 _CONTRAST, _LEAST_CONTRAST, _MOST_CONTRAST = 0.25, 0.3, 2.0
 _BRIGHTNESS = 20.0
 _COLOUR_GAIN, _COLOUR_OFFSET = 0.1, 8.0
 _NOISE = 4.0
-"""Grey values; standard deviation of the noise in the noisiest crops."""
+"""Standard deviation, in grey values, of the noise in the noisiest crops."""
 
 _BLURRED = 0.2
 """Share of the crops that are blurred."""
@@ -50,17 +50,17 @@ class MatchingPairs(Dataset):
     """Provide pairs of frames of a person, as crops with joints.
 
     The joints to be matched are visible in the label's frame and labelled in the other one. Crops
-    are scaled, shifted, turned and mirrored at random, and differ in contrast, colour, noise and
-    blur; an item depends on its index and the seed only.
+    are scaled, shifted, rotated and mirrored at random, and differ in contrast, colour, noise and
+    blur; an item depends only on its index and the seed.
 
     Args:
         videos: Dense labels with track ids.
-        image_root: Folder that their pictures start from.
+        image_root: Folder to which the paths of their pictures are relative.
         length: Number of items.
         seed: Seed of all random choices.
 
     Raises:
-        InputError: If nobody has two labels to compare.
+        InputError: If no person has two labels to compare.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class MatchingPairs(Dataset):
         ]
         if not self._tracks:
             raise InputError(
-                f'nobody in {len(videos)} videos has labels in two frames within {MAX_DISTANCE} of '
-                f'each other, with {_LEAST_JOINTS} joints and {_LEAST_SIZE:g} pixels or more, give '
+                f'nobody in {len(videos)} videos has labels in two frames at most {MAX_DISTANCE} '
+                f'apart, with {_LEAST_JOINTS} joints and {_LEAST_SIZE:g} pixels or more, give '
                 'densely labelled videos'
             )
 
@@ -135,18 +135,18 @@ def train_matcher(
 
     Args:
         videos: Dense labels with track ids.
-        image_root: Folder that their pictures start from.
-        work_dir: For logs.
-        max_iters: Steps.
+        image_root: Folder to which the paths of their pictures are relative.
+        work_dir: Folder for logs.
+        max_iters: Training steps.
         batch_size: Pairs of frames per step.
-        learning_rate: Largest learning rate, after a tenth of the steps.
+        learning_rate: Largest learning rate, reached after a tenth of the steps.
         seed: Seed of weights and pairs.
-        device: Where to train.
-        workers: Processes that load pairs; 0 for none besides this one, which is faster where few
-            cores do both.
+        device: Device for the training.
+        workers: Processes that load pairs; 0 to load them in this process, which is faster on few
+            cores.
 
     Raises:
-        InputError: If nobody has two labels to compare.
+        InputError: If no person has two labels to compare.
     """
     pairs = MatchingPairs(videos, image_root, max_iters * batch_size, seed)
     torch.manual_seed(seed)
@@ -179,14 +179,14 @@ def _are_near(one: PersonLabel, other: PersonLabel) -> bool:
 def _crop(
     picture: np.ndarray, label: PersonLabel, size: float, turn: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crop a labelled person [S, S, 3], a little beside the middle, and its joints [K, 2].
+    """Crop a labelled person [S, S, 3], randomly shifted, with its joints [K, 2].
 
     Args:
         picture: [H, W, 3] uint8.
         label: The person.
         size: Larger side of the pose in pixels.
-        turn: Degrees by which the crop is turned.
-        rng: Draws the middle and the appearance.
+        turn: Degrees by which the crop is rotated.
+        rng: Draws the shift and the appearance.
     """
     x, y, width, height = pose_extent(label.keypoints, label.labelled)
     middle = np.array([x + width / 2, y + height / 2]) + rng.normal(0, _MIDDLE_ERROR, 2) * size

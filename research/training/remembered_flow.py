@@ -1,4 +1,4 @@
-"""Flow that is computed once for pictures that are seen several times."""
+"""Cache of optical flow between pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stdpose_mm.propagation.flow.optical_flow import MOST_ENLARGED, FlowEstimato
 
 
 class RememberedFlow:
-    """Cache flow, for callers that need the flow of the same pictures several times.
+    """Cache for callers that need the flow of the same pictures several times.
 
     Args:
         estimator: Computes the flow.
-        max_bytes: Memory for flow in bytes; the least recently used flow is dropped first.
+        max_bytes: Size of the cache in bytes; the least recently used flow is dropped first.
     """
 
     def __init__(self, estimator: FlowEstimator, max_bytes: int = 2**29) -> None:

@@ -1,8 +1,8 @@
 """Heatmaps of simulated pose networks, from excellent to useless ones.
 
-Pretrained networks do not know generated people. Their maps are simulated from the truth instead,
-with the errors that networks make: the fuser then learns to tell from the maps at the labelled
-ends, where it knows the truth, how far to follow the others.
+Pretrained networks fail on generated people. Their heatmaps are therefore simulated from the truth,
+with the errors that networks make: the fuser learns to tell from the maps at the labelled ends,
+where it knows the truth, how far to trust the others.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from stdpose_mm.propagation.auto.fusion_features import (
 )
 
 _WIDTHS = (0.02, 0.08)
-"""Pose sizes; standard deviation of a peak, of the finest and the coarsest network."""
+"""Standard deviation of a peak in pose sizes, of the finest and the coarsest network."""
 
 _OFFSETS, _BIASES = (0.004, 0.07), (0.004, 0.05)
-"""Pose sizes; standard deviation of the error that changes with time, and of the constant one, for
-the best and the worst network."""
+"""Standard deviations in pose sizes, for the best and the worst network, of the error that changes
+with time, and of the constant error."""
 
 _FAR = 0.5
-"""Pose sizes; approximate largest distance of wrong places."""
+"""Approximate largest distance of wrong positions in pose sizes."""
 
 _HARD = 0.1
-"""Pose sizes; where the flow misses a joint by this distance, networks fail more often, too."""
+"""Error of the flow, in pose sizes, from which networks fail more often, too."""
 
 
 def simulate_network(
@@ -41,12 +41,12 @@ def simulate_network(
     weights: np.ndarray,
     rng: np.random.Generator,
 ) -> FusionFeatures:
-    """Give a gap the heatmaps of a simulated network of single frames, of random quality.
+    """Give a gap the heatmaps of a simulated single-frame network of random quality.
 
     Args:
-        evidence: Evidence of the gap; heatmaps of networks of single frames are replaced.
+        evidence: Evidence of the gap; heatmaps of single-frame networks are replaced.
         targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
-        weights: [F, K] bool: where the truth is known; it is at the labelled ends, too.
+        weights: [F, K] bool: where the truth is known, besides the labelled ends.
         rng: Draws the network.
     """
     num_frames, num_joints = weights.shape
@@ -83,11 +83,11 @@ def _draw_quality(rng: np.random.Generator) -> float:
 def _draw_peaks(
     evidence: FusionFeatures, truth: np.ndarray, quality: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw places [F, K, 4, 2] from the centre and heights [F, K, 4] of the peaks of all maps.
+    """Draw offsets [F, K, 4, 2] from the centre and heights [F, K, 4] of the peaks of all maps.
 
-    The peaks are the joint's own, one at another joint, which may be that of the other side, one at
-    a fixed place of the picture near the body, and one that keeps its distance to the joint, as on
-    another person.
+    The four peaks are at the joint itself, at another joint (perhaps its mirror image), at a fixed
+    position of the picture near the body, and at a constant offset from the joint, as if on another
+    person.
     """
     shape = truth.shape[:2]
     num_frames, num_joints = shape
@@ -103,7 +103,7 @@ def _draw_peaks(
     offset = _between(_OFFSETS, 1 - quality) * trouble * wander((num_joints, 2))
     bias = _between(_BIASES, 1 - quality) * trouble * rng.normal(size=(num_joints, 2))
     own = truth + offset + bias
-    # Where each joint truly is, from the middle of the body.
+    # True position of each joint, from the middle of the body.
     from_middle = evidence.vectors[:, :, VECTORS.index('from_middle')]
     other = rng.permutation(num_joints)
     at_other = from_middle[:, other] + own[:, other] - from_middle
@@ -121,7 +121,7 @@ def _draw_peaks(
     steady = lowest + (1 - lowest) * ndtr(wander((num_joints,)))
     heights = np.zeros((*shape, 4))
     heights[..., 0] = steady * np.where(fails, rng.uniform(0, 0.4, shape) * (quality > 0), 1)
-    # The wrong place that attracts a joint is constant; some failures leave the map empty.
+    # A joint is always attracted by the same wrong position; some failures leave the map empty.
     attracts = rng.uniform(size=(num_joints, 4)) < 0.5
     wrong = ndtr(wander((num_joints, 3))) * attracts[:, 1:]
     heights[..., 1:] = wrong * np.where(fails, 1, rng.uniform(0, 0.4))[..., None]
@@ -129,10 +129,10 @@ def _draw_peaks(
 
 
 def _spoil(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) -> None:
-    """Change a useless network into one that finds other joints, or anything, with high scores.
+    """Let a useless network find other joints, or random positions, with high scores.
 
-    The first is what a network for other joints, or with wrong names, does; the second, one with
-    random weights. One network in three is not changed.
+    Networks for other joints, or with wrong joint names, do the former, networks with random
+    weights the latter. One network in three is not changed.
     """
     kind = rng.integers(3)
     if kind == 0:
@@ -145,7 +145,7 @@ def _spoil(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) ->
 
 
 def _render(places: np.ndarray, heights: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Draw Gaussians [F, K, P] on the dense grid: [F, K, side, side], the highest at each place."""
+    """Draw Gaussians [F, K, P] on the dense grid [F, K, side, side]; a cell gets their maximum."""
     grid = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * MAP_STEPS[0]
     distance = (grid - places[..., None]) / width[..., None, None]
     along = np.exp(-0.5 * distance**2).astype(np.float32)

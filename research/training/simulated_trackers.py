@@ -11,25 +11,25 @@ from stdpose_mm.pose_networks.point_tracks import TrackQueries
 from stdpose_mm.structures import VideoLabels
 
 _JITTER = 0.004
-"""Pose sizes; error of every place."""
+"""Standard deviation, in pose sizes, of the error of every position."""
 
 _AWAY = 0.1
-"""Pose sizes; distance of a lost track, which then stays where it is."""
+"""Standard deviation, in pose sizes, of the jump of a lost track, which then stays where it is."""
 
 
 @dataclass(frozen=True)
 class SimulatedTracker:
-    """How often a tracker makes which errors.
+    """Errors of a simulated point tracker.
 
     Args:
-        drift: Pose sizes that a track drifts by in a frame, as one standard deviation; more where
-            the joint moves fast, less where it stands still.
-        jumps: Probability that a track goes over to another joint in a frame, for good.
-        losses: Probability that a track is lost in a frame.
-        finds: Probability that a lost track is found again in a frame.
-        confidence: 1: visibility tells whether the track is within a twentieth of the pose of the
-            truth; above, it says more often that it is seen; below, less often.
-        is_random: Places have nothing to do with the video.
+        drift: Standard deviation of the drift per frame in pose sizes; more where the joint moves
+            fast, less where it stands still.
+        jumps: Probability per frame that a track jumps to another joint for good.
+        losses: Probability per frame that a track is lost.
+        finds: Probability per frame that a lost track is found again.
+        confidence: With 1, visibility tells whether the track is within a twentieth of the pose's
+            size of the truth; larger values make visibility higher, smaller ones lower.
+        is_random: Whether positions have nothing to do with the video.
     """
 
     drift: float = 0.0
