@@ -84,9 +84,7 @@ class DualConsecutive(WindowNeck):
             InputError: If there are no heatmaps.
         """
         if frame_heatmaps is None:
-            raise InputError(
-                'DualConsecutive merges heatmaps but got none; configure a frame_head'
-            )
+            raise InputError('DualConsecutive merges heatmaps but got none; configure a frame_head')
         nearness = nearness_of(position_of(given, frame_heatmaps), self.num_frames)
         merged = self.merger(frame_heatmaps, nearness)
         residual = self.residual_fusion(frame_heatmaps, nearness)

@@ -1,9 +1,9 @@
-# A tiny STDPose on JHMDB clips: video files, 15 joints. Lay the clips (videos/, annotations/) under
+# A tiny STDPose on JHMDB clips: video files, 15 joints. Put the clips (videos/, annotations/) into
 # data/jhmdb_clips, and split them by their source:
 #   python tools/dataset_converters/split_videos.py data/jhmdb_clips/annotations data/jhmdb_split \
 #       --group-by source_group --group-letters 8
-# Clips of one film may lie on both sides of the tenth that the best checkpoint is chosen by, but
-# none of val.txt, which is what is reported.
+# The tenth of the clips that chooses the best checkpoint may share films with the training clips,
+# but val.txt, on which results are reported, shares none.
 # Start from the demo's weights: --cfg-options load_from=work_dirs/demo/weights.pth
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
@@ -17,7 +17,7 @@ model = dict(
 dataset = dict(
     type='GenericWindowDataset', data_root='', data_prefix=dict(video='data/jhmdb_clips')
 )
-# Clips have 15 to 40 frames; with several intervals the model sees more of the frames.
+# Clips have 15 to 40 frames; several intervals let the model see more of them.
 train_dataloader = dict(
     dataset=dict(**dataset, ann_file='data/jhmdb_split/train.txt', interval=[5, 7, 10])
 )

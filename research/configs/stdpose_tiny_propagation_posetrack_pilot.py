@@ -1,12 +1,12 @@
 # Fits a tiny STDPose to one video of which every 7th frame is labelled, here a clip of the
-# PoseTrack pilot (pictures, 4 people who cross) under data/posetrack_pilot. Trained on the given
-# frames alone, tested on the others. Start from weights, not from scratch:
+# PoseTrack pilot (pictures, 4 people who cross) under data/posetrack_pilot. It is trained only on
+# the given frames and tested on the others. Start from weights, not from scratch:
 #   python tools/train.py research/configs/stdpose_tiny_propagation_posetrack_pilot.py \
 #       --cfg-options load_from=work_dirs/demo/weights.pth
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 labels = 'data/posetrack_pilot/annotations/060470979.json'
-# A single video cannot be held out: it is tested after the last step, without checkpoint selection.
+# As a single video cannot be split, it is tested after the last step, without checkpoint selection.
 dataset = dict(
     type='GenericWindowDataset',
     data_root='',

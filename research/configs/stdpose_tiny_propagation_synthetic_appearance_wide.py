@@ -1,6 +1,5 @@
-# The tiny STDPose beyond the paper for longer training: several channels for every joint all along
-# the path at full resolution, residual blocks in it, and the loss that also compares heatmaps as
-# distributions.
+# The tiny STDPose beyond the paper for longer training: the path at full resolution has several
+# channels per joint and residual blocks, and the loss also compares heatmaps as distributions.
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 width = 128

@@ -1,5 +1,5 @@
-# The tiny STDPose on many generated clips, at several distances between labels, from a network of
-# single frames: the weights that the demo's training starts from.
+# The tiny STDPose on many generated clips, at several distances between labels, starting from a
+# single-frame network: it gives the weights from which the demo's training starts.
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance_kl.py'
 
 load_from = 'work_dirs/vit_tiny_propagation_synthetic_frames/iter_4000.pth'

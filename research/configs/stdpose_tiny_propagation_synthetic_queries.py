@@ -1,5 +1,5 @@
-# Joint queries alone, tiny: backbone, frame head, queries that read the auxiliary frames, and a
-# classic head on the feature that they changed, as in TAR-ViTPose.
+# Only joint queries, tiny: backbone, frame head, queries that read the auxiliary frames, and a
+# classic head on the feature that they change, as in TAR-ViTPose.
 _base_ = '../../configs/stdpose_tiny_propagation_synthetic_appearance_kl.py'
 
 custom_imports = dict(imports=['stdpose_mm', 'research.joint_queries'])

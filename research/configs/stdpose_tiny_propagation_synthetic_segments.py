@@ -1,5 +1,5 @@
-# The tiny STDPose, the paper's parts and the prior map, with the data, crops and schedule of the
-# one beyond the paper.
+# The tiny STDPose with the paper's parts and the prior map, and with the data, crops and schedule
+# of the tiny STDPose beyond the paper.
 _base_ = [
     '../../configs/_base_/tiny_runtime.py',
     '../../configs/_base_/schedules/tiny_cpu.py',

@@ -1,5 +1,5 @@
-# The tiny ViT by itself on many generated clips: where the weights of the demo's STDPose began. Six
-# frames of a person share the crops of a sample, of which only the key frames are seen.
+# The tiny ViT alone on many generated clips: the first training of the weights of the demo's
+# STDPose. A sample has the crops of six frames of a person, of which only the key frames are seen.
 #   python tools/dataset_converters/make_synthetic_posetrack.py data/many_clips \
 #       --train-videos 800 --val-videos 20 --people 1 3 --footage mixed --seed 3000
 _base_ = 'baselines/vit_tiny_propagation_synthetic_segments.py'

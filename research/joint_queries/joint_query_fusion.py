@@ -14,17 +14,17 @@ from stdpose_mm.models.structures import auxiliary_of, key_of
 
 EPSILON = 1e-6
 CLOSED = -1e4
-"""Score of a place that is not read; float16 holds it."""
+"""Score of a cell that is not read; float16 can represent it."""
 NOTHING = 0.05
-"""Height of a map that a joint reads as much as it reads nothing."""
+"""Height of a map at which a joint reads the cell and the empty token equally."""
 OUTSIDE = 0.1
-"""Share of a map's height up to which a place is outside of it."""
+"""Share of a map's height up to which a cell is outside the joint's region."""
 MAP_CHANNELS = 32
 """Width of the feature at the size of the heatmaps."""
 
 
 class ReadingBlock(PoseAggregationBlock):
-    """Pose Aggregation block whose cross-attention has a bias."""
+    """Pose Aggregation block with a bias in its cross-attention."""
 
     def forward(self, tokens: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
         """Update tokens [N, L, D] by a context [N, L', D], with a bias [N, 1, L, L'] of scores."""
@@ -40,24 +40,24 @@ class ReadingBlock(PoseAggregationBlock):
 
 
 class JointQueryFusion(BaseModule):
-    """Queries of the joints that read the auxiliary frames where the joints are.
+    """Joint queries that read the auxiliary frames at the joints' positions.
 
-    After TAR-ViTPose (Fang et al., "Beyond Static Frames", CVPR 2026), in other forms: one token
-    per joint reads the neighbouring frames in the region of that joint alone, and what it read is
-    restored into the feature of the key frame.
+    The idea follows TAR-ViTPose (Fang et al., "Beyond Static Frames", CVPR 2026): one token per
+    joint reads the neighbouring frames only in the region of that joint, and the result is restored
+    into the feature of the key frame. The implementation differs.
 
-    - **Queries**: a learnable embedding per joint, the key frame's feature under the joint's own
-      map there, and where the joint's maps have their peaks, how high these are, and when.
-    - **Reading**: the queries attend to each other, then to the auxiliary frames. To the score of a
-      place the log of the joint's map there is added; places outside of the map are not read. So
-      with given labels a query reads what is at the label. A joint with faint maps, or none, reads
+    - **Queries**: the sum of a learnable embedding per joint, the key frame's feature under the
+      joint's map there, and an embedding of the position, height and time of the peaks of its maps.
+    - **Reading**: the queries attend to each other, then to the auxiliary frames. The score of a
+      cell is increased by the log of the joint's map there; cells outside the map are not read. So
+      with given labels, a query reads the feature at the label. A joint with faint or no maps reads
       an empty token.
-    - **Restoring**: the token of a joint, projected, is added to the feature under the joint's map
-      in the key frame. The key frame's maps get the product of the token, projected, and the
-      feature at the size of the heatmaps: where the joint is that the token describes.
+    - **Restoring**: the projected token of a joint is added to the feature under the joint's map in
+      the key frame. The product of another projection of the token and the feature at the size of
+      the heatmaps is added to the key frame's maps: it shows where the described joint is.
 
-    The projections are zero at the start, so that feature and maps start as they came. The times of
-    the auxiliary frames count, not their order or number.
+    The projections are zero at the start, so that feature and maps are unchanged. The times of the
+    auxiliary frames matter, not their order or number.
 
     Args:
         num_joints: Number of joints K.
@@ -90,12 +90,12 @@ class JointQueryFusion(BaseModule):
             features: [N, T, D, h', w'].
             key_feature: F_t or F~ [N, D, h', w'].
             heatmaps: [N, T, K, h, w], given labels in place of predictions.
-            times: Times of the frames, the key frame's is 0, [N, T] or [1, T].
+            times: Times of the frames relative to the key frame, [N, T] or [1, T].
 
         Returns:
-            The key frame's feature [N, D, h', w'], and the heatmaps with the key frame's changed.
+            The key frame's feature [N, D, h', w'], and the heatmaps, changed in the key frame.
         """
-        # Heatmaps only say where to read; no gradient makes them better at that.
+        # Heatmaps only show where to read, so they get no gradient from it.
         maps = heatmaps.detach().float().clamp(min=0)
         regions = F.adaptive_max_pool2d(maps.flatten(0, 1), key_feature.shape[-2:])
         regions = regions.unflatten(0, maps.shape[:2]).flatten(3)
@@ -118,13 +118,13 @@ class JointQueryFusion(BaseModule):
 
 
 def reading_bias(regions: Tensor) -> Tensor:
-    """Compute what is added to the scores of the places that a joint may read.
+    """Compute the bias on the scores of the cells that a joint may read.
 
     Args:
         regions: Heights of the joints' maps at the L tokens of the auxiliary frames [N, A, K, L].
 
     Returns:
-        [N, 1, K, A L + 1], the last of an empty token.
+        [N, 1, K, A L + 1], the last one for the empty token.
     """
     floor = (OUTSIDE * regions.amax(-1, keepdim=True)).clamp(min=EPSILON)
     bias = torch.where(regions > floor, regions.clamp(min=EPSILON).log(), CLOSED)
@@ -139,7 +139,7 @@ def find_places(maps: Tensor, times: Tensor) -> Tensor:
         times: [N, T].
 
     Returns:
-        Column and row, each in -1..1, height and time [N, T, K, 4]; the place of an empty map is
+        Column and row, each in -1..1, height and time [N, T, K, 4]; an empty map has its peak at
         the centre.
     """
     heights = maps.amax((-2, -1))

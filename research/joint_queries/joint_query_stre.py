@@ -49,7 +49,7 @@ class JointQuerySTRE(STRE):
             InputError: If there are no heatmaps.
         """
         if frame_heatmaps is None:
-            raise InputError('JointQuerySTRE reads heatmaps but none came; configure a frame_head')
+            raise InputError('JointQuerySTRE reads heatmaps but got none; configure a frame_head')
         fused = key_of(features) if self.tff is None else self.tff(features, given, projections)
         times = relative_times(position_of(given, features), self.num_frames)
         fused, changed = self.queries(features, fused, frame_heatmaps, times)

@@ -1,4 +1,4 @@
-"""Probe of a window model: which of its parts act, and what trains them."""
+"""Probe of a window model: which of its parts have an effect, and which losses train them."""
 
 from .part_probe import ProbeReport, StepSettings, probe_parts
 from .part_report import format_report, report_fields

@@ -17,17 +17,18 @@ from stdpose_mm.models.pose_estimators.window_pose_estimator import WindowPoseEs
 from .model_parts import Neutralisation, changed_output
 
 MOVED_PX = 0.5
-"""Heatmap pixels from which on a joint counts as moved."""
+"""Shift in heatmap pixels above which a joint counts as moved."""
 
 PCK_THRESHOLDS = (0.05, 0.1)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy of predicted joints that are labelled, each counted once.
+    """Accuracy of predicted joints that are labelled, with equal weights.
 
     Args:
-        pck: Threshold -> per cent of the joints within that share of the pose size.
+        pck: Threshold -> per cent of the joints with an error of at most that share of the pose's
+            size.
         error_px: Mean distance in pixels of the picture.
     """
 
@@ -41,7 +42,7 @@ class Effect:
 
     Args:
         neutralisation: How it was neutralised.
-        heatmap_change: L2 norm of the change of the final heatmaps over that of the heatmaps.
+        heatmap_change: L2 norm of the change of the final heatmaps, divided by their L2 norm.
         shift_px: Mean shift of the decoded joints in heatmap pixels.
         moved: Share of the joints that move by more than half a heatmap pixel.
         accuracy: Accuracy without the part.
@@ -73,7 +74,7 @@ class Predictions:
     labelled: np.ndarray
 
     def accuracy(self) -> Accuracy:
-        """Compare with the truth; NaN without a labelled joint."""
+        """Compare with the truth; the result is NaN without a labelled joint."""
         distance = np.linalg.norm(self.keypoints - self.truth, axis=-1)
         sizes = pose_sizes(self.truth, self.labelled)
         sized = self.labelled & (sizes > 0)[:, None]
@@ -109,11 +110,11 @@ def predict_without(
 
     Args:
         model: A window model; it is set to evaluation mode. Mirrored crops are not used.
-        batches: Batches as a loader gives them.
-        neutralisation: How; ``None`` for the whole model.
+        batches: Batches from a loader.
+        neutralisation: How the part is neutralised; ``None`` for the whole model.
 
     Returns:
-        The predictions, or ``None`` if no prediction runs the module that was to be neutralised.
+        The predictions, or ``None`` if they do not run the module to be neutralised.
     """
     model.eval()
     results: list[Any] = []

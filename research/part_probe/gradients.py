@@ -1,4 +1,4 @@
-"""Gradients of every loss of a window model, measured at chosen places."""
+"""Gradients of every loss of a window model at chosen parameters and tensors."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from .model_parts import (
 ALL_LOSSES = 'all losses'
 
 SHARED = GradientPlace('parameters shared with the heatmap loss', (), is_parameters=True)
-"""Parameters that both a term and the heatmap loss reach."""
+"""Parameters that depend on a term and on the heatmap loss."""
 
 OWN = GradientPlace('parameters of its own', (), is_parameters=True)
-"""Parameters that a term reaches and the heatmap loss does not."""
+"""Parameters with a gradient of a term, but none of the heatmap loss."""
 
 FIELDS = {name: GradientPlace(name, (name,)) for name in SpatioTemporalRepresentation._fields}
 
@@ -43,7 +43,7 @@ INPUT_FIELDS = {GIVEN: 'given_heatmaps', PRIOR: 'prior_heatmaps'}
 
 
 class Gradients:
-    """Gradients of a few training steps: root mean squares over the batches.
+    """Gradients of a few training steps, as root mean squares over the batches.
 
     Args:
         places: Where to measure, besides :data:`FIELDS`, :data:`SHARED` and :data:`OWN`.
@@ -73,7 +73,7 @@ class Gradients:
         return None if square is None else math.sqrt(square / self._batches)
 
     def elements(self, loss: str, place: GradientPlace) -> int:
-        """Return the number of elements of a place that a loss reaches."""
+        """Return the number of a place's elements with a gradient of a loss."""
         return self._elements[loss, place]
 
     def shared_heatmap_norm(self, loss: str) -> float | None:
@@ -95,7 +95,7 @@ class Gradients:
         self._batches += 1
         heatmap: dict[str, list[Tensor]] = {}
         total: dict[str, list[Tensor]] = {}
-        # The heatmap loss first: the others are compared with it.
+        # The heatmap loss comes first, as the others are compared with it.
         for loss in sorted(losses, key=lambda name: name != HEATMAP_LOSS):
             self._losses[loss] += losses[loss].item()
             found = gradients_of(losses[loss], tensors)
@@ -125,9 +125,9 @@ def recorded_losses(
     """Compute the losses of a training step and record tensors on the way.
 
     Args:
-        model: A window model; it is set to training mode, its statistics change.
-        batch: A batch as a loader gives it.
-        wanted: Names of modules whose outputs are recorded; other names count for nothing.
+        model: A window model; it is set to training mode, and its statistics change.
+        batch: A batch from a loader.
+        wanted: Names of modules whose outputs are recorded; unknown names are ignored.
 
     Returns:
         The losses, and the tensors: parameters, inputs, fields of the representation (as they reach
@@ -174,13 +174,13 @@ def recorded_losses(
         before, after = auxiliary.chunk(2, dim=1)
         inputs = torch.cat((before, key, after), dim=1)
         values = model.loss(inputs, samples)
-    # As in MMEngine's parse_losses: what is not called a loss is logged only.
+    # As in MMEngine's parse_losses, values without 'loss' in their name are only logged.
     losses = {name: value.mean() for name, value in values.items() if 'loss' in name}
     return losses, {name: values for name, values in tensors.items() if values}
 
 
 def gradients_of(loss: Tensor, tensors: Mapping[str, list[Tensor]]) -> dict[str, list[Tensor]]:
-    """Compute the gradient at each of the named tensors that the loss depends on."""
+    """Compute the gradient at each named tensor on which the loss depends."""
     if not loss.requires_grad:
         return {}
     flat = [value for values in tensors.values() for value in values]

@@ -1,9 +1,9 @@
 """The parts of a window model: how each is neutralised, and where its gradient is measured.
 
 Parts are found in the model, not in its config: the inputs and the fields of the representation
-that the final heatmaps depend on, the modules of neck and head, the modules of the mutual
-information loss, learnable embeddings and tokens. Knowledge of single classes is in this module
-only, in ``OUTPUT_CHANGES``, ``ORDINARY_LAYERS`` and :func:`_mask_places`.
+on which the final heatmaps depend, the modules of neck and head, the modules of the mutual
+information loss, learnable embeddings and tokens. Only this module knows single classes, in
+``OUTPUT_CHANGES``, ``ORDINARY_LAYERS`` and :func:`_mask_places`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stdpose_mm.models.necks import KeyFrameFusion, TemporalFeatureFusion
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 HEATMAP_LOSS = 'loss_kpt'
-"""The loss of the final heatmaps, as MMPose's heads name it."""
+"""The name of the loss of the final heatmaps in MMPose's heads."""
 
 PICTURES, GIVEN, PRIOR = 'auxiliary pictures', 'given labels', 'prior map'
 """Names of the input parts; their tensors are recorded under these names."""
@@ -35,13 +35,13 @@ FIELD_NAMES = {
     'frame_heatmaps': 'H_l, H_t, H_r',
     'merged_heatmaps': 'H~',
 }
-"""Field of the representation -> symbol; a field without a symbol is named by itself."""
+"""Field of the representation -> symbol; other fields are shown by name only."""
 
 ORDINARY_LAYERS = ('deconv_layers', 'conv_layers', 'final_layer', 'loss_module')
-"""Layers of every heatmap head: without them there is no prediction."""
+"""Layers of every heatmap head, without which there is no prediction."""
 
 LEARNABLE_VECTORS = ('_embed', '_token')
-"""Ends of the names of embeddings and of tokens that stand for hidden ones."""
+"""Suffixes of the names of embeddings and of tokens that replace hidden ones."""
 
 OutputChange = Callable[[Any, Sequence[Any]], Any]
 InputChange = Callable[[Tensor, list[PoseDataSample]], tuple[Tensor, list[PoseDataSample]]]
@@ -49,14 +49,14 @@ InputChange = Callable[[Tensor, list[PoseDataSample]], tuple[Tensor, list[PoseDa
 
 @dataclass(frozen=True)
 class GradientPlace:
-    """Name the tensors at which a gradient is measured.
+    """Tensors at which a gradient is measured.
 
     Args:
         name: Its name in the report.
         tensors: Names of parameters (as in ``named_parameters``) or of recorded tensors.
         select: Takes the elements of interest from the gradient of each tensor.
-        is_parameters: Whether an optimizer steps on these elements.
-        reference: Place whose gradient of the same loss this one's is divided by.
+        is_parameters: Whether an optimizer updates these elements.
+        reference: Place with whose gradient of the same loss this gradient is compared.
     """
 
     name: str
@@ -72,11 +72,11 @@ class Neutralisation:
 
     Args:
         name: What is done, such as 'zeroed'.
-        context: Takes the part out of the model as long as the context lasts; ``None`` if only the
-            inputs change.
+        context: Takes the part out of the model within the context; ``None`` if only the inputs
+            change.
         inputs: Changes the crops and the samples of a batch.
-        module: Name of the module whose output is changed; ``None`` if none is. A module that no
-            prediction runs is a part of training only.
+        module: Name of the module whose output is changed; ``None`` if none is. A module that
+            predictions do not run is a part of training only.
     """
 
     name: str
@@ -105,8 +105,8 @@ def find_parts(model: nn.Module, read: set[str]) -> list[Part]:
 
     Args:
         model: A :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator`.
-        read: Names of the inputs and of the fields of the representation that the final heatmaps
-            depend on.
+        read: Names of the inputs and of the fields of the representation on which the final
+            heatmaps depend.
     """
     return [
         *_input_parts(read),
@@ -129,7 +129,7 @@ def show_key_pictures(
 def withhold_labels(
     inputs: Tensor, samples: list[PoseDataSample]
 ) -> tuple[Tensor, list[PoseDataSample]]:
-    """Withhold the given labels, and with them the pose interpolated between them."""
+    """Withhold the given labels and the pose interpolated between them."""
     samples = copy.deepcopy(samples)
     for sample in samples:
         if 'given_heatmaps' in sample.gt_fields:
@@ -162,7 +162,7 @@ def _input_parts(read: set[str]) -> Iterator[Part]:
             yield Part(name, (Neutralisation(way, inputs=change),), (place,))
 
 
-# The representation that the neck hands to the head
+# The representation that the neck passes to the head
 
 
 def _field_parts(model: nn.Module, read: set[str]) -> Iterator[Part]:
@@ -192,14 +192,14 @@ def _zeroed_field(field: str) -> OutputChange:
 
 
 def zeroed(output: Any, _: Sequence[Any]) -> Any:
-    """Replace a module's output, a tensor or several, by zeros; one of several may be missing."""
+    """Replace a module's output by zeros: a tensor, or several of which some may be missing."""
     if isinstance(output, tuple):
         return tuple(None if value is None else torch.zeros_like(value) for value in output)
     return torch.zeros_like(output)
 
 
 def negated(output: Tensor, _: Sequence[Any]) -> Tensor:
-    """Replace scores by their negatives, so that the lowest are the highest."""
+    """Negate scores, so that the lowest become the highest."""
     return -output
 
 
@@ -214,7 +214,7 @@ def skipped(output: Any, arguments: Sequence[Any]) -> Any:
 
 
 def key_frame_alone(output: Any, arguments: Sequence[Any]) -> Any:
-    """Replace F~ by F_t, the feature [N, D, h', w'] of the key frame by itself."""
+    """Replace F~ by F_t, the feature [N, D, h', w'] of only the key frame."""
     return key_of(arguments[0])
 
 
@@ -223,7 +223,7 @@ OUTPUT_CHANGES: dict[type[nn.Module], dict[str, OutputChange]] = {
     TemporalFeatureFusion: {'zeroed': zeroed, 'F_t in its place': key_frame_alone},
     KeyFrameFusion: {'zeroed': zeroed, 'F_t in its place': key_frame_alone},
 }
-"""Class of a module -> ways to neutralise it other than zeroing its output."""
+"""Class of a module -> ways to neutralise it, instead of only zeroing its output."""
 
 
 def _module_parts(model: nn.Module) -> Iterator[Part]:
@@ -240,7 +240,7 @@ def _module_parts(model: nn.Module) -> Iterator[Part]:
 def _candidates(
     model: nn.Module,
 ) -> Iterator[tuple[str, nn.Module, dict[str, OutputChange]]]:
-    """Yield the name, the module and the ways to neutralise it of every module that is a part."""
+    """Yield name, module and ways to neutralise it for every module that is a part."""
     pruning = getattr(getattr(model, 'backbone', None), 'pruning', None)
     if pruning is not None:
         yield 'backbone.pruning', pruning, {'scores reversed': negated}
@@ -255,7 +255,7 @@ def _candidates(
             elif name not in ORDINARY_LAYERS and not _is_plain_layer(module):
                 ways = OUTPUT_CHANGES.get(type(module), {'zeroed': zeroed})
                 yield f'{owner}.{name}', module, ways
-    # A loss is no part itself, only the networks by which it estimates something.
+    # A loss itself is not a part, only the networks by which it estimates something.
     for name, module in (getattr(model, 'mi_loss', None) or nn.Module()).named_children():
         yield f'mi_loss.{name}', module, {}
 
@@ -274,7 +274,7 @@ def _module_places(model: nn.Module, name: str, module: nn.Module) -> Iterator[G
 
 
 def _mask_places(model: nn.Module, name: str, mask: DynamicAwareMask) -> Iterator[GradientPlace]:
-    """Yield the mask itself, and what the masked half of the embedding's weights gets."""
+    """Yield the mask itself, and the masked half of the embedding's weights."""
     yield GradientPlace('mask', (name,))
     owner = name.rpartition('.')[0]
     embedding = f'{owner}.patch_embed.weight'
@@ -296,7 +296,7 @@ def _mask_places(model: nn.Module, name: str, mask: DynamicAwareMask) -> Iterato
 def _vector_parts(model: nn.Module) -> Iterator[Part]:
     for name, parameter in model.named_parameters():
         if name.endswith(LEARNABLE_VECTORS):
-            # A token that stands for hidden ones is in no prediction.
+            # A token that replaces hidden ones has no effect on predictions.
             ways = (
                 ()
                 if name.endswith('_token')
@@ -307,7 +307,7 @@ def _vector_parts(model: nn.Module) -> Iterator[Part]:
 
 @contextmanager
 def zeroed_parameter(parameter: nn.Parameter) -> Iterator[None]:
-    """Set a parameter to zero as long as the context lasts."""
+    """Set a parameter to zero within the context."""
     value = parameter.detach().clone()
     try:
         with torch.no_grad():
@@ -320,9 +320,9 @@ def zeroed_parameter(parameter: nn.Parameter) -> Iterator[None]:
 
 @contextmanager
 def changed_output(module: nn.Module, change: OutputChange) -> Iterator[None]:
-    """Change what a module returns as long as the context lasts.
+    """Change the output of a module within the context.
 
-    Not a forward hook: MMPose's heads call ``forward`` of themselves directly, which runs none.
+    A forward hook would not run, because MMPose's heads call their own ``forward`` directly.
 
     Args:
         module: The module.

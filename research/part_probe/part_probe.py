@@ -29,10 +29,10 @@ from .gradients import (
 from .model_parts import HEATMAP_LOSS, PICTURES, GradientPlace, Part, field_name, find_parts
 
 FLOAT_NOISE = 1e-5
-"""Relative change of heatmaps up to which it may be the rounding of float32."""
+"""Relative change of heatmaps that rounding in float32 can cause."""
 
 WEAK_CHANGE = 1e-3
-"""Relative change of heatmaps below which a part is called weak: it moves no joint."""
+"""Relative change of heatmaps below which a part is called weak, as it moves no joint."""
 
 WEAK_SHARE = 0.01
 """Share of the heatmap loss's gradient below which a part or term is called weak."""
@@ -42,12 +42,12 @@ DEAD, WEAK, ACTS = 'dead', 'weak', 'acts'
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Settings of the optimizer that gradients are compared with.
+    """Settings of the optimizer with which gradients are compared.
 
     Args:
         adam_eps: Adam's eps: a gradient of that size makes half a step, a smaller one less.
-        max_norm: Norm that the gradient of all parameters is clipped to; ``None`` for no clipping.
-        seed: Seed of what a model draws in training, such as masks.
+        max_norm: Norm to which the gradient of all parameters is clipped; ``None`` for no clipping.
+        seed: Seed of a model's random draws in training, such as masks.
     """
 
     adam_eps: float = 1e-8
@@ -61,14 +61,14 @@ class GradientReport:
 
     Args:
         place: Name of the place.
-        elements: Number of elements, those of one batch where they are no parameters.
+        elements: Number of elements; for tensors other than parameters, in one batch.
         loss: The loss.
         norm: Norm of the gradient.
         per_element: Root mean square over the elements.
-        eps_ratio: The same, clipped as in training, in units of Adam's eps; of all losses together
-            for a part, of the term alone for a term; ``None`` where the optimizer does not step.
-        share: ``norm`` divided by that of the reference; ``None`` without one.
-        reference: The gradient that ``share`` is relative to.
+        eps_ratio: The same, clipped as in training, in units of Adam's eps, for a part with all
+            losses together, for a term alone; ``None`` where the optimizer does not step.
+        share: ``norm`` divided by the norm of the reference; ``None`` without a reference.
+        reference: The gradient to which ``share`` is relative.
     """
 
     place: str
@@ -88,7 +88,7 @@ class PartReport:
     Args:
         name: Its name.
         gradients: Its gradients.
-        effects: Effects of neutralising it; none for a part that only training uses.
+        effects: Effects of neutralising it; empty for a part that only training uses.
         verdict: 'acts', 'weak' or 'dead'.
         reason: Why it is weak or dead.
     """
@@ -110,7 +110,7 @@ class ProbeReport:
         gradient_norm: Norm of the gradient of all losses at all parameters, before clipping.
         accuracy: Accuracy of the whole model.
         parts: The parts of the model.
-        terms: The losses other than that of the final heatmaps.
+        terms: The losses other than the loss of the final heatmaps.
     """
 
     windows: int
@@ -128,19 +128,19 @@ class ProbeReport:
 def probe_parts(
     model: nn.Module, batches: Iterable[Mapping[str, Any]], settings: StepSettings | None = None
 ) -> ProbeReport:
-    """Measure which parts of a window model act.
+    """Measure which parts of a window model have an effect.
 
-    The gradients are those of a training step in float32 (batch statistics, masks, drop path); the
-    effects are those on predictions of the same windows, without mirrored crops. Weights, buffers
-    and modes of the model are as before when it returns.
+    Gradients are measured in a training step in float32 (batch statistics, masks, drop path),
+    effects in predictions of the same windows, without flip testing. Weights, buffers and modes of
+    the model are restored at the end.
 
     Args:
         model: A window model.
-        batches: Batches as a loader of windows gives them, with the targets of all losses.
+        batches: Batches from a loader of windows, with the targets of all losses.
         settings: Settings of the optimizer; defaults are Adam's, without clipping.
 
     Raises:
-        InputError: If the model is no window model, or there is no window.
+        InputError: If the model is not a window model, or there is no window.
     """
     settings = settings or StepSettings()
     if not isinstance(model, WindowPoseEstimator):
@@ -182,7 +182,7 @@ def probe_parts(
 
 @contextmanager
 def _kept_as_it_is(model: WindowPoseEstimator) -> Iterator[None]:
-    """Restore buffers, modes and ``test_cfg`` after the context; no flip test in it."""
+    """Turn flip testing off in the context; restore buffers, modes and ``test_cfg`` after it."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     test_cfg = model.test_cfg
     model.test_cfg = {**(test_cfg or {}), 'flip_test': False, 'use_frame_head': False}
@@ -197,7 +197,7 @@ def _kept_as_it_is(model: WindowPoseEstimator) -> Iterator[None]:
 
 
 def _read_tensors(model: WindowPoseEstimator, batch: Mapping[str, Any], seed: int) -> set[str]:
-    """Name the inputs and fields of the representation that the final heatmaps depend on."""
+    """Name the inputs and fields of the representation on which the final heatmaps depend."""
     if not model.with_neck:
         return set()
     with generators_from(seed):
@@ -215,15 +215,15 @@ def _report_gradient(
     reference: tuple[str, float | None] | None = None,
     stepped: str | None = None,
 ) -> GradientReport | None:
-    """Report a loss's gradient at a place; ``None`` where the loss does not reach it.
+    """Report a loss's gradient at a place; ``None`` if the place does not affect the loss.
 
     Args:
         gradients: All gradients.
         loss: The loss.
         place: The place.
         settings: Settings of the optimizer.
-        reference: Name and norm of the gradient that the share is relative to.
-        stepped: Loss whose gradient is compared with Adam's eps; the same by default.
+        reference: Name and norm of the gradient to which the share is relative.
+        stepped: Loss whose gradient is compared with Adam's eps; by default, the same loss.
     """
     norm = gradients.norm(loss, place)
     if norm is None:
@@ -269,7 +269,7 @@ def _report_part(
 def _judge_part(
     part: Part, reports: Sequence[GradientReport], effects: Sequence[Effect]
 ) -> tuple[str, str]:
-    # A part that several ways take out, such as a mask, must matter in each.
+    # A part that is taken out in several ways, such as a mask, must matter in each.
     least = min(effects, key=lambda effect: effect.heatmap_change, default=None)
     if least is not None and least.heatmap_change <= FLOAT_NOISE:
         return DEAD, f'{least.neutralisation}: no heatmap changes'

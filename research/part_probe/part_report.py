@@ -1,4 +1,4 @@
-"""The report of a probe as text and as JSON fields."""
+"""Report of a probe as text and as JSON fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report_fields(report: ProbeReport) -> dict[str, Any]:
 
 
 def format_report(report: ProbeReport) -> str:
-    """Format the report as tables, then what is dead and what is weak."""
+    """Format the report as tables, followed by the dead and the weak parts."""
     pck = [f'PCK@{threshold:g}' for threshold in PCK_THRESHOLDS]
     whole = ['whole model', '', '', '', '', *_accuracy_cells(report.accuracy)]
     effects = [whole, *(row for part in report.parts for row in _effect_rows(part))]

@@ -1,1 +1,1 @@
-"""Time and work of inference, propagation and training."""
+"""Time and operations of inference, propagation and training."""

@@ -1,4 +1,4 @@
-"""Multiply-adds of window models by part, beside MMPose's model frame by frame."""
+"""Multiply-adds of window models by part, compared with MMPose's single-frame model."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Parts = Mapping[str, int]
 """Multiply-adds by part."""
 
 PARTS = ('backbone', 'frame head', 'features', 'heatmaps', 'tokens', 'final decoder')
-"""The encoding of a frame; its single-frame heatmaps; the neck's fusion of features (TFF) and
-merging of heatmaps (TKS); the head's part before the decoder (DAM, STDA); the decoder."""
+"""Encoding of a frame; its single-frame heatmaps; the neck's fusion of features (TFF); its merging
+of heatmaps (TKS); the head's part before the decoder (DAM, STDA); the decoder."""
 
 _DECODER = ('deconv_layers', 'conv_layers', 'final_layer', 'refine')
 
@@ -32,10 +32,10 @@ _CLASSIC = dict(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
 
 
 def measure_complexity(cfg: Config) -> Parts:
-    """Count the multiply-adds of a pose of a person in every frame of a video.
+    """Count the multiply-adds of one pose, for a person in every frame of a video.
 
-    Each frame is encoded once. Nothing is computed. The labels of the auxiliary frames are given to
-    models that take them.
+    Each frame is encoded once. Nothing is computed. Models that take the labels of the auxiliary
+    frames get them.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     joints = cfg.model.head.out_channels
@@ -86,7 +86,7 @@ def measure_complexity(cfg: Config) -> Parts:
 
 
 def mmpose_complexity(cfg: Config) -> Parts:
-    """Count the multiply-adds of a pose by MMPose: our backbone, ViTPose's classic decoder.
+    """Count the multiply-adds of a pose in MMPose, with our backbone and ViTPose's classic decoder.
 
     Raises:
         InputError: If the model of the config has no frame head.
@@ -103,14 +103,14 @@ def mmpose_complexity(cfg: Config) -> Parts:
 
 
 def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str, Any]:
-    """Write the config of MMPose's estimator with our backbone and our frame head's decoder.
+    """Make the config of MMPose's estimator with our backbone and our frame head's decoder.
 
-    Its backbone computes all tokens. In place of the sub-pixel decoder, which MMPose has not, it
-    has ViTPose's classic one.
+    Its backbone computes all tokens. ViTPose's classic decoder replaces the sub-pixel decoder,
+    which MMPose does not have.
 
     Args:
         model: Config of our model.
-        classic: Take ViTPose's classic decoder whatever the frame head has.
+        classic: Whether to use ViTPose's classic decoder in any case.
 
     Raises:
         InputError: If the model has no frame head.
@@ -145,7 +145,7 @@ class PoseWork:
         model: Name of the model.
         parts: Multiply-adds by part.
         to_mmpose: Ratio of the sum to MMPose's on the same backbone; ``None`` without a frame head,
-            which MMPose's model is made of.
+            from which MMPose's model is made.
     """
 
     model: str
@@ -159,13 +159,13 @@ class PoseWork:
 
 
 def pose_work(cfgs: Mapping[str, Config]) -> list[PoseWork]:
-    """Count the multiply-adds of models, and of MMPose's before the first on the same backbone.
+    """Count the multiply-adds of models, and of MMPose's model before the first on each backbone.
 
     Args:
         cfgs: Name -> config of the models.
 
     Raises:
-        InputError: If a config describes no model that can be built.
+        InputError: If the model of a config cannot be built.
     """
     rows: list[PoseWork] = []
     references: list[Parts] = []
@@ -186,8 +186,8 @@ def pose_work(cfgs: Mapping[str, Config]) -> list[PoseWork]:
 def work_table(rows: Sequence[PoseWork]) -> str:
     """Write multiply-adds as Markdown, in G."""
     lines = [
-        'Multiply-adds of a pose of a person in every frame of a video, in G; mirrored crops '
-        'double them.',
+        'Multiply-adds of one pose, for a person in every frame of a video, in G; flip testing '
+        'doubles them.',
         '',
         f'| model | {" | ".join(PARTS)} | all | to MMPose |',
         '|---' + '|--:' * (len(PARTS) + 2) + '|',
@@ -206,7 +206,7 @@ def _total(counter: FlopCounterMode) -> int:
 
 
 def _called(root: nn.Module) -> Iterator[str]:
-    """List the children of a module, and those of its lists of modules, which are never called."""
+    """List the children of a module; lists of modules, which are never called, give theirs."""
     for name, child in root.named_children():
         if isinstance(child, nn.ModuleList):
             yield from (f'{name}.{index}' for index in range(len(child)))

@@ -54,13 +54,13 @@ COLUMNS = (
     'MiB',
 )
 WANTED_SPREAD = 0.05
-"""Turns end when the spread of every speed-up is below this share of it."""
+"""Spread of every speed-up, as a share of it, below which turns end."""
 
 RATIOS = ('time to the first', 'memory to the first')
 
 
 def compare_inference(args: Any) -> None:
-    """Measure, print and write, as ``research/tools/benchmark_inference.py`` is asked to.
+    """Measure, print and write according to the options of ``benchmark_inference.py``.
 
     Raises:
         InputError: If an option or a file cannot be used.
@@ -105,11 +105,11 @@ def compare_inference(args: Any) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """One of the models.
+    """Files of one of the models.
 
     Args:
         config, checkpoint: Its files.
-        onnx: The folder of its graphs.
+        onnx: The folder of its ONNX files.
     """
 
     config: str
@@ -131,7 +131,7 @@ def find_models(args: Any, folder: Path) -> list[Model]:
     names = [Path(config).stem for config in args.config]
     if len(set(names)) < len(names):
         raise InputError(
-            f'two of the configs {", ".join(names)} have the same name, give each once'
+            f'two of the configs {", ".join(names)} have the same name, give each config once'
         )
     return [
         Model(*files, folder / f'onnx{n}')
@@ -140,7 +140,7 @@ def find_models(args: Any, folder: Path) -> list[Model]:
 
 
 def make_video(args: Any, path: Path) -> Video:
-    """Generate the clip; boxes are those of its people."""
+    """Generate the clip, with the true boxes of its people."""
     width, height = args.size
     settings = ClipSettings(args.frames, width, height, (args.people, args.people))
     clip = generate_clip(0, settings, name='clip')
@@ -173,7 +173,7 @@ def make_pipelines(
     first = next(in_mmpose, None)
     if first is None:
         raise InputError(
-            'no model has a frame_head, give the config of one besides that MMPose can run frame '
+            'no model has a frame_head, also give the config of a model that MMPose can run frame '
             'by frame'
         )
     pipelines = [(first, pipeline) for pipeline in mmpose_pipelines(args, video, first)]
@@ -183,7 +183,7 @@ def make_pipelines(
 
 
 def mmpose_pipelines(args: Any, video: Video, files: Model) -> list[Callable[[], Pipeline]]:
-    """List MMPose's pipelines on a model's backbone and frame head, float32 and as requested."""
+    """List MMPose's pipelines with a model's backbone and frame head, in each precision."""
 
     def per_frame(precision: str) -> Pipeline:
         config = read_config(files.config)
@@ -232,7 +232,7 @@ def measure(args: Any, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
     """Measure one row for each pipeline."""
     stages = [Stages() for _ in pipelines]
     works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
-    # The first run of a network allocates and compiles.
+    # The first run of a network allocates memory and compiles.
     for pipeline in tqdm(pipelines, desc='first runs'):
         pipeline.run(Stages())
     turns = repeat_turns(works, args.repeat)
@@ -270,7 +270,7 @@ def repeat_turns(
         most: Largest number of turns.
         clock: The wall clock in seconds.
     """
-    # The remaining time in the bar is that of all turns.
+    # The bar shows the remaining time for all turns.
     with tqdm(total=most * len(works), desc=f'up to {counted(most, "turn")}', unit=' runs') as bar:
         for turns in islice(take_turns(works, bar.update, clock), most):
             spreads = [speed_up.spread for speed_up in turns.speed_ups()]
@@ -281,7 +281,7 @@ def repeat_turns(
 
 
 def remarks(report: dict[str, Any], precisions: Sequence[str]) -> list[str]:
-    """Describe the limits of the figures: imprecise speed-ups, and missing rows."""
+    """Describe the limits of the figures: imprecise speed-ups and missing rows."""
     rows = report['rows']
     num_turns = len(rows[0]['turns'])
     unknown = [
@@ -292,16 +292,16 @@ def remarks(report: dict[str, Any], precisions: Sequence[str]) -> list[str]:
     found = []
     if unknown:
         found.append(
-            f'NOT KNOWN to {WANTED_SPREAD:.0%} after {counted(num_turns, "turn")} are the '
-            f'speed-ups of {", ".join(unknown)}: give --repeat more turns (at least 6), or the '
-            'machine less to do.'
+            f'NOT KNOWN to {WANTED_SPREAD:.0%} after {counted(num_turns, "turn")}: the speed-ups '
+            f'of {", ".join(unknown)}; give --repeat more turns (at least 6), or stop other '
+            'programs.'
         )
     for runtime, known in ONNX_RUNTIMES.items():
         missing = set(precisions) & set(known) - set(available_precisions(runtime))
         if missing:
             found.append(
-                f'Without rows of {runtime} in {" and ".join(sorted(missing))}: it is not '
-                'installed, or this processor does not compute in that.'
+                f'There are no rows of {runtime} in {" and ".join(sorted(missing))}: it is not '
+                'installed, or this processor does not support the precision.'
             )
     return found
 

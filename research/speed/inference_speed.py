@@ -1,4 +1,4 @@
-"""Pipelines that estimate poses in a video with known boxes: MMPose's own and this package's."""
+"""Pipelines of MMPose and of this package that estimate poses in a video with known boxes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .timing import Stages
 BACKBONE = 'backbone alone'
 
 STAGES = ('decode video', 'crop', 'backbone', 'neck and heads', 'decode heatmaps')
-"""Stages that are timed; an exported network does not tell the backbone from the frame head."""
+"""Stages that are timed; for an exported network, backbone and frame head are one stage."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Pipeline:
         name: Its name in the results.
         precision: The precision of its network.
         run: Estimates all poses of the video; returns their keypoints [P, K, 2], frame by frame.
-        passes: Passes of its backbone per person and frame, those of mirrored crops included.
+        passes: Passes of its backbone per person and frame, including mirrored crops.
     """
 
     name: str
@@ -83,7 +83,7 @@ def ours(
         model: The model, with its precision.
         crops: See :class:`VideoPoseEstimator`.
         backend: Runs the network.
-        batch_size: Crops, and windows, in one pass of the network.
+        batch_size: Number of crops, and of windows, in one pass of the network.
         name: See :class:`Pipeline`.
         precision: See :class:`Pipeline`.
         every: See :class:`SparseEstimator`.
@@ -115,12 +115,12 @@ def ours(
 
 
 def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = False) -> Pipeline:
-    """Set up MMPose's ``Pose2DInferencer``: frame by frame, a batch being the people of a frame.
+    """Set up MMPose's ``Pose2DInferencer``, which runs on the people of one frame at a time.
 
-    The model is MMPose's ``TopdownPoseEstimator`` and ``HeatmapHead`` on the backbone of ours,
-    with the weights of our backbone and, if it has the same decoder, of our frame head. A stub in
-    place of the detector returns the boxes. In bfloat16 the head is ours, since MMPose's own cannot
-    convert its heatmaps to NumPy.
+    The model is MMPose's ``TopdownPoseEstimator`` and ``HeatmapHead`` on our backbone, with the
+    weights of our backbone and, if it has the same decoder, of our frame head. A stub replaces the
+    detector and returns the boxes. In bfloat16 the head is ours, since MMPose's head cannot convert
+    its heatmaps to NumPy.
 
     Args:
         video: The video.
@@ -172,7 +172,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         poses: list[Any] = []
         try:
             with precision, _timed(stages, methods):
-                # The thresholds let all boxes pass, those of people that overlap too.
+                # These thresholds keep all boxes, even those of people who overlap.
                 for result in inferencer(str(video.path), bbox_thr=0, nms_thr=1):
                     poses.extend(person['keypoints'] for person in result['predictions'][0])
         finally:
@@ -188,9 +188,9 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 
 
 def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipeline:
-    """Set up the backbone alone, on as many crops as people in all frames, mirrored ones too.
+    """Set up the backbone alone on a crop of each person in each frame, including mirrored ones.
 
-    It computes all tokens of a crop, as MMPose's does.
+    It computes all tokens of a crop, like MMPose's backbone.
 
     Args:
         video: The video.
@@ -219,7 +219,7 @@ def _views(test_cfg: Any) -> int:
 
 @contextmanager
 def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
-    """Time calls of methods by stage: ``methods`` are (object, name of the method, stage)."""
+    """Time calls of methods by stage; ``methods`` are (object, name of the method, stage)."""
     for owner, method, stage in methods:
         setattr(owner, method, stages.timed(stage, getattr(owner, method)))
     try:
@@ -230,10 +230,10 @@ def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[
 
 
 def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Config:
-    """Build a config of MMPose's own classes with our backbone and the shape of our frame head.
+    """Build a config of MMPose's classes with our backbone and the shape of our frame head.
 
     Raises:
-        InputError: If ours has no frame head.
+        InputError: If our model has no frame head.
     """
     per_frame = per_frame_model(config.model)
     sigma = config.model.frame_head.decoder.get('sigma', 2)

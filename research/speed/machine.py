@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on: processor, load and versions."""
+"""Description of the machine that runs a benchmark: processor, load and versions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 PACKAGES = ('stdpose_mm', 'torch', 'onnxruntime', 'openvino', 'mmpose', 'numpy')
 FEATURES = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16')
-"""Features of a processor that decide how fast networks are, as Linux names them."""
+"""Linux's names of the processor features that determine the speed of networks."""
 
 
 def describe_machine() -> str:
-    """Name the processor and its features, the cores and the load of this machine, and versions."""
+    """Describe this machine: processor and its features, cores, load, and versions of packages."""
     file = Path('/proc/cpuinfo')
     lines = file.read_text().splitlines() if file.is_file() else []
-    # Of several processors the last one stands for all.
+    # If there are several processors, the last one is described.
     told = {name.strip(): value.strip() for name, _, value in (one.partition(':') for one in lines)}
     features = [name for name in FEATURES if name in told.get('flags', '').split()]
     versions = [f'Python {platform.python_version()}']

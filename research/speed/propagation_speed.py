@@ -1,4 +1,4 @@
-"""Time and memory of propagation, compared with the backbone passes alone that it needs."""
+"""Time and memory of propagation, compared with its backbone passes alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
 
 def time_propagation(args: Any) -> None:
-    """Measure and print, as ``research/tools/benchmark_speed.py`` is asked to.
+    """Measure and print according to the options of ``benchmark_speed.py``.
 
     Raises:
         InputError: If an option or a file cannot be used.
@@ -63,8 +63,8 @@ class Measured:
     """Measurements of one model.
 
     Args:
-        num_poses: Poses that were propagated.
-        crops: Crops that the backbone saw.
+        num_poses: Number of propagated poses.
+        crops: Number of crops that the backbone encoded.
         seconds: Durations of propagation with and without decoding the video, and of the backbone
             alone with packed and with plain weights.
     """
@@ -91,7 +91,7 @@ def measure(
     clip: Path,
     pictures: np.ndarray,
 ) -> list[Measured]:
-    """Measure the time of propagation, the models in turns."""
+    """Measure the time of propagation; models take turns."""
     works: list[Callable[[], object]] = []
     counts = []
     for files in models:
@@ -145,7 +145,7 @@ def print_times(args: Any, own: Measured) -> None:
         f'{counted(args.frames, "frame")} of {args.size[0]}x{args.size[1]}, '
         f'{counted(args.people, "person")}, T = {args.interval}: '
         f'{counted(own.num_poses, "pose")} in {counted(gaps, "gap")}, '
-        f'{counted(own.crops, "crop")} seen by the backbone ({own.crops / gaps:.2f} a gap), '
+        f'{counted(own.crops, "crop")} seen by the backbone ({own.crops / gaps:.2f} per gap), '
         f'{args.precision}, {counted(torch.get_num_threads(), "thread")}'
     )
     print(f'propagation, end to end          {end_to_end:8.3f} s')
@@ -161,7 +161,7 @@ def print_memory(args: Any, files: tuple[str, str], clips: Sequence[Path]) -> in
     """Print the peak memory of processes that propagate a short and a long clip.
 
     Returns:
-        That of the short one in bytes.
+        Peak memory for the short clip in bytes.
     """
     short, long = (peak_memory(propagate_once, args, files, clip) for clip in clips)
     print(
@@ -177,7 +177,7 @@ def print_ratios(
     first: tuple[Measured, int | None],
     own: tuple[Measured, int | None],
 ) -> None:
-    """Print the times and the peak memory of a model as parts of those of the first."""
+    """Print the times and the peak memory of a model, divided by those of the first model."""
     pairs = zip(own[0].seconds, first[0].seconds, strict=True)
     ratios = [getattr(mine, args.clock) / getattr(other, args.clock) for mine, other in pairs]
     memory = '' if not (own[1] and first[1]) else f', peak memory {own[1] / first[1]:.2f}'
@@ -196,7 +196,7 @@ def propagate_once(args: Any, files: tuple[str, str], clip: Path) -> None:
 
 
 def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> int:
-    """Propagate the labels of a clip; count and drop the poses, and return their number."""
+    """Propagate the labels of a clip, and return the number of poses without keeping them."""
     labels = read_labels(clip.with_suffix('.json'))
     poses = 0
     for _, people in propagate_frames(frames, labels.tracks(), labels.skeleton, propagator):
@@ -207,7 +207,7 @@ def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> in
 def write_clip(
     path: Path, pictures: np.ndarray, labels: VideoLabels, interval: int, times: int
 ) -> None:
-    """Write a clip as ``.mp4`` and ``.json``, ``times`` as long by playing it forth and back."""
+    """Write a clip, ``times`` as long by playing it back and forth, as ``.mp4`` and ``.json``."""
     length = len(pictures)
     order = [n if k % 2 == 0 else length - 1 - n for k in range(times) for n in range(length)]
     write_video(path.with_suffix('.mp4'), (pictures[n] for n in order), fps=25)

@@ -1,4 +1,4 @@
-"""Timing and peak memory for benchmarks of speed."""
+"""Measurement of time and peak memory for benchmarks of speed."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Seconds:
 
 
 class SpeedUp(NamedTuple):
-    """Tell how many times faster a function is than another.
+    """Ratio of another function's time to a function's own time.
 
     Attributes:
-        value: Median over the turns of the other's time, as a multiple of its own.
-        spread: Width of the 95 % interval of that median, as a part of it; NaN for fewer than six
-            turns, which do not determine it. The interval is that of the order statistics, which
-            holds whatever the distribution of the times.
+        value: Median of this ratio over the turns.
+        spread: Width of the 95 % interval of the median, divided by the median; NaN for fewer than
+            six turns, which do not determine it. The interval follows from order statistics, so it
+            holds for any distribution of the times.
     """
 
     value: float
@@ -71,7 +71,7 @@ class Turns:
     cpu: np.ndarray
 
     def least(self) -> list[Seconds]:
-        """Return the least time of each function."""
+        """Return the shortest time of each function."""
         return [Seconds(*times) for times in zip(self.wall.min(0), self.cpu.min(0), strict=True)]
 
     def median(self) -> list[Seconds]:
@@ -100,7 +100,7 @@ def take_turns(
 
     Args:
         works: The functions.
-        after_each: Called after each run of a function; its time does not count.
+        after_each: Function that is called after each run; its time does not count.
         clock: The wall clock in seconds.
         cpu_clock: The CPU time of this process in seconds.
 
@@ -122,7 +122,7 @@ def take_turns(
 
 
 def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
-    """Return the least times of functions in a number of turns."""
+    """Return the shortest times of functions in a number of turns."""
     return next(islice(take_turns(works), repeats - 1, None)).least()
 
 
@@ -142,7 +142,7 @@ def peak_memory(
 
 def _own_peak(work: Callable[..., object], args: Sequence[Any], kwargs: dict[str, Any]) -> int:
     work(*args, **kwargs)
-    # Not ru_maxrss: on Linux that of a new process starts at the size of its parent.
+    # ru_maxrss is of no use: on Linux, it starts at the parent's size in a new process.
     status = Path('/proc/self/status').read_text().split()
     return int(status[status.index('VmHWM:') + 1]) * 1024
 
@@ -150,7 +150,7 @@ def _own_peak(work: Callable[..., object], args: Sequence[Any], kwargs: dict[str
 def random_weights(config: str, path: Path) -> str:
     """Write a checkpoint of the config's model with random weights, and return its path.
 
-    Layers initialised with zeros are drawn at random, too, so that no work can be skipped.
+    Layers that start at zero also get random weights, so that no work can be skipped.
     """
     loaded = read_config(config)
     init_default_scope(loaded.get('default_scope', 'mmpose'))
@@ -187,9 +187,9 @@ def model_files(
 
 
 class Stages:
-    """Measure wall time by stage; a nested stage does not count for the outer one.
+    """Wall time by stage; the time of a nested stage does not count for the outer one.
 
-    Times of several threads are kept apart while they run and added up in the end.
+    Each thread has its own times, which are added up at the end.
     """
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ class Stages:
         return timed
 
     def iterated(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Iterate over items; producing them counts for a stage."""
+        """Iterate over items; the time to produce them counts for a stage."""
         iterator = iter(items)
         while True:
             with self.stage(name):

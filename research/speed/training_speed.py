@@ -1,4 +1,4 @@
-"""Throughput of a training's data loader, compared with that of its model."""
+"""Throughput of the data loader in training, compared with the training step."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SEED = 0
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """What was measured of a training.
+    """Speed of the loader and of the training step.
 
     Args:
         batch_size: Samples in a batch.
         workers: Processes of the loader.
-        batches: Batches that were measured.
-        loader: Samples a second that the loader delivers.
-        model: Samples a second that the training step takes.
+        batches: Number of measured batches.
+        loader: Samples per second that the loader delivers.
+        model: Samples per second that the training step processes.
     """
 
     batch_size: int
@@ -45,7 +45,7 @@ class TrainingSpeed:
         return self.loader / self.model
 
     def summary(self) -> str:
-        """Format the figures, a line each."""
+        """Format the figures in one line each."""
         return (
             f'{counted(self.batches, "batch")} of {counted(self.batch_size, "sample")}\n'
             f'loader alone ({counted(self.workers, "worker")})  {self.loader:.1f} samples/s\n'
@@ -59,11 +59,11 @@ def measure_training(cfg: Config, batches: int, device: str = 'cpu') -> Training
 
     Args:
         cfg: The config; its ``load_from`` is not read.
-        batches: Number of batches to measure each on, after one that is not counted.
-        device: Where the model runs.
+        batches: Number of batches that are measured, after a first one that does not count.
+        device: Device of the model.
 
     Raises:
-        InputError: If the data are not as the config describes them.
+        InputError: If the data do not fit the config.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     batch, seconds_of_loader = _load(cfg, batches)
@@ -88,7 +88,7 @@ def measure_training(cfg: Config, batches: int, device: str = 'cpu') -> Training
 
 
 def _load(cfg: Config, batches: int) -> tuple[dict[str, Any], float]:
-    """Load one batch, and measure the seconds of those that follow; the workers end with it."""
+    """Load one batch, and measure the seconds for the next ones; the workers end with the call."""
     loader: DataLoader = Runner.build_dataloader(cfg.train_dataloader, seed=SEED)
     # An epoch may have fewer batches.
     endless = itertools.chain.from_iterable(itertools.repeat(loader))

@@ -1,4 +1,4 @@
-"""Commands of a study: how they are launched, and how several of them are run at a time."""
+"""Commands of a study: launching them, and running several at a time."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from stdpose_mm.errors import InputError
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10
-"""Seconds that a process may take to end; the workers of a data loader may take 5 s to notice that
+"""Seconds that a process may take to end; workers of a data loader may take 5 s to notice that
 their process is gone.
 """
 
 
 @dataclass(frozen=True)
 class Command:
-    """The command line of the training or a test of a run.
+    """The command line of a run's training or test.
 
     Args:
         name: Description for messages.
         arguments: Command line.
-        log: File of its output.
-        environment: Variables to set beside those of this process.
+        log: File for its output.
+        environment: Environment variables to set in addition to those of this process.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Start tools in one process, or in several by the scripts in ``tools``.
+    """Launcher of tools in one process, or in several by the scripts in ``tools``.
 
     Args:
         kind: ``'none'``, ``'pytorch'`` (torchrun) or ``'slurm'``.
@@ -53,7 +53,7 @@ class Launcher:
         partition: Partition of the Slurm cluster.
 
     Raises:
-        InputError: If a number or a partition is given that the kind does not use, or misses.
+        InputError: If the kind does not use a given number or partition, or lacks one.
     """
 
     kind: str = 'none'
@@ -72,7 +72,7 @@ class Launcher:
     def train(
         self, name: str, config: Path, folder: Path, options: Sequence[str]
     ) -> tuple[str, ...]:
-        """Make the command line of a training in a work folder."""
+        """Make the command line of training in a work folder."""
         work_dir = ('--work-dir', str(folder))
         if self.kind == 'pytorch':
             return self._script('dist_train.sh', config, self.processes, *work_dir, *options)
@@ -93,7 +93,7 @@ class Launcher:
         return self._python('test.py', config, checkpoint, *options)
 
     def share_videos(self, name: str, tool: str, options: Sequence[str]) -> tuple[str, ...]:
-        """Make the command line of a tool whose processes share videos."""
+        """Make the command line of a tool whose processes divide the videos among them."""
         if self.kind == 'pytorch':
             return self._script('dist_videos.sh', tool, self.processes, *options)
         if self.kind == 'slurm':
@@ -107,7 +107,7 @@ class Launcher:
         # The scripts call `python`, which must be the interpreter of this process.
         variables = {'PATH': f'{Path(sys.executable).parent}:{os.environ.get("PATH", "")}'}
         if self.kind == 'pytorch':
-            # Held, so that no other program is given it before torchrun listens there.
+            # The port is held, so that no other program gets it before torchrun listens.
             holder = socket.socket()
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(('', 0))
@@ -127,19 +127,19 @@ class Launcher:
 
 
 def job_name(name: str) -> str:
-    """Make a job's name from a description by removing blanks."""
+    """Make a job's name by removing blanks from a description."""
     return '_'.join(name.split())
 
 
 def run_commands(
     runs: Sequence[Iterator[Command]], jobs: int, report: Callable[[str], None], lock: TextIO
 ) -> None:
-    """Run sequences of commands, ``jobs`` of them at a time; the first failure ends all.
+    """Run ``jobs`` sequences of commands at a time; the first failure stops all of them.
 
     Args:
         runs: Sequences of commands; the next one is requested when the last one has succeeded.
-        jobs: Maximal number of processes.
-        report: Called with a line whenever a command begins.
+        jobs: Largest number of processes.
+        report: Function that is called with a line when a command begins.
         lock: File that every process keeps open.
 
     Raises:
@@ -203,7 +203,7 @@ def _failure(command: Command, code: int) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[TextIO]:
-    """Lock a folder, also as long as a process that was started here still runs.
+    """Lock a folder as long as this process or one that it has started runs.
 
     Raises:
         InputError: If the folder is in use or cannot be written to.
@@ -222,8 +222,8 @@ def locked(folder: Path) -> Iterator[TextIO]:
             except BlockingIOError:
                 if time.monotonic() > give_up:
                     raise InputError(
-                        f'{folder} is in use by another study, or by a run that one left '
-                        'behind; wait for it or end it'
+                        f'{folder} is in use by another study, or by a process that a study '
+                        'left behind; wait for it or end it'
                     ) from None
             time.sleep(POLL_SECONDS)
         yield file

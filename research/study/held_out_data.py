@@ -1,4 +1,4 @@
-"""Held-out data with their labels, the same samples and random draws every time."""
+"""Held-out data with labels, whose samples and random draws are the same every time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from stdpose_mm.engine.seeding import seed_generators
 
 @DATA_SAMPLERS.register_module()
 class EvenlySpacedSampler(Sampler[int]):
-    """Draw the same samples every time, in order: all of a dataset, or some evenly spaced ones.
+    """Sampler of the same samples every time, in order: all of a dataset, or evenly spaced ones.
 
-    Neighbouring samples of a video dataset show the same scene, so the first ones alone would not
-    represent it. Processes share the samples; none is drawn twice.
+    Neighbouring samples of a video dataset show the same scene, so the first samples would not
+    represent it. Processes divide the samples among them; none is drawn twice.
 
     Args:
         dataset: Any dataset with a length.
         max_samples: Largest number of samples, over all processes; None for all.
-        seed: Not used; the runner passes one to every sampler.
+        seed: Not used, but the runner passes a seed to every sampler.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class EvenlySpacedSampler(Sampler[int]):
 
 
 def nested_datasets(dataset: Any) -> Iterator[dict[str, Any]]:
-    """List the config of a dataset and of those that it is made of, the outer ones first.
+    """List the configs of a dataset and of the datasets inside it, the outer ones first.
 
     ``RepeatDataset`` and others hold one ``dataset``; ``ConcatDataset`` and ``CombinedDataset``
-    hold several ``datasets``. Datasets that are built already are left out.
+    hold several ``datasets``. Datasets that are already built are left out.
     """
     if isinstance(dataset, list | tuple):
         for part in dataset:
@@ -62,9 +62,9 @@ def nested_datasets(dataset: Any) -> Iterator[dict[str, Any]]:
 
 
 def show_labels(dataset: Any) -> Any:
-    """Copy the config of a dataset, with ``test_mode`` switched off in all of its parts.
+    """Copy the config of a dataset, with ``test_mode`` switched off in all its parts.
 
-    Test mode hides the labels of frames that are not given, which some losses compare with.
+    Test mode hides the labels of frames that are not given, which some losses need as targets.
     """
     shown = deepcopy(dataset)
     for part in nested_datasets(shown):
@@ -75,9 +75,9 @@ def show_labels(dataset: Any) -> Any:
 
 @contextmanager
 def generators_from(seed: int) -> Iterator[None]:
-    """Seed the global generators in the context, and restore their states after it.
+    """Seed the global random generators in the context, and restore their states after it.
 
-    Of several GPUs only the current one's generator is restored.
+    If there are several GPUs, only the current one's generator is restored.
 
     Args:
         seed: A 32-bit seed.
@@ -95,7 +95,7 @@ def generators_from(seed: int) -> Iterator[None]:
 
 @contextmanager
 def kept_modes(model: nn.Module) -> Iterator[None]:
-    """Restore the mode of every module, training or evaluation, after the context."""
+    """Restore every module's training or evaluation mode after the context."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         yield

@@ -28,7 +28,7 @@ SEED = 0
 
 @HOOKS.register_module()
 class HeldOutLossHook(Hook):
-    """Log the training losses on held-out data: before the first step, in between, after the last.
+    """Log the training losses on held-out data before the first step, in between and at the end.
 
     They show what no metric shows, such as the reconstruction loss on clips outside the training
     set. The model is in evaluation mode, in the precision of validation (no autocast), without
@@ -36,28 +36,30 @@ class HeldOutLossHook(Hook):
     Training continues bit for bit as without an evaluation, and its logged time per step excludes
     the evaluation.
 
-    The losses are those of the model's ``parse_losses``, so ``loss`` is their sum. Each is logged
-    as ``val/<name>``, by the number of training steps: a line of the log, ``vis_data/scalars.json``
-    and the other visualizer backends. It is the mean over the batches, weighted by their samples,
-    of all processes. A run that resumes does not evaluate its start again.
+    The losses come from the model's ``parse_losses``, so ``loss`` is their sum. Each is logged
+    as ``val/<name>`` with the number of training steps: in a line of the log, in
+    ``vis_data/scalars.json`` and in the other visualizer backends. It is the mean over the batches
+    of all processes, weighted by their samples. A run that resumes does not evaluate its start
+    again.
 
-    The data are those of validation, with its boxes and without augmentation, jitter or dropout,
-    but their dataset is not in test mode: test mode would hide the labels of frames that are not
-    given, which some losses need as targets. The model sees no further labels.
+    The data are the validation data, with their boxes and without augmentation, jitter or dropout,
+    but the dataset is not in test mode, which would hide the labels of frames that are not given:
+    some losses need them as targets. The model sees no further labels.
 
     Args:
-        interval: Steps (not epochs) from one evaluation to the next.
+        interval: Number of steps (not epochs) between evaluations.
         dataloader: Config of the held-out data; by default the config's ``val_dataloader``, which
-            ``tools/train.py`` leaves to this hook under ``--no-validate``, too. Its sampler is not
+            ``tools/train.py`` keeps for this hook even with ``--no-validate``. Its sampler is not
             used, its workers live for one evaluation, and detected boxes need data of their own.
         max_batches: Number of batches, evenly spaced over the data, that all processes together
             evaluate (approximately); None for all.
 
     Raises:
-        InputError: If a number is not whole or below 1; when training starts, if there are no data.
+        InputError: If a number is not whole or is below 1, or, at the start of training, if there
+            are no data.
     """
 
-    # Before the checkpoint is saved, so that a resumed run does not repeat the losses of its step.
+    # It runs before the checkpoint is saved, so that a resumed run does not repeat these losses.
     priority = 'LOW'
 
     def __init__(
@@ -76,7 +78,7 @@ class HeldOutLossHook(Hook):
         self._evaluated_step: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Evaluate the model that a run starts from; one that is resumed has been evaluated."""
+        """Evaluate the initial model of a run, unless the run is resumed."""
         if runner.iter == 0:
             self._evaluate(runner, 0)
         else:
@@ -130,7 +132,7 @@ class HeldOutLossHook(Hook):
         if self.max_batches is not None:
             sampler['max_samples'] = self.max_batches * cfg['batch_size']
         cfg['dataset'] = show_labels(cfg['dataset'])
-        # Workers that wait for the next evaluation would only hold memory.
+        # Workers that wait for the next evaluation would waste memory.
         cfg.update(sampler=sampler, persistent_workers=False, drop_last=False)
         return runner.build_dataloader(cfg, seed=SEED)
 
@@ -141,7 +143,7 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
 
     Args:
         model: The model in any mode; its modes stay unchanged.
-        loader: Yields what the model's data preprocessor takes, ``inputs`` with a length.
+        loader: Loader of batches for the model's data preprocessor, whose ``inputs`` have a length.
     """
     sums: defaultdict[str, float] = defaultdict(float)
     number = 0

@@ -25,9 +25,9 @@ class StudyTest:
     """A test of every checkpoint.
 
     Args:
-        name: Name in the tables; the test of a study that lists none has the name ''.
-        cfg_options: Entries of the config that this test overrides.
-        x: Place on the horizontal axis of the plot, where tests are a sweep.
+        name: Name in the tables; '' for the only test of a study that lists no tests.
+        cfg_options: Config entries that this test overrides.
+        x: Position on the horizontal axis of the plot, if the tests are a sweep.
     """
 
     name: str = ''
@@ -37,7 +37,7 @@ class StudyTest:
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """Pseudo-labels to train an entry on, see ``tools/misc/make_pseudo_labels.py``.
+    """Pseudo-labels on which an entry is trained, see ``tools/misc/make_pseudo_labels.py``.
 
     Args:
         of: Entry whose network fills in the labels.
@@ -56,17 +56,17 @@ class StudyEntry:
 
     Args:
         name: Name in the table.
-        config: Path of the config, from the repository's root or the working directory. Without
-            one the entry is a published number alone, of a method that is not trained here.
-        cfg_options: Entries of the config to override, in training and tests.
-        load_from: Entry from whose last checkpoint, of the same seed, training starts.
-        teacher: Entry whose trained model, of the same seed, is the teacher of this one's.
+        config: Path of the config, relative to the repository's root or the working directory. An
+            entry without a config has only published numbers of a method that is not trained here.
+        cfg_options: Config entries to override in training and tests.
+        load_from: Entry from whose last checkpoint with the same seed training starts.
+        teacher: Entry whose trained model with the same seed is the teacher.
         pseudo_labels: Pseudo-labels to train on.
-        tests: Tests of this entry beside those of the study.
-        tested: Whether it is tested and shown; an entry that others start from need not be.
+        tests: Tests of this entry in addition to the study's.
+        tested: Whether it is tested and shown, which an entry that others start from need not be.
         published: Published value of the study's first metric: one number, or test -> number.
-        x: Place on the horizontal axis of the plot, where entries are a sweep.
-        series: Name of the curve that the entry is a point of.
+        x: Position on the horizontal axis of the plot, if the entries are a sweep.
+        series: Name of the curve to which the entry belongs.
     """
 
     name: str
@@ -83,7 +83,7 @@ class StudyEntry:
 
     @property
     def needs(self) -> set[str]:
-        """Return the entries that must be trained before."""
+        """Return the entries that must be trained before this one."""
         of = self.pseudo_labels.of if self.pseudo_labels else None
         return {name for name in (self.load_from, self.teacher, of) if name}
 
@@ -102,17 +102,17 @@ class Study:
         name: Name of the file without its suffix.
         title: Heading of the table.
         entries: Rows, in this order.
-        tests: Tests of every entry; without any, each config's own.
-        cfg_options: Entries to override in every config; those of an entry come later.
+        tests: Tests of every entry; by default, each config's own test.
+        cfg_options: Entries to override in every config, before those of a study entry.
         metrics: Metrics of the tables; the first one is plotted and has published values. By
             default AP and PCK@0.1 with any prefix.
-        reference: Entry that the others are compared with.
+        reference: Entry with which the others are compared.
         seeds: Random seeds.
         budget: ``'steps'``: all entries take equally many steps (or epochs) of equally many
-            samples; ``'seconds'``: as many steps as fit the time; ``'own'``: what each config says.
-        steps: Number of steps that every schedule is changed to; ``None`` leaves them.
-        seconds: Time of a training for ``budget='seconds'``.
-        x_label: What the horizontal axis of the plot shows.
+            samples; ``'seconds'``: as many steps as fit the time; ``'own'``: as each config says.
+        steps: Number of steps for all schedules; ``None`` leaves them unchanged.
+        seconds: Time of each training for ``budget='seconds'``.
+        x_label: Label of the horizontal axis of the plot.
     """
 
     name: str
@@ -154,19 +154,19 @@ class Study:
             if entry.needs - before:
                 raise InputError(
                     f'{where}: {name} needs {sorted(entry.needs - before)[0]}, expected an '
-                    'entry with a config that stands before it'
+                    'earlier entry with a config'
                 )
             before.add(name)
         tested = [entry.name for entry in self.tested]
         if self.reference is not None and self.reference not in tested:
             raise InputError(
-                f'{where}: reference {self.reference} is no entry that is tested, choose '
+                f'{where}: reference {self.reference} is not an entry that is tested, choose '
                 f'{", ".join(tested)}'
             )
         if self.budget not in BUDGETS:
             raise InputError(f'{where}: budget must be one of {BUDGETS}, got {self.budget!r}')
         if (self.budget == 'seconds') != (self.seconds is not None):
-            raise InputError(f"{where}: budget='seconds' and a number of seconds need each other")
+            raise InputError(f"{where}: budget='seconds' and seconds need each other, give both")
         if self.budget == 'seconds' and self.steps is not None:
             raise InputError(f"{where}: budget='seconds' finds the steps itself, leave out steps")
 
@@ -185,10 +185,10 @@ class Study:
         return [*self.tests, *entry.tests] if entry.tested else []
 
     def select(self, names: Sequence[str]) -> Study:
-        """Keep some entries, and those that they start from, untested if they are not named.
+        """Keep some entries and those that they need, which stay untested unless they are named.
 
         Raises:
-            InputError: If there is no entry of a name.
+            InputError: If there is no entry with a name.
         """
         by_name = {entry.name: entry for entry in self.entries}
         unknown = [name for name in names if name not in by_name]
@@ -217,8 +217,7 @@ def read_study(path: str | Path) -> Study:
             ``pseudo_labels`` are (lists of) dictionaries. Other names begin with ``_``.
 
     Raises:
-        InputError: If it cannot be read, a field is unknown or missing, or fields contradict each
-            other.
+        InputError: If it cannot be read, a field is unknown or missing, or fields contradict.
     """
     values = {
         key: value for key, value in read_config(path).to_dict().items() if not key.startswith('_')
@@ -231,7 +230,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def read_entry_config(study: Study, entry: StudyEntry, options: Options | None = None) -> Config:
-    """Read the config of an entry with all options; those of ``options`` come last."""
+    """Read the config of an entry with all options, of which ``options`` come last."""
     assert entry.config is not None
     return read_config(
         config_path(entry.config), {**study.cfg_options, **entry.cfg_options, **(options or {})}
@@ -239,7 +238,7 @@ def read_entry_config(study: Study, entry: StudyEntry, options: Options | None =
 
 
 def config_path(config: str) -> str:
-    """Find a config from the working directory, or from the folder that holds ``configs``."""
+    """Find a config in the working directory, or in the folder that holds ``configs``."""
     return config if Path(config).is_file() else str(ROOT / config)
 
 
@@ -284,5 +283,5 @@ def _require_distinct(where: str, names: Sequence[str]) -> None:
     for name, file in zip(names, files, strict=True):
         if files.count(file) > 1 or (name and not file):
             raise InputError(
-                f'{where}: the name {name!r} is not distinct, expected letters or digits of its own'
+                f'{where}: the name {name!r} is not distinct, expected other letters or digits'
             )

@@ -1,4 +1,4 @@
-"""Results of a study as JSON fields, as Markdown and as a plot."""
+"""Report of a study as JSON fields, Markdown and a plot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Spread:
 
     Args:
         mean: Mean over the runs.
-        std: Standard deviation of the sample (n - 1); ``None`` for a single run.
+        std: Sample standard deviation (n - 1); ``None`` for a single run.
         low, high: Lowest and highest value.
         number: Number of runs in which the metric is defined.
     """
@@ -37,7 +37,7 @@ class Spread:
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
-    """Compute mean and spread of the values that are defined; ``None`` if there is none."""
+    """Compute mean and spread of the defined values; ``None`` if there are none."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -68,7 +68,7 @@ def choose_metrics(
 
     Args:
         results: Results of each entry.
-        metrics: Names; by default AP and PCK@0.1 with any prefix, or all where neither exists.
+        metrics: Names; by default AP and PCK@0.1 with any prefix, or all if neither exists.
 
     Raises:
         InputError: If a name is not among the metrics of any run.
@@ -87,7 +87,7 @@ def choose_metrics(
 
 
 def study_fields(study: Study, results: Sequence[EntryResult]) -> dict[str, Any]:
-    """Make JSON fields of everything that was measured.
+    """Make JSON fields of all measurements.
 
     Args:
         study: The study.
@@ -141,7 +141,7 @@ def study_fields(study: Study, results: Sequence[EntryResult]) -> dict[str, Any]
 
 
 def study_report(study: Study, results: Sequence[EntryResult]) -> str:
-    """Write tables with headings between them, and notes; a row for every entry and test.
+    """Write tables under headings, with a row for every entry and test, and notes.
 
     Args:
         study: The study.
@@ -159,7 +159,7 @@ def study_report(study: Study, results: Sequence[EntryResult]) -> str:
         ]
         for result, test in _rows(results)
     ]
-    # What was published is of the first metric.
+    # Published values are of the first metric.
     shown = f'{metrics[0].split("/")[-1]}, published'
     blocks = [
         f'# {study.title}',
@@ -194,11 +194,11 @@ def study_report(study: Study, results: Sequence[EntryResult]) -> str:
 
 
 def plot_study(path: Path, study: Study, results: Sequence[EntryResult]) -> None:
-    """Plot every metric of the table as a PNG file, a panel each, atomically.
+    """Plot every metric of the table in a panel of a PNG file, written atomically.
 
-    Curves where tests or entries have a place ``x``, one for each entry or ``series``; otherwise
-    dots. Lines through them reach from the lowest to the highest seed. Published values, of the
-    first metric, are curves of their own, or dashed lines.
+    If tests or entries have a position ``x``, there is a curve for each entry or ``series``,
+    otherwise a dot. Lines through them reach from the lowest to the highest seed. Published values,
+    of the first metric, are separate curves or dashed lines.
     """
     metrics = choose_metrics(results, study.metrics)
     points = [
@@ -252,7 +252,7 @@ def _reference(study: Study, results: Sequence[EntryResult]) -> EntryResult | No
 
 
 def _rows(results: Sequence[EntryResult]) -> Iterator[tuple[EntryResult, str]]:
-    """Iterate over entries and the names of their tests; published ones need not be tested."""
+    """Iterate over entries and the names of their tests, including only published ones."""
     for result in results:
         for test in result.tests:
             if result.runs or result.entry.published_value(test.name) is not None:
@@ -298,7 +298,7 @@ def _fields(value: Spread | None) -> dict[str, Any] | None:
 
 
 def _cost(results: Sequence[EntryResult]) -> str:
-    """Tabulate steps, time, parameters and memory of the trainings."""
+    """Tabulate steps, time, parameters and memory of the training runs."""
     memory = any(run.training.memory_mb is not None for run in _runs(results))
     titles = ['entry', 'parameters', 'steps', 's per step', 's', *['GPU memory, MB'] * memory]
     rows = []
@@ -353,13 +353,13 @@ def _notes(study: Study, results: Sequence[EntryResult], compared: bool) -> list
     notes = [f'The last checkpoint is tested. Seeds: {", ".join(map(str, seeds))}.']
     if study.seconds is not None:
         notes.append(
-            f'Each entry took as many steps as fit {study.seconds:g} s, by a timing of each before.'
+            f'Each entry was timed first and took as many steps as fit into {study.seconds:g} s.'
         )
     if len(seeds) > 1:
         notes.append(
-            'Mean ± standard deviation (n - 1) over the seeds, in brackets the lowest and highest.'
+            'Mean ± standard deviation (n - 1) over the seeds; in brackets: lowest and highest.'
         )
     if compared:
         notes.append('Differences are between runs of the same seed.')
-    notes.append('Seconds depend on what else the machine did, other runs of --jobs included.')
+    notes.append('Seconds depend on the load of the machine, including other runs of --jobs.')
     return notes

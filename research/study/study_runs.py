@@ -1,4 +1,4 @@
-"""The trainings and tests of a study; finished ones are not repeated."""
+"""Training and testing the entries of a study; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ HELD_OUT_PREFIXES = ('val/loss', 'val/explained')
 
 TIMING_STEPS = 60
 TIMING_SETTLE = 20
-"""First steps of a timing run that do not count: loaders and kernels are still warming up."""
+"""Number of first steps of a timing run that do not count, as loaders and kernels warm up."""
 
 TIMING_FILE = 'timing.json'
 
 
 @dataclass(frozen=True)
 class Training:
-    """Record a finished training.
+    """Record of a finished training.
 
     Args:
-        checkpoint: File name of its last checkpoint, in the run's folder.
+        checkpoint: File name of its last checkpoint in the run's folder.
         steps: Number of training steps.
-        seconds: Time in these steps, loading of data included, without start-up, evaluation of
+        seconds: Time of these steps, including loading of data, but not start-up, evaluation of
             held-out losses and writing of checkpoints. ``None`` if the config has no IterTimerHook.
-        memory_mb: Peak of the memory of tensors on the GPU; ``None`` without one.
+        memory_mb: Peak memory of tensors on the GPU; ``None`` without a GPU.
         losses_before: Held-out loss -> value before the first step; empty without such losses.
         losses_after: The same after the last step.
     """
@@ -71,9 +71,9 @@ class EntryResult:
     Args:
         entry: The entry.
         tests: Its tests.
-        parameters: Number of parameters of the whole model, with modules that only training uses;
-            ``None`` of an entry that is not trained here.
-        runs: Seed -> result; empty of an entry that is not trained here.
+        parameters: Number of parameters of the whole model, including modules that only training
+            uses; ``None`` for an entry that is not trained here.
+        runs: Seed -> result; empty for an entry that is not trained here.
     """
 
     entry: StudyEntry
@@ -84,7 +84,7 @@ class EntryResult:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What all trainings of a study share beside their configs.
+    """Settings that all training runs of a study share, besides their configs.
 
     Args:
         launcher: How commands are started.
@@ -96,13 +96,13 @@ class RunSettings:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Return the settings that decide the results, to be stored with the configs."""
+        """Return the settings that affect the results, to be stored with the configs."""
         return {'processes': self.launcher.processes, 'train_options': list(self.train_options)}
 
 
 @dataclass(frozen=True)
 class TrainedEntry:
-    """Train and test an entry with one seed in a folder.
+    """Run of an entry with one seed in a folder.
 
     Args:
         entry: The entry.
@@ -111,8 +111,8 @@ class TrainedEntry:
         max_iters: Required number of steps; ``None`` if the config counts epochs.
         seed: Random seed.
         folder: Folder of all files.
-        settings: How it is trained.
-        sources: The runs of the same seed that the entry needs, by name.
+        settings: Settings of the training.
+        sources: The runs with the same seed that the entry needs, by name.
     """
 
     entry: StudyEntry
@@ -140,12 +140,12 @@ class TrainedEntry:
         )
 
     def commands(self) -> Iterator[Command]:
-        """Yield the commands left to run, each to be requested when the last one has succeeded.
+        """Yield the remaining commands; request each when the last one has succeeded.
 
-        The last checkpoint is tested, never the one that scored best on these data.
+        The last checkpoint is tested, never the one with the best score on these data.
 
         Raises:
-            InputError: If training left no checkpoint of its last step.
+            InputError: If there is no checkpoint of the last training step.
         """
         name = f'{self.entry.name} with seed {self.seed}'
         launcher = self.settings.launcher
@@ -174,7 +174,7 @@ class TrainedEntry:
             )
 
     def result(self) -> RunResult:
-        """Read a finished run."""
+        """Read the result of a finished run."""
         training = Training(**json.loads(self.training_file.read_text()))
         metrics = {
             test.name: json.loads(self.metrics_file(test).read_text()) for test in self.tests
@@ -185,7 +185,7 @@ class TrainedEntry:
         return Command(name, arguments, self.folder / log, self.settings.launcher.environment())
 
     def _write_config(self) -> Path:
-        """Write what this seed adds to the entry's config, if anything; return the one to train."""
+        """Write a config with what this seed adds, if anything; return the config to train."""
         lines = [f"_base_ = '../{self.config.name}'"]
         if self.entry.pseudo_labels is not None:
             labels = str(self._pseudo_folder.resolve() / 'annotations')
@@ -203,7 +203,7 @@ class TrainedEntry:
             lines.append(f"custom_hooks = [*_base_.get('custom_hooks', []), {teacher!r}]")
         if len(lines) == 1:
             return self.config
-        # Not config.py, which MMEngine writes there.
+        # MMEngine writes config.py there, so the name must be another one.
         path = self.folder / 'start.py'
         write_text(path, '\n'.join(lines) + '\n')
         return path
@@ -216,7 +216,7 @@ class TrainedEntry:
         labels = self.entry.pseudo_labels
         assert labels is not None
         source = self.sources[labels.of]
-        # The machine that submits a job to Slurm need not have the GPUs that the job is given.
+        # The machine that submits a job to Slurm need not have the GPUs that the job gets.
         has_gpu = self.settings.launcher.kind == 'slurm' or torch.cuda.is_available()
         arguments = {
             'out': self._pseudo_folder,
@@ -245,7 +245,7 @@ class TrainedEntry:
                 f'{path} is of step {steps}, expected one of the last step {self.max_iters}, set '
                 'default_hooks.checkpoint.save_last=True'
             )
-        # Every step's time is in the checkpoint, those before an interruption too.
+        # The checkpoint has the times of all steps, even of those before an interruption.
         times = step_times(state)
         records = read_scalars(self.folder)
         memory = [record['memory'] for record in records if 'memory' in record]
@@ -270,30 +270,30 @@ def run_study(
 ) -> list[EntryResult]:
     """Train every entry with every seed by ``tools/train.py`` and test it by ``tools/test.py``.
 
-    Runs are trained without validation. A run goes to ``out_dir/runs/<entry>/seed<k>``; what is
-    finished there is not done again, and what was stopped goes on from its last checkpoint. Each
-    config is stored as ``out_dir/runs/<entry>/config.py``, with its options and what the entry
-    takes from others, and trained from there, so that changing the original later changes nothing.
+    There is no validation. A run goes to ``out_dir/runs/<entry>/seed<k>``; finished parts are not
+    repeated, and a stopped run continues from its last checkpoint. Each config is stored as
+    ``out_dir/runs/<entry>/config.py``, with its options and what the entry takes from others, and
+    trained from there, so that later changes of the original have no effect.
 
     Args:
         study: The study.
-        out_dir: Folder of all of it.
+        out_dir: Folder for all files.
         options: Entries to override in every config, after those of the study.
         jobs: Number of processes at a time.
-        report: Called with a line whenever a command begins.
-        settings: How trainings are run.
+        report: Function that is called with a line when a command begins.
+        settings: Settings of all runs.
 
     Returns:
         A result for each entry that is tested or published, in their order.
 
     Raises:
-        InputError: If a config cannot be used, budgets are unequal, the folder holds runs of
-            another config under that name, or of one that took something else from other entries,
-            or is in use, or a run fails. Nothing that is finished is lost then.
+        InputError: If a config cannot be used, budgets are unequal, the folder is in use, or holds
+            runs of that name with another config or with other inputs from other entries, or a run
+            fails. Finished parts are kept.
     """
     settings = settings or RunSettings()
     cfgs = {entry.name: read_entry_config(study, entry, options) for entry in study.trained}
-    # An error in the options of a test must not appear after all trainings.
+    # Errors in the options of tests must appear before all training.
     for entry in study.tested:
         for test in study.tests_of(entry):
             read_entry_config(study, entry, {**(options or {}), **test.cfg_options})
@@ -305,7 +305,7 @@ def run_study(
             except InputError as error:
                 raise InputError(f'{entry.name}: {error}') from error
         for hook in cfg.get('custom_hooks') or []:
-            # Trainings of a study have no validation, which would bring the data.
+            # A study trains without validation, so the hook needs data of its own.
             if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
                 hook['dataloader'] = cfg.get('val_dataloader')
         cfg.study_settings = {**settings.record, **_taken_from_others(entry)}
@@ -336,7 +336,7 @@ def run_study(
                     settings=settings,
                     sources={name: of_seed[name] for name in entry.needs},
                 )
-        # Seed by seed, so that a table of fewer seeds is complete early.
+        # The order is seed by seed, so that tables of the first seeds are complete early.
         chains = [chain for of_seed in runs.values() for chain in _chains(of_seed)]
         run_commands([_commands(chain) for chain in chains], jobs, report, lock)
     return [
@@ -354,14 +354,14 @@ def run_study(
 
 
 def _taken_from_others(entry: StudyEntry) -> dict[str, Any]:
-    """Return what an entry takes from others, to be stored with its config; only what is set."""
+    """Return what an entry takes from others, to be stored with its config."""
     fields = asdict(entry)
     names = ('load_from', 'teacher', 'pseudo_labels')
     return {name: fields[name] for name in names if fields[name] is not None}
 
 
 def _chains(runs: Mapping[str, TrainedEntry]) -> list[list[TrainedEntry]]:
-    """Group the runs of a seed: those of a group run one by one, as one needs another."""
+    """Group the runs of a seed so that runs that need each other are run one by one."""
     chains: list[list[TrainedEntry]] = []
     for run in runs.values():
         joined = [chain for chain in chains if any(one.entry.name in run.sources for one in chain)]
@@ -376,7 +376,7 @@ def _commands(chain: Sequence[TrainedEntry]) -> Iterator[Command]:
 
 
 def option_words(options: Options) -> list[str]:
-    """Write options as ``--cfg-options`` takes them."""
+    """Write options in the form that ``--cfg-options`` takes."""
     return [f'{key}={_word(value)}' for key, value in options.items()]
 
 
@@ -391,7 +391,7 @@ def _word(value: Any) -> str:
 
 
 def require_equal_budgets(cfgs: Mapping[str, Config]) -> None:
-    """Raise :class:`InputError` unless all configs train as long, on batches of one size.
+    """Raise :class:`InputError` unless all configs have equal schedules and batch sizes.
 
     Args:
         cfgs: Name -> config.
@@ -405,7 +405,7 @@ def require_equal_budgets(cfgs: Mapping[str, Config]) -> None:
         text = '; '.join(f'{name}: {budget}' for name, budget in budgets.items())
         raise InputError(
             f'the entries have unequal budgets ({text}), give --steps or --seconds, set '
-            "train_dataloader.batch_size for all of them, or say budget='own' in the study"
+            "train_dataloader.batch_size for all of them, or set budget='own' in the study"
         )
 
 
@@ -417,25 +417,25 @@ def fit_seconds(
     lock: TextIO,
     settings: RunSettings,
 ) -> dict[str, int]:
-    """Find how many steps of each config fit a time, by a short training of each, one by one.
+    """Find how many steps of each config fit into a time, by a short training of each in turn.
 
-    What was measured is kept in ``out_dir/timing.json``, so that a study that goes on takes the
-    same numbers of steps.
+    The times are kept in ``out_dir/timing.json``, so that a study that is continued takes the same
+    numbers of steps.
 
     Args:
         cfgs: Name -> config, with ``TIMING_STEPS`` steps.
-        seconds: Time of a training.
+        seconds: Time of each training.
         out_dir: Folder of the study.
-        report: Called with a line whenever a timing run begins.
+        report: Function that is called with a line when a timing run begins.
         lock: See :func:`~research.study.commands.run_commands`.
-        settings: How trainings are run.
+        settings: Settings of all runs.
 
     Returns:
         Name -> number of steps.
 
     Raises:
-        InputError: If the file is for another time, a run fails or measures no time, or not one
-            step fits.
+        InputError: If the file is for another time, a run fails or measures no time, or not even
+            one step fits.
     """
     file = out_dir / TIMING_FILE
     timing: dict[str, Any] = {'seconds': seconds, 'entries': {}}
@@ -463,7 +463,7 @@ def fit_seconds(
 
 
 def read_timing(out_dir: Path) -> dict[str, Any]:
-    """Read what :func:`fit_seconds` measured: entry -> ``seconds_per_step``, ``steps``."""
+    """Read the times from :func:`fit_seconds`: entry -> ``seconds_per_step``, ``steps``."""
     file = out_dir / TIMING_FILE
     return json.loads(file.read_text())['entries'] if file.is_file() else {}
 
@@ -487,7 +487,7 @@ def _seconds_per_step(
     times = step_times(state) if state else None
     if not times or len(times) <= TIMING_SETTLE:
         raise InputError(
-            f'the timing of {name} left no times of its steps, add IterTimerHook and CheckpointHook'
+            f'the timing of {name} stored no times of steps, add IterTimerHook and CheckpointHook'
         )
     for left in folder.glob('*.pth'):
         left.unlink()
@@ -505,27 +505,27 @@ def count_parameters(cfg: Config, path: str) -> int:
     """Build the model of a config and count its parameters.
 
     Raises:
-        InputError: If there is no model in it, or its entries do not fit the classes.
+        InputError: If the config has no model, or its entries do not fit the classes.
     """
     if 'model' not in cfg:
-        raise InputError(f'config {path} has no model, expected one as those in configs/')
+        raise InputError(f'config {path} has no model, expected one like those in configs/')
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     with config_mistakes(path):
-        # Options of a study may name modules beside those of the file, which are imported already.
+        # Options of a study may name more modules than the file, whose own are already imported.
         import_modules_from_strings(cfg.get('custom_imports', {}).get('imports', []))
         with torch.device('meta'):
             model = MODELS.build(cfg.model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-# What a folder holds
+# Files of a folder
 
 
 def store_config(cfg: Config, path: Path) -> None:
-    """Write the config, unless the same config is there.
+    """Write the config, unless the same config is already there.
 
     Raises:
-        InputError: If another one is.
+        InputError: If another config is there.
     """
     if not path.is_file():
         write_text(path, cfg.pretty_text)
@@ -541,19 +541,19 @@ def store_config(cfg: Config, path: Path) -> None:
 
 
 def _store_tests(tests: Sequence[StudyTest], path: Path) -> None:
-    """Write the options of tests beside those of earlier ones.
+    """Add the options of tests to those of earlier tests.
 
     Raises:
-        InputError: If a test of that name had other options.
+        InputError: If an earlier test with the same name had other options.
     """
     stored = json.loads(path.read_text()) if path.is_file() else {}
-    # As JSON gives them back: tuples as lists.
+    # JSON turns tuples into lists.
     now = json.loads(json.dumps({test.name: dict(test.cfg_options) for test in tests}))
     for name, options in now.items():
         if stored.get(name, options) != options:
             raise InputError(
                 f'{path.parent} holds results of another test {name!r} ({stored[name]}, now '
-                f'{options}), name one otherwise or give another --out-dir'
+                f'{options}), give it another name or give another --out-dir'
             )
     if set(now) - set(stored):
         write_json(path, stored | now, indent=2)
@@ -574,11 +574,11 @@ def _entries(value: Any, key: str = '') -> dict[str, str]:
 
 
 def read_scalars(work_dir: Path) -> list[dict[str, Any]]:
-    """Read the records that the runs of MMEngine in a work folder logged, in their order."""
+    """Read the records that MMEngine's runs have logged in a work folder, in their order."""
     records = []
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in file.read_text().splitlines():
-            # The last line of a run that was killed may be cut off.
+            # The last line of a killed run may be incomplete.
             try:
                 records.append(json.loads(line))
             except ValueError:
@@ -589,7 +589,7 @@ def read_scalars(work_dir: Path) -> list[dict[str, Any]]:
 def held_out_losses(records: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float | None]]:
     """Select the held-out losses: step -> loss -> value, ``None`` if it is not finite.
 
-    The last record of a step counts: one after an interruption is repeated.
+    The last record of a step counts, as steps are repeated after an interruption.
     """
     losses = {}
     for record in records:

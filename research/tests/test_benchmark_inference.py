@@ -75,7 +75,7 @@ def test_one_row_for_every_way(tool, short, tiny, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f'onnxruntime {onnxruntime.__version__}' in printed.splitlines()[0]
     assert f'onnxruntime {onnxruntime.__version__}' in report['machine']
-    assert 'NOT KNOWN to 5% after 1 turn are the speed-ups of MMPose, per frame in' in printed
+    assert 'NOT KNOWN to 5% after 1 turn: the speed-ups of MMPose, per frame in' in printed
     speed, work = tables(printed)
     assert len(speed) == 2 + len(ways)
     assert '| 1.00 |' in speed[2]
@@ -324,13 +324,13 @@ def test_what_is_not_known_well_or_missing_is_said(monkeypatch):
     ]
     (remark,) = comparison.remarks({'rows': rows}, ['float32'])
     assert 'NOT KNOWN to 5% after 7 turns' in remark
-    assert 'of c in float32 (5%), d in float32 (unknown):' in remark
+    assert 'of c in float32 (5%), d in float32 (unknown);' in remark
     monkeypatch.setattr(
         comparison, 'available_precisions', lambda name: ('float32',) if name == 'openvino' else ()
     )
     assert comparison.remarks({'rows': rows[:2]}, ['float32', 'bfloat16']) == [
-        'Without rows of onnxruntime in float32: it is not installed, or this processor does not '
-        'compute in that.',
-        'Without rows of openvino in bfloat16: it is not installed, or this processor does not '
-        'compute in that.',
+        'There are no rows of onnxruntime in float32: it is not installed, or this processor does '
+        'not support the precision.',
+        'There are no rows of openvino in bfloat16: it is not installed, or this processor does '
+        'not support the precision.',
     ]

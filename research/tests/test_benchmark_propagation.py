@@ -47,7 +47,7 @@ def test_min_motion_keeps_the_fast_videos(run, labels, tmp_path):
     assert json.loads((out / 'comparison.json').read_text())['videos'] == ['fast']
     code, _, errors = run(labels, *arguments, 9)
     assert code == 2
-    assert 'none of the 2 videos moves by more than 9 pose sizes a frame' in errors[0]
+    assert 'none of the 2 videos moves by more than 9 pose sizes per frame' in errors[0]
 
 
 def test_several_models_and_seeds_in_one_run(run, model_files, label_file, folder, tmp_path):

@@ -26,7 +26,7 @@ def test_it_prints_crops_seconds_and_ratios(tool, capsys):
     assert tool.main(options.split()) == 0
     out = capsys.readouterr().out
     # Frames 0 and 7 are labelled: 6 poses, T + 1 = 8 crops.
-    assert '6 poses in 1 gap, 8 crops seen by the backbone (8.00 a gap)' in out
+    assert '6 poses in 1 gap, 8 crops seen by the backbone (8.00 per gap)' in out
     for line in ('end to end', 'pictures decoded', 'backbone alone', 'weights unpacked'):
         assert re.search(rf'{line} +\d+\.\d+ s', out)
     assert len(re.findall(r'ratio \d+\.\d\d', out)) == 2
@@ -38,7 +38,7 @@ def test_models_stand_side_by_side_with_ratios(tool, capsys):
     options = '--frames 8 --size 128 96 --people 1 --repeats 1 --longer 0'
     assert tool.main([*options.split(), '--config', *configs]) == 0
     out = capsys.readouterr().out
-    assert out.count('6 poses in 1 gap, 8 crops seen by the backbone (8.00 a gap)') == 2
+    assert out.count('6 poses in 1 gap, 8 crops seen by the backbone (8.00 per gap)') == 2
     first, second = (out.index(f'{name}:') for name in MODELS)
     assert first < second
     (ratios,) = re.findall(rf'{MODELS[1]} to {MODELS[0]}: (.*)', out)

@@ -566,7 +566,7 @@ def test_an_stdpose_of_people_is_refused_for_other_labels(refusal, tmp_path, std
         (['--stdpose-folder', 'no'], 'no/stdpose_frames.onnx cannot be read'),
         (['--stdpose-folder', '.', 'no.txt'], 'no.txt'),
         (['--stdpose-folder', 'a', 'b', 'c'], 'got 3 values; repeat the option'),
-        (['--stdpose-folder', 'a', '--no-stdpose'], '--no-stdpose leaves out what'),
+        (['--stdpose-folder', 'a', '--no-stdpose'], '--stdpose-folder exclude each other'),
     ],
 )
 def test_networks_that_cannot_be_used_are_refused_before_anything_is_gathered(

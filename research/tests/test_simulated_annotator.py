@@ -208,7 +208,7 @@ def test_command(run, labels, tmp_path) -> None:
     assert fields['suggested'][-1]['labelled'] < fields['uniform'][-1]['labelled']
     assert fields['uniform'][-1]['pck_unlabelled'] >= 95
     assert np.asarray(cv2.imread(str(out / 'effort.png'))).shape[2] == 3
-    assert 'With the true errors of every gap known' not in printed
+    assert 'If the true errors of every gap are known' not in printed
     before = (out / 'table.md').read_text()
     run(*arguments)
     assert (out / 'table.md').read_text() == before
@@ -222,7 +222,8 @@ def test_plans_and_hindsight_are_reported(run, labels, tmp_path) -> None:
     assert planned.startswith('Planned before the first label, from boxes: ')
     # One label for the still video; of the jump the foot, the top and the other foot.
     assert hindsight.startswith(
-        'With the true errors of every gap known, a PCK@0.1 of 95 % over all frames takes 4 labels '
+        'If the true errors of every gap are known, a PCK@0.1 of 95 % over all frames takes 4 '
+        'labels '
     )
 
 

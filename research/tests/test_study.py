@@ -63,7 +63,7 @@ def test_a_study_may_start_from_another(tmp_path: Path) -> None:
         ),
         (
             "entries = [dict(name='a', config='a', load_from='b'), dict(name='b', config='a')]",
-            'a needs b, expected an entry with a config that stands before it',
+            'a needs b, expected an earlier entry with a config',
         ),
         (
             "entries = [dict(name='a', config='a.py', published={'T = 3': 90})]",
@@ -71,7 +71,7 @@ def test_a_study_may_start_from_another(tmp_path: Path) -> None:
         ),
         (
             "entries = [dict(name='a', config='a.py')]\nreference = 'b'",
-            'reference b is no entry that is tested, choose a',
+            'reference b is not an entry that is tested, choose a',
         ),
         (
             "entries = [dict(name='a', config='a.py')]\nbudget = 'epochs'",
@@ -79,7 +79,7 @@ def test_a_study_may_start_from_another(tmp_path: Path) -> None:
         ),
         (
             "entries = [dict(name='a', config='a.py')]\nbudget = 'seconds'",
-            "budget='seconds' and a number of seconds need each other",
+            "budget='seconds' and seconds need each other, give both",
         ),
     ],
 )

@@ -221,7 +221,7 @@ def test_a_test_with_other_options_than_before_is_refused(
     [
         ('hard', '--also-test hard needs KEY=VALUE after it, got none'),
         ('hard prob', "--also-test hard needs KEY=VALUE after it, got ['prob']"),
-        ('x k=1 --also-test x k=2', '--also-test x is there twice, name one otherwise'),
+        ('x k=1 --also-test x k=2', '--also-test x is given twice, give one another name'),
     ],
 )
 def test_unusable_tests_are_refused(

@@ -1,1 +1,1 @@
-"""Commands: ``python -m research.tools.NAME`` in the root of the repository."""
+"""Commands, run as ``python -m research.tools.NAME`` in the root of the repository."""

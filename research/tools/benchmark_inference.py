@@ -1,4 +1,4 @@
-r"""Compare speed and memory of MMPose's inferencer, frame by frame, and of this package.
+r"""Compare speed and memory of this package with MMPose's inferencer, which runs frame by frame.
 
     python -m research.tools.benchmark_inference
     python -m research.tools.benchmark_inference --people 4 --precision float32 --threads \
@@ -9,13 +9,13 @@ r"""Compare speed and memory of MMPose's inferencer, frame by frame, and of this
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
 checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
-work on the machine hits all alike. Times are medians of the turns; a speed-up is the median of what
-each turn says, and its spread the width of the 95 % interval of that, as a part of it. Turns end
-when all spreads are below 5 %; after --repeat turns they end without, and the last lines say so.
-Peak memory is that of a process of its own.
-The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
-With several models MMPose runs the first that has a frame head, and the last columns compare each
-pipeline with the same one of the first model.
+load affects all of them equally. Times are medians over the turns; a speed-up is the median over
+the turns, and its spread is the width of the median's 95 % interval, divided by the median. Turns
+end when all spreads are below 5 %, or after --repeat turns; in this case the last lines name the
+imprecise speed-ups. Peak memory is measured in a separate process.
+The backbone alone, on as many crops, is the limit that can be reached without another backbone.
+With several models, MMPose runs the first one with a frame head, and the last columns compare each
+pipeline with the same pipeline of the first model.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class BenchmarkInferenceOptions(SpeedOptions):
     Args:
         config: Configs of models; the others are compared with the first.
         frames: Length of the video.
-        precision: Number formats; each network runs in those that it supports (default: all).
+        precision: Precisions; each network runs in those that it supports (default: all).
         threads: Threads of PyTorch, onnxruntime and OpenVINO.
         pose_every: Also run this package with the network on every N-th frame and optical flow
-            between (none).
-        reuse_only: Leave out this package with all crops of every window encoded anew.
-        repeat: Largest number of rounds; fewer once all speed-ups are known to 5 %.
-        no_flip: Turn flipping (averaging with mirrored crops) off everywhere.
+            between these frames (none).
+        reuse_only: Leave out this package's pipelines that encode all crops of every window again.
+        repeat: Largest number of turns; fewer if all speed-ups are known to 5 % before.
+        no_flip: Turn flip testing (averaging with mirrored crops) off everywhere.
         no_memory: Do not measure peak memory.
         out: JSON file for the figures.
     """

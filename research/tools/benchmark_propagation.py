@@ -1,4 +1,4 @@
-r"""Hide most labels of labelled videos, propagate the others, and compare methods by their error.
+r"""Hide most labels of videos, propagate the others, and compare methods by their error.
 
     python -m research.tools.benchmark_propagation data/clips/annotations --video-root \
         data/clips
@@ -8,11 +8,11 @@ r"""Hide most labels of labelled videos, propagate the others, and compare metho
         --interval 7 15 \
         --model small=stdpose:C:W1,W2,W3 --model warper=posewarper:C2:W4 --out-dir work_dirs/bench
 
-LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
-labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
-With ``--out-dir`` the tables (``table.md``, ``table.csv``), everything that was measured
-(``comparison.json``), plots, and the poses of every method are written, the latter as PoseTrack18
-files in ``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes.
+LABELS is a folder of label files, a label file, or a text file with one path a line; all frames are
+labelled. The labels of every T-th frame are given; the others are hidden and used only to measure
+errors. ``--out-dir`` gets the tables (``table.md``, ``table.csv``), all measurements
+(``comparison.json``), plots, and the poses of every method as PoseTrack18 files in
+``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` can read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from stdpose_mm.text import counted
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
-"""Prefix of the name of auto with a model; the name of the model's own method follows."""
+"""Prefix of the name of auto with a model, before the name of the model's own method."""
 
 METHODS_OF_MODELS = [
     name
@@ -61,7 +61,7 @@ DEFAULT_REFERENCE = 'flow'
 
 BOXES = {
     'interpolate': 'Boxes are interpolated between those of the given labels.',
-    'gt': 'Boxes are the ground truth, in unlabelled frames too.',
+    'gt': 'Boxes are the ground truth, also in unlabelled frames.',
 }
 
 
@@ -74,25 +74,25 @@ class BenchmarkOptions(LabelledVideoOptions):
             also per-frame, the model's own method, and auto with the model as evidence).
         config: Config of the model.
         checkpoint: Weights of the model, one file for each seed.
-        model: Add a row: a method with a model of its own; for auto also with another fuser, and
-            with pose networks as for --evidence; may be repeated.
-        evidence: Add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX or
-            TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses that another
-            program has estimated), with another fuser, with networks in place of those that come
-            with the package (FOLDER=stdpose, FILE=matcher), or, by the word no-stdpose, without its
-            STDPose; may be repeated.
-        device: Where models run.
-        interval: Every T-th frame is given.
-        reference: Method that the others are compared with (flow, if it is included).
+        model: Add a row of a method with its own model, for auto also with another fuser and with
+            pose networks as for --evidence; may be repeated.
+        evidence: Add a row of auto with pose networks of other projects (FILE[=PRESET] of an ONNX
+            or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose, PATH=results of poses that another
+            program has estimated), with another fuser, with networks that replace the package's
+            (FOLDER=stdpose, FILE=matcher), or, with the word no-stdpose, without its STDPose; may
+            be repeated.
+        device: Device of the models.
+        interval: Values of T; every T-th frame is given.
+        reference: Method with which the others are compared (flow, if it is included).
         min_motion: Use only videos in which joints move by more than X pose sizes per frame, such
             as 0.02.
         breakdown: Also print tables by motion of the clip, speed of the joint, occlusion and
             position.
         fast: In the breakdown, clips with more motion than X are fast (0.02).
         bootstrap: Bootstrap samples of the videos for the 95 % intervals; 0 turns them off.
-        boxes: Where people are cropped in unlabelled frames: boxes interpolated between those of
-            the given labels, or ground-truth boxes as in the published protocol.
-        out_dir: Where to write the results.
+        boxes: Boxes of people in unlabelled frames: interpolated between the given labels, or
+            ground truth as in the published protocol.
+        out_dir: Folder for the results.
     """
 
     methods: list[str] | None = option(
@@ -122,7 +122,7 @@ class BenchmarkOptions(LabelledVideoOptions):
 
 
 def benchmark(options: BenchmarkOptions) -> None:
-    """Compare the methods, print the tables and write what the command line asks for.
+    """Compare the methods, print the tables and write the requested files.
 
     Raises:
         InputError: If an option or a file cannot be used; nothing is written then.
@@ -154,7 +154,7 @@ def benchmark(options: BenchmarkOptions) -> None:
     notes = [BOXES[options.boxes]]
     if options.min_motion is not None:
         notes.append(
-            f'Videos with a motion of more than {options.min_motion:g} pose sizes a frame.'
+            f'Videos with a motion of more than {options.min_motion:g} pose sizes per frame.'
         )
     report = comparison_report(comparisons, notes, options.breakdown)
     print(report)
@@ -174,7 +174,7 @@ def benchmark(options: BenchmarkOptions) -> None:
 
 
 def find_entries(options: BenchmarkOptions) -> list[BenchmarkEntry]:
-    """Find the rows: ``--methods`` or all that the other options allow, and ``--model``.
+    """Find the rows: ``--methods``, or all that the other options allow, and ``--model``.
 
     Raises:
         InputError: If a method cannot be built, or only one of config and checkpoint is given.
@@ -204,23 +204,23 @@ def find_entries(options: BenchmarkOptions) -> list[BenchmarkEntry]:
 
 
 def with_model(config: str) -> list[str]:
-    """List the entries of a model: alone on single frames, in its own method, and in auto.
+    """List a model's entries: on single frames, in its own method, and as evidence for auto.
 
     Raises:
         InputError: If the config cannot be read or no method uses its model.
     """
     model: Mapping[str, Any] = read_config(config).get('model') or {}
     neck = model.get('neck')
-    # Errors of the config are found when the model is built.
+    # Errors in the config are found when the model is built.
     own = method_of((neck and MODELS.get(neck['type'])) or NoneType)
     return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
 
 
 def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:
-    """Return the videos with more motion than ``min_motion``; all of them without a minimum.
+    """Return the videos with more motion than ``min_motion``, or all videos without a minimum.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such video.
     """
     if min_motion is None:
         return videos
@@ -230,7 +230,7 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
     if not fast:
         raise InputError(
             f'none of the {counted(len(videos), "video")} moves by more than {min_motion:g} pose '
-            f'sizes a frame, the fastest by {max(motion):.4f}; lower --min-motion'
+            f'sizes per frame, the fastest by {max(motion):.4f}; lower --min-motion'
         )
     return fast
 

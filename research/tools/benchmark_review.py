@@ -1,16 +1,16 @@
-"""Measure how fast the review page is served: pictures, edits, opening.
+"""Measure how fast the review page is served: pictures, opening and edits.
 
     python -m research.tools.benchmark_review
     python -m research.tools.benchmark_review --clips data/jhmdb_clips --num-clips 20
 
-A server runs in this process and is asked over HTTP, as the page does. Wall time is what a person
-waits for; processor time is that of server and client together, and is less disturbed by other
-programs. Pictures: generated H.264 videos, steps forward and back, and jumps to random frames,
-with a key frame every second or so, as cameras write them, and every 250 frames, as x264 does if
-nothing is said: a jump decodes from the key frame before.
+A server runs in this process and gets the requests of a page over HTTP. Wall time is the time that
+a person waits; processor time is that of server and client together, and depends less on other
+programs. Pictures: steps forward and back, and jumps to random frames, in generated H.264 videos.
+One has a key frame about every second, as from a camera, the other every 250 frames, the default of
+x264: a jump decodes all frames from the last key frame.
 Opening: a generated label file with everyone labelled every 15 frames. Edits: real clips with
 every 15th frame labelled; a joint in the middle of the longest gap is moved, and the clock stops
-when the poses around it are there.
+when the new poses around it arrive.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 LABEL_INTERVAL = 15
 
 KEY_INTERVALS = (30, 250)
-"""Frames from key frame to key frame of the videos for steps and jumps."""
+"""Distances between key frames in the videos for steps and jumps."""
 
 EDITS = 10
-"""Edits in the long video, each in a gap of its own from the middle on."""
+"""Number of edits in the long video, each in a different gap from the middle on."""
 
 
 @dataclass(kw_only=True)
@@ -60,7 +60,7 @@ class BenchmarkReviewOptions(PropagatorOptions):
         requests: Number of pictures of each kind to request.
         people: People in the long video.
         long_frames: Frames in the long video.
-        clips: Real clips: videos/NAME.* and annotations/NAME.json.
+        clips: Folder of real clips: videos/NAME.* and annotations/NAME.json.
         num_clips: Number of real clips to use.
     """
 
@@ -74,7 +74,7 @@ class BenchmarkReviewOptions(PropagatorOptions):
 
 
 def benchmark(args: BenchmarkReviewOptions) -> None:
-    """Measure, and print the figures.
+    """Measure and print the figures.
 
     Raises:
         InputError: If the long video is too short for its edits, or the model of the real clips
@@ -83,7 +83,7 @@ def benchmark(args: BenchmarkReviewOptions) -> None:
     shortest = 2 * LABEL_INTERVAL * EDITS
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
-    # Loaded first, so that a wrong file is found at once and not after minutes.
+    # A wrong file must be found at once and not after minutes.
     args.validate()
     propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def benchmark(args: BenchmarkReviewOptions) -> None:
 
 
 class Clock:
-    """Collect wall and processor milliseconds of repeated work."""
+    """Wall and processor times of repeated work in milliseconds."""
 
     def __init__(self) -> None:
         self.wall: list[float] = []
@@ -103,7 +103,7 @@ class Clock:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Measure the block once."""
+        """Measure one run of the ``with`` block."""
         wall, processor = time.perf_counter(), time.process_time()
         yield
         self.wall.append(1000 * (time.perf_counter() - wall))
@@ -146,7 +146,7 @@ def measure_pictures(args: BenchmarkReviewOptions, folder: Path, key_interval: i
 
 
 def measure_opening(args: BenchmarkReviewOptions, folder: Path) -> None:
-    """Measure how long a long video with many people takes to open, and to answer."""
+    """Measure the times to open a long video with many people, and to edit it."""
     video = folder / 'long.mp4'
     write_video(video, _moving_noise(64, 48, args.long_frames), 25)
     labels = _labels('long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48))

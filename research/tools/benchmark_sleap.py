@@ -1,21 +1,21 @@
-r"""Compare a propagation with SLEAP-NN, trained on the same labelled frames for a given time.
+r"""Compare propagation with SLEAP-NN, trained on the same labelled frames for a given time.
 
     python -m research.tools.benchmark_sleap flies.mp4 labels.json --interval 15 \
         --sleap-nn ~/sleap/bin/sleap-nn --out-dir work_dirs/sleap15
 
 The labels of every T-th frame are exported as a SLEAP project. SLEAP-NN recommends a top-down
-config for it and trains the network for single animals, and this looks at crops of the other
-frames. It needs no network that finds animals, since the crops are around the poses of ``auto``, or
-around the true ones. Who is who is taken from the truth. All this favours SLEAP-NN.
+config for it and trains the network for single animals, which then runs on crops of the other
+frames. It needs no network that finds animals, since the crops are around the poses of ``auto`` or
+around the true poses. Identities are taken from the truth. All this favours SLEAP-NN.
 
-Needs sleap-io here, and sleap-nn in an environment of its own (``pip install 'sleap-nn[torch]'``).
-Windows cannot limit the processor time.
+It needs sleap-io here, and sleap-nn in a separate environment (``pip install 'sleap-nn[torch]'``).
+It does not run on Windows, which cannot limit the processor time.
 
-Printed are processor seconds, and of the joints that are labelled in a frame and at both ends of
-its gap: per cent right within 5 and 10 % of the pose's size, and the mean error in per cent of it.
+It prints processor seconds and, for joints that are labelled in a frame and at both ends of its
+gap, the per cent within 5 and 10 % of the pose's size and the mean error in per cent of this size.
 
-The table in docs/guide/learning.md is for a view from above and with short epochs, of which little
-is lost when the time is over, by ``--set`` with
+The table in docs/guide/learning.md is for a view from above, with short epochs, so that little
+training is lost at the end of the time; it uses ``--set`` with
 
     data_config.augmentation_config.geometric.rotation_min=-180
     data_config.augmentation_config.geometric.rotation_max=180
@@ -53,10 +53,10 @@ class BenchmarkSleapOptions:
     Args:
         video: A video file.
         labels: Its dense labels, with track ids.
-        interval: Distance T of the labelled frames.
-        sleap_nn: The command sleap-nn of its environment.
+        interval: Distance T between the labelled frames.
+        sleap_nn: The command sleap-nn in its environment.
         seconds: Processor seconds of the training.
-        crops: What the crops are around.
+        crops: Poses around which crops are taken.
         set: Changes of the recommended config, such as trainer_config.seed=1.
         out_dir: Folder for projects, configs, logs and the model.
     """

@@ -1,17 +1,17 @@
-r"""Measure what smoothing does to poses: less jitter, but lag or rounded motion.
+r"""Measure the effects of smoothing on poses: less jitter, but lag or rounded motion.
 
     python -m research.tools.benchmark_smoothing truth/annotations/val --predictions \
         predicted/
     python -m research.tools.benchmark_smoothing truth/annotations/val --noise 0.02
 
-Poses are a model's (label files of the same names as those of the truth, with the same track ids),
-or the truth with white noise. Printed for every filter, over all joints labelled in both, in per
-cent of the person's size (square root of the area of the true box):
+Poses come from a model (label files with the names and track ids of the true ones), or are the
+truth with white noise. For every filter, it prints, over all joints that are labelled in both, in
+per cent of the person's size (square root of the area of the true box):
 
 - error: mean distance from the truth;
-- jitter: mean distance of the second differences from those of the truth, over three frames;
-- lag: frames by which the poses follow the truth, by least squares over a person's motion, mean
-  over people.
+- jitter: mean distance between the second differences (over three frames) of poses and truth;
+- lag: number of frames by which the poses follow the truth, by least squares over a person's
+  motion, mean over people.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class BenchmarkSmoothingOptions:
     """Options of ``benchmark_smoothing.py``.
 
     Args:
-        truth: Folder of label files, or one.
+        truth: Folder of label files, or a label file.
         predictions: Predictions of a model for the same videos.
         noise: Without --predictions: standard deviation of the simulated noise along x and y, in
             person sizes.
@@ -123,12 +123,12 @@ def predicted(folder: Path, path: Path) -> VideoLabels:
     """Return a model's poses for one label file."""
     file = folder / path.name if folder.is_dir() else folder
     labels = read_labels(file)
-    # A model's own poses are not given, whatever the file says.
+    # A model's poses count as propagated, even if the file says that they are given.
     return labels.with_persons([p.with_source('propagated') for p in labels.persons])
 
 
 def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> VideoLabels:
-    """Return the truth, every joint moved on its own."""
+    """Return the truth with independent noise on every joint."""
     return truth.with_persons(
         [
             replace(
@@ -149,7 +149,7 @@ def add(total: Motion, truth: VideoLabels, poses: VideoLabels) -> None:
     """Add one video.
 
     Raises:
-        InputError: If the two have no joint in common.
+        InputError: If truth and poses have no joint in common.
     """
     names = [n for n in truth.skeleton.keypoint_names if n in poses.skeleton.keypoint_names]
     if not names:
@@ -175,7 +175,7 @@ def add(total: Motion, truth: VideoLabels, poses: VideoLabels) -> None:
 
 
 def add_track(total: Motion, truth: np.ndarray, points: np.ndarray) -> None:
-    """Add one track: [T, K, 2] each, NaN where there is nothing."""
+    """Add one track; both arrays are [T, K, 2], NaN where a joint is missing."""
     error = points - truth
     distance = np.linalg.norm(error, axis=-1)
     total.error += float(np.nansum(distance))

@@ -1,4 +1,4 @@
-r"""Measure the time of propagation, compared with its backbone passes alone, and its peak memory.
+r"""Measure the time of propagation, compared with its backbone alone, and its peak memory.
 
     python -m research.tools.benchmark_speed
     python -m research.tools.benchmark_speed --config configs/stdpose_vit_posetrack17.py \
@@ -6,11 +6,10 @@ r"""Measure the time of propagation, compared with its backbone passes alone, an
     python -m research.tools.benchmark_speed --config configs/stdpose_tiny_synthetic.py \
         configs/semantic_motion_tiny_propagation_synthetic.py
 
-A clip is generated, every T-th frame of it is labelled. Without a checkpoint the weights are
-random, which takes the same time. The network runs as it does in ``tools/propagate.py``: on a CPU
-in float32 with packed weights. Several models take turns, so that other work on the machine hits
-all alike. Every figure is the least of some repetitions. Peak memory is measured in processes of
-their own.
+A clip is generated, with labels in every T-th frame. Without a checkpoint the weights are random,
+which takes the same time. The network runs as in ``tools/propagate.py``: on a CPU in float32 with
+packed weights. Several models take turns, so that other load affects all of them equally. Every
+figure is the least of some repetitions. Peak memory is measured in separate processes.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ class BenchmarkSpeedOptions(SpeedOptions):
         config: Configs of models; the others are compared with the first.
         frames: Length of the video.
         interval: Interval T between given frames.
-        precision: Precision.
-        device: Device.
-        clock: Wall time, or CPU time of all threads, for a machine that does other work.
-        repeats: Repeats.
-        longer: How many times longer the clip for peak memory is; 0 does not measure memory.
+        precision: Precision of the network.
+        device: Device of the models.
+        clock: Wall time, or CPU time of all threads for a machine that does other work.
+        repeats: Number of repetitions, of which the fastest counts.
+        longer: Factor by which the second clip for peak memory is longer; 0 to measure no memory.
     """
 
     config: list[str] = option((str(CONFIG),), nargs='+')

@@ -3,15 +3,15 @@
     python -m research.tools.benchmark_tracking frames/ labels.json --det-config rtmdet.onnx
     python -m research.tools.benchmark_tracking videos/ labels/ --det-config rtmdet.onnx
 
-The detector runs on every n-th frame, for every n asked for, and tracks are confirmed as in
-``stdpose infer``, for every setting asked for. Printed are
+For every requested n, the detector runs on every n-th frame, and for every requested setting,
+tracks are confirmed as in ``stdpose infer``. It prints
 
-- MOTA, recall and precision of boxes (a true box is found by one that overlaps it by an IoU of
-  0.5), and switches of identity;
-- ids: identities in all; false: those that are with no true person in more than half of their
-  frames; short: those of fewer than 10 frames; broken: identities of a true person beyond the
-  first; doubles: second boxes on true people;
-- ms: of detection and tracking for a frame, reading not counted.
+- MOTA, recall and precision of boxes (a box matches a true one from an IoU of 0.5), and identity
+  switches;
+- ids: number of tracks; false: tracks that match no true person in more than half of their frames;
+  short: tracks of fewer than 10 frames; broken: tracks of a true person beyond the first one;
+  doubles: second boxes on true people;
+- ms: milliseconds of detection and tracking per frame, without reading.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class BenchmarkTrackingOptions:
         labels: Label file with boxes and track ids; for several videos, a folder.
         det_config: MMDetection config, or ONNX file.
         det_checkpoint: Weights of the detector.
-        device: Where the detector runs.
-        every: (1 2 5).
-        score: Score.
-        nms: Nms.
-        high_score_thr: High score thr.
-        kept_frames: Kept frames.
-        min_track_frames: Frames that confirm a track.
-        max_contained: Share of a box inside another one from which on both are on one person.
+        device: Device of the detector.
+        every: Values of n; the detector runs on every n-th frame (1 2 5).
+        score: Score below which detections are dropped.
+        nms: IoU above which the weaker of two detections is dropped.
+        high_score_thr: Score from which a detection can begin a track.
+        kept_frames: Frames for which an unmatched track is kept.
+        min_track_frames: Number of frames that confirm a track.
+        max_contained: Share of a box inside another one above which both are on one person.
     """
 
     video: str = argument('VIDEO_OR_FRAMES')
@@ -127,7 +127,7 @@ def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[Frame
     people = [boxes.get(frame, NO_PEOPLE) for frame in range(num_frames)]
     truth = [found for found in people if found.is_tracked]
     if len(truth) < num_frames or not any(map(len, truth)):
-        raise InputError(f'{path} has no people with track ids, give labels that do')
+        raise InputError(f'{path} has no people with track ids, give labels with track ids')
     return truth
 
 

@@ -1,12 +1,12 @@
-r"""Samples a second of a config's data loader and of its model's training step, each by itself.
+r"""Measure the samples per second of a config's data loader and of its training step, separately.
 
     python -m research.tools.benchmark_training configs/stdpose_tiny_synthetic.py
     python -m research.tools.benchmark_training configs/stdpose_vit_posetrack17.py \
         --device cuda --cfg-options train_dataloader.num_workers=8
 
-The loader runs with the config's workers and the model on one batch that is already in memory,
-optimizer included, from random weights. A ratio below 1 means that training waits for the loader:
-give it more workers, where there are processors left.
+The loader runs with the config's workers. The training step, including the optimizer, runs on one
+batch in memory, from random weights. A ratio below 1 means that training waits for the loader: give
+it more workers if there are free processors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BenchmarkTrainingOptions(ConfigOptions):
     Args:
         config: Config file.
         batches: Number of batches to measure.
-        device: Device.
+        device: Device of the model.
     """
 
     config: str = argument('CONFIG')

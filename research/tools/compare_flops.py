@@ -4,9 +4,9 @@ r"""Count the multiply-adds of a pose by part of the model, compared with MMPose
     python -m research.tools.compare_flops configs/stdpose_vit_posetrack17.py \
         --cfg-options model.head.num_blocks=1
 
-For a person in every frame of a video: each frame is encoded once. Counted are matrix products,
-convolutions and attention; nothing is computed, and no weights are needed. MMPose's model is the
-same backbone with ViTPose's classic decoder.
+The pose is of a person in every frame of a video, and each frame is encoded once. Matrix products,
+convolutions and attention are counted; nothing is computed, and no weights are needed. MMPose's
+model is the same backbone with ViTPose's classic decoder.
 """
 
 from __future__ import annotations

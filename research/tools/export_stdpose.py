@@ -2,8 +2,8 @@
 
     python -m research.tools.export_stdpose CONFIG CHECKPOINT FOLDER --trained-on 400_clips
 
-So were the files made that come with the package, in ``stdpose_mm/propagation/auto/weights``; the
-command of their training is in research/docs/auto_parts.md.
+The files in ``stdpose_mm/propagation/auto/weights``, which come with the package, were made in this
+way; the command of their training is in research/docs/auto_parts.md.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class ExportStdposeOptions:
     Args:
         config: Config of the model.
         checkpoint: Weights of the model.
-        folder: Folder to write the files to.
-        trained_on: What the model was trained on, in a few words.
+        folder: Folder for the files.
+        trained_on: Short description of the training data.
     """
 
     config: str = argument('CONFIG')

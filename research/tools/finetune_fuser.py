@@ -6,19 +6,19 @@
         --pose-onnx rtmpose.onnx=rtmpose-coco
 
 Labels are two sets of videos without a common source (``split_videos.py``), with every frame
-labelled, or most of them: the first set is learned from; the second one decides how far the weights
-go from those of before, and calibrates the scores. Training starts from the fuser that comes with
-the package, and ends with what both are worth on the second set. Pose networks are evidence as they
-are; their options are those of ``stdpose propagate``, and as there the STDPose of the package is
+labelled, or most of them: the fuser is trained on the first set; the second set decides how much
+the weights change, and calibrates the scores. Training starts from the fuser that comes with the
+package, and at the end prints the accuracy of both on the second set. Pose networks are not
+changed; their options are those of ``stdpose propagate``, and as there, the package's STDPose is
 used for labels of people unless a model is given. A model of this package, ``--config`` and
-``--checkpoint``, must not have been trained on these videos, or the fuser learns to follow it
-further than it deserves elsewhere. Of several models, each video is shown with one, so that the
-fuser learns to tell good from bad ones; the one that comes with the package was trained so
+``--checkpoint``, must not have been trained on these videos, or the fuser learns to trust it more
+than it deserves on other videos. With several models, each video gets the heatmaps of one of them,
+so that the fuser learns to tell good from bad ones; the package's fuser was trained in this way
 (docs/guide/auto.md).
 
-``--matcher`` and ``--stdpose-folder`` are for a fuser that goes with other networks than those of
-the package. Of two STDPoses, each trained on one half of the videos, every video is shown with the
-one that has not seen it:
+``--matcher`` and ``--stdpose-folder`` are for a fuser that is used with other networks than the
+package's. With two STDPoses, each trained on one half of the videos, every video gets the heatmaps
+of the one that has not seen it:
 
     python -m research.tools.finetune_fuser --work-dir work_dirs/fuser \
         --labels train.txt held_out.txt --video-root videos \
@@ -26,7 +26,7 @@ one that has not seen it:
         --stdpose-folder work_dirs/stdpose_a half_a.txt \
         --stdpose-folder work_dirs/stdpose_b half_b.txt
 
-``benchmark_propagation.py --evidence`` measures with such networks what the fuser is worth.
+``benchmark_propagation.py --evidence`` measures the accuracy of the fuser with such networks.
 """
 
 from __future__ import annotations
@@ -54,22 +54,21 @@ class FinetuneFuserOptions(RootOptions, MatcherOption, PoseNetworkOptions, Train
     """Options of ``finetune_fuser.py``.
 
     Args:
-        work_dir: Folder for everything that is written.
+        work_dir: Folder for all files that are written.
         labels: Two sets of densely labelled videos without a common source.
         fuser: Fuser to start from (default: the one that comes with the package).
-        config: Model of this package whose heatmaps are evidence for auto: its config; this and the
-            next option may be repeated, each video is then shown with one of the models.
+        config: Config of a model of this package whose heatmaps are evidence for auto; this and the
+            next option may be repeated, and each video then gets the heatmaps of one of the models.
         checkpoint: Weights of --config.
-        stdpose: Use the STDPose of the package, or of --stdpose-folder, beside --config for every
-            second video (default: without --config, or with --stdpose-folder).
-        stdpose_folder: STDPose to use in place of the package's, a folder that export_stdpose.py
-            wrote, and the labels of the videos that it was trained on, if any of them are in
-            --labels; may be repeated, each video is then shown with the first one that has not seen
-            it.
+        stdpose: Besides --config, use the package's STDPose, or --stdpose-folder, for every second
+            video (default: without --config, or with --stdpose-folder).
+        stdpose_folder: STDPose that replaces the package's: a folder that export_stdpose.py wrote,
+            and the labels of its training videos if any of them are in --labels; may be repeated,
+            and each video then gets the heatmaps of the first one that has not seen it.
         generated: The videos are generated clips, exactly labelled and unlike the footage that the
-            fuser is for: labels are moved as if a person had set them, models are shown with the
-            errors of unknown footage, and scores are less sure.
-        iters: Steps.
+            fuser is for: labels are moved as if a person had set them, heatmaps get the errors that
+            they have on unknown footage, and scores are less certain.
+        iters: Training steps.
     """
 
     work_dir: Path = option(
@@ -101,11 +100,11 @@ def train(args: FinetuneFuserOptions) -> None:
     if args.stdpose is not None:
         uses_stdpose = args.stdpose
     if args.stdpose_folder and not uses_stdpose:
-        raise InputError('--no-stdpose leaves out what --stdpose-folder gives, give one of them')
+        raise InputError('--no-stdpose and --stdpose-folder exclude each other, give one of them')
     for values in args.stdpose_folder:
         if len(values) > 2:
             raise InputError(
-                '--stdpose-folder takes a folder and the labels that it was trained on, got '
+                '--stdpose-folder takes a folder and the labels of its training videos, got '
                 f'{counted(len(values), "value")}; repeat the option for another folder'
             )
 
@@ -140,7 +139,7 @@ def train(args: FinetuneFuserOptions) -> None:
         known = f'{len(stdpose.seen & names)} of the {counted(len(names), "video")}'
         print(f'the STDPose in {stdpose.folder} has seen {known}')
     before, after, share = finetuner.train(to_learn, held_out)
-    print(f'share of the trained weights, the rest are those of before: {100 * share:.0f} %')
+    print(f'share of the trained weights (the rest are the initial ones): {100 * share:.0f} %')
     print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
     for name, old, new in (
         ('PCK@0.1', before.pck, after.pck),
@@ -153,7 +152,7 @@ def train(args: FinetuneFuserOptions) -> None:
     ):
         print(f'{name}: {100 * old:.2f} before, {100 * new:.2f} now')
     if after.pck < before.pck:
-        print('fewer joints are right than before: more labels would be needed, keep the old fuser')
+        print('fewer joints are right than before: keep the old fuser, or give more labels')
 
 
 main = Command(FinetuneFuserOptions, train, __doc__, 'finetune_fuser.py')

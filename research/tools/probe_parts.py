@@ -2,12 +2,12 @@ r"""Show which parts of a window model have an effect, in its predictions and in
 
     python -m research.tools.probe_parts CONFIG [CHECKPOINT] [--batches N] [--out FILE.json]
 
-The windows are evenly spaced ones of the config's validation data. Each part is neutralised in
-turn (a branch zeroed, a mask made uniform, labels withheld, ...), which shows what the final
-heatmaps, the decoded joints and their accuracy owe to it. Gradients are those of a training step,
-loss by loss. Named as dead is a part without which no heatmap changes, or whose gradient is below
-Adam's eps; as weak, one whose gradient is less than 1 % of what it is compared with.
-Without a checkpoint the weights are those that training starts from, without ``load_from``.
+The windows are evenly spaced in the config's validation data. Each part is neutralised in turn (a
+branch zeroed, a mask made uniform, labels withheld, ...), which shows its effect on the final
+heatmaps, the decoded joints and their accuracy. Gradients of a training step are measured for each
+loss. A part is called dead if no heatmap changes without it, or if its gradient is below Adam's
+eps; it is called weak if its gradient is less than 1 % of the one with which it is compared.
+Without a checkpoint the weights are those at the start of training, without ``load_from``.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class ProbePartsOptions(ConfigOptions):
     Args:
         config: Config file of a window model.
         checkpoint: .pth file of a training run.
-        batches: Batches of windows.
+        batches: Number of batches of windows.
         batch_size: Windows in a batch (default: as in training).
-        seed: Seed of the weights, and of the masks that training draws.
+        seed: Seed of the weights, and of the random masks in training.
         out: JSON file for the figures.
     """
 
@@ -75,7 +75,7 @@ def probe(args: ProbePartsOptions) -> None:
     cfg = read_config(args.config, parse_config_options(args.cfg_options))
     import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    # Building a model and a dataset logs a line for every parameter.
+    # Building a model and a dataset would log a line for every parameter.
     MMLogger.get_instance('probe_parts').setLevel('WARNING')
     with config_mistakes(args.config):
         model = build_model(cfg, args.config, args.checkpoint, args.seed)
@@ -97,10 +97,10 @@ def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -
     """Build the model of a config, with the weights of a checkpoint if there is one.
 
     Raises:
-        InputError: If there is no model in the config, or the weights are not those of the model.
+        InputError: If the config has no model, or the weights do not fit the model.
     """
     if 'model' not in cfg:
-        raise InputError(f'config {config} has no model, expected one as those in configs/')
+        raise InputError(f'config {config} has no model, expected one like those in configs/')
     with generators_from(number):
         model: Any = MODELS.build(cfg.model)
         model.init_weights()
@@ -111,7 +111,7 @@ def build_model(cfg: Config, config: str, checkpoint: str | None, number: int) -
         except RuntimeError as error:
             raise InputError(
                 f'checkpoint {checkpoint} does not fit the model of the config '
-                f'({one_line(error)}), give the config it was trained with'
+                f'({one_line(error)}), give the config that it was trained with'
             ) from error
     return model
 
@@ -126,7 +126,7 @@ def read_batches(
     """
     if 'dataset' not in (cfg.get('val_dataloader') or {}):
         raise InputError(
-            f'config {config} has no val_dataloader, add one: the probe looks at held-out windows'
+            f'config {config} has no val_dataloader, add one: the probe needs held-out windows'
         )
     loader = dict(cfg.val_dataloader)
     size = batch_size or (cfg.get('train_dataloader') or loader)['batch_size']

@@ -1,4 +1,4 @@
-"""Turn the matcher and the STDPose of ``auto`` into networks of 8 bits, about twice as fast.
+"""Quantise the matcher and the STDPose of ``auto`` to 8 bits, which is about twice as fast.
 
     python tools/dataset_converters/make_synthetic_posetrack.py data/calibration --train-videos 0 \
         --val-videos 12 --frames 31 --people 1 2 --footage mixed --seed 11
@@ -6,9 +6,9 @@
         --image-root data/calibration --matcher joint_matcher.onnx --stdpose work_dirs/exported \
         --out work_dirs/int8
 
-So were the files made that come with the package, in ``stdpose_mm/propagation/auto/weights``, from
-those of ``train_matcher.py`` and ``export_stdpose.py``. Labelled clips of people show which values
-the networks compute; see research/docs/auto_parts.md.
+The files in ``stdpose_mm/propagation/auto/weights``, which come with the package, were made in this
+way from the output of ``train_matcher.py`` and ``export_stdpose.py``. Labelled clips of people show
+the range of the values in the networks; see research/docs/auto_parts.md.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class QuantiseAutoOptions(LabelledVideoOptions):
     """Options of ``quantise_auto.py``.
 
     Args:
-        matcher: Joint_matcher.onnx of train_matcher.py.
-        stdpose: Folder of export_stdpose.py.
-        out: Folder to write the three files to.
+        matcher: File joint_matcher.onnx that train_matcher.py wrote.
+        stdpose: Folder that export_stdpose.py wrote.
+        out: Folder for the three files.
     """
 
     matcher: Path = option(REQUIRED, metavar='FILE')

@@ -2,7 +2,7 @@
 
     python -m research.tools.report_difficulty data/synthetic
 
-Prints the figures of each split, and writes them to ``difficulty.json`` in the folder.
+It prints the figures of each split, and writes them to ``difficulty.json`` in the folder.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class DifficultyOptions:
     """Options of ``report_difficulty.py``.
 
     Args:
-        folder: A data set of ``make_synthetic_posetrack.py``.
-        interval: Every T-th frame is given.
+        folder: A data set that ``make_synthetic_posetrack.py`` wrote.
+        interval: T; every T-th frame is given.
     """
 
     folder: Path = argument('FOLDER', type=Path)

@@ -5,16 +5,16 @@ r"""Measure how many frames must be labelled until propagation is accurate enoug
     python -m research.tools.simulate_annotator data/clips/annotations --image-root \
         data/clips --out-dir out
 
-LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
-labelled. An annotator is simulated who takes labels from them until the PCK@0.1 over all joints of
-all videos reaches the target. "uniform": every T-th frame of every video, T falling from
-``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
-a time, wherever in the set they help most, as ``stdpose_mm.review.rank_suggestions`` says; only the
-gaps that are touched are propagated again. ``--plan`` labels the frames that ``stdpose plan``
-names before there is a label. ``--hindsight`` says what the choice could save at best: every
-possible gap is propagated, and the frames are chosen by the true errors, all together and one by
-one; take short videos. With ``--out-dir`` the table (``table.md``), the states (``effort.json``)
-and a plot (``effort.png``) are written.
+LABELS is a folder of label files, a label file, or a text file with one path a line; all frames are
+labelled. A simulated annotator takes labels from them until the PCK@0.1 over all joints of all
+videos reaches the target. "uniform": every T-th frame of every video, T falling from
+``--max-interval``. "suggested": a frame in the middle of everyone's track, then ``--step`` frames
+at a time where ``stdpose_mm.review.rank_suggestions`` expects the largest gain in the whole set;
+only the affected gaps are propagated again. ``--plan`` labels the frames that ``stdpose plan``
+names before there is a label. ``--hindsight`` shows what the choice of frames could save at best:
+every possible gap is propagated, and the frames are chosen by the true errors, all together and one
+by one; use short videos. ``--out-dir`` gets the table (``table.md``), the states (``effort.json``)
+and a plot (``effort.png``).
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class SimulateAnnotatorOptions(LabelledVideoOptions, ModelOptions):
     """Options of ``simulate_annotator.py``.
 
     Args:
-        method: How to propagate.
-        target_pck: PCK to reach, in per cent.
+        method: Propagation method.
+        target_pck: Target PCK@0.1 in per cent.
         step: Number of suggested frames to label between two propagations.
         max_interval: Largest interval, with which uniform labelling starts.
-        plan: Also label frames that are planned before anything is labelled: by the motion in the
-            pictures, by the boxes of LABELS, or by both (several values: each in turn).
+        plan: Also label frames that are planned before anything is labelled, by the motion in the
+            pictures, by the boxes of LABELS, or by both; several values are tried in turn.
         hindsight: Also choose frames in hindsight, by the true errors of every possible gap.
-        out_dir: Where to write the results.
+        out_dir: Folder for the results.
     """
 
     method: str = option('auto', choices=PROPAGATION_METHODS)
@@ -78,7 +78,7 @@ class SimulateAnnotatorOptions(LabelledVideoOptions, ModelOptions):
 
 
 def simulate(args: SimulateAnnotatorOptions) -> None:
-    """Label both ways, print the table and write what the command line asks for.
+    """Label in both ways, print the table and write the requested files.
 
     Raises:
         InputError: If an option or a file cannot be used; nothing is written then.
@@ -139,7 +139,7 @@ def plan_report(
     between = labels_at(uniform, target, 'all')
     text = (
         f'Planned before the first label, from {measured}: {announced.labelled} labels were '
-        f'announced for a PCK@0.1 of {target:g} % over all frames and gave '
+        f'announced for a PCK@0.1 of {target:g} % over all frames and reached '
         f'{announced.pck_all:.1f} %'
     )
     if needed is None or between is None:
@@ -153,9 +153,9 @@ def plan_report(
 def hindsight_report(
     videos: Sequence[AnnotatedVideo], uniform: Sequence[LabellingState], target: float
 ) -> str:
-    """Say in a sentence what the choice of frames could save at best."""
+    """Describe in a sentence what the choice of frames could save at best."""
     costs = [video.measure_gap_errors() for video in tqdm(videos, 'gaps', unit=' videos', delay=1)]
-    # Without a label everything is wrong.
+    # Without labels, all joints count as wrong.
     num_joints = round(sum(float(of_video[0, -1]) for of_video in costs))
     best = choose_in_hindsight(costs, num_joints, target)
     between = labels_at(uniform, target, 'all')
@@ -164,17 +164,17 @@ def hindsight_report(
         for number in (best.together, best.one_by_one)
     ]
     return (
-        f'With the true errors of every gap known, a PCK@0.1 of {target:g} % over all frames takes '
-        f'{counted(best.together, "label")}{shares[0]}, chosen one by one {best.one_by_one}'
-        f'{shares[1]}.'
+        f'If the true errors of every gap are known, a PCK@0.1 of {target:g} % over all frames '
+        f'takes {counted(best.together, "label")}{shares[0]} if they are chosen together, and '
+        f'{best.one_by_one}{shares[1]} if they are chosen one by one.'
     )
 
 
 def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
-    """Yield the states, with a line of progress on the terminal."""
+    """Yield the states, and show progress on the terminal."""
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
         for state in bar:
-            # A bar that is drawn before its delay is over is not ended by a line break.
+            # A bar that is drawn before its delay has passed does not end with a line break.
             values = {'labelled': state.labelled, 'pck': f'{state.pck_unlabelled:.1f}'}
             bar.set_postfix(values, refresh=False)
             yield state
@@ -197,7 +197,7 @@ def write_results(
     num_frames: int,
     report: str,
 ) -> None:
-    """Write the plot, the table, and at last the states."""
+    """Write the plot, the table and, last, the states."""
     panels = {
         f'{measured} frames': {
             name: [(100 * state.labelled / num_frames, state.pck(measured)) for state in states]

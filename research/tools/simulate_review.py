@@ -2,15 +2,15 @@
 
     python -m research.tools.simulate_review val.txt --video-root data/jhmdb_clips
 
-LABELS is a folder of label files, one file, or a text file with one path a line; everybody is
-labelled in all frames. An annotator is simulated who works through the requests of the page
-alone, on an unlabelled video. "guided": the middle frame is labelled, and then the pose that the
-page asks for, as long as the PCK@0.1 over all frames is below the target; there the joints that
-look wrong, further off than 0.05 of the pose's size, are placed, the others accepted as they are.
-With ``--learn`` the page learns from the labels, and the annotator waits for it, once it can, and
-again whenever there are twice as many labels. "uniform": every T-th frame is labelled with all
-its joints, for the largest T that reaches the target. Joint-clicks are joints that were placed; a
-whole pose of K joints costs K.
+LABELS is a folder of label files, a label file, or a text file with one path a line; everybody is
+labelled in all frames. A simulated annotator uses only the requests of the page, and starts with
+an unlabelled video. "guided": the middle frame is labelled, and then each pose that the page asks
+for, as long as the PCK@0.1 over all frames is below the target; in these poses, joints with an
+error above 0.05 of the pose's size are placed, and the others are accepted. With ``--learn`` the
+page learns from the labels as soon as it can, and again whenever the number of labels has doubled;
+the annotator waits for it. "uniform": every T-th frame is labelled with all its joints, for the
+largest T that reaches the target. Joint-clicks are joints that were placed; a whole pose of K
+joints costs K.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TARGETS = (0.95, 0.98)
 CLIP_LENGTH = 84
 
 _LEARN_AGAIN = 2
-"""Number of labels by that of the last training at which the page learns again."""
+"""Factor by which the number of labels must grow until the page learns again."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SimulateReviewOptions(LabelledVideoOptions, PropagatorOptions):
     """Options of ``simulate_review.py``.
 
     Args:
-        limit: Of the fastest videos, by motion in pose sizes.
-        learn: Learn from the labels in the page, and leave out "uniform".
+        limit: Number of videos, of which the fastest are taken (by motion in pose sizes).
+        learn: Let the page learn from the labels, and leave out "uniform".
     """
 
     limit: int | None = option(type=positive, metavar='N')
@@ -79,7 +79,7 @@ def simulate(args: SimulateReviewOptions) -> None:
     for truth in truths:
         sources = frame_sources(truth.labels, args.image_root or '', args.video_root)
         video = Path(next(iter(sources.values()))[0])
-        # One that has learned from a video keeps its network.
+        # A propagator keeps the network that it has learned from a video.
         propagator = VideoPosePropagator(args.config, args.checkpoint, **args.propagator_arguments)
         efforts = {'guided': label_guided(truth, video, propagator, args.learn)}
         if not args.learn:
@@ -129,7 +129,7 @@ class Truth:
         return np.where(self.known, distance, np.nan)
 
     def joints(self, frame: int, person: int, chosen: np.ndarray) -> dict[str, list[float]]:
-        """Name chosen [K] joints of one of the P people in a frame, for an edit."""
+        """Map names of chosen [K] joints of a person in a frame to positions, for an edit."""
         places = self.points[frame, person]
         return {self.names[k]: [*places[k].tolist(), 2] for k in np.flatnonzero(chosen)}
 
@@ -163,14 +163,14 @@ def label_guided(
                 break
             frame, person = wanted['frame'], wanted['person']
             place = frame, people.index(person)
-            # A joint that is not shown looks wrong, too.
+            # A joint that is not shown also looks wrong.
             wrong = truth.known[place] & ~(errors[place] <= LOOKS_WRONG)
             if wrong.any():
                 joints = truth.joints(*place, wrong)
                 client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
-    # The page has no more requests.
+    # The page has no more requests: use the total effort for targets that were not reached.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
 
 
@@ -183,7 +183,7 @@ def add_people(truth: Truth, client: ReviewClient, frame: int) -> list[int]:
 
 
 def learn_in_page(client: ReviewClient) -> bool:
-    """Learn from the labels of now, if the page can, and wait for the new poses."""
+    """Let the page learn from the current labels if it can, and wait for the new poses."""
     if client.get('/guidance')['learning']['refused'] is not None:
         return False
     client.learn()
@@ -215,7 +215,7 @@ def label_uniform(
 
 
 def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effort) -> float:
-    """Note the effort of the targets that are reached for the first time; return the PCK@0.1."""
+    """Store the effort for targets that are reached for the first time; return the PCK@0.1."""
     known = ~np.isnan(errors)
     right = float((errors[known] <= CORRECT_WITHIN).mean())
     for target in TARGETS:
@@ -225,7 +225,7 @@ def note_reached(reached: dict[float, Effort], errors: np.ndarray, effort: Effor
 
 
 def shown_points(client: ReviewClient, people: Sequence[int], num_frames: int) -> np.ndarray:
-    """Return the poses [F, P, K, 2] that the page shows; infinitely far off where there is none."""
+    """Return the poses [F, P, K, 2] that the page shows, infinite where there is none."""
     shown = []
     for first in range(0, num_frames, 600):
         last = min(first + 599, num_frames - 1)

@@ -1,4 +1,4 @@
-r"""Simulate point trackers on densely labelled videos, to see what their tracks bring to auto.
+r"""Simulate point trackers on densely labelled videos, to measure how their tracks help auto.
 
     python -m research.tools.simulate_trackers val.txt --video-root data/clips \
         --min-motion 0.02 --out work_dirs/trackers
@@ -6,9 +6,9 @@ r"""Simulate point trackers on densely labelled videos, to see what their tracks
         --min-motion 0.02 --interval 7 15 --methods auto --reference auto \
         --evidence auto+fair=work_dirs/trackers/fair=tracks
 
-OUT holds a folder for each tracker, with a file for each video that has the tracks from all its
-labels. What is printed is how accurate the tracks are by themselves: those of the labels on both
-sides, weighted by their distance.
+OUT gets a folder for each tracker, with a file for each video that holds the tracks from all its
+labels. The command prints how accurate the tracks alone are: in each frame, the tracks of the
+labels on both sides are averaged, weighted by their distance.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class SimulateOptions(LabelledVideoOptions):
     """Options of ``simulate_trackers.py``.
 
     Args:
-        interval: Every T-th frame is given, to measure the tracks by themselves.
+        interval: Values of T; every T-th frame is given for the accuracy of the tracks alone.
         min_motion: Use only videos in which joints move by more than X pose sizes per frame.
-        out: Where to write the tracks.
+        out: Folder for the tracks.
     """
 
     interval: list[int] = option((7, 15), type=int, nargs='+', metavar='T')
@@ -78,12 +78,12 @@ def simulate(options: SimulateOptions) -> None:
 def errors_between(
     labels: VideoLabels, arrays: dict[str, np.ndarray], interval: int
 ) -> Iterator[np.ndarray]:
-    """Yield the errors, in pose sizes, of both tracks' blend in the frames between given labels.
+    """Yield the errors, in pose sizes, of the blend of both tracks between given labels.
 
     Args:
         labels: Dense labels of people with track ids.
-        arrays: Tracks from all of them.
-        interval: Every so many-th frame is given.
+        arrays: Tracks from all labels.
+        interval: T; every T-th frame is given.
     """
     number = {
         (person, int(time), joint): track

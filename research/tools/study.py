@@ -4,9 +4,9 @@ r"""Train and test the configs of a study with several seeds, and compare them.
         --seeds 0 1 2
 
 Every entry of the study is trained with each seed, without validation, and its last checkpoint is
-tested. The output folder gets ``table.md``, ``plot.png``, and ``study.json`` with everything that
-was measured; ``runs/<entry>/seed<k>`` has the logs and checkpoints. Started again, the command goes
-on where it was; entries, seeds and tests may be added. See research/docs/studies.md.
+tested. The output folder gets ``table.md``, ``plot.png``, and ``study.json`` with all measurements;
+``runs/<entry>/seed<k>`` has the logs and checkpoints. If the command is started again, it
+continues; entries, seeds and tests may be added. See research/docs/studies.md.
 """
 
 from __future__ import annotations
@@ -36,14 +36,13 @@ class StudyOptions(ConfigOptions):
     """Options of ``study.py``.
 
     Args:
-        study: Study file, see configs/studies.
-        seeds: Seeds (default: those of the study, mostly 0 1 2).
+        study: Study file, see research/configs/studies.
+        seeds: Random seeds (default: the study's, mostly 0 1 2).
         out_dir: Folder to write to (work_dirs/<name of the study>).
-        entries: Run these entries only.
+        entries: Run only these entries.
         steps: Train all entries for N steps.
-        seconds: Train every entry for as many steps as fit into S seconds, measured for each
-            beforehand.
-        jobs: Runs at the same time.
+        seconds: Train every entry for as many steps as fit into S seconds; each is timed first.
+        jobs: Number of runs at the same time.
         launcher: Start every run in several processes, with torchrun or Slurm.
         gpus: Processes per run.
         partition: Partition of the Slurm cluster.
@@ -81,10 +80,10 @@ def run_study_file(args: StudyOptions) -> None:
     Raises:
         InputError: If an option or a file cannot be used, or a run fails.
     """
-    # So that the processes started here are ended, too.
+    # An exception also ends the processes that were started here.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if args.steps is not None and args.seconds is not None:
-        raise InputError('--steps and --seconds are two budgets, give one of them')
+        raise InputError('--steps and --seconds exclude each other, give one of them')
     out_dir = args.out_dir or Path('work_dirs') / Path(args.study).stem
     guard_outputs([Output('--out-dir', out_dir, is_folder=True)], {'STUDY': args.study})
 
@@ -138,7 +137,7 @@ def read_tests(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     """Return name -> options of ``--also-test``.
 
     Raises:
-        InputError: If a test has no options, or the name of another.
+        InputError: If a test has no options, or two tests have the same name.
     """
     tests: dict[str, list[str]] = {}
     for name, *options in given:
@@ -147,13 +146,13 @@ def read_tests(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
                 f'--also-test {name} needs KEY=VALUE after it, got {options or "none"}'
             )
         if name in tests:
-            raise InputError(f'--also-test {name} is there twice, name one otherwise')
+            raise InputError(f'--also-test {name} is given twice, give one another name')
         tests[name] = options
     return tests
 
 
 def announce(what: str) -> None:
-    """Print what begins."""
+    """Print the command that begins."""
     print(what, file=sys.stderr, flush=True)
 
 

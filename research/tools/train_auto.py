@@ -6,14 +6,14 @@
         --video-root data/jhmdb_clips \
         --config research/configs/auto/stdpose_tiny_propagation_jhmdb_auto.py
 
-Without ``--labels`` both are trained on clips that are generated first. With ``--labels``, densely
-labelled videos of your own in two sets without a common source (``split_videos.py --val-share
-0.5``), training goes on from ``--start``: the pose network is trained on each set by itself, so
-that the fuser learns from heatmaps of videos which the network had not seen, and then on both.
+Without ``--labels`` both are trained on clips that are generated first. With ``--labels``, your own
+densely labelled videos in two sets without a common source (``split_videos.py --val-share 0.5``),
+training continues from ``--start``: the pose network is trained on each set alone, so that the
+fuser learns from heatmaps of videos that the network has not seen, and then on both sets.
 
-What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
-end ``fuser.onnx``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
-``--fuser``, ``--config`` and ``--checkpoint``; training goes on from ``fuser.pth``.
+Finished parts are kept in the work folder, so that a stopped run continues. At the end, give
+``fuser.onnx``, ``pose.py`` and ``pose.pth`` to ``tools/propagate.py`` as ``--fuser``, ``--config``
+and ``--checkpoint``; further training starts from ``fuser.pth``.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
 """
@@ -43,15 +43,15 @@ class TrainAutoOptions(RootOptions, MatcherOption, TrainingResources):
     """Options of ``train_auto.py``.
 
     Args:
-        work_dir: Folder for everything that is written.
-        config: Of the pose network.
-        clips: Clips to generate.
-        held_out: Clips for the calibration.
-        evidence_clips: Clips that the fuser sees; the pose network sees all.
+        work_dir: Folder for all files that are written.
+        config: Config of the pose network.
+        clips: Number of clips to generate.
+        held_out: Number of clips for the calibration.
+        evidence_clips: Number of clips for training the fuser; the pose network is trained on all.
         labels: Two sets of densely labelled videos without a common source.
         start: Work folder of an earlier run to continue.
-        pose_iters: Steps of the pose network (the config).
-        fuser_iters: Steps of the fuser.
+        pose_iters: Training steps of the pose network (default: as in the config).
+        fuser_iters: Training steps of the fuser.
     """
 
     work_dir: Path = option(
@@ -71,7 +71,7 @@ class TrainAutoOptions(RootOptions, MatcherOption, TrainingResources):
 
 
 def train(args: TrainAutoOptions) -> None:
-    """Train what is not trained yet.
+    """Train the networks that are not trained yet.
 
     Raises:
         InputError: If an option or a file cannot be used.

@@ -2,10 +2,10 @@
 
     python -m research.tools.train_matcher --work-dir work_dirs/matcher
 
-generates clips, filmed and coded as videos in the wild are (``--footage wild`` of
-``make_synthetic_posetrack.py``), trains on them and writes ``joint_matcher.onnx``. Clips that are
-there are kept; a training that was stopped begins again. With ``--device cuda --workers 16`` it
-takes minutes, on two cores hours.
+generates clips that look and are encoded like videos in the wild (``--footage wild`` of
+``make_synthetic_posetrack.py``), trains on them and writes ``joint_matcher.onnx``. Existing clips
+are kept, but a stopped training starts again. It takes minutes with ``--device cuda --workers 16``,
+and hours on two cores.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class TrainMatcherOptions(TrainingResources):
     """Options of ``train_matcher.py``.
 
     Args:
-        work_dir: Folder for everything that is written.
-        clips: Clips to generate.
-        iters: Steps.
+        work_dir: Folder for all files that are written.
+        clips: Number of clips to generate.
+        iters: Training steps.
         batch_size: Pairs of frames per step.
     """
 

@@ -1,4 +1,4 @@
-"""CLEAR MOT of person boxes, counted as PoseTrack counts joints; and counts of wrong tracks."""
+"""CLEAR MOT of person boxes, counted like PoseTrack's joints, and counts of wrong tracks."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ MIN_IOU = 0.5
 """Minimum IoU of two boxes of the same person."""
 
 SHORT_FRAMES = 10
-"""Tracks of fewer frames are short."""
+"""Number of frames below which a track is short."""
 
 DOUBLE_SHARE = 0.8
-"""Share of the smaller of two boxes inside the other one, above which both are on one person."""
+"""Share of the smaller box inside the larger one above which both are on the same person."""
 
 
 def count_box_tracking(
     videos: Sequence[tuple[Sequence[FrameBoxes], Sequence[FrameBoxes]]],
 ) -> MotCounts:
-    """Count the terms of MOTA of boxes over some videos.
+    """Count the terms of MOTA for the boxes of some videos.
 
     Args:
         videos: For each video the true and the found people, frame by frame.
 
     Returns:
-        Counts [1]; ``distance`` sums up 1 - IoU. As in :class:`MotAccumulator`, the last frame of a
-        video is left out, and a frame with people on one side only counts as one of them.
+        Counts [1]; ``distance`` is the sum of 1 - IoU. As in :class:`MotAccumulator`, the last
+        frame of a video is left out, and a frame in which one side is empty counts as one true and
+        one found person who do not match.
     """
     accumulator = MotAccumulator(num_joints=1)
     for truth, found in videos:
@@ -73,8 +74,8 @@ class TrackCounts:
         ids: Found tracks.
         false_ids: Tracks that are matched with true people in less than half of their frames.
         short_ids: Tracks of fewer than ``SHORT_FRAMES`` frames.
-        broken: Ids beyond the first id of each true person; an id belongs to the person with whom
-            it is matched most often.
+        broken: Ids of true people beyond their first one; an id belongs to the person with whom it
+            is matched most often.
         doubles: Unmatched boxes whose intersection with a matched box of the same frame is more
             than ``DOUBLE_SHARE`` of the smaller box's area.
     """

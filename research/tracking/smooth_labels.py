@@ -15,12 +15,12 @@ def smooth_labels(
 ) -> VideoLabels:
     """Smooth the poses of a video; ``extra['smoothing']`` names the filter.
 
-    Given labels count, but come out unchanged, and so do people without a track id.
+    Given labels affect the result, but stay unchanged, as do people without a track id.
 
     Args:
         labels: Any labels. Runs end where a track is missing from a frame.
         smoother: The filter.
-        min_score: Joints that score less are not usable.
+        min_score: Score below which joints are not used.
     """
     by_frame = {
         frame: [p for p in labels[frame] if p.track_id is not None and p.labelled.any()]

@@ -158,8 +158,7 @@ class PoseResults(HeatmapSource):
         ):
             raise InputError(
                 f'{file} holds labels, and poses that were propagated from them and therefore say '
-                'nothing new, expected poses that another program has estimated, give the file of '
-                'that program'
+                'nothing new, expected poses that another program has estimated, give that file'
             )
         return labels
 

@@ -107,12 +107,10 @@ class TrackResults(HeatmapSource):
             trust = trust * (_UNSEEN + (1 - _UNSEEN) * visible)
             used = np.isfinite(points).all(axis=-1) & (trust > _LEAST_TRUST)
             used &= (number >= 0) & (rows != start)[:, None]
-            for row, affine in enumerate(found.to_heatmap):
-                cells = np.where(used[row, :, None], points[row], 0) @ affine[:, :2].T
-                drawn, inside = draw_gaussians(
-                    cells + affine[:, 2], used[row].astype(np.float32), size, _SIGMA
-                )
-                height = np.where(used[row], _HEIGHT * trust[row], 0)[:, None, None]
+            for row, (affine, on) in enumerate(zip(found.to_heatmap, used, strict=True)):
+                cells = np.where(on[:, None], points[row], 0) @ affine[:, :2].T + affine[:, 2]
+                drawn, inside = draw_gaussians(cells, on.astype(np.float32), size, _SIGMA)
+                height = np.where(on, _HEIGHT * trust[row], 0)[:, None, None]
                 drawn *= height.astype(np.float32)
                 found.heatmaps[row] = np.maximum(found.heatmaps[row], drawn)
                 found.known[row] |= inside > 0

@@ -1,4 +1,4 @@
-# Parts of the light form of the tiny models, for their configs to choose from.
+# Parts of the light form of the tiny models, from which their configs choose.
 light_width = 2 * 128
 subpixel_decoder = dict(
     upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None

@@ -1,4 +1,4 @@
-# Ablation, tiny: spatial and motion feature side by side in place of mutual learning.
+# Ablation, tiny: spatial and motion features are concatenated in place of mutual learning.
 _base_ = '../../../configs/semantic_motion_tiny_estimation_synthetic.py'
 
 model = dict(

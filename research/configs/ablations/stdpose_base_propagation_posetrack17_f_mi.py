@@ -1,2 +1,2 @@
-# Ablation (f): (e) and the mutual information objective, which is the flagship as it is.
+# Ablation (f): (e) and the mutual information objective, which is the unchanged flagship.
 _base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'

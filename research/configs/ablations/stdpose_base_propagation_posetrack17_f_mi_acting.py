@@ -1,5 +1,5 @@
-# Ablation (f) with the mask and the mutual information that act in the tiny model, see f_mi_acting
-# there.
+# Ablation (f) with the forms of the mask and of the mutual information that have an effect in the
+# tiny model, see its f_mi_acting.
 _base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# The paper's text read literally: training never shows the labels of the auxiliary frames, testing
-# gives them. To be compared with the flagship, which always shows them.
+# The paper's text taken literally: the labels of the auxiliary frames are given in testing, but
+# never in training. Compare it with the flagship, which always gives them.
 _base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# Tiny, pose estimation: backbone and head; every frame by itself.
+# Tiny, pose estimation: backbone and head; each frame is processed alone.
 _base_ = '../../../configs/stdpose_tiny_estimation_synthetic.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# Ablation (c), tiny: backbone, frame head and TKS. Without the prior map, which is not the paper's.
+# Ablation (c), tiny: backbone, frame head and TKS, without the prior map (not part of the paper).
 _base_ = 'stdpose_tiny_propagation_synthetic_e_dam.py'
 
 num_joints = _base_.num_joints

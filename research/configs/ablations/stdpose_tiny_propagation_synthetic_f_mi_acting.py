@@ -1,5 +1,5 @@
-# Ablation (f), tiny, with a mask that acts, and mutual information whose heatmap terms act, too, at
-# the paper's weights.
+# Ablation (f), tiny, with a mask that has an effect, and mutual information whose heatmap terms
+# have one, too, at the paper's weights.
 _base_ = 'stdpose_tiny_propagation_synthetic_f_mi.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# Tiny (e) with the paper's text read literally: training never shows the labels of the auxiliary
-# frames, testing gives them. To be compared with (e), which always shows them.
+# Tiny (e) with the paper's text taken literally: the labels of the auxiliary frames are given in
+# testing, but never in training. Compare it with (e), which always gives them.
 _base_ = 'stdpose_tiny_propagation_synthetic_e_dam.py'
 
 train_pipeline = [

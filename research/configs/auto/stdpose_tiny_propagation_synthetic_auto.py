@@ -1,6 +1,6 @@
 # The pose network behind `auto`: a tiny STDPose pretrained on many generated clips, at several
-# distances between labels. Without the prior map: `auto` uses the straight line as separate
-# evidence, and this network shall contribute the evidence of the pictures.
+# distances between labels. It has no prior map, because `auto` uses the straight line as separate
+# evidence and needs from this network only the evidence of the pictures.
 #   python tools/dataset_converters/make_synthetic_posetrack.py data/generated \
 #       --train-videos 800 --val-videos 40 --frames 36 --people 1 3 --seed 1000
 _base_ = '../../../configs/stdpose_tiny_propagation_synthetic.py'

@@ -1,6 +1,6 @@
 # A DCPose-like window model with ViT-B on PoseTrack17: the backbone, frame head, data and schedule
-# of the flagship. The original's dilations (3, 6, 9, 12, 15) are for heatmaps of 96x72; those here
-# are of 64x48, so the dilations are two thirds.
+# of the flagship. The original's dilations (3, 6, 9, 12, 15) are for heatmaps of 96x72; for the
+# heatmaps of 64x48 here, they are multiplied by two thirds.
 _base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
 custom_imports = dict(imports=['stdpose_mm', 'research.baselines'], allow_failed_imports=False)
 

@@ -1,7 +1,7 @@
 # A PoseWarper-like window model with ViT-B on PoseTrack17: the backbone, frame head, data and
 # schedule of the flagship. The original's dilations (3, 6, 12, 18, 24) are for heatmaps of 96x72;
-# those here are of 64x48, so the dilations are two thirds. The neck's maps are the final ones, as
-# in the DCPose-like model.
+# for the heatmaps of 64x48 here, they are multiplied by two thirds. The neck's maps are the final
+# ones, as in the DCPose-like model.
 _base_ = 'dcpose_base_propagation_posetrack17.py'
 
 model = dict(

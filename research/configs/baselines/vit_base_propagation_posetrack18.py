@@ -1,4 +1,4 @@
-# ViT-B and a heatmap head, every frame by itself, on PoseTrack18.
+# ViT-B and a heatmap head, each frame alone, on PoseTrack18.
 _base_ = 'vit_base_propagation_posetrack17.py'
 
 dataset = dict(type='PoseTrack18WindowDataset', data_root='data/posetrack18/')

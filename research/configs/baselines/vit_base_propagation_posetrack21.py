@@ -1,4 +1,4 @@
-# ViT-B and a heatmap head, every frame by itself, on PoseTrack21.
+# ViT-B and a heatmap head, each frame alone, on PoseTrack21.
 _base_ = 'vit_base_propagation_posetrack17.py'
 
 dataset = dict(type='PoseTrack21WindowDataset', data_root='data/posetrack21/')

@@ -1,5 +1,5 @@
-# The ViT by itself, every frame alone, with the data, crops and schedule of the tiny STDPose beyond
-# the paper.
+# Only the ViT, each frame alone, with the data, crops and schedule of the tiny STDPose beyond the
+# paper.
 _base_ = '../../../configs/stdpose_tiny_propagation_synthetic_appearance.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# The light form of stdpose_tiny_estimation_synthetic.py: the sub-pixel decoder in both heads, the
-# key frame alone reads the other frames, and STDA has one block.
+# The light form of stdpose_tiny_estimation_synthetic.py: both heads have the sub-pixel decoder,
+# only the key frame reads the other frames, and STDA has one block.
 _base_ = [
     '../../../configs/_base_/tiny_runtime.py',
     '../../../configs/_base_/schedules/tiny_cpu.py',

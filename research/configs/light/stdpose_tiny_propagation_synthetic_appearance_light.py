@@ -1,5 +1,5 @@
-# The light form of stdpose_tiny_propagation_synthetic_appearance.py: the sub-pixel decoder in
-# both heads, and the key frame alone reads the other frames.
+# The light form of stdpose_tiny_propagation_synthetic_appearance.py: both heads have the sub-pixel
+# decoder, and only the key frame reads the other frames.
 _base_ = [
     '../../../configs/_base_/tiny_runtime.py',
     '../../../configs/_base_/schedules/tiny_cpu.py',

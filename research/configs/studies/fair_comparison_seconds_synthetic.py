@@ -1,4 +1,4 @@
-# The same in equal time: every model takes the steps that fit, by a timing of each before.
+# The fair comparison in equal time: each model is timed first and then takes the steps that fit.
 _base_ = 'fair_comparison_synthetic.py'
 
 title = 'Window models on generated clips, equal seconds'

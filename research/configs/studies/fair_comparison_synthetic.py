@@ -1,6 +1,6 @@
-# All window models on the same backbone, data, crops and number of steps, tiny, on generated clips,
-# tested at several T; those that can read the prior map, with and without it. A larger budget:
-# --steps 7200.
+# All window models with the same backbone, data, crops and number of steps, tiny, on generated
+# clips, tested at several T; models that can read the prior map are trained with and without it.
+# For a larger budget, give --steps 7200.
 title = 'Window models on generated clips, equal steps'
 metrics = ['posetrack/PCK@0.1', 'posetrack/error_percent']
 reference = 'STDPose'

@@ -1,6 +1,6 @@
-# What comparing heatmaps as distributions brings, beside the squared error: the tiny STDPose beyond
-# the paper and the DCPose-like network on generated clips, trained with equal steps, pose
-# propagation at T = 7.
+# Effect of a loss that also compares heatmaps as distributions, besides the squared error: the tiny
+# STDPose beyond the paper and the DCPose-like network on generated clips, trained with equal steps,
+# pose propagation at T = 7.
 title = 'Heatmap losses, pose propagation on generated clips'
 metrics = ['posetrack/PCK@0.1', 'posetrack/AP', 'posetrack/error_percent']
 reference = 'squared error'

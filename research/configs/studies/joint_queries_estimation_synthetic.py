@@ -1,5 +1,5 @@
 # Joint queries in pose estimation, in windows of three and of five frames: tiny models on generated
-# clips, with the boxes of the labels, tested on the clips as they are and with every key frame
+# clips, with the boxes of the labels, tested on the unchanged clips and with every key frame
 # blurred or covered.
 _base_ = 'table2_synthetic.py'
 

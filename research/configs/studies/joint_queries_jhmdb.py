@@ -1,6 +1,6 @@
-# What joint queries bring on real clips, beside STDPose's parts and in place of some: tiny models
-# on the training clips of JHMDB, equal steps, pose propagation at T = 7 on the held-out ones. Start
-# all of them from a network of single frames, as the paper starts from ViTPose:
+# Effect of joint queries on real clips, besides STDPose's parts and in place of some: tiny models
+# on the training clips of JHMDB, equal steps, pose propagation at T = 7 on the held-out clips.
+# Start all of them from a single-frame network, as the paper starts from ViTPose:
 #   --cfg-options load_from=work_dirs/vit_tiny_propagation_synthetic_frames/iter_4000.pth
 title = 'Joint queries, pose propagation on JHMDB, T = 7'
 metrics = ['video/PCK@0.1', 'video/error_percent']

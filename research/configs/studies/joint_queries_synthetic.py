@@ -1,4 +1,4 @@
-# What joint queries bring to the demo's network, beside its parts and in place of some: tiny models
+# Effect of joint queries on the demo's network, besides its parts and in place of some: tiny models
 # on generated clips, trained with equal steps, pose propagation at T = 7.
 title = 'Joint queries, pose propagation on generated clips, T = 7'
 metrics = ['posetrack/AP', 'posetrack/PCK@0.1', 'posetrack/error_percent']

@@ -1,5 +1,5 @@
-# What the light form costs in accuracy: tiny models on generated clips, trained with equal steps,
-# pose estimation with the boxes of the labels; by itself, and with the full form as its teacher.
+# Loss of accuracy in the light form: tiny models on generated clips, trained with equal steps, pose
+# estimation with the boxes of the labels; trained alone, and with the full form as its teacher.
 title = 'Full and light form, pose estimation on generated clips'
 metrics = ['posetrack/PCK@0.1', 'posetrack/AP', 'posetrack/error_percent']
 reference = 'full'

@@ -1,4 +1,4 @@
-# What each part of the light form costs in accuracy: tiny models on generated clips, trained with
+# Loss of accuracy by each part of the light form: tiny models on generated clips, trained with
 # equal steps, pose propagation at T = 7.
 title = 'Parts of the light form, pose propagation on generated clips'
 metrics = ['posetrack/PCK@0.1', 'posetrack/AP', 'posetrack/error_percent']

@@ -1,5 +1,5 @@
-# The parts of the second system, tiny, on generated clips; docs/reference/semantic_motion.md has
-# the training that they start from.
+# The parts of the second system, tiny, on generated clips; docs/reference/semantic_motion.md
+# describes the training from which they start.
 title = 'Components of the second system, pose estimation on generated clips'
 tests = [
     dict(name='clips as they are'),
@@ -7,7 +7,7 @@ tests = [
 ]
 metrics = ['posetrack/AP', 'posetrack/PCK@0.1']
 reference = 'semantic motion'
-# All losses on held-out clips are logged, too.
+# All losses on held-out clips are logged as well.
 cfg_options = {
     'custom_imports': dict(imports=['stdpose_mm', 'research.study']),
     'custom_hooks': [

@@ -1,4 +1,4 @@
-# The paper's Table 1 on PoseTrack21. Published values of the -like models are of the originals.
+# The paper's Table 1 on PoseTrack21. The -like models have the published values of the originals.
 title = 'Pose propagation on PoseTrack21, T = 7'
 metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
 reference = 'STDPose'

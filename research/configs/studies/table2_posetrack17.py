@@ -1,6 +1,6 @@
 # The paper's Table 2 on PoseTrack17. The detections come from
-# tools/dataset_converters/detect_people.py; flip test and boxes both ways. Published
-# values of the -like models are of the originals.
+# tools/dataset_converters/detect_people.py. Tested with and without flipping, and with detected and
+# true boxes. The -like models have the published values of the originals.
 title = 'Pose estimation on PoseTrack17'
 tests = [
     dict(name='detected boxes'),
@@ -18,7 +18,7 @@ tests = [
 metrics = ['posetrack/AP']
 reference = 'STDPose'
 
-# The baselines' configs are for propagation.
+# The baselines' configs are for propagation; this changes them to estimation.
 _estimation = {
     'train_dataloader.dataset.task': 'estimation',
     'train_dataloader.dataset.random_offset': False,

@@ -1,5 +1,6 @@
 # The paper's Table 2 on PoseTrack21. The detections come from
-# tools/dataset_converters/detect_people.py; flip test and boxes both ways.
+# tools/dataset_converters/detect_people.py. Tested with and without flipping, and with detected and
+# true boxes.
 _base_ = 'table2_posetrack17.py'
 
 title = 'Pose estimation on PoseTrack21'

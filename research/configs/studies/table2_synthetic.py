@@ -1,5 +1,5 @@
 # The small form of Table 2: tiny models on generated clips, with the boxes of the labels. Every
-# model is tested on the clips as they are and with every key frame blurred or covered.
+# model is tested on the unchanged clips and with every key frame blurred or covered.
 title = 'Pose estimation on generated clips'
 tests = [
     dict(name='clips as they are'),

@@ -6,7 +6,7 @@ reference = 'all labels'
 
 _config = 'research/configs/stdpose_tiny_propagation_jhmdb.py'
 _train = 'train_dataloader.dataset'
-# Sparse labels and neighbouring frames make windows of one key frame.
+# With sparse labels and neighbouring frames, each sample has one key frame.
 _single = {
     'train_dataloader.batch_size': 8,
     'auto_scale_lr.base_batch_size': 8,

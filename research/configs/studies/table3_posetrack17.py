@@ -1,10 +1,10 @@
 # The paper's Table 3: pose propagation trained on every T-th frame fills in the other labels of the
-# training set, and pose estimation is trained on both. Tested with detected boxes. Beside it, the
-# same estimation trained on the sparse labels alone.
+# training set, and pose estimation is trained on both. It is tested with detected boxes, and
+# compared with estimation trained only on the sparse labels.
 title = 'Pose estimation on PoseTrack17, trained on sparse labels and pseudo-labels'
 metrics = ['posetrack/AP']
 reference = 'all labels'
-# Epochs of few labelled frames are shorter.
+# Epochs with fewer labelled frames have fewer steps.
 budget = 'own'
 
 _propagation = 'configs/stdpose_base_propagation_posetrack17.py'

@@ -1,5 +1,5 @@
-# The small form of Table 5: ablation (e), tiny, on generated clips, with the mask that acts: with
-# the paper's own, k and theta change next to nothing.
+# The small form of Table 5: ablation (e), tiny, on generated clips, with the form of the mask that
+# has an effect: with the paper's own form, k and theta change next to nothing.
 _base_ = 'table5_posetrack17.py'
 
 title = 'k and theta of the dynamic-aware mask, pose propagation on generated clips, T = 7'
