@@ -70,7 +70,7 @@ class ZooModel:
         def announce(size: str) -> None:
             note(
                 f'fetching the weights of {name} ({size}) to {file}; licence of MMPose: '
-                f'Apache-2.0; training data, with terms of their own: {self.trained_on}'
+                f'Apache-2.0; training data (with their own terms): {self.trained_on}'
             )
 
         if not file.is_file():

@@ -68,7 +68,7 @@ def test_a_network_is_fetched_once(tmp_path, served, monkeypatch):
     size = f'{len(content) / 1e6:.1f} MB'
     assert [str(one.message) for one in caught if one.category is InputWarning] == [
         f'fetching the weights of {NAME} ({size}) to {kept}; licence of MMPose: Apache-2.0; '
-        'training data, with terms of their own: COCO, MPII'
+        'training data (with their own terms): COCO, MPII'
     ]
     (config,) = tmp_path.rglob(f'{NAME}.py')
     assert files.content == again == PoseNetworkFiles(str(config), checkpoint=str(kept)).content
