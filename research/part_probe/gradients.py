@@ -32,10 +32,10 @@ from .model_parts import (
 ALL_LOSSES = 'all losses'
 
 SHARED = GradientPlace('parameters shared with the heatmap loss', (), is_parameters=True)
-"""Parameters that depend on a term and on the heatmap loss."""
+"""Parameters on which both a term and the heatmap loss depend."""
 
 OWN = GradientPlace('parameters of its own', (), is_parameters=True)
-"""Parameters with a gradient of a term, but none of the heatmap loss."""
+"""Parameters on which a term depends, but not the heatmap loss."""
 
 FIELDS = {name: GradientPlace(name, (name,)) for name in SpatioTemporalRepresentation._fields}
 

@@ -103,7 +103,7 @@ class Study:
         title: Heading of the table.
         entries: Rows, in this order.
         tests: Tests of every entry; by default, each config's own test.
-        cfg_options: Entries to override in every config, before those of a study entry.
+        cfg_options: Config entries to override for all; an entry's own options come later.
         metrics: Metrics of the tables; the first one is plotted and has published values. By
             default AP and PCK@0.1 with any prefix.
         reference: Entry with which the others are compared.

@@ -1,8 +1,8 @@
 """Fine-tuning of a fuser on the user's own labelled videos.
 
-The result is a mean of the weights before and after (Wortsman et al., Robust fine-tuning of
-zero-shot models, CVPR 2022), whose share is chosen on held-out videos: on JHMDB, the best share of
-the trained weights rose with the amount of training data, see research/docs/evidence_networks.md.
+The result is a weighted mean of the initial and the trained weights (Wortsman et al., Robust
+fine-tuning of zero-shot models, CVPR 2022). The share of the trained weights is chosen on held-out
+videos: on JHMDB, it rose with the amount of training data, see research/docs/evidence_networks.md.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class TrackQueries:
         if not fits:
             raise InputError(
                 f'{path} does not hold the arrays that `stdpose queries` writes, which name the '
-                'joint of each track: save them beside the tracks, or give TRACKS=QUERIES'
+                'joint of each track: save them into the same file, or give TRACKS=QUERIES'
             )
         return found
 
@@ -279,7 +279,7 @@ def _place(
 def _read_table(path: Path, queries: TrackQueries) -> dict[str, np.ndarray]:
     """Read the CSV of napari-cotrack, which holds the track of the nearest query of each joint.
 
-    Halfway between two queries, the joint jumps from one track to the other by their drift. Behind
+    Halfway between two queries, the joint jumps from one track to the other by their drift. Beyond
     the jump, each track is continued parallel to the other one, so that it misses the next query
     by this drift.
 

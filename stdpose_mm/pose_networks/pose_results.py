@@ -38,7 +38,7 @@ off on fast clips."""
 
 _HEIGHT = 0.5
 """Height of the peak of a joint with score 1. A position says less than a heatmap, which also shows
-how certain the network is: where labels are close, full peaks cost more accuracy than they bring
+how certain the network is; full peaks cost more accuracy than they bring if labels are close
 (research/docs/evidence_networks.md, "Poses in place of heatmaps")."""
 
 _LEAST_IOU = 0.2
@@ -51,7 +51,7 @@ may estimate only the head."""
 
 _LEAST_SCORE = 0.3
 """Joints with a score below this share of the pose's best score do not count for its box: some
-programs place joints that they do not see anywhere."""
+programs put joints that they do not see at arbitrary positions."""
 
 _MARKS_GIVEN = 'coco', 'posetrack18', 'posetrack21', 'cvat'
 """Formats in which only this package marks joints as propagated. A SLEAP project, for example, may
@@ -166,7 +166,7 @@ class PoseResults(HeatmapSource):
 class _Source:
     """Files of poses, and the people of the video that was read last.
 
-    It is left out of the fingerprint of :class:`PoseResults`, which covers ``files_of`` instead.
+    It is not part of the fingerprint of :class:`PoseResults`; ``files_of`` lists the files for it.
     """
 
     __slots__ = ('digest', 'path', 'people', 'video')
@@ -200,7 +200,7 @@ def find_results(path: Path, video: str) -> Path:
 
 
 def holds_one_video(path: Path) -> bool:
-    """Tell whether results are of one video; then its name need not be the video's."""
+    """Tell whether results are of a single video, whose name they then need not have."""
     return not stands_for_many(path) and len(read_all_labels(path, size=_ANY_SIZE)) == 1
 
 
