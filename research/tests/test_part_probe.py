@@ -11,6 +11,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import nn
 
+import research.baselines  # noqa: F401  registers the necks of the baselines
 from research.part_probe import (
     ProbeReport,
     StepSettings,
