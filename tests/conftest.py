@@ -124,8 +124,20 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest."""
+    """Begin with the folders that take longest, and spread the tests in a browser evenly.
+
+    These mostly wait, and leave the processor to whatever else is running.
+    """
     items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+    files = dict.fromkeys(item.path for item in items)
+    in_browser = [path for path in files if path.parent.name == 'browser']
+    others = [path for path in files if path.parent.name != 'browser']
+    place = {
+        path: index / len(paths)
+        for paths in (others, in_browser)
+        for index, path in enumerate(paths)
+    }
+    items.sort(key=lambda item: (place[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:

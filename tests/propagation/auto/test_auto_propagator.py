@@ -267,7 +267,7 @@ def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
     path = tmp_path / 'fuser.onnx'
     if content is not None:
         path.write_bytes(content)
-    words = r'fuser(\.onnx (is no network|cannot be read)| weights .* cannot be used)'
+    words = r'fuser(\.onnx (is not a network|cannot be read)| weights .* cannot be used)'
     with pytest.raises(InputError, match=words) as error:
         AutoPropagator(weights=path)
     assert '\n' not in str(error.value)
