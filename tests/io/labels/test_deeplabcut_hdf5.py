@@ -213,7 +213,7 @@ def test_a_file_runs_no_code(tmp_path: Path, pandas: Any, h5py: Any):
         file['df_with_missing'].attrs['non_index_axes'] = np.bytes_(call)
 
     with pytest.raises(
-        InputError, match=r'not a .* table .*  \(UnpicklingError .it would call posix\.mkdir'
+        InputError, match=r'not a DeepLabCut table \(UnpicklingError .it would call posix\.mkdir'
     ):
         read_labels(path)
     assert not (tmp_path / 'made').exists()

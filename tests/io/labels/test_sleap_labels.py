@@ -426,7 +426,9 @@ def test_an_instance_without_a_visible_point_is_nobody(tmp_path: Path):
     project = sio.Labels([sio.LabeledFrame(video, 0, mice)], [video], skeletons=[skeleton])
     sio.save_slp(project, str(tmp_path / 'a.slp'), verbose=False)
 
-    with pytest.warns(InputWarning, match=r'a.slp: 1 entry with neither a joint nor a box'):
+    with pytest.warns(
+        InputWarning, match=r'a.slp: left out 1 entry with neither a joint nor a box'
+    ):
         assert len(read_labels(tmp_path / 'a.slp').persons) == 1
 
 
