@@ -427,7 +427,10 @@ def test_the_escape_key_ends_a_webcam(inferencer, pictures, tmp_path, monkeypatc
         ('nowhere.mp4', 'nowhere.mp4 does not exist'),
         ([], 'expected a video file, a folder'),
         (None, 'the input of the inferencer is NoneType'),
-        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], 'picture 1 is 5x4'),
+        (
+            [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)],
+            'picture 1 is 5x4, expected 4x4',
+        ),
         ([np.zeros((4, 4, 3))], r'picture 0 is float64 \[4, 4, 3\]'),
         ([np.zeros((4, 4, 2), np.uint8)], r'uint8 \[4, 4, 2\], expected uint8 \[H, W\]'),
         ([np.zeros((4, 4), np.uint8), 'a.jpg'], 'picture 1 is <U5'),

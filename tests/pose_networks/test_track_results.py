@@ -126,6 +126,15 @@ def test_a_track_that_repeats_optical_flow_says_little_new(found):
         assert halved == pytest.approx((0.13 + 0.87 / 2) * alone)
 
 
+def test_a_track_that_is_lost_in_a_frame_still_repeats_optical_flow(found):
+    def lose(tracks):
+        tracks[5] = np.nan
+
+    flow = flow_from(perfect_tracks(QUERIES))
+    alone = height_at(found(lose), 4, place(4)[0])
+    assert height_at(found(lose, flow=flow), 4, place(4)[0]) == pytest.approx(0.13 * alone)
+
+
 def test_a_joint_without_flow_keeps_its_track(found):
     flow = flow_from(perfect_tracks(QUERIES))
     for _, path in flow.values():

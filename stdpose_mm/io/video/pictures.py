@@ -52,7 +52,8 @@ class ArrayFrames(FrameSource):
                 expected = 'uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
                 raise InputError(f'picture {index} is {picture.dtype} {shape}, expected {expected}')
             if index and (shape[1], shape[0]) != self.size:
-                raise InputError(f'picture {index} is {shape[1]}x{shape[0]}, unlike the others')
+                expected = '{}x{} as the first one'.format(*self.size)
+                raise InputError(f'picture {index} is {shape[1]}x{shape[0]}, expected {expected}')
             self.size = shape[1], shape[0]
 
     def __len__(self) -> int:

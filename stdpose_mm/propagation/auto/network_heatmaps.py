@@ -205,7 +205,8 @@ class NetworkHeatmapEstimator:
         if not self.network.follows_labels and gap.is_crowded(keys):
             self.use.note(frames, gap, 'crowded')
             return None
-        around = sample_heatmaps(self.heatmaps(frames, gap, candidates, mapping), candidates)
+        flow = _flow_paths(candidates, mapping)
+        around = sample_heatmaps(self._heatmaps(frames, gap, keys, mapping, flow), candidates)
         if not around.shown[np.isin(candidates.times, keys)].any():
             self.use.note(frames, gap, 'finds nothing')
             return None
@@ -215,21 +216,18 @@ class NetworkHeatmapEstimator:
         self.use.note(frames, gap, 'used' if around.is_compared else 'not compared')
         return around
 
-    def heatmaps(
-        self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
+    def _heatmaps(
+        self,
+        frames: FrameSource,
+        gap: Gap,
+        keys: Sequence[int],
+        mapping: JointMapping,
+        flow: FlowPaths,
     ) -> GapHeatmaps:
-        """Estimate the heatmaps of the candidates' frames in a gap, and of its labels.
-
-        Args:
-            frames: The video.
-            gap: The gap.
-            candidates: Of frames of the gap and its labels.
-            mapping: The joints of the gap's labels among those of the network.
-        """
-        keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
+        """Estimate the heatmaps of the frames ``keys`` of a gap, and of its labels."""
         boxes = boxes_with_ends(gap, keys)
         chosen = [*boxes]
-        labels, flow = _labels_around(gap, mapping), _flow_paths(candidates, mapping)
+        labels = _labels_around(gap, mapping)
         found = []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
@@ -279,14 +277,16 @@ def _labels_around(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
 
 def _flow_paths(candidates: Candidates, mapping: JointMapping) -> FlowPaths:
     """Name the flow tracks among the candidates by the joints of a network."""
+    times = candidates.times
     paths = {}
-    ends = (0, candidates.left, 'forward'), (-1, candidates.right, 'backward')
-    for end, labelled, name in ends:
-        of_labels = candidates.positions[:, :, CANDIDATES.index(name)]
-        of_labels = np.where(labelled[:, None], of_labels, np.nan)
-        path = np.full((len(candidates.times), mapping.num_model, 2), np.nan)
-        path[:, mapping.in_model] = of_labels[:, mapping.shared]
-        paths[int(candidates.times[end])] = candidates.times, path
+    for end, labelled, name in (
+        (0, candidates.left, 'forward'),
+        (-1, candidates.right, 'backward'),
+    ):
+        places = candidates.positions[:, :, CANDIDATES.index(name)]
+        path = np.full((len(times), mapping.num_model, 2), np.nan)
+        path[:, mapping.in_model] = np.where(labelled[:, None], places, np.nan)[:, mapping.shared]
+        paths[int(times[end])] = times, path
     return paths
 
 
