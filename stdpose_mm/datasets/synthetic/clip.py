@@ -91,7 +91,10 @@ def generate_clip(
     name: str = 'synthetic',
     file_names: Sequence[str] | None = None,
 ) -> SyntheticClip:
-    """Generate a clip; the same arguments give the same clip, byte for byte.
+    """Generate a clip; the same arguments give the same labels and pictures.
+
+    Only very small pictures of wild footage may differ from run to run, because x264's output for
+    them does.
 
     Args:
         seed: Non-negative number or numbers (for ``numpy.random.SeedSequence``).
