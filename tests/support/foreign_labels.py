@@ -133,3 +133,10 @@ MMPOSE_META = {
     'skeleton_links': [[0, 1]],
     'sigmas': {'__ndarray__': [0.026, 0.025], 'dtype': 'float32', 'shape': [2]},
 }
+
+
+def mmpose(points: list[list[float]], scores: list[float]) -> dict[str, Any]:
+    """Return a file of MMPose's demo with one person in the first of two frames."""
+    people = [mmpose_instance(points, scores)]
+    frames = [{'frame_id': i, 'instances': found} for i, found in ((1, people), (2, []))]
+    return {'meta_info': MMPOSE_META, 'instance_info': frames}

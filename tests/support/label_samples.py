@@ -128,5 +128,5 @@ def for_any_labels(test: Callable[..., None]) -> Callable[..., None]:
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     drawn = given(labels=videos())(test)
     return pytest.mark.slow(
-        settings(max_examples=40, deadline=None, suppress_health_check=checks)(drawn)
+        settings(max_examples=20, deadline=None, suppress_health_check=checks)(drawn)
     )

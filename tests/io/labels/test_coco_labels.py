@@ -18,7 +18,7 @@ from stdpose_mm.io.labels import (
     write_labels,
 )
 from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
-from stdpose_mm.structures import Skeleton, VideoFrame
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 from support.label_samples import person, sample
 
 
@@ -81,16 +81,6 @@ def test_pycocotools_reads_the_written_file(tmp_path: Path):
     assert [len(coco.getAnnIds(imgIds=[i])) for i in (100, 101, 102)] == [2, 0, 1]
 
 
-def test_one_file_holds_several_videos(tmp_path: Path):
-    videos = [sample(name='a'), sample(name='b')]
-    write_coco(videos, tmp_path / 'all.json')
-    back = read_all_labels(tmp_path / 'all.json', 'coco')
-
-    assert [labels.name for labels in back] == ['a', 'b']
-    assert [labels.labelled_frame_indices for labels in back] == [(0, 2), (0, 2)]
-    assert read_labels(tmp_path / 'all.json', video='b').name == 'b'
-
-
 def test_each_video_of_a_file_gets_its_own_fields_of_the_file_back(tmp_path: Path):
     infos = [{'video': 'a.mp4', 'by': 'Ada'}, {'video': 'b.mp4', 'by': 'Ada'}]
     videos = [
@@ -110,6 +100,8 @@ def test_each_video_of_a_file_gets_its_own_fields_of_the_file_back(tmp_path: Pat
     assert first.extra['licenses'] == second.extra['licenses'] == [1]
     assert (first.extra['note'], 'note' in second.extra) == ('first', False)
     assert (first.extra['video_fields'], second.extra['video_fields']) == ({}, {'fps': 25})
+    # Those of the images were the same in both videos.
+    assert [image['id'] for image in written['images']] == [1, 2, 3, 4, 5, 6]
 
 
 def test_fields_in_which_all_videos_agree_stay_at_the_top(tmp_path: Path):
@@ -121,32 +113,17 @@ def test_fields_in_which_all_videos_agree_stay_at_the_top(tmp_path: Path):
     assert written['videos'] == [{'id': 1, 'name': 'a'}, {'id': 2, 'name': 'b'}]
 
 
-def test_fields_of_the_file_that_are_no_object_are_refused(tmp_path: Path):
-    write_coco(sample(), tmp_path / 'a.json')
-    document = json.loads((tmp_path / 'a.json').read_text())
-    document['videos'][0]['file_fields'] = [1]
-    (tmp_path / 'a.json').write_text(json.dumps(document))
-
-    with pytest.raises(InputError, match=r'videos\[0\].file_fields must be an object, got \[1\]'):
-        read_all_labels(tmp_path / 'a.json', 'coco')
-
-
 def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
     write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
 
-    with pytest.raises(InputError, match=r"holds 2 videos \('a', 'b'\), expected one"):
+    told = (
+        r"holds 2 videos \('a', 'b'\), expected one.* give its name \(--labels-video of .*, --video"
+    )
+    with pytest.raises(InputError, match=told):
         read_labels(tmp_path / 'all.json')
-    with pytest.raises(
-        InputError, match=r'give its name \(--labels-video of .*, --video of convert'
-    ):
-        read_labels(tmp_path / 'all.json')
+    assert read_labels(tmp_path / 'all.json', video='b').labelled_frame_indices == (0, 2)
     with pytest.raises(InputError, match=r"holds no video named 'c', only 'a', 'b'$"):
         read_labels(tmp_path / 'all.json', video='c')
-
-
-def test_a_file_without_a_picture_is_refused_where_a_video_is_expected(tmp_path: Path):
-    with pytest.raises(InputError, match=r'x.json lists no pictures, expected those of a video'):
-        read_labels(write_images(tmp_path / 'x.json', []))
 
 
 def test_videos_of_differing_skeletons_are_refused(tmp_path: Path):
@@ -164,34 +141,28 @@ def write_images(path: Path, images: list[dict], annotations: list[dict] | None 
     return path
 
 
-def test_images_without_video_ids_are_grouped_by_folder(tmp_path: Path):
-    names = ['train/b/000003.jpg', 'train/a/000000.jpg', 'train/b/000004.jpg']
+@pytest.mark.parametrize(
+    ('names', 'videos'),
+    [
+        (
+            ['train/b/000003.jpg', 'train/a/000000.jpg', 'train/b/000004.jpg'],
+            {'b': [3, 4], 'a': [0]},
+        ),
+        (['a/img1/0.jpg', 'b/img1/0.jpg'], {'a/img1': [0], 'b/img1': [0]}),
+        (['frame_000007.PNG'], {'x': [7]}),
+        # Folders of Windows.
+        (['C:\\data\\cam1\\000000.jpg', '..\\cam2\\000007.jpg'], {'cam1': [0], 'cam2': [7]}),
+    ],
+)
+def test_images_without_video_ids_are_grouped_by_folder(
+    tmp_path: Path, names: list[str], videos: dict[str, list[int]]
+):
     images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
-    videos = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
+    found = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
 
-    assert [labels.name for labels in videos] == ['b', 'a']
-    assert [[frame.index for frame in labels.frames] for labels in videos] == [[3, 4], [0]]
-
-
-def test_folders_of_the_same_name_are_told_apart(tmp_path: Path):
-    images = [{'id': i, 'file_name': f'{clip}/img1/0.jpg'} for i, clip in enumerate('ab')]
-    videos = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
-
-    assert [labels.name for labels in videos] == ['a/img1', 'b/img1']
-
-
-@pytest.mark.parametrize('folder', ['cam{}', 'C:\\data\\cam{}', '..\\cam{}', 'a/cam{}'])
-def test_folders_of_windows_are_videos_too(tmp_path: Path, folder: str):
-    names = [
-        f'{folder.format(camera)}{"/" if "/" in folder else chr(92)}{number:06}.jpg'
-        for camera in (1, 2)
-        for number in (0, 7)
-    ]
-    images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
-    videos = read_all_labels(write_images(tmp_path / 'x.json', images), 'coco')
-
-    assert [(one.name, [*one]) for one in videos] == [('cam1', [0, 7]), ('cam2', [0, 7])]
-    assert videos[0].frames[0].file_name == names[0]
+    assert {labels.name: list(labels) for labels in found} == videos
+    assert [labels.name for labels in found] == [*videos]
+    assert found[0].frames[0].file_name == names[0]
 
 
 @pytest.mark.parametrize('fields', [{}, {'bbox_head': [1, 2, 3, 4]}])
@@ -206,12 +177,6 @@ def test_ids_of_annotations_may_repeat(tmp_path: Path, fields: dict):
     assert len(labels.persons) == 2
     written = json.loads((tmp_path / 'y.json').read_text())['annotations']
     assert [annotation['id'] for annotation in written] == [1, 2]
-
-
-def test_images_without_folder_belong_to_the_video_of_the_files_name(tmp_path: Path):
-    path = write_images(tmp_path / 'clip.json', [{'id': 1, 'file_name': 'frame_000007.PNG'}])
-
-    assert [labels.name for labels in read_all_labels(path, 'coco')] == ['clip']
 
 
 def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]]]:
@@ -233,10 +198,8 @@ def read_second(path: Path, **fields: object) -> tuple[list[str], list[list[int]
     [
         # COCO Annotator leaves the field out for an object that was only created.
         {'bbox': [0, 0, 0, 0], 'segmentation': [], 'isbbox': False},
-        {'keypoints': None},
         # CVAT writes both for a skeleton whose points all are outside.
         {'keypoints': [], 'num_keypoints': 0, 'bbox': [0, 0, 0, 0]},
-        {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0]},
         {'keypoints': [12.5, 30, 0], 'bbox': [12.5, 30, 0, 0]},
         {'keypoints': [0, 0, 0], 'bbox': [], 'source': 'manual'},
     ],
@@ -248,18 +211,17 @@ def test_an_entry_that_holds_nothing_makes_nobody(tmp_path: Path, fields: dict):
     assert notes == [f'{tmp_path}/x.json: left out 1 entry with neither a joint nor a box']
 
 
-@pytest.mark.parametrize('fields', [{}, {'keypoints': []}, {'keypoints': [0, 0, 0]}])
-def test_a_box_without_joints_stays(tmp_path: Path, fields: dict):
-    assert read_second(tmp_path / 'x.json', bbox=[1, 2, 3, 4], **fields) == (
-        [],
-        [[0, None, 1], [7, 3, 0]],
-    )
-
-
-@pytest.mark.parametrize('source', ['given', 'absent'])
-def test_this_packages_own_word_for_absent_people_stays(tmp_path: Path, source: str):
-    fields = {'keypoints': [0, 0, 0], 'bbox': [0, 0, 0, 0], 'source': source}
-
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'bbox': [1, 2, 3, 4]},
+        {'bbox': [1, 2, 3, 4], 'keypoints': [0, 0, 0]},
+        # This package's own words for people of whom nothing is seen.
+        {'bbox': [0, 0, 0, 0], 'keypoints': [0, 0, 0], 'source': 'given'},
+        {'bbox': [0, 0, 0, 0], 'keypoints': [0, 0, 0], 'source': 'absent'},
+    ],
+)
+def test_a_box_without_joints_and_an_absence_stay(tmp_path: Path, fields: dict):
     assert read_second(tmp_path / 'x.json', **fields) == ([], [[0, None, 1], [7, 3, 0]])
 
 
@@ -310,35 +272,19 @@ def test_a_v_of_2_contradicts_that_1_is_visible(tmp_path: Path):
         read_labels(tmp_path / 'y.xml', visible_as_1=True)
 
 
-def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
-    annotation = {'id': 1, 'image_id': 1, 'keypoints': [1, 2, 2], 'attributes': {'track_id': 8}}
-    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], [annotation])
-
-    assert read_all_labels(path, 'coco')[0].persons[0].track_id == 8
-
-
 @pytest.mark.parametrize(
     ('limbs', 'expected'),
-    [
-        ([[1, 2], [2, 3]], ((0, 1), (1, 2))),
-        ([[0, 1], [1, 2]], ((0, 1), (1, 2))),
-        ([[2, 0]], ((2, 0),)),
-    ],
+    [([[1, 2], [2, 3]], ((0, 1), (1, 2))), ([[0, 1], [1, 2]], ((0, 1), (1, 2)))],
 )
 def test_limbs_with_a_0_among_them_count_from_0(
     tmp_path: Path, limbs: list[list[int]], expected: tuple[tuple[int, int], ...]
 ):
-    path = write_limbs(tmp_path / 'x.json', limbs)
-
-    assert read_labels(path).skeleton.limbs == expected
-
-
-def write_limbs(path: Path, limbs: list[list[int]]) -> Path:
-    write_images(path, [{'id': 1, 'file_name': '0.jpg'}])
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}])
     data = json.loads(path.read_text())
     data['categories'][0].update(keypoints=['a', 'b', 'c'], skeleton=limbs)
     path.write_text(json.dumps(data))
-    return path
+
+    assert read_labels(path).skeleton.limbs == expected
 
 
 def frames_of(path: Path, length: int = 30) -> list[int]:
@@ -361,55 +307,51 @@ def write_frame_ids(path: Path, frame_ids: dict[str, object], v: int = 2, **fiel
 
 
 # With the key ``videos`` or without, an image belongs to a video by ``video_id``.
-@pytest.mark.parametrize('fields', [{}, {'video_id': 1}, {'is_labeled': True}])
-class TestFrameIds:
-    @pytest.mark.parametrize(
-        ('frame_ids', 'frames'),
-        [
-            # MMTracking counts from 0 in files whose names count from 1.
-            ({'000001.jpg': 0, '000008.jpg': 7}, [0, 7]),
-            ({'000008.jpg': 7, '000015.jpg': 14}, [7, 14]),
-            ({'000015.jpg': 14}, [14]),
-            # CenterTrack counts from 1, also where names count from 0.
-            ({'000003.jpg': 4, '000007.jpg': 8}, [3, 7]),
-            ({'000000.jpg': 1, '000007.jpg': 8}, [0, 7]),
-            ({'000000.jpg': 0, '000007.jpg': 7}, [0, 7]),
-            # Names without numbers tell nothing.
-            ({'a.jpg': 0, 'b.jpg': 9}, [0, 9]),
-            ({'a.jpg': 9, 'b.jpg': 0}, [0, 9]),
-            ({'a.jpg': 9, 'b.jpg': 30}, [8, 29]),
-        ],
-    )
-    def test_they_tell_the_frames(
-        self, tmp_path: Path, fields: dict, frame_ids: dict[str, object], frames: list[int]
-    ):
-        path = write_frame_ids(tmp_path / 'x.json', frame_ids, **fields)
-        assert sorted(frames_of(path)) == frames
-
-    @pytest.mark.parametrize(
-        ('frame_ids', 'told'),
-        [
-            # Every tenth frame, counted one by one.
-            ({'000000.jpg': 0, '000010.jpg': 1}, "0 for '000000.jpg' and 1 for '000010.jpg'"),
-            # A part of a longer recording.
-            ({'000300.jpg': 0, '000301.jpg': 1}, "0 for '000300.jpg'"),
-            ({'000003.jpg': 3, '000008.jpg': 7}, "3 for '000003.jpg' and 7 for '000008.jpg'"),
-        ],
-    )
-    def test_they_may_contradict_the_names(
-        self, tmp_path: Path, fields: dict, frame_ids: dict[str, object], told: str
-    ):
-        path = write_frame_ids(tmp_path / 'x.json', frame_ids, **fields)
-        with pytest.raises(InputError, match=rf'contradict the file \(frame_id is {told}\), give'):
-            frames_of(path, 400)
-        told_first = match_frames(read_labels(path), None, FrameOptions(first_number=0))
-        numbers = [int(name.removesuffix('.jpg')) for name in frame_ids]
-        assert list(told_first.labelled_frame_indices) == numbers
+@pytest.mark.parametrize('fields', [{}, {'video_id': 1}])
+@pytest.mark.parametrize(
+    ('frame_ids', 'frames'),
+    [
+        # MMTracking counts from 0 in files whose names count from 1.
+        ({'000001.jpg': 0, '000008.jpg': 7}, [0, 7]),
+        ({'000008.jpg': 7, '000015.jpg': 14}, [7, 14]),
+        ({'000015.jpg': 14}, [14]),
+        # CenterTrack counts from 1, also where names count from 0.
+        ({'000003.jpg': 4, '000007.jpg': 8}, [3, 7]),
+        ({'000000.jpg': 0, '000007.jpg': 7}, [0, 7]),
+        # Names without numbers tell nothing.
+        ({'a.jpg': 9, 'b.jpg': 0}, [0, 9]),
+        ({'a.jpg': 9, 'b.jpg': 30}, [8, 29]),
+    ],
+)
+def test_frame_ids_tell_the_frames(
+    tmp_path: Path, fields: dict, frame_ids: dict[str, object], frames: list[int]
+):
+    path = write_frame_ids(tmp_path / 'x.json', frame_ids, **fields)
+    assert sorted(frames_of(path)) == frames
 
 
-@pytest.mark.parametrize('frame_ids', [{'a.jpg': 8, 'b.jpg': 15}, {'8.jpg': 8, '15.jpg': 15}])
-def test_frame_ids_that_may_start_at_0_or_1_are_refused(tmp_path: Path, frame_ids: dict):
+@pytest.mark.parametrize(
+    ('frame_ids', 'told'),
+    [
+        # Every tenth frame, counted one by one.
+        ({'000000.jpg': 0, '000010.jpg': 1}, "0 for '000000.jpg' and 1 for '000010.jpg'"),
+        # A part of a longer recording.
+        ({'000300.jpg': 0, '000301.jpg': 1}, "0 for '000300.jpg'"),
+    ],
+)
+def test_frame_ids_may_contradict_the_names(
+    tmp_path: Path, frame_ids: dict[str, object], told: str
+):
     path = write_frame_ids(tmp_path / 'x.json', frame_ids)
+    with pytest.raises(InputError, match=rf'contradict the file \(frame_id is {told}\), give'):
+        frames_of(path, 400)
+    told_first = match_frames(read_labels(path), None, FrameOptions(first_number=0))
+    numbers = [int(name.removesuffix('.jpg')) for name in frame_ids]
+    assert list(told_first.labelled_frame_indices) == numbers
+
+
+def test_frame_ids_that_may_start_at_0_or_1_are_refused(tmp_path: Path):
+    path = write_frame_ids(tmp_path / 'x.json', {'8.jpg': 8, '15.jpg': 15})
     with pytest.raises(InputError, match=r'do not tell whether the first .* number 0 or 1'):
         frames_of(path)
 
@@ -446,55 +388,40 @@ def test_two_pictures_at_times_of_one_frame_are_refused(tmp_path: Path):
         match_frames(read, open_frames(tmp_path / 'clip.mp4'))
 
 
-def test_image_ids_that_clash_between_videos_are_renewed(tmp_path: Path):
-    write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
-    images = json.loads((tmp_path / 'all.json').read_text())['images']
-
-    assert [image['id'] for image in images] == [1, 2, 3, 4, 5, 6]
-
-
-def test_areas_and_counts_follow_the_label(tmp_path: Path):
-    """They are derived: those that an older label brought along are not written."""
-    write_coco(sample(), tmp_path / 'a.json')
-    labels = read_all_labels(tmp_path / 'a.json', 'coco')[0]
-    changed = labels.with_persons(
-        [replace(labels.persons[0], visibility=[2, 2, 2], keypoint_sources=None)]
-    )
-    write_coco(changed, tmp_path / 'b.json')
-
-    assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['num_keypoints'] == 3
-
-
-@pytest.mark.parametrize(
-    ('area', 'written'), [(1234.5, 1234.5), (12, 12), (5635.0, 5635), ('x', 5635), (-1, 5635)]
-)
-def test_the_area_of_an_outline_is_kept(tmp_path: Path, area: object, written: float) -> None:
-    """With it OKS is computed; that of the box (70 x 80.5) is larger."""
-    write_coco(sample(persons=(person(0),)), tmp_path / 'a.json')
-    document = json.loads((tmp_path / 'a.json').read_text())
+def with_area(folder: Path, area: object) -> VideoLabels:
+    """A person of 70 x 80.5 pixels in a file that states an area."""
+    write_coco(sample(persons=(person(0),)), folder / 'a.json')
+    document = json.loads((folder / 'a.json').read_text())
     document['annotations'][0]['area'] = area
-    (tmp_path / 'b.json').write_text(json.dumps(document))
-    (labels,) = read_all_labels(tmp_path / 'b.json', 'coco')
-    write_coco(labels, tmp_path / 'c.json')
-
-    assert json.loads((tmp_path / 'c.json').read_text())['annotations'][0]['area'] == written
+    (folder / 'a.json').write_text(json.dumps(document))
+    return read_labels(folder / 'a.json')
 
 
-def test_the_area_of_a_box_follows_the_box(tmp_path: Path) -> None:
-    write_coco(sample(persons=(person(0),)), tmp_path / 'a.json')
-    (labels,) = read_all_labels(tmp_path / 'a.json', 'coco')
-    larger = replace(labels.persons[0], bbox=np.array([0, 0, 100, 200]))
-    write_coco(labels.with_persons([larger]), tmp_path / 'b.json')
-
-    assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['area'] == 20000
+def written_annotation(labels: VideoLabels, folder: Path) -> dict:
+    write_coco(labels, folder / 'b.json')
+    return json.loads((folder / 'b.json').read_text())['annotations'][0]
 
 
-def test_an_area_is_scaled_with_the_labels() -> None:
-    labels = rescale_labels(
-        sample(persons=(person(0, extra={'area': 100}),)), (640, 480), (1280, 1440)
+@pytest.mark.parametrize(('area', 'written'), [(1234.5, 1234.5), ('x', 5635), (-1, 5635)])
+def test_the_area_of_an_outline_is_kept(tmp_path: Path, area: object, written: float) -> None:
+    """With it OKS is computed; that of the box is larger."""
+    assert written_annotation(with_area(tmp_path, area), tmp_path)['area'] == written
+
+
+def test_what_is_derived_follows_the_label(tmp_path: Path) -> None:
+    """What an older label brought along is not written, but an area of an outline scaled."""
+    labels = with_area(tmp_path, 5635)
+    larger = replace(
+        labels.persons[0],
+        bbox=np.array([0, 0, 100, 200]),
+        visibility=[2, 2, 2],
+        keypoint_sources=None,
     )
+    written = written_annotation(labels.with_persons([larger]), tmp_path)
+    assert (written['area'], written['num_keypoints']) == (20000, 3)
 
-    assert labels.persons[0].extra['area'] == 600
+    scaled = rescale_labels(with_area(tmp_path, 100), (640, 480), (1280, 1440))
+    assert scaled.persons[0].extra['area'] == 600
 
 
 @pytest.mark.parametrize(
@@ -523,13 +450,8 @@ def test_times_of_pictures_are_seconds_from_the_start(
 @pytest.mark.parametrize(
     ('second', 'kept', 'told'),
     [
-        (
-            {'category_id': 1, 'bbox': [1, 2, 3, 4], 'iscrowd': 1},
-            [1],
-            'crowds are left out .1 with',
-        ),
+        ({'bbox': [1, 2, 3, 4], 'iscrowd': 1}, [1], 'crowds are left out .1 with'),
         ({'category_id': 2, 'bbox': [1, 2, 3, 4]}, [1], "left out .1 of 'ball'"),
-        ({'category_id': 2, 'keypoints': []}, [1], "left out .1 of 'ball'"),
         ({'category_id': 2, 'keypoints': [0] * 3}, [1], "left out .1 of 'ball'"),
         (
             {'category_id': 7, 'keypoints': [1, 2, 2]},
@@ -561,30 +483,22 @@ def test_what_is_left_out_or_doubtful_is_told(
 
 def test_identities_of_sleap_io_come_in(tmp_path: Path):
     """What its ``save_coco`` writes of a video that is not on the disk: its size is 0x0 then."""
-    fields = {'category_id': 1, 'area': 16.0, 'bbox': [1.0, 2.0, 4.0, 4.0], 'iscrowd': 0}
-    document = {
-        'images': [
-            {'id': n, 'file_name': f'mice_frame_{i:06d}.png', 'width': 0, 'height': 0}
-            for n, i in ((1, 3), (2, 12))
-        ],
-        'annotations': [
-            {
-                'id': n,
-                'image_id': image,
-                'keypoints': [1.0, 2.0, 2, 5.0, 6.0, 2, 0.0, 0.0, 0],
-                'num_keypoints': 2,
-                **fields,
-                **({'attributes': {'object_id': track}} if track else {}),
-            }
-            for n, (image, track) in enumerate([(1, 2), (1, 1), (2, 2), (2, None)], 1)
-        ],
-        'categories': [
-            {'id': 1, 'name': 'mouse', 'keypoints': ['a', 'b', 'c'], 'skeleton': [[1, 2]]}
-        ],
-    }
-    path = tmp_path / 'mice.json'
-    path.write_text(json.dumps(document))
-    labels = read_labels(path)
+    images = [
+        {'id': n, 'file_name': f'mice_frame_{i:06d}.png', 'width': 0, 'height': 0}
+        for n, i in ((1, 3), (2, 12))
+    ]
+    annotations = [
+        {
+            'id': n,
+            'image_id': image,
+            'category_id': 1,
+            'keypoints': [1.0, 2.0, 2],
+            'bbox': [1.0, 2.0, 4.0, 4.0],
+            **({'attributes': {'object_id': track}} if track else {}),
+        }
+        for n, (image, track) in enumerate([(1, 2), (1, 1), (2, 2), (2, None)], 1)
+    ]
+    labels = read_labels(write_images(tmp_path / 'mice.json', images, annotations))
 
     assert [(p.frame_index, p.track_id) for p in labels.persons] == [
         (3, 2),
@@ -593,6 +507,5 @@ def test_identities_of_sleap_io_come_in(tmp_path: Path):
         (12, None),
     ]
     assert [(frame.width, frame.height) for frame in labels.frames] == [(None, None)] * 2
-    write_labels(labels, tmp_path / 'again.json', 'coco')
-    again = json.loads((tmp_path / 'again.json').read_text())['annotations'][0]
+    again = written_annotation(labels, tmp_path)
     assert (again['track_id'], again['attributes']) == (2, {'object_id': 2})

@@ -66,14 +66,6 @@ def test_a_name_beside_an_id_tells_the_frame(tmp_path: Path):
     assert list(labels) == [12, 13]
 
 
-def test_26_joints_are_those_of_halpe(tmp_path: Path):
-    found = [result('1.jpg', keypoints=[float(n + 1) for n in range(78)])]
-
-    with pytest.warns(InputWarning, match='in the order of Halpe .AlphaPose'):
-        labels = read_labels(write_json(tmp_path / 'results.json', found))
-    assert labels.skeleton.keypoint_names[17:20] == ('head', 'neck', 'hip')
-
-
 def alphapose(picture: str, idx: object = None, **fields) -> dict:
     """As AlphaPose's write_json writes it."""
     who = {} if idx is None else {'idx': idx}

@@ -14,13 +14,12 @@ import pytest
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_all_labels, read_frame_list, read_labels, write_labels
+from stdpose_mm.io.labels import read_all_labels, read_frame_list, write_labels
 from stdpose_mm.io.video_list import list_videos
 from support.foreign_labels import (
-    MMPOSE_META,
     labelme,
     labelme_shape,
-    mmpose_instance,
+    mmpose,
     openpose,
     openpose_person,
     studio_region,
@@ -34,22 +33,16 @@ pytestmark = [
 ]
 
 ODD: list[Any] = [
-    *(None, [], {}, [[]], [None], [[1, 2], [3]], True, '', '²', 'a\0b', '\ud800', '9' * 5000),
-    *(-1, 0.5, 1e16, 1e300, 10**7 + 1, 2**63, -(2**63) - 1, 10**400, float('nan'), float('inf')),
+    *(None, [], {}, [None], [[1, 2], [3]], True, '', '²', 'a\0b', '\ud800', '9' * 5000),
+    *(-1, 0.5, 10**7 + 1, 2**63, 10**400, float('nan'), float('inf')),
 ]
 """Values of JSON that stood where another was expected."""
 
-ODD_TEXTS = ['', '-1', '1e999', 'nan', '9' * 5000, '٣', '%s', '..', '/dev/null', 'x' * 300, '1,2;3']
+ODD_TEXTS = ['', '-1', '1e999', 'nan', '9' * 5000, '٣', '..', 'x' * 300, '1,2;3']
 """Words of tables and attributes that stood where another was expected."""
 
-MMPOSE = {
-    'meta_info': MMPOSE_META,
-    'instance_info': [
-        {'frame_id': 1, 'instances': [mmpose_instance([[1.5, 2], [30, 40.25]], [0.9, 0.4])]}
-    ],
-}
 FOREIGN = {
-    'mmpose': MMPOSE,
+    'mmpose': mmpose([[1.5, 2], [30, 40.25]], [0.9, 0.4]),
     'labelme': labelme('f_0.jpg', labelme_shape('nose', [[1.5, 2]], group_id=0)),
     'label-studio': [
         studio_task(
@@ -60,7 +53,7 @@ FOREIGN = {
     ],
     'openpose': openpose(openpose_person(*[value + 0.5 for value in range(75)])),
 }
-OWN = ('posetrack18', 'posetrack21', 'coco', 'coco-results')
+OWN = ('posetrack18', 'coco', 'coco-results')
 TABLES = {
     'labels.csv': 'scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/a/img03.png,1.5,2\n',
     'boxes.txt': '1,0,4,4,18,20,0.9,-1,-1,-1\n3,0,6,4,18,20,0.5,-1,-1,-1\n',
@@ -140,14 +133,14 @@ def test_an_odd_attribute_of_cvat(tmp_path: Path) -> None:
     write_labels(sample(), path, 'cvat')
     text = path.read_text()
     values = [*re.finditer(r'(?<==")[^"]*(?=")|(?<=>)[^<>]+(?=</)', text)]
-    assert len(values) > 30
-    for found in values[:90]:
+    assert len(values) > 90
+    for found in values[:90:2]:
         for odd in ODD_TEXTS:
             path.write_text(text[: found.start()] + odd + text[found.end() :])
             read_or_refuse(path, 'cvat')
 
 
-@pytest.mark.parametrize('keep', [0, 1, 2, 10, 0.3, 0.9])
+@pytest.mark.parametrize('keep', [0, 2, 0.3, 0.9])
 @pytest.mark.parametrize('format', ['posetrack18', 'coco', 'cvat', 'deeplabcut'])
 def test_a_file_that_was_cut_off(tmp_path: Path, format: str, keep: float) -> None:
     path = tmp_path / f'labels{WRITE_FORMATS[format][0]}'
@@ -155,38 +148,3 @@ def test_a_file_that_was_cut_off(tmp_path: Path, format: str, keep: float) -> No
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data)) if 0 < keep < 1 else int(keep)])
     read_or_refuse(path, format)
-
-
-@pytest.mark.parametrize(
-    'text',
-    [
-        '{"images": [], "images": []}',
-        '{"a": 1e999}',
-        f'{{"a": {"9" * 5000}}}',
-        '{"a": 0x1}',
-        '{"a": /* c */ 1}',
-        f'{"[" * 30_000}{"]" * 30_000}',
-        f'{{"images": [], "annotations": [], "categories": {"[" * 700}{"]" * 700}}}',
-        '[[[[1]]]]',
-        '\ufeff{}',
-        '"\\ud800"',
-    ],
-)
-def test_texts_that_are_no_labels(tmp_path: Path, text: str) -> None:
-    path = tmp_path / 'labels.json'
-    path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_labels(path)
-    assert '\n' not in str(caught.value)
-
-
-@pytest.mark.parametrize('name', [f'00012.{"9" * 400}.jpg', f'{"9" * 5000}.jpg', '²3.jpg', 'a\0'])
-def test_numbers_in_names_of_pictures(tmp_path: Path, name: str) -> None:
-    path = tmp_path / 'labels.json'
-    write_labels(sample(), path, 'coco')
-    document = json.loads(path.read_text())
-    for image in document['images']:
-        image['file_name'] = name
-        image.pop('frame_index', None)
-    path.write_text(json.dumps(document))
-    read_or_refuse(path, 'coco')

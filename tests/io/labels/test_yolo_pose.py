@@ -133,21 +133,6 @@ def test_a_file_without_lines_is_a_picture_with_nobody(dataset: Path):
     ]
 
 
-def test_without_names_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
-    folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 ' + '0.5 0.5 2 ' * 17)
-
-    with pytest.warns(InputWarning, match='17 keypoints, they are read in the order of COCO'):
-        labels = read_labels(folder, size=(10, 10))
-    assert labels.skeleton.keypoint_names[-1] == 'right_ankle'
-
-
-def test_other_joints_without_names_are_numbered(tmp_path: Path):
-    folder = files(tmp_path / 'a', f1=LINE)
-
-    with pytest.warns(InputWarning, match='as joint_0 to joint_2'):
-        assert read_labels(folder, size=(10, 10)).skeleton.num_keypoints == 3
-
-
 def test_numbers_that_can_be_two_or_three_a_joint_are_refused(tmp_path: Path):
     folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 0.5 0.5 1 0.25 0.25 1')
 
@@ -257,15 +242,6 @@ def test_people_of_several_classes_are_told(dataset: Path):
 
     with pytest.warns(InputWarning, match='people of 2 classes are read as one'):
         assert len(read_labels(dataset).persons) == 2
-
-
-def test_the_default_models_need_no_config(tmp_path: Path):
-    joints = ' '.join('0.5 0.5 0.9' for _ in range(17))
-    folder = files(tmp_path / 'labels', clip_1=f'0 0.5 0.5 0.25 0.5 {joints} 0.875 3')
-
-    with pytest.warns(InputWarning, match='in the order of COCO'):
-        (person,) = read_labels(folder, size=(64, 48)).persons
-    assert (person.track_id, person.scores[0]) == (3, 0.9)
 
 
 def test_lists_and_classes_are_no_labels(dataset: Path, tmp_path: Path):
