@@ -457,12 +457,16 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'told'),
     [
-        ({'videos': [{'id': 1, 'file_fields': [1]}]}, r'file_fields must be an object, got \[1\]'),
+        (
+            {'videos': [{'id': 1, 'name': 'a', 'file_fields': [1]}]},
+            r'file_fields must be an object, got \[1\]',
+        ),
         ({'images': [], 'annotations': []}, 'lists no pictures, expected those of a video'),
     ],
 )
 def test_files_of_several_videos(tmp_path: Path, changes: dict, told: str) -> None:
     path = tmp_path / 'labels.json'
-    path.write_text(json.dumps({**COCO, 'videos': [], **changes}))
+    images = [{**image, 'video_id': 1} for image in COCO['images']]
+    path.write_text(json.dumps({**COCO, 'images': images, 'videos': [], **changes}))
 
     refused(lambda: read_labels(path, 'coco'), path, told)

@@ -1,5 +1,4 @@
 import xml.etree.ElementTree as ET
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import PersonLabel
 from support.label_samples import person, sample
+from support.zip_files import zipped
 
 # As CVAT writes it: interpolated skeletons between key frames, `outside` where the person leaves.
 EXPORT = """<?xml version="1.0" encoding="utf-8"?>
@@ -67,16 +67,10 @@ EXPORT = """<?xml version="1.0" encoding="utf-8"?>
 """
 
 
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    path = tmp_path / 'annotations.xml'
-    path.write_text(EXPORT)
-    return path
-
-
-def test_an_export_of_cvat(export: Path):
+def test_an_export_of_cvat(tmp_path: Path):
     """Key frames are labels, what is between is not; who is outside has no place."""
-    labels = read_cvat(export)
+    (tmp_path / 'task.zip').write_bytes(zipped(EXPORT.encode()))
+    labels = read_cvat(tmp_path / 'task.zip')
 
     assert labels.name == 'street'
     assert labels.skeleton.keypoint_names == ('nose', 'tail')
@@ -88,6 +82,11 @@ def test_an_export_of_cvat(export: Path):
     assert labels.persons[0].visibility.tolist() == [2, 1]
     assert labels.persons[1].visibility.tolist() == [2, 0]
     assert (labels.persons[2].is_located, labels.persons[2].source) == (False, 'given')
+    # Other tracks and attributes are written back.
+    write_cvat(labels, tmp_path / 'back.xml')
+    root = ET.parse(tmp_path / 'back.xml').getroot()
+    assert root.find("track[@label='car']/box").get('xbr') == '3'
+    assert root.findtext(".//skeleton[@frame='10']/attribute[@name='team']") == 'red'
 
 
 @pytest.mark.parametrize(
@@ -98,32 +97,11 @@ def test_who_is_moved_in_or_out_of_the_picture_in_cvat_is_given(
     tmp_path: Path, before: str, outside: str, after: str
 ):
     attribute = f'<attribute name="source">{before}</attribute>'
-    text = EXPORT.replace(
-        '<skeleton frame="16" keyframe="1" z_order="0">',
-        f'<skeleton frame="16" keyframe="1" z_order="0">{attribute}',
-    )
-    start, end = text.split('<skeleton frame="16"')
-    path = tmp_path / 'moved.xml'
-    path.write_text(
-        f'{start}<skeleton frame="16"' + end.replace('outside="1"', f'outside="{outside}"')
-    )
+    opening = '<skeleton frame="16" keyframe="1" z_order="0">'
+    start, end = EXPORT.split(opening)
+    end = end.replace('outside="1"', f'outside="{outside}"')
 
-    assert read_cvat(path).persons[2].source == after
-
-
-def test_other_tracks_and_attributes_are_written_back(export: Path, tmp_path: Path):
-    write_cvat(read_cvat(export), tmp_path / 'back.xml')
-    root = ET.parse(tmp_path / 'back.xml').getroot()
-
-    assert root.find("track[@label='car']/box").get('xbr') == '3'
-    assert root.findtext(".//skeleton[@frame='10']/attribute[@name='team']") == 'red'
-
-
-def test_the_zip_of_cvat(export: Path, tmp_path: Path):
-    with zipfile.ZipFile(tmp_path / 'task.zip', 'w') as archive:
-        archive.write(export, 'annotations.xml')
-
-    assert len(read_cvat(tmp_path / 'task.zip').persons) == 3
+    assert read(tmp_path, f'{start}{opening}{attribute}{end}')[16].source == after
 
 
 def xml_of(*skeletons: str) -> str:
@@ -197,12 +175,9 @@ def test_a_point_is_left_out_where_it_was_made_outside(tmp_path: Path):
     assert labels[14].keypoint_sources.tolist() == ['given', 'absent']
     assert labels[16].keypoint_sources.tolist() == ['propagated', 'given']
 
-
-def test_a_person_is_absent_when_the_last_point_is_outside(tmp_path: Path):
-    first = skeleton_of(12, 0, point_of('nose', 0), point_of('tail', 1, outside=1))
-    second = skeleton_of(14, 0, point_of('nose', 1, outside=1))
-    labels = read(tmp_path, xml_of(drawn(10), first, second))
-
+    # Whoever has no other point left is absent.
+    last = skeleton_of(14, 0, point_of('nose', 1, outside=1))
+    labels = read(tmp_path, xml_of(drawn(10), hidden, last))
     assert (labels[12].is_absent, labels[14].is_absent) == (False, True)
 
 
@@ -231,13 +206,14 @@ def finish(frame: int, *points: str) -> str:
 
 def test_shapes_end_in_the_next_frame_of_the_task(tmp_path: Path):
     """Every second frame of the video is one of the task; the last two need no end."""
-    path = tmp_path / 'annotations.xml'
-    path.write_text(shapes_xml(drawn(10) + finish(12), drawn(14)))
-    with pytest.warns(InputWarning, match=r'xml: the 2 skeletons .*; draw them with "Track"'):
-        labels = read_cvat(path)
-
-    assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, None), (14, None)]
-    assert [frame.index for frame in labels.frames] == [10, 12, 14, 16]
+    half = skeleton_of(14, 1, point_of('nose', 1), point_of('tail', 1, outside=1))
+    for second, sources in ((drawn(14), ['given'] * 2), (half, ['given', 'absent'])):
+        with pytest.warns(
+            InputWarning, match=r'xml: the 2 skeletons were drawn as shapes.*"Track"'
+        ):
+            labels = read(tmp_path, shapes_xml(drawn(10) + finish(12), second))
+        assert {frame: p.track_id for frame, p in labels.items()} == {10: None, 14: None}
+        assert labels[14].keypoint_sources.tolist() == sources
 
 
 @pytest.mark.parametrize(
@@ -245,7 +221,6 @@ def test_shapes_end_in_the_next_frame_of_the_task(tmp_path: Path):
     [
         # Held until it is made outside, as CVAT does with tracks.
         drawn(12) + skeleton_of(14, 0, point_of('nose', 0), point_of('tail', 0)) + finish(16),
-        drawn(12) + finish(16),
         # Moved, or not outside as a whole, in the frame after it.
         drawn(12) + finish(14, point_of('nose', 1, '3.00,4.00', 1), point_of('tail', 1, outside=1)),
         drawn(12) + finish(14, point_of('nose', 1, outside=1), point_of('tail', 1)),
@@ -256,29 +231,9 @@ def test_shapes_end_in_the_next_frame_of_the_task(tmp_path: Path):
     ],
 )
 def test_what_is_drawn_as_tracks_keeps_its_identity(tmp_path: Path, second: str):
-    path = tmp_path / 'annotations.xml'
-    path.write_text(shapes_xml(drawn(10) + finish(12), second))
-
     with pytest.warns(InputWarning, match='tracks of one frame, .*track 0 in frame 10'):
-        labels = read_cvat(path)
-    assert labels.track_ids == (0, 1)
-
-
-def test_a_single_track_keeps_its_identity(tmp_path: Path):
-    with pytest.warns(InputWarning, match='tracks of one frame, .*.track 0 in frame 10.;'):
-        labels = read(tmp_path, xml_of(drawn(10), finish(12)))
-
-    assert [(p.track_id, p.is_absent) for p in labels.values()] == [(0, False), (0, True)]
-
-
-def test_the_points_of_a_shape_may_be_outside(tmp_path: Path):
-    half = skeleton_of(14, 1, point_of('nose', 1), point_of('tail', 1, outside=1))
-    path = tmp_path / 'annotations.xml'
-    path.write_text(shapes_xml(drawn(10) + finish(12), half))
-    with pytest.warns(InputWarning, match='drawn as shapes'):
-        labels = read_cvat(path)
-
-    assert labels.persons[1].keypoint_sources.tolist() == ['given', 'absent']
+        labels = read(tmp_path, shapes_xml(drawn(10) + finish(12), second))
+    assert {p.track_id for p in labels.values()} == {0, 1}
 
 
 @pytest.mark.parametrize('text', ['', '-'])
@@ -332,7 +287,7 @@ def test_a_frame_looked_at_without_people_ends_their_stay(tmp_path: Path):
     assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 2: False}
 
 
-@pytest.mark.parametrize('name', ['a\x00b', 'a\x1bb', 'a\rb', '\ufffe'])
+@pytest.mark.parametrize('name', ['a\x00b', 'a\rb', '\ufffe'])
 def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, name: str):
     with pytest.raises(InputError, match='XML does not allow'):
         write_cvat(sample(name=name), tmp_path / 'a.xml')
@@ -414,11 +369,3 @@ class TestTasksOfPictures:
         pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
         with pytest.warns(InputWarning, match='left out 1 skeleton in <image>, because'):
             read_cvat(pictures_task)
-
-
-def test_an_element_called_as_an_attribute_is_left_alone(tmp_path: Path):
-    write_cvat(sample(), tmp_path / 'a.xml')
-    text = (tmp_path / 'a.xml').read_text()
-    (tmp_path / 'b.xml').write_text(text.replace('</points>', '<points/></points>'))
-
-    assert len(read_cvat(tmp_path / 'b.xml').persons) == len(read_cvat(tmp_path / 'a.xml').persons)

@@ -57,6 +57,8 @@ def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(
         assert [*found.columns] == [*expected.columns]
         assert [*found.index] == [*expected.index]
         np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(dtype=float))
+    project = (tmp_path / '1_config.yaml').read_text()
+    assert 'labeled-data/clip/CollectedData_annotator.h5;\n' in project
 
 
 @needs_h5py
@@ -99,8 +101,9 @@ def labels_index(pandas: Any) -> Any:
 
 
 @needs_h5py
-@pytest.mark.parametrize('names', [SINGLE, SEVERAL], ids=['one animal', 'several'])
-@pytest.mark.parametrize('rows', ['pictures', 'paths', 'windows paths'])
+@pytest.mark.parametrize(
+    ('names', 'rows'), [(SINGLE, 'pictures'), (SEVERAL, 'paths'), (SINGLE, 'windows paths')]
+)
 def test_labels_that_pandas_wrote_are_read(
     tmp_path: Path, pandas: Any, names: tuple[str, ...], rows: str
 ):
@@ -127,11 +130,13 @@ def test_labels_that_pandas_wrote_are_read(
     ]
     assert {p.source for p in labels.persons} == {'given'}
     assert labels.track_ids == ((0, 1) if names == SEVERAL else (0,))
+    # The name of the file tells who made it.
+    made = path.rename(tmp_path / 'machinelabels.h5')
+    assert {p.source for p in read_labels(made).persons} == {'propagated'}
 
 
 @needs_h5py
-@pytest.mark.parametrize('names', [SINGLE, SEVERAL], ids=['one animal', 'several'])
-@pytest.mark.parametrize('form', ['table', 'fixed'])
+@pytest.mark.parametrize(('names', 'form'), [(SINGLE, 'table'), (SEVERAL, 'fixed')])
 def test_predictions_that_pandas_wrote_are_estimates(
     tmp_path: Path, pandas: Any, names: tuple[str, ...], form: str
 ):
@@ -153,43 +158,18 @@ def test_predictions_that_pandas_wrote_are_estimates(
 
 
 @needs_h5py
-@pytest.mark.parametrize(
-    ('file', 'coords', 'source'),
-    [
-        # Labels that began as predictions, and predictions that nobody has refined yet.
-        ('CollectedData_ann.h5', ('x', 'y', 'likelihood'), 'given'),
-        ('machinelabels-iter0.h5', ('x', 'y', 'likelihood'), 'propagated'),
-        ('machinelabels.h5', ('x', 'y'), 'propagated'),
-    ],
-)
-def test_the_name_of_a_file_tells_who_made_it(
-    tmp_path: Path, pandas: Any, file: str, coords: tuple[str, ...], source: str
-):
-    frame = table(pandas, SINGLE, coords, labels_index(pandas))
-    frame.to_hdf(tmp_path / file, key='df_with_missing', mode='w')
-
-    assert {p.source for p in read_labels(tmp_path / file).persons} == {source}
-
-
-@needs_h5py
-def test_columns_of_two_scorers_are_refused(tmp_path: Path, pandas: Any):
-    frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))
-    both = pandas.concat([frame, frame.rename(columns={'ann': 'bob'}, level=0)], axis=1)
-    both.to_hdf(tmp_path / 'CollectedData_ann.h5', key='df_with_missing', mode='w')
-
-    with pytest.raises(InputError, match=r'columns of 2 scorers \(ann, bob\)'):
-        read_labels(tmp_path / 'CollectedData_ann.h5')
-
-
-@needs_h5py
 def test_columns_of_whole_numbers_keep_their_places(tmp_path: Path, pandas: Any):
     """pandas stores columns of another type as a block of their own."""
+    path = tmp_path / 'CollectedData_ann.h5'
     frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))
     frame[('ann', 'tail', 'x')] = [4, 5, 6]
-    frame.to_hdf(tmp_path / 'CollectedData_ann.h5', key='df_with_missing', mode='w')
+    frame.to_hdf(path, key='df_with_missing', mode='w')
+    assert read_labels(path)[7][0].keypoints.tolist() == [[8.5, 9.5], [6, 11.5]]
 
-    labels = read_labels(tmp_path / 'CollectedData_ann.h5')
-    assert labels[7][0].keypoints.tolist() == [[8.5, 9.5], [6, 11.5]]
+    both = pandas.concat([frame, frame.rename(columns={'ann': 'bob'}, level=0)], axis=1)
+    both.to_hdf(path, key='df_with_missing', mode='w')
+    with pytest.raises(InputError, match=r'columns of 2 scorers \(ann, bob\)'):
+        read_labels(path)
 
 
 class Call:
@@ -227,13 +207,12 @@ def rename_header(file: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda file: file.pop('df_with_missing'), 'ValueError'),
         (lambda file: file.create_group('other'), 'ValueError .too many values'),
         (lambda file: file['df_with_missing'].pop('axis1_label0'), 'KeyError'),
         (rename_header, 'ValueError'),
         (lambda file: file['df_with_missing/axis1_label2'].__setitem__(0, 99), 'IndexError'),
     ],
-    ids=['empty', 'two tables', 'no index', 'another header', 'a code without a text'],
+    ids=['two tables', 'no index', 'another header', 'a code without a text'],
 )
 def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change: Any, words: str):
     path = tmp_path / 'a.h5'
@@ -249,12 +228,12 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change
 
 
 @needs_h5py
-@pytest.mark.parametrize('keep', [8, 100, 0.5, 0.95])
+@pytest.mark.parametrize('keep', [0.01, 0.95])
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, keep: float):
     path = tmp_path / 'a.h5'
     write_labels(sample(), path)
     data = path.read_bytes()
-    path.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
+    path.write_bytes(data[: int(keep * len(data))])
 
     with pytest.raises(InputError, match=r'a\.h5 is HDF5 but not a DeepLabCut table \(OSError'):
         read_labels(path)
@@ -273,14 +252,6 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, h5py: Any):
 
     with pytest.raises(InputError, match='block0_values is too large'):
         read_labels(path)
-
-
-@needs_h5py
-def test_the_project_file_lies_beside_it(tmp_path: Path):
-    write_labels(sample(), tmp_path / 'out.h5')
-
-    text = (tmp_path / 'out_config.yaml').read_text()
-    assert 'labeled-data/clip/CollectedData_annotator.h5;\n' in text
 
 
 def test_without_h5py_the_user_is_told_what_to_install(

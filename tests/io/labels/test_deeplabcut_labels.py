@@ -71,13 +71,6 @@ def video(*persons: PersonLabel, **fields) -> VideoLabels:
     return VideoLabels('monday', SKELETON, frames, persons, **fields)
 
 
-@pytest.fixture
-def collected(tmp_path: Path) -> Path:
-    path = tmp_path / 'CollectedData_ann.csv'
-    path.write_text(ONE_ANIMAL)
-    return path
-
-
 # A table of labels whose third column and name tell who made it.
 TABLE = """\
 scorer,{0},{0},{0},{0},{0},{0}
@@ -95,9 +88,7 @@ TWO_COLUMNS = '\n'.join(
     ('name', 'table', 'source'),
     [
         ('CollectedData_ann.csv', TABLE.format('ann', 'likelihood'), 'given'),
-        ('CollectedData.csv', TABLE.format('ann', 'likelihood'), 'given'),
         ('CollectedData_ann.csv', TWO_COLUMNS.format('ann', ''), 'given'),
-        ('predictions.csv', TABLE.format('net', 'likelihood'), 'propagated'),
         ('machinelabels-iter0.csv', TABLE.format('net', 'likelihood'), 'propagated'),
         ('machinelabels.csv', TWO_COLUMNS.format('net', ''), 'propagated'),
         ('anything.csv', TWO_COLUMNS.format('ann', ''), 'given'),
@@ -145,34 +136,29 @@ def test_lightning_poses_form_is_written(tmp_path: Path):
     assert [p.visibility.tolist() for p in back.persons] == [[2, 1], [0, 2]]
 
 
-def test_several_animals_are_told_in_the_form_of_lightning_pose(tmp_path: Path):
-    with pytest.warns(InputWarning, match=r'out.csv holds 2 animals, but Lightning Pose reads'):
-        write_labels(video(label(3, 0), label(3, 1)), tmp_path / 'out.csv', 'lightning-pose')
-    assert len(read_labels(tmp_path / 'out.csv').persons) == 2
+def test_one_animal_without_pictures_on_the_disk(tmp_path: Path):
+    path = tmp_path / 'CollectedData_ann.csv'
+    path.write_text(ONE_ANIMAL)
+    labels = read_labels(path)
 
-
-def test_one_animal_without_pictures_on_the_disk(collected: Path):
-    labels = read_labels(collected)
-
-    assert labels.name == 'monday'
+    assert (labels.name, sniff_format(path)) == ('monday', 'deeplabcut')
     assert labels.skeleton.keypoint_names == ('snout', 'ear')
     assert [(p.frame_index, p.track_id) for p in labels.persons] == [(3, 0), (12, 0)]
     assert labels.persons[0].keypoints.tolist() == [[1.5, 2.5], [0, 0]]
     assert labels.persons[0].visibility.tolist() == [2, 0]
     assert labels.persons[1].keypoints.tolist() == [[30.5, 40.25], [5, 6]]
-
-
-def test_pictures_without_labels_are_frames_nobody_vouches_for(collected: Path):
-    frames = read_labels(collected).frames
-
-    assert [frame.index for frame in frames] == [3, 12, 20]
-    assert [frame.is_labeled for frame in frames] == [True, True, None]
+    # Nobody vouches for a picture without labels.
+    frames = labels.frames
+    assert [(f.index, f.is_labeled) for f in frames] == [(3, True), (12, True), (20, None)]
     assert frames[0].file_name == 'labeled-data/monday/img0003.png'
+    # Where numbers repeat, pictures are counted.
+    path.write_text(ONE_ANIMAL.replace('img0020', 'img0003-again3'))
+    assert [*read_labels(path)] == [0, 1, 2]
 
 
 def test_several_animals_and_videos(tmp_path: Path):
-    path = tmp_path / 'CollectedData_ann.csv'
-    path.write_text(SEVERAL)
+    path = tmp_path / 'labels'
+    path.write_text('\ufeff' + SEVERAL, encoding='utf-8')
     monday, tuesday = read_all_labels(path)
 
     assert (monday.name, tuesday.name) == ('monday', 'tuesday')
@@ -279,21 +265,6 @@ def test_an_individual_of_another_format_called_single(
     assert config['individuals'] == [name for name in names if name != 'single']
 
 
-def test_pictures_without_distinct_numbers_are_counted(collected: Path):
-    collected.write_text(ONE_ANIMAL.replace('img0020', 'img0003-again3'))
-
-    assert [frame.index for frame in read_labels(collected).frames] == [0, 1, 2]
-
-
-@pytest.mark.parametrize('text', [ONE_ANIMAL, SEVERAL, '\ufeff' + SEVERAL])
-def test_found_from_the_content(tmp_path: Path, text: str):
-    path = tmp_path / 'labels'
-    path.write_text(text, encoding='utf-8')
-
-    assert sniff_format(path) == 'deeplabcut'
-    assert read_all_labels(path)[0].persons
-
-
 def test_predictions_of_a_video_are_estimates(tmp_path: Path):
     path = tmp_path / 'clipDLC_resnet50_ratMar1shuffle1_5000.csv'
     path.write_text(PREDICTIONS)
@@ -305,14 +276,6 @@ def test_predictions_of_a_video_are_estimates(tmp_path: Path):
     assert [p.source for p in labels.persons] == ['propagated', 'propagated']
     assert labels.persons[0].keypoints.tolist() == [[30.5, 40.25]]
     assert [p.scores.tolist() for p in labels.persons] == [[0.875], [0.0625]]
-
-
-def test_predictions_of_several(tmp_path: Path):
-    path = tmp_path / 'clip.csv'
-    path.write_text(PREDICTIONS_OF_SEVERAL)
-
-    found = [(p.frame_index, p.track_id, p.scores.tolist()) for p in read_labels(path).persons]
-    assert found == [(7, 0, [0.5]), (8, 1, [0.25])]
 
 
 def test_predictions_of_lightning_pose(tmp_path: Path):
@@ -330,13 +293,12 @@ def test_columns_are_known_by_their_names(tmp_path: Path):
     """As after pandas' sort_index(axis=1), or a pivot table."""
     path = tmp_path / 'clip.csv'
     rows = [line.split(',') for line in PREDICTIONS_OF_SEVERAL.splitlines()]
-    order = [0, 6, 1, 5, 2, 4, 3]
-    path.write_text('\n'.join(','.join(row[i] for i in order) for row in rows))
-
-    persons = {p.extra['track_name']: p for p in read_labels(path).persons}
-    assert persons['mus1'].keypoints.tolist() == [[1, 2]]
-    assert persons['mus2'].keypoints.tolist() == [[3, 4]]
-    assert [persons[name].scores.tolist() for name in ('mus1', 'mus2')] == [[0.5], [0.25]]
+    for order in ([0, 1, 2, 3, 4, 5, 6], [0, 6, 1, 5, 2, 4, 3]):
+        path.write_text('\n'.join(','.join(row[i] for i in order) for row in rows))
+        persons = {p.extra['track_name']: p for p in read_labels(path).persons}
+        assert [(name, p.frame_index) for name, p in persons.items()] == [('mus1', 7), ('mus2', 8)]
+        assert [p.keypoints.tolist() for p in persons.values()] == [[[1, 2]], [[3, 4]]]
+        assert [p.scores.tolist() for p in persons.values()] == [[0.5], [0.25]]
 
 
 @pytest.mark.parametrize(
@@ -360,13 +322,6 @@ def test_names_of_an_index_are_no_picture(
     assert [p.frame_index for p in labels.persons] == ([0, 1] if table is PREDICTIONS else [3, 12])
 
 
-def test_a_corrected_prediction_has_no_likelihood(tmp_path: Path):
-    path = tmp_path / 'predictions.csv'
-    path.write_text(PREDICTIONS.replace('41.25,0.0625', '41.25,'))
-
-    assert [p.scores is None for p in read_labels(path).persons] == [False, True]
-
-
 def test_of_a_corrected_prediction_only_the_joint_without_a_likelihood_is_certain(tmp_path: Path):
     path = tmp_path / 'predictions.csv'
     path.write_text(
@@ -374,11 +329,13 @@ def test_of_a_corrected_prediction_only_the_joint_without_a_likelihood_is_certai
         'bodyparts,snout,snout,snout,ear,ear,ear,tail,tail,tail\n'
         'coords,x,y,likelihood,x,y,likelihood,x,y,likelihood\n'
         '0,1,2,0.01,3,4,,,,0.5\n'
+        '1,1,2,,3,4,,,,\n'
     )
     labels = read_labels(path)
 
     assert labels.persons[0].visibility.tolist() == [2, 2, 0]
     assert labels.persons[0].scores.tolist() == [0.01, 1, 0]
+    assert labels.persons[1].scores is None
     assert accept_predictions(labels, 0.8).persons[0].given.tolist() == [False, True, False]
 
 
@@ -396,26 +353,29 @@ def test_one_animal_is_written_as_deeplabcut_writes_it(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ('extracted', 'written'),
+    ('names', 'written'),
     [
         # DeepLabCut extracts img07.png from a video of up to 100 frames, img00007.png from one of
-        # more than 10,000.
-        ('img07.png', ['img03.png', 'img07.png', 'img12.png']),
-        ('img00007.png', ['img00003.png', 'img00007.png', 'img00012.png']),
-        ('img7.png', ['img03.png', 'img07.png', 'img12.png']),
-        ('shot_7.jpg', ['img0003.png', 'img0007.png', 'img0012.png']),
+        # more than 10,000; the rows of other frames are named in the same way.
+        ({3: '', 7: 'img07.png', 12: ''}, ['img03.png', 'img07.png', 'img12.png']),
+        ({3: '', 7: 'img00007.png'}, ['img00003.png', 'img00007.png']),
+        ({3: '', 7: 'img7.png', 12: ''}, ['img03.png', 'img07.png', 'img12.png']),
+        ({3: '', 7: 'shot_7.jpg'}, ['img0003.png', 'img0007.png']),
+        # These names may be times, and those tell their frames.
+        ({1: 'take_2.001.png', 101: 'take_2.101.png'}, ['img0001.png', 'img0101.png']),
+        ({0: 'clip_0.5.png', 1: 'clip_1.5.png'}, ['img0000.png', 'img0001.png']),
+        ({3: 'shot-3.jpg', 12: 'shot-12.jpg'}, ['shot-3.jpg', 'shot-12.jpg']),
     ],
 )
-def test_rows_of_all_frames_are_named_as_deeplabcut_named_the_labelled_ones(
-    tmp_path: Path, extracted: str, written: list[str]
-):
-    names = {3: '', 7: f'labeled-data/monday/{extracted}', 12: ''}
-    frames = [VideoFrame(index, name) for index, name in names.items()]
-    labels = replace(video(), frames=tuple(frames), persons=tuple(label(index) for index in names))
+def test_rows_are_named_by_their_frames(tmp_path: Path, names: dict[int, str], written: list[str]):
+    frames = tuple(VideoFrame(i, name and f'raw/{name}') for i, name in names.items())
+    labels = VideoLabels('monday', SKELETON, frames, tuple(label(index) for index in names))
     write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
     rows = (tmp_path / 'out.csv').read_text().splitlines()[3:]
 
-    assert [row.split(',')[2] for row in rows] == written
+    assert [row.split(',')[:3] for row in rows] == [
+        ['labeled-data', 'monday', name] for name in written
+    ]
 
 
 def test_several_animals_are_written_with_their_names(tmp_path: Path):
@@ -426,12 +386,12 @@ def test_several_animals_are_written_with_their_names(tmp_path: Path):
 
     assert [p.extra['track_name'] for p in back.persons] == ['left', 'individual4']
     assert [p.keypoints.tolist() for p in back.persons] == [[[1.5, 2.25], [3, 4]]] * 2
+    with pytest.warns(InputWarning, match=r'lp.csv holds 2 animals, but Lightning Pose reads'):
+        write_labels(video(*persons), tmp_path / 'lp.csv', 'lightning-pose')
 
-
-def test_people_without_identity_take_the_columns_of_those_who_are_not_there(tmp_path: Path):
-    persons = label(3, None), label(3, None), label(12, None)
+    # People without an identity take the columns of those who are not there.
+    persons = [label(3, None), label(3, None), label(12, None)]
     write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
-
     back = read_labels(tmp_path / 'out.csv')
     assert [(p.frame_index, p.track_id) for p in back.persons] == [(3, 0), (3, 1), (12, 0)]
 
@@ -456,31 +416,3 @@ def test_what_was_propagated_does_not_come_back_as_given(tmp_path: Path):
     back = read_labels(tmp_path / 'o.csv')
     assert [p.source for p in back.persons] == ['propagated', 'propagated']
     assert 'scorer: "stdpose"' in (tmp_path / 'o_config.yaml').read_text()
-
-
-@pytest.mark.parametrize(
-    ('names', 'written'),
-    [
-        ({1: 'take_2.001.png', 101: 'take_2.101.png'}, ['img0001.png', 'img0101.png']),
-        ({0: 'clip_0.5.png', 1: 'clip_1.5.png'}, ['img0000.png', 'img0001.png']),
-    ],
-)
-def test_pictures_whose_names_may_be_times_are_named_by_their_frames(
-    tmp_path: Path, names: dict[int, str], written: list[str]
-):
-    frames = tuple(VideoFrame(index, name) for index, name in names.items())
-    labels = VideoLabels('monday', SKELETON, frames, tuple(label(index) for index in names))
-    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
-    rows = (tmp_path / 'out.csv').read_text().splitlines()[3:]
-
-    assert [row.split(',')[2] for row in rows] == written
-
-
-def test_pictures_keep_names_that_tell_their_frames(tmp_path: Path):
-    frames = tuple(VideoFrame(i, f'raw/shot-{i}.jpg') for i in (3, 12))
-    labels = VideoLabels('monday', SKELETON, frames, (label(12),))
-    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
-
-    assert (
-        read_labels(tmp_path / 'out.csv').frames[0].file_name == 'labeled-data/monday/shot-12.jpg'
-    )
