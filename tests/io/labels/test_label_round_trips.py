@@ -3,21 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
 from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
-from support.label_samples import content, names, person, sample, videos
+from support.label_samples import content, for_any_labels, names, person, sample
 
 pytestmark = pytest.mark.slow
-
-examples = settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 def through(labels: VideoLabels, folder: Path, target: str) -> VideoLabels:
@@ -45,8 +39,7 @@ def frames_of(labels: VideoLabels) -> list[dict]:
     return frames
 
 
-@given(labels=videos())
-@examples
+@for_any_labels
 def test_posetrack18_holds_everything(tmp_path: Path, labels: VideoLabels):
     back = through(labels, tmp_path, 'posetrack18')
 
@@ -55,8 +48,7 @@ def test_posetrack18_holds_everything(tmp_path: Path, labels: VideoLabels):
     assert back.skeleton == labels.skeleton
 
 
-@given(labels=videos())
-@examples
+@for_any_labels
 def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: VideoLabels):
     if not labels.frames:
         labels = replace(labels, frames=(VideoFrame(0, 'a/0.png'),))
@@ -81,7 +73,7 @@ file_fields = st.dictionaries(
 
 
 @given(st.lists(file_fields, min_size=1, max_size=3))
-@examples
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_coco_holds_the_fields_of_the_file_of_every_video(tmp_path: Path, fields: list[dict]):
     labels = [sample(name=str(i), extra=extra) for i, extra in enumerate(fields)]
     write_coco(labels, tmp_path / 'all.json')
@@ -93,8 +85,7 @@ def test_coco_holds_the_fields_of_the_file_of_every_video(tmp_path: Path, fields
     assert [{k: v for k, v in video.extra.items() if k not in own} for video in back] == filled
 
 
-@given(labels=videos())
-@examples
+@for_any_labels
 def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: VideoLabels):
     back = through(labels, tmp_path, 'cvat')
 
@@ -122,12 +113,10 @@ def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: 
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
 
 
-@given(labels=videos())
-@examples
+@for_any_labels
 def test_posetrack18_is_a_fixed_point_behind_coco(tmp_path: Path, labels: VideoLabels):
     """What COCO gives back can be written as PoseTrack18 and read again without a change."""
-    if not labels.frames:
-        return
+    assume(labels.frames)
     once = through(through(labels, tmp_path, 'coco'), tmp_path, 'posetrack18')
     twice = through(through(once, tmp_path, 'coco'), tmp_path, 'posetrack18')
 

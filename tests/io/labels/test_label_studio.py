@@ -41,23 +41,32 @@ def export(tmp_path: Path) -> Path:
     return write_json(tmp_path / 'project.json', [first, second])
 
 
-def test_percentages_become_pixels(export: Path):
-    persons = read_labels(export, video='3').persons
+def test_percentages_become_pixels_and_points_belong_to_their_rectangle(export: Path):
+    labels = read_labels(export, video='3')
+    first, second = labels.persons
 
     assert sniff_format(export) == 'label-studio'
-    assert persons[0].keypoints.tolist() == [[80, 240], [640, 0]]
-    assert persons[0].visibility.tolist() == [2, 2]
-    assert persons[0].bbox.tolist() == [64, 96, 320, 120]
+    assert (labels.skeleton.keypoint_names, labels.skeleton.category) == (
+        ('snout', 'tail'),
+        'mouse',
+    )
+    assert first.keypoints.tolist() == [[80, 240], [640, 0]]
+    assert first.bbox.tolist() == [64, 96, 320, 120]
+    assert (first.visibility.tolist(), second.visibility.tolist()) == ([2, 2], [2, 0])
+    assert second.keypoints[0].tolist() == [6.4, 4.8]
+    assert first.source == second.source == 'given'
+    # Pictures are named without what Label Studio adds.
+    (frame,) = labels.frames
+    assert (frame.index, frame.file_name) == (3, '/data/upload/3/frame_0003.jpg')
+    assert (frame.width, frame.height, frame.is_labeled) == (640, 480, True)
 
 
-def test_points_belong_to_their_rectangle(export: Path):
-    labels = read_labels(export, video='3')
+def test_points_without_rectangle_are_one_person(export: Path):
+    labels = read_labels(export, video='clips')
 
-    assert labels.skeleton.keypoint_names == ('snout', 'tail')
-    assert labels.skeleton.category == 'mouse'
-    assert [person.visibility.tolist() for person in labels.persons] == [[2, 2], [2, 0]]
-    assert labels.persons[1].keypoints[0].tolist() == [6.4, 4.8]
-    assert {person.source for person in labels.persons} == {'given'}
+    (person,) = labels.persons
+    assert (person.frame_index, person.track_id) == (11, None)
+    assert person.keypoints.tolist() == [[0, 0], [320, 240]]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,6 @@ def test_points_belong_to_their_rectangle(export: Path):
         # 64, 96, 320 x 120 pixels, about the top left corner, clockwise.
         (0, [64, 96, 320, 120]),
         (90, [64 - 120, 96, 120, 320]),
-        (180, [64 - 320, 96 - 120, 320, 120]),
         (-90, [64, 96 - 320, 120, 320]),
         (30, [4, 96, 337.1281, 263.9230]),
     ],
@@ -94,35 +102,25 @@ def test_regions_without_a_place_are_left_out_and_told(tmp_path: Path):
     assert (person.keypoints.tolist(), person.bbox) == ([[6.4, 4.8]], None)
 
 
-def test_points_without_rectangle_are_one_person(export: Path):
-    (person,) = read_labels(export, video='clips').persons
-
-    assert person.keypoints.tolist() == [[0, 0], [320, 240]]
-    assert person.track_id is None
-
-
-def test_frames_are_named_without_what_label_studio_adds(export: Path):
-    (frame,) = read_labels(export, video='3').frames
-
-    assert (frame.index, frame.file_name) == (3, '/data/upload/3/frame_0003.jpg')
-    assert (frame.width, frame.height, frame.is_labeled) == (640, 480, True)
-    assert read_labels(export, video='clips').frames[0].index == 11
-
-
-def test_a_cancelled_annotation_does_not_count(tmp_path: Path):
-    task = studio_task(UPLOADED, point('a', 'snout', 1, 1))
-    task['annotations'].insert(0, {'result': [point('b', 'snout', 9, 9)], 'was_cancelled': True})
+@pytest.mark.parametrize(
+    ('left_out', 'counted'),
+    [
+        # The ground truth of several counts, cancelled ones and predictions do not.
+        ({'was_cancelled': True}, {}),
+        ({}, {'ground_truth': True}),
+    ],
+)
+def test_one_annotation_of_a_task_counts(tmp_path: Path, left_out: dict, counted: dict):
+    annotations = [
+        {'result': [point('b', 'snout', 9, 9)], **left_out},
+        {'result': [point('a', 'snout', 1, 1)], **counted},
+    ]
+    guess = {'result': [point('c', 'snout', 5, 5)]}
+    task = studio_task(UPLOADED, annotations=annotations, predictions=[guess])
     write_json(tmp_path / 'p.json', [task])
 
-    assert read_labels(tmp_path / 'p.json').persons[0].keypoints.tolist() == [[6.4, 4.8]]
-
-
-def test_the_ground_truth_of_several_annotations_counts(tmp_path: Path):
-    task = studio_task(UPLOADED, point('a', 'snout', 1, 1))
-    task['annotations'].append({'result': [point('b', 'snout', 50, 50)], 'ground_truth': True})
-    write_json(tmp_path / 'p.json', [task])
-
-    assert read_labels(tmp_path / 'p.json').persons[0].keypoints.tolist() == [[320, 240]]
+    (person,) = read_labels(tmp_path / 'p.json').persons
+    assert (person.source, person.keypoints.tolist()) == ('given', [[6.4, 4.8]])
 
 
 def test_predictions_are_no_labels(tmp_path: Path):
@@ -134,15 +132,6 @@ def test_predictions_are_no_labels(tmp_path: Path):
     assert labels.persons[0].source == 'propagated'
     assert labels.persons[0].scores.tolist() == [0.25, 1]
     assert labels.frames[0].is_labeled is None
-
-
-def test_predictions_of_an_annotated_task_are_left_out(tmp_path: Path):
-    prediction = {'result': [point('b', 'snout', 9, 9)]}
-    task = studio_task(UPLOADED, point('a', 'snout', 1, 1), predictions=[prediction])
-    write_json(tmp_path / 'p.json', [task])
-
-    (person,) = read_labels(tmp_path / 'p.json').persons
-    assert (person.source, person.keypoints.tolist()) == ('given', [[6.4, 4.8]])
 
 
 def test_the_picture_may_have_any_field(tmp_path: Path):

@@ -13,9 +13,7 @@ from support.label_samples import person, sample
 MADE = {'propagated': True}
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two people in two pictures; one of the pictures was labelled from another folder."""
+def test_a_folder_is_a_video_whose_groups_of_points_are_people(tmp_path: Path):
     folder = tmp_path / 'clip'
     first = labelme(
         'img_0010.jpg',
@@ -25,22 +23,29 @@ def folder(tmp_path: Path) -> Path:
         labelme_shape('hand', [[44, 31]], group_id=5),
         labelme_shape('floor', [[0, 0], [5, 5], [0, 5]], shape_type='polygon'),
     )
-    write_json(folder / 'img_0010.json', first)
+    file = write_json(folder / 'img_0010.json', first)
     write_json(folder / 'img_0002.json', labelme('img_0002.jpg'))
-    return folder
-
-
-def test_points_of_a_group_are_a_person(folder: Path):
+    (folder / '.123.partial.json').write_text('{"shapes": ')
     labels = read_labels(folder)
 
-    assert sniff_format(folder) == 'labelme'
+    assert sniff_format(folder) == sniff_format(file) == 'labelme'
     assert (labels.name, labels.skeleton.keypoint_names) == ('clip', ('nose', 'hand'))
-    first, second = labels.persons
-    assert (first.track_id, second.track_id) == (4, 5)
-    assert first.keypoints.tolist() == [[12.5, 21], [14, 30.25]]
-    assert first.visibility.tolist() == [2, 1]
-    assert second.keypoints.tolist() == [[0, 0], [44, 31]]
-    assert second.keypoint_sources.tolist() == ['absent', 'given']
+    one, other = labels.persons
+    assert (one.track_id, other.track_id) == (4, 5)
+    assert one.keypoints.tolist() == [[12.5, 21], [14, 30.25]]
+    assert one.visibility.tolist() == [2, 1]
+    assert other.keypoints.tolist() == [[0, 0], [44, 31]]
+    assert other.keypoint_sources.tolist() == ['absent', 'given']
+    # A rectangle of the group is the box and names the category.
+    assert labels.skeleton.category == 'runner'
+    assert one.bbox.tolist() == [10, 20.5, 20, 19.5]
+    assert other.bbox is None
+    assert [(f.index, f.file_name, f.width, f.height) for f in labels.frames] == [
+        (2, 'img_0002.jpg', 64, 48),
+        (10, 'img_0010.jpg', 64, 48),
+    ]
+    assert all(frame.is_labeled for frame in labels.frames)
+    assert [*read_labels(file)] == [10]
 
 
 def test_what_xanylabeling_calls_difficult_is_occluded(tmp_path: Path):
@@ -73,14 +78,6 @@ def test_points_with_the_score_of_a_model_are_told_unless_they_were_checked(
     assert len(told) == (checked is not True)
 
 
-def test_a_rectangle_of_the_group_is_the_box_and_names_the_category(folder: Path):
-    labels = read_labels(folder)
-
-    assert labels.skeleton.category == 'runner'
-    assert labels.persons[0].bbox.tolist() == [10, 20.5, 20, 19.5]
-    assert labels.persons[1].bbox is None
-
-
 @pytest.mark.parametrize('kind', ['rotation', 'oriented_rectangle'])
 def test_a_turned_rectangle_of_xanylabeling_or_labelme_6_is_enclosed(tmp_path: Path, kind: str):
     corners = [[30, 10], [50, 30], [40, 40], [20, 20]]
@@ -93,23 +90,6 @@ def test_a_turned_rectangle_of_xanylabeling_or_labelme_6_is_enclosed(tmp_path: P
 
     assert labels.persons[0].bbox.tolist() == [20, 10, 30, 30]
     assert labels.skeleton.category == 'rat'
-
-
-def test_pictures_are_frames_with_their_sizes(folder: Path):
-    frames = read_labels(folder).frames
-
-    assert [(f.index, f.file_name, f.width, f.height) for f in frames] == [
-        (2, 'img_0002.jpg', 64, 48),
-        (10, 'img_0010.jpg', 64, 48),
-    ]
-    assert all(frame.is_labeled for frame in frames)
-
-
-def test_one_file_is_one_frame(folder: Path):
-    labels = read_labels(folder / 'img_0010.json')
-
-    assert sniff_format(folder / 'img_0010.json') == 'labelme'
-    assert [frame.index for frame in labels.frames] == [10]
 
 
 def test_without_groups_there_is_one_person(tmp_path: Path):
@@ -194,12 +174,6 @@ def test_stray_blanks_do_not_make_another_joint(tmp_path: Path):
     assert [p.keypoints.tolist() for p in labels.persons] == [[[0, 2]], [[1, 2]], [[2, 2]]]
 
 
-def test_hidden_files_are_left_out(folder: Path):
-    (folder / '.123.partial.json').write_text('{"shapes": ')
-
-    assert len(read_labels(folder).frames) == 2
-
-
 def test_a_frame_is_a_file_of_points_in_groups(tmp_path: Path):
     made = person(2, 4, source='propagated', scores=[0.5, 0, 0.75], bbox=None)
     write_labels(sample(persons=(person(0, 7), made)), tmp_path / 'out', 'labelme')
@@ -210,30 +184,13 @@ def test_a_frame_is_a_file_of_points_in_groups(tmp_path: Path):
         'version': '5.5.0',
         'flags': {},
         'shapes': [
-            {
-                'group_id': 7,
-                'description': '',
-                'flags': {},
-                'label': 'person',
-                'points': [[5, 6], [75, 86.5]],
-                'shape_type': 'rectangle',
-            },
-            {
-                'group_id': 7,
-                'description': '',
-                'flags': {},
-                'label': 'nose',
-                'points': [[10.5, 20]],
-                'shape_type': 'point',
-            },
-            {
-                'group_id': 7,
-                'description': '',
-                'flags': {'occluded': True},
-                'label': 'right_hand',
-                'points': [[30, 40.25]],
-                'shape_type': 'point',
-            },
+            {'group_id': 7, 'description': '', 'flags': flags, 'label': label}
+            | {'points': points, 'shape_type': 'point' if len(points) == 1 else 'rectangle'}
+            for label, flags, points in (
+                ('person', {}, [[5, 6], [75, 86.5]]),
+                ('nose', {}, [[10.5, 20]]),
+                ('right_hand', {'occluded': True}, [[30, 40.25]]),
+            )
         ],
         'imagePath': '000000.jpg',
         'imageData': None,
@@ -268,23 +225,17 @@ def test_propagated_points_stay_so_until_they_are_moved_or_accepted(tmp_path: Pa
     assert labels.frames[0].is_labeled is (True if accepted else None)
 
 
-def test_people_without_a_track_get_groups_of_their_own(tmp_path: Path):
+def test_people_without_a_track_get_groups_and_frames_names_of_their_own(tmp_path: Path):
     people = (person(0, None), person(0, 5), person(2, None))
-    write_labels(sample(persons=people), tmp_path, 'labelme')
-
-    assert [p.track_id for p in read_labels(tmp_path).persons] == [6, 5, 7]
-
-
-def test_pictures_of_a_video_get_names(tmp_path: Path):
     frames = tuple(VideoFrame(index) for index in range(3))
-    write_labels(sample(frames=frames), tmp_path / 'out', 'labelme')
+    write_labels(sample(frames=frames, persons=people), tmp_path, 'labelme')
+    labels = read_labels(tmp_path)
 
-    assert [frame.file_name for frame in read_labels(tmp_path / 'out').frames] == [
+    assert [p.track_id for p in labels.persons] == [6, 5, 7]
+    assert [frame.file_name for frame in labels.frames] == [
         f'clip_00000000000{index}.jpg' for index in range(3)
     ]
-
-
-def test_a_folder_with_files_of_other_pictures_is_refused(tmp_path: Path):
-    write_json(tmp_path / 'other.json', {})
-    with pytest.raises(InputError, match=r"holds 1 other JSON file, such as 'other\.json', which"):
+    with pytest.raises(
+        InputError, match=r"holds 3 other JSON files, such as 'clip_0+\.json', which"
+    ):
         write_labels(sample(), tmp_path, 'labelme')

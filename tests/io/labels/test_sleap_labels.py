@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
@@ -20,7 +19,7 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from support.foreign_labels import write_picture
-from support.label_samples import person, sample, videos
+from support.label_samples import for_any_labels, person, sample
 
 needs_sleap_io = pytest.mark.skipif(
     importlib.util.find_spec('sleap_io') is None,
@@ -197,12 +196,7 @@ def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
 
 
 @needs_sleap_io
-@given(labels=videos())
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@for_any_labels
 def test_any_labels_keep_their_poses(tmp_path: Path, labels: VideoLabels):
     frames = tuple(replace(frame, file_name='') for frame in labels.frames)
     write_labels(replace(labels, frames=frames), tmp_path / 'a.slp', 'sleap')
