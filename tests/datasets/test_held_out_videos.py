@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.metrics import PoseTrackMetric
 from support.tiny_set import TinySet
 
-# Video 'b' is held out, 'a' is not, see tests/io/labels/test_held_out.py.
+# Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
 SHARE = 0.25
 
 

@@ -7,11 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.io.labels.cvat_tracks import (
-    FROM_FILE,
-    KeyFrame,
-    LoadedKeyFrames,
-)
+from stdpose_mm.io.labels.cvat_tracks import KeyFrame, LoadedKeyFrames
 from stdpose_mm.io.labels.cvat_writer import few_key_frames
 
 
@@ -29,10 +25,6 @@ from stdpose_mm.io.labels.cvat_writer import few_key_frames
 def test_a_mark_says_what_cvat_would_lose(key_frame: KeyFrame, mark: str):
     assert key_frame.format_mark() == mark
     assert replace(key_frame, mark=mark).exported() == key_frame
-
-
-def test_groups_of_files_that_are_in_cvat_already_are_known():
-    assert FROM_FILE == 1_000_000_000
 
 
 @pytest.mark.parametrize('place', [(10.02, 20.0), (10.0, 20.02)])

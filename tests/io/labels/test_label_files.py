@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, frame_sources, write_label_list
+from stdpose_mm.io.labels import (
+    find_label_files,
+    frame_sources,
+    select_held_out,
+    write_label_list,
+)
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 ALL = ['a.json', 'b.json', 'c.json.gz']
@@ -73,3 +80,48 @@ def test_windows_paths_are_found_below_the_folder(tmp_path: Path) -> None:
     assert frame_sources(of_video, '', tmp_path) == {0: (f'{tmp_path}/a/b.mp4', 0)}
     with pytest.raises(InputError, match='is not below the folder'):
         frame_sources(VideoLabels('cam1', Skeleton(('nose',)), frames), tmp_path, None)
+
+
+# SHA-256 begins with ca97 for 'a' (0.791 of its range), 3e23 for 'b' (0.243) and ba78 for 'abc'
+# (0.728).
+FILES = ['labels/a.json', 'labels/abc.json.gz', 'labels/b.json']
+
+
+@pytest.mark.parametrize(
+    ('share', 'held_out', 'selected'),
+    [
+        (0.25, 'only', FILES[2:]),
+        (0.75, 'only', FILES[1:]),
+        (0.8, 'only', FILES),
+        (0.25, 'exclude', FILES[:2]),
+        # None is held out, so nothing is chosen.
+        (0, 'exclude', FILES),
+        (0, 'only', FILES),
+    ],
+)
+def test_videos_below_the_share_are_held_out(
+    share: float, held_out: str, selected: list[str]
+) -> None:
+    assert select_held_out(FILES, share, held_out) == selected
+
+
+@given(st.sets(st.text('abcdef0123456789_', min_size=1), max_size=30))
+def test_other_videos_do_not_change_the_side_of_one(others: set[str]) -> None:
+    files = [*FILES, *(f'more/{name}.json' for name in sorted(others))]
+    held_out = select_held_out(files, 0.25, 'only')
+    assert 'labels/b.json' in held_out
+    assert not {'labels/a.json', 'labels/abc.json.gz'} & set(held_out)
+
+
+@pytest.mark.parametrize(
+    ('share', 'held_out', 'message'),
+    [
+        (0.1, 'only', r"held_out_share=0\.1 with held_out='only' leaves none of the 3 videos of X"),
+        (0.8, 'exclude', r"held_out_share=0\.8 with held_out='exclude' leaves none"),
+        (1, 'only', 'held_out_share must be at least 0 and less than 1, got 1'),
+        (0.1, 'both', "held_out must be one of exclude, only, got 'both'"),
+    ],
+)
+def test_what_holds_nothing_out_is_refused(share: float, held_out: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        select_held_out(FILES, share, held_out, 'X')

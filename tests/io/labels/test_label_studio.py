@@ -143,18 +143,10 @@ def test_the_picture_may_have_any_field(tmp_path: Path):
     assert (labels.name, labels.frames[0].index) == ('rat', 42)
 
 
-def region(region_id: str, kind: str, label: str, value: dict, **fields) -> dict:
-    return {
-        'id': region_id,
-        'type': kind,
-        'from_name': kind,
-        'to_name': 'image',
-        'original_width': 640,
-        'original_height': 480,
-        'image_rotation': 0,
-        'value': {**value, kind: [label]},
-        **fields,
-    }
+def region(region_id: str, kind: str, label: str, place: dict, **fields) -> dict:
+    made = studio_region(region_id, kind, label, **place, from_name=kind, **fields)
+    del made['origin']
+    return made
 
 
 def test_given_joints_are_annotations_and_propagated_ones_predictions(tmp_path: Path):
