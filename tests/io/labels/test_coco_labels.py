@@ -17,7 +17,7 @@ from stdpose_mm.io.labels import (
     write_coco,
     write_labels,
 )
-from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 from support.label_samples import person, sample
 
@@ -372,20 +372,6 @@ def test_frame_ids_that_number_no_frames_are_left_alone(tmp_path: Path, frame_id
 
     assert [frame.index for frame in read_all_labels(path, 'coco')[0].frames] == [1, 8]
     assert read_all_labels(path, 'coco')[0].numbering.conflict == ''
-
-
-def test_two_pictures_at_times_of_one_frame_are_refused(tmp_path: Path):
-    """Times rounded to tenths, of a video with ten frames a second."""
-    write_video(tmp_path / 'clip.mp4', np.zeros((20, 32, 32, 3), np.uint8), fps=10)
-    images = [
-        {'id': i, 'file_name': f'{name}.jpg', 'time': time}
-        for i, (name, time) in enumerate({'a': 0.5, 'b': 0.55}.items())
-    ]
-    labels = [{'id': i, 'image_id': i, 'keypoints': [5, 6, 2]} for i in range(2)]
-    read = read_labels(write_images(tmp_path / 'x.json', images, labels))
-
-    with pytest.raises(InputError, match=r"'a.jpg' and 'b.jpg' .* both frame 5 of the video"):
-        match_frames(read, open_frames(tmp_path / 'clip.mp4'))
 
 
 def with_area(folder: Path, area: object) -> VideoLabels:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +16,14 @@ from stdpose_mm.structures import VideoLabels
 from support.label_samples import content, for_any_labels, person, sample
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
-needs_h5py = pytest.mark.skipif(
-    importlib.util.find_spec('h5py') is None, reason='optional, see `make test-sleap`'
-)
-
+pandas = pytest.importorskip('pandas', reason='optional, see `make test-sleap`')
+h5py = pytest.importorskip('h5py', reason='optional, see `make test-sleap`')
+pytest.importorskip('tables', reason='optional, see `make test-sleap`')
 SINGLE = ('scorer', 'bodyparts', 'coords')
 SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
 
 
-@pytest.fixture
-def pandas() -> Any:
-    pytest.importorskip('tables', reason='optional, see `make test-sleap`')
-    return pytest.importorskip('pandas', reason='optional, see `make test-sleap`')
-
-
-@pytest.fixture
-def h5py() -> Any:
-    return pytest.importorskip('h5py', reason='optional, see `make test-sleap`')
-
-
-@needs_h5py
-def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(
-    tmp_path: Path, pandas: Any
-):
+def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(tmp_path: Path):
     for number, persons in enumerate(([person(0), person(2)], [person(0, 0), person(0, 3)])):
         labels = sample(persons=tuple(persons))
         write_labels(labels, tmp_path / f'{number}.csv', 'deeplabcut')
@@ -61,7 +44,6 @@ def test_deeplabcut_reads_what_its_own_conversion_of_the_csv_file_makes(
     assert 'labeled-data/clip/CollectedData_annotator.h5;\n' in project
 
 
-@needs_h5py
 @for_any_labels
 def test_an_h5_file_holds_what_the_csv_file_holds(
     tmp_path_factory: pytest.TempPathFactory, labels: VideoLabels
@@ -81,7 +63,7 @@ def test_an_h5_file_holds_what_the_csv_file_holds(
     assert content([v.frames for v in h5]) == content([v.frames for v in csv])
 
 
-def table(pandas: Any, names: tuple[str, ...], coords: tuple[str, ...], index: Any) -> Any:
+def table(names: tuple[str, ...], coords: tuple[str, ...], index: Any) -> Any:
     """A table of nose and tail, whose cells are 0.5, 1.5, ..., the first joint left out."""
     columns = [
         ('ann', *animal, joint, coord)
@@ -94,25 +76,22 @@ def table(pandas: Any, names: tuple[str, ...], coords: tuple[str, ...], index: A
     return pandas.DataFrame(cells, index, pandas.MultiIndex.from_tuples(columns, names=names))
 
 
-def labels_index(pandas: Any) -> Any:
+def labels_index() -> Any:
     return pandas.MultiIndex.from_tuples(
         [('labeled-data', 'clip', f'img{number:04d}.png') for number in (12, 30, 7)]
     )
 
 
-@needs_h5py
 @pytest.mark.parametrize(
     ('names', 'rows'), [(SINGLE, 'pictures'), (SEVERAL, 'paths'), (SINGLE, 'windows paths')]
 )
-def test_labels_that_pandas_wrote_are_read(
-    tmp_path: Path, pandas: Any, names: tuple[str, ...], rows: str
-):
+def test_labels_that_pandas_wrote_are_read(tmp_path: Path, names: tuple[str, ...], rows: str):
     """Projects before DeepLabCut 2.2 hold the path of a picture as one text."""
-    index = labels_index(pandas)
+    index = labels_index()
     if rows != 'pictures':
         index = [('/' if rows == 'paths' else '\\').join(place) for place in index]
     path = tmp_path / 'CollectedData_ann.h5'
-    table(pandas, names, ('x', 'y'), index).to_hdf(path, key='df_with_missing', mode='w')
+    table(names, ('x', 'y'), index).to_hdf(path, key='df_with_missing', mode='w')
 
     assert sniff_format(path) == 'deeplabcut-h5'
     labels = read_labels(path)
@@ -135,14 +114,13 @@ def test_labels_that_pandas_wrote_are_read(
     assert {p.source for p in read_labels(made).persons} == {'propagated'}
 
 
-@needs_h5py
 @pytest.mark.parametrize(('names', 'form'), [(SINGLE, 'table'), (SEVERAL, 'fixed')])
 def test_predictions_that_pandas_wrote_are_estimates(
-    tmp_path: Path, pandas: Any, names: tuple[str, ...], form: str
+    tmp_path: Path, names: tuple[str, ...], form: str
 ):
     """``analyze_videos`` writes the form 'table', whose columns are pickled."""
     path = tmp_path / 'mondayann.h5'
-    frame = table(pandas, names, ('x', 'y', 'likelihood'), range(4))
+    frame = table(names, ('x', 'y', 'likelihood'), range(4))
     (frame / 100).to_hdf(path, key='df_with_missing', mode='w', format=form)
 
     labels = read_labels(path)
@@ -157,11 +135,10 @@ def test_predictions_that_pandas_wrote_are_estimates(
     np.testing.assert_array_equal(first.scores, cells.reshape(2, 3)[:, 2])
 
 
-@needs_h5py
-def test_columns_of_whole_numbers_keep_their_places(tmp_path: Path, pandas: Any):
+def test_columns_of_whole_numbers_keep_their_places(tmp_path: Path):
     """pandas stores columns of another type as a block of their own."""
     path = tmp_path / 'CollectedData_ann.h5'
-    frame = table(pandas, SINGLE, ('x', 'y'), labels_index(pandas))
+    frame = table(SINGLE, ('x', 'y'), labels_index())
     frame[('ann', 'tail', 'x')] = [4, 5, 6]
     frame.to_hdf(path, key='df_with_missing', mode='w')
     assert read_labels(path)[7][0].keypoints.tolist() == [[8.5, 9.5], [6, 11.5]]
@@ -182,10 +159,9 @@ class Call:
         return os.mkdir, (str(self._folder),)
 
 
-@needs_h5py
-def test_a_file_runs_no_code(tmp_path: Path, pandas: Any, h5py: Any):
+def test_a_file_runs_no_code(tmp_path: Path):
     path = tmp_path / 'mondayann.h5'
-    table(pandas, SINGLE, ('x', 'y', 'likelihood'), range(4)).to_hdf(
+    table(SINGLE, ('x', 'y', 'likelihood'), range(4)).to_hdf(
         path, key='df_with_missing', mode='w', format='table'
     )
     with h5py.File(path, 'a') as file:
@@ -203,7 +179,6 @@ def rename_header(file: Any) -> None:
     file['df_with_missing'].attrs.update(axis0_nlevels=2, block0_items_nlevels=2)
 
 
-@needs_h5py
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
@@ -214,7 +189,7 @@ def rename_header(file: Any) -> None:
     ],
     ids=['two tables', 'no index', 'another header', 'a code without a text'],
 )
-def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change: Any, words: str):
+def test_other_files_are_refused_in_a_sentence(tmp_path: Path, change: Any, words: str):
     path = tmp_path / 'a.h5'
     write_labels(sample(), path)
     with h5py.File(path, 'a') as file:
@@ -227,7 +202,6 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, h5py: Any, change
         read_labels(path)
 
 
-@needs_h5py
 @pytest.mark.parametrize('keep', [0.01, 0.95])
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, keep: float):
     path = tmp_path / 'a.h5'
@@ -239,8 +213,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, keep: float):
         read_labels(path)
 
 
-@needs_h5py
-def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, h5py: Any):
+def test_a_small_file_does_not_fill_the_memory(tmp_path: Path):
     path = tmp_path / 'a.h5'
     write_labels(sample(), path)
     with h5py.File(path, 'a') as file:
@@ -252,16 +225,3 @@ def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, h5py: Any):
 
     with pytest.raises(InputError, match='block0_values is too large'):
         read_labels(path)
-
-
-def test_without_h5py_the_user_is_told_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    monkeypatch.setitem(sys.modules, 'h5py', None)
-    (tmp_path / 'a.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
-
-    with pytest.raises(InputError, match=r'a\.h5 needs h5py, .* stdpose-mm\[deeplabcut\]$'):
-        read_labels(tmp_path / 'a.h5')
-    with pytest.raises(InputError, match='writing the format deeplabcut-h5 needs h5py'):
-        write_labels(sample(), tmp_path / 'b.h5')
-    assert [file.name for file in tmp_path.iterdir()] == ['a.h5']

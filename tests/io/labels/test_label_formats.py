@@ -1,12 +1,13 @@
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stdpose_mm.errors import InputWarning
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_labels,
@@ -150,3 +151,45 @@ def test_joints_without_names_are_those_of_the_tools_and_it_is_told(
     with pytest.warns(InputWarning, match=f'keypoints, they are read .*{told}'):
         labels = read_labels(tmp_path / name, size=(64, 48))
     assert labels.skeleton.keypoint_names[-1] == last
+
+
+@pytest.mark.parametrize(
+    ('package', 'suffix', 'name', 'extra'),
+    [('h5py', 'h5', 'h5py', 'deeplabcut'), ('sleap_io', 'slp', 'sleap-io', 'sleap')],
+)
+def test_without_a_package_the_user_is_told_what_to_install(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    suffix: str,
+    name: str,
+    extra: str,
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    path, out = tmp_path / f'a.{suffix}', tmp_path / f'b.{suffix}'
+    path.write_bytes(b'\x89HDF\r\n\x1a\n')
+
+    with pytest.raises(InputError, match=rf'a\.{suffix} needs {name}, .* stdpose-mm\[{extra}\]$'):
+        read_labels(path)
+    with pytest.raises(InputError, match=f'writing the format .* needs {name}'):
+        write_labels(sample(), out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('format', 'last'),
+    [('openpose', '000002_keypoints'), ('labelme', '000002'), ('yolo-pose', '000002')],
+)
+def test_a_folder_of_other_files_is_not_written_to(tmp_path: Path, format: str, last: str):
+    """They would be read as labels of the same video."""
+    for _ in range(2):
+        write_labels(sample(), tmp_path, format)
+    fewer = sample(frames=sample().frames[:2], persons=())
+    end = 'txt' if format == 'yolo-pose' else 'json'
+
+    told = rf"holds 1 other {end.upper()} file, such as '{last}\.{end}', which would be read"
+    with pytest.raises(InputError, match=told):
+        write_labels(fewer, tmp_path, format)
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file is a file, expected a folder to write to'):
+        write_labels(fewer, tmp_path / 'file', format)

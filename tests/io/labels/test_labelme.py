@@ -235,7 +235,3 @@ def test_people_without_a_track_get_groups_and_frames_names_of_their_own(tmp_pat
     assert [frame.file_name for frame in labels.frames] == [
         f'clip_00000000000{index}.jpg' for index in range(3)
     ]
-    with pytest.raises(
-        InputError, match=r"holds 3 other JSON files, such as 'clip_0+\.json', which"
-    ):
-        write_labels(sample(), tmp_path, 'labelme')

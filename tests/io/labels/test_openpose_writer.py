@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import assume
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import list_all_frames, read_labels, write_labels
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
@@ -106,19 +105,6 @@ def test_files_of_other_labels_are_named_after_the_pictures_or_the_video(
     files = written(sample(name='site/clip', frames=frames), tmp_path / 'out')
 
     assert sorted(files) == [f'{name}_keypoints.json' for name in names]
-
-
-def test_a_folder_of_other_files_is_refused(tmp_path: Path):
-    write_labels(sample(), tmp_path, 'openpose')
-    write_labels(sample(), tmp_path, 'openpose')
-    shorter = sample(frames=sample().frames[:2], persons=())
-
-    sentence = r"holds 1 other JSON file, such as '000002_keypoints.json', which would be read as "
-    with pytest.raises(InputError, match=sentence):
-        write_labels(shorter, tmp_path, 'openpose')
-    (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match='file is a file, expected a folder to write to'):
-        write_labels(sample(), tmp_path / 'file', 'openpose')
 
 
 @for_any_labels

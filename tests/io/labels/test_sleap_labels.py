@@ -1,7 +1,5 @@
 """Need sleap-io, else are skipped; docs/guide/label_formats.md says how to run them."""
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,19 +19,14 @@ from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from support.foreign_labels import write_picture
 from support.label_samples import for_any_labels, person, sample
 
-needs_sleap_io = pytest.mark.skipif(
-    importlib.util.find_spec('sleap_io') is None,
-    reason='optional, see `make test-sleap`',
-)
+sio = pytest.importorskip('sleap_io', reason='optional, see `make test-sleap`')
+h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
 HDF5 = b'\x89HDF\r\n\x1a\n'
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Two mice in monday.mp4, one of them also in tuesday's pictures; made with sleap-io alone."""
-    sio = pytest.importorskip(
-        'sleap_io', reason='sleap-io is an optional requirement, see `make test-sleap`'
-    )
     skeleton = sio.Skeleton(['snout', 'ear', 'tail'], edges=[('snout', 'ear'), ('snout', 'tail')])
     monday = sio.Video('C:\\clips\\monday.mp4', open_backend=False)
     monday.backend_metadata['shape'] = (50, 480, 640, 1)
@@ -131,7 +124,6 @@ def test_joints_that_are_missing_or_not_visible_are_not_labelled(monday: VideoLa
 
 
 def test_projects_before_format_1_1_count_pixels_from_the_corner(project: Path):
-    h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
     with h5py.File(project, 'r+') as file:
         file['metadata'].attrs['format_id'] = 1.0
         instances = file['instances'][()]
@@ -170,7 +162,6 @@ def test_converted_and_back(monday: VideoLabels, tmp_path: Path, other: str):
             assert found.source == label.source
 
 
-@needs_sleap_io
 def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
     scores = np.asarray([0.25, 0, 0.5])
     persons = (
@@ -195,7 +186,6 @@ def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
     assert back.persons[3].scores is None
 
 
-@needs_sleap_io
 @for_any_labels
 def test_any_labels_keep_their_poses(tmp_path: Path, labels: VideoLabels):
     frames = tuple(replace(frame, file_name='') for frame in labels.frames)
@@ -212,7 +202,6 @@ def test_any_labels_keep_their_poses(tmp_path: Path, labels: VideoLabels):
         assert found.source == label.source
 
 
-@needs_sleap_io
 def test_written_projects_name_the_pictures(tmp_path: Path):
     frames = tuple(VideoFrame(index, f'clip/{index}.jpg') for index in (10, 20, 30))
     write_labels(sample(frames=frames, persons=(person(30),)), tmp_path / 'a.slp', 'sleap')
@@ -222,7 +211,6 @@ def test_written_projects_name_the_pictures(tmp_path: Path):
     assert [(frame.index, frame.file_name) for frame in back.frames] == [(30, 'clip/30.jpg')]
 
 
-@needs_sleap_io
 def test_written_projects_name_the_video_they_came_from(monday: VideoLabels, tmp_path: Path):
     write_labels(replace(monday, name='other'), tmp_path / 'a.slp', 'sleap')
 
@@ -232,9 +220,7 @@ def test_written_projects_name_the_video_they_came_from(monday: VideoLabels, tmp
     assert [path.name for path in tmp_path.iterdir() if 'partial' in path.name] == []
 
 
-@needs_sleap_io
 def test_damaged_projects_are_refused(tmp_path: Path):
-    h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
     (tmp_path / 'damaged.slp').write_bytes(HDF5 + b'rest')
     with h5py.File(tmp_path / 'other.slp', 'w') as file:
         file['x'] = 1
@@ -246,8 +232,6 @@ def test_damaged_projects_are_refused(tmp_path: Path):
 
 def save(path: Path, *instances: Any, video: Any = None) -> Path:
     """A project with these instances in one frame."""
-    import sleap_io as sio
-
     video = video or sio.Video('clip.mp4', open_backend=False)
     skeletons = [*{id(one.skeleton): one.skeleton for one in instances}.values()]
     frame = sio.LabeledFrame(video, 0, [*instances])
@@ -256,13 +240,10 @@ def save(path: Path, *instances: Any, video: Any = None) -> Path:
 
 
 def instance(*points: Sequence[float]) -> Any:
-    import sleap_io as sio
-
     skeleton = sio.Skeleton([f'j{i}' for i in range(len(points))])
     return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton)
 
 
-@needs_sleap_io
 def test_instances_of_different_skeletons_are_refused(tmp_path: Path):
     path = save(tmp_path / 'a.slp', instance((1, 1)), instance((1, 1), (2, 2)))
 
@@ -270,10 +251,7 @@ def test_instances_of_different_skeletons_are_refused(tmp_path: Path):
         read_all_labels(path, 'sleap')
 
 
-@needs_sleap_io
 def test_cropped_videos_are_refused(tmp_path: Path):
-    import sleap_io as sio
-
     pictures = [str(write_picture(tmp_path / f'{i}.png')) for i in range(2)]
     path = save(
         tmp_path / 'a.slp', instance((1, 1)), video=sio.Video(pictures).crop((8, 8, 40, 40))
@@ -283,7 +261,6 @@ def test_cropped_videos_are_refused(tmp_path: Path):
         read_all_labels(path, 'sleap')
 
 
-@needs_sleap_io
 def test_an_instance_without_a_visible_point_is_nobody(tmp_path: Path):
     mouse = instance((1, 2), (3, 4))
     ghost = type(mouse).from_numpy(np.ones((2, 2)), skeleton=mouse.skeleton)
@@ -294,25 +271,7 @@ def test_an_instance_without_a_visible_point_is_nobody(tmp_path: Path):
         assert len(read_labels(path).persons) == 1
 
 
-def test_without_sleap_io_the_user_is_told_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    monkeypatch.setitem(sys.modules, 'sleap_io', None)
-    (tmp_path / 'a.slp').write_bytes(HDF5)
-
-    with pytest.raises(InputError, match=r'a.slp needs sleap-io, .* stdpose-mm\[sleap\]$'):
-        read_labels(tmp_path / 'a.slp')
-    with pytest.raises(InputError, match='needs sleap-io'):
-        write_labels(sample(), tmp_path / 'b.slp', 'sleap')
-    assert not (tmp_path / 'b.slp').exists()
-    told = r'does not fit the format sleap, whose files end in \.slp'
-    with pytest.raises(InputError, match=told):
-        write_labels(sample(), tmp_path / 'a.json', 'sleap')
-
-
 def prediction(scores: Sequence[float], *points: Sequence[float]) -> Any:
-    import sleap_io as sio
-
     return sio.PredictedInstance.from_numpy(
         np.asarray(points, float),
         skeleton=sio.Skeleton([f'j{i}' for i in range(len(points))]),
@@ -321,7 +280,6 @@ def prediction(scores: Sequence[float], *points: Sequence[float]) -> Any:
     )
 
 
-@needs_sleap_io
 @pytest.mark.parametrize(
     ('move', 'predicted', 'given', 'scores'),
     [
@@ -357,7 +315,6 @@ def test_of_a_corrected_prediction_the_moved_joints_are_given(
     assert (None if mouse.scores is None else mouse.scores.tolist()) == scores
 
 
-@needs_sleap_io
 @pytest.mark.parametrize(
     ('predicted', 'scores'),
     [((0.01, np.nan, 0.5), [0.01, 1, 0]), ((np.nan, np.nan, 0.5), None)],
@@ -373,7 +330,6 @@ def test_of_a_prediction_only_joints_without_a_score_are_certain(
     assert (None if mouse.scores is None else mouse.scores.tolist()) == scores
 
 
-@needs_sleap_io
 @pytest.mark.parametrize(
     ('sources', 'visibility'),
     [

@@ -286,11 +286,3 @@ def test_what_lies_beyond_the_picture_is_left_out_with_a_warning(tmp_path: Path)
     # The box of 5 to 75 and 6 to 86.5 is cut at 25 and 40.
     text = (tmp_path / 'yolo' / 'labels' / '000000.txt').read_text()
     assert text == '0 0.6 0.575 0.8 0.85 0.42 0.5 2 0 0 0 0 0 0\n'
-
-
-def test_a_folder_with_files_of_other_pictures_is_refused(tmp_path: Path):
-    write_labels(sample(), tmp_path, 'yolo-pose')
-    write_labels(sample(), tmp_path, 'yolo-pose')
-    frames = sample().frames[:2]
-    with pytest.raises(InputError, match=r"1 other TXT file, such as '000002\.txt'"):
-        write_labels(sample(frames=frames, persons=()), tmp_path, 'yolo-pose')
