@@ -123,6 +123,7 @@ JSON_MISTAKES: list[tuple[str, str, Any, str]] = [
     ('posetrack17', 'annolist.0.image', [], r'annolist\[0\]\.image must be a list of one'),
     ('posetrack17', 'annolist.0.image.0.name', 'b/000342_mpii/00000000.jpg', 'name must be'),
     ('posetrack17', 'rect.x2', [0], r'annorect\[0\]\.x2 must be at least x1'),
+    ('posetrack17', 'rect.track_id', [0.5], r'annorect\[0\]\.track_id must be a whole number'),
     ('posetrack17', 'point.id', [15], r'point\[0\]\.id must be a joint id in 0\.\.14'),
     ('posetrack17', 'point.id', [14], r'point\[1\]\.id must be distinct'),
     ('posetrack17', 'point.is_visible', [2], r'point\[0\]\.is_visible must be 0 or 1'),
@@ -452,6 +453,8 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
         read_labels(tmp_path / 'a.json', 'yolo')
     with pytest.raises(InputError, match=r"must be one of posetrack18, .*, got 'yolo'"):
         write_labels(sample(), tmp_path / 'b.json', 'yolo')
+    with pytest.raises(InputError, match=r'not fit the format sleap, whose files end in \.slp'):
+        write_labels(sample(), tmp_path / 'a.json', 'sleap')
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
-from stdpose_mm.io.video_list import list_videos
+from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
 from stdpose_mm.structures import VideoFrame
 from support.damaged_files import changed
 from support.label_samples import person, sample
@@ -270,6 +270,14 @@ def test_places_that_could_not_be_read_again_are_not_written(
     assert not any(tmp_path.iterdir())
     with LabelStream('clip', labels.skeleton, tmp_path) as stream:
         refused(lambda: stream.add(labels.frames[2], labels.persons), told)
+
+
+def test_leftovers_are_nobodys_labels(tmp_path: Path) -> None:
+    leftovers = ('.DS_Store', '._clip.json', 'clip.json~', 'clip.part', 'clip.bak', 'clip.tmp')
+    for name in ('clip.json', *leftovers):
+        (tmp_path / name).write_text('')
+
+    assert find_file_of(ListedVideo(Path('clip.mp4')), tmp_path) == tmp_path / 'clip.json'
 
 
 def test_leftovers_beside_labels_of_pictures(tmp_path: Path) -> None:

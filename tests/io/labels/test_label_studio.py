@@ -185,7 +185,8 @@ def test_given_joints_are_annotations_and_propagated_ones_predictions(tmp_path: 
 def test_joints_that_somebody_gave_beside_propagated_ones_stay_given(tmp_path: Path):
     sources = ['given', 'absent', 'propagated']
     partly = person(0, scores=[1, 0, 0.25], keypoint_sources=sources)
-    write_labels(sample(persons=(partly,)), tmp_path / 'a.json', STUDIO)
+    nowhere = person(0, 1, visibility=[0, 0, 0])
+    write_labels(sample(persons=(partly, nowhere)), tmp_path / 'a.json', STUDIO)
     (task, *_) = json.loads((tmp_path / 'a.json').read_text())
 
     names = [[[*one['value'].values()][-1][0] for one in task[kind][0]['result']] for kind in KINDS]
