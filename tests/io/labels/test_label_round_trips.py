@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,7 @@ def test_official_posetrack18_has_neither_absent_people_nor_other_fields(tmp_pat
     back = through(labels, tmp_path, 'posetrack18')
     write_labels(back, tmp_path / 'o.json', 'posetrack18-official')
 
+    assert len(json.loads((tmp_path / 'o.json').read_text())['annotations']) == 1
     (official,) = read_labels(tmp_path / 'o.json').persons
     assert official.extra == {'id': 1, 'category_id': 1, 'person_id': 3}
     assert official.visibility.tolist() == [2, 0, 1]
