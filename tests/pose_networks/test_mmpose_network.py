@@ -23,15 +23,22 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
-def networks(tmp_path_factory):
-    """Family -> network with random weights."""
+def checkpoints(tmp_path_factory):
+    """Family -> file of random weights."""
     folder = tmp_path_factory.mktemp('mmpose')
-    found = {}
+    files = {family: str(folder / f'{family}.pth') for family in FAMILIES}
     for family, config in FAMILIES.items():
-        checkpoint = folder / f'{family}.pth'
-        write_random_checkpoint(config, checkpoint)
-        found[family] = load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
-    return found
+        write_random_checkpoint(config, Path(files[family]))
+    return files
+
+
+@pytest.fixture(scope='module')
+def networks(checkpoints):
+    """Family -> network with random weights."""
+    return {
+        family: load_pose_network(PoseNetworkFiles(config, checkpoint=checkpoints[family]))
+        for family, config in FAMILIES.items()
+    }
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -46,18 +53,16 @@ def test_a_model_runs_from_its_installed_config(networks, family):
     assert (found.heatmaps <= 1).all()
 
 
-def test_joints_are_found_in_a_development_installation(tmp_path, monkeypatch):
+def test_joints_are_found_in_a_development_installation(checkpoints, tmp_path, monkeypatch):
     """Configs of MMPose name the joints by a path in its repository, here a clone in a folder."""
-    checkpoint = tmp_path / 'hrnet.pth'
-    write_random_checkpoint(FAMILIES['hrnet'], checkpoint)
-    hrnet = find_installed_config(FAMILIES['hrnet'], [('mmpose', 'configs')])
+    rtmpose = find_installed_config(FAMILIES['rtmpose'], [('mmpose', 'configs')])
     joints = find_installed_config('coco', [('mmpose', 'configs/_base_/datasets')])
     datasets = tmp_path / 'clone/configs/_base_/datasets'
     datasets.mkdir(parents=True)
     (datasets / 'snouts.py').write_text(joints.read_text().replace("'nose'", "'snout'"))
     config = tmp_path / 'own.py'
     config.write_text(
-        f"_base_ = ['{hrnet}']\n"
+        f"_base_ = ['{rtmpose}']\n"
         "metainfo = dict(from_file='configs/_base_/datasets/snouts.py')\n"
         'test_dataloader = dict(dataset=dict(metainfo=metainfo))\n'
     )
@@ -69,7 +74,8 @@ def test_joints_are_found_in_a_development_installation(tmp_path, monkeypatch):
         return found(name, *rest)
 
     monkeypatch.setattr(importlib.util, 'find_spec', find_spec)
-    network = load_pose_network(PoseNetworkFiles(str(config), checkpoint=str(checkpoint)))
+    files = PoseNetworkFiles(str(config), checkpoint=checkpoints['rtmpose'])
+    network = load_pose_network(files)
     assert network.skeleton.keypoint_names == ('snout', *JOINT_SETS['coco'][1:])
 
 
@@ -149,11 +155,9 @@ def test_models_without_heatmaps_of_one_person_are_refused(config, sentence, tmp
     assert '\n' not in str(caught.value)
 
 
-def test_weights_of_another_model_are_refused(tmp_path):
-    checkpoint = tmp_path / 'other.pth'
-    write_random_checkpoint(FAMILIES['rtmpose'], checkpoint)
+def test_weights_of_another_model_are_refused(checkpoints):
     with pytest.raises(InputError, match=r'lacks \d+ weights of config|does not fit'):
-        load_pose_network(PoseNetworkFiles(FAMILIES['hrnet'], checkpoint=str(checkpoint)))
+        load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=checkpoints['vitpose']))
 
 
 def test_a_checkpoint_names_its_own_joints(tmp_path):

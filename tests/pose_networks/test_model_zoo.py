@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +10,7 @@ import pytest
 from mmengine.infer import BaseInferencer
 from mmpose.apis.inferencers import get_model_aliases
 
+from stdpose_mm.cli.networks import main
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.model_zoo import find_zoo_model, read_model_zoo
@@ -133,18 +131,13 @@ def test_what_has_no_heatmaps_of_one_subject_is_refused(name):
         PoseNetworkFiles(name).read_files()
 
 
-def test_the_command_lists_names_and_what_is_here(tmp_path):
+def test_the_command_lists_names_and_what_is_here(tmp_path, monkeypatch, capsys):
     kept = tmp_path / 'hub/checkpoints'
     kept.mkdir(parents=True)
     (kept / Path(find_zoo_model('human').url).name).write_bytes(b'')
-    done = subprocess.run(
-        [sys.executable, '-m', 'stdpose_mm', 'networks'],
-        env={**os.environ, 'TORCH_HOME': str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = [line.split() for line in done.stdout.splitlines()]
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    assert main([]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     name = 'rtmpose-m_8xb256-420e_body8-256x192'
     assert ['human,', 'body,', 'body17', 'Body8', '256x192', 'here', name] in lines
     assert ['face', 'Face6', '256x256', 'rtmpose-m_8xb256-120e_face6-256x256'] in lines
