@@ -187,15 +187,6 @@ def test_array_of_an_unlabelled_video_is_empty() -> None:
     assert video().to_array().shape == (4, 0, 3, 2)
 
 
-def test_representations_are_short() -> None:
-    labels = video(person(2, 1), person(0, 1), person(2, 0))
-    assert repr(labels) == "VideoLabels('clip', 4 frames, 2 labelled, 2 tracks, 3 poses)"
-    assert repr(labels[0][0]) == (
-        "PersonLabel(frame_index=0, track_id=1, source='given', 3 of 3 joints)"
-    )
-    assert 'ignore_regions' not in repr(labels.frames[0])
-
-
 # Sources of joints
 
 

@@ -27,26 +27,23 @@ def test_labelled_ratios_of_the_paper(interval: int, count: int) -> None:
     assert len(given_frames(range(100, 130), interval)) == count
 
 
-def test_given_frames_of_thirty_at_seven() -> None:
-    assert given_frames(range(30), 7) == [0, 7, 14, 21, 28]
-
-
-def test_last_frame_is_given_if_it_is_far_enough() -> None:
-    assert given_frames(range(30), 9) == [0, 9, 18, 27]
-    assert given_frames(range(33), 9) == [0, 9, 18, 27, 32]
-
-
-def test_given_frames_count_distance_in_frames_not_in_labels() -> None:
-    assert given_frames([0, 4, 8, 10, 11, 12, 13, 14], 7) == [0, 8, 14]
-
-
-def test_given_frames_with_offset_keep_the_first_frame_by_the_rule_of_the_last() -> None:
-    assert given_frames(range(20), 7, offset=5) == [0, 5, 12, 19]
-    assert given_frames(range(20), 7, offset=3) == [3, 10, 17]
-
-
-def test_given_frames_of_nothing() -> None:
-    assert given_frames([], 7) == []
+@pytest.mark.parametrize(
+    ('frames', 'interval', 'offset', 'given'),
+    [
+        (range(30), 7, 0, [0, 7, 14, 21, 28]),
+        # The last frame is given if it is far enough.
+        (range(30), 9, 0, [0, 9, 18, 27]),
+        (range(33), 9, 0, [0, 9, 18, 27, 32]),
+        # The distance counts in frames, not in labels.
+        ([0, 4, 8, 10, 11, 12, 13, 14], 7, 0, [0, 8, 14]),
+        # With an offset, the first frame is kept by the rule of the last.
+        (range(20), 7, 5, [0, 5, 12, 19]),
+        (range(20), 7, 3, [3, 10, 17]),
+        ([], 7, 0, []),
+    ],
+)
+def test_given_frames(frames, interval: int, offset: int, given: list[int]) -> None:
+    assert given_frames(frames, interval, offset) == given
 
 
 def test_given_frames_refuses_an_interval_of_nothing() -> None:
@@ -54,22 +51,18 @@ def test_given_frames_refuses_an_interval_of_nothing() -> None:
         given_frames(range(5), 0)
 
 
-def test_propagation_window_between_two_labels() -> None:
-    window = propagation_window(9, [0, 7, 14], 0, 29)
-    assert window == Window(7, 9, 14, (True, True))
-    assert window.position == pytest.approx(2 / 7)
-
-
-def test_propagation_window_after_the_last_label_mirrors_the_distance() -> None:
-    assert propagation_window(17, [0, 14], 0, 29) == Window(14, 17, 20, (True, False))
-
-
-def test_propagation_window_before_the_first_label_mirrors_the_distance() -> None:
-    assert propagation_window(10, [14], 0, 29) == Window(6, 10, 14, (False, True))
-
-
-def test_propagation_window_before_the_first_label_is_clipped() -> None:
-    assert propagation_window(2, [14], 0, 29) == Window(0, 2, 14, (False, True))
+@pytest.mark.parametrize(
+    ('key', 'given', 'window'),
+    [
+        (9, [0, 7, 14], Window(7, 9, 14, (True, True))),
+        # After the last label and before the first one, the distance is mirrored, and clipped.
+        (17, [0, 14], Window(14, 17, 20, (True, False))),
+        (10, [14], Window(6, 10, 14, (False, True))),
+        (2, [14], Window(0, 2, 14, (False, True))),
+    ],
+)
+def test_propagation_window(key: int, given: list[int], window: Window) -> None:
+    assert propagation_window(key, given, 0, 29) == window
 
 
 def test_propagation_window_of_a_given_frame_is_that_frame() -> None:
@@ -94,24 +87,25 @@ def test_estimation_window_is_clipped_at_the_ends() -> None:
     assert estimation_window(9, 0, 9, step=2) == Window(7, 9, 9)
 
 
-def test_person_window_of_a_labelled_key_spans_the_neighbouring_labels() -> None:
-    assert person_window(7, [0, 7, 14], [0, 7, 14], range(30)) == Window(0, 7, 14, (True, True))
-
-
-def test_person_window_prefers_the_persons_own_labels() -> None:
-    assert person_window(9, [0, 14], [0, 7, 14], range(30)) == Window(0, 9, 14, (True, True))
-
-
-def test_person_window_without_own_label_shows_the_given_frames_without_labels() -> None:
-    assert person_window(9, [], [0, 7, 14], range(30)) == Window(7, 9, 14, (False, False))
-
-
-def test_person_window_of_an_only_label_has_nothing_given() -> None:
-    assert person_window(7, [7], [7], range(30), step=5) == Window(2, 7, 12, (False, False))
-
-
-def test_person_window_of_the_last_frame_ends_there() -> None:
-    assert person_window(9, [0], [0], range(10)) == Window(0, 9, 9, (True, False))
+@pytest.mark.parametrize(
+    ('key', 'own', 'given', 'count', 'step', 'window'),
+    [
+        # A labelled key: from the label before to the one after.
+        (7, [0, 7, 14], [0, 7, 14], 30, 1, Window(0, 7, 14, (True, True))),
+        # The person's own labels come first.
+        (9, [0, 14], [0, 7, 14], 30, 1, Window(0, 9, 14, (True, True))),
+        # Without any, the given frames are shown without labels.
+        (9, [], [0, 7, 14], 30, 1, Window(7, 9, 14, (False, False))),
+        # Its only label.
+        (7, [7], [7], 30, 5, Window(2, 7, 12, (False, False))),
+        # The last frame.
+        (9, [0], [0], 10, 1, Window(0, 9, 9, (True, False))),
+    ],
+)
+def test_person_window(
+    key: int, own: list[int], given: list[int], count: int, step: int, window: Window
+) -> None:
+    assert person_window(key, own, given, range(count), step=step) == window
 
 
 def test_person_window_avoids_frames_that_do_not_exist() -> None:
