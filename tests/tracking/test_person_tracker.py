@@ -116,7 +116,7 @@ def test_reset_begins_anew():
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_video():
     tracker = PersonTracker(kept_frames=5)
-    for frame in range(300):
+    for frame in range(60):
         # One who stays, and somebody new in every frame.
         tracker.update(frame, seen(10, 1000 + 200 * frame))
     tracks = tracker._tracker.tracks.values()

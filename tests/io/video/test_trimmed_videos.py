@@ -50,20 +50,27 @@ PIECES = {
 }
 
 
+FOR_EVERY_CODEC = ('from within a group', 'a later piece first')
+TRIMMED = [
+    (codec, pieces)
+    for codec in CODECS
+    for pieces in (PIECES if codec == 'h264_open_groups.mp4' else FOR_EVERY_CODEC)
+]
+
+
 def make_trimmed(folder: Path, name: str, pieces: Sequence[tuple[int, int]]) -> Path:
     return trim(make_video(folder / name, range(COUNT), **CODECS[name]), pieces)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
-@pytest.mark.parametrize('name', CODECS)
-@pytest.mark.parametrize('pieces', PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize(('name', 'pieces'), TRIMMED)
 def test_the_frames_of_a_trimmed_video_are_those_that_its_edit_list_shows(
-    tmp_path: Path, name: str, pieces: list[tuple[int, int]]
+    tmp_path: Path, name: str, pieces: str
 ):
-    frames = open_frames(make_trimmed(tmp_path, name, pieces))
+    frames = open_frames(make_trimmed(tmp_path, name, PIECES[pieces]))
 
-    shown = [first + i for first, count in pieces for i in range(count)]
+    shown = [first + i for first, count in PIECES[pieces] for i in range(count)]
     assert [number_of(frame) for frame in frames] == shown
     indices = random.Random(0).sample(range(len(shown)), len(shown))
     assert [number_of(frames[i]) for i in indices] == [shown[i] for i in indices]
@@ -71,7 +78,7 @@ def test_the_frames_of_a_trimmed_video_are_those_that_its_edit_list_shows(
 
 
 @pytest.mark.parametrize('name', ['h264.mp4', 'h264_open_groups.mp4', 'hevc_open_groups.mp4'])
-@pytest.mark.parametrize('pieces', [[(20, 25)], [(13, 20)], [(0, 33)]])
+@pytest.mark.parametrize('pieces', [[(20, 25)], [(13, 20)]])
 def test_frames_of_one_piece_are_those_that_ffmpeg_shows(
     tmp_path: Path, name: str, pieces: list[tuple[int, int]]
 ):
