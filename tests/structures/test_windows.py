@@ -35,7 +35,7 @@ def test_labelled_ratios_of_the_paper(interval: int, count: int) -> None:
         (range(30), 9, 0, [0, 9, 18, 27]),
         (range(33), 9, 0, [0, 9, 18, 27, 32]),
         # The distance counts in frames, not in labels.
-        ([0, 4, 8, 10, 11, 12, 13, 14], 7, 0, [0, 8, 14]),
+        ([0, 4, 8, 10, 11, 12, 13, 14, 15], 7, 0, [0, 8, 15]),
         # With an offset, the first frame is kept by the rule of the last.
         (range(20), 7, 5, [0, 5, 12, 19]),
         (range(20), 7, 3, [3, 10, 17]),
