@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -26,6 +26,7 @@ from selenium.webdriver.common.by import By
 
 from stdpose_mm.io.labels import write_coco
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support import fake_learning
 from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
 
 REQUIRED = 'STDPOSE_REQUIRE_BROWSER'
@@ -43,6 +44,11 @@ STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
 
 _ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')
 _PATIENCE = 20.0
+
+_FORKS = get_context('forkserver')
+_FORKS.set_forkserver_preload(
+    ['stdpose_mm.cli.review', 'stdpose_mm.apis', 'stdpose_mm.review_app.server', 'uvicorn']
+)
 
 
 def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
@@ -99,28 +105,48 @@ def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
     return videos, labels
 
 
+def _review(
+    arguments: Sequence[str], folder: str, environment: Mapping[str, str], output: Connection
+) -> None:
+    """Become ``stdpose review`` in a process that has its modules."""
+    from stdpose_mm.cli.main import main
+    from stdpose_mm.review_app import learning
+
+    os.environ.clear()
+    os.environ.update(environment)
+    if fake_learning.VARIABLE in environment:
+        learning.learn_in_process = fake_learning.learn
+        learning._SECONDS_BETWEEN_EVENTS = 0
+    os.chdir(folder)
+    # The streams of the process were opened for other files, which may be of another kind.
+    sys.stdout = sys.stderr = os.fdopen(output.fileno(), 'w', buffering=1, closefd=False)
+    raise SystemExit(main(['review', *arguments]))
+
+
 class ReviewServer:
     """Run ``stdpose review`` as a process; its address is the printed one."""
 
     def __init__(self, *arguments: str | Path, port: int = 0, method: str = 'linear') -> None:
-        command = [sys.executable, '-m', 'stdpose_mm', 'review', *map(str, arguments)]
-        command += ['--method', method, '--no-browser', '--port', str(port)]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words = [*map(str, arguments), '--method', method, '--no-browser', '--port', str(port)]
+        reader, writer = _FORKS.Pipe(duplex=False)
+        self.process = _FORKS.Process(
+            target=_review, args=(words, os.getcwd(), dict(os.environ), writer)
         )
+        self.process.start()
+        writer.close()
         self.lines: Queue[str] = Queue()
         self.said: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._listen, args=[reader], daemon=True).start()
         self.address, self.port = self._wait_for_address()
 
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
+    def _listen(self, reader: Connection) -> None:
+        with reader, os.fdopen(reader.fileno(), closefd=False) as lines:
+            for line in lines:
+                self.lines.put(line)
 
     def _wait_for_address(self) -> tuple[str, int]:
         end = time.monotonic() + 60
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and self.process.is_alive():
             try:
                 line = self.lines.get(timeout=0.2)
             except Empty:
@@ -137,16 +163,13 @@ class ReviewServer:
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
+        self.process.join()
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        self.process.terminate()
+        self.process.join(10)
+        self.kill()
 
 
 @contextmanager
@@ -198,7 +221,7 @@ def resize(browser: Any, width: int, height: int, density: float = 1) -> None:
 
 
 def set_scheme(browser: Any, scheme: str) -> None:
-    """Prefer 'light' or 'dark', as the system's settings do."""
+    """Prefer 'light' or 'dark', as the system's settings do; '' is what it was started with."""
     feature = {'name': 'prefers-color-scheme', 'value': scheme}
     browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
 
@@ -209,7 +232,13 @@ class Page:
     def __init__(self, browser: Any) -> None:
         self.browser = browser
         self.video = 0
-        self.patience = _PATIENCE
+
+    def restore(self) -> None:
+        """Forget what a page has kept, and take back the size of the window and its colours."""
+        if self.browser.current_url.startswith('http'):
+            self.run('localStorage.clear()')
+        resize(self.browser, 1280, 720)
+        set_scheme(self.browser, '')
 
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
@@ -227,7 +256,7 @@ class Page:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until a condition holds; the error after too long a time names ``what``."""
-        end = time.monotonic() + self.patience
+        end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             if value := condition():
                 return value

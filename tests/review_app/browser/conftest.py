@@ -1,4 +1,4 @@
-"""One browser for the tests of a module, and the clip that most of them mend."""
+"""One browser for all tests, and the clips that most of them mend."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 
 from support.review_browser import Page, ReviewServer, make_clips, serve, start_browser
 
-CLIPS = 40
+CLIPS = 100
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp('downloads')
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def page(downloads: Path) -> Iterator[Page]:
     browser = start_browser(downloads)
     try:
@@ -26,16 +26,23 @@ def page(downloads: Path) -> Iterator[Page]:
         browser.quit()
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def server(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewServer]:
     """A server of many equal clips, so that every test edits one of its own."""
     with serve(*make_clips(tmp_path_factory.mktemp('project'), CLIPS)) as running:
         yield running
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def unused_videos() -> Iterator[int]:
     return iter(range(CLIPS))
+
+
+@pytest.fixture(autouse=True)
+def as_others_find_it(page: Page) -> Iterator[None]:
+    """Leave the browser as it was started."""
+    yield
+    page.restore()
 
 
 @pytest.fixture
@@ -46,15 +53,15 @@ def opened(page: Page, server: ReviewServer, unused_videos: Iterator[int]) -> No
 
 @pytest.fixture
 def late_answers(page: Page) -> Iterator[Callable[..., None]]:
-    """Let answers to paths with a word in them come after some milliseconds, or never."""
+    """Hold requests to paths with a word in them until the page's ``answerNow()`` is called."""
     scripts = []
 
-    def begin(word: str, milliseconds: int | None = None) -> None:
-        delay = '' if milliseconds is None else f'setTimeout(wake, {milliseconds})'
+    def begin(word: str) -> None:
         source = f"""
             const answered = window.fetch;
+            const now = new Promise((wake) => {{ window.answerNow = wake; }});
             window.fetch = async (url, ...more) => {{
-                if (String(url).includes('{word}')) await new Promise((wake) => {{ {delay} }});
+                if (String(url).includes('{word}')) await now;
                 return answered(url, ...more);
             }};
         """

@@ -21,9 +21,9 @@ NAMED = {
 
 
 @pytest.fixture(scope='module', autouse=True)
-def opened(page, server):
+def opened(page, server, unused_videos):
     """Nothing is edited here: one clip for all."""
-    page.open(server)
+    page.open(server, video=next(unused_videos))
 
 
 def key(name):

@@ -2,7 +2,6 @@
 
 import http.server
 import threading
-import time
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -99,7 +98,7 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
 def test_joints_placed_while_another_video_opens_stay_with_their_video(
     page, tmp_path, late_answers
 ):
-    late_answers('/api/videos/1', 3000)
+    late_answers('/api/videos/1')
     with serve(*make_clips(tmp_path / 'project', 2)) as server:
         page.open(server)
         page.press('l')
@@ -107,6 +106,7 @@ def test_joints_placed_while_another_video_opens_stay_with_their_video(
         page.click('#videos tr:nth-child(2) button')
         page.press('i')
         page.pointer((50, 10))
+        page.run('answerNow()')
         page.wait(lambda: 'video=1' in page.run('return location.hash'), 'the other video is open')
         page.open(server, video=0)
         assert page.fetch()['persons'] == [1, 2, 3]
@@ -114,7 +114,7 @@ def test_joints_placed_while_another_video_opens_stay_with_their_video(
 
 
 def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
-    late_answers('/edits', 250)
+    late_answers('/edits')
     with serve(*make_clip(tmp_path)) as server:
         page.open(server)
         drag_left_hand(page, 0, 5)
@@ -122,6 +122,7 @@ def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
         page.wait_for_frame(10)
         drag_left_hand(page, 10, 5)
         page.press('s', held=[Keys.CONTROL])
+        page.run('answerNow()')
         page.wait(lambda: 'were written to' in page.text('#messages'), 'the file is written')
         (saved,) = tmp_path.glob('*_reviewed.json')
         for frame in (0, 10):
@@ -152,7 +153,7 @@ def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, 
 
 
 def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, tmp_path, late_answers):
-    late_answers('/save', 700)
+    late_answers('/save')
     with serve(*make_clip(tmp_path)) as server:
         page.open(server)
         assert page.text('#save-button') == 'Write labels'
@@ -162,18 +163,21 @@ def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, tmp_
         page.press('s', held=[Keys.CONTROL])
         assert page.text('#save-button') == 'Writing…'
         assert page.run('return document.getElementById("save-button").disabled')
+        page.run('answerNow()')
         page.wait(lambda: page.text('#save-button') == 'Write labels', 'it is saved')
-        # The answer comes late, and the edit is done before it.
+        # The server answers, the page does not know it yet, and the edit is done before it does.
         page.run(
             'const f = window.fetch; window.fetch = async (url, ...more) => {'
             'const answer = await f(url, ...more);'
-            'if (String(url).endsWith("/save")) await new Promise((r) => setTimeout(r, 1500));'
+            'if (String(url).endsWith("/save"))'
+            '  await new Promise((wake) => { window.tellNow = wake; });'
             'return answer; }'
         )
         page.press('s', held=[Keys.CONTROL])
-        page.wait(lambda: [*tmp_path.glob('*_reviewed.json')], 'the file is there')
-        time.sleep(1.2)  # The server has answered, and the page does not know it yet.
-        page.press('.', '1', 'a')
+        page.wait(lambda: page.run('return !!window.tellNow'), 'the server has answered')
+        with page.one_edit():
+            page.press('.', '1', 'a')
+        page.run('tellNow()')
         page.wait(lambda: 'newer edits are not in it' in page.text('#messages'), 'it says so')
         assert page.text('#save-button') == 'Write labels •'
 

@@ -43,13 +43,6 @@ def in_doubt(page, sparse):
     return page.fetch('/guidance?target=0.95')['doubtful'][0]
 
 
-@pytest.fixture(autouse=True)
-def as_others_find_it(page):
-    yield
-    resize(page.browser, 1280, 720)
-    page.run('localStorage.clear()')
-
-
 def is_in_view(page, person, frame):
     width, height = page.run(
         'const s = document.querySelector(".stage"); return [s.clientWidth, s.clientHeight]'
