@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(tmp_path_factory.mktemp('clip') / 'clip.mp4', range(NUM_FRAMES))
 
 
-@pytest.fixture
-def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]:
+@contextmanager
+def projects(video: Path, folder: Path) -> Iterator[Callable[..., ReviewProject]]:
     """Start a project on labels; starting one again ends the one before."""
+    num_pages = len(Page.opened)
     running: list[ReviewProject] = []
 
     def run(
@@ -38,7 +40,7 @@ def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]
         inputs = []
         for number in range(num_videos):
             name = f'labels{number or ""}'
-            path = tmp_path / f'{name}.json'
+            path = folder / f'{name}.json'
             if labels is not None and not path.exists():
                 write_labels(labels, path)
             inputs.append(
@@ -47,8 +49,8 @@ def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]
                     video,
                     None if labels is None else path,
                     None,
-                    tmp_path / f'{name}.review.jsonl',
-                    tmp_path / f'{name}_reviewed.json',
+                    folder / f'{name}.review.jsonl',
+                    folder / f'{name}_reviewed.json',
                 )
             )
         options.setdefault('say', said.append)
@@ -62,13 +64,18 @@ def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]
     said: list[str] = []
     run.said = said  # type: ignore[attr-defined]
     yield run
-    Page.close_all()
+    Page.close_all(but=num_pages)
     for project in running:
         project.close()
 
 
 @pytest.fixture
-def two_people() -> VideoLabels:
+def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]:
+    with projects(video, tmp_path) as run:
+        yield run
+
+
+def make_two_people() -> VideoLabels:
     """Person 1 stands at three labels, person 2 is 40 pixels to the right of it at two."""
     return labels_of(
         *(label(frame, 1) for frame in (0, 20, 39)), label(0, 2, 40.0), label(39, 2, 40.0)
@@ -76,10 +83,24 @@ def two_people() -> VideoLabels:
 
 
 @pytest.fixture
+def two_people() -> VideoLabels:
+    return make_two_people()
+
+
+@pytest.fixture
 def page(start: Callable[..., ReviewProject], two_people: VideoLabels) -> Page:
     page = Page(access_to(start(two_people)))
     page.settle()
     return page
+
+
+@pytest.fixture(scope='module')
+def unedited_page(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page for all tests of a file that change nothing."""
+    with projects(video, tmp_path_factory.mktemp('unedited')) as run:
+        page = Page(access_to(run(make_two_people())))
+        page.settle()
+        yield page
 
 
 @pytest.fixture

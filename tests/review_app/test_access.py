@@ -27,6 +27,11 @@ POSTS = ('/api/videos/0/edits', '/api/videos/0/export', '/api/videos/0/save')
 
 
 @pytest.fixture
+def page(unedited_page: Page) -> Page:
+    return unedited_page
+
+
+@pytest.fixture
 def stranger() -> TestClient:
     """A browser that was not given the token, of a server that answers every request at once."""
     app = LocalAccess(PlainTextResponse('shown'), PORT, TOKEN)

@@ -298,9 +298,11 @@ NO_JOINT = {name: [0, 0, 0] for name in SKELETON.keypoint_names}
         ({'type': 'set_skeleton', 'name': 'coco'}, 'cannot be changed'),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, fields: dict, part: str):
+def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    unedited_page: Page, fields: dict, part: str
+):
     edit = {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 2]}}
-    assert part in page.refused(**{**edit, **fields})
+    assert part in unedited_page.refused(**{**edit, **fields})
 
 
 @pytest.mark.parametrize(
@@ -310,9 +312,9 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, fields: 
         *({'revision': '0'}, {'revision': -1}, {'revision': None}, {'edit': None}),
     ],
 )
-def test_an_edit_names_itself_its_page_and_what_the_page_knows(page: Page, fields: dict):
+def test_an_edit_names_itself_its_page_and_what_the_page_knows(unedited_page: Page, fields: dict):
     body = {'id': '1', 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}}
-    assert page.post('/edits', {**body, **fields}).status_code == 422
+    assert unedited_page.post('/edits', {**body, **fields}).status_code == 422
 
 
 def test_an_edit_that_is_sent_again_is_done_once(page: Page):

@@ -47,8 +47,9 @@ class Page:
         self.revision = 0
 
     @classmethod
-    def close_all(cls) -> None:
-        while cls.opened:
+    def close_all(cls, but: int = 0) -> None:
+        """Close all pages but the first ones."""
+        while len(cls.opened) > but:
             cls.opened.pop().client.__exit__(None, None, None)
 
     def get(self, path: str = '', video: int = 0, **params: Any) -> Any:
