@@ -535,13 +535,10 @@ def test_one_picture_is_no_video(linear, pictures):
         linear.init_state(pictures[0])
 
 
-@pytest.mark.parametrize('mistake', [{'frame_idx': 9}])
-def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, folder, mistake):
+def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, folder):
     state = linear.init_state(folder)
     with pytest.raises(InputError):
-        linear.add_labels(
-            state, **{'frame_idx': 0, 'person_id': 1, 'keypoints': POSE[:2], **mistake}
-        )
+        linear.add_labels(state, frame_idx=9, person_id=1, keypoints=POSE[:2])
     linear.add_labels(state, frame_idx=0, person_id=1, keypoints=POSE)
     assert [len(result.keypoints[0]) for result in linear.propagate_in_video(state)] == [3] * 9
 

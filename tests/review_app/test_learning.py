@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +54,28 @@ def walk(frames: range = LABELLED) -> VideoLabels:
     return labels_of(*(label(frame, 1, float(frame)) for frame in frames))
 
 
+@pytest.fixture(scope='module')
+def quick_processes() -> BaseContext:
+    """A way to start processes that imports the package once for all of them."""
+    if sys.platform == 'win32':
+        return learning._PROCESSES
+    processes = get_context('forkserver')
+    processes.set_forkserver_preload(['stdpose_mm.review_app.learning'])
+    return processes
+
+
 @pytest.fixture
-def fake(tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLearning]:
-    monkeypatch.setenv(fake_learning.VARIABLE, '')
-    monkeypatch.setattr(learning, 'learn_in_process', fake_learning.learn)
+def fake(
+    tmp_path: Path,
+    network: Path,
+    quick_processes: BaseContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[FakeLearning]:
     folder = tmp_path / 'fake'
     folder.mkdir()
     one = FakeLearning(folder, network)
+    monkeypatch.setattr(learning, '_PROCESSES', quick_processes)
+    monkeypatch.setattr(learning, 'learn_in_process', partial(fake_learning.learn, one.plan_file))
     yield one
     one.go_on()
 
@@ -234,8 +252,7 @@ def test_a_training_takes_as_long_as_there_are_labels(
 ):
     page = open_page(walk(labelled))
     page.learn()
-    fake.go_on()
-    page.wait_until_learned()
+    page.wait_for(lambda found: fake.is_begun)
     assert fake.job['steps'] == steps
 
 
@@ -346,8 +363,8 @@ def test_a_request_that_says_nothing_is_refused(open_page):
 def test_the_process_itself_learns(open_page, monkeypatch: pytest.MonkeyPatch):
     """The pictures are numbers, on which nobody can be found: it says so, and changes nothing."""
     # In its minutes it would take far more steps than the page waits for here.
-    monkeypatch.setattr(learning, 'LEAST_STEPS', 8)
-    monkeypatch.setattr(learning, 'STEPS_PER_POSE', 1)
+    monkeypatch.setattr(learning, 'LEAST_STEPS', 2)
+    monkeypatch.setattr(learning, 'STEPS_PER_POSE', 0)
     page = open_page()
     page.learn()
     found = page.wait_until_learned()

@@ -12,8 +12,6 @@ from typing import Any
 
 from stdpose_mm.review_app.learning import LearningAnswer, LearningJob
 
-VARIABLE = 'STDPOSE_FAKE_LEARNING'
-
 
 class FakeLearning:
     """Tell the process what to do.
@@ -24,7 +22,7 @@ class FakeLearning:
     """
 
     def __init__(self, folder: Path, network: Path) -> None:
-        self._plan = folder / 'plan.json'
+        self.plan_file = folder / 'plan.json'
         self._go = folder / 'go'
         self._job = folder / 'job.json'
         self.plan: dict[str, Any] = {'network': str(network), 'go': str(self._go)}
@@ -33,8 +31,7 @@ class FakeLearning:
     def answer(self, sentence: str, **more: bool) -> None:
         """Make it end with an answer, once :meth:`go_on` was called or it was stopped."""
         self.plan['answer'] = [sentence, more]
-        self._plan.write_text(json.dumps({**self.plan, 'job': str(self._job)}))
-        os.environ[VARIABLE] = str(self._plan)
+        self.plan_file.write_text(json.dumps({**self.plan, 'job': str(self._job)}))
 
     def go_on(self) -> None:
         self._go.touch()
@@ -49,9 +46,9 @@ class FakeLearning:
         return json.loads(self._job.read_text())
 
 
-def learn(job: LearningJob, server: Connection) -> None:
-    """Take the place of ``learn_in_process``."""
-    plan = json.loads(Path(os.environ[VARIABLE]).read_text())
+def learn(plan_file: Path, job: LearningJob, server: Connection) -> None:
+    """Take the place of ``learn_in_process``, but for the first argument."""
+    plan = json.loads(plan_file.read_text())
     states = [make() for make in job.states]
     given = {
         'process': os.getpid(),
