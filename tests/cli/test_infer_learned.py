@@ -24,6 +24,7 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.pose_networks.learned_network import pose_box
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, expand
+from stdpose_mm.training import network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 from support.paths import ROOT
@@ -45,7 +46,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that has learned from frames of a longer video."""
     out = tmp_path_factory.mktemp('learned') / 'network.onnx'
     labels = {frame: dots_label(frame) for frame in range(0, 64, 4)}
-    learn_network([LabelledVideo(dots_video(64), {0: labels})], SKELETON, out, 10, steps=80)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+        learn_network([LabelledVideo(dots_video(64), {0: labels})], SKELETON, out, 10, steps=48)
     return out
 
 

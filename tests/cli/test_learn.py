@@ -15,10 +15,10 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli import learn, propagate
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.training import learner
+from stdpose_mm.training import learner, network_trainer
 from support.coloured_dots import dots_labels, dots_video, write_losslessly
 
-NUM_FRAMES = 60
+NUM_FRAMES, LABELLED = 40, range(0, 40, 4)
 
 
 @pytest.fixture(scope='module')
@@ -30,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, turn in (('one', 0), ('two', 1)):
         pictures = [np.roll(picture, turn, axis=0) for picture in dots_video(NUM_FRAMES)]
         write_losslessly(folder / 'videos' / f'{name}.mkv', pictures)
-        labels = dots_labels(range(0, NUM_FRAMES, 6), NUM_FRAMES)
+        labels = dots_labels(LABELLED, NUM_FRAMES)
         write_labels(labels, folder / 'labels' / f'{name}.json')
     return folder
 
@@ -38,11 +38,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Run = Callable[..., Any]
 
 
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+    monkeypatch.setattr(learner, 'MAX_STEPS', 48)
+
+
 @pytest.mark.slow
 def test_a_network_is_learned_and_used_in_one_command(
-    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_main: Run, project: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 80)
     inputs = [project / 'videos' / 'one.mkv', project / 'labels' / 'one.json']
     out = tmp_path / 'dense.json'
     code, printed, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
@@ -78,10 +83,7 @@ def test_a_network_that_does_not_help_is_not_left_beside_the_output(
 
 
 @pytest.mark.slow
-def test_several_videos_have_one_network(
-    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 80)
+def test_several_videos_have_one_network(run_main: Run, project: Path, tmp_path: Path) -> None:
     out = tmp_path / 'dense'
     inputs = [project / 'videos', project / 'labels']
     code, _, errors = run_main(propagate.main, *inputs, '--out', out, '--learn', '10')
@@ -91,9 +93,12 @@ def test_several_videos_have_one_network(
 
 
 @pytest.mark.slow
-def test_learning_goes_on_from_a_network(run_main: Run, project: Path, tmp_path: Path) -> None:
+def test_learning_goes_on_from_a_network(
+    run_main: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, 'MAX_STEPS', 4)
     first, second = tmp_path / 'first.onnx', tmp_path / 'second.onnx'
-    inputs = [project / 'videos', project / 'labels', '--minutes', '0.05']
+    inputs = [project / 'videos', project / 'labels']
     assert run_main(learn.main, *inputs, '--out', first)[0] == 0
     code, printed, _ = run_main(learn.main, *inputs, '--out', second, '--continue-from', first)
     assert code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.slow
 
 NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
 FRAMES = dots_video(NUM_FRAMES)
-Learn = Callable[..., LearnedNetwork]
 
 
 def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVideo:
@@ -36,10 +35,17 @@ def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVid
     return LabelledVideo(FRAMES, {0: labels})
 
 
+@pytest.fixture(scope='module', autouse=True)
+def small_batches() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 8)
+        yield
+
+
 @pytest.fixture(scope='module')
 def learned(tmp_path_factory: pytest.TempPathFactory) -> LearnedNetwork:
     out = tmp_path_factory.mktemp('learned') / 'network.onnx'
-    return learn_network([video_of()], SKELETON, out, minutes=10, steps=80)
+    return learn_network([video_of()], SKELETON, out, minutes=10, steps=48)
 
 
 def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> None:
@@ -159,11 +165,11 @@ def test_a_continued_training_that_goes_wrong_changes_nothing(
     np.testing.assert_allclose(after, before, atol=1e-5)
 
 
-@pytest.mark.parametrize(('steps', 'done'), [(3, 3), (100, 5), (None, 5)])
+@pytest.mark.parametrize(('steps', 'done'), [(3, 3), (100, 4), (None, 4)])
 def test_it_takes_as_many_steps_as_it_is_told_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int | None, done: int
 ) -> None:
-    monkeypatch.setattr(learner, 'MAX_STEPS', 5)
+    monkeypatch.setattr(learner, 'MAX_STEPS', 4)
     heard: list[float] = []
     learn_network(
         [video_of()],
