@@ -39,18 +39,6 @@ def poses(path):
     return [a['keypoints'] for a in json.loads(path.read_text())['annotations']]
 
 
-@pytest.mark.parametrize('family', FAMILIES)
-def test_a_model_of_mmpose(run, movie, label_file, tmp_path, family):
-    checkpoint, out = tmp_path / 'w.pth', tmp_path / 'dense.json'
-    write_random_checkpoint(FAMILIES[family], checkpoint)
-    model = ['--pose-config', FAMILIES[family], '--pose-checkpoint', checkpoint]
-    code, printed, said = run(movie, label_file, '--out', out, '--keep-every', 2, *model)
-    # A busy machine is told how long it will take.
-    assert (code, [line for line in said if 's to go' not in line]) == (0, [])
-    assert f'heatmaps of {FAMILIES[family]} for 3 of 3 joints' in printed
-    assert len(poses(out)) == 18
-
-
 def test_a_network_by_its_name(run, movie, label_file, tmp_path, monkeypatch):
     served, outs = tmp_path / 'served', [tmp_path / f'dense_{n}.json' for n in range(3)]
     served.mkdir()
@@ -73,6 +61,7 @@ def test_a_network_by_its_name(run, movie, label_file, tmp_path, monkeypatch):
     # What a user without a network is told to do comes to the same.
     files = ('--pose-config', NAME, '--pose-checkpoint', kept)
     assert run(*common, '--out', outs[2], *files)[0] == 0
+    assert len(poses(outs[0])) == 18
     assert poses(outs[0]) == poses(outs[1]) == poses(outs[2])
 
 
