@@ -55,12 +55,6 @@ def test_metrics_of_linear_interpolation_by_hand(comparison):
     assert values['error_percent'] == pytest.approx((8 + 30) / 3)
 
 
-def test_a_perfect_propagator_has_no_error(comparison):
-    values = comparison.unlabelled['perfect'].values
-    assert values['PCK@0.05'] == 100
-    assert values['error_px'] == 0
-
-
 def test_given_frames_count_among_all_frames_only(comparison):
     # 16 joints, ten of which are given.
     assert comparison.all_frames['linear'].values['PCK@0.1'] == pytest.approx(100 * 14 / 16)

@@ -65,11 +65,6 @@ def test_default(task: str, test_mode: bool, boxes: str) -> None:
     assert BoxPolicy(task=task, test_mode=test_mode).boxes == boxes
 
 
-def test_only_labels_own_boxes_are_limited_to_labelled_frames() -> None:
-    assert not BoxPolicy('gt').covers_unlabelled
-    assert BoxPolicy('interpolated').covers_unlabelled
-
-
 def test_unknown_box_policy_is_refused() -> None:
     with pytest.raises(InputError, match=r"boxes must be one of .*, got 'best'"):
         BoxPolicy('best')

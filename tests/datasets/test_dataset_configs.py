@@ -24,8 +24,6 @@ pytestmark = pytest.mark.slow
 REPOSITORY = ROOT
 BASE = REPOSITORY / 'configs' / '_base_'
 SIZES = ('128x96', '256x192')
-CLASSES = ('PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic')
-TASKS = ('propagation', 'estimation')
 
 
 def write_config(
@@ -57,8 +55,15 @@ def test_pipelines_build_at_every_size(size: str) -> None:
     Compose(cfg.val_pipeline)
 
 
-@pytest.mark.parametrize('task', TASKS)
-@pytest.mark.parametrize('name', CLASSES)
+@pytest.mark.parametrize(
+    ('name', 'task'),
+    [
+        ('PoseTrack17', 'propagation'),
+        ('PoseTrack18', 'propagation'),
+        ('PoseTrack21', 'estimation'),
+        ('Generic', 'estimation'),
+    ],
+)
 def test_datasets_of_the_base_configs_give_samples(
     name: str, task: str, tiny_set: TinySet, tmp_path: Path
 ) -> None:

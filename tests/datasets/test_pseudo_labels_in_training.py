@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -260,15 +259,3 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
         assert shown.any()
         assert packed.gt_fields.heatmaps[shown].max() > 0.5
     assert seen == {'given', 'propagated'}
-
-
-def test_written_labels_say_so_in_every_annotation(tmp_path: Path) -> None:
-    settings = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
-    write_dataset(tmp_path, train_videos=1, val_videos=0, settings=settings, workers=1)
-    files = find_label_files(tmp_path / 'annotations' / 'train')
-    made = PseudoLabelSettings('linear', interval=7)
-    make_pseudo_labels(files, tmp_path / 'pseudo', LinearPropagator(), made, tmp_path)
-    (written,) = find_label_files(tmp_path / 'pseudo' / 'annotations')
-    annotations = json.loads(Path(written).read_text())['annotations']
-    assert {a['source'] for a in annotations} == {'given', 'propagated'}
-    assert all(len(a['scores']) == 17 for a in annotations)

@@ -59,20 +59,6 @@ def test_one_sample_carries_key_and_auxiliary_labels(tiny_set: TinySet) -> None:
     assert not info['keypoints'][0][~shown].any()
 
 
-def test_shapes_and_types_of_a_sample(tiny_set: TinySet) -> None:
-    info = PoseTrack18WindowDataset(**tiny_set.args).get_data_info(0)
-    shapes = {
-        'bbox': (1, 4),
-        'bbox_score': (1,),
-        'keypoints': (1, 17, 2),
-        'keypoints_visible': (1, 17),
-        'aux_keypoints': (2, 17, 2),
-        'aux_keypoints_visible': (2, 17),
-    }
-    assert {name: info[name].shape for name in shapes} == shapes
-    assert all(info[name].dtype == np.float32 for name in shapes)
-
-
 def test_box_is_the_labels_own(tiny_set: TinySet) -> None:
     info = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4), key=5)
     # Joints span x 30..62, y 25..89; the annotated box is 5 pixels larger on each side.
@@ -141,13 +127,6 @@ def test_testing_shows_no_label_that_is_not_given(tiny_set: TinySet) -> None:
     assert info['aux_keypoints_visible'][0].any()
     assert not info['aux_keypoints'][1].any()
     assert not info['aux_keypoints_visible'][1].any()
-
-
-def test_windows_of_testing_are_the_same_every_time(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True)
-    first, second = dataset.get_data_info(3), dataset.get_data_info(3)
-    assert first['frame_indices'] == second['frame_indices']
-    np.testing.assert_array_equal(first['bbox'], second['bbox'])
 
 
 def test_random_offset_makes_every_labelled_frame_a_key(tiny_set: TinySet) -> None:
@@ -455,6 +434,10 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
         ({'boxes': 'detected', 'test_mode': True}, 'bbox_file need each other'),
         ({'boxes': 'detected', 'bbox_file': 'x.json'}, 'is for test_mode only'),
         ({'on_error': 'ignore'}, "on_error must be one of .*, got 'ignore'"),
+        ({'crops': 'person'}, 'crops must be one of'),
+        ({'keys_per_sample': 2, 'random_offset': True}, "needs crops='frame'"),
+        ({'keys_per_sample': 2, 'crops': 'frame'}, 'need random_offset=True'),
+        ({'keys_per_sample': 0}, 'must be at least 1'),
     ],
 )
 def test_contradicting_arguments_are_refused(args: dict, message: str) -> None:
@@ -552,20 +535,6 @@ def test_interpolated_crops_see_the_boxes_of_given_labels_only(tiny_set: TinySet
     # Only frame 8 is given: the frames after it get its box.
     expected = [*(pose(8, 0).min(0) - 5), *(pose(8, 0).max(0) + 5)]
     np.testing.assert_allclose(info['bbox'], [expected] * 3)
-
-
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        (dict(crops='person'), 'crops must be one of'),
-        (dict(keys_per_sample=2, random_offset=True), "needs crops='frame'"),
-        (dict(keys_per_sample=2, crops='frame'), 'need random_offset=True'),
-        (dict(keys_per_sample=0), 'must be at least 1'),
-    ],
-)
-def test_contradicting_crops_are_refused(tiny_set: TinySet, changes: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        PoseTrack18WindowDataset(**tiny_set.args, **changes)
 
 
 def test_sample_of_five_frames_carries_the_labels_of_all_as_targets(tiny_set: TinySet) -> None:

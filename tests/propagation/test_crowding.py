@@ -141,7 +141,7 @@ def changes(draw):
 
 
 @given(change=changes())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_all_poses_of_others_that_change_are_found(change):
     earlier, later = change
     before, after = poses_of(earlier), poses_of(later)

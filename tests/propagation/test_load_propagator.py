@@ -11,16 +11,7 @@ from stdpose_mm.propagation import load_propagator, method_reads_pictures
 MISSING = PoseNetworkFiles('missing.onnx')
 
 
-@pytest.mark.parametrize(
-    'options',
-    [
-        {},
-        {'fuser': 'fuser.pth'},
-        {'use_stdpose': False},
-        {'flow_weights': 'raft.pth'},
-        {'pose_networks': [MISSING]},
-    ],
-)
+@pytest.mark.parametrize('options', [{}, {'fuser': 'fuser.pth', 'pose_networks': [MISSING]}])
 def test_an_unknown_method_is_named_whatever_else_is_given(options):
     with pytest.raises(InputError, match="no propagation method 'magic', choose one of auto, "):
         load_propagator('magic', **options)

@@ -18,7 +18,6 @@ from stdpose_mm.propagation import (
     propagate_subsampled,
     subsample_labels,
 )
-from stdpose_mm.propagation.gaps import find_gaps, visibility_of_estimates
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import boxes_of
 from stdpose_mm.structures import FrameBoxes, PersonLabel
@@ -64,7 +63,7 @@ def same_bits(first, second):
 
 
 @pytest.mark.slow
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     sparse=sparse_videos(),
     life_span=st.sampled_from(['video', 'labels']),
@@ -184,15 +183,11 @@ def test_a_head_box_alone_is_a_place_but_no_start(label, video, blank):
     assert sources_of(dense, 7) == 'aga'
 
 
-def test_labels_that_only_say_who_is_absent_are_refused(label, video, blank):
-    with pytest.raises(InputError, match='no given labels to propagate'):
-        propagate_labels(blank(5), video([gone(label, 1)], 5), LinearPropagator())
-
-
-def test_head_boxes_alone_are_refused(label, video, blank):
+def test_without_a_label_of_a_whole_person_there_is_nothing_to_propagate(label, video, blank):
     heads = [gone(label, frame, head_box=[1, 2, 3, 4]) for frame in (0, 4)]
-    with pytest.raises(InputError, match='no given labels to propagate'):
-        propagate_labels(blank(5), video(heads, 5), LinearPropagator())
+    for persons in ([], [gone(label, 1)], heads):
+        with pytest.raises(InputError, match='no given labels to propagate'):
+            propagate_labels(blank(5), video(persons, 5), LinearPropagator())
 
 
 def test_known_boxes_hold_in_their_frames_and_are_interpolated_between(label, video, blank):
@@ -361,7 +356,7 @@ def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleto
                 yield watched
 
     most = {}
-    for num_frames in (100, 1000):
+    for num_frames in (100, 300):
         tracks = {
             track: {n: label(n, POSE, track_id=track) for n in range(track, num_frames, 10)}
             for track in range(3)
@@ -370,7 +365,7 @@ def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleto
             len(alive)
             for _ in propagate_frames(blank(num_frames), tracks, skeleton, Watching(), Forgetful())
         )
-    assert most[1000] == most[100] <= 3 * 10
+    assert most[300] == most[100] <= 3 * 10
 
 
 @pytest.mark.parametrize('frame', [5, 7])
@@ -378,11 +373,6 @@ def test_a_label_beyond_the_video_is_refused(label, video, blank, frame):
     sentence = rf'on frame {frame}, but the video has 5 frames \(0\.\.4\)'
     with pytest.raises(InputError, match=sentence):
         propagate_labels(blank(5), video([label(frame, POSE)], 8), LinearPropagator())
-
-
-def test_no_labels_are_refused(video, blank):
-    with pytest.raises(InputError, match='no given labels to propagate'):
-        propagate_labels(blank(5), video([], 5), LinearPropagator())
 
 
 def test_a_propagator_that_leaves_someone_out_is_a_bug(label, video, blank):
@@ -428,26 +418,6 @@ def test_repropagation_with_true_boxes_uses_them(label, video, blank):
         blank(5), video(persons, 5), 4, LinearPropagator(), use_truth_boxes=True
     )
     assert [p.bbox[0] for p in dense.persons] == [0, 1, 4, 9, 16]
-
-
-def test_a_gap_before_the_first_label_has_no_label_on_its_left(label):
-    labels = {4: label(4, [[1, 1], [2, 2], [3, 3]])}
-    boxes = {frame: np.array([0.0, 0, 9, 9]) for frame in range(9)}
-
-    first, last = find_gaps(0, labels, boxes, range(9))
-
-    assert (first.left, first.right) == (None, labels[4])
-    assert (last.left, last.right) == (labels[4], None)
-    assert [first.frames, last.frames] == [range(4), range(5, 9)]
-
-
-def test_estimates_are_visible_unless_the_nearest_label_says_occluded(label):
-    labels = {0: label(0, [[1, 1], [2, 2], [3, 3]], [2, 1, 0])}
-    boxes = {1: np.array([0.0, 0, 9, 9])}
-
-    (gap,) = find_gaps(0, labels, boxes, range(2))
-
-    assert visibility_of_estimates(gap, 1).tolist() == [2, 1, 2]
 
 
 def test_a_head_box_alone_starts_nothing_but_later_labels_do(label, video, blank):

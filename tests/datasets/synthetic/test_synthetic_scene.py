@@ -99,7 +99,7 @@ def test_camera_maps_scene_points_by_its_matrix() -> None:
     assert camera.project(np.array([[[10.0, 20.0]]])).tolist() == [[[25.0, 37.0]]]
 
 
-@pytest.mark.parametrize('seed', range(8))
+@pytest.mark.parametrize('seed', range(3))
 def test_camera_moves_smoothly_and_its_zoom_is_the_scale_of_its_matrix(seed: int) -> None:
     times = np.linspace(0, 2, 301)
     camera = sample_camera(np.random.default_rng(seed), times, 2.0, 320, 240)

@@ -74,16 +74,6 @@ def test_a_calibrator_survives_json() -> None:
             ScoreCalibrator.from_dict(fields)
 
 
-def test_calibration_finds_the_parameters_that_made_the_scores() -> None:
-    rng = np.random.default_rng(1)
-    scores = rng.uniform(0.02, 0.98, 40_000)
-    truth = ScoreCalibrator(slope=0.6, offset=1.2)
-    correct = rng.uniform(0, 1, 40_000) < truth(scores)
-    found = ScoreCalibrator.fit(scores, correct)
-    assert found.slope == pytest.approx(0.6, abs=0.03)
-    assert found.offset == pytest.approx(1.2, abs=0.04)
-
-
 def test_what_cannot_be_judged_is_refused() -> None:
     with pytest.raises(InputError, match='there is no joint to judge'):
         ScoreCalibrator.fit(np.zeros(0), np.zeros(0, bool))

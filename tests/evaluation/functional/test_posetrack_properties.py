@@ -68,7 +68,7 @@ def _assert_equal(pair: Videos, other: Videos) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(SEEDS)
 def test_agrees_with_plain_loops(seed: int) -> None:
     pair = random_videos(seed)

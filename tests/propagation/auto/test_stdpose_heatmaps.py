@@ -54,8 +54,6 @@ def test_pictures_are_read_once_for_all_people(label):
     [
         ('coco', True),
         ('mpii', True),
-        ('halpe26', True),
-        ('efficientpose', True),
         ('ap10k', False),
         ('hand', False),
     ],
@@ -94,8 +92,10 @@ def poses(sparse, **options) -> np.ndarray:
     return np.stack([person.keypoints for person in dense.persons])
 
 
-def test_auto_uses_it_unless_it_is_left_out(sparse):
-    assert np.abs(poses(sparse) - poses(sparse, use_stdpose=False)).max() > 1e-2
+def test_auto_and_a_fuser_of_ones_own_use_it_unless_it_is_left_out(sparse):
+    by_default = poses(sparse)
+    assert np.abs(by_default - poses(sparse, use_stdpose=False)).max() > 1e-2
+    np.testing.assert_array_equal(poses(sparse, weights=SHIPPED_WEIGHTS), by_default)
 
 
 def test_a_model_of_ones_own_takes_its_place(sparse, model):
@@ -141,10 +141,6 @@ def test_it_is_used_beside_a_network_of_single_frames(label, offset, is_used):
     both, network_alone, alone = found(**network), found(**network, use_stdpose=False), found()
     assert np.abs(both - network_alone).max() > 1e-2
     assert np.array_equal(both, alone) == (not is_used)
-
-
-def test_a_fuser_of_ones_own_is_shown_it_too(sparse):
-    np.testing.assert_array_equal(poses(sparse, weights=SHIPPED_WEIGHTS), poses(sparse))
 
 
 def test_labels_of_an_animal_are_propagated_as_without_it(sparse):

@@ -187,7 +187,7 @@ def shifted(frame, shift):
     return BoxedFrame(index, picture, FrameBoxes(boxes, people.scores, people.track_ids))
 
 
-@pytest.mark.parametrize('shift', [[-60, -80], [150, 100], [-500, -500], [500, 500]])
+@pytest.mark.parametrize('shift', [[-60, -80], [150, 100], [500, 500]])
 def test_boxes_may_lie_outside_of_the_picture(shift):
     estimates, _ = run([shifted(frame, shift) for frame in range(4)])
     assert all(np.isfinite(estimate.keypoints).all() for estimate in estimates)

@@ -58,12 +58,6 @@ def test_visibility_is_that_of_the_nearest_label(propagated, label):
     assert poses[0, 3].visibility.tolist() == [2, 2, 1]
 
 
-def test_visibility_half_way_is_that_of_the_label_before(propagated, label):
-    still = [[1, 1], [2, 2], [3, 3]]
-    poses = propagated([label(0, still, [1, 2, 2]), label(4, still, [2, 2, 1])], 5)
-    assert poses[0, 2].visibility.tolist() == [1, 2, 2]
-
-
 def test_score_halves_with_every_half_life(propagated, label):
     poses = propagated([label(0, [[1, 1], [2, 2], [3, 3]])], 9, half_life=4)
     np.testing.assert_allclose(poses[0, 4].scores, 0.5)

@@ -21,13 +21,6 @@ def propagated(video, blank):
     return run
 
 
-def test_two_labels_make_a_straight_line(propagated, label):
-    poses = propagated(
-        [label(0, [[0, 0], [10, 0], [0, 8]]), label(4, [[8, 4], [10, 0], [0, 0]])], 5
-    )
-    np.testing.assert_allclose(poses[1].keypoints, [[2, 1], [10, 0], [0, 6]])
-
-
 def test_a_joint_that_turns_at_a_label_slows_down_there(propagated, label):
     """Slopes by hand: 0 at the turn (frame 4), 4 and -4 at the ends (parabola, capped by no rule).
 
@@ -67,7 +60,7 @@ def test_a_joint_that_is_never_labelled_stays_not_labelled(propagated, label):
     assert poses[1].scores[2] == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     frames=st.lists(st.integers(0, 40), min_size=2, max_size=8, unique=True).map(sorted),
     seed=st.integers(0, 10**6),

@@ -14,16 +14,11 @@ from stdpose_mm.propagation.window import (
 )
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
-from support.tiny_models import CODEC, moving_pictures, semantic_motion, window_model
+from support.tiny_models import moving_pictures, semantic_motion, window_model
 
 NAMES = ('head', 'left_hand', 'right_hand')
 POSE = np.array([[30, 20], [20, 45], [44, 40]], float)
 FIELDS = {'bbox': [12, 10, 44, 44]}
-
-
-BASELINES = {
-    SemanticMotionPropagator: {},
-}
 
 
 def model_of(*names, untrained=(), **changes):
@@ -119,43 +114,29 @@ def test_an_unlabelled_joint_that_the_model_cannot_estimate_stays_not_labelled(l
     assert dense[1, 0].scores[2] == 0
 
 
-def baseline_model(propagator_class):
-    if propagator_class is SemanticMotionPropagator:
-        return model_of(**semantic_motion(3, labels=True))
-    head = {
-        'type': 'SingleSourceHead',
-        'source': 'merged_heatmaps',
-        'in_channels': 3,
-        'out_channels': 3,
-        'deconv_out_channels': None,
-        'final_layer': None,
-        'decoder': CODEC,
-    }
-    neck = {**BASELINES[propagator_class], 'num_joints': 3}
-    return model_of(neck=neck, head=head)
+def second_system():
+    return model_of(**semantic_motion(3, labels=True))
 
 
-@pytest.mark.parametrize('propagator_class', BASELINES)
-def test_baselines_run_over_gaps_and_see_the_labels(label, propagator_class):
-    model = baseline_model(propagator_class)
+def test_the_second_system_runs_over_gaps_and_sees_the_labels(label):
+    model = second_system()
 
     def run(right):
         persons = [label(0, POSE, **FIELDS), label(4, right, **FIELDS)]
-        return propagate(persons, 5, model, propagator_class=propagator_class)
+        return propagate(persons, 5, model, propagator_class=SemanticMotionPropagator)
 
     near, far = run(POSE + 2), run(POSE + 6)
     assert sorted(near) == [(frame, 0) for frame in range(5)]
     assert not np.array_equal(near[3, 0].keypoints, far[3, 0].keypoints)
 
 
-@pytest.mark.parametrize('propagator_class', BASELINES)
-def test_the_method_must_be_that_of_the_model(propagator_class):
+def test_the_method_must_be_that_of_the_model():
     with pytest.raises(
         InputError, match=r'needs a model with neck .*, got STRE, choose the method'
     ):
-        propagator_class(model_of())
+        SemanticMotionPropagator(model_of())
     with pytest.raises(InputError, match='needs a model with neck STRE or NoneType, got '):
-        STDPosePropagator(baseline_model(propagator_class))
+        STDPosePropagator(second_system())
 
 
 def test_the_second_system_without_an_embedding_of_labels_is_refused():
@@ -166,7 +147,7 @@ def test_the_second_system_without_an_embedding_of_labels_is_refused():
 
 
 def test_the_frame_head_of_the_second_system_is_not_run(label):
-    model = baseline_model(SemanticMotionPropagator)
+    model = second_system()
     runs = []
     hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
     persons = [label(0, POSE, **FIELDS), label(4, POSE, **FIELDS)]
@@ -179,7 +160,7 @@ def test_the_frame_head_of_the_second_system_is_not_run(label):
 def test_a_model_says_which_method_it_is_of():
     models = {
         'stdpose': model_of(),
-        'semantic-motion': baseline_model(SemanticMotionPropagator),
+        'semantic-motion': second_system(),
     }
     for method, model in models.items():
         assert method_of(type(model.model.neck)) == method
