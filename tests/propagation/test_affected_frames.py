@@ -91,7 +91,7 @@ def gaps_at(track: Track, second: bool) -> list[set[str]]:
 
 
 @given(change=changes())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_gaps_of_other_frames_do_not_change(change) -> None:
     for second in (False, True):
         before, after = (gaps_at(track, second) for track in change)
