@@ -18,6 +18,7 @@ from stdpose_mm.propagation import (
     propagate_subsampled,
     subsample_labels,
 )
+from stdpose_mm.propagation.gaps import find_gaps
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import boxes_of
 from stdpose_mm.structures import FrameBoxes, PersonLabel
@@ -418,6 +419,17 @@ def test_repropagation_with_true_boxes_uses_them(label, video, blank):
         blank(5), video(persons, 5), 4, LinearPropagator(), use_truth_boxes=True
     )
     assert [p.bbox[0] for p in dense.persons] == [0, 1, 4, 9, 16]
+
+
+def test_a_gap_before_the_first_label_has_no_label_on_its_left(label):
+    labels = {4: label(4, [[1, 1], [2, 2], [3, 3]])}
+    boxes = {frame: np.array([0.0, 0, 9, 9]) for frame in range(9)}
+
+    first, last = find_gaps(0, labels, boxes, range(9))
+
+    assert (first.left, first.right) == (None, labels[4])
+    assert (last.left, last.right) == (labels[4], None)
+    assert [first.frames, last.frames] == [range(4), range(5, 9)]
 
 
 def test_a_head_box_alone_starts_nothing_but_later_labels_do(label, video, blank):
