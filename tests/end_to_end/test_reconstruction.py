@@ -55,9 +55,9 @@ def test_features_are_read_from_where_they_are_not_hidden() -> None:
             'frames': F.mse_loss(hidden.frames.reconstructed, hidden.frames.target),
         }
 
-    optimizer = torch.optim.AdamW(neck.parameters(), lr=4e-3)
-    for step in range(400):
-        loss = sum(errors(still_windows(32, step)).values())
+    optimizer = torch.optim.AdamW(neck.parameters(), lr=8e-3)
+    for step in range(280):
+        loss = sum(errors(still_windows(16, step)).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
