@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,13 +74,18 @@ def python_files(place: str = '') -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob('*.py'))
 
 
-def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
+@cache
+def imports(path: Path, at_import_time: bool = False) -> frozenset[str]:
     """Dotted names that a file imports, relative ones resolved.
 
     Args:
         path: The file.
         at_import_time: Leave out what only functions and type checkers import.
     """
+    return frozenset(find_imports(path, at_import_time))
+
+
+def find_imports(path: Path, at_import_time: bool) -> Iterator[str]:
     package = path.relative_to(ROOT).with_suffix('').parts
     waiting: list[ast.AST] = [ast.parse(path.read_text())]
     while waiting:
