@@ -9,25 +9,19 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from mmengine.config import Config
 from torch import nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
 from stdpose_mm.inference.onnx_window_backend import OnnxWindowBackend, read_description
-from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.models.layers.attention import CrossAttention, SelfAttention
-from support.small_configs import write_random_weights, write_shallow_config
+from stdpose_mm.structures import Skeleton
+from support.tiny_models import semantic_motion, window_model
 
 pytestmark = pytest.mark.slow
 
-
-@pytest.fixture(scope='module')
-def config(tmp_path_factory):
-    return write_shallow_config(
-        tmp_path_factory.mktemp('config') / 'tiny.py', 'stdpose_tiny_synthetic.py'
-    )
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
 
 
 @pytest.fixture
@@ -37,9 +31,14 @@ def tool():
     return export
 
 
-@pytest.fixture(scope='module')
-def checkpoint(config, tmp_path_factory):
-    return write_random_weights(config, tmp_path_factory.mktemp('weights') / 'random.pth')
+@pytest.fixture
+def config(model_files):
+    return str(model_files[0])
+
+
+@pytest.fixture
+def checkpoint(model_files):
+    return str(model_files[1])
 
 
 def test_the_command_writes_and_checks_all_graphs(tool, config, checkpoint, tmp_path, capsys):
@@ -51,8 +50,7 @@ def test_the_command_writes_and_checks_all_graphs(tool, config, checkpoint, tmp_
     out = capsys.readouterr().out
     for line in ('whole.onnx: ', 'PyTorch, whole: ', 'PyTorch, split: ', 'PyTorch, int8: '):
         assert line in out
-    description = read_description(folder)
-    assert description['input_size'] == [96, 128]
+    assert read_description(folder)['input_size'] == [48, 64]
 
 
 def test_a_difference_above_the_tolerance_is_refused(tool, config, checkpoint, tmp_path, capsys):
@@ -62,22 +60,26 @@ def test_a_difference_above_the_tolerance_is_refused(tool, config, checkpoint, t
         read_description(tmp_path)
 
 
-def test_no_number_in_the_split_graphs_alone_is_refused(config, checkpoint, tmp_path, monkeypatch):
+SINGLE_FRAMES = {'test_cfg': {'use_frame_head': True}}
+
+
+def test_no_number_in_the_split_graphs_alone_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(OnnxWindowBackend, 'fuse', lambda *_: np.float32([np.nan]))
     with pytest.raises(InputError, match='differ from PyTorch by nan'):
-        export_onnx(WindowModel.from_config(config, checkpoint), tmp_path)
+        export_onnx(window_model(SKELETON, **SINGLE_FRAMES), tmp_path)
 
 
-def test_a_model_that_does_not_normalise_is_exported_as_it_is(config, checkpoint, tmp_path):
-    # Graphs in 8 bits of an earlier export are not left beside others that they do not belong to.
-    for name in ('encoder_int8.onnx', 'fusion_int8.onnx', 'mine.onnx'):
+def test_a_model_that_does_not_normalise_is_exported_as_it_is(tmp_path):
+    # Graphs of an earlier export are not left beside others that they do not belong to.
+    for name in ('fusion.onnx', 'encoder_int8.onnx', 'fusion_int8.onnx', 'mine.onnx'):
         (tmp_path / name).touch()
-    cfg = Config.fromfile(config)
-    del cfg.model.data_preprocessor['mean'], cfg.model.data_preprocessor['std']
-    written = export_onnx(WindowModel.from_config(cfg, checkpoint), tmp_path)
+    plain = {'type': 'WindowDataPreprocessor', 'bgr_to_rgb': True}
+    written = export_onnx(
+        window_model(SKELETON, data_preprocessor=plain, **SINGLE_FRAMES), tmp_path
+    )
     assert max(written.differences.values()) < 1e-3
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {*written.sizes, 'network.json', 'mine.onnx'}
+    assert left == {'whole.onnx', 'encoder.onnx', 'network.json', 'mine.onnx'}
 
 
 def test_mistakes_are_one_line(tool, config, checkpoint, tmp_path, capsys, monkeypatch):
@@ -99,8 +101,8 @@ def test_mistakes_are_one_line(tool, config, checkpoint, tmp_path, capsys, monke
     assert 'needs onnx, which is not installed' in capsys.readouterr().err
 
 
-def test_a_layer_that_onnx_does_not_know_is_one_sentence(config, checkpoint, tmp_path):
-    model = WindowModel.from_config(config, checkpoint)
+def test_a_layer_that_onnx_does_not_know_is_one_sentence(tmp_path):
+    model = window_model(SKELETON, **SINGLE_FRAMES)
 
     class Unknown(nn.Module):
         def forward(self, tokens):
@@ -123,31 +125,11 @@ def operators(path):
     return {node.op_type for node in onnx.load(str(path)).graph.node}
 
 
-@pytest.fixture(scope='module', params=['estimation', 'propagation'])
-def second_system(request, tmp_path_factory):
-    """A model of the second system, and its graphs."""
-    name = {
-        'estimation': 'semantic_motion_tiny_estimation_synthetic.py',
-        'propagation': 'semantic_motion_tiny_propagation_synthetic.py',
-    }[request.param]
-    folder = tmp_path_factory.mktemp('second')
-    config = write_shallow_config(folder / 'second.py', name)
-    model = WindowModel.from_config(config, write_random_weights(config, folder / 'random.pth'))
-    return model, export_onnx(model, folder / 'onnx', int8=True)
-
-
-def test_the_second_system_agrees_with_pytorch(second_system):
-    _, written = second_system
-    assert max(written.differences['whole'], written.differences['split']) < 1e-4
-    assert set(written.sizes) == {
-        *('whole.onnx', 'encoder.onnx', 'fusion.onnx'),
-        *('encoder_int8.onnx', 'fusion_int8.onnx'),
-    }
-
-
-def test_eight_bits_of_the_second_system_are_near(second_system):
-    _, written = second_system
-    assert written.differences['int8'] < 0.1
+@pytest.fixture(scope='module')
+def second_system(tmp_path_factory):
+    """A model of the second system that takes labels, and its graphs."""
+    model = window_model(SKELETON, **semantic_motion(3, labels=True))
+    return model, export_onnx(model, tmp_path_factory.mktemp('second'))
 
 
 @pytest.mark.parametrize('graph', ['whole', 'encoder', 'fusion'])
