@@ -103,49 +103,31 @@ def test_poses_are_those_of_the_estimator_on_the_windows(model, crops):
 FIVE = [(0, 0, 0, 1, 2), (0, 0, 1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 4, 4), (2, 3, 4, 4, 4)]
 
 
-@pytest.mark.parametrize('system', ['stdpose', 'semantic motion'])
-@pytest.mark.parametrize('crops', ['frame', 'window'])
-def test_windows_of_five_frames_are_the_two_before_and_the_two_after(crops, system):
-    wide = window_model(SKELETON, test_cfg={'flip_test': True}, **window_systems(3, 5)[system])
-    boxes = [people_at(frame, 1, 2.0).boxes[0] for frame in range(5)]
-    for batch_size, max_waiting in ((3, None), (8, 1)):
-        found = estimate(wide, video(5, speed=2.0), max_waiting, crops=crops, batch_size=batch_size)
-        assert [frame.frame_index for frame in found] == list(range(5))
-        for frame, window in enumerate(FIVE):
-            at = [boxes[n if crops == 'frame' else frame] for n in window]
-            expected = predicted(wide, window, at)
-            np.testing.assert_allclose(
-                found[frame].scores[0], expected.keypoint_scores[0].clip(0, 1), atol=1e-4
-            )
-
-
-def test_windows_of_five_frames_encode_every_crop_once():
-    wide = window_model(SKELETON, **window_systems(3, 5)['stdpose'])
-    with BackboneBatches(wide) as batches:
-        estimate(wide, video(8, 3), batch_size=8)
-    assert batches == [8, 8, 8]
-    with BackboneBatches(wide) as batches:
-        estimate(wide, video(6), batch_size=8, crops='window')
-    # Five for each frame, less one for each that lies before the first or after the last.
-    assert sum(batches) == 5 * 6 - 2 * (2 + 1)
-
-
-def test_the_frames_beside_the_key_count(model):
-    """So that the comparison with the estimator compares something."""
-    plain = estimate(model, video(3))
-    other = estimate(model, [(0, PICTURES[9], people_at(0, 1)), *list(video(3))[1:]])
-    assert np.abs(plain[1].scores - other[1].scores).max() > 1e-3
-    np.testing.assert_allclose(plain[2].scores, other[2].scores, atol=1e-5)
-
-
 @pytest.mark.parametrize(
-    ('num_frames', 'number'), [(3, 0), (1, 1), (2, 1), (6, 1), (1, 3), (5, 3), (2, 60)]
+    ('system', 'crops', 'batch_size', 'max_waiting'),
+    [('stdpose', 'frame', 3, None), ('semantic motion', 'window', 8, 1)],
 )
+def test_windows_of_five_frames_are_the_two_before_and_the_two_after(
+    system, crops, batch_size, max_waiting
+):
+    wide = window_model(SKELETON, **window_systems(3, 5)[system])
+    boxes = [people_at(frame, 1, 2.0).boxes[0] for frame in range(5)]
+    found = estimate(wide, video(5, speed=2.0), max_waiting, crops=crops, batch_size=batch_size)
+    assert [frame.frame_index for frame in found] == list(range(5))
+    for frame, window in enumerate(FIVE):
+        at = [boxes[n if crops == 'frame' else frame] for n in window]
+        expected = predicted(wide, window, at)
+        np.testing.assert_allclose(
+            found[frame].scores[0], expected.keypoint_scores[0].clip(0, 1), atol=1e-4
+        )
+
+
+@pytest.mark.parametrize(('num_frames', 'number'), [(3, 0), (1, 1), (2, 1), (5, 3), (2, 12)])
 def test_batches_and_reuse_change_nothing_for_boxes_that_stay(model, number, num_frames):
     expected = estimate(model, video(num_frames, number), batch_size=1, crops='window')
     assert [len(frame) for frame in expected] == [number] * num_frames
     for crops in ('frame', 'window'):
-        for batch_size, max_waiting in ((8, None), (5, 1), (64, 3)):
+        for batch_size, max_waiting in ((8, None), (5, 1), (16, 3)):
             found = estimate(
                 model,
                 video(num_frames, number),
@@ -161,18 +143,18 @@ def test_batches_and_reuse_change_nothing_for_boxes_that_stay(model, number, num
                 np.testing.assert_array_equal(one.people.track_ids, np.arange(number) + 7)
 
 
-def test_every_crop_is_encoded_once_and_batches_are_full():
-    model = window_model(SKELETON)
-    with BackboneBatches(model) as batches:
-        estimate(model, video(24), batch_size=8)
-    assert batches == [8, 8, 8]
-    with BackboneBatches(model) as batches:
-        estimate(model, video(8, 3), batch_size=8)
-    assert batches == [8, 8, 8]
-    with BackboneBatches(model) as batches:
-        estimate(model, video(6), batch_size=8, crops='window')
-    # Three for each frame; the first and the last stand in for the one that is not there.
-    assert sum(batches) == 3 * 6 - 2
+@pytest.mark.parametrize('num_frames', [3, 5])
+def test_every_crop_is_encoded_once_and_batches_are_full(num_frames):
+    wide = window_model(SKELETON, **window_systems(3, num_frames)['stdpose'])
+    for frames in (video(16), video(8, 2)):
+        with BackboneBatches(wide) as batches:
+            estimate(wide, frames, batch_size=8)
+        assert batches == [8, 8]
+    with BackboneBatches(wide) as batches:
+        estimate(wide, video(6), batch_size=8, crops='window')
+    # That many for each frame, less one for each that lies before the first or after the last.
+    aux = num_frames // 2
+    assert sum(batches) == num_frames * 6 - aux * (aux + 1)
 
 
 def test_a_model_of_single_frames_sees_single_frames():
@@ -254,7 +236,7 @@ class Alive:
 
 
 @pytest.mark.parametrize('crops', ['frame', 'window'])
-@pytest.mark.parametrize('number', [0, 1, 3])
+@pytest.mark.parametrize('number', [0, 3])
 def test_memory_does_not_grow_with_the_video(crops, number):
     model = window_model(SKELETON)
     pictures, features = Alive(), Alive()
@@ -270,7 +252,7 @@ def test_memory_does_not_grow_with_the_video(crops, number):
         return made
 
     def long_video():
-        for frame in range(80):
+        for frame in range(40):
             picture = pictures.add(PICTURES[frame % 24].copy())
             yield frame, picture, people_at(frame, number)
 

@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.backbones import ViT
 from stdpose_mm.models.layers.position_embedding import fit_position_embedding, infer_grid
-from support.model_samples import build
 from support.vitpose_names import ARCHITECTURES, vitpose_backbone
-
-GRIDS = {(256, 192): (16, 12), (224, 168): (14, 10), (384, 288): (24, 18)}
 
 
 @pytest.mark.parametrize('arch', ARCHITECTURES)
@@ -23,28 +19,12 @@ def test_has_the_parameters_of_vitpose(arch):
 
 
 @pytest.mark.parametrize(
-    ('arch', 'millions'), [('small', 21.7), ('base', 85.8), ('large', 303.3), ('huge', 630.9)]
+    ('size', 'grid'), [((256, 192), (16, 12)), ((224, 168), (14, 10)), ((384, 288), (24, 18))]
 )
-@pytest.mark.parametrize('size', GRIDS)
-def test_parameter_count_follows_the_formula(arch, millions, size):
+def test_gives_one_map_on_the_patch_grid(size, grid):
     with torch.device('meta'):
-        backbone = ViT(arch, img_size=size)
-    dims, depth, _ = ARCHITECTURES[arch]
-    rows, columns = GRIDS[size]
-    blocks = depth * (12 * dims**2 + 13 * dims)
-    ends = (3 * 16 * 16 + 1) * dims + rows * columns * dims + 2 * dims
-    count = sum(parameter.numel() for parameter in backbone.parameters())
-    assert count == blocks + ends
-    assert count / 1e6 == pytest.approx(millions, rel=0.01)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('arch', ARCHITECTURES)
-@pytest.mark.parametrize('size', GRIDS)
-def test_gives_one_map_on_the_patch_grid(arch, size):
-    with torch.device('meta'):
-        (features,) = ViT(arch, img_size=size)(torch.zeros(2, 3, *size))
-    assert features.shape == (2, ARCHITECTURES[arch][0], *GRIDS[size])
+        (features,) = ViT('tiny', img_size=size)(torch.zeros(2, 3, *size))
+    assert features.shape == (2, 128, *grid)
 
 
 def test_tokens_keep_their_place_in_the_grid():
@@ -58,7 +38,8 @@ def test_tokens_keep_their_place_in_the_grid():
 
 
 def test_small_has_twelve_heads():
-    assert ViT('small', img_size=(32, 32)).layers[0].attn.num_heads == 12
+    with torch.device('meta'):
+        assert ViT('small').layers[0].attn.num_heads == 12
 
 
 def test_rejects_images_of_another_size():
@@ -87,16 +68,6 @@ def test_conv_stem_has_the_grid_of_the_linear_embedding():
     assert stem(images)[0].shape == linear(images)[0].shape == (1, 128, 8, 6)
 
 
-def test_recomputing_blocks_does_not_change_the_gradient():
-    gradients = []
-    for with_cp in (False, True):
-        torch.manual_seed(0)
-        backbone = ViT('tiny', img_size=(32, 32), with_cp=with_cp).train()
-        backbone(torch.ones(1, 3, 32, 32))[0].square().sum().backward()
-        gradients.append(backbone.layers[0].attn.qkv.weight.grad)
-    torch.testing.assert_close(*gradients)
-
-
 def test_drop_path_skips_branches_in_training_only():
     backbone = ViT('tiny', img_size=(32, 32), drop_path_rate=0.5)
     image = torch.ones(1, 3, 32, 32)
@@ -109,47 +80,7 @@ def test_drop_path_skips_branches_in_training_only():
     assert len(tested) == 1
 
 
-def test_layer_decay_constructor_orders_the_layers():
-    model = nn.Module()
-    model.backbone = ViT('tiny', img_size=(32, 32))
-    model.head = nn.Linear(2, 2)
-    import mmpose.engine.optim_wrappers.layer_decay_optim_wrapper  # noqa: F401
-
-    build(dict(type='ForegroundMSELoss'))  # sets the default scope
-    wrapper = build_optim_wrapper(
-        model,
-        dict(
-            optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1),
-            paramwise_cfg=dict(num_layers=4, layer_decay_rate=0.5),
-            constructor='LayerDecayOptimWrapperConstructor',
-        ),
-    )
-    rates = {
-        name: group['lr']
-        for group in wrapper.optimizer.param_groups
-        for name in group['param_names']
-    }
-    assert rates['backbone.pos_embed'] == rates['backbone.patch_embed.projection.weight'] == 0.5**5
-    assert rates['backbone.layers.0.attn.qkv.weight'] == 0.5**4
-    assert rates['backbone.layers.3.ffn.layers.1.weight'] == 0.5**1
-    assert rates['head.weight'] == 1.0
-
-
 class TestPositionEmbedding:
-    def test_own_grid_is_left_alone(self):
-        stored = torch.randn(1, 12, 8)
-        torch.testing.assert_close(fit_position_embedding(stored, (4, 3)), stored, rtol=0, atol=0)
-
-    def test_class_slot_is_dropped(self):
-        stored = torch.randn(1, 13, 8)
-        fitted = fit_position_embedding(stored, (4, 3))
-        torch.testing.assert_close(fitted, stored[:, 1:], rtol=0, atol=0)
-
-    def test_class_slot_of_the_original_is_added(self):
-        stored = torch.randn(1, 13, 8)
-        fitted = fit_position_embedding(stored, (4, 3), add_class_slot=True)
-        torch.testing.assert_close(fitted, stored[:, 1:] + stored[:, :1])
-
     def test_resizing_keeps_every_position_in_its_place(self):
         rows = torch.arange(16.0)[:, None].expand(16, 12).reshape(1, 192, 1)
         fitted = fit_position_embedding(rows, (24, 18)).view(24, 18)
@@ -161,14 +92,10 @@ class TestPositionEmbedding:
         ('stored', 'model', 'expected'),
         [
             (192, (16, 12), (16, 12, 0)),
-            (193, (16, 12), (16, 12, 1)),
             (197, (16, 12), (14, 14, 1)),
-            (192, (24, 18), (16, 12, 0)),
             (193, (24, 18), (16, 12, 1)),
-            (433, (16, 12), (24, 18, 1)),
             (140, (16, 12), (14, 10, 0)),
             (192, (14, 10), (16, 12, 0)),
-            (49, (8, 6), (8, 6, 1)),
             (256, (8, 8), (16, 16, 0)),
         ],
     )
@@ -205,10 +132,6 @@ class TestPruning:
         backbone.load_state_dict(whole.state_dict(), strict=False)
         return backbone
 
-    def test_only_the_scores_are_new_parameters(self, whole, pruned):
-        new = set(pruned.state_dict()) - set(whole.state_dict())
-        assert {name.split('.')[0] for name in new} == {'pruning'}
-
     def test_kept_tokens_pass_all_layers_and_the_others_the_first(self, whole, pruned, images):
         scores, features = pruned(images)
         assert scores.shape == (3, 12)
@@ -222,10 +145,6 @@ class TestPruning:
             expected = tokens[image].clone()
             expected[kept] = whole.layers[3](tokens[image][kept][None])[0]
             torch.testing.assert_close(found, whole.ln1(expected))
-
-    def test_without_pruning_all_layers_compute_all_tokens_again(self, whole, pruned, images):
-        pruned.pruning = None
-        torch.testing.assert_close(pruned(images), whole(images))
 
     def test_gradients_reach_all_layers_and_not_the_scores(self, pruned, images):
         pruned(images)[-1].square().sum().backward()

@@ -69,14 +69,6 @@ def with_test_cfg(network: nn.Module, **test_cfg) -> nn.Module:
 
 
 class TestForward:
-    def test_tensor_mode_gives_heatmaps(self, model):
-        inputs = prepare(model)['inputs']
-        assert model(inputs, None, mode='tensor').shape == (2, NUM_JOINTS, 32, 24)
-
-    def test_has_about_two_point_six_million_parameters(self):
-        count = sum(parameter.numel() for parameter in build(tiny_cfg()).parameters())
-        assert count == pytest.approx(2.6e6, rel=0.05)
-
     def test_parts_add_up_to_extract_feat(self, model):
         data = prepare(model)
         given = AuxiliaryLabels.from_data_samples(data['data_samples'])
@@ -147,15 +139,9 @@ class TestGivenLabels:
 
 
 class TestLoss:
-    def test_names_and_finite_values(self, model):
-        losses = model(**prepare(model), mode='loss')
-        assert {'loss_kpt', 'acc_pose', 'loss_frame_kpt', 'loss_mi_label_feature'} <= set(losses)
-        assert all(torch.isfinite(value) for value in losses.values())
-
     @pytest.mark.slow
-    @pytest.mark.parametrize('amp', [False, True])
-    @pytest.mark.parametrize('batch_size', [1, 2])
-    def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
+    @pytest.mark.parametrize(('batch_size', 'amp'), [(1, True), (2, False)])
+    def test_every_parameter_gets_a_finite_gradient(self, batch_size, amp):
         network = build(tiny_cfg(use_prior=True, mi=True)).train()
         data = prepare(network, window_batch(batch_size))
         with torch.autocast('cpu', torch.bfloat16, enabled=amp):
@@ -268,11 +254,6 @@ class TestPredict:
         np.testing.assert_array_equal(keypoints(baseline, data), before)
         assert not np.allclose(keypoints(with_test_cfg(model), data), before, atol=1e-3)
 
-    def test_no_labels_at_all(self, model):
-        data = prepare(model)
-        data['data_samples'] = [estimation_sample(sample) for sample in data['data_samples']]
-        assert keypoints(with_test_cfg(model, flip_test=True), data).shape == (2, NUM_JOINTS, 2)
-
     @pytest.mark.parametrize('use_frame_head', [False, True])
     def test_under_autocast(self, model, use_frame_head):
         data = prepare(model)
@@ -360,9 +341,15 @@ def big_cfg(arch: str, grid: tuple[int, int] = (16, 12), num_joints: int = 17) -
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
-@pytest.mark.parametrize('arch', ARCHITECTURES)
-@pytest.mark.parametrize('checkpoint', [vitpose_checkpoint, original_vitpose_checkpoint])
-@pytest.mark.parametrize('grid', [(16, 12), (24, 18)])
+@pytest.mark.parametrize(
+    ('arch', 'checkpoint', 'grid'),
+    [
+        ('small', original_vitpose_checkpoint, (16, 12)),
+        ('base', vitpose_checkpoint, (24, 18)),
+        ('large', original_vitpose_checkpoint, (24, 18)),
+        ('huge', vitpose_checkpoint, (16, 12)),
+    ],
+)
 def test_vitpose_checkpoint_fills_backbone_and_frame_head(arch, checkpoint, grid):
     with torch.device('meta'):
         network = build(big_cfg(arch, grid))
@@ -456,17 +443,13 @@ class TestLoading:
         result = network.load_state_dict(baseline.state_dict(), strict=False)
         assert not result.unexpected_keys
         assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
-
-    def test_per_frame_ablation_loads_itself(self):
-        source, target = build(ablation('a'), seed=1), build(ablation('a'), seed=2)
-        target.load_state_dict(source.state_dict(), strict=True)
+        build(ablation('a'), seed=1).load_state_dict(baseline.state_dict(), strict=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('cfg', [tiny_cfg(use_prior=True), appearance_cfg()])
-def test_shared_crops_give_the_losses_of_the_windows_one_by_one(cfg: dict) -> None:
+def test_shared_crops_give_the_losses_of_the_windows_one_by_one() -> None:
     """The same windows, once with their crops encoded once, once each with its own three."""
-    network = build(cfg).eval()
+    network = build(appearance_cfg()).eval()
     shared = prepare(network, segment_batch(2, num_keys=3))
     with torch.no_grad():
         together = network.loss(shared['inputs'], shared['data_samples'])
@@ -491,7 +474,13 @@ def test_frame_head_learns_from_every_frame_of_a_sample_once() -> None:
 @pytest.mark.slow
 def test_a_compiled_model_has_the_same_losses() -> None:
     """MMEngine compiles the training step for ``compile=True``."""
-    network = build(tiny_cfg())
+    cfg = tiny_cfg()
+    cfg['backbone']['arch'] = dict(
+        embed_dims=128, num_layers=1, num_heads=4, feedforward_channels=128
+    )
+    for part in (cfg['neck']['tff'], cfg['head']):
+        part['num_blocks'] = 1
+    network = build(cfg)
     batch = window_batch(1)
 
     def step() -> torch.Tensor:
