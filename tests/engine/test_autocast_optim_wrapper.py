@@ -26,16 +26,6 @@ def test_forward_runs_in_bfloat16_where_the_processor_has_it_and_weights_stay_fl
     assert model.weight.dtype == torch.float32
 
 
-def test_update_is_plain_gradient_descent() -> None:
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(model.weight, 1.0)
-    wrapper = _wrapper(model)
-    with wrapper.optim_context(model):
-        loss = model(torch.tensor([[2.0]])).sum()  # d loss / d weight = 2
-    wrapper.update_params(loss)
-    assert model.weight.item() == 1.0 - 0.5 * 2.0
-
-
 def test_gradients_accumulate_before_one_update() -> None:
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import FUNCTIONS
 from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample
 from torch.utils.data import DataLoader
@@ -83,9 +81,3 @@ def test_a_sample_that_is_written_to_leaves_the_others_as_they_are() -> None:
 def test_a_batch_without_tensors_arrives() -> None:
     batch = packed_collate([{'name': 'a'}, {'name': 'b'}])
     assert pickle.loads(pickle.dumps(batch)) == {'name': ['a', 'b']}
-
-
-def test_configs_of_windows_use_it() -> None:
-    config = Config.fromfile('configs/stdpose_vit_posetrack17.py')
-    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        assert FUNCTIONS.get(loader.collate_fn.type) is packed_collate

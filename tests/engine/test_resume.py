@@ -11,11 +11,10 @@ from support.toy_training import ITERS_PER_EPOCH, train
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_resume_at_the_end_of_an_epoch(tmp_path: Path, num_workers: int) -> None:
-    whole = train(tmp_path / 'whole', num_workers=num_workers)
-    first = train(tmp_path / 'parts', num_workers=num_workers, die_before=2 * ITERS_PER_EPOCH)
-    second = train(tmp_path / 'parts', num_workers=num_workers, resume=True)
+def test_resume_at_the_end_of_an_epoch_with_another_number_of_workers(tmp_path: Path) -> None:
+    whole = train(tmp_path / 'whole')
+    first = train(tmp_path / 'parts', num_workers=2, die_before=2 * ITERS_PER_EPOCH)
+    second = train(tmp_path / 'parts', resume=True)
     assert list(second) == list(range(2 * ITERS_PER_EPOCH, 4 * ITERS_PER_EPOCH))
     assert first | second == whole
 
@@ -30,7 +29,7 @@ def test_resume_a_killed_epoch_based_run_from_an_iteration(tmp_path: Path, save_
     assert all(killed[i] == resumed[i] for i in killed.keys() & resumed.keys())
 
 
-@pytest.mark.parametrize('num_workers', [0, 2])
+@pytest.mark.parametrize('num_workers', [0, 1])
 def test_resume_a_killed_iteration_based_run(tmp_path: Path, num_workers: int) -> None:
     options = {
         'by_epoch': False,
@@ -50,12 +49,6 @@ def test_resume_without_a_configured_seed_repeats_what_the_killed_run_did(tmp_pa
     resumed = train(tmp_path, seed=None, length=2, save_every_iters=6, resume=True)
     assert list(resumed) == [6, 7, 8, 9]
     assert all(resumed[i] == killed[i] for i in (6, 7, 8))
-
-
-def test_losses_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    alone = train(tmp_path / 'alone', length=2)
-    with_workers = train(tmp_path / 'workers', length=2, num_workers=2)
-    assert alone == with_workers
 
 
 def test_plain_mmengine_does_not_resume_exactly(tmp_path: Path) -> None:

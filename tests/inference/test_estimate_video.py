@@ -64,17 +64,6 @@ def picture(value):
     return np.full((2, 4, 3), value, np.uint8)
 
 
-def test_boxes_go_through_the_estimator_in_order():
-    boxes = {n: FrameBoxes([[3.0 * n, 1, 5, 5]], [1], [8]) for n in range(3)}
-    found = list(
-        estimate_video([picture(n) for n in range(3)], PrecomputedBoxes(boxes), CornerEstimator())
-    )
-    assert [f.frame_index for f in found] == [0, 1, 2]
-    assert [f.keypoints[0, 0].tolist() for f in found] == [[0, 1], [3, 1], [6, 1]]
-    assert [f.people.track_ids.tolist() for f in found] == [[8]] * 3
-    assert [f.picture for f in found] == [None] * 3
-
-
 def test_a_frame_that_cannot_be_read_shows_the_last_picture():
     pictures = [picture(1), None, None, picture(4)]
     found = estimate_video(pictures, WholePicture(), CornerEstimator(), keep_pictures=True)

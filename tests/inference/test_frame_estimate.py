@@ -43,11 +43,6 @@ def test_the_way_between_two_frames_is_straight():
     assert found[4] is frames[4]
 
 
-def test_nobody_is_in_an_unknown_frame_of_any_number_of_joints():
-    frame = unknown_frame(3, 5)
-    assert (len(frame), frame.keypoints.shape, frame.scores.shape) == (0, (0, 5, 2), (0, 5))
-
-
 def test_only_people_on_both_sides_are_bridged():
     (_, middle, _) = interpolate_unreadable(
         [seen(0, track_ids=(5, 3, 1)), lost(1), seen(2, track_ids=(2, 1, 5))]

@@ -76,16 +76,6 @@ def test_batches_are_filled_across_frames_and_split_within_one() -> None:
     assert found[3].keypoints[:, 0, 0].tolist() == [*range(7)]
 
 
-def test_results_do_not_depend_on_the_batch_size() -> None:
-    frames = [boxed(index, *range(index % 4)) for index in range(12)]
-    expected = [list(FramePoseEstimator(Corners(), 100).estimate(frames))]
-    for size in (1, 2, 5):
-        found = list(FramePoseEstimator(Corners(), size).estimate(frames))
-        for one, other in zip(found, expected[0], strict=True):
-            np.testing.assert_array_equal(one.keypoints, other.keypoints)
-            np.testing.assert_array_equal(one.scores, other.scores)
-
-
 @pytest.mark.parametrize(
     ('max_waiting', 'batches'), [(1, [1] * 9), (3, [3, 3, 3]), (None, [4, 4, 1])]
 )

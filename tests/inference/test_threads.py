@@ -66,11 +66,6 @@ def test_an_exception_comes_out_where_its_item_would_have():
     assert not alive()
 
 
-def test_items_may_be_exceptions():
-    error = ValueError('an item like any other')
-    assert list(prefetch([error])) == [error]
-
-
 def test_a_consumer_that_fails_leaves_no_thread():
     def consume():
         for item in prefetch(counted(100, [])):

@@ -25,14 +25,15 @@ from support.tiny_models import (
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
 CROPS = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
-ROWS = np.array([[0, 1, 2], [4, 4, 3], [2, 1, 0]])
+WIDE_ROWS = np.array([[1, 0, 1, 2, 3], [4, 4, 4, 3, 0], [3, 2, 1, 0, 0]])
+ROWS = WIDE_ROWS[:, 1:4]
 
 
 SYSTEMS = {
-    'first': {},
+    'first, five frames': window_systems(3, 5)['stdpose'],
     'first, light': light(3),
     'first, pruned': pruned(3),
-    'second': semantic_motion(3),
+    'second, five frames': window_systems(3, 5)['semantic motion, labels'],
     'second, appearance': semantic_motion_appearance(3),
 }
 
@@ -40,6 +41,11 @@ SYSTEMS = {
 @pytest.fixture(scope='module', params=[False, True], ids=['plain', 'mirrored'])
 def flip_test(request):
     return request.param
+
+
+def rows_of(model):
+    """Rows [N, T] of windows, by the numbers of their crops."""
+    return ROWS if model.num_frames == 3 else WIDE_ROWS
 
 
 @pytest.fixture(scope='module', params=SYSTEMS.values(), ids=SYSTEMS)
@@ -51,29 +57,13 @@ def test_windows_of_codes_are_windows_of_pictures(model):
     backend = TorchWindowBackend(model, batch_size=2)
     features = backend.encode(CROPS)
     assert len(features) == 5
-    found = backend.fuse(features, ROWS)
-    estimator = model.model
-    with torch.inference_mode():
-        windows = model.normalise(CROPS)[torch.from_numpy(ROWS)]
-        expected = estimator.head.forward(estimator.extract_feat(windows))
-        if estimator.test_cfg['flip_test']:
-            mirrored = estimator.head.forward(estimator.extract_feat(windows.flip(-1)))
-            expected = (expected + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
-    assert_same_maps(found, expected.numpy())
-
-
-@pytest.mark.parametrize('system', ['stdpose', 'semantic motion, labels'])
-def test_windows_of_five_codes_are_windows_of_pictures(system, flip_test):
-    changes = window_systems(3, 5)[system]
-    model = window_model(SKELETON, test_cfg={'flip_test': flip_test}, **changes)
-    backend = TorchWindowBackend(model, batch_size=2)
-    rows = np.array([[0, 1, 2, 3, 4], [4, 4, 3, 1, 0], [2, 1, 0, 0, 0]])
-    found = backend.fuse(backend.encode(CROPS), rows)
+    rows = rows_of(model)
+    found = backend.fuse(features, rows)
     estimator = model.model
     with torch.inference_mode():
         windows = model.normalise(CROPS)[torch.from_numpy(rows)]
         expected = estimator.head.forward(estimator.extract_feat(windows))
-        if flip_test:
+        if estimator.test_cfg['flip_test']:
             mirrored = estimator.head.forward(estimator.extract_feat(windows.flip(-1)))
             expected = (expected + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
     assert_same_maps(found, expected.numpy())
@@ -84,7 +74,8 @@ def test_codes_can_be_taken_apart_and_put_together(model):
     whole = backend.encode(CROPS)
     parts = FrameFeatures.concatenate([whole.take([3, 4]), whole.take([0]), whole.take([2, 1])])
     place = np.array([2, 4, 3, 0, 1])
-    np.testing.assert_array_equal(backend.fuse(parts, place[ROWS]), backend.fuse(whole, ROWS))
+    rows = rows_of(model)
+    np.testing.assert_array_equal(backend.fuse(parts, place[rows]), backend.fuse(whole, rows))
     taken = whole.take([1])
     assert taken.views[0]['features'].data_ptr() != whole.views[0]['features'].data_ptr()
 
@@ -124,7 +115,9 @@ ALONE = {
 }
 
 
-@pytest.mark.parametrize('changes', [ALONE, {'test_cfg': {'use_frame_head': True}}])
+@pytest.mark.parametrize(
+    'changes', [ALONE, {**semantic_motion(3), 'test_cfg': {'use_frame_head': True}}]
+)
 def test_a_network_of_single_frames_gives_the_key_frames_maps(changes):
     backend = TorchWindowBackend(window_model(SKELETON, **changes))
     assert not backend.sees_windows
@@ -160,37 +153,10 @@ def test_a_frame_head_that_windows_do_not_need_is_not_run(model, monkeypatch):
     monkeypatch.setattr(frame_head, 'forward', lambda feats: (runs.append(1), forward(feats))[1])
     backend = TorchWindowBackend(model)
     features = backend.encode(CROPS)
-    backend.fuse(features, ROWS)
+    backend.fuse(features, rows_of(model))
     reads = model.model.neck.tks is not None
     assert bool(runs) == reads
     assert (features.views[0].get('frame_heatmaps') is not None) == reads
-
-
-def test_the_second_system_by_its_frame_head_alone():
-    model = window_model(SKELETON, **semantic_motion(3), test_cfg={'use_frame_head': True})
-    backend = TorchWindowBackend(model)
-    assert not backend.sees_windows
-    found = backend.fuse(backend.encode(CROPS), ROWS)
-    assert_same_maps(found, frame_maps_of(model, CROPS)[ROWS[:, 1]])
-
-
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
-def test_the_second_system_draws_nothing_and_repeats_itself(precision):
-    """In training mode too its heatmaps are the same to the last bit: nothing is hidden."""
-    model = window_model(SKELETON, **semantic_motion(3))
-    model.precision = precision
-    backend = TorchWindowBackend(model)
-    first = backend.fuse(backend.encode(CROPS), ROWS)
-    torch.manual_seed(5)
-    torch.rand(3)
-    before = torch.get_rng_state()
-    again = backend.fuse(backend.encode(CROPS), ROWS)
-    assert torch.equal(torch.get_rng_state(), before)
-    np.testing.assert_array_equal(again, first)
-    # No batch normalisation in the neck: training mode changes nothing of it.
-    model.model.neck.train()
-    np.testing.assert_array_equal(backend.fuse(backend.encode(CROPS), ROWS), first)
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize('labels', [False, True])

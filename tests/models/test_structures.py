@@ -39,11 +39,6 @@ def test_labels_of_a_batch_keep_the_order_left_right():
     torch.testing.assert_close(given.heatmaps[0, 1], right_of_first)
 
 
-def test_samples_without_labels_give_nothing():
-    samples = [estimation_sample(sample) for sample in window_batch(2)['data_samples']]
-    assert AuxiliaryLabels.from_data_samples(samples) is None
-
-
 def test_mixed_batch_gives_what_there_is():
     labelled, bare = window_batch(2)['data_samples']
     given = AuxiliaryLabels.from_data_samples([estimation_sample(bare), labelled])
@@ -70,13 +65,6 @@ def test_only_given_maps_replace_predictions():
     assert (result[0, 0, 3] == -1).all()
     assert (result[:, 1:] == -1).all()
     assert (predicted == -1).all()
-
-
-def test_a_given_joint_outside_the_crop_is_an_empty_map():
-    given = labels()
-    given.heatmaps[0, 1, 4] = 0
-    result = given.substitute(torch.ones(2, 3, *SHAPE))
-    assert (result[0, 2, 4] == 0).all()
 
 
 @pytest.mark.parametrize('shape', [(SHAPE[0] + 1, *SHAPE[1:]), (*SHAPE[:2], 2 * SHAPE[2])])
@@ -112,11 +100,6 @@ def test_sample_of_several_key_frames_splits_into_their_windows():
         torch.testing.assert_close(window.gt_fields.prior_heatmaps, prior)
         torch.testing.assert_close(window.gt_fields.given_heatmaps, sample.gt_fields.given_heatmaps)
         assert window.gt_instance_labels.given_mask.shape == (1, 2, NUM_JOINTS)
-
-
-def test_sample_of_one_key_frame_stays_as_it_is():
-    sample = window_batch(1)['data_samples'][0]
-    assert split_windows(sample) == [sample]
 
 
 def test_key_frame_is_in_the_middle_of_five():

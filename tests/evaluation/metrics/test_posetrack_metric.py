@@ -65,13 +65,9 @@ def test_equals_the_function_on_the_same_data() -> None:
     for name in ('ap', 'precision', 'recall', 'mota', 'motp'):
         key = name if name in ('precision', 'recall') else name.upper()
         assert results[f'posetrack/{key}'] == pytest.approx(mean_of_known(getattr(expected, name)))
+    assert not [name for name in results if '_all' in name]
     assert results['posetrack/Head AP'] == pytest.approx(75.79425868594537)
     assert results['posetrack/Ankle AP'] == pytest.approx(79.27970345134744)
-
-
-def test_estimation_has_one_figure_only() -> None:
-    metric = PoseTrackMetric(str(GT), keypoint_threshold=PRESENT)
-    assert not [name for name in _evaluate(metric, samples(_golden(PRED))) if '_all' in name]
 
 
 def test_perfect_predictions(walk: VideoLabels, tmp_path: Path) -> None:
@@ -183,17 +179,6 @@ def test_people_without_identity_have_no_tracking_figures(
     assert not {'posetrack/MOTA', 'posetrack/MOTP', 'posetrack/PCK@0.1'} & set(results)
 
 
-def test_keeps_one_result_per_sample_and_forgets_them_after_evaluation(
-    walk: VideoLabels, tmp_path: Path
-) -> None:
-    # MMEngine's collection over processes relies on this.
-    metric = _metric(tmp_path)
-    metric.process({}, samples([walk]))
-    assert len(metric.results) == len(walk.persons)
-    metric.evaluate(len(walk.persons))
-    assert metric.results == []
-
-
 def test_works_in_an_evaluator_with_pose_data_samples(walk: VideoLabels, tmp_path: Path) -> None:
     config = dict(type='PoseTrackMetric', ann_file=str(tmp_path / 'walk.json'), _scope_='mmpose')
     evaluator = Evaluator(config)
@@ -242,6 +227,7 @@ def test_missing_labels_are_an_error_at_once(tmp_path: Path) -> None:
         (dict(given_interval=7.5), 'given_interval must be a whole number from 1, got 7.5'),
         (dict(main_frames='unlabelled'), 'main_frames must be one of'),
         (dict(oks_nms=1.5), 'oks_nms must be None or in'),
+        (dict(keypoint_threshold=7), r'keypoint_threshold must be in 0\.\.1, got 7'),
     ],
 )
 def test_wrong_arguments_are_errors(
@@ -256,8 +242,3 @@ def test_propagated_labels_are_no_truth(walk: VideoLabels, tmp_path: Path) -> No
     write_posetrack18(walk.with_persons(people), tmp_path / 'walk.json')
     with pytest.raises(InputError, match="12 of the 18 poses of video 'walk' have propagated"):
         _evaluate(_metric(tmp_path), samples([walk]))
-
-
-def test_a_threshold_that_no_score_can_be_is_refused(walk: VideoLabels, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'keypoint_threshold must be in 0\.\.1, got 7'):
-        _metric(tmp_path, keypoint_threshold=7)

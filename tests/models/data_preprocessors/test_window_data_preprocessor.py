@@ -46,12 +46,6 @@ def test_samples_learn_the_input_shape():
         assert sample.metainfo['pad_shape'] == (4, 8)
 
 
-def test_the_given_batch_is_not_changed():
-    batch = {'inputs': list(windows()), 'data_samples': [PoseDataSample(), PoseDataSample()]}
-    preprocessor()(batch)
-    torch.testing.assert_close(torch.stack(batch['inputs']), windows())
-
-
 def labelled_sample(seed: int) -> PoseDataSample:
     """Build a sample with tensors of two types, in elements within it, of values of its own."""
     heatmaps = torch.arange(12.0).view(3, 2, 2) + 100 * seed

@@ -34,9 +34,6 @@ def representation() -> SpatioTemporalRepresentation:
 
 @pytest.mark.parametrize('fusion', [MUTUAL, CONCATENATION])
 class TestSpatialMotionHead:
-    def test_gives_heatmaps_four_times_the_size_of_the_features(self, fusion):
-        assert head(fusion)(representation()).shape == (2, JOINTS, 16, 12)
-
     @pytest.mark.parametrize('field', ['frame_feature', 'fused_feature'])
     def test_reads_both_features(self, fusion, field):
         network, feats = head(fusion), representation()

@@ -39,12 +39,6 @@ def test_cross_attention_is_eq_12_with_keys_and_values_of_the_context():
     torch.testing.assert_close(layer(tokens, context)[0], expected)
 
 
-def test_samples_do_not_attend_to_each_other():
-    layer = SelfAttention(DIMS, HEADS)
-    tokens = torch.randn(3, 5, DIMS)
-    torch.testing.assert_close(layer(tokens)[1:2], layer(tokens[1:2]))
-
-
 @pytest.mark.parametrize('layer', [SelfAttention, CrossAttention])
 def test_heads_must_divide_the_width(layer):
     with pytest.raises(ValueError, match='embed_dims=8 is not a multiple of num_heads=3'):

@@ -18,57 +18,23 @@ TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
 TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
 
 
-class TestTemporalFeatureFusion:
-    def test_every_frame_reaches_every_place(self):
-        features = torch.randn(1, 3, 16, 4, 3, requires_grad=True)
-        fused = TemporalFeatureFusion(16, 2)(features)
-        assert fused.shape == (1, 16, 4, 3)
-        fused[0, 0, 2, 1].backward()
-        assert features.grad.abs().sum(2).min() > 0
-
-    def test_tells_the_frames_apart(self):
-        fusion = TemporalFeatureFusion(16, 2)
-        features = torch.randn(1, 3, 16, 4, 3)
-        assert not torch.allclose(fusion(features), fusion(features.flip(1)), atol=1e-3)
-
-    def test_without_blocks_a_place_is_the_mlp_of_its_three_tokens(self):
-        fusion = TemporalFeatureFusion(16, 2, num_blocks=0)
-        features = torch.randn(2, 3, 16, 4, 3)
-        fused = fusion(features)
-        tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
-        expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
-        torch.testing.assert_close(fused[1, :, 3, 2], expected)
-
-    def test_residual_form_starts_from_the_key_frames_feature(self):
-        features = torch.randn(2, 3, 16, 4, 3)
-        fused = TemporalFeatureFusion(16, 2, residual=True)(features)
-        torch.testing.assert_close(fused, features[:, 1])
-
-    def test_relative_time_tells_where_the_key_frame_lies(self):
-        fusion = TemporalFeatureFusion(16, 2, relative_time=True)
-        features = torch.randn(1, 3, 16, 4, 3)
-        near, far = (fusion(features, labels_at(position)) for position in (0.1, 0.8))
-        assert not torch.allclose(near, far, atol=1e-3)
-
-    def test_without_labels_the_key_frame_lies_half_way(self):
-        fusion = TemporalFeatureFusion(16, 2, relative_time=True)
-        features = torch.randn(1, 3, 16, 4, 3)
-        torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
+@pytest.fixture
+def fusion(request) -> torch.nn.Module:
+    """A fusion with random weights: a class, and the number of its blocks."""
+    kind, num_blocks = request.param
+    torch.manual_seed(0)
+    fusion = kind(16, 2, num_blocks=num_blocks, relative_time=True)
+    for parameter in fusion.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return fusion.eval()
 
 
-class TestKeyFrameFusion:
-    @pytest.fixture(params=[1, 2], ids=['one block', 'two blocks'])
-    def fusion(self, request) -> KeyFrameFusion:
-        torch.manual_seed(0)
-        fusion = KeyFrameFusion(16, 2, num_blocks=request.param, relative_time=True)
-        for parameter in fusion.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-        return fusion.eval()
-
-    def test_starts_from_the_key_frames_feature(self):
-        features = torch.randn(2, 3, 16, 4, 3)
-        torch.testing.assert_close(KeyFrameFusion(16, 2)(features), features[:, 1])
-
+@pytest.mark.parametrize(
+    'fusion',
+    [(TemporalFeatureFusion, 3), (KeyFrameFusion, 1), (KeyFrameFusion, 2)],
+    indirect=True,
+)
+class TestFusions:
     def test_every_frame_reaches_every_place(self, fusion):
         features = torch.randn(1, 3, 16, 4, 3, requires_grad=True)
         fused = fusion(features)
@@ -86,6 +52,28 @@ class TestKeyFrameFusion:
         assert not torch.allclose(near, far, atol=1e-3)
         torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
 
+
+class TestTemporalFeatureFusion:
+    def test_without_blocks_a_place_is_the_mlp_of_its_three_tokens(self):
+        fusion = TemporalFeatureFusion(16, 2, num_blocks=0)
+        features = torch.randn(2, 3, 16, 4, 3)
+        fused = fusion(features)
+        tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
+        expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
+        torch.testing.assert_close(fused[1, :, 3, 2], expected)
+
+    def test_residual_form_starts_from_the_key_frames_feature(self):
+        features = torch.randn(2, 3, 16, 4, 3)
+        fused = TemporalFeatureFusion(16, 2, residual=True)(features)
+        torch.testing.assert_close(fused, features[:, 1])
+
+
+class TestKeyFrameFusion:
+    def test_starts_from_the_key_frames_feature(self):
+        features = torch.randn(2, 3, 16, 4, 3)
+        torch.testing.assert_close(KeyFrameFusion(16, 2)(features), features[:, 1])
+
+    @pytest.mark.parametrize('fusion', [(KeyFrameFusion, 1), (KeyFrameFusion, 2)], indirect=True)
     def test_frames_projected_once_serve_all_windows(self, fusion):
         frames = torch.randn(5, 16, 4, 3)
         rows = torch.tensor([[0, 1, 2], [4, 2, 1], [3, 3, 0]])
@@ -140,11 +128,6 @@ class TestAppearanceKeypointsSynthesis:
             fused_feature=torch.randn(1, 16, 4, 3),
         )
 
-    def test_gives_merged_maps_and_the_feature_behind_them(self, synthesis, window):
-        maps, feature = synthesis(**window, given=None)
-        assert maps.shape == (1, 5, 16, 12)
-        assert feature.shape == (1, 12, 16, 12)
-
     def test_gives_the_feature_alone_to_a_head_that_reads_no_merged_maps(self, synthesis, window):
         _, expected = synthesis(**window, given=None)
         synthesis.synthesize = None
@@ -152,21 +135,20 @@ class TestAppearanceKeypointsSynthesis:
         assert maps is None
         assert torch.equal(feature, expected)
 
-    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature'])
+    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature', 'given'])
     def test_reads_every_input(self, synthesis, window, name):
-        before, _ = synthesis(**window, given=None)
-        after, _ = synthesis(**{**window, name: window[name].roll(1, -1)}, given=None)
-        assert not torch.allclose(before, after, atol=1e-4)
-
-    def test_reads_where_the_key_frame_lies(self, synthesis, window):
-        near, far = (synthesis(**window, given=labels_at(p))[0] for p in (0.1, 0.8))
-        assert not torch.allclose(near, far, atol=1e-4)
-
-    def test_reads_the_prior(self, synthesis, window):
-        labels = labels_at(0.5)
-        before, _ = synthesis(**window, given=labels)
-        after, _ = synthesis(**window, given=labels._replace(prior=torch.rand(1, 5, 16, 12)))
-        assert not torch.allclose(before, after, atol=1e-4)
+        window['given'] = labels_at(0.5)
+        before, _ = synthesis(**window)
+        if name == 'given':
+            others = [
+                labels_at(0.1),
+                labels_at(0.5)._replace(prior=torch.rand(1, 5, 16, 12)),
+            ]
+        else:
+            others = [window[name].roll(1, -1)]
+        for other in others:
+            after, _ = synthesis(**{**window, name: other})
+            assert not torch.allclose(before, after, atol=1e-4)
 
     def test_without_labels_nothing_is_given_half_way(self, synthesis, window):
         without, _ = synthesis(**window, given=None)
@@ -205,14 +187,6 @@ class TestTemporalKeypointsSynthesis:
         of_joint_two = torch.cat((maps[0, :, 2], prior[0, 2:3]))
         torch.testing.assert_close(seen[0][0, 8:12], of_joint_two)
 
-    def test_merges_the_frames_and_the_joints(self):
-        synthesis = TemporalKeypointsSynthesis(num_joints=5).eval()
-        maps = torch.rand(1, 3, 5, 8, 6, requires_grad=True)
-        merged, _ = synthesis(maps)
-        assert merged.shape == (1, 5, 8, 6)
-        merged[0, 0].sum().backward()
-        assert maps.grad.abs().sum((0, 3, 4)).min() > 0
-
     def test_prior_is_read_only_if_asked_for(self):
         maps, prior = torch.rand(2, 3, 5, 8, 6), torch.rand(2, 5, 8, 6)
         without = TemporalKeypointsSynthesis(num_joints=5).eval()
@@ -238,10 +212,6 @@ class TestSTRE:
         assert (result.fused_feature is None) == (tff is None)
         assert (result.merged_heatmaps is None) == (tks is None)
         torch.testing.assert_close(result.frame_feature, features[:, 1])
-
-    def test_reads_heatmaps_only_to_merge_them(self):
-        assert not build(dict(type='STRE', tff=TFF)).reads_heatmaps
-        assert build(dict(type='STRE', tks=TKS)).reads_heatmaps
 
     def test_hands_over_what_was_projected_frame_by_frame(self):
         light = dict(type='KeyFrameFusion', embed_dims=16, num_heads=2)

@@ -52,12 +52,11 @@ def test_every_frame_of_five_changes_the_prediction(model: Any, frame: int) -> N
     assert change.abs().max() > 1e-4
 
 
-@pytest.mark.parametrize('frame', range(5))
-def test_every_frame_of_five_gets_a_gradient(model: Any, frame: int) -> None:
+def test_every_frame_of_five_gets_a_gradient(model: Any) -> None:
     crops = CROPS.transpose(0, 1).clone().requires_grad_()
     model.head.forward(model.extract_feat(crops)).square().sum().backward()
     model.zero_grad()
-    assert crops.grad[0, frame].abs().max() > 0
+    assert (crops.grad.abs().amax((0, 2, 3, 4)) > 0).all()
 
 
 def test_labels_of_both_outermost_frames_change_the_prediction(model: Any) -> None:
@@ -65,14 +64,6 @@ def test_labels_of_both_outermost_frames_change_the_prediction(model: Any) -> No
     for left, right in ((True, False), (False, True)):
         change = heatmaps_of(model, range(5), labels_at(0.5, left, right)) - without
         assert (change.abs().max() > 1e-4) == model.takes_labels
-
-
-def test_labels_replace_the_maps_of_the_outermost_frames_alone() -> None:
-    given = labels_at(0.5)
-    frame_heatmaps = torch.zeros(1, 5, *MAPS)
-    substituted = given.substitute(frame_heatmaps)
-    torch.testing.assert_close(substituted[:, [0, 4]], given.heatmaps)
-    assert not substituted[:, 1:4].any()
 
 
 def test_tokens_of_labels_stand_at_their_frames() -> None:
