@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
-from torch import nn
 
 from stdpose_mm.engine.config_files import config_files
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
@@ -93,20 +89,6 @@ def write_shallow_config(path: Path, base: str) -> str:
     arch = {**ARCHITECTURES['tiny'], 'num_layers': 1}
     changed = {'backbone': {'arch': {'_delete_': True, **arch}}}
     path.write_text(f'_base_ = {str(CONFIGS / base)!r}\nmodel = {changed!r}\n')
-    return str(path)
-
-
-def write_random_weights(config: str, path: Path) -> str:
-    """Write a checkpoint of a config's model; layers that begin with zeros are drawn, too."""
-    loaded = Config.fromfile(config)
-    init_default_scope('mmpose')
-    model_cfg = copy.deepcopy(loaded.model)
-    model_cfg.backbone.init_cfg = None
-    model = MODELS.build(model_cfg)
-    for weight in model.parameters():
-        if weight.ndim > 1 and not weight.any():
-            nn.init.trunc_normal_(weight, std=0.02)
-    torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
 
 
