@@ -156,6 +156,13 @@ def test_a_model_of_single_frames_is_refused(saved: dict[str, str], tmp_path: Pa
         load({**saved, 'config': str(path)})
 
 
+def test_a_config_without_a_model_is_refused(saved: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / 'runtime.py'
+    path.write_text('max_iters = 3')
+    with pytest.raises(InputError, match='has no window model'):
+        load({**saved, 'config': str(path)})
+
+
 def test_maps_of_another_size_are_refused(teacher: HeatmapTeacherHook) -> None:
     inputs, samples = prepare(teacher.model, window_batch(1, give=False))
     smaller = samples[0].gt_fields.heatmaps[:, ::2, ::2]

@@ -31,6 +31,10 @@ def test_scores_are_a_linear_layer_of_normalised_tokens(pruning):
     torch.testing.assert_close(pruning(tokens), torch.full((1, 6), expected))
 
 
+def test_scores_of_bfloat16_tokens_are_float32(pruning):
+    assert pruning(torch.zeros(1, 6, 4, dtype=torch.bfloat16)).dtype == torch.float32
+
+
 def test_the_loss_by_hand(pruning):
     targets = torch.zeros(1, 2, 4, 6)
     targets[0, 0, 3, 2] = 1.0  # the patch in row 1, column 1
