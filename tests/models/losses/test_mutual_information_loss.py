@@ -282,4 +282,5 @@ def test_windows_of_one_sample_are_not_told_from_each_other(fitted):
     found = fitted(doubled, *targets(batch=4), 2)
     for name in ('loss_mi_redundant_feature', 'loss_mi_redundant_heatmap'):
         assert expected[name] > 0
-        torch.testing.assert_close(found[name], expected[name])
+        # The terms are far smaller than the default tolerance.
+        torch.testing.assert_close(found[name], expected[name], atol=0, rtol=1e-3)
