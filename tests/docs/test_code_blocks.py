@@ -72,6 +72,10 @@ del load, box, crop, target, pack, steps
 """
 """What the config of the tiny model lacks to be trained with."""
 
+NUM_FRAMES = 18
+LENGTHS = {'propagation.md': 43}
+"""Page -> frames of the clip, where the page names late ones."""
+
 pages = pytest.mark.parametrize(
     'page',
     [page for page in PAGES if blocks_of(page)],
@@ -88,16 +92,24 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 
 
 @pytest.fixture(scope='module')
-def template(tmp_path_factory: pytest.TempPathFactory, model_files: tuple[Path, Path]) -> Path:
-    root = make_sandbox(tmp_path_factory.mktemp('docs'))
-    config, checkpoint = model_files
-    for name in (MODEL, 'configs/stdpose_base_estimation_posetrack17.py'):
-        (root / name).write_text(config.read_text() + TRAINING)
-    for name in ('weights.pth', 'best.pth'):
-        shutil.copy(checkpoint, root / name)
-    for name in ('rtmdet.onnx', 'rtmdet_nano_person.onnx'):
-        write_detector(root / name)
-    return root
+def template(
+    tmp_path_factory: pytest.TempPathFactory, model_files: tuple[Path, Path]
+) -> Callable[[int], Path]:
+    """The sandbox whose clip has some number of frames, made at its first use."""
+
+    @cache
+    def make(num_frames: int) -> Path:
+        root = make_sandbox(tmp_path_factory.mktemp('docs'), num_frames)
+        config, checkpoint = model_files
+        for name in (MODEL, 'configs/stdpose_base_estimation_posetrack17.py'):
+            (root / name).write_text(config.read_text() + TRAINING)
+        for name in ('weights.pth', 'best.pth'):
+            shutil.copy(checkpoint, root / name)
+        for name in ('rtmdet.onnx', 'rtmdet_nano_person.onnx'):
+            write_detector(root / name)
+        return root
+
+    return make
 
 
 def link_or_copy(source: str, target: str) -> None:
@@ -109,12 +121,18 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 @pytest.fixture
-def sandbox(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sandbox(
+    page: Path,
+    template: Callable[[int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.engine import config_files
 
     folder = tmp_path / 'clone'
-    shutil.copytree(template, folder, symlinks=True, copy_function=link_or_copy)
+    num_frames = LENGTHS.get(page.name, NUM_FRAMES)
+    shutil.copytree(template(num_frames), folder, symlinks=True, copy_function=link_or_copy)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(config_files, 'config_folder', lambda: folder)
     # It takes minutes; the arguments are checked.

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 NUM_FRAMES, INTERVAL = 15, 7
 GIVEN_FRAMES = (0, 7, 14)
-MAX_ITERS, VAL_INTERVAL, CHECKPOINT_INTERVAL = 12, 6, 4
+MAX_ITERS, VAL_INTERVAL, CHECKPOINT_INTERVAL = 8, 4, 2
 WIDTH, HEIGHT = 128, 96
 HELD_OUT = (
     'dataloader.dataset.ann_file=annotations/train',
@@ -67,7 +67,7 @@ def options(data: Path, *more: str) -> list[str]:
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
         f'val_evaluator.ann_file={labels / "train"}',
         f'test_evaluator.ann_file={labels / "val"}',
-        'train_dataloader.batch_size=4',
+        'train_dataloader.batch_size=2',
         # Something to draw in every step, which resuming must repeat.
         'model.backbone.drop_path_rate=0.3',
         f'train_cfg.max_iters={MAX_ITERS}',
@@ -197,12 +197,13 @@ def people(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
 
 def test_losses_fall(job: Job) -> None:
     total = [values[0] for values in losses(job.training).values()]
-    assert np.mean(total[-3:]) < np.mean(total[:3])
+    # Of one and the same model the mean of some windows may be lower by chance.
+    assert max(total[-3:]) < min(total[:3])
 
 
 def test_the_best_checkpoint_is_that_of_the_best_validation(job: Job) -> None:
     ap = {step: metrics['posetrack/AP'] for step, metrics in validations(job.training).items()}
-    assert list(ap) == [6, 12]
+    assert list(ap) == [VAL_INTERVAL, MAX_ITERS]
     (best,) = job.training.glob('best_posetrack_AP_iter_*.pth')
     assert int(best.stem.rpartition('_')[2]) == max(ap, key=ap.__getitem__)
 

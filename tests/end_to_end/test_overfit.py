@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
 NUM_WINDOWS = 2
-MAX_STEPS = 200
-REMAINDER = 0.05
+MAX_STEPS = 100
+REMAINDER = 0.2
 
 Batch = dict[str, Any]
 

@@ -19,7 +19,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.foreign_labels import openpose, openpose_person
 from support.paths import ROOT
 
-NUM_FRAMES, SHORT, WIDTH, HEIGHT = 43, 17, 96, 80
+SHORT, WIDTH, HEIGHT = 17, 96, 80
 INTERVAL = 5
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 _POSE = np.array([[0, 0], [-8, 16], [8, 16]], float)
@@ -30,10 +30,10 @@ def _pose(person: int, frame: int) -> np.ndarray:
     return _POSE + ((18 + frame, 16) if person == 0 else (78 - frame, 50))
 
 
-def _pictures() -> list[np.ndarray]:
+def _pictures(num_frames: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (HEIGHT, WIDTH, 3)), (0, 0), 2)
-    pictures = [noise.astype(np.uint8).copy() for _ in range(NUM_FRAMES)]
+    pictures = [noise.astype(np.uint8).copy() for _ in range(num_frames)]
     for frame, picture in enumerate(pictures):
         for person in range(2):
             for x, y in _pose(person, frame).astype(int).tolist():
@@ -41,7 +41,7 @@ def _pictures() -> list[np.ndarray]:
     return pictures
 
 
-def _labels(name: str, frames: Sequence[int], num_frames: int = NUM_FRAMES) -> VideoLabels:
+def _labels(name: str, frames: Sequence[int], num_frames: int) -> VideoLabels:
     persons = [
         PersonLabel(
             frame,
@@ -57,15 +57,20 @@ def _labels(name: str, frames: Sequence[int], num_frames: int = NUM_FRAMES) -> V
     return VideoLabels(name, SKELETON, listed, tuple(persons))
 
 
-def make_sandbox(root: Path) -> Path:
-    """Fill a folder; the configs of pose networks of two names are tiny."""
+def make_sandbox(root: Path, num_frames: int) -> Path:
+    """Fill a folder; the configs of pose networks of two names are tiny.
+
+    Args:
+        root: The folder.
+        num_frames: Length of ``clip.mp4``, at least ``SHORT``.
+    """
     for name in ('tools', 'demo', 'docs', 'requirements', 'Makefile', 'pyproject.toml'):
         (root / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / 'configs', root / 'configs')
     (root / 'model-index.yml').symlink_to(ROOT / 'model-index.yml')
-    pictures = _pictures()
-    dense = _labels('clip', range(NUM_FRAMES))
-    sparse = _labels('clip', range(0, NUM_FRAMES, INTERVAL))
+    pictures = _pictures(num_frames)
+    dense = _labels('clip', range(num_frames), num_frames)
+    sparse = _labels('clip', range(0, num_frames, INTERVAL), num_frames)
     write_video(root / 'clip.mp4', pictures, fps=10)
     for name in ('labels.json', 'labels.xml', 'task.xml'):
         write_labels(sparse, root / name, 'cvat' if name.endswith('xml') else 'posetrack18')
@@ -77,7 +82,7 @@ def make_sandbox(root: Path) -> Path:
             exported.write(root / 'task.xml', 'annotations.xml')
     _write_deeplabcut(root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv')
     _write_videos(root, pictures[:SHORT])
-    write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
+    write_coco([sparse, _labels('other', [0, 8], num_frames)], root / 'all.json')
     write_labels(_propagated(dense), root / 'dense.json', 'posetrack18')
     pictures = pictures[:SHORT]
     _write_set(root / 'labels', root / 'pictures', pictures, ['one', 'two'])
