@@ -75,6 +75,7 @@ def test_posetrack_mirror_keeps_the_middle_joints():
     ('names', 'limbs', 'message'),
     [
         ((), (), 'at least one'),
+        ((), (), 'at least one keypoint name, got none'),
         (('a', 'a'), (), "'a' appears twice"),
         (('a', ''), (), 'non-empty'),
         (('a', 'b'), ((0, 2),), r'limb \(0, 2\)'),
