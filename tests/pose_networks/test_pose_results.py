@@ -229,10 +229,14 @@ def test_a_sleap_project_with_labels_beside_predictions_is_evidence(write, monke
             r'all holds no file for clip, expected one such as clip\.json',
         ),
         (
-            lambda write: [
-                write(pose(0, LEFT), file='all/a.json', skeleton=Skeleton(('nose', 'tail', 'paw'))),
-                write(pose(0, LEFT), file='all/clip.json'),
-            ][1].parent,
+            lambda write: (
+                [
+                    write(
+                        pose(0, LEFT), file='all/a.json', skeleton=Skeleton(('nose', 'tail', 'paw'))
+                    ),
+                    write(pose(0, LEFT), file='all/clip.json'),
+                ][1].parent
+            ),
             FRAMES,
             'the poses of clip in all have other joints',
         ),

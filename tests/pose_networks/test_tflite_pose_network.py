@@ -20,7 +20,7 @@ from stdpose_mm.pose_networks import tflite_pose_network as module
 from stdpose_mm.pose_networks.network_description import PRESETS, NetworkDescription
 from stdpose_mm.pose_networks.tflite_pose_network import TASK_MEMBER, TFLitePoseNetwork
 from support.paths import ROOT, SHARED_DATA
-from support.pose_network_files import BOX, DOT, INPUT, dot_picture, find_peak
+from support.pose_network_files import BOX, INPUT
 from support.tflite_files import Output, Quantization, write_tflite
 
 WEIGHTS = SHARED_DATA / 'weights'
@@ -53,31 +53,41 @@ def row_of_maps(network: TFLitePoseNetwork) -> np.ndarray:
 HALF = [0.2] * 12 + [0.4] * 12
 """Half of two greys, of which a cell is 4 pixels wide."""
 
-
-@pytest.mark.parametrize('channels_first', [False, True])
-def test_maps_have_the_values_that_the_network_computes(tmp_path, channels_first):
-    path = tmp_path / 'net.tflite'
-    write_tflite(path, [Output((0, 0.1), gain=0.5)], channels_first=channels_first)
-    found = row_of_maps(TFLitePoseNetwork(path, describe()))
-    np.testing.assert_allclose(found, [HALF, np.add(HALF, 0.1)], atol=1e-6)
+PLAIN = [Output((0,), gain=0.5)]
+THREE, TWO = Output((0.9, 0.9, 0.9)), Output((0, 0.1), gain=0.5)
+OUTPUTS = [THREE, Output((0.5, 0.5)), TWO, THREE, Output((0.8, 0.8), flat=True)]
+UNSCALED = Quantization('UINT8', 0, 0)
 
 
-def test_a_peak_is_where_the_picture_has_it(tmp_path):
-    path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
-    found = TFLitePoseNetwork(path, describe(1)).estimate([dot_picture()], BOX[None])
-    place = find_peak(found.heatmaps[0, 0], found.to_heatmap[0])
-    np.testing.assert_allclose(place, DOT, atol=0.3)
+@pytest.mark.parametrize(
+    ('outputs', 'written', 'offsets'),
+    [
+        (PLAIN, {}, [0]),
+        ([TWO], {'channels_first': True}, [0, 0.1]),
+        # The last one with as many channels as joints is taken.
+        (OUTPUTS, {}, [0, 0.1]),
+        # Integers stand for what their scale says.
+        (PLAIN, {'quantization': Quantization('UINT8', 1 / 255, 0)}, [0]),
+        (PLAIN, {'quantization': Quantization('INT8', 1 / 255, -128)}, [0]),
+    ],
+    ids=['plain', 'channels first', 'several outputs', 'bytes', 'signed bytes'],
+)
+def test_maps_have_the_values_that_the_network_computes(tmp_path, outputs, written, offsets):
+    path = write_tflite(tmp_path / 'net.tflite', outputs, **written)
+    found = row_of_maps(TFLitePoseNetwork(path, describe(len(offsets))))
+    rounding = 0.5 / 255 if 'quantization' in written else 0
+    np.testing.assert_allclose(found, np.add.outer(offsets, HALF), atol=rounding + 1e-6)
 
 
-@pytest.mark.parametrize(('colours', 'value'), [('rgb', 1 / 3), ('bgr', 1 / 12)])
+@pytest.mark.parametrize(('colours', 'value'), [('rgb', 0.8), ('bgr', 0.25 - 0.2)])
 def test_colours_reach_the_network_in_the_order_that_it_wants(tmp_path, colours, value):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
     blue = np.zeros((150, 200, 3), np.uint8)
     blue[..., 0] = 255
     # The network takes the mean of three colours; here, all but the last are divided by 4.
-    description = describe(1, colours=colours, std=(1020, 1020, 255))
+    description = describe(1, colours=colours, mean=(0, 0, 51), std=(1020, 1020, 255))
     found = TFLitePoseNetwork(path, description).estimate([blue], WHOLE).heatmaps
-    np.testing.assert_allclose(found, value, atol=1e-6)
+    np.testing.assert_allclose(found, value / 3, atol=1e-6)
 
 
 def test_pictures_are_independent_of_each_other(tmp_path):
@@ -86,25 +96,6 @@ def test_pictures_are_independent_of_each_other(tmp_path):
     pictures = [np.full((150, 200, 3), grey, np.uint8) for grey in (51, 255, 0)]
     found = network.estimate(pictures, np.repeat(WHOLE, 3, axis=0)).heatmaps
     np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), [0.2, 1, 0], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    'quantization', [Quantization('UINT8', 1 / 255, 0), Quantization('INT8', 1 / 255, -128)]
-)
-def test_integers_stand_for_what_their_scale_says(tmp_path, quantization):
-    path = tmp_path / 'net.tflite'
-    write_tflite(path, [Output((0,), gain=0.5)], quantization=quantization)
-    found = row_of_maps(TFLitePoseNetwork(path, describe(1)))
-    np.testing.assert_allclose(found, [HALF], atol=0.5 / 255 + 1e-6)
-
-
-def test_the_last_output_with_as_many_channels_as_joints_is_taken(tmp_path):
-    path = tmp_path / 'net.tflite'
-    other, flat = Output((0.9, 0.9, 0.9)), Output((0.8, 0.8), flat=True)
-    write_tflite(path, [other, Output((0.5, 0.5)), Output((0, 0), gain=0.5), other, flat])
-    np.testing.assert_allclose(
-        row_of_maps(TFLitePoseNetwork(path, describe())), [HALF] * 2, atol=1e-6
-    )
 
 
 def test_channels_are_where_the_input_has_them(tmp_path):
@@ -191,12 +182,28 @@ def test_networks_count_by_the_content_of_their_files(tmp_path):
     assert first == same != other
 
 
-def test_a_file_for_any_size_needs_one_in_its_description(tmp_path):
+def test_a_file_for_any_size_has_that_of_its_description(tmp_path):
     path = write_tflite(tmp_path / 'net.tflite', [Output((0,))], any_size=True)
-    with pytest.raises(InputError, match='nor its description gives the size of the pictures'):
-        TFLitePoseNetwork(path, describe(1))
     network = TFLitePoseNetwork(path, describe(1, input_size=(48, 64)))
     assert network.estimate([two_greys()], WHOLE).heatmaps.shape == (1, 1, 16, 12)
+
+
+@pytest.mark.parametrize(
+    ('joints', 'written', 'described', 'sentence'),
+    [
+        (1, {'any_size': True}, {}, 'nor its description gives the size of the pictures'),
+        (2, {}, {'input_size': (64, 64)}, '96x128 but its description says 64x64'),
+        (2, {}, {'joints': 3}, r'gives \[1, 32, 24, 2\], expected heatmaps \[1, h, w, 3\]'),
+        (2, {}, {'output': 'simcc'}, "its description says 'simcc'"),
+        (1, {'quantization': UNSCALED}, {}, 'uint8 with the scale 0, expected float32 or'),
+        # It would ask for gigabytes.
+        (1, {'size': (40000, 40000)}, {}, r'has a tensor \[1, 40000, 40000, 3\], larger than'),
+    ],
+)
+def test_networks_of_another_form_are_refused(tmp_path, joints, written, described, sentence):
+    path = write_tflite(tmp_path / 'net.tflite', [Output((0,) * joints)], **written)
+    with pytest.raises(InputError, match=sentence):
+        TFLitePoseNetwork(path, describe(**{'joints': joints, **described}))
 
 
 def test_a_size_that_the_network_cannot_have_is_refused(tmp_path):
@@ -206,62 +213,30 @@ def test_a_size_that_the_network_cannot_have_is_refused(tmp_path):
         TFLitePoseNetwork(path, describe(1, input_size=(48, 64)))
 
 
-@pytest.mark.parametrize(
-    ('fields', 'sentence'),
-    [
-        ({'input_size': (64, 64)}, '96x128 but its description says 64x64'),
-        ({'joints': 3}, r'gives \[1, 32, 24, 2\], expected heatmaps \[1, h, w, 3\]'),
-        ({'output': 'simcc'}, "its description says 'simcc'"),
-    ],
+NO_NETWORK, NOT_RUNNABLE = (
+    'holds no TensorFlow Lite network',
+    'is not a network that LiteRT can run',
 )
-def test_a_description_of_another_network_is_refused(tmp_path, fields, sentence):
-    path = write_tflite(tmp_path / 'net.tflite', [Output((0, 0))])
-    with pytest.raises(InputError, match=sentence):
-        TFLitePoseNetwork(path, describe(**fields))
-
-
-def test_integers_without_a_scale_are_refused(tmp_path):
-    path = tmp_path / 'net.tflite'
-    write_tflite(path, [Output((0,))], quantization=Quantization('UINT8', 0, 0))
-    with pytest.raises(InputError, match='uint8 with the scale 0, expected float32 or'):
-        TFLitePoseNetwork(path, describe(1))
-
-
-def test_a_network_that_asks_for_gigabytes_is_refused(tmp_path):
-    path = write_tflite(tmp_path / 'net.tflite', [Output((0,))], size=(40000, 40000))
-    with pytest.raises(InputError, match=r'has a tensor \[1, 40000, 40000, 3\], larger than'):
-        TFLitePoseNetwork(path, describe(1))
-
-
-def halved(path: Path) -> bytes:
-    content = write_tflite(path, [Output((0,))]).read_bytes()
-    return content[: len(content) // 2]
 
 
 @pytest.mark.parametrize(
-    ('content', 'sentence'),
+    ('damaged', 'sentence'),
     [
-        (b'', 'holds no TensorFlow Lite network'),
-        (b'no network', 'holds no TensorFlow Lite network'),
-        (b'\x10\0\0\0TFL3', 'is not a network that LiteRT can run'),
-        (b'\x10\0\0\0TFL3' + bytes(range(256)), 'is not a network that LiteRT can run'),
-        (None, 'is not a network that LiteRT can run'),
+        (lambda content: b'', NO_NETWORK),
+        (lambda content: b'no network', NO_NETWORK),
+        (lambda content: b'\x10\0\0\0TFL3', NOT_RUNNABLE),
+        (lambda content: b'\x10\0\0\0TFL3' + bytes(range(256)), NOT_RUNNABLE),
+        (lambda content: content[: len(content) // 2], NOT_RUNNABLE),
+        # A name that is no text.
+        (lambda content: content.replace(b'image', b'\xff\xfe\xff\xfe\xff'), NOT_RUNNABLE),
     ],
-    ids=['empty', 'text', 'nothing more', 'garbage', 'half'],
 )
-def test_bad_files_are_refused_in_one_sentence(tmp_path, content, sentence):
-    path = tmp_path / 'net.tflite'
-    path.write_bytes(halved(path) if content is None else content)
+def test_bad_files_are_refused_in_one_sentence(tmp_path, damaged, sentence):
+    path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
+    path.write_bytes(damaged(path.read_bytes()))
     with pytest.raises(InputError, match=rf'net\.tflite {sentence}') as caught:
         TFLitePoseNetwork(path, describe(1))
     assert '\n' not in str(caught.value)
-
-
-def test_names_that_are_no_text_are_refused(tmp_path):
-    path = write_tflite(tmp_path / 'net.tflite', [Output((0,))])
-    path.write_bytes(path.read_bytes().replace(b'image', b'\xff\xfe\xff\xfe\xff'))
-    with pytest.raises(InputError, match='is not a network that LiteRT can run'):
-        TFLitePoseNetwork(path, describe(1))
 
 
 def write_task(path: Path, content: bytes, member: str = TASK_MEMBER) -> Path:
@@ -279,16 +254,20 @@ def test_a_task_of_mediapipe_holds_a_network(tmp_path):
 
 def test_a_task_without_a_network_is_refused(tmp_path, monkeypatch):
     path = tmp_path / 'pose.task'
+
+    def refused(sentence: str) -> None:
+        with pytest.raises(InputError, match=rf'pose\.task holds no TensorFlow .*{sentence}'):
+            TFLitePoseNetwork(path, describe(1))
+
     path.write_bytes(b'no archive')
-    with pytest.raises(InputError, match=r'pose\.task holds no TensorFlow Lite network'):
-        TFLitePoseNetwork(path, describe(1))
-    with pytest.raises(InputError, match=r'pose\.task holds no TensorFlow Lite network'):
-        TFLitePoseNetwork(write_task(path, b'a face', 'face_detector.tflite'), describe(1))
-    with pytest.raises(InputError, match=r'pose\.task holds no .* no TFL3 identifier'):
-        TFLitePoseNetwork(write_task(path, b'no network'), describe(1))
+    refused('not a zip file')
+    write_task(path, b'a face', 'face_detector.tflite')
+    refused('no item named')
+    write_task(path, b'no network')
+    refused('no TFL3 identifier')
     monkeypatch.setattr(module, 'MAX_BYTES', 2**16)
-    with pytest.raises(InputError, match='it is too large'):
-        TFLitePoseNetwork(write_task(path, bytes(2**16 + 1)), describe(1))
+    write_task(path, bytes(2**16 + 1))
+    refused('it is too large')
 
 
 def test_a_missing_runtime_is_named(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
 from stdpose_mm.pose_networks.track_results import TrackResults
+from support.heatmaps import highest_places
 from support.track_files import (
     BOX,
     FRAMES,
@@ -24,6 +25,7 @@ from support.track_files import (
 )
 
 QUERIES = queries_on(0, 8)
+TRACKS = perfect_tracks(QUERIES)
 ENDS = {0: place(0), 8: place(8)}
 NO_FLOW = {}
 FORWARD, BACKWARD = slice(0, 3), slice(3, 6)
@@ -33,11 +35,9 @@ CELL = 1.5 * 100 / 64
 
 @pytest.fixture
 def found(tmp_path):
-    """Return the heatmaps in all frames of tracks that were changed."""
+    """Returns the heatmaps in all frames, by default of perfect tracks."""
 
-    def find(change=lambda tracks: None, labels=ENDS, flow=NO_FLOW, **arrays):
-        tracks = perfect_tracks(QUERIES)
-        change(tracks)
+    def find(tracks=TRACKS, labels=ENDS, flow=NO_FLOW, **arrays):
         path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=tracks, **arrays)
         boxes = np.tile(BOX, (NUM_FRAMES, 1))
         every = range(NUM_FRAMES)
@@ -46,12 +46,8 @@ def found(tmp_path):
     return find
 
 
-def peaks(found, row: int) -> np.ndarray:
-    """Return the highest places of the maps of one frame, in pixels of the picture."""
-    maps = found.heatmaps[row]
-    cells = [np.unravel_index(plane.argmax(), plane.shape)[::-1] for plane in maps]
-    affine = found.to_heatmap[row]
-    return np.array([np.linalg.solve(affine[:, :2], cell - affine[:, 2]) for cell in cells])
+def assert_at(found, row: int, points: np.ndarray) -> None:
+    assert np.abs(highest_places(found, row) - points).max() <= CELL / 2 + 1e-6
 
 
 def height_at(found, row: int, point: np.ndarray, joint: int = 0) -> float:
@@ -64,25 +60,23 @@ def test_joints_are_peaks_at_their_tracks(found):
     maps = found()
     assert maps.known.all()
     for frame in range(NUM_FRAMES):
-        assert np.abs(peaks(maps, frame) - place(frame)).max() <= CELL / 2 + 1e-6
+        assert_at(maps, frame, place(frame))
 
 
 def test_a_label_shows_the_track_of_the_other_one(found):
-    def move(tracks):
-        tracks[1:, FORWARD] += [4, 0]
-
-    maps = found(move)
+    tracks = TRACKS.copy()
+    tracks[1:, FORWARD] += [4, 0]
+    maps = found(tracks)
     # The forward tracks miss the label at the end by 4 pixels, the backward ones are right.
-    assert np.abs(peaks(maps, 8) - place(8) - [4, 0]).max() <= CELL / 2 + 1e-6
-    assert np.abs(peaks(maps, 0) - place(0)).max() <= CELL / 2 + 1e-6
+    assert_at(maps, 8, place(8) + np.array([4, 0]))
+    assert_at(maps, 0, place(0))
 
 
 def test_a_track_that_drifts_is_trusted_near_its_own_label_only(found):
-    def drift(tracks):
-        tracks[:, FORWARD] += np.arange(NUM_FRAMES)[:, None, None] * [0, 2]
-        tracks[:8, BACKWARD] = np.nan
-
-    maps = found(drift)
+    tracks = TRACKS.copy()
+    tracks[:, FORWARD] += np.arange(NUM_FRAMES)[:, None, None] * [0, 2]
+    tracks[:8, BACKWARD] = np.nan
+    maps = found(tracks)
     heights = [
         height_at(maps, frame, place(frame)[0] + [0, 2 * frame]) for frame in range(1, NUM_FRAMES)
     ]
@@ -92,18 +86,16 @@ def test_a_track_that_drifts_is_trusted_near_its_own_label_only(found):
 
 
 def test_the_better_track_is_higher(found):
-    def move(tracks):
-        tracks[1:, FORWARD] += [6, 0]
-
-    maps = found(move)
+    tracks = TRACKS.copy()
+    tracks[1:, FORWARD] += [6, 0]
+    maps = found(tracks)
     assert height_at(maps, 4, place(4)[0]) > 1.5 * height_at(maps, 4, place(4)[0] + [6, 0])
 
 
 def test_a_track_that_ends_elsewhere_is_no_evidence(found):
-    def leave(tracks):
-        tracks[1:, FORWARD] = tracks[:8, BACKWARD] = 5
-
-    maps = found(leave)
+    tracks = TRACKS.copy()
+    tracks[1:, FORWARD] = tracks[:8, BACKWARD] = 5
+    maps = found(tracks)
     assert not maps.known[:, 1:].any()
     assert not maps.heatmaps[:, 1:].any()
 
@@ -111,32 +103,27 @@ def test_a_track_that_ends_elsewhere_is_no_evidence(found):
 def flow_from(tracks):
     """Optical flow that says what tracks say."""
     every = np.arange(NUM_FRAMES)
-    return {0: (every, tracks[:, FORWARD]), 8: (every, tracks[:, BACKWARD])}
+    return {0: (every, tracks[:, FORWARD].copy()), 8: (every, tracks[:, BACKWARD].copy())}
 
 
 def test_a_track_that_repeats_optical_flow_says_little_new(found):
     alone = height_at(found(), 4, place(4)[0])
-    flow = flow_from(perfect_tracks(QUERIES))
-    assert height_at(found(flow=flow), 4, place(4)[0]) == pytest.approx(0.13 * alone)
+    flow = flow_from(TRACKS)
+    lost = TRACKS.copy()
+    lost[5] = np.nan
+    for tracks in (TRACKS, lost):
+        again = height_at(found(tracks, flow=flow), 4, place(4)[0])
+        assert again == pytest.approx(0.13 * alone)
     # The larger side of the box is 100 pixels: flow that is 3 % of it away in one frame.
     for side in (FORWARD, BACKWARD):
-        tracks = perfect_tracks(QUERIES)
+        tracks = TRACKS.copy()
         tracks[6, side, 1] += 3
         halved = height_at(found(flow=flow_from(tracks)), 4, place(4)[0])
         assert halved == pytest.approx((0.13 + 0.87 / 2) * alone)
 
 
-def test_a_track_that_is_lost_in_a_frame_still_repeats_optical_flow(found):
-    def lose(tracks):
-        tracks[5] = np.nan
-
-    flow = flow_from(perfect_tracks(QUERIES))
-    alone = height_at(found(lose), 4, place(4)[0])
-    assert height_at(found(lose, flow=flow), 4, place(4)[0]) == pytest.approx(0.13 * alone)
-
-
 def test_a_joint_without_flow_keeps_its_track(found):
-    flow = flow_from(perfect_tracks(QUERIES))
+    flow = flow_from(TRACKS)
     for _, path in flow.values():
         path[:, 1] = np.nan
     with warnings.catch_warnings():
@@ -154,15 +141,15 @@ def test_a_hidden_track_is_lower(found):
 
 
 def test_places_that_are_no_numbers_say_nothing(found):
-    def lose(tracks):
-        tracks[4, :, 0] = np.nan
-        tracks[5, 0] = np.inf
-        tracks[6, 1] = 1e300
-        tracks[8, 2] = np.inf
+    tracks = TRACKS.copy()
+    tracks[4, :, 0] = np.nan
+    tracks[5, 0] = np.inf
+    tracks[6, 1] = 1e300
+    tracks[8, 2] = np.inf
 
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        known = found(lose).known
+        known = found(tracks).known
     assert known[:4].all()
     assert not known[4].any()
     assert known[5:8].all()
@@ -171,8 +158,7 @@ def test_places_that_are_no_numbers_say_nothing(found):
 
 
 def test_a_label_that_was_moved_has_no_track(found):
-    moved = {0: place(0), 8: place(8) + np.array([9, 0])}
-    maps = found(labels=moved)
+    maps = found(labels={0: place(0), 8: place(8) + np.array([9, 0])})
     # The track from frame 0 is left, and misses the label by 9 pixels.
     assert not maps.known[0].any()
     assert maps.known[1].all()
@@ -189,32 +175,26 @@ def test_a_joint_with_one_label_has_no_evidence(found):
 def test_two_labels_on_one_side_show_how_far_tracks_go(tmp_path):
     queries = queries_on(0, 4)
     path = write_tracks(tmp_path / 'clip.npz', queries, tracks=perfect_tracks(queries))
-    labels = {0: place(0), 4: place(4)}
-    maps = TrackResults(path).estimate_frames(
-        FRAMES, range(4, 9), np.tile(BOX, (5, 1)), labels, NO_FLOW
-    )
+    labels, boxes = {0: place(0), 4: place(4)}, np.tile(BOX, (5, 1))
+    maps = TrackResults(path).estimate_frames(FRAMES, range(4, 9), boxes, labels, NO_FLOW)
     assert maps.known.all()
-    assert np.abs(peaks(maps, 4) - place(8)).max() <= CELL / 2 + 1e-6
+    assert_at(maps, 4, place(8))
 
 
 @pytest.mark.parametrize(
-    ('frames', 'sentence'),
-    [
-        (ArrayFrames([np.zeros((120, 160, 3), np.uint8)] * 8, 'clip'), 'but clip has 8 of'),
-        (ArrayFrames([np.zeros((60, 80, 3), np.uint8)] * 9, 'clip'), r'has 9 of \(80, 60\)'),
-    ],
-    ids=['length', 'size'],
+    ('count', 'shape', 'sentence'),
+    [(8, (120, 160, 3), 'but clip has 8 of'), (9, (60, 80, 3), r'has 9 of \(80, 60\)')],
 )
-def test_another_video_is_refused(tmp_path, frames, sentence):
-    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=perfect_tracks(QUERIES))
-    TrackResults(path).require_video(FRAMES)
+def test_another_video_is_refused(tmp_path, count, shape, sentence):
+    results = TrackResults(write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=TRACKS))
+    results.require_video(FRAMES)
     with pytest.raises(InputError, match=sentence):
-        TrackResults(path).require_video(frames)
+        results.require_video(ArrayFrames([np.zeros(shape, np.uint8)] * count, 'clip'))
 
 
 def test_a_folder_holds_a_file_for_each_video(tmp_path):
     for name, step in (('clip', 0.0), ('other', 1.0)):
-        tracks = perfect_tracks(QUERIES)
+        tracks = TRACKS.copy()
         tracks[1:8] += step
         write_tracks(tmp_path / f'{name}.npz', QUERIES, tracks=tracks)
     results = TrackResults(tmp_path)
@@ -238,7 +218,7 @@ def test_a_folder_holds_a_file_for_each_video(tmp_path):
 def test_a_changed_file_has_another_fingerprint(tmp_path):
     found = []
     for step in (0.0, 1.0, 0.0):
-        tracks = perfect_tracks(QUERIES)
+        tracks = TRACKS.copy()
         tracks[4] += step
         np.savez(tmp_path / 'clip.npz', tracks=tracks)
         QUERIES.write(tmp_path / 'queries.npz')
@@ -260,7 +240,7 @@ def test_files_on_the_command_line(tmp_path):
 
 
 def test_tracks_of_one_video_are_refused_for_several(tmp_path):
-    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=perfect_tracks(QUERIES))
+    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=TRACKS)
     files = PoseNetworkFiles(str(path), tracks=True)
     require_every_video([files], 1)
     with pytest.raises(InputError, match=r'the tracks .*clip\.npz are of one video, but there are'):

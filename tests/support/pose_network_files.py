@@ -43,9 +43,7 @@ def write_described_network(path: Path) -> Path:
     return path
 
 
-def write_dot_network(
-    path: Path, geometry: str = 'mmpose', joints: int = 1, fixed: bool = True
-) -> None:
+def write_dot_network(path: Path, geometry: str = 'mmpose', joints: int = 1) -> None:
     """Write an ONNX file whose outputs are brightness, laid out as ``geometry`` says.
 
     'mmpose' and 'udp' and 'centre' give heatmaps, 'simcc' two distributions over half pixels.
@@ -102,11 +100,10 @@ def write_dot_network(
             helper.make_node('Tile', ['scaled', 'joints'], ['heatmaps']),
         ]
         outputs = {'heatmaps': [1, joints, height // 4, width // 4]}
-    shape = [1, 3, height if fixed else 'h', width if fixed else 'w']
     graph = helper.make_graph(
         nodes,
         'dot',
-        [helper.make_tensor_value_info('images', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('images', TensorProto.FLOAT, [1, 3, height, width])],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
             for name, shape in outputs.items()
