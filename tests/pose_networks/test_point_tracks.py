@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,11 +27,20 @@ from support.track_files import (
 QUERIES = queries_on(0, 4, 8, people=2)
 TRACKS = perfect_tracks(QUERIES)
 COUNT = 18
+ELSEWHERE = np.random.default_rng(0).uniform(0, SIZE, TRACKS.shape)
 VISIBLE = np.linspace(0, 1, NUM_FRAMES * COUNT).reshape(NUM_FRAMES, COUNT)
 
 
-def read(path) -> PointTracks:
+def read(folder: Path, queries: TrackQueries = QUERIES, **arrays) -> PointTracks:
+    """Write tracks beside their queries, and read them."""
+    path = write_tracks(folder / 'a.npz', queries, **arrays)
     return PointTracks.read(path, path)
+
+
+def read_beside(folder: Path, name: str, queries: TrackQueries = QUERIES) -> PointTracks:
+    """Read tracks whose queries are in another file."""
+    queries.write(folder / 'queries.npz')
+    return PointTracks.read(folder / name, folder / 'queries.npz')
 
 
 def logit(share: np.ndarray) -> np.ndarray:
@@ -67,31 +77,22 @@ def test_queries_come_back_as_they_were_written(tmp_path):
 @pytest.mark.parametrize('batch', [False, True], ids=['', 'batch'])
 @pytest.mark.parametrize('names', [('tracks', 'visibility'), ('pred_tracks', 'pred_visibility')])
 def test_arrays_of_cotracker(tmp_path, recwarn, batch, names):
-    arrays = (TRACKS[None], VISIBLE[None]) if batch else (TRACKS, VISIBLE)
-    path = write_tracks(tmp_path / 'a.npz', QUERIES, **dict(zip(names, arrays, strict=True)))
-    found = read(path)
+    # In one form visibility is a probability, in the other yes or no.
+    visible = VISIBLE if names[0] == 'tracks' else VISIBLE > 0.5
+    arrays = (TRACKS[None], visible[None]) if batch else (TRACKS, visible)
+    found = read(tmp_path, **dict(zip(names, arrays, strict=True)))
     np.testing.assert_array_equal(found.points, TRACKS)
-    np.testing.assert_array_equal(found.visible, VISIBLE)
+    np.testing.assert_array_equal(found.visible, visible)
     assert not recwarn.list
-
-
-def test_visibility_may_be_yes_or_no(tmp_path):
-    path = write_tracks(tmp_path / 'a.npz', QUERIES, tracks=TRACKS, visibility=VISIBLE > 0.5)
-    np.testing.assert_array_equal(read(path).visible, VISIBLE > 0.5)
 
 
 @pytest.mark.parametrize('batch', [False, True], ids=['', 'batch'])
 def test_arrays_of_tapir(tmp_path, recwarn, batch):
     hidden, far = np.full((COUNT, NUM_FRAMES), 0.25), np.full((COUNT, NUM_FRAMES), 0.5)
     hidden[3, 5] = 0.8
-    arrays = {
-        'tracks': TRACKS.swapaxes(0, 1),
-        'occlusion': logit(hidden),
-        'expected_dist': logit(far),
-    }
-    if batch:
-        arrays = {name: values[None] for name, values in arrays.items()}
-    found = read(write_tracks(tmp_path / 'a.npz', QUERIES, **arrays))
+    arrays = {'tracks': TRACKS.swapaxes(0, 1), 'occlusion': logit(hidden)}
+    arrays['expected_dist'] = logit(far)
+    found = read(tmp_path, **{name: each[None] if batch else each for name, each in arrays.items()})
     np.testing.assert_array_equal(found.points, TRACKS)
     # (1 - 0.25) * (1 - 0.5), and (1 - 0.8) * (1 - 0.5).
     assert found.visible[0, 0] == pytest.approx(0.375)
@@ -101,8 +102,7 @@ def test_arrays_of_tapir(tmp_path, recwarn, batch):
 
 def test_arrays_without_visibility_are_seen_everywhere(tmp_path):
     np.save(tmp_path / 'tracks.npy', TRACKS[None])
-    QUERIES.write(tmp_path / 'queries.npz')
-    found = PointTracks.read(tmp_path / 'tracks.npy', tmp_path / 'queries.npz')
+    found = read_beside(tmp_path, 'tracks.npy')
     np.testing.assert_array_equal(found.points, TRACKS)
     assert found.visible.min() == 1
 
@@ -111,14 +111,10 @@ def test_arrays_without_visibility_are_seen_everywhere(tmp_path):
 def test_tensors(tmp_path, form):
     torch = pytest.importorskip('torch')
     tracks, seen = torch.tensor(TRACKS[None]), torch.tensor(VISIBLE[None] > 0.5)
-    content = {
-        'tensor': tracks,
-        'pair': (tracks, seen),
-        'names': {'pred_tracks': tracks, 'pred_visibility': seen},
-    }[form]
+    names = {'pred_tracks': tracks, 'pred_visibility': seen}
+    content = {'tensor': tracks, 'pair': (tracks, seen), 'names': names}[form]
     torch.save(content, tmp_path / 'tracks.pt')
-    QUERIES.write(tmp_path / 'queries.npz')
-    found = PointTracks.read(tmp_path / 'tracks.pt', tmp_path / 'queries.npz')
+    found = read_beside(tmp_path, 'tracks.pt')
     np.testing.assert_array_equal(found.points, TRACKS)
     expected = np.ones_like(VISIBLE) if form == 'tensor' else VISIBLE > 0.5
     np.testing.assert_array_equal(found.visible, expected)
@@ -132,30 +128,28 @@ class _Runs:
 def test_code_in_tensors_is_not_run(tmp_path, capsys):
     torch = pytest.importorskip('torch')
     torch.save(_Runs(), tmp_path / 'tracks.pt')
-    QUERIES.write(tmp_path / 'queries.npz')
     with pytest.raises(InputError, match=r'^checkpoint .*print'):
-        PointTracks.read(tmp_path / 'tracks.pt', tmp_path / 'queries.npz')
+        read_beside(tmp_path, 'tracks.pt')
     assert 'run' not in capsys.readouterr().out
 
 
-CHANGES = {
-    'first two axes': (lambda tracks: tracks.swapaxes(0, 1), 'first two axes exchanged'),
-    'x and y': (lambda tracks: tracks[..., ::-1], 'x and y exchanged'),
-    # A video of 64 x 60 pixels: 160 / 64 and 120 / 60.
-    'scale': (lambda tracks: tracks / (2.5, 2), r'multiplied by 2\.5 and 2'),
-    'all': (
-        lambda tracks: (tracks / (2.5, 2)).swapaxes(0, 1)[..., ::-1],
-        r'first two axes exchanged, with x and y exchanged, multiplied by 2\.5 and 2,',
-    ),
-}
+# A video of 64 x 60 pixels: 160 / 64 and 120 / 60.
+SMALL = TRACKS / (2.5, 2)
+ALL = 'first two axes exchanged, with x and y exchanged, multiplied by'
 
 
-@pytest.mark.parametrize('change', CHANGES)
-def test_other_axes_and_scales_are_found_by_the_queries(tmp_path, change):
-    apply, note = CHANGES[change]
-    path = write_tracks(tmp_path / 'a.npz', QUERIES, tracks=apply(TRACKS), visibility=VISIBLE)
+@pytest.mark.parametrize(
+    ('tracks', 'note'),
+    [
+        (TRACKS.swapaxes(0, 1), 'first two axes exchanged'),
+        (TRACKS[..., ::-1], 'x and y exchanged'),
+        (SMALL, r'multiplied by 2\.5 and 2'),
+        (SMALL.swapaxes(0, 1)[..., ::-1], rf'{ALL} 2\.5 and 2,'),
+    ],
+)
+def test_other_axes_and_scales_are_found_by_the_queries(tmp_path, tracks, note):
     with pytest.warns(InputWarning, match=note):
-        found = read(path)
+        found = read(tmp_path, tracks=tracks, visibility=VISIBLE)
     np.testing.assert_allclose(found.points, TRACKS, atol=1e-9)
     np.testing.assert_array_equal(found.visible, VISIBLE)
 
@@ -163,11 +157,8 @@ def test_other_axes_and_scales_are_found_by_the_queries(tmp_path, change):
 def test_as_many_queries_as_frames_are_told_apart_by_their_places(tmp_path):
     queries = queries_on(0, 4, 8)
     tracks, visible = perfect_tracks(queries), VISIBLE[:, :9]
-    path = write_tracks(
-        tmp_path / 'a.npz', queries, tracks=tracks.swapaxes(0, 1), visibility=visible.T
-    )
     with pytest.warns(InputWarning, match='first two axes exchanged'):
-        found = read(path)
+        found = read(tmp_path, queries, tracks=tracks.swapaxes(0, 1), visibility=visible.T)
     np.testing.assert_array_equal(found.points, tracks)
     np.testing.assert_array_equal(found.visible, visible)
 
@@ -185,29 +176,18 @@ def test_any_scale_and_order_is_undone(tmp_path_factory, seed, scale, turned, fl
     given = tracks / scale
     given = given[..., ::-1] if flipped else given
     given = given.swapaxes(0, 1) if turned else given
-    path = write_tracks(tmp_path_factory.mktemp('tracks') / 'a.npz', QUERIES, tracks=given)
     with pytest.warns(InputWarning):
-        found = read(path)
+        found = read(tmp_path_factory.mktemp('tracks'), tracks=given)
     assert np.abs(found.points - TRACKS).max() < 1.5
 
 
 def test_a_tenth_of_the_tracks_may_be_elsewhere(tmp_path):
     tracks = TRACKS.copy()
     tracks[:, 0] += 50
-    np.testing.assert_array_equal(
-        read(write_tracks(tmp_path / 'a.npz', QUERIES, tracks=tracks)).points, tracks
-    )
+    np.testing.assert_array_equal(read(tmp_path, tracks=tracks).points, tracks)
     tracks[:, :3] += 50
     with pytest.raises(InputError, match='pixels off'):
-        read(write_tracks(tmp_path / 'b.npz', QUERIES, tracks=tracks))
-
-
-def test_tracks_of_another_video_are_refused(tmp_path):
-    tracks = np.random.default_rng(0).uniform(0, SIZE, TRACKS.shape)
-    path = write_tracks(tmp_path / 'a.npz', QUERIES, tracks=tracks)
-    with pytest.raises(InputError, match=r'pixels off, expected \[frames, queries') as raised:
-        read(path)
-    assert '\n' not in str(raised.value)
+        read(tmp_path, tracks=tracks)
 
 
 def test_a_single_query_does_not_tell_how_tracks_are_scaled(tmp_path):
@@ -215,11 +195,9 @@ def test_a_single_query_does_not_tell_how_tracks_are_scaled(tmp_path):
     labels = labels_on(4).with_persons([replace(person, visibility=np.array([2, 0, 0]))])
     queries = TrackQueries.from_labels(labels, FRAMES)
     tracks = perfect_tracks(queries)
-    np.testing.assert_array_equal(
-        read(write_tracks(tmp_path / 'a.npz', queries, tracks=tracks)).points, tracks
-    )
+    np.testing.assert_array_equal(read(tmp_path, queries, tracks=tracks).points, tracks)
     with pytest.raises(InputError, match='fit their queries in several ways'):
-        read(write_tracks(tmp_path / 'b.npz', queries, tracks=tracks / 2))
+        read(tmp_path, queries, tracks=tracks / 2)
 
 
 @pytest.mark.parametrize(
@@ -230,17 +208,13 @@ def test_a_single_query_does_not_tell_how_tracks_are_scaled(tmp_path):
         ({'tracks': TRACKS[:8]}, r'got an array \[8, 18, 2\]'),
         ({'tracks': np.stack([TRACKS, TRACKS])}, r'got an array \[2, 9, 18, 2\]'),
         ({'tracks': TRACKS, 'visibility': VISIBLE[:8]}, r'visibility in .* is an array \[8, 18\]'),
+        ({'tracks': ELSEWHERE}, r'pixels off, expected \[frames, queries'),
     ],
 )
-def test_other_shapes_are_refused(tmp_path, arrays, sentence):
-    with pytest.raises(InputError, match=sentence):
-        read(write_tracks(tmp_path / 'a.npz', QUERIES, **arrays))
-
-
-def test_tracks_without_queries_are_refused(tmp_path):
-    np.savez(tmp_path / 'a.npz', tracks=TRACKS)
-    with pytest.raises(InputError, match='does not hold the arrays that `stdpose queries` writes'):
-        read(tmp_path / 'a.npz')
+def test_tracks_of_another_form_or_video_are_refused(tmp_path, arrays, sentence):
+    with pytest.raises(InputError, match=sentence) as raised:
+        read(tmp_path, **arrays)
+    assert '\n' not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -251,11 +225,13 @@ def test_tracks_without_queries_are_refused(tmp_path):
         ('joint', QUERIES.joint + 1),
         ('joint', QUERIES.joint[:5]),
         ('size', np.array(3)),
+        ('queries', None),
     ],
 )
-def test_damaged_queries_are_refused(tmp_path, name, values):
-    np.savez(tmp_path / 'a.npz', **{**vars(QUERIES), name: values})
-    with pytest.raises(InputError, match='does not hold the arrays'):
+def test_damaged_and_missing_queries_are_refused(tmp_path, name, values):
+    arrays = {**vars(QUERIES), 'tracks': TRACKS, name: values}
+    np.savez(tmp_path / 'a.npz', **{key: each for key, each in arrays.items() if each is not None})
+    with pytest.raises(InputError, match='does not hold the arrays that `stdpose queries` writes'):
         TrackQueries.read(tmp_path / 'a.npz')
 
 
@@ -268,23 +244,20 @@ def test_what_is_no_file_of_arrays_is_refused(tmp_path, content):
         TrackQueries.read(path)
 
 
-def write_table(path, drift: float):
-    """Write napari-cotrack's table of perfect tracks that drift to the right by so much a frame."""
+def write_table(path: Path, jump: float = 0) -> None:
+    """Write napari-cotrack's table of tracks that jump to the right in frames 1 to 4."""
     with path.open('w', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['frame', 'bodypart', 'x', 'y', 'vis'])
         for frame in range(NUM_FRAMES):
-            nearest = min((0, 4, 8), key=lambda label: abs(frame - label))
             for name, (x, y) in zip(QUERIES.joint_names, place(frame), strict=True):
-                writer.writerow([frame, name, x + drift * abs(frame - nearest), y, 0.75])
-    return path
+                writer.writerow([frame, name, x + jump * (0 < frame <= 4), y, 0.75])
 
 
 def test_a_table_of_napari_cotrack(tmp_path):
     queries = queries_on(0, 4, 8)
-    queries.write(tmp_path / 'queries.npz')
-    path = write_table(tmp_path / 'tracks.csv', drift=0.0)
-    found = PointTracks.read(path, tmp_path / 'queries.npz')
+    write_table(tmp_path / 'tracks.csv')
+    found = read_beside(tmp_path, 'tracks.csv', queries)
     tracks = perfect_tracks(queries)
     # Those of frame 0 end at frame 4, and those of frame 8 begin there.
     assert np.isnan(found.points[5:, :3]).all()
@@ -295,26 +268,18 @@ def test_a_table_of_napari_cotrack(tmp_path):
 
 
 def test_what_tracks_of_a_table_are_apart_by_is_what_they_miss_the_other_label_by(tmp_path):
-    queries = queries_on(0, 8)
-    queries.write(tmp_path / 'queries.npz')
-    path = tmp_path / 'tracks.csv'
-    with path.open('w') as file:
-        file.write('frame,bodypart,x,y,vis\n')
-        for frame in range(NUM_FRAMES):
-            for name, (x, y) in zip(QUERIES.joint_names, place(frame), strict=True):
-                # The first tracks jump by 6 pixels at once; those of frame 8 are right.
-                file.write(f'{frame},{name},{x + 6 * (0 < frame <= 4)},{y},1\n')
-    found = PointTracks.read(path, tmp_path / 'queries.npz')
+    # The first tracks jump by 6 pixels at once; those of frame 8 are right.
+    write_table(tmp_path / 'tracks.csv', jump=6)
+    found = read_beside(tmp_path, 'tracks.csv', queries_on(0, 8))
     np.testing.assert_allclose(found.points[8, :3], place(8) + np.array([6, 0]))
     np.testing.assert_allclose(found.points[0, 3:], place(0) - [6, 0])
     np.testing.assert_allclose(found.points[6, 3:], place(6))
 
 
 def test_a_table_of_two_people_is_refused(tmp_path):
-    QUERIES.write(tmp_path / 'queries.npz')
-    path = write_table(tmp_path / 'tracks.csv', drift=0.0)
+    write_table(tmp_path / 'tracks.csv')
     with pytest.raises(InputError, match='does not say whose joints it holds'):
-        PointTracks.read(path, tmp_path / 'queries.npz')
+        read_beside(tmp_path, 'tracks.csv')
 
 
 @pytest.mark.parametrize(
@@ -327,10 +292,9 @@ def test_a_table_of_two_people_is_refused(tmp_path):
     ],
 )
 def test_other_tables_are_refused(tmp_path, text):
-    queries_on(0, 8).write(tmp_path / 'queries.npz')
     (tmp_path / 'tracks.csv').write_text(text)
     with pytest.raises(InputError, match='expected the columns frame, bodypart, x, y and vis'):
-        PointTracks.read(tmp_path / 'tracks.csv', tmp_path / 'queries.npz')
+        read_beside(tmp_path, 'tracks.csv', queries_on(0, 8))
 
 
 def test_a_moved_label_has_no_track():
