@@ -27,17 +27,17 @@ BOXES = {
 }
 
 
-def rows(frame, people):
-    return zip(
-        people.track_ids.tolist(), people.boxes.tolist(), people.scores.tolist(), strict=True
-    )
+def rows(boxes):
+    """Frame, track id, box and score of everybody."""
+    for frame, people in boxes.items():
+        for box, score, track in zip(people.boxes, people.scores, people.track_ids, strict=True):
+            yield frame, int(track), box.tolist(), float(score)
 
 
 def write_mot(path, boxes, ids=True, separator=','):
     lines = [
         separator.join(map(str, (frame + 1, track if ids else -1, *box, score, -1, -1, -1)))
-        for frame, people in boxes.items()
-        for track, box, score in rows(frame, people)
+        for frame, track, box, score in rows(boxes)
     ]
     path.write_text('\n'.join(lines) + '\n\n')
     return path
@@ -46,32 +46,32 @@ def write_mot(path, boxes, ids=True, separator=','):
 def write_coco(path, boxes, name=lambda frame: frame):
     items = [
         {'image_id': name(frame), 'category_id': 1, 'bbox': box, 'score': score}
-        for frame, people in boxes.items()
-        for _, box, score in rows(frame, people)
+        for frame, _, box, score in rows(boxes)
     ]
-    path.write_text(json.dumps(items))
-    return path
+    return write_json(path, items)
 
 
-def write_posetrack(path, boxes, ids=True):
-    labels = VideoLabels(
-        'clip',
-        Skeleton(('nose', 'tail')),
-        tuple(VideoFrame(i, f'{i:06d}.jpg', i) for i in range(4)),
-        tuple(
-            PersonLabel(
-                frame,
-                np.ones((2, 2)),
-                np.array([2, 0]),
-                track_id=track if ids else None,
-                bbox=np.array(box),
-            )
-            for frame, people in boxes.items()
-            for track, box, _ in rows(frame, people)
-        ),
+def write_posetrack(path, boxes, ids=True, **size):
+    frames = tuple(VideoFrame(i, f'{i:06d}.jpg', i, **size) for i in range(4))
+    points, visibility = np.ones((2, 2)), np.array([2, 0])
+    persons = tuple(
+        PersonLabel(frame, points, visibility, track if ids else None, bbox=np.array(box))
+        for frame, track, box, _ in rows(boxes)
     )
-    write_labels(labels, path)
+    write_labels(VideoLabels('clip', Skeleton(('nose', 'tail')), frames, persons), path)
     return path
+
+
+def pictures(folder, numbers, size=(8, 8)):
+    """A folder of pictures whose names are these numbers."""
+    folder.mkdir()
+    for number in numbers:
+        cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((*size[::-1], 3), np.uint8))
+    return open_frames(folder)
+
+
+def boxes_of(found):
+    return {frame: people.boxes.tolist() for frame, people in found.items()}
 
 
 def same(found, boxes, scores=True, ids=True):
@@ -83,10 +83,6 @@ def same(found, boxes, scores=True, ids=True):
         np.testing.assert_array_equal(found[frame].scores, expected)
         if ids:
             np.testing.assert_array_equal(found[frame].track_ids, people.track_ids)
-
-
-def told(**values):
-    return FrameOptions(**values, subject='boxes')
 
 
 @pytest.mark.parametrize('separator', [',', ', ', ' '])
@@ -108,12 +104,8 @@ def test_posetrack_round_trip(tmp_path, ids):
 
 
 def test_pictures_are_named_as_the_folder_names_them(tmp_path):
-    folder = tmp_path / 'frames'
-    folder.mkdir()
     # The folder's names count from 10, its frames from 0.
-    for number in range(10, 14):
-        cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((8, 8, 3), np.uint8))
-    frames = open_frames(folder)
+    frames = pictures(tmp_path / 'frames', range(10, 14))
     path = tmp_path / 'b.json'
     for name in (lambda f: f'{f + 10:06d}.jpg', lambda f: f'images/{f + 10:06d}'):
         same(read_boxes(write_coco(path, BOXES, name), frames), BOXES, ids=False)
@@ -124,17 +116,12 @@ def test_pictures_are_named_as_the_folder_names_them(tmp_path):
         read_boxes(path)
 
 
-def test_an_empty_list_is_nobody(tmp_path):
-    (tmp_path / 'b.json').write_text('[]')
-    assert read_boxes(tmp_path / 'b.json') == {}
-
-
-def test_an_empty_text_is_nobody(tmp_path):
-    # All that a tracker can write about a video without people.
-    for name in ('b.txt', 'b.csv'):
-        for text in ('', '\n'):
-            (tmp_path / name).write_text(text)
-            assert read_boxes(tmp_path / name) == {}
+@pytest.mark.parametrize(
+    ('name', 'text'), [('b.json', '[]'), ('b.txt', ''), ('b.csv', ''), ('b.txt', '\n')]
+)
+def test_all_that_can_be_written_about_a_video_without_people_is_nobody(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_boxes(tmp_path / name) == {}
 
 
 def test_of_several_classes_people_are_taken(tmp_path):
@@ -143,18 +130,17 @@ def test_of_several_classes_people_are_taken(tmp_path):
         {'image_id': 2, 'category_id': category, 'bbox': [x, 0, 5, 5], 'score': 0.9}
         for x, category in ((0, 1), (20, 3))
     )
-    path.write_text(json.dumps([car, person, car]))
+    write_json(path, [car, person, car])
     with pytest.warns(InputWarning, match='of the categories 1, 3: only 1 .people in COCO'):
-        found = read_boxes(path)
-    assert {frame: people.boxes.tolist() for frame, people in found.items()} == {2: [[0, 0, 5, 5]]}
+        assert boxes_of(read_boxes(path)) == {2: [[0, 0, 5, 5]]}
     # Another class alone, such as an animal, is who poses are looked for.
-    path.write_text(json.dumps([car]))
-    assert read_boxes(path)[2].boxes.tolist() == [[20, 0, 5, 5]]
-    path.write_text(json.dumps([car, {**car, 'category_id': 17}]))
+    write_json(path, [car])
+    assert boxes_of(read_boxes(path)) == {2: [[20, 0, 5, 5]]}
+    write_json(path, [car, {**car, 'category_id': 17}])
     with pytest.raises(InputError, match='of the categories 3, 17, expected people'):
         read_boxes(path)
     del person['category_id']
-    path.write_text(json.dumps([person, car]))
+    write_json(path, [person, car])
     with pytest.raises(InputError, match='of the categories 3 and of none, expected people'):
         read_boxes(path)
 
@@ -168,10 +154,7 @@ def test_flags_in_place_of_scores_are_no_scores(tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        (
-            '1,1,0,0,5\n',
-            r"b\.txt, line 1 is '1,1,0,0,5', expected the numbers frame",
-        ),
+        ('1,1,0,0,5\n', r"b\.txt, line 1 is '1,1,0,0,5', expected the numbers frame"),
         ('1,1,0,0,5,5\na,1,0,0,5,5\n', "line 2 is 'a,1,0,0,5,5', expected the numbers frame"),
         ('1,1,0,0,nan,5\n', 'line 1 is'),
         ('-1,1,0,0,5,5\n', 'whole frames from 1'),
@@ -191,39 +174,29 @@ def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
     assert '\n' not in str(caught.value)
 
 
-def test_mistakes_in_coco_detections_are_named(tmp_path):
-    path = tmp_path / 'b.json'
-    for items, message in (
-        (
-            [{'image_id': -1, 'bbox': [0, 0, 5, 5], 'score': 1}],
-            'image_id -1, which matches 0 pictures',
-        ),
-        ([{'image_id': 0, 'bbox': [0, 0, 0, 5], 'score': 1}], 'boxes must be finite'),
-        ([{'image_id': 0, 'bbox': [0, 0, 5, 5], 'score': 7}], r'scores must be in 0\.\.1'),
-        ([{'image_id': 0, 'score': 1}], 'bbox'),
-    ):
-        path.write_text(json.dumps(items))
-        with pytest.raises(InputError, match=message):
-            read_boxes(path)
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'image_id': -1}, 'image_id -1, which matches 0 pictures'),
+        ({'bbox': [0, 0, 0, 5]}, 'boxes must be finite'),
+        ({'score': 7}, r'scores must be in 0\.\.1'),
+        ({'bbox': None}, 'bbox'),
+    ],
+)
+def test_mistakes_in_coco_detections_are_named(tmp_path, change, message):
+    item = {'image_id': 0, 'bbox': [0, 0, 5, 5], 'score': 1, **change}
+    item = {name: value for name, value in item.items() if value is not None}
+    with pytest.raises(InputError, match=message):
+        read_boxes(write_json(tmp_path / 'b.json', [item]))
 
 
 def test_boxes_that_were_made_at_another_size_are_refused(tmp_path):
-    folder = tmp_path / 'frames'
-    folder.mkdir()
-    for number in range(4):
-        cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((48, 64, 3), np.uint8))
-    frames = open_frames(folder)
-    path = write_posetrack(tmp_path / 'b.json', BOXES)
-    data = json.loads(path.read_text())
-    for width, height in ((64, 48), (128, 96)):
-        for image in data['images']:
-            image.update(width=width, height=height)
-        path.write_text(json.dumps(data))
-        if width == 64:
-            same(read_boxes(path, frames), BOXES, scores=False)
-    with pytest.raises(InputError, match='were made at 128x96 pixels') as told:
+    frames = pictures(tmp_path / 'frames', range(4), (64, 48))
+    path = tmp_path / 'b.json'
+    same(read_boxes(write_posetrack(path, BOXES, width=64, height=48), frames), BOXES, scores=False)
+    write_posetrack(path, BOXES, width=128, height=96)
+    with pytest.raises(InputError, match=r'were made at 128x96 pixels .*that were made at 64x48'):
         read_boxes(path, frames)
-    assert 'boxes that were made at 64x48' in str(told.value)
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -233,10 +206,7 @@ def test_estimates_of_other_networks_do_as_boxes(tmp_path):
     joints = openpose_person(10, 20, 0.5, 30, 40, 0.25)
     write_json(tmp_path / 'openpose' / 'clip_000000000003_keypoints.json', openpose(joints))
 
-    found = read_boxes(tmp_path / 'mmpose.json')
-    assert {frame: people.boxes.tolist() for frame, people in found.items()} == {
-        3: [[1, 2, 30, 40.5]]
-    }
+    assert boxes_of(read_boxes(tmp_path / 'mmpose.json')) == {3: [[1, 2, 30, 40.5]]}
     (box,) = read_boxes(tmp_path / 'openpose')[3].boxes
     # Around the joints, with a margin.
     assert box[0] < 10
@@ -256,81 +226,79 @@ def test_own_results_are_on_the_frames_that_they_state(tmp_path):
     same(read_boxes(tmp_path / 'b.json'), BOXES, scores=False)
 
 
-class TestToldFrames:
-    """The user says which frames the boxes are on."""
+# The user says which frames the boxes are on.
 
-    @pytest.fixture
-    def frames(self, tmp_path):
-        """Five pictures whose names count from 1."""
-        folder = tmp_path / 'frames'
-        folder.mkdir()
-        for number in range(1, 6):
-            cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((8, 8, 3), np.uint8))
-        return open_frames(folder)
 
-    def test_the_refusal_of_two_counts_names_the_option_that_settles_it(self, tmp_path, frames):
-        # ``000002.jpg`` is frame 2 of the file, and frame 1 of the folder.
-        path = write_posetrack(tmp_path / 'b.json', {1: BOXES[0], 2: BOXES[2]})
-        with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if') as caught:
-            read_boxes(path, frames)
-        assert 'the boxes were made' in str(caught.value)
-        for first in (0, 1):
-            found = read_boxes(path, frames, options=told(first_number=first))
-            expected = {1 - first: BOXES[0], 2 - first: BOXES[2]}
-            same(found, expected, scores=False)
+@pytest.fixture
+def frames(tmp_path):
+    """Five pictures whose names count from 1."""
+    return pictures(tmp_path / 'frames', range(1, 6))
 
-    def test_numbers_of_mot_text_start_where_the_user_says(self, tmp_path, frames):
+
+def read_told(path, frames, **options):
+    return read_boxes(path, frames, options=FrameOptions(**options, subject='boxes'))
+
+
+def test_the_refusal_of_two_counts_names_the_option_that_settles_it(tmp_path, frames):
+    # ``000002.jpg`` is frame 2 of the file, and frame 1 of the folder.
+    path = write_posetrack(tmp_path / 'b.json', {1: BOXES[0], 2: BOXES[2]})
+    with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if') as caught:
+        read_boxes(path, frames)
+    assert 'the boxes were made' in str(caught.value)
+    for first in (0, 1):
+        found = read_told(path, frames, first_number=first)
+        same(found, {1 - first: BOXES[0], 2 - first: BOXES[2]}, scores=False)
+
+
+def test_numbers_start_where_the_user_says(tmp_path, frames):
+    path = write_mot(tmp_path / 'b.txt', BOXES)
+    for first in (0, 1):
+        expected = {frame + 1 - first: people for frame, people in BOXES.items()}
+        same(read_told(path, frames, first_number=first), expected)
+    path.write_text('0,7,1,2,5,5\n4,7,3,2,5,5\n')
+    found = read_told(path, frames, first_number=0)
+    assert boxes_of(found) == {0: [[1, 2, 5, 5]], 4: [[3, 2, 5, 5]]}
+    path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: frame + 7)
+    same(read_told(path, frames, first_number=7), BOXES, ids=False)
+
+
+def test_numbers_of_mot_text_on_pictures_with_gaps_are_asked_about(tmp_path, frames):
+    Path(frames.path_of(2)).unlink()
+    left = open_frames(tmp_path / 'frames')
+    path = tmp_path / 'b.txt'
+    path.write_text('4,7,1,2,5,5\n')
+    # Frame 4 is the third picture, 000004.jpg, or the fourth one, 000005.jpg.
+    with pytest.raises(InputError, match=r'between 1 and 5, so a .*-number 1 if it is a'):
+        read_boxes(path, left)
+    assert [*read_told(path, left, first_number=1)] == [3]
+
+
+def test_names_of_detections_are_looked_up_in_the_list(tmp_path, frames):
+    path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: f'shot_{"abc"[frame]}.jpg')
+    found = read_told(path, frames, frame_of={'shot_a.jpg': 3, 'shot_c.jpg': 1})
+    same(found, {3: BOXES[0], 1: BOXES[2]}, ids=False)
+
+
+MOT_TEXT = None
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'message'),
+    [
+        (MOT_TEXT, {'first_number': 3}, 'boxes of b are on frame -2, which is not among the'),
+        (MOT_TEXT, {'frame_of': {'a': 0}}, 'no name, .* give --boxes-first-frame-number N'),
+        ('xy z', {'first_number': 0}, 'have none, give --boxes-frame-of FILE instead'),
+        (
+            ('a.jpg', 1, 2),
+            {'first_number': 0},
+            r"numbers \(2\) and names \('a.jpg'\) as image_id, use one kind",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, frames, name, options, message):
+    if name is MOT_TEXT:
         path = write_mot(tmp_path / 'b.txt', BOXES)
-        for first in (0, 1):
-            found = read_boxes(path, frames, options=told(first_number=first))
-            same(found, {frame + 1 - first: people for frame, people in BOXES.items()})
-
-    def test_numbers_of_mot_text_may_start_at_0(self, tmp_path, frames):
-        path = tmp_path / 'b.txt'
-        path.write_text('0,7,1,2,5,5\n4,7,3,2,5,5\n')
-        found = read_boxes(path, frames, options=told(first_number=0))
-        assert {frame: people.boxes.tolist() for frame, people in found.items()} == {
-            0: [[1, 2, 5, 5]],
-            4: [[3, 2, 5, 5]],
-        }
-
-    def test_numbers_of_mot_text_on_pictures_with_gaps_are_asked_about(self, tmp_path, frames):
-        Path(frames.path_of(2)).unlink()
-        left = open_frames(tmp_path / 'frames')
-        path = tmp_path / 'b.txt'
-        path.write_text('4,7,1,2,5,5\n')
-        # Frame 4 is the third picture, 000004.jpg, or the fourth one, 000005.jpg.
-        with pytest.raises(InputError, match=r'between 1 and 5, so a .*-number 1 if it is a'):
-            read_boxes(path, left)
-        assert [*read_boxes(path, left, options=told(first_number=1))] == [3]
-
-    def test_numbers_of_detections_start_where_the_user_says(self, tmp_path, frames):
-        path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: frame + 7)
-        same(read_boxes(path, frames, options=told(first_number=7)), BOXES, ids=False)
-
-    def test_names_of_detections_are_looked_up_in_the_list(self, tmp_path, frames):
-        path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: f'shot_{"abc"[frame]}.jpg')
-        listed = told(frame_of={'shot_a.jpg': 3, 'shot_c.jpg': 1})
-        same(read_boxes(path, frames, options=listed), {3: BOXES[0], 1: BOXES[2]}, ids=False)
-
-    @pytest.mark.parametrize(
-        ('write', 'options', 'message'),
-        [
-            (write_mot, {'first_number': 3}, 'boxes of b are on frame -2, which is not among the'),
-            (write_mot, {'frame_of': {'a': 0}}, 'no name, .* give --boxes-first-frame-number N'),
-            (
-                lambda path, boxes: write_coco(path, boxes, lambda frame: 'xy z'[frame]),
-                {'first_number': 0},
-                'have none, give --boxes-frame-of FILE instead',
-            ),
-            (
-                lambda path, boxes: write_coco(path, boxes, lambda frame: frame or 'a.jpg'),
-                {'first_number': 0},
-                r"numbers \(2\) and names \('a.jpg'\) as image_id, use one kind",
-            ),
-        ],
-    )
-    def test_what_does_not_fit_is_refused(self, tmp_path, frames, write, options, message):
-        path = write(tmp_path / ('b.txt' if write is write_mot else 'b.json'), BOXES)
-        with pytest.raises(InputError, match=message):
-            read_boxes(path, frames, options=told(**options))
+    else:
+        path = write_coco(tmp_path / 'b.json', BOXES, name.__getitem__)
+    with pytest.raises(InputError, match=message):
+        read_told(path, frames, **options)
