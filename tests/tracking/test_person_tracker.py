@@ -24,26 +24,16 @@ def ids(tracker: PersonTracker, frame: int, detections: FrameBoxes) -> list[int]
     return tracker.update(frame, detections).track_ids.tolist()
 
 
-def test_boxes_come_back_as_they_were_in_their_order():
+@pytest.mark.parametrize('scores', [(0.9, 0.5), (0.3, 0.9)])
+def test_boxes_come_back_as_they_were_in_their_order(scores):
     tracker = PersonTracker()
-    first = FrameBoxes(np.array([[5.25, 1, 10, 30], [90, 1, 10, 30]]), np.array([0.5, 0.9]))
-    tracker.update(0, first)
-    second = FrameBoxes(first.boxes[::-1] + 0.5, first.scores[::-1])
+    tracker.update(0, seen(20.25, 300))
+    # ByteTrack looks at sure detections first, and gives them back first.
+    second = FrameBoxes(seen(301, 21.5).boxes, np.array(scores))
     people = tracker.update(1, second)
     np.testing.assert_array_equal(people.boxes, second.boxes)
-    np.testing.assert_array_equal(people.scores, [0.9, 0.5])
+    np.testing.assert_array_equal(people.scores, scores)
     assert people.track_ids.tolist() == [1, 0]
-
-
-def test_doubtful_boxes_keep_their_place_among_sure_ones():
-    tracker = PersonTracker()
-    tracker.update(0, seen(20, 300))
-    # ByteTrack looks at sure detections first, and gives them back first.
-    doubtful_first = FrameBoxes(seen(21, 301).boxes, np.array([0.3, 0.9]))
-    people = tracker.update(1, doubtful_first)
-    np.testing.assert_array_equal(people.boxes, doubtful_first.boxes)
-    np.testing.assert_array_equal(people.scores, [0.3, 0.9])
-    assert people.track_ids.tolist() == [0, 1]
 
 
 def test_people_who_cross_keep_their_identities():
@@ -66,16 +56,15 @@ def test_a_missed_person_comes_back_as_the_same():
     assert ids(tracker, 15, seen(45, 300)) == [0, 1]
 
 
-def test_frames_with_nobody_and_frames_left_out_count_as_time():
-    for gap in ('nobody', 'left out'):
-        tracker = PersonTracker()
-        for frame in range(10):
-            ids(tracker, frame, seen(10.0 * frame))
-        if gap == 'nobody':
-            for frame in range(10, 16):
-                assert len(tracker.update(frame, NO_PEOPLE)) == 0
-        # Where he was last and where he is now do not overlap.
-        assert ids(tracker, 16, seen(160)) == [0], gap
+@pytest.mark.parametrize('empty', [range(10, 16), ()], ids=['nobody', 'left out'])
+def test_frames_with_nobody_and_frames_left_out_count_as_time(empty):
+    tracker = PersonTracker()
+    for frame in range(10):
+        ids(tracker, frame, seen(10.0 * frame))
+    for frame in empty:
+        assert len(tracker.update(frame, NO_PEOPLE)) == 0
+    # Where he was last and where he is now do not overlap.
+    assert ids(tracker, 16, seen(160)) == [0]
 
 
 def test_who_is_gone_too_long_is_someone_new():
