@@ -15,7 +15,6 @@ from stdpose_mm.structures import (
     clip_box,
     expand,
     person_box,
-    to_corners,
 )
 from stdpose_mm.structures.boxes import (
     MIN_BOX_SIDE,
@@ -31,32 +30,24 @@ def label(points: list, visibility: list[int], bbox: list | None = None) -> Pers
     return PersonLabel(3, np.array(points, float), np.array(visibility), bbox=bbox)
 
 
-def test_own_box_of_a_label_comes_first() -> None:
-    person = label([[5, 5], [9, 9]], [2, 2], [1, 2, 30, 40])
-    np.testing.assert_array_equal(person_box(person), [1, 2, 30, 40])
+HALF = MIN_BOX_SIDE / 2
 
 
-def test_box_of_a_pose_grows_by_15_per_cent_on_each_side() -> None:
-    person = label([[10, 20], [30, 60], [500, 500]], [2, 1, 0])
-    np.testing.assert_allclose(person_box(person), [7, 14, 26, 52])
-
-
-def test_empty_own_box_gives_way_to_the_pose() -> None:
-    person = label([[10, 20], [30, 60]], [2, 2], [0, 0, 0, 0])
-    np.testing.assert_allclose(person_box(person), [7, 14, 26, 52])
-
-
-def test_single_joint_gets_a_box_around_it() -> None:
-    half = MIN_BOX_SIDE / 2
-    np.testing.assert_allclose(
-        person_box(label([[10, 20]], [2])), [10 - half, 20 - half, 2 * half, 2 * half]
-    )
-
-
-def test_joints_on_a_line_get_a_box_as_wide_as_that_of_a_single_joint() -> None:
-    # Upright, 40 px high: 6 px more on either end.
-    upright = label([[10, 20], [10, 60]], [2, 2])
-    np.testing.assert_allclose(person_box(upright), [10 - MIN_BOX_SIDE / 2, 14, MIN_BOX_SIDE, 52])
+@pytest.mark.parametrize(
+    ('points', 'visibility', 'own', 'box'),
+    [
+        ([[5, 5], [9, 9]], [2, 2], [1, 2, 30, 40], [1, 2, 30, 40]),
+        # The box of a pose grows by 15 per cent on each side.
+        ([[10, 20], [30, 60], [500, 500]], [2, 1, 0], None, [7, 14, 26, 52]),
+        # An empty own box gives way to it.
+        ([[10, 20], [30, 60]], [2, 2], [0, 0, 0, 0], [7, 14, 26, 52]),
+        ([[10, 20]], [2], None, [10 - HALF, 20 - HALF, MIN_BOX_SIDE, MIN_BOX_SIDE]),
+        # On a line, upright and 40 px high: 6 px more on either end, as wide as a single joint.
+        ([[10, 20], [10, 60]], [2, 2], None, [10 - HALF, 14, MIN_BOX_SIDE, 52]),
+    ],
+)
+def test_box_of_a_person(points: list, visibility: list, own: list | None, box: list) -> None:
+    np.testing.assert_allclose(person_box(label(points, visibility, own)), box)
 
 
 def test_label_without_box_and_joint_has_none() -> None:
@@ -67,27 +58,30 @@ def test_label_without_box_and_joint_has_none() -> None:
 ANCHORS = {2: np.array([0, 0, 10, 20]), 6: np.array([8, 4, 10, 28.0]), 8: np.array([8, 4, 50, 28])}
 
 
-def test_interpolated_box() -> None:
-    boxes = TrackBoxes(ANCHORS)
-    np.testing.assert_allclose(boxes.find(3)[0], [2, 1, 10, 22])
-    np.testing.assert_allclose(boxes.find(7)[0], [8, 4, 30, 28])
+@pytest.mark.parametrize(
+    ('frame', 'box'),
+    [
+        (3, [2, 1, 10, 22]),
+        (7, [8, 4, 30, 28]),
+        # Constant beyond the labels.
+        (0, ANCHORS[2]),
+        (99, ANCHORS[8]),
+    ],
+)
+def test_interpolated_box(frame: int, box: list[float]) -> None:
+    np.testing.assert_allclose(TrackBoxes(ANCHORS).find(frame)[0], box)
 
 
-def test_interpolated_box_is_constant_beyond_the_labels() -> None:
-    boxes = TrackBoxes(ANCHORS)
-    np.testing.assert_allclose(boxes.find(0)[0], ANCHORS[2])
-    np.testing.assert_allclose(boxes.find(99)[0], ANCHORS[8])
-    np.testing.assert_allclose(TrackBoxes({6: ANCHORS[6]}).find(7)[0], ANCHORS[6])
-
-
-def test_clipped_box() -> None:
-    np.testing.assert_array_equal(clip_box(np.array([-5, 10, 20, 20]), 100, 25), [0, 10, 15, 15])
-    np.testing.assert_array_equal(clip_box(np.array([120, 5, 20, 20]), 100, 25)[2:], [0, 20])
-    np.testing.assert_array_equal(clip_box(np.array([-30, 5, 20, 20]), 100, 25), [0, 5, 0, 20])
-
-
-def test_corners() -> None:
-    np.testing.assert_array_equal(to_corners(np.array([1, 2, 3, 4])), [1, 2, 4, 6])
+@pytest.mark.parametrize(
+    ('box', 'clipped'),
+    [
+        ([-5, 10, 20, 20], [0, 10, 15, 15]),
+        ([120, 5, 20, 20], [100, 5, 0, 20]),
+        ([-30, 5, 20, 20], [0, 5, 0, 20]),
+    ],
+)
+def test_clipped_box(box: list[float], clipped: list[float]) -> None:
+    np.testing.assert_array_equal(clip_box(np.array(box), 100, 25), clipped)
 
 
 def test_iou_of_a_shifted_box_is_a_third() -> None:

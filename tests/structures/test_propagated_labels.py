@@ -15,9 +15,14 @@ from stdpose_mm.structures.propagated_labels import (
 POSE = np.array([[1.5, 2.0], [3.0, 4.0]])
 
 
-def label(frame, source, scores, visibility=(2, 1)):
-    scores = None if scores is None else np.array(scores)
-    return PersonLabel(frame, POSE, np.array(visibility), 1, scores=scores, source=source)
+def label(frame, source, scores, visibility=(2, 1), **fields):
+    return PersonLabel(frame, POSE, visibility, 1, scores=scores, source=source, **fields)
+
+
+def mixed(scores):
+    """A given and a propagated joint."""
+    sources = ['given', 'propagated']
+    return label(0, 'given', scores, (2, 2), keypoint_sources=sources)
 
 
 def video(*persons):
@@ -46,18 +51,10 @@ def test_given_labels_stay_whatever_their_scores():
 
 
 def test_of_a_label_of_some_joints_the_given_ones_stay():
-    mixed = PersonLabel(
-        0,
-        POSE,
-        np.array([2, 2]),
-        1,
-        scores=np.array([0.1, 0.2]),
-        keypoint_sources=np.array(['given', 'propagated']),
-    )
-    (kept,) = keep_certain(video(mixed), 0.5).persons
+    (kept,) = keep_certain(video(mixed([0.1, 0.2])), 0.5).persons
     assert kept.visibility.tolist() == [2, 0]
     with pytest.raises(InputError, match='but 1 of the 1 poses'):
-        require_given([video(mixed)], 'the test')
+        require_given([video(mixed([0.1, 0.2]))], 'the test')
 
 
 def test_zero_keeps_every_joint():
@@ -67,9 +64,9 @@ def test_zero_keeps_every_joint():
 
 def test_propagated_labels_are_no_truth():
     require_given([video(label(0, 'given', None))], 'the test')
-    mixed = video(label(0, 'given', None), label(1, 'propagated', [1.0, 1.0]))
+    both = video(label(0, 'given', None), label(1, 'propagated', [1.0, 1.0]))
     with pytest.raises(InputError, match='the test needs ground truth labelled by hand, but 1 '):
-        require_given([video(), mixed], 'the test')
+        require_given([video(), both], 'the test')
 
 
 def test_estimates_that_are_certain_become_given():
@@ -89,10 +86,7 @@ def test_estimates_without_scores_are_certain_beside_others_that_have_scores():
 
 
 def test_given_joints_stay_given_whatever_their_scores():
-    mixed = PersonLabel(
-        0, POSE, [2, 2], 1, scores=[0.1, 0.9], keypoint_sources=['given', 'propagated']
-    )
-    (taken,) = accept_predictions(video(mixed), 0.5).persons
+    (taken,) = accept_predictions(video(mixed([0.1, 0.9])), 0.5).persons
     assert taken.given.all()
 
 
@@ -104,51 +98,38 @@ def test_whoever_nobody_gave_is_left_out():
     assert accept_predictions(video(uncertain, absent, gone), 0.5).persons == (gone,)
 
 
-def test_estimates_alone_are_nothing_to_start_from():
-    with pytest.raises(InputError, match=r'poses\.csv holds 1 pose estimated by a network'):
-        require_start(video(label(0, 'propagated', None)), 'poses.csv')
-
-
-def test_the_command_can_be_copied_if_the_file_has_a_blank_in_its_name():
-    scored = label(0, 'propagated', [0.5, 0.5])
-    with pytest.raises(InputError, match=r"`stdpose convert 'my poses\.csv' labels\.json"):
-        require_start(video(scored), 'my poses.csv')
-
-
-def test_one_given_pose_is_something_to_start_from():
-    require_start(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
+@pytest.mark.parametrize('other', [label(1, 'propagated', None), label(1, 'given', None, (0, 0))])
+def test_one_given_pose_is_something_to_start_from(other):
+    require_start(video(label(0, 'given', None), other), 'poses.csv')
     require_start(video(), 'poses.csv')
 
 
-def test_estimates_without_scores_are_not_taken_as_given():
+@pytest.mark.parametrize('given', [[], [label(0, 'given', [0.9, 0.9])]])
+def test_estimates_without_scores_are_not_taken_as_given(given):
     with pytest.raises(InputError, match=r'have no scores, so none .* at least 0\.8'):
-        accept_predictions(video(label(0, 'propagated', None)), 0.8)
+        accept_predictions(video(*given, label(1, 'propagated', None)), 0.8)
 
 
-def test_scores_of_given_labels_judge_no_estimate():
-    persons = label(0, 'given', [0.9, 0.9]), label(1, 'propagated', None)
-    with pytest.raises(InputError, match='have no scores'):
-        accept_predictions(video(*persons), 0.8)
-
-
-def test_scores_are_not_advised_for_a_file_without_them():
-    with pytest.raises(InputError, match=r'label some frames$'):
-        require_start(video(label(0, 'propagated', None)), 'dense.csv')
+ESTIMATE = label(3, 'propagated', None)
+NOWHERE = [label(frame, 'given', None, (0, 0)) for frame in range(2)]
 
 
 @pytest.mark.parametrize(
-    ('count', 'said'),
+    ('persons', 'file', 'said'),
     [
-        (1, 'none of the 1 given label of a.json has a'),
-        (2, 'none of the 2 given labels of a.json has a'),
+        ([ESTIMATE], 'poses.csv', r'^poses\.csv holds 1 pose estimated by a network'),
+        # Scores are not advised for a file without them.
+        ([ESTIMATE], 'dense.csv', r'label some frames$'),
+        # The command can be copied.
+        ([label(0, 'propagated', [0.5, 0.5])], 'my a.csv', r"`stdpose convert 'my a\.csv' lab"),
+        (
+            [NOWHERE[0], ESTIMATE],
+            'a',
+            '^none of the 1 given label of a has a labelled joint, .*, la',
+        ),
+        ([*NOWHERE, ESTIMATE], 'a', '^none of the 2 given labels of a has a labelled joint, .*, l'),
     ],
 )
-def test_given_labels_without_any_joint_are_refused(count: int, said: str):
-    nobody = [label(frame, 'given', None, (0, 0)) for frame in range(count)]
-    with pytest.raises(InputError, match=f'^{said} labelled joint, .*, label the joints'):
-        require_start(video(*nobody, label(3, 'propagated', None)), 'a.json')
-
-
-def test_a_given_label_without_a_joint_may_stand_beside_others():
-    require_start(video(label(0, 'given', None, (0, 0)), label(1, 'given', None)), 'a.json')
-    require_start(video(), 'a.json')
+def test_without_a_given_joint_there_is_nothing_to_start_from(persons, file, said):
+    with pytest.raises(InputError, match=said):
+        require_start(video(*persons), file)

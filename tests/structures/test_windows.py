@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -46,15 +47,12 @@ def test_given_frames(frames, interval: int, offset: int, given: list[int]) -> N
     assert given_frames(frames, interval, offset) == given
 
 
-def test_given_frames_refuses_an_interval_of_nothing() -> None:
-    with pytest.raises(InputError, match='at least 1, got 0'):
-        given_frames(range(5), 0)
-
-
 @pytest.mark.parametrize(
     ('key', 'given', 'window'),
     [
         (9, [0, 7, 14], Window(7, 9, 14, (True, True))),
+        # A given frame is its own window.
+        (7, [0, 7, 14], Window(7, 7, 7, (True, True))),
         # After the last label and before the first one, the distance is mirrored, and clipped.
         (17, [0, 14], Window(14, 17, 20, (True, False))),
         (10, [14], Window(6, 10, 14, (False, True))),
@@ -65,26 +63,48 @@ def test_propagation_window(key: int, given: list[int], window: Window) -> None:
     assert propagation_window(key, given, 0, 29) == window
 
 
-def test_propagation_window_of_a_given_frame_is_that_frame() -> None:
-    window = propagation_window(7, [0, 7, 14], 0, 29)
-    assert window.frames == (7, 7, 7)
-    assert window.position == 0.5
+@pytest.mark.parametrize(
+    ('key', 'step', 'number', 'frames'),
+    [
+        (0, 1, 3, (0, 0, 1)),
+        (9, 2, 3, (7, 9, 9)),
+        (5, 1, 5, (3, 4, 5, 6, 7)),
+        (5, 2, 5, (1, 3, 5, 7, 9)),
+        (1, 1, 5, (0, 0, 1, 2, 3)),
+        (9, 1, 5, (7, 8, 9, 9, 9)),
+    ],
+)
+def test_estimation_window(key: int, step: int, number: int, frames: tuple[int, ...]) -> None:
+    assert estimation_window(key, 0, 9, step=step, num_frames=number).frames == frames
 
 
-def test_propagation_window_refuses_a_key_outside_the_video() -> None:
-    with pytest.raises(ValueError, match='left <= key <= right, got 3, 10, 9'):
-        propagation_window(10, [3], 0, 9)
+def test_given_frames_refuses_an_interval_of_nothing() -> None:
+    with pytest.raises(InputError, match='at least 1, got 0'):
+        given_frames(range(5), 0)
 
 
-def test_estimation_window_refuses_a_key_outside_the_video() -> None:
-    for key in (-1, 10):
-        with pytest.raises(ValueError, match='left <= key <= right'):
-            estimation_window(key, 0, 9)
+ORDER, PAIRS = 'left <= key <= right', 'must be in pairs and in time order'
+NO_MIDDLE = 'num_frames must be odd and at least 3, .* got'
 
 
-def test_estimation_window_is_clipped_at_the_ends() -> None:
-    assert estimation_window(0, 0, 9) == Window(0, 0, 1)
-    assert estimation_window(9, 0, 9, step=2) == Window(7, 9, 9)
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: propagation_window(10, [3], 0, 9), f'{ORDER}, got 3, 10, 9'),
+        (lambda: estimation_window(-1, 0, 9), ORDER),
+        (lambda: estimation_window(10, 0, 9), ORDER),
+        (lambda: estimation_window(5, 0, 9, num_frames=2), f'{NO_MIDDLE} 2'),
+        (lambda: fill_window(Window(0, 3, 8), 4), f'{NO_MIDDLE} 4'),
+        (lambda: fill_window(Window(0, 3, 8), 1), f'{NO_MIDDLE} 1'),
+        (lambda: Window(3, 2, 5), f'{ORDER}, got 3, 2, 5'),
+        (lambda: Window(0, 4, 8, further=(2,)), PAIRS),
+        (lambda: Window(0, 4, 8, further=(5, 2)), PAIRS),
+        (lambda: Window(0, 4, 8, further=(2, 9)), PAIRS),
+    ],
+)
+def test_windows_that_are_none_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 @pytest.mark.parametrize(
@@ -111,11 +131,6 @@ def test_person_window(
 def test_person_window_avoids_frames_that_do_not_exist() -> None:
     known = [f for f in range(30) if f not in (20, 19)]
     assert person_window(17, [14], [14], known) == Window(14, 17, 18, (True, False))
-
-
-def test_window_refuses_frames_out_of_order() -> None:
-    with pytest.raises(ValueError, match='left <= key <= right, got 3, 2, 5'):
-        Window(3, 2, 5)
 
 
 ranges = st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True).map(sorted)
@@ -158,41 +173,29 @@ def test_window_properties(given_indices: list[int], data) -> None:
         assert not any(g >= key for g in given_indices)
 
 
-def test_five_frames_of_estimation_are_the_neighbours() -> None:
-    assert estimation_window(5, 0, 9, num_frames=5).frames == (3, 4, 5, 6, 7)
-    assert estimation_window(5, 0, 9, step=2, num_frames=5).frames == (1, 3, 5, 7, 9)
-
-
-def test_five_frames_of_estimation_end_with_the_video() -> None:
-    assert estimation_window(1, 0, 9, num_frames=5).frames == (0, 0, 1, 2, 3)
-    assert estimation_window(9, 0, 9, num_frames=5).frames == (7, 8, 9, 9, 9)
-
-
-def test_further_frames_lie_evenly_between_the_labels_and_the_key() -> None:
-    window = propagation_window(6, [0, 14], 0, 29)
-    assert fill_window(window, 5).frames == (0, 3, 6, 10, 14)
-    assert fill_window(window, 7).frames == (0, 2, 4, 6, 8, 11, 14)
-
-
-def test_further_frames_between_two_count_as_the_one_nearer_to_the_key() -> None:
-    assert fill_window(Window(0, 3, 8), 5).frames == (0, 2, 3, 5, 8)
-
-
-def test_further_frames_where_there_is_no_room_repeat() -> None:
-    assert fill_window(Window(3, 4, 5), 5).frames == (3, 4, 4, 4, 5)
+@pytest.mark.parametrize(
+    ('window', 'frames'),
+    [
+        # Evenly between the labels and the key.
+        ((0, 6, 14), (0, 3, 6, 10, 14)),
+        ((0, 6, 14), (0, 2, 4, 6, 8, 11, 14)),
+        # Between two, the one nearer to the key.
+        ((0, 3, 8), (0, 2, 3, 5, 8)),
+        # Where there is no room, they repeat.
+        ((3, 4, 5), (3, 4, 4, 4, 5)),
+        ((0, 3, 12), (0, 3, 12)),
+    ],
+)
+def test_further_frames(window: tuple[int, int, int], frames: tuple[int, ...]) -> None:
+    assert fill_window(Window(*window), len(frames)).frames == frames
 
 
 def test_further_frames_leave_labels_and_position_as_they_are() -> None:
-    window = Window(0, 3, 12, (True, False))
-    filled = fill_window(window, 5)
+    filled = fill_window(Window(0, 3, 12, (True, False)), 5)
     assert filled.given == (True, False)
     assert filled.position == 0.25
+    assert Window(7, 7, 7).position == 0.5
     assert (filled.before, filled.after) == ((0, 2), (7, 12))
-
-
-def test_filling_three_frames_changes_nothing() -> None:
-    window = Window(0, 3, 12, (True, False))
-    assert fill_window(window, 3) == window
 
 
 def test_window_of_a_person_has_further_frames_with_and_without_labels() -> None:
@@ -206,21 +209,6 @@ def test_window_of_a_person_has_further_frames_with_and_without_labels() -> None
 def test_further_frames_that_do_not_exist_give_way_towards_the_key() -> None:
     window = snap_window(Window(0, 4, 8, further=(2, 6)), [0, 3, 4, 5, 8])
     assert window.frames == (0, 3, 4, 5, 8)
-
-
-@pytest.mark.parametrize('number', [2, 4, 1])
-def test_windows_without_a_middle_are_refused(number: int) -> None:
-    message = f'num_frames must be odd and at least 3, .* got {number}'
-    with pytest.raises(ValueError, match=message):
-        estimation_window(5, 0, 9, num_frames=number)
-    with pytest.raises(ValueError, match=message):
-        fill_window(Window(0, 3, 8), number)
-
-
-@pytest.mark.parametrize('further', [(2,), (5, 2), (2, 9)])
-def test_further_frames_out_of_order_are_refused(further: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match='must be in pairs and in time order'):
-        Window(0, 4, 8, further=further)
 
 
 @given(st.data())
