@@ -33,13 +33,8 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / 'cache'
 
 
-def test_a_new_file_has_no_former_version(out: Path, cache: Path) -> None:
-    assert replace(out, 'first', cache) is None
-    assert folder_of(out) == {'dense.json': 'first'}
-
-
 def test_what_a_command_wrote_is_replaced(out: Path, cache: Path) -> None:
-    replace(out, 'first', cache)
+    assert replace(out, 'first', cache) is None
     assert replace(out, 'second', cache) is None
     assert folder_of(out) == {'dense.json': 'second'}
 
@@ -70,15 +65,12 @@ def test_without_a_cache_any_other_content_is_kept(out: Path) -> None:
     assert folder_of(out) == {'dense.json': 'second', 'dense.json.bak': 'first'}
 
 
-def test_an_edit_that_equals_the_new_file_needs_no_copy(out: Path, cache: Path) -> None:
+def test_an_edit_that_equals_the_new_file_is_kept_only_when_it_is_replaced(
+    out: Path, cache: Path
+) -> None:
     out.write_text('edited')
     assert replace(out, 'edited', cache) is None
     assert folder_of(out) == {'dense.json': 'edited'}
-
-
-def test_what_was_only_found_is_not_recorded_as_written(out: Path, cache: Path) -> None:
-    out.write_text('edited')
-    replace(out, 'edited', cache)
     assert replace(out, 'computed', cache) == out.with_name('dense.json.bak')
 
 

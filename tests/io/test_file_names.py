@@ -33,28 +33,26 @@ def test_a_name_becomes_a_file_name(name, file):
 
 
 def test_long_names_stay_apart():
-    names = ['é' * 5000 + end for end in 'ab']
-    first, second = map(file_name, names)
+    assert file_name('a' * 150) == 'a' * 150
+    assert len(file_name('a' * 151)) == 150
+    first, second = (file_name('é' * 5000 + end) for end in 'ab')
     assert first != second
     assert max(len(first.encode()), len(second.encode())) <= 150
 
 
-def test_a_name_that_is_just_short_enough_is_kept():
-    assert file_name('a' * 150) == 'a' * 150
-    assert len(file_name('a' * 151)) == 150
-
-
-def test_names_that_are_alike_as_files_are_refused():
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['x_y', 'x/y'], "the video names 'x_y' and 'x/y' give the same"),
+        # One file on a Mac and on Windows.
+        (['A', 'a'], "the video names 'A' and 'a' give the same"),
+        (['..'], r"the video name '\.\.' cannot be turned into a file name"),
+    ],
+)
+def test_names_that_are_alike_or_none_as_files_are_refused(names, message):
     assert distinct_file_names(['a', 'a', 'b'], 'video') == {'a': 'a', 'b': 'b'}
-    with pytest.raises(InputError, match=r"the video names 'x_y' and 'x/y' give the same"):
-        distinct_file_names(['x_y', 'x/y'], 'video')
-    # One file on a Mac and on Windows.
-    with pytest.raises(InputError, match=r"the video names 'A' and 'a' give the same"):
-        distinct_file_names(['A', 'a'], 'video')
-    with pytest.raises(
-        InputError, match=r"the video name '\.\.' cannot be turned into a file name"
-    ):
-        distinct_file_names(['..'], 'video')
+    with pytest.raises(InputError, match=message):
+        distinct_file_names(names, 'video')
 
 
 def test_pictures_lie_below_their_folder(tmp_path):

@@ -39,12 +39,7 @@ def test_every_format_can_be_asked_for_by_a_name_of_its_own(format, monkeypatch)
     [
         ('a.pdf', None, r'--out a\.pdf is not a name for labels, give one ending in \.json, '),
         ('a.pdf', 'coco', r'--out a\.pdf is not a name for labels'),
-        (
-            'a.xml',
-            'coco',
-            r'--out a\.xml does not fit --format coco, whose files end in \.json or \.json\.gz: '
-            'give such a name, or --format cvat',
-        ),
+        ('a.xml', 'coco', r'coco, whose files end in \.json or \.json\.gz: .*, or --format cvat'),
         ('a.json', 'magic', "must be one of posetrack18, .*, got 'magic'"),
     ],
 )
