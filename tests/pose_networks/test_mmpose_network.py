@@ -155,9 +155,14 @@ def test_models_without_heatmaps_of_one_person_are_refused(config, sentence, tmp
     assert '\n' not in str(caught.value)
 
 
-def test_weights_of_another_model_are_refused(checkpoints):
-    with pytest.raises(InputError, match=r'lacks \d+ weights of config|does not fit'):
-        load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=checkpoints['vitpose']))
+@pytest.mark.parametrize(
+    ('weights', 'sentence'),
+    [('vitpose', r'lacks \d+ weights of config|does not fit'), ('none', 'does not exist')],
+)
+def test_weights_of_another_model_and_missing_ones_are_refused(checkpoints, weights, sentence):
+    checkpoint = checkpoints['vitpose'].replace('vitpose', weights)
+    with pytest.raises(InputError, match=sentence):
+        load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=checkpoint))
 
 
 def test_a_checkpoint_names_its_own_joints(tmp_path):
@@ -174,10 +179,3 @@ def test_joints_of_clothes_are_those_of_the_part(tmp_path):
     write_random_checkpoint(config, checkpoint)
     network = load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
     assert network.skeleton.num_keypoints == 4
-
-
-def test_a_missing_checkpoint_is_refused(tmp_path):
-    with pytest.raises(InputError, match='does not exist'):
-        load_pose_network(
-            PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=str(Path(tmp_path, 'w.pth')))
-        )

@@ -47,11 +47,31 @@ def test_labels_of_posetrack_and_a_network_of_coco_share_all_but_the_head():
     assert all(name == other for name, other in shared.items())
 
 
-def test_neighbours_of_the_neck_are_found_the_closest_first():
-    shared = named(('neck', 'left_wrist', 'belly'), JOINT_SETS['mpii'])
-    assert shared == {'neck': 'upper_neck', 'left_wrist': 'left_wrist'}
-    shared = named(('head_bottom', 'head_top', 'pelvis'), JOINT_SETS['halpe26'])
-    assert shared == {'head_bottom': 'neck', 'head_top': 'head', 'pelvis': 'hip'}
+HAND, AP10K = JOINT_SETS['hand'], JOINT_SETS['ap10k']
+
+
+@pytest.mark.parametrize(
+    ('labels', 'model', 'found'),
+    [
+        # Neighbours of the neck are found, the closest first.
+        ('neck left_wrist belly', JOINT_SETS['mpii'], ['upper_neck', 'left_wrist', None]),
+        ('head_bottom head_top pelvis', JOINT_SETS['halpe26'], ['neck', 'head', 'hip']),
+        # Of two spellings, the one of the network gets its joint.
+        ('LHip left_hip', ('left_hip',), [None, 'left_hip']),
+        # No joint of the network stands for two.
+        ('upper_neck neck', ('neck',), [None, 'neck']),
+        ('neck thorax', ('upper_neck', 'thorax'), ['upper_neck', 'thorax']),
+        # Hands and animals of other projects.
+        ('WRIST THUMB_1 PINKY_4', HAND, ['wrist', 'thumb1', 'pinky_finger4']),
+        ('INDEX_FINGER_2', HAND, ['forefinger2']),
+        ('nose left_front_paw right_back_paw', AP10K, ['Nose', 'L_F_Paw', 'R_B_Paw']),
+        ('tail_base', AP10K, ['Root of tail']),
+    ],
+)
+def test_joints_of_other_names_find_those_of_a_network(labels, model, found):
+    labels = tuple(labels.split())
+    shared = named(labels, model)
+    assert [shared.get(name) for name in labels] == found
 
 
 def test_the_closer_in_meaning_the_smaller_the_distance():
@@ -59,33 +79,10 @@ def test_the_closer_in_meaning_the_smaller_the_distance():
     assert [name_distance('neck', name) for name in names] == [0, 1, 2, 3, 4, None]
 
 
-def test_of_two_spellings_the_one_of_the_network_gets_its_joint():
-    assert named(('LHip', 'left_hip'), ('left_hip',)) == {'left_hip': 'left_hip'}
-
-
-def test_no_joint_of_the_network_stands_for_two():
-    assert named(('upper_neck', 'neck'), ('neck',)) == {'neck': 'neck'}
-    assert named(('neck', 'thorax'), ('upper_neck', 'thorax')) == {
-        'neck': 'upper_neck',
-        'thorax': 'thorax',
-    }
-
-
 def test_left_is_never_right():
     assert name_distance('left_hip', 'right_hip') is None
     assert name_distance('left_hip', 'hip') is None
     assert JointMapping.by_meaning(Skeleton(('left_hip',)), Skeleton(('right_hip', 'nose'))) is None
-
-
-def test_hands_and_animals_of_other_projects_find_their_network():
-    hand = ('WRIST', 'THUMB_1', 'INDEX_FINGER_2', 'PINKY_4')
-    assert list(named(hand, JOINT_SETS['hand']).values()) == [
-        *('wrist', 'thumb1', 'forefinger2', 'pinky_finger4')
-    ]
-    animal = ('nose', 'left_front_paw', 'right_back_paw', 'tail_base')
-    assert list(named(animal, JOINT_SETS['ap10k']).values()) == [
-        *('Nose', 'L_F_Paw', 'R_B_Paw', 'Root of tail')
-    ]
 
 
 @pytest.mark.parametrize('name', sorted(JOINT_SETS))
