@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import random
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,6 +12,8 @@ from typing import Any
 
 import av
 import numpy as np
+
+from stdpose_mm.io.video import VideoFrames
 
 BLOCK, BITS = 16, 8
 WIDTH, HEIGHT = BITS * BLOCK, 2 * BLOCK
@@ -179,3 +183,11 @@ def _box(data: bytearray, kind: bytes, start: int, end: int) -> tuple[int, int]:
             return start + 8, start + size
         start += size
     raise ValueError(f'there is no box {kind!r}')
+
+
+def assert_shown(frames: VideoFrames, numbers: Sequence[int]) -> None:
+    """Compare the numbers that frames show, in any order and, read anew, in their own."""
+    copy = pickle.loads(pickle.dumps(frames))
+    indices = random.Random(0).sample(range(len(numbers)), len(numbers))
+    assert [number_of(frames[i]) for i in indices] == [numbers[i] for i in indices]
+    assert [number_of(frame) for frame in copy] == list(numbers)

@@ -200,3 +200,9 @@ def test_nobody_to_smooth_is_no_reason_to_warn(recwarn, smoother):
 def test_an_unknown_filter_is_refused():
     with pytest.raises(InputError, match="one of one-euro, savitzky-golay, got 'median'"):
         build_smoother('median')
+
+
+def test_the_name_says_the_settings():
+    assert str(SavitzkyGolay(5, 1)) == 'savitzky-golay (window 5 frames, order 1)'
+    assert str(OneEuro(25)) == 'one-euro (min_cutoff 1 Hz, beta 10, 25 frames/s)'
+    assert '30 frames/s' in str(build_smoother('one-euro', None))

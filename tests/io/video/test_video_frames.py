@@ -5,7 +5,6 @@ import random
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +25,7 @@ from support.video_files import (
     HEIGHT,
     OPEN_GROUPS,
     WIDTH,
+    assert_shown,
     cut_off,
     make_packed_avi,
     make_talkie,
@@ -66,22 +66,9 @@ VIDEOS: dict[str, dict[str, Any]] = {
 }
 
 
-def shuffled(count: int) -> list[int]:
-    indices = list(range(count))
-    random.Random(0).shuffle(indices)
-    return indices
-
-
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return make_video(tmp_path / 'clip.mp4', range(COUNT), codec_options=CLOSED_GROUPS)
-
-
-def assert_shown(frames: VideoFrames, numbers: Sequence[int]) -> None:
-    """Compare all frames, in order and in any order."""
-    assert [number_of(frame) for frame in frames] == list(numbers)
-    indices = shuffled(len(numbers))
-    assert [number_of(frames[i]) for i in indices] == [numbers[i] for i in indices]
 
 
 @pytest.mark.slow
@@ -233,7 +220,7 @@ def test_a_fork_does_not_wait_for_a_decoder_that_is_garbage(video: Path):
 def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr('stdpose_mm.io.video.video_frames._CACHED_BYTES', 0)
     frames = open_frames(video)
-    order = shuffled(COUNT)
+    order = random.Random(0).sample(range(COUNT), COUNT)
     with ThreadPoolExecutor(4) as threads:
         numbers = list(threads.map(lambda index: number_of(frames[index]), order))
     assert numbers == order
