@@ -175,7 +175,12 @@ def test_a_checkpoint_names_its_own_joints(tmp_path):
 
 def test_joints_of_clothes_are_those_of_the_part(tmp_path):
     """MMPose's data set has upper, lower and full; its class names no joints."""
-    config, checkpoint = 'td-hm_res50_8xb64-210e_deepfashion_lower-256x192', tmp_path / 'w.pth'
-    write_random_checkpoint(config, checkpoint)
-    network = load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
+    name = 'td-hm_res50_8xb64-210e_deepfashion_lower-256x192'
+    config, checkpoint = tmp_path / 'own.py', tmp_path / 'w.pth'
+    config.write_text(
+        f"_base_ = ['{find_installed_config(name, [('mmpose', 'configs')])}']\n"
+        'model = dict(backbone=dict(depth=18), head=dict(in_channels=512))\n'
+    )
+    write_random_checkpoint(str(config), checkpoint)
+    network = load_pose_network(PoseNetworkFiles(str(config), checkpoint=str(checkpoint)))
     assert network.skeleton.num_keypoints == 4

@@ -23,9 +23,7 @@ FAMILIES = {
 
 def write_random_checkpoint(config: str, path: Path, **dataset_meta: Any) -> None:
     """Write the checkpoint of a training run with a config before its first step."""
-    found = find_installed_config(config, [('mmpose', 'configs')])
-    assert found is not None
-    model = read_config(found).model
+    model = read_config(find_installed_config(config, [('mmpose', 'configs')]) or config).model
     model.backbone.pop('init_cfg', None)
     if model.backbone.type.endswith('.VisionTransformer'):
         # The same weights by the same names: tests/models has the proof.
