@@ -26,7 +26,6 @@ from selenium.webdriver.common.by import By
 
 from stdpose_mm.io.labels import write_coco
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support import fake_learning
 from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
 
 REQUIRED = 'STDPOSE_REQUIRE_BROWSER'
@@ -106,7 +105,11 @@ def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
 
 
 def _review(
-    arguments: Sequence[str], folder: str, environment: Mapping[str, str], output: Connection
+    arguments: Sequence[str],
+    folder: str,
+    environment: Mapping[str, str],
+    output: Connection,
+    learn: Callable[..., None] | None,
 ) -> None:
     """Become ``stdpose review`` in a process that has its modules."""
     from stdpose_mm.cli.main import main
@@ -114,8 +117,8 @@ def _review(
 
     os.environ.clear()
     os.environ.update(environment)
-    if fake_learning.VARIABLE in environment:
-        learning.learn_in_process = fake_learning.learn
+    if learn is not None:
+        learning.learn_in_process = learn
         learning._SECONDS_BETWEEN_EVENTS = 0
     os.chdir(folder)
     # The streams of the process were opened for other files, which may be of another kind.
@@ -124,13 +127,26 @@ def _review(
 
 
 class ReviewServer:
-    """Run ``stdpose review`` as a process; its address is the printed one."""
+    """Run ``stdpose review`` as a process; its address is the printed one.
 
-    def __init__(self, *arguments: str | Path, port: int = 0, method: str = 'linear') -> None:
+    Args:
+        arguments: Those of the command.
+        port: The port; 0 for a free one.
+        method: How poses are propagated.
+        learn: What takes the place of learning; None if nothing does.
+    """
+
+    def __init__(
+        self,
+        *arguments: str | Path,
+        port: int = 0,
+        method: str = 'linear',
+        learn: Callable[..., None] | None = None,
+    ) -> None:
         words = [*map(str, arguments), '--method', method, '--no-browser', '--port', str(port)]
         reader, writer = _FORKS.Pipe(duplex=False)
         self.process = _FORKS.Process(
-            target=_review, args=(words, os.getcwd(), dict(os.environ), writer)
+            target=_review, args=(words, os.getcwd(), dict(os.environ), writer, learn)
         )
         self.process.start()
         writer.close()
@@ -173,9 +189,9 @@ class ReviewServer:
 
 
 @contextmanager
-def serve(*arguments: str | Path, port: int = 0, method: str = 'linear') -> Iterator[ReviewServer]:
-    """Run ``stdpose review`` for the length of a block."""
-    server = ReviewServer(*arguments, port=port, method=method)
+def serve(*arguments: str | Path, **options: Any) -> Iterator[ReviewServer]:
+    """Run a :class:`ReviewServer` for the length of a block."""
+    server = ReviewServer(*arguments, **options)
     try:
         yield server
     finally:

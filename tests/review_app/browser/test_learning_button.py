@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from stdpose_mm.io.labels import write_coco
 from support import fake_learning
+from support.fake_learning import FakeLearning
 from support.review_browser import FRAMES, make_clip, poses_of_clip, serve
 
 pytestmark = pytest.mark.slow
@@ -22,16 +25,13 @@ def clip(tmp_path):
 
 
 @pytest.fixture
-def fake(tmp_path, monkeypatch):
+def learn(tmp_path):
     """Learning that goes on until it is stopped."""
-    monkeypatch.setenv(fake_learning.VARIABLE, '')
-    folder = tmp_path / 'fake'
-    folder.mkdir()
-    network = folder / 'network.onnx'
+    network = tmp_path / 'network.onnx'
     network.touch()
-    one = fake_learning.FakeLearning(folder, network)
-    one.answer('learned; it is not used')
-    return one
+    fake = FakeLearning(tmp_path, network)
+    fake.answer('learned; it is not used')
+    return partial(fake_learning.learn, fake.plan_file)
 
 
 def is_disabled(page):
@@ -42,8 +42,8 @@ def title(page):
     return page.run('return document.getElementById("learn-button").title')
 
 
-def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, fake):
-    with serve(*clip, method='auto') as server:
+def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn):
+    with serve(*clip, method='auto', learn=learn) as server:
         page.open(server)
         page.wait(lambda: not is_disabled(page), 'there are labels enough')
         assert page.text('#learn-button') == 'Learn from labels'
