@@ -46,7 +46,18 @@ _PATIENCE = 20.0
 
 _FORKS = get_context('forkserver')
 _FORKS.set_forkserver_preload(
-    ['stdpose_mm.cli.review', 'stdpose_mm.apis', 'stdpose_mm.review_app.server', 'uvicorn']
+    [
+        'stdpose_mm.cli.main',
+        'stdpose_mm.cli.review',
+        'stdpose_mm.apis',
+        'stdpose_mm.propagation.interpolation',
+        'stdpose_mm.review_app.server',
+        'uvicorn.protocols.http.auto',
+        'uvicorn.protocols.websockets.auto',
+        # What the package imports once it is needed, which is in every server.
+        'scipy.interpolate',
+        'scipy.stats',
+    ]
 )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.review_browser import Page, ReviewServer, make_clips, serve, start_browser
 
-CLIPS = 100
+CLIPS = 10
+
+Clips = Generator[tuple[ReviewServer, int], None, None]
 
 
 @pytest.fixture(scope='session')
@@ -27,15 +29,18 @@ def page(downloads: Path) -> Iterator[Page]:
 
 
 @pytest.fixture(scope='session')
-def server(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewServer]:
-    """A server of many equal clips, so that every test edits one of its own."""
-    with serve(*make_clips(tmp_path_factory.mktemp('project'), CLIPS)) as running:
-        yield running
+def unused_clips(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clips]:
+    """Servers and clips of theirs that no test has edited: all clips are equal."""
 
+    def forever() -> Clips:
+        while True:
+            # A server computes all its clips, whether they are opened or not.
+            with serve(*make_clips(tmp_path_factory.mktemp('project'), CLIPS)) as server:
+                yield from ((server, video) for video in range(CLIPS))
 
-@pytest.fixture(scope='session')
-def unused_videos() -> Iterator[int]:
-    return iter(range(CLIPS))
+    clips = forever()
+    yield clips
+    clips.close()
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +51,11 @@ def as_others_find_it(page: Page) -> Iterator[None]:
 
 
 @pytest.fixture
-def opened(page: Page, server: ReviewServer, unused_videos: Iterator[int]) -> None:
-    """A clip that no test has edited, at its first frame."""
-    page.open(server, video=next(unused_videos))
+def server(page: Page, unused_clips: Clips) -> ReviewServer:
+    """A server with a clip that no test has edited, which is open at its first frame."""
+    server, video = next(unused_clips)
+    page.open(server, video=video)
+    return server
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ NAMED = {
 
 
 @pytest.fixture(scope='module', autouse=True)
-def opened(page, server, unused_videos):
+def opened(page, unused_clips):
     """Nothing is edited here: one clip for all."""
-    page.open(server, video=next(unused_videos))
+    server, video = next(unused_clips)
+    page.open(server, video=video)
 
 
 def key(name):

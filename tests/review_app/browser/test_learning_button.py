@@ -68,12 +68,11 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         assert page.complaints() == []
 
 
-def test_the_button_says_why_it_cannot_be_pressed(page, clip):
-    with serve(*clip) as server:
-        page.open(server)
-        page.wait(lambda: 'learning needs the method auto' in title(page), 'it says so')
-        assert is_disabled(page)
-        page.press('L', held=[Keys.SHIFT])
-        page.wait(
-            lambda: 'learning needs the method auto' in page.text('#messages'), 'keys say so, too'
-        )
+@pytest.mark.usefixtures('server')
+def test_the_button_says_why_it_cannot_be_pressed(page):
+    page.wait(lambda: 'learning needs the method auto' in title(page), 'it says so')
+    assert is_disabled(page)
+    page.press('L', held=[Keys.SHIFT])
+    page.wait(
+        lambda: 'learning needs the method auto' in page.text('#messages'), 'keys say so, too'
+    )

@@ -22,7 +22,7 @@ from support.review_browser import (
 )
 from support.video_files import make_video
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
 
 def joints_that_differ(before, after):
@@ -268,7 +268,7 @@ def test_a_person_is_added_by_clicking_the_joints_in_order(page):
     assert np.array(pose['keypoints'])[:, :2] == pytest.approx(
         np.array(places, float), abs=1 / page.scale
     )
-    assert page.text('#actions-title').startswith(f'Person {new}')
+    page.wait(lambda: page.text('#actions-title').startswith(f'Person {new}'), 'it is chosen')
 
 
 def test_a_person_is_added_by_keyboard_alone(page):

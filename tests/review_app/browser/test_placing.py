@@ -6,7 +6,7 @@ from selenium.webdriver.common.keys import Keys
 
 from support.review_browser import GIVEN, SKELETON
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
 PLACES = [(50, 10), (50, 15), (56, 20), (44, 20)]
 

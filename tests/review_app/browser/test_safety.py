@@ -95,22 +95,23 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
 
 
-def test_joints_placed_while_another_video_opens_stay_with_their_video(
-    page, tmp_path, late_answers
-):
-    late_answers('/api/videos/1')
-    with serve(*make_clips(tmp_path / 'project', 2)) as server:
-        page.open(server)
-        page.press('l')
-        page.wait(lambda: page.text('#videos tr:nth-child(2) button'), 'the videos are listed')
-        page.click('#videos tr:nth-child(2) button')
-        page.press('i')
-        page.pointer((50, 10))
-        page.run('answerNow()')
-        page.wait(lambda: 'video=1' in page.run('return location.hash'), 'the other video is open')
-        page.open(server, video=0)
-        assert page.fetch()['persons'] == [1, 2, 3]
-        assert page.poses()[0][3]['sources'][0] == 'g'
+def test_joints_placed_while_another_video_opens_stay_with_their_video(page, server, late_answers):
+    here = page.video
+    other = here - 1 if here else 1
+    late_answers(f'/api/videos/{other}')
+    page.open(server, video=here)
+    page.press('l')
+    button = f'#videos tr:nth-child({other + 1}) button'
+    page.wait(lambda: page.text(button), 'the videos are listed')
+    page.click(button)
+    page.press('i')
+    page.pointer((50, 10))
+    page.run('answerNow()')
+    address = 'return location.hash'
+    page.wait(lambda: f'video={other}&' in page.run(address), 'the other video is open')
+    page.open(server, video=here)
+    assert page.fetch()['persons'] == [1, 2, 3]
+    assert page.poses()[0][3]['sources'][0] == 'g'
 
 
 def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
@@ -152,34 +153,33 @@ def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, 
             page.browser.switch_to.window(old)
 
 
-def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, tmp_path, late_answers):
+def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, server, late_answers):
     late_answers('/save')
-    with serve(*make_clip(tmp_path)) as server:
-        page.open(server)
-        assert page.text('#save-button') == 'Write labels'
-        with page.one_edit():
-            drag_left_hand(page, 0, 5)
-        page.wait(lambda: page.text('#save-button') == 'Write labels •', 'edits are not saved')
-        page.press('s', held=[Keys.CONTROL])
-        assert page.text('#save-button') == 'Writing…'
-        assert page.run('return document.getElementById("save-button").disabled')
-        page.run('answerNow()')
-        page.wait(lambda: page.text('#save-button') == 'Write labels', 'it is saved')
-        # The server answers, the page does not know it yet, and the edit is done before it does.
-        page.run(
-            'const f = window.fetch; window.fetch = async (url, ...more) => {'
-            'const answer = await f(url, ...more);'
-            'if (String(url).endsWith("/save"))'
-            '  await new Promise((wake) => { window.tellNow = wake; });'
-            'return answer; }'
-        )
-        page.press('s', held=[Keys.CONTROL])
-        page.wait(lambda: page.run('return !!window.tellNow'), 'the server has answered')
-        with page.one_edit():
-            page.press('.', '1', 'a')
-        page.run('tellNow()')
-        page.wait(lambda: 'newer edits are not in it' in page.text('#messages'), 'it says so')
-        assert page.text('#save-button') == 'Write labels •'
+    page.open(server, video=page.video)
+    assert page.text('#save-button') == 'Write labels'
+    with page.one_edit():
+        drag_left_hand(page, 0, 5)
+    page.wait(lambda: page.text('#save-button') == 'Write labels •', 'edits are not saved')
+    page.press('s', held=[Keys.CONTROL])
+    assert page.text('#save-button') == 'Writing…'
+    assert page.run('return document.getElementById("save-button").disabled')
+    page.run('answerNow()')
+    page.wait(lambda: page.text('#save-button') == 'Write labels', 'it is saved')
+    # The server answers, the page does not know it yet, and the edit is done before it does.
+    page.run(
+        'const f = window.fetch; window.fetch = async (url, ...more) => {'
+        'const answer = await f(url, ...more);'
+        'if (String(url).endsWith("/save"))'
+        '  await new Promise((wake) => { window.tellNow = wake; });'
+        'return answer; }'
+    )
+    page.press('s', held=[Keys.CONTROL])
+    page.wait(lambda: page.run('return !!window.tellNow'), 'the server has answered')
+    with page.one_edit():
+        page.press('.', '1', 'a')
+    page.run('tellNow()')
+    page.wait(lambda: 'newer edits are not in it' in page.text('#messages'), 'it says so')
+    assert page.text('#save-button') == 'Write labels •'
 
 
 def test_nothing_is_saved_while_edits_wait_for_a_server_that_is_gone(page, tmp_path):
@@ -194,7 +194,7 @@ def test_nothing_is_saved_while_edits_wait_for_a_server_that_is_gone(page, tmp_p
     assert not [*tmp_path.glob('*_reviewed.json')]
 
 
-@pytest.mark.usefixtures('opened')
+@pytest.mark.usefixtures('server')
 def test_a_page_of_another_origin_cannot_edit(page, server):
     """A page of another port is of the same site: the cookie goes with its requests."""
 
@@ -227,7 +227,7 @@ def test_a_page_of_another_origin_cannot_edit(page, server):
     assert len(page.fetch()['persons']) == 2
 
 
-@pytest.mark.usefixtures('opened')
+@pytest.mark.usefixtures('server')
 def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
     first = page.browser.current_window_handle
     page.browser.switch_to.new_window('tab')

@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, point_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('server')]
 
 ALL = SKELETON.keypoint_names
 HANDS = ('left_hand', 'right_hand')
@@ -100,7 +100,7 @@ def test_a_band_picks_what_it_is_drawn_around(page):
     x, y = place_of(2, 0, 'neck')
     page.pointer((x - 10, y + 2), (x, y + 5), (x + 10, y + 9), held=Keys.CONTROL)
     page.wait(lambda: page.text('#joint-hint').startswith('2 joints'), 'the hands are picked')
-    assert page.text('#actions-title').startswith('Person 2')
+    page.wait(lambda: page.text('#actions-title').startswith('Person 2'), 'the other one is chosen')
     with page.one_edit():
         page.press(Keys.ARROW_LEFT)
     assert moved(page, 2).tolist() == [[0, 0], [0, 0], [-1, 0], [-1, 0]]
