@@ -48,10 +48,16 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         page.wait(lambda: not is_disabled(page), 'there are labels enough')
         assert page.text('#learn-button') == 'Learn from labels'
         assert page.is_hidden('#learn-progress')
+        # The guidance tells of it, too, but only now and then.
+        page.run(
+            'window.fetched = window.fetch; window.fetch = (url, ...more) =>'
+            'String(url).includes("/guidance") ? new Promise(() => {}) : fetched(url, ...more)'
+        )
         page.press('L', held=[Keys.SHIFT])
         page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
         assert not page.is_hidden('#learn-progress')
         page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
+        page.run('window.fetch = fetched')
         # The person goes on meanwhile.
         with page.one_edit():
             page.press('.', '1', 'a')
