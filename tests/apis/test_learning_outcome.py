@@ -72,7 +72,6 @@ def test_what_was_learned_makes_poses_better_and_is_kept(tmp_path: Path) -> None
     assert 'of 100 joints' in str(outcome)
     assert isinstance(propagator.propagator, LearnedPropagator)
     after = error()
-    print('RATIO', after / before)
     assert after < 0.7 * before
     # The same labels again: from the cache, without training.
     heard.clear()

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 LOOK_UP = """
 from mmpose import registry
 for name, key in {
+    'MODELS': 'STDPose',
     'DATASETS': 'GenericWindowDataset',
     'DATA_SAMPLERS': 'SeededSampler',
     'HOOKS': 'RandomStateHook',
     'INFERENCERS': 'STDPoseInferencer',
     'KEYPOINT_CODECS': 'BoundedUDPHeatmap',
     'METRICS': 'PoseTrackMetric',
-    'MODELS': 'STDPose',
     'OPTIM_WRAPPER_CONSTRUCTORS': 'ViTOptimWrapperConstructor',
     'OPTIM_WRAPPERS': 'AutocastOptimWrapper',
     'TRANSFORMS': 'SeedSample',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,30 @@ def two_people() -> VideoLabels:
 
 
 @pytest.fixture
-def page(start: Callable[..., ReviewProject], two_people: VideoLabels) -> Page:
-    page = Page(access_to(start(two_people)))
-    page.settle()
-    return page
+def open_page(start: Callable[..., ReviewProject]) -> Callable[..., Page]:
+    """Start a project on labels, which ends the one before, and open its settled page."""
+
+    def open_(labels: VideoLabels | None = None, **options: Any) -> Page:
+        project = start(labels, **options)
+        page = Page(access_to(project))
+        page.project = project
+        page.settle()
+        page.revision = page.get()['revision']
+        return page
+
+    open_.said = start.said  # type: ignore[attr-defined]
+    return open_
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], two_people: VideoLabels) -> Page:
+    return open_page(two_people)
+
+
+@pytest.fixture
+def reopen(open_page: Callable[..., Page], two_people: VideoLabels) -> Callable[[], Page]:
+    """Open the project of ``page`` again, as after an end of the server."""
+    return partial(open_page, two_people)
 
 
 @pytest.fixture(scope='module')
@@ -103,14 +124,8 @@ def unedited_page(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield page
 
 
-@pytest.fixture
-def reopen(start: Callable[..., ReviewProject], two_people: VideoLabels) -> Callable[[], Page]:
-    """Open the project of ``page`` again, as after an end of the server."""
-
-    def open_again() -> Page:
-        page = Page(access_to(start(two_people)))
-        page.settle()
-        page.revision = page.get()['revision']
-        return page
-
-    return open_again
+@pytest.fixture(scope='module')
+def unlabelled_page(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of a video without labels, for all tests of a file that change nothing."""
+    with projects(video, tmp_path_factory.mktemp('unlabelled')) as run:
+        yield Page(access_to(run()))

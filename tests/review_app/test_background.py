@@ -52,10 +52,10 @@ class SlowPropagator(LinearPropagator):
 
 
 @pytest.fixture
-def slow(start: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
+def slow(open_page: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = SlowPropagator()
-    page = Page(access_to(start(two_people, propagator=propagator)))
+    page = open_page(two_people, propagator=propagator)
     # The label of person 1 in frame 20 is hidden at last.
     page.wait_for_measurement(1)
     propagator.propagator.begun.clear()
@@ -161,14 +161,11 @@ def test_a_video_that_is_opened_does_not_wait_for_the_measurement_of_another(sta
     Page(access_to(project)).wait_for_measurement(1)
 
 
-def test_good_enough_waits_for_the_first_measurement_alone(start: Callable):
+def test_good_enough_waits_for_the_first_measurement_alone(open_page: Callable):
     propagator = VideoPosePropagator(method='linear')
     propagator.propagator = lines = SlowPropagator()
     lines.stop_at = range(1, 39)
-    page = Page(
-        access_to(start(labels_of(*(label(n, 1) for n in (0, 20, 39))), propagator=propagator))
-    )
-    page.settle()
+    page = open_page(labels_of(*(label(n, 1) for n in (0, 20, 39))), propagator=propagator)
     wait_for(lambda: not lines.go.is_set())
     assert page.get('/guidance', target=0)['good_enough'] is False
     lines.go.set()
@@ -180,13 +177,14 @@ def test_good_enough_waits_for_the_first_measurement_alone(start: Callable):
     lines.go.set()
 
 
-def test_head_boxes_alone_show_nobody_and_are_no_failure(start: Callable, two_people: VideoLabels):
+def test_head_boxes_alone_show_nobody_and_are_no_failure(
+    open_page: Callable, two_people: VideoLabels
+):
     heads = two_people.with_persons(
         replace(person, visibility=np.zeros(3), bbox=None, head_box=np.array([1.0, 2, 3, 4]))
         for person in two_people.persons
     )
-    page = Page(access_to(start(heads)))
-    page.settle()
+    page = open_page(heads)
     assert page.get()['failed'] is None
 
 

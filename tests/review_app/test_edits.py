@@ -389,13 +389,14 @@ def test_labels_made_and_clicks_are_counted(page: Page):
     assert (answer['labels_made'], answer['clicks']) == (1, 4)
 
 
-def test_labels_of_single_joints_reach_as_far_as_the_joint_is_not_labelled(start):
+def test_labels_of_single_joints_reach_as_far_as_the_joint_is_not_labelled(
+    open_page: Callable,
+):
     """The head has labels at both ends only: what is said of it in between moves it all along."""
     middle = labels_of(
         label(0, 1), label(39, 1), label(20, 1, keypoint_sources=['propagated', 'given', 'given'])
     )
-    page = Page(access_to(start(middle)))
-    page.settle()
+    page = open_page(middle)
     page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
     assert page.joint(25, 1)[0] == pytest.approx(30 - 20 * 15 / 29, abs=0.01)
 

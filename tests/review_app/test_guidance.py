@@ -17,32 +17,34 @@ from stdpose_mm.propagation import PROPAGATORS, Gap, PropagatedPose
 from stdpose_mm.review import HiddenLabel, LabelAccuracy, TrackErrors
 from stdpose_mm.review_app import guidance as guidance_module
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, access_to, label, labels_of
+from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_of
 from support.shy_propagator import ShyPropagator
 
 
-def settled_guidance(start: Callable, labels: VideoLabels, method: str) -> dict[str, Any]:
-    page = Page(access_to(start(labels, method=method)))
+def settled_guidance(open_page: Callable, labels: VideoLabels, method: str) -> dict[str, Any]:
+    page = open_page(labels, method=method)
     return page.wait_for_measurement(1)
 
 
 @pytest.mark.parametrize('method', ['linear', 'flow'])
 def test_scores_of_a_method_of_ones_own_mean_what_its_class_says(
-    start: Callable, monkeypatch: pytest.MonkeyPatch, method: str
+    open_page: Callable, monkeypatch: pytest.MonkeyPatch, method: str
 ):
     monkeypatch.setitem(PROPAGATORS, 'mine', type('Mine', (PROPAGATORS[method],), {}))
     labels = labels_of(label(0, 1), label(10, 1, 9.0), label(39, 1, 60.0))
-    expected = settled_guidance(start, labels, method)
+    expected = settled_guidance(open_page, labels, method)
     assert 0 < expected['expected_wrong'] < 1
-    found = settled_guidance(start, labels, 'mine')
+    found = settled_guidance(open_page, labels, 'mine')
     # Why nothing is learned names the method.
     assert {**found, 'learning': expected['learning']} == expected
 
 
-def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(start: Callable):
+def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(
+    open_page: Callable,
+):
     """Person 1 stands where it was labelled, but not in frame 20: hidden, it is wrong there."""
     labels = labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1))
-    page = Page(access_to(start(labels)))
+    page = open_page(labels)
     guidance = page.wait_for_measurement(1)
     assert guidance['measured']['right'] == 0
     assert '0 of 3 joints came out right' in guidance['measured']['text']
@@ -59,8 +61,8 @@ def test_what_hidden_labels_show_is_told_and_changes_what_is_expected(start: Cal
     assert wrong.sum() > track.errors.sum()
 
 
-def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(start: Callable):
-    page = Page(access_to(start(labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1)))))
+def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(open_page: Callable):
+    page = open_page(labels_of(label(0, 1), label(20, 1, 30.0), label(39, 1)))
     page.wait_for_measurement(1, right=0)
     there = {name: [*xy, 2] for name, xy in zip(SKELETON.keypoint_names, POSE, strict=True)}
     page.edit('set_joints', person=1, frame=20, joints=there)
@@ -69,13 +71,14 @@ def test_a_label_that_is_corrected_or_taken_back_is_measured_anew(start: Callabl
     page.wait_for_measurement(0)
 
 
-def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(start: Callable):
+def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(
+    open_page: Callable,
+):
     skeleton = Skeleton((*SKELETON.keypoint_names, 'tail'))
     pose, frames = np.vstack([POSE, (12.0, 26.0)]), tuple(map(VideoFrame, (0, 20, 39)))
     people = [(0, 1, 0), (20, 1, 0), (39, 1, 0), (0, 2, 80), (39, 2, 80)]
     labels = [PersonLabel(n, pose + np.array([x, 0]), np.full(4, 2), one) for n, one, x in people]
-    page = Page(access_to(start(VideoLabels('clip', skeleton, frames, tuple(labels)))))
-    page.settle()
+    page = open_page(VideoLabels('clip', skeleton, frames, tuple(labels)))
     assert page.get('/guidance')['warnings'] == []
     for x, told in ((80, ['person 1 in frame 20 may be person 2']), (0, [])):
         moved = zip(skeleton.keypoint_names, pose + np.array([x, 0]), strict=True)
@@ -86,11 +89,10 @@ def test_a_label_that_seems_to_be_anothers_is_told_until_it_is_right(start: Call
 
 @pytest.mark.parametrize(('limit', 'number'), [(3, 1), (2, 0)])
 def test_more_labels_than_can_be_looked_at_in_time_are_not_warned_of(
-    start: Callable, monkeypatch: pytest.MonkeyPatch, limit: int, number: int
+    open_page: Callable, monkeypatch: pytest.MonkeyPatch, limit: int, number: int
 ):
     monkeypatch.setattr(guidance_module, 'MAX_LABELS', limit)
-    page = Page(access_to(start(labels_of(label(0, 1), label(20, 1, 111.0), label(39, 1)))))
-    page.settle()
+    page = open_page(labels_of(label(0, 1), label(20, 1, 111.0), label(39, 1)))
     assert len(page.get('/guidance')['warnings']) == number
 
 
@@ -108,11 +110,10 @@ class DoubtfulCrowd(ShyPropagator):
 
 
 def test_who_steps_in_front_of_another_makes_that_ones_poses_doubtful(
-    start: Callable, monkeypatch: pytest.MonkeyPatch, two_people: VideoLabels
+    open_page: Callable, monkeypatch: pytest.MonkeyPatch, two_people: VideoLabels
 ):
     monkeypatch.setitem(PROPAGATORS, 'shy', DoubtfulCrowd)
-    page = Page(access_to(start(two_people, method='shy')))
-    page.settle()
+    page = open_page(two_people, method='shy')
     assert page.get('/guidance')['expected_wrong'] == pytest.approx(0, abs=1e-3)
     there = {'head': [50, 4, 2], 'left_hand': [54, 20, 2], 'right_hand': [58, 24, 2]}
     page.edit('set_joints', person=1, frame=10, joints=there)
@@ -121,21 +122,19 @@ def test_who_steps_in_front_of_another_makes_that_ones_poses_doubtful(
 
 
 @pytest.fixture
-def with_results(start: Callable, tmp_path: Path) -> Callable[[float], Page]:
+def with_results(open_page: Callable, tmp_path: Path) -> Callable[[float], Page]:
     """Review three labels of somebody who stands, beside poses so many pixels to the right."""
 
-    def open_page(pixels: float) -> Page:
+    def open_beside(pixels: float) -> Page:
         found = [label(n, 1, pixels, source='propagated') for n in range(NUM_FRAMES)]
         write_labels(labels_of(*found), tmp_path / 'found.json', 'coco')
         files = PoseNetworkFiles(str(tmp_path / 'found.json'), results=True)
         propagator = VideoPosePropagator(pose_networks=[files], use_stdpose=False)
         labels = labels_of(*(label(n, 1) for n in (0, 20, 39)))
         folder = tmp_path / 'cache'
-        page = Page(access_to(start(labels, propagator=propagator, cache=folder)))
-        page.settle()
-        return page
+        return open_page(labels, propagator=propagator, cache=folder)
 
-    return open_page
+    return open_beside
 
 
 def test_poses_of_another_program_that_miss_the_labels_are_told(with_results: Callable):

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import httpx
 import numpy as np
@@ -29,7 +31,7 @@ from stdpose_mm.structures import VideoLabels
 from support.label_samples import content as content_of
 from support.label_samples import videos
 from support.paths import ROOT
-from support.review_page import Page, access_to, label, labels_of
+from support.review_page import Page, label, labels_of
 
 EDITS = (
     {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30.125, 4, 2]}},
@@ -42,6 +44,8 @@ EDITS = (
     {'type': 'redo'},
     {'type': 'add_person', 'frame': 3, 'joints': {'head': [1, 1, 2]}},
 )
+FULL = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+"""A call that a full disk refuses."""
 
 
 def journal_of(tmp_path: Path) -> Path:
@@ -98,7 +102,10 @@ def test_an_edit_that_was_done_before_a_restart_is_not_done_again(
     assert again.json()['revision'] == 1
 
 
-def test_the_file_of_labels_stays_as_it_is(page: Page, tmp_path: Path):
+def test_the_file_of_labels_stays_and_a_project_file_begins_with_an_edit(
+    page: Page, tmp_path: Path
+):
+    assert not journal_of(tmp_path).exists()
     before = (tmp_path / 'labels.json').read_bytes()
     page.edit('remove_person', person=1)
     assert page.post('/save', {}).status_code == 200
@@ -106,12 +113,8 @@ def test_the_file_of_labels_stays_as_it_is(page: Page, tmp_path: Path):
     assert (tmp_path / 'labels_reviewed.json').exists()
 
 
-def test_without_an_edit_there_is_no_project_file(page: Page, tmp_path: Path):
-    assert not journal_of(tmp_path).exists()
-
-
 def test_a_line_that_was_not_finished_is_cut_off_in_a_sentence(
-    page: Page, reopen: Callable[[], Page], start: Callable, tmp_path: Path
+    page: Page, reopen: Callable[[], Page], open_page: Callable, tmp_path: Path
 ):
     page.edit('mark_absent', person=1, frame=10)
     whole = journal_of(tmp_path).read_bytes()
@@ -119,10 +122,10 @@ def test_a_line_that_was_not_finished_is_cut_off_in_a_sentence(
     line = journal_of(tmp_path).read_bytes()[len(whole) :]
     journal_of(tmp_path).write_bytes(whole + line[:20])
     again = reopen()
-    assert again.get()['revision'] == 1
-    assert any('was incomplete' in sentence for sentence in start.said)  # type: ignore[attr-defined]
+    assert again.revision == 1
+    assert any('was incomplete' in sentence for sentence in open_page.said)  # type: ignore[attr-defined]
     again.edit('accept', person=2, frame=11)
-    assert reopen().get()['revision'] == 2
+    assert reopen().revision == 2
 
 
 def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
@@ -130,12 +133,8 @@ def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
 ):
     page.edit('mark_absent', person=1, frame=10)
     before = page.state()
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, 'fsync', full)
+        patch.setattr(os, 'fsync', FULL)
         refused = page.try_edit('mark_absent', person=2, frame=10)
     assert refused.status_code == 422
     assert 'No space left' in refused.json()['error']
@@ -146,7 +145,7 @@ def test_an_edit_that_cannot_be_written_is_refused_and_not_shown(
     assert saved.source == 'propagated'
     page.edit('mark_absent', person=2, frame=11)
     again = reopen()
-    assert again.get()['revision'] == 2
+    assert again.revision == 2
     assert again.poses(10)[2]['source'] == 'propagated'
 
 
@@ -186,13 +185,6 @@ def test_on_windows_a_byte_behind_the_end_is_locked(
     assert one.path.stat().st_size < 1000
 
 
-def test_a_project_lies_in_a_new_folder(tmp_path: Path):
-    journal = Journal(tmp_path / 'new' / 'folder' / 'j.jsonl', {})
-    journal.append({'id': 'a'})
-    journal.close()
-    assert Journal(journal.path, {}).entries == [{'id': 'a'}]
-
-
 def test_what_is_no_json_is_not_written(tmp_path: Path):
     journal = Journal(tmp_path / 'j.jsonl', {})
     with pytest.raises(ValueError, match='not JSON compliant'):
@@ -221,7 +213,7 @@ def test_another_file_is_no_project(tmp_path: Path, content: bytes):
 
 
 def test_a_project_whose_edits_do_not_fit_is_refused(
-    page: Page, start: Callable, tmp_path: Path, two_people: VideoLabels
+    page: Page, open_page: Callable, tmp_path: Path, two_people: VideoLabels
 ):
     page.edit('mark_absent', person=1, frame=10)
     lines = journal_of(tmp_path).read_text().splitlines()
@@ -229,7 +221,7 @@ def test_a_project_whose_edits_do_not_fit_is_refused(
     entry['steps'][0]['person'] = 77
     journal_of(tmp_path).write_text('\n'.join([*lines[:-1], json.dumps(entry), '']))
     with pytest.raises(InputError, match='edit 1 cannot be repeated'):
-        start(two_people)
+        open_page(two_people)
 
 
 def exported(page: Page) -> dict:
@@ -242,33 +234,29 @@ def exported(page: Page) -> dict:
     return labels
 
 
-@pytest.fixture
-def edited(page: Page, tmp_path: Path) -> Page:
-    """A page whose label file was overwritten after its edits, with people who were renumbered."""
-    for edit in EDITS:
-        page.edit(**edit)
-    page.settle()
-    write_labels(labels_of(label(0, 2), label(39, 2), label(0, 1, 40.0)), tmp_path / 'labels.json')
-    return page
+def renumber(folder: Path) -> None:
+    """Overwrite the label file, with other numbers of its people."""
+    write_labels(labels_of(label(0, 2), label(39, 2), label(0, 1, 40.0)), folder / 'labels.json')
 
 
 def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
-    edited: Page, start: Callable, tmp_path: Path
+    page: Page, open_page: Callable, tmp_path: Path
 ):
-    before, written = without_progress(edited), exported(edited)
+    for edit in EDITS:
+        page.edit(**edit)
+    before, written = without_progress(page), exported(page)
+    renumber(tmp_path)
     journal = journal_of(tmp_path).read_bytes()
     way = f'with its options, or --project {journal_of(tmp_path)} and no LABELS, to continue, or'
     with pytest.raises(InputError, match=way):
-        start(labels_of(label(0, 1)))
-    again = Page(access_to(start(None)))
-    again.settle()
+        open_page(labels_of(label(0, 1)))
+    again = open_page()
     assert without_progress(again) == before
     assert exported(again) == written
     assert journal_of(tmp_path).read_bytes() == journal
-    assert any('using the labels' in said for said in start.said)  # type: ignore[attr-defined]
-    again.revision = again.get()['revision']
+    assert any('using the labels' in said for said in open_page.said)  # type: ignore[attr-defined]
     again.edit('undo')
-    assert Page(access_to(start(None))).get()['revision'] == len(EDITS) + 1
+    assert open_page().revision == len(EDITS) + 1
 
 
 def estimates() -> VideoLabels:
@@ -282,79 +270,73 @@ def estimates() -> VideoLabels:
     [({'as_given': 0.5}, {'as_given': 0.7}), ({'labels_size': (128, 96)}, {})],
 )
 def test_labels_that_are_read_differently_are_refused(
-    start: Callable, tmp_path: Path, before: dict, now: dict
+    open_page: Callable, tmp_path: Path, before: dict, now: dict
 ):
-    Page(access_to(start(estimates(), **before))).edit(**EDITS[0])
+    open_page(estimates(), **before).edit(**EDITS[0])
     journal = journal_of(tmp_path).read_bytes()
-    way = (
-        r'give the same label file as before, with its options, or --project '
-        rf'{journal_of(tmp_path)} and no LABELS, to continue, or'
-    )
-    with pytest.raises(InputError, match=way):
-        start(estimates(), **now)
+    with pytest.raises(InputError, match='give the same label file as before, with its options'):
+        open_page(estimates(), **now)
     assert journal_of(tmp_path).read_bytes() == journal
-    assert Page(access_to(start(estimates(), **before))).get()['revision'] == 1
-    assert Page(access_to(start(None))).get()['revision'] == 1
+    for again in (open_page(estimates(), **before), open_page()):
+        assert again.revision == 1
 
 
-def test_options_that_change_no_label_go_on(start: Callable):
-    Page(access_to(start(estimates(), as_given=0.7))).edit(**EDITS[0])
-    assert Page(access_to(start(estimates(), as_given=0.75))).get()['revision'] == 1
+def test_options_that_change_no_label_go_on(open_page: Callable):
+    open_page(estimates(), as_given=0.7).edit(**EDITS[0])
+    assert open_page(estimates(), as_given=0.75).revision == 1
 
 
 def test_edits_go_on_with_another_file_of_the_same_labels(
-    page: Page, start: Callable, two_people: VideoLabels, tmp_path: Path
+    page: Page, open_page: Callable, two_people: VideoLabels, tmp_path: Path
 ):
     for edit in EDITS:
         page.edit(**edit)
     before = without_progress(page)
     frames = [replace(frame, file_name=f'{frame.index}.png') for frame in two_people.frames]
     (tmp_path / 'labels.json').unlink()
-    again = Page(access_to(start(replace(two_people, frames=tuple(frames)))))
-    again.settle()
-    assert without_progress(again) == before
+    assert without_progress(open_page(replace(two_people, frames=tuple(frames)))) == before
 
 
-def test_a_label_file_that_needs_an_option_still_says_which(start: Callable, tmp_path: Path):
+def test_a_label_file_that_needs_an_option_still_says_which(open_page: Callable, tmp_path: Path):
     labels = estimates()
     frames = tuple(replace(frame, width=128, height=96) for frame in labels.frames)
     labels = replace(labels, frames=frames)
-    Page(access_to(start(labels, labels_size=(128, 96)))).edit(**EDITS[0])
+    open_page(labels, labels_size=(128, 96)).edit(**EDITS[0])
     with pytest.raises(InputError, match='or --labels-size 128x96 to rescale the labels'):
-        start(labels)
+        open_page(labels)
 
 
-def test_the_joints_that_an_unlabelled_video_began_with_are_kept(start: Callable):
+def test_the_joints_that_an_unlabelled_video_began_with_are_kept(open_page: Callable):
     coco, posetrack = (KNOWN_SKELETONS[name] for name in ('coco', 'posetrack'))
     edit = {'frame': 3, 'joints': {'nose': [1, 1, 2]}}
-    Page(access_to(start(None, skeleton=coco))).edit('add_person', **edit)
+    open_page(skeleton=coco).edit('add_person', **edit)
     for options in ({}, {'skeleton': coco}):
-        again = Page(access_to(start(None, **options)))
+        again = open_page(**options)
         assert again.get()['skeleton']['joints'] == [*coco.keypoint_names]
-        assert again.get()['revision'] == 1
+        assert again.revision == 1
     with pytest.raises(InputError, match=r'other joints than .* leave --skeleton out to continue'):
-        start(None, skeleton=posetrack)
-    assert start.said == []  # type: ignore[attr-defined]
+        open_page(skeleton=posetrack)
+    assert open_page.said == []  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize('skeleton', [None, 'hand'])
 def test_edits_of_joints_that_there_are_not_are_refused_in_a_sentence(
-    start: Callable, tmp_path: Path, skeleton: str | None
+    open_page: Callable, tmp_path: Path, skeleton: str | None
 ):
     edit = {'frame': 3, 'joints': {'nose': [1, 1, 2]}}
-    Page(access_to(start(None, skeleton=KNOWN_SKELETONS['coco']))).edit('add_person', **edit)
+    open_page(skeleton=KNOWN_SKELETONS['coco']).edit('add_person', **edit)
     without_labels(journal_of(tmp_path))
     with pytest.raises(InputError) as refused:
-        start(None, skeleton=None if skeleton is None else KNOWN_SKELETONS[skeleton])
+        open_page(skeleton=None if skeleton is None else KNOWN_SKELETONS[skeleton])
     assert 'edit 1 cannot be repeated' in str(explain_error(refused.value))
 
 
 def test_labels_that_changed_before_the_first_edit_are_kept_as_they_were_opened(
-    page: Page, start: Callable, tmp_path: Path
+    page: Page, open_page: Callable, tmp_path: Path
 ):
     (tmp_path / 'labels.json').unlink()
     page.edit('mark_absent', person=2, frame=30)
-    again = Page(access_to(start(None)))
+    again = open_page()
     assert again.joint(20, 1, 'head') == [10, 4]
     assert again.get()['persons'] == page.get()['persons']
 
@@ -366,7 +348,7 @@ def without_labels(journal: Path) -> None:
 
 
 def test_labels_are_kept_once_when_a_journal_without_them_is_opened(
-    page: Page, reopen: Callable[[], Page], start: Callable, tmp_path: Path
+    page: Page, reopen: Callable[[], Page], open_page: Callable, tmp_path: Path
 ):
     page.edit('mark_absent', person=2, frame=30)
     without_labels(journal_of(tmp_path))
@@ -374,18 +356,18 @@ def test_labels_are_kept_once_when_a_journal_without_them_is_opened(
     before = without_progress(reopen())
     assert journal_of(tmp_path).read_bytes().count(b'given_labels') == 1
     (tmp_path / 'labels.json').unlink()
-    again = Page(access_to(start(None)))
-    again.settle()
-    assert without_progress(again) == before
+    assert without_progress(open_page()) == before
 
 
 @pytest.mark.parametrize('given', [True, False])
 def test_a_journal_without_labels_asks_for_the_label_file(
-    edited: Page, start: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
+    page: Page, open_page: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
 ):
+    page.edit(**EDITS[0])
+    renumber(tmp_path)
     without_labels(journal_of(tmp_path))
     with pytest.raises(InputError, match='give the same label file as before, with'):
-        start(two_people if given else None)
+        open_page(two_people if given else None)
 
 
 def test_edits_of_an_unlabelled_video_go_on_without_labels(tmp_path: Path):
@@ -400,12 +382,8 @@ def test_labels_that_the_disk_refuses_are_written_with_the_next_edit(
     journal = Journal(tmp_path / 'j.jsonl', {})
     labels = labels_of(label(0, 1))
     journal.keep(labels, (64, 48))
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, 'fsync', full)
+        patch.setattr(os, 'fsync', FULL)
         with pytest.raises(InputError, match='No space left'):
             journal.append({'id': 'a'})
     assert journal.path.read_bytes() == b''
@@ -424,7 +402,9 @@ def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path
     journal.append({'id': 'b'})
     journal.close()
     whole = path.read_bytes()
-    for end in range(len(whole) + 1):
+    ends_of_lines = [n + 1 for n, byte in enumerate(whole) if byte == ord('\n')]
+    around_them = {end + step for end in (0, *ends_of_lines) for step in (-1, 0, 1)}
+    for end in sorted(around_them & {*range(len(whole) + 1)} | {*range(0, len(whole), 40)}):
         path.write_bytes(whole[:end])
         journal = Journal(path, {'video': 'v'})
         confirmed = max(0, whole[:end].count(b'\n') - 2)
@@ -464,42 +444,56 @@ def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
 
 @pytest.mark.parametrize('kept', [[], 'text', {'video': 'clip'}, {'video': 1, 'posetrack18': {}}])
 def test_kept_labels_that_are_none_are_refused(
-    page: Page, start: Callable, tmp_path: Path, kept: object
+    page: Page, open_page: Callable, tmp_path: Path, kept: object
 ):
     page.edit('mark_absent', person=1, frame=10)
     first, _, edit = journal_of(tmp_path).read_text().splitlines()
     broken = json.dumps({'given_labels': kept})
     journal_of(tmp_path).write_text(f'{first}\n{broken}\n{edit}\n')
     with pytest.raises(InputError, match=r'labels\.review\.jsonl: given_labels'):
-        start(None)
+        open_page()
+
+
+@contextmanager
+def served(*given: str | Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Run ``stdpose review`` as a command; also yield a browser that was given its address."""
+    options = ['--no-browser', '--method', 'linear', '--cache', 'off', '--port', '0']
+    command = [sys.executable, ROOT / 'tools' / 'review.py', *given, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            address = process.stdout.readline().strip()  # type: ignore[union-attr]
+            base = address.partition('/?')[0]
+            with httpx.Client(base_url=base, headers={'Origin': base}, trust_env=False) as client:
+                client.get(address)
+                yield process, client
+        finally:
+            process.kill()
 
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_loses_nothing_that_it_answered(
-    start: Callable, video: Path, tmp_path: Path, two_people: VideoLabels
+    open_page: Callable,
+    video: Path,
+    tmp_path: Path,
+    two_people: VideoLabels,
 ):
     write_labels(two_people, tmp_path / 'labels.json')
-    command = [sys.executable, ROOT / 'tools' / 'review.py', video, tmp_path / 'labels.json']
-    options = ['--no-browser', '--method', 'linear', '--cache', 'off', '--port', '0']
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    base = address.partition('/?')[0]
-    answered = 0
-    try:
-        with httpx.Client(base_url=base, headers={'Origin': base}, trust_env=False) as client:
-            client.get(address)
-            for n in range(20):
-                edit = {'type': 'set_joints', 'person': 1, 'frame': n + 1}
-                edit['joints'] = {'head': [n, 1, 2]}
-                body = {'id': str(n), 'page': 'p', 'revision': n, 'edit': edit}
-                answer = client.post('/api/videos/0/edits', json=body)
-                answered += answer.status_code == 200
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert answered == 20
-    for labels in (two_people, None):
-        again = Page(access_to(start(labels)))
-        assert again.get()['revision'] == 20
-        assert again.joint(20, 1) == [19, 1]
+    with served(video, tmp_path / 'labels.json') as (process, client):
+        for n in range(20):
+            joints = {'head': [n, 1, 2]}
+            edit = {'type': 'set_joints', 'person': 1, 'frame': n + 1, 'joints': joints}
+            body = {'id': str(n), 'page': 'p', 'revision': n, 'edit': edit}
+            assert client.post('/api/videos/0/edits', json=body).status_code == 200
+        process.kill()
+    again = open_page(two_people)
+    assert again.revision == 20
+    assert again.joint(20, 1) == [19, 1]
+    again.project.close()
+
+    (tmp_path / 'labels.json').write_text('{"images": []}')
+    with served(video, '--project', journal_of(tmp_path)) as (process, client):
+        assert client.get('/api/videos/0').json()['revision'] == 20
+        frames = client.get('/api/videos/0/poses?first=20&last=20').json()['frames']
+        assert frames['20'][0]['keypoints'][0][:2] == [19, 1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130)

@@ -49,14 +49,14 @@ def noted() -> Iterator[tuple[NotedFrames, PictureReader]]:
 
 
 @pytest.mark.parametrize('frame', [0, 1, 17, NUM_FRAMES - 1])
-def test_the_picture_of_a_frame_is_that_frame(page: Page, frame: int):
-    answer = page.client.get(f'/api/videos/0/frames/{frame}')
+def test_the_picture_of_a_frame_is_that_frame(unedited_page: Page, frame: int):
+    answer = unedited_page.client.get(f'/api/videos/0/frames/{frame}')
     assert answer.headers['x-frame-index'] == str(frame)
     assert number_of(decode(answer.content)) == frame
 
 
-def test_no_browser_keeps_a_picture_for_the_next_video_on_the_port(page: Page):
-    answer = page.client.get('/api/videos/0/frames/0')
+def test_no_browser_keeps_a_picture_for_the_next_video_on_the_port(unedited_page: Page):
+    answer = unedited_page.client.get('/api/videos/0/frames/0')
     assert answer.headers['cache-control'] == 'no-store'
 
 

@@ -23,24 +23,16 @@ from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
+from support.review_page import HERE, NUM_FRAMES, Page, label, labels_of
 
 
-def test_a_project_is_described(page: Page):
-    project = page.client.get('/api/project').json()
+def test_a_project_is_described(unedited_page: Page):
+    project = unedited_page.client.get('/api/project').json()
     (described,) = project['videos']
     assert described.pop('state') in ('in work', 'good enough')
-    assert [described] == [
-        {
-            'id': 0,
-            'name': 'clip',
-            'frames': NUM_FRAMES,
-            'people': 2,
-            'labels': 5,
-            'error': None,
-        }
-    ]
-    video = page.get()
+    counts = {'frames': NUM_FRAMES, 'people': 2, 'labels': 5}
+    assert described == {'id': 0, 'name': 'clip', **counts, 'error': None}
+    video = unedited_page.get()
     assert (video['width'], video['height'], video['frames']) == (128, 32, NUM_FRAMES)
     assert video['skeleton']['limbs'] == [[0, 1], [0, 2]]
     assert video['persons'] == [1, 2]
@@ -66,9 +58,9 @@ def test_an_export_is_what_the_command_line_writes(page: Page, video: Path, tmp_
 
 
 def test_of_two_saves_at_once_the_later_has_the_last_word(
-    start: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    review = start(two_people)[0]
+    review = open_page(two_people).project[0]
     first_is_writing, first_may_go_on = threading.Event(), threading.Event()
 
     def write_slowly(*arguments: Any) -> None:
@@ -109,11 +101,10 @@ def test_what_was_saved_is_known_at_the_next_start(
 
 
 def test_labels_are_saved_under_a_name_without_a_suffix(
-    start: Callable, two_people: VideoLabels, tmp_path: Path
+    open_page: Callable, two_people: VideoLabels, tmp_path: Path
 ):
-    project = start(two_people)
-    project[0].out = tmp_path / 'mended'
-    page = Page(access_to(project))
+    page = open_page(two_people)
+    page.project[0].out = tmp_path / 'mended'
     for _ in range(2):
         answer = page.post('/save', {})
         assert answer.status_code == 200, answer.text
@@ -140,9 +131,9 @@ def test_a_file_that_another_program_has_changed_is_not_replaced(
 
 
 def test_labels_that_the_journal_could_not_note_are_saved_again(
-    start: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    review = start(two_people)[0]
+    review = open_page(two_people).project[0]
 
     def refuse(*_: Any) -> None:
         raise InputError('no space left')
@@ -157,52 +148,52 @@ def test_labels_that_the_journal_could_not_note_are_saved_again(
 
 @pytest.mark.parametrize(('owner', 'step'), [(Journal, 'add_save'), (os, 'replace')])
 def test_a_server_that_is_killed_while_it_saves_knows_its_own_file(
-    start: Callable,
+    open_page: Callable,
     two_people: VideoLabels,
     monkeypatch: pytest.MonkeyPatch,
     owner: Any,
     step: str,
 ):
-    review = start(two_people)[0]
+    review = open_page(two_people).project[0]
     with monkeypatch.context() as killed:
         killed.setattr(owner, step, Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             review.save()
-    assert start(two_people)[0].save() == 0
+    assert open_page(two_people).project[0].save() == 0
 
 
-def test_an_export_keeps_the_dots_of_the_name(start: Callable, two_people: VideoLabels):
-    project = start(two_people)
-    project[0].out = Path('2024.05.01 run_reviewed.json.gz')
-    answer = Page(access_to(project)).post('/export', {'format': 'cvat'})
+def test_an_export_keeps_the_dots_of_the_name(open_page: Callable, two_people: VideoLabels):
+    page = open_page(two_people)
+    page.project[0].out = Path('2024.05.01 run_reviewed.json.gz')
+    answer = page.post('/export', {'format': 'cvat'})
     assert answer.headers['content-disposition'].endswith("''2024.05.01%20run_reviewed.xml")
 
 
-def test_an_unknown_format_is_refused(page: Page):
-    assert page.post('/export', {'format': '../../etc/passwd'}).status_code == 422
-    assert page.post('/export', {'format': None}).status_code == 422
+def test_an_unknown_format_is_refused(unedited_page: Page):
+    assert unedited_page.post('/export', {'format': '../../etc/passwd'}).status_code == 422
+    assert unedited_page.post('/export', {'format': None}).status_code == 422
 
 
-def test_every_format_that_is_offered_is_written(page: Page):
-    formats = page.client.get('/api/project').json()['formats']
+def test_every_format_that_is_offered_is_written(unedited_page: Page):
+    formats = unedited_page.client.get('/api/project').json()['formats']
     assert len(formats) > 5
     for format in formats:
-        answer = page.post('/export', {'format': format})
+        answer = unedited_page.post('/export', {'format': format})
         assert answer.status_code == 200, (format, answer.text)
         assert len(answer.content) > 100
 
 
 def test_an_error_of_an_export_names_the_file_that_was_to_be_downloaded(
-    start: Callable, two_people: VideoLabels
+    open_page: Callable, two_people: VideoLabels
 ):
-    project = start(two_people)
-    project[0].collect = lambda: (labels_of(label(0, 1)), None)
-    answer = Page(access_to(project)).post('/export', {'format': 'trc'})
+    page = open_page(two_people)
+    page.project[0].collect = lambda: (labels_of(label(0, 1)), None)
+    answer = page.post('/export', {'format': 'trc'})
     assert answer.json()['error'].startswith('labels_reviewed.trc: TRC ')
 
 
-def test_an_unlabelled_video_gets_a_skeleton_and_then_people(start: Callable):
-    page = Page(access_to(start(None)))
+def test_an_unlabelled_video_gets_a_skeleton_and_then_people(open_page: Callable):
+    page = open_page()
     assert page.get()['skeleton'] is None
     assert page.client.get('/api/project').json()['videos'][0]['state'] == 'unlabelled'
     assert 'no skeleton yet' in page.refused('add_person', frame=0, joints={'nose': [1, 2, 2]})
@@ -234,31 +225,28 @@ def test_an_unlabelled_video_gets_a_skeleton_and_then_people(start: Callable):
         {},
     ],
 )
-def test_what_is_no_skeleton_is_refused(start: Callable, skeleton: dict):
-    page = Page(access_to(start(None)))
-    page.refused('set_skeleton', **skeleton)
+def test_what_is_no_skeleton_is_refused(unlabelled_page: Page, skeleton: dict):
+    unlabelled_page.refused('set_skeleton', **skeleton)
 
 
-def test_an_unlabelled_video_without_labels_has_nothing_to_export(start: Callable):
-    page = Page(access_to(start(None)))
-    answer = page.post('/export', {'format': 'coco'})
+def test_an_unlabelled_video_without_labels_has_nothing_to_export(unlabelled_page: Page):
+    answer = unlabelled_page.post('/export', {'format': 'coco'})
     assert answer.status_code == 422
     assert 'no given labels' in answer.json()['error']
 
 
-def test_estimates_become_labels_where_they_are_certain(start: Callable):
+def test_estimates_become_labels_where_they_are_certain(open_page: Callable):
     certain, doubtful = np.array([0.9, 0.9, 0.9]), np.array([0.9, 0.1, 0.9])
     estimates = labels_of(
         label(0, 1, scores=certain, source='propagated'),
         label(5, 1, 10.0, scores=doubtful, source='propagated'),
         label(10, 1, scores=certain, source='propagated'),
     )
-    page = Page(access_to(start(estimates)))
-    page.settle()
+    page = open_page(estimates)
     assert page.poses(5)[1]['sources'] == 'gpg'
     assert page.joint(5, 1, 'left_hand') == [14, 20]
     assert page.joint(5, 1, 'head') == [20, 4]
-    assert any('estimated poses' in sentence for sentence in start.said)  # type: ignore[attr-defined]
+    assert any('estimated poses' in sentence for sentence in open_page.said)  # type: ignore[attr-defined]
 
 
 def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, two_people):
@@ -273,37 +261,25 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
     ]
 
 
-def test_several_videos_are_opened_one_after_the_other(start: Callable, two_people):
-    project = start(two_people, num_videos=3)
-    page = Page(access_to(project))
-    until = time.monotonic() + 30
-    while any(v['state'] == 'loading' for v in page.client.get('/api/project').json()['videos']):
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    videos = page.client.get('/api/project').json()['videos']
-    assert [video['id'] for video in videos] == [0, 1, 2]
-    body = {'id': 'e', 'page': 'p', 'revision': 0}
-    edit = {'type': 'mark_absent', 'person': 1, 'frame': 5}
-    answer = page.post('/edits', {**body, 'edit': edit}, video=2)
-    assert answer.status_code == 200
-    assert page.get(video=2)['revision'] == 1
-    assert page.get(video=1)['revision'] == 0
-
-
-def test_a_video_that_cannot_be_opened_is_unavailable_and_others_are_not(
-    start: Callable, two_people, tmp_path: Path
+def test_several_videos_are_opened_but_for_one_that_cannot_be(
+    open_page: Callable, two_people, tmp_path: Path
 ):
     (tmp_path / 'labels1.json').write_text('{}')
-    page = Page(access_to(start(two_people, num_videos=2)))
+    page = open_page(two_people, num_videos=3)
     until = time.monotonic() + 30
-    while any(v['state'] == 'loading' for v in page.client.get('/api/project').json()['videos']):
+    videos: list[dict[str, Any]] = [{'state': 'loading'}]
+    while any(video['state'] == 'loading' for video in videos):
         assert time.monotonic() < until
-        time.sleep(0.01)
-    first, second = page.client.get('/api/project').json()['videos']
-    assert first['error'] is None
-    assert second['state'] == 'unavailable'
-    assert 'labels1.json' in second['error']
+        videos = page.client.get('/api/project').json()['videos']
+    assert [video['id'] for video in videos] == [0, 1, 2]
+    assert [video['error'] is None for video in videos] == [True, False, True]
+    assert videos[1]['state'] == 'unavailable'
+    assert 'labels1.json' in videos[1]['error']
     assert page.client.get('/api/videos/1').status_code == 422
+    body = {'id': 'e', 'page': 'p', 'revision': 0}
+    edit = {'type': 'mark_absent', 'person': 1, 'frame': 5}
+    assert page.post('/edits', {**body, 'edit': edit}, video=2).status_code == 200
+    assert [page.get(video=video)['revision'] for video in (0, 2)] == [0, 1]
 
 
 def test_a_project_that_is_closed_waits_for_the_video_that_is_being_opened(
@@ -369,9 +345,10 @@ def test_the_timeline_of_a_few_frames_has_as_many_columns(page: Page):
     assert [value is None for value in lane['heat']] == [False, False, True, True, True, True]
 
 
-def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(start: Callable):
-    page = Page(access_to(start(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))))
-    page.settle()
+def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(
+    open_page: Callable,
+):
+    page = open_page(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))
     guidance = page.get('/guidance')
     assert guidance['good_enough'] is False
     assert 0 < guidance['expected_wrong'] < 1
@@ -390,17 +367,17 @@ def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(star
     assert page.client.get('/api/project').json()['videos'][0]['state'] == 'good enough'
 
 
-def test_without_labels_nothing_is_judged(start: Callable):
-    page = Page(access_to(start(skeleton=labels_of(label(0, 1)).skeleton)))
-    page.settle()
+def test_without_labels_nothing_is_judged(open_page: Callable):
+    page = open_page(skeleton=labels_of(label(0, 1)).skeleton)
     guidance = page.get('/guidance', target=0)
     assert guidance['expected_wrong'] is None
     assert guidance['good_enough'] is False
 
 
-def test_only_frames_that_are_more_likely_wrong_than_right_are_in_doubt(start: Callable):
-    page = Page(access_to(start(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))))
-    page.settle()
+def test_only_frames_that_are_more_likely_wrong_than_right_are_in_doubt(
+    open_page: Callable,
+):
+    page = open_page(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))
     guidance = page.get('/guidance')
     assert 0 < len(guidance['doubtful']) <= guidance['num_doubtful'] < 39 - 4
     assert all(one['score'] < 0.5 for one in guidance['doubtful'])
@@ -413,12 +390,12 @@ def test_only_frames_that_are_more_likely_wrong_than_right_are_in_doubt(start: C
     assert guidance['expected_wrong'] > 0
 
 
-def test_the_page_and_its_files_are_served(page: Page):
-    answer = page.client.get('/')
+def test_the_page_and_its_files_are_served(unedited_page: Page):
+    answer = unedited_page.client.get('/')
     assert answer.headers['content-type'].startswith('text/html')
     for name in ('index.html', *re.findall(r'/static/([\w.]+)', answer.text)):
-        assert page.client.get(f'/static/{name}').status_code == 200, name
-    assert page.client.get('/nothing', headers={'Origin': HERE}).status_code == 404
+        assert unedited_page.client.get(f'/static/{name}').status_code == 200, name
+    assert unedited_page.client.get('/nothing', headers={'Origin': HERE}).status_code == 404
 
 
 def test_a_person_who_is_labelled_twice_is_said(start: Callable):

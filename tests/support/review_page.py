@@ -36,6 +36,7 @@ class Page:
 
     numbers = itertools.count()
     opened: list[Page] = []
+    project: ReviewProject
 
     def __init__(self, app: LocalAccess, name: str = 'page') -> None:
         self.name = name
