@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.window import PerFramePropagator
@@ -36,12 +36,16 @@ def build(model_files):
     return make
 
 
+@pytest.fixture
+def state(linear, folder):
+    return linear.init_state(folder)
+
+
 def run(propagator, state):
     return list(propagator.propagate_in_video(state))
 
 
-def test_added_labels_are_propagated_frame_by_frame(linear, folder):
-    state = linear.init_state(folder)
+def test_added_labels_are_propagated_frame_by_frame(linear, state):
     linear.add_labels(state, frame_idx=0, person_id=3, keypoints=POSE)
     linear.add_labels(state, frame_idx=4, person_id=3, keypoints=POSE + 8, bbox=[0, 0, 50, 50])
     linear.add_labels(state, frame_idx=8, person_id=1, keypoints=POSE)
@@ -82,16 +86,14 @@ def test_a_video_may_be_arrays(linear, pictures, kind):
     assert [result.frame_idx for result in run(linear, state)] == list(range(len(pictures)))
 
 
-def test_nan_and_visibility_0_mean_not_labelled(linear, folder):
-    state = linear.init_state(folder)
+def test_nan_and_visibility_0_mean_not_labelled(linear, state):
     linear.add_labels(state, 0, 1, [[1, 2], NOWHERE, [3, 4]])
     linear.add_labels(state, 0, 2, [[1, 2, 1], [5, 5, 0], [3, 4, 2]])
     first = next(linear.propagate_in_video(state))
     assert first.visibility.tolist() == [[2, 0, 2], [1, 0, 2]]
 
 
-def test_one_joint_corrects_a_label_and_keeps_the_others(linear, folder):
-    state = linear.init_state(folder)
+def test_one_joint_corrects_a_label_and_keeps_the_others(linear, state):
     linear.add_labels(state, 0, 1, POSE, bbox=[1, 2, 30, 40])
     linear.add_labels(state, 0, 1, [NOWHERE, NOWHERE, [25, 30]])
     first = next(linear.propagate_in_video(state))
@@ -100,8 +102,7 @@ def test_one_joint_corrects_a_label_and_keeps_the_others(linear, folder):
     assert first.bboxes[0].tolist() == [1, 2, 30, 40]
 
 
-def test_one_joint_in_an_unlabelled_frame_leaves_the_others_to_propagation(linear, folder):
-    state = linear.init_state(folder)
+def test_one_joint_in_an_unlabelled_frame_leaves_the_others_to_propagation(linear, state):
     for frame in (0, 8):
         linear.add_labels(state, frame, 1, POSE + frame)
     linear.add_labels(state, 4, 1, [NOWHERE, NOWHERE, [50, 60]])
@@ -112,8 +113,7 @@ def test_one_joint_in_an_unlabelled_frame_leaves_the_others_to_propagation(linea
     np.testing.assert_allclose(results[6].keypoints[0, :2], POSE[:2] + 6)
 
 
-def test_replacing_a_label_leaves_out_what_it_does_not_have(linear, folder):
-    state = linear.init_state(folder)
+def test_replacing_a_label_leaves_out_what_it_does_not_have(linear, state):
     linear.add_labels(state, 0, 1, POSE)
     linear.add_labels(state, 0, 1, [NOWHERE, [1, 2], NOWHERE], replace=True)
     first = next(linear.propagate_in_video(state))
@@ -177,8 +177,7 @@ def test_a_correction_redoes_the_gaps_of_its_joint_and_person_only(folder):
     }
 
 
-def test_a_label_may_be_corrected_after_a_run(linear, folder):
-    state = linear.init_state(folder)
+def test_a_label_may_be_corrected_after_a_run(linear, state):
     for frame in (0, 4, 8):
         linear.add_labels(state, frame, 1, POSE)
     run(linear, state)
@@ -188,8 +187,7 @@ def test_a_label_may_be_corrected_after_a_run(linear, folder):
     np.testing.assert_allclose(results[7].keypoints[0], POSE + 3)
 
 
-def test_a_person_may_be_marked_absent_and_come_back(linear, folder):
-    state = linear.init_state(folder)
+def test_a_person_may_be_marked_absent_and_come_back(linear, state):
     linear.add_labels(state, 0, 1, POSE)
     linear.add_labels(state, 0, 2, POSE)
     linear.mark_absent(state, 3, 1)
@@ -215,8 +213,7 @@ def test_life_spans_by_labels(linear, folder):
     assert ''.join(r.source[0][0] for r in run(linear, state)) == 'aagpgaaaa'
 
 
-def test_labels_may_be_taken_back(linear, folder):
-    state = linear.init_state(folder)
+def test_labels_may_be_taken_back(linear, state):
     linear.add_labels(state, 0, 1, POSE)
     linear.add_labels(state, 4, 1, POSE + 100)
     linear.remove_labels(state, 4, 1)
@@ -228,8 +225,7 @@ def test_labels_may_be_taken_back(linear, folder):
         run(linear, state)
 
 
-def test_an_unknown_person_is_one_sentence(linear, folder):
-    state = linear.init_state(folder)
+def test_an_unknown_person_is_one_sentence(linear, state):
     linear.add_labels(state, 0, 1, POSE)
     for call in (linear.remove_labels, linear.mark_absent):
         with pytest.raises(InputError, match='no person 5 in clip, choose one with labels: 1'):
@@ -438,47 +434,35 @@ def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
         VideoPosePropagator(method='linear', flow_weights=weights)
 
 
-def test_a_custom_propagator_can_be_registered(folder):
-    class Mine(PROPAGATORS['linear']):
-        pass
-
-    PROPAGATORS['mine'] = Mine
-    try:
-        assert isinstance(VideoPosePropagator(method='mine').propagator, Mine)
-    finally:
-        del PROPAGATORS['mine']
-
-
-def bad_checkpoint(path, **changes):
-    content = {'meta': {}, 'state_dict': {'unknown.weight': torch.zeros(1)}, **changes}
-    torch.save(content, path)
-    return path
-
-
-def test_mistakes_with_the_model_files_are_one_sentence(model_files, tmp_path):
-    config, checkpoint = model_files
-    cut_short = tmp_path / 'cut.pth'
-    cut_short.write_bytes(checkpoint.read_bytes()[:1000])
-    meta = torch.load(checkpoint, weights_only=False)['meta']
-    other = bad_checkpoint(tmp_path / 'other.pth', meta=meta)
-    no_model = tmp_path / 'no_model.py'
-    no_model.write_text('a = 1')
-    broken = tmp_path / 'broken.py'
-    broken.write_text('a = (')
-    cases = [
-        ((None, None), 'needs a config and a checkpoint'),
-        ((config, None), 'needs a config and a checkpoint'),
-        ((tmp_path / 'x.py', checkpoint), 'x.py does not exist'),
-        ((config, tmp_path / 'x.pth'), 'x.pth does not exist'),
-        ((config, cut_short), 'cut.pth cannot be read'),
-        ((config, other), 'does not fit the model'),
-        ((no_model, checkpoint), 'has no model'),
-        ((broken, checkpoint), 'broken.py cannot be read'),
-    ]
-    for files, message in cases:
-        with pytest.raises(InputError, match=message) as caught:
-            VideoPosePropagator(*files, method='stdpose')
-        assert '\n' not in str(caught.value)
+@pytest.mark.parametrize(
+    ('config', 'checkpoint', 'message'),
+    [
+        (None, None, 'needs a config and a checkpoint'),
+        ('good.py', None, 'needs a config and a checkpoint'),
+        ('x.py', 'good.pth', 'x.py does not exist'),
+        ('good.py', 'x.pth', 'x.pth does not exist'),
+        ('good.py', 'cut.pth', 'cut.pth cannot be read'),
+        ('good.py', 'other.pth', 'does not fit the model'),
+        ('no_model.py', 'good.pth', 'has no model'),
+        ('broken.py', 'good.pth', 'broken.py cannot be read'),
+    ],
+)
+def test_mistakes_with_the_model_files_are_one_sentence(
+    model_files, tmp_path, config, checkpoint, message
+):
+    for file in model_files:
+        shutil.copy(file, tmp_path / f'good{file.suffix}')
+    content = torch.load(model_files[1], weights_only=False)
+    (tmp_path / 'cut.pth').write_bytes(model_files[1].read_bytes()[:1000])
+    torch.save(
+        {**content, 'state_dict': {'unknown.weight': torch.zeros(1)}}, tmp_path / 'other.pth'
+    )
+    (tmp_path / 'no_model.py').write_text('a = 1')
+    (tmp_path / 'broken.py').write_text('a = (')
+    files = (None if name is None else tmp_path / name for name in (config, checkpoint))
+    with pytest.raises(InputError, match=message) as caught:
+        VideoPosePropagator(*files, method='stdpose')
+    assert '\n' not in str(caught.value)
 
 
 def test_joints_come_from_the_config_where_the_checkpoint_names_none(model_files, tmp_path):
@@ -494,9 +478,16 @@ def test_joints_come_from_the_config_where_the_checkpoint_names_none(model_files
     assert propagator.propagator.skeleton.keypoint_names == names
 
 
-def test_a_device_that_does_not_exist_is_refused(model_files):
-    with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
-        VideoPosePropagator(*model_files, device='cuda:99')
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
+        ({'method': 'stdpose', 'precision': 'float16'}, "one of .*, got 'float16'"),
+    ],
+)
+def test_what_the_model_cannot_run_with_is_refused(model_files, options, message):
+    with pytest.raises(InputError, match=message):
+        VideoPosePropagator(*model_files, **options)
 
 
 @pytest.mark.parametrize(
@@ -525,18 +516,12 @@ def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):
         linear.add_labels(state, 0, 1, POSE)
 
 
-def test_a_precision_that_does_not_exist_is_refused(model_files):
-    with pytest.raises(InputError, match=r"precision must be one of .*, got 'float16'"):
-        VideoPosePropagator(*model_files, method='stdpose', precision='float16')
-
-
 def test_one_picture_is_no_video(linear, pictures):
     with pytest.raises(InputError, match=r'an array \[80, 96, 3\], a single picture'):
         linear.init_state(pictures[0])
 
 
-def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, folder):
-    state = linear.init_state(folder)
+def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, state):
     with pytest.raises(InputError):
         linear.add_labels(state, frame_idx=9, person_id=1, keypoints=POSE[:2])
     linear.add_labels(state, frame_idx=0, person_id=1, keypoints=POSE)
@@ -570,9 +555,8 @@ def test_large_ids_keep_their_digits(label, video):
         assert result.person_ids.tolist() == [large - 1, large]
 
 
-def test_accuracy_is_measured_on_hidden_labels(linear, folder):
+def test_accuracy_is_measured_on_hidden_labels(linear, state):
     """Person 3 moves on a line but in frame 4; hidden, its label comes out as those around it."""
-    state = linear.init_state(folder)
     for frame, x in ((0, 0), (2, 2), (4, 40), (6, 6)):
         linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
     linear.add_labels(state, 4, 1, POSE)
@@ -586,8 +570,7 @@ def test_accuracy_is_measured_on_hidden_labels(linear, folder):
     assert state.tracks == given
 
 
-def test_poses_between_labels_are_the_same_after_measuring(linear, folder):
-    state = linear.init_state(folder)
+def test_poses_between_labels_are_the_same_after_measuring(linear, state):
     for frame, x in ((0, 0), (3, 2), (8, 6)):
         linear.add_labels(state, frame, 3, POSE + np.array([x, 0]))
     before = [result.keypoints for result in run(linear, state)]
@@ -595,9 +578,8 @@ def test_poses_between_labels_are_the_same_after_measuring(linear, folder):
     np.testing.assert_array_equal([result.keypoints for result in run(linear, state)], before)
 
 
-def test_a_measurement_is_not_computed_twice(linear, folder):
+def test_a_measurement_is_not_computed_twice(linear, state):
     linear.propagator = spy = SpyPropagator()
-    state = linear.init_state(folder)
     for frame in (0, 3, 8):
         linear.add_labels(state, frame, 3, POSE)
     for _ in range(2):
@@ -605,16 +587,14 @@ def test_a_measurement_is_not_computed_twice(linear, folder):
     assert [gap.frames for gap in spy.gaps] == [range(1, 8)]
 
 
-def test_nothing_is_measured_without_a_label_between_two_others(linear, folder):
-    state = linear.init_state(folder)
+def test_nothing_is_measured_without_a_label_between_two_others(linear, state):
     for person, frames in ((1, (0, 8)), (2, (3,))):
         for frame in frames:
             linear.add_labels(state, frame, person, POSE)
     assert not list(linear.measure_in_video(state))
 
 
-def test_a_measurement_goes_on_with_the_labels_that_it_began_with(linear, folder):
-    state = linear.init_state(folder)
+def test_a_measurement_goes_on_with_the_labels_that_it_began_with(linear, state):
     for frame in (0, 2, 4, 6):
         linear.add_labels(state, frame, 3, POSE + frame)
     measured = linear.measure_in_video(state)
