@@ -177,16 +177,6 @@ def test_a_correction_redoes_the_gaps_of_its_joint_and_person_only(folder):
     }
 
 
-def test_a_label_may_be_corrected_after_a_run(linear, state):
-    for frame in (0, 4, 8):
-        linear.add_labels(state, frame, 1, POSE)
-    run(linear, state)
-    linear.add_labels(state, 8, 1, POSE + 4)
-    results = run(linear, state)
-    np.testing.assert_array_equal(results[2].keypoints[0], POSE)
-    np.testing.assert_allclose(results[7].keypoints[0], POSE + 3)
-
-
 def test_a_person_may_be_marked_absent_and_come_back(linear, state):
     linear.add_labels(state, 0, 1, POSE)
     linear.add_labels(state, 0, 2, POSE)

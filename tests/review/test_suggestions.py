@@ -173,12 +173,6 @@ def test_no_other_frames_help_more_together(tracks: list[TrackErrors], number: i
     assert errors_after(tracks, ()) == before
 
 
-def test_two_labels_go_to_the_thirds_of_a_gap() -> None:
-    labels = scored_video(scored_track(bridge_scores(30)))
-    assert suggest_frames(labels, [0, 30], 1) == [15]
-    assert sorted(suggest_frames(labels, [0, 30], 2)) == [10, 20]
-
-
 @settings(deadline=None, max_examples=30)
 @given(tracks=two_people())
 def test_errors_left_fall_to_nothing_as_labels_are_made(tracks: list[TrackErrors]) -> None:
@@ -207,18 +201,33 @@ def test_nothing_is_forgotten_where_there_are_more_frames_than_candidates() -> N
     )
 
 
-def test_advice_says_how_many_labels_are_left_to_make() -> None:
-    # Of 10 joints half a one may be wrong. A label in the middle leaves 4 * 0.4 ** 1.5, since two
-    # thirds of the variance are left beside it; labels on both sides of it leave 2 * 0.4 ** 2.
-    doubtful = scored_video(scored_track([1, 0.6, 0.6, 0.6, 1]))
-    assert list_advice(doubtful, 0, 1)[-1] == (
-        '76.0% of joints are expected to be right, about 2 more labels would make it 95%'
-    )
-    sure = scored_video(scored_track([1, *[0.99] * 9, 1]))
-    assert list_advice(sure, 0, 1)[-1] == (
-        '99.2% of joints are expected to be right: stop here if 95% is enough'
-    )
-    assert list_advice(sure, 0, 0) == []
+@pytest.mark.parametrize(
+    ('scores', 'outlook'),
+    [
+        # Of 10 joints half a one may be wrong. A label in the middle leaves 4 * 0.4 ** 1.5, since
+        # two thirds of the variance are left beside it; labels on both sides leave 2 * 0.4 ** 2.
+        (
+            [1, 0.6, 0.6, 0.6, 1],
+            '76.0% of joints are expected to be right, about 2 more labels would make it 95%',
+        ),
+        (
+            [1, *[0.99] * 9, 1],
+            '99.2% of joints are expected to be right: stop here if 95% is enough',
+        ),
+        # Beyond the last label: four of six joints, each wrong with a probability of 0.4.
+        (
+            [1, 0.6, 0.6],
+            '73.3% of joints are expected to be right, about 2 more labels would make it 95%',
+        ),
+        ([1, 1, 1], 'no joint was propagated, so there is no accuracy to estimate'),
+    ],
+)
+def test_advice_says_how_many_labels_are_left_to_make(scores: list[float], outlook: str) -> None:
+    assert list_advice(scored_video(scored_track(scores)), 0, 1)[-1] == outlook
+
+
+def test_no_advice_is_given_where_none_is_asked_for() -> None:
+    assert list_advice(scored_video(scored_track([1, 0.99, 1])), 0, 0) == []
 
 
 def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
@@ -229,15 +238,3 @@ def test_labels_of_others_do_not_make_a_person_right_who_is_there() -> None:
     *_, outlook = list_advice(scored_video(one, other), 0, 2)
     # In frames 0 and 8 person 1 is taken to be out of the picture, so that 21 joints are in doubt.
     assert outlook.startswith('76.7% of joints are expected to be right, about ')
-
-
-def test_poses_beyond_the_last_label_stay_in_doubt() -> None:
-    # Four of six joints, each wrong with a probability of 0.4.
-    *_, outlook = list_advice(scored_video(scored_track([1, 0.6, 0.6])), 0, 1)
-    assert outlook.startswith('73.3% of joints are expected to be right, about ')
-
-
-def test_nothing_propagated_has_no_outlook() -> None:
-    assert list_advice(scored_video(scored_track([1, 1, 1])), 0, 1) == [
-        'no joint was propagated, so there is no accuracy to estimate'
-    ]
