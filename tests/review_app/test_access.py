@@ -84,17 +84,17 @@ def test_localhost_is_this_machine(page: Page):
     assert page.client.get('/api/project', headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize('origin', ['http://evil.example', 'null', f'https://127.0.0.1:{PORT}', ''])
-@pytest.mark.parametrize('method', ['GET', 'POST'])
-def test_requests_of_other_pages_are_refused(page: Page, method: str, origin: str):
+@pytest.mark.parametrize(
+    ('method', 'origin'),
+    [
+        *(('GET', 'http://evil.example'), ('GET', 'null'), ('GET', f'https://127.0.0.1:{PORT}')),
+        *(('POST', 'http://evil.example'), ('POST', 'null'), ('POST', ''), ('POST', None)),
+    ],
+)
+def test_requests_of_other_pages_are_refused(page: Page, method: str, origin: str | None):
     path = '/api/videos/0' if method == 'GET' else '/api/videos/0/edits'
-    answer = page.client.request(method, path, json=EDIT, headers={'Origin': origin})
-    assert answer.status_code == 403
-    assert page.get()['revision'] == 0
-
-
-def test_an_edit_without_an_origin_is_refused(page: Page):
-    assert page.client.post('/api/videos/0/edits', json=EDIT).status_code == 403
+    headers = {} if origin is None else {'Origin': origin}
+    assert page.client.request(method, path, json=EDIT, headers=headers).status_code == 403
     assert page.get()['revision'] == 0
 
 
