@@ -196,25 +196,6 @@ def test_a_person_is_not_split_where_one_side_is_empty(propagator, state, frame)
     assert state.tracks == tracks
 
 
-def test_a_split_person_is_merged_again(propagator, state):
-    before = places(propagator, state)
-    propagator.merge_persons(state, propagator.split_person(state, 4, 1), 1)
-    assert places(propagator, state) == before
-
-
-def test_people_with_a_place_in_the_same_frame_are_not_merged(propagator, state):
-    with pytest.raises(InputError, match='both labelled in frame 0'):
-        propagator.merge_persons(state, 1, 2)
-
-
-@pytest.mark.parametrize(
-    ('method', 'people'), [('swap_persons', (0, 1, 1)), ('merge_persons', (1, 1))]
-)
-def test_two_people_are_needed(propagator, state, method, people):
-    with pytest.raises(InputError, match='itself'):
-        getattr(propagator, method)(state, *people)
-
-
 def test_somebody_unknown_is_named(propagator, state):
     for call in (
         lambda: propagator.swap_persons(state, 0, 1, 7),
@@ -224,16 +205,6 @@ def test_somebody_unknown_is_named(propagator, state):
     ):
         with pytest.raises(InputError, match='no person 7'):
             call()
-
-
-def test_labels_are_put_back_as_they_were(propagator, state):
-    before = {person: dict(track) for person, track in state.tracks.items()}
-    propagator.add_labels(state, 2, 1, POSE + 5)
-    propagator.remove_person(state, 2)
-    propagator.restore_labels(
-        state, {(1, 2): None, **{(2, frame): label for frame, label in before[2].items()}}
-    )
-    assert state.tracks == before
 
 
 def test_joints_are_left_out_by_name(propagator, state):

@@ -462,6 +462,10 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
     ('options', 'sentence'),
     [
         ({'weights': None}, 'give a checkpoint as weights'),
+        (
+            {'model': None, 'weights': str(CONFIGS)},
+            'is a folder, .* give the config of the network as model',
+        ),
         ({'model': 'no_such_model'}, 'model no_such_model is neither a config file nor'),
         ({'det_model': 'no.onnx'}, r'no\.onnx does not exist'),
         ({'det_weights': 'w.pth'}, 'det_weights need det_model'),
@@ -478,13 +482,6 @@ def test_wrong_settings_are_refused(model_files, options, sentence):
     config, weights = map(str, model_files)
     with pytest.raises(InputError, match=sentence):
         STDPoseInferencer(**{'model': config, 'weights': weights, 'device': 'cpu', **options})
-
-
-def test_an_exported_network_needs_its_config(tmp_path):
-    with pytest.raises(
-        InputError, match=r'is a folder, .* give the config of the network as model'
-    ):
-        STDPoseInferencer(None, str(tmp_path))
 
 
 def test_the_config_inside_the_weights(model_files, tmp_path, pictures):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,20 +20,15 @@ from support.review_page import NUM_FRAMES, POSE, SKELETON, Page, label, labels_
 from support.shy_propagator import ShyPropagator
 
 
-def settled_guidance(open_page: Callable, labels: VideoLabels, method: str) -> dict[str, Any]:
-    page = open_page(labels, method=method)
-    return page.wait_for_measurement(1)
-
-
 @pytest.mark.parametrize('method', ['linear', 'flow'])
 def test_scores_of_a_method_of_ones_own_mean_what_its_class_says(
     open_page: Callable, monkeypatch: pytest.MonkeyPatch, method: str
 ):
     monkeypatch.setitem(PROPAGATORS, 'mine', type('Mine', (PROPAGATORS[method],), {}))
     labels = labels_of(label(0, 1), label(10, 1, 9.0), label(39, 1, 60.0))
-    expected = settled_guidance(open_page, labels, method)
+    expected = open_page(labels, method=method).wait_for_measurement(1)
     assert 0 < expected['expected_wrong'] < 1
-    found = settled_guidance(open_page, labels, 'mine')
+    found = open_page(labels, method='mine').wait_for_measurement(1)
     # Why nothing is learned names the method.
     assert {**found, 'learning': expected['learning']} == expected
 
