@@ -23,7 +23,7 @@ from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from support.review_page import HERE, NUM_FRAMES, Page, label, labels_of
+from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
 
 
 def test_a_project_is_described(unedited_page: Page):
@@ -262,10 +262,10 @@ def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, tw
 
 
 def test_several_videos_are_opened_but_for_one_that_cannot_be(
-    open_page: Callable, two_people, tmp_path: Path
+    start: Callable, two_people, tmp_path: Path
 ):
     (tmp_path / 'labels1.json').write_text('{}')
-    page = open_page(two_people, num_videos=3)
+    page = Page(access_to(start(two_people, num_videos=3)))
     until = time.monotonic() + 30
     videos: list[dict[str, Any]] = [{'state': 'loading'}]
     while any(video['state'] == 'loading' for video in videos):
