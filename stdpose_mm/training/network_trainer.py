@@ -129,7 +129,6 @@ def train_together(
             labels' joints that the networks find, or None before the first validation. A
             KeyboardInterrupt, from it or from the keyboard, ends the training with the best
             networks so far.
-            networks so far.
 
     Raises:
         KeyboardInterrupt: If it came before the first validation.
