@@ -43,7 +43,7 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
     }
 
 
-def label_fields(video: str, frames=GIVEN, people=(0, 1)) -> dict[str, Any]:
+def label_fields(video: str, frames=GIVEN) -> dict[str, Any]:
     """Labels of some frames of a video that lists all its frames."""
     return {
         'images': [
@@ -60,7 +60,7 @@ def label_fields(video: str, frames=GIVEN, people=(0, 1)) -> dict[str, Any]:
         'annotations': [
             annotation(frame, person, 2 * frame + person)
             for frame in frames
-            for person in people
+            for person in (0, 1)
             if frame >= FIRST[video]
         ],
         'categories': [
@@ -349,14 +349,6 @@ def alone(run, tmp_path):
     return contents(out)
 
 
-def test_two_processes_of_torchrun_write_what_one_does(data, tmp_path, alone):
-    out = tmp_path / 'shared'
-    options = ['--method', 'flow', '--min-score', 0.3, '--launcher', 'pytorch']
-    done = warm_commands.run(*command(data, out, *options), cwd=tmp_path, processes=2)
-    assert done.stdout.count('3 videos') == 1
-    assert contents(out) == alone
-
-
 def in_child(data: Path, out: Path, variables: dict[str, str], *arguments: object) -> Any:
     """The tool in a process of its own, forked: importing everything anew takes seconds."""
 
@@ -372,22 +364,25 @@ def in_child(data: Path, out: Path, variables: dict[str, str], *arguments: objec
     return child
 
 
-def test_two_tasks_of_slurm_write_what_one_process_does(data, tmp_path, alone, port):
+@pytest.mark.parametrize(
+    ('launcher', 'everywhere', 'names'),
+    [
+        ('pytorch', {'WORLD_SIZE': '2'}, ('RANK', 'LOCAL_RANK')),
+        (
+            'slurm',
+            {'SLURM_NTASKS': '2', 'SLURM_NODELIST': 'localhost'},
+            ('SLURM_PROCID', 'SLURM_LOCALID'),
+        ),
+    ],
+)
+def test_two_processes_write_what_one_does(
+    data, tmp_path, alone, port, launcher, everywhere, names
+):
     out = tmp_path / 'shared'
-    options = ['--method', 'flow', '--min-score', 0.3, '--launcher', 'slurm']
-    everywhere = {
-        'SLURM_NTASKS': '2',
-        'SLURM_NODELIST': 'localhost',
-        'MASTER_ADDR': '127.0.0.1',
-        'MASTER_PORT': str(port),
-    }
+    options = ['--method', 'flow', '--min-score', 0.3, '--launcher', launcher]
+    everywhere = {**everywhere, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port)}
     tasks = [
-        in_child(
-            data,
-            out,
-            {**everywhere, 'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)},
-            *options,
-        )
+        in_child(data, out, {**everywhere, **dict.fromkeys(names, str(rank))}, *options)
         for rank in range(2)
     ]
     for task in tasks:
