@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -357,7 +358,8 @@ def in_child(data: Path, out: Path, variables: dict[str, str], *arguments: objec
         sys.path.insert(0, str(ROOT / 'tools' / 'misc'))
         from make_pseudo_labels import main
 
-        sys.exit(main(command(data, out, *arguments)[1:]))
+        with (out.parent / 'printed.txt').open('a') as printed, redirect_stdout(printed):
+            sys.exit(main(command(data, out, *arguments)[1:]))
 
     child = multiprocessing.get_context('fork').Process(target=work)
     child.start()
@@ -389,6 +391,7 @@ def test_two_processes_write_what_one_does(
         task.join(timeout=300)
         task.kill()
     assert [task.exitcode for task in tasks] == [0, 0]
+    assert (tmp_path / 'printed.txt').read_text().count('3 videos') == 1
     assert contents(out) == alone
 
 
