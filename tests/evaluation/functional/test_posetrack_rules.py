@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -17,43 +21,126 @@ from stdpose_mm.evaluation.functional.average_precision import ApAccumulator
 from stdpose_mm.evaluation.functional.clear_mot import MotAccumulator
 from stdpose_mm.evaluation.functional.padded_poses import PaddedPoses, strictly_inside
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
-from support.posetrack_videos import HEAD_BOX, of, person, video
+from support.posetrack_videos import of, person, video
+
+SQUARE = PolygonRegion(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0]]))
+UNKNOWN = float('nan')
+
+
+def truth(frame: int, track: int | None = 0, **joints: tuple[float, float]) -> PersonLabel:
+    return person(frame, joints, track)
+
+
+def found(
+    frame: int, track: int | None = 0, score: float | None = 1.0, **joints: tuple[float, float]
+) -> PersonLabel:
+    return person(frame, joints, track, score)
+
+
+def _track(points: Sequence[float], ids: Sequence[int | None], score: float | None = None):
+    """One person per frame with the nose at ``points``; None leaves the frame out."""
+    return [
+        found(t, i, score, nose=(float(x), 0.0))
+        for t, (x, i) in enumerate(zip(points, ids, strict=True))
+        if i is not None
+    ]
 
 
 def _evaluate(gt, pred, num_frames: int = 1, frames=None) -> PoseTrackScores:
     return evaluate_posetrack([video(gt, num_frames, frames=frames)], [video(pred, num_frames)])
 
 
-# Points and frames
+class Rule(NamedTuple):
+    """A video, and the scores that follow from it: of the nose, or of another joint."""
+
+    gt: Sequence[PersonLabel]
+    pred: Sequence[PersonLabel]
+    expected: Mapping[str, float]
+    frames: Sequence[VideoFrame] | None = None
 
 
-def test_head_size_is_six_tenths_of_the_diagonal() -> None:
-    gt = [person(0, {'nose': (100.0, 100.0)})]
-    inside = _evaluate(gt, [person(0, {'nose': (103.0, 104.0)}, scores=0.5)])
-    outside = _evaluate(gt, [person(0, {'nose': (103.1, 104.1)}, scores=0.5)])
-    assert of(inside.ap, 'nose') == 100
-    assert of(outside.ap, 'nose') == 0
+def check(rule: Rule) -> None:
+    num_frames = 1 + max(p.frame_index for p in [*rule.gt, *rule.pred])
+    if rule.frames is not None:
+        num_frames = len(rule.frames)
+    scores = _evaluate(rule.gt, rule.pred, num_frames, rule.frames)
+    names = [f'{name} of nose'.split(' of ')[:2] for name in rule.expected]
+    values = [of(getattr(scores, measure), joint) for measure, joint in names]
+    assert values == pytest.approx([*rule.expected.values()], rel=1e-12, abs=1e-12, nan_ok=True)
 
 
-def test_a_head_box_without_extent_matches_nothing() -> None:
-    gt = [person(0, {'nose': (5.0, 5.0)}, head_box=np.zeros(4))]
-    assert of(_evaluate(gt, [person(0, {'nose': (5.0, 5.0)}, scores=1.0)]).ap, 'nose') == 0
+def table(rules: Mapping[str, Rule]):
+    return pytest.mark.parametrize('rule', rules.values(), ids=rules)
 
 
-def test_visibility_does_not_matter_as_long_as_the_joint_is_there() -> None:
-    occluded = person(0, {'nose': (1.0, 1.0)})
-    occluded = PersonLabel(
-        0, occluded.keypoints, np.minimum(occluded.visibility, 1), 0, head_box=HEAD_BOX
-    )
-    assert (
-        of(_evaluate([occluded], [person(0, {'nose': (1.0, 1.0)}, scores=1.0)]).ap, 'nose') == 100
-    )
-
-
-def test_frames_that_name_nothing_pair_by_position() -> None:
-    gt = video([person(3, {'nose': (1.0, 1.0)})], 0, frames=[VideoFrame(3), VideoFrame(1)])
-    pred = video([person(0, {'nose': (1.0, 1.0)}, scores=1.0)], 2)
-    assert of(evaluate_posetrack([gt], [pred]).ap, 'nose') == 100
+@table(
+    {
+        'a head size is six tenths of the diagonal: inside': Rule(
+            [truth(0, nose=(100, 100))], [found(0, nose=(103, 104))], {'ap': 100}
+        ),
+        'a head size is six tenths of the diagonal: outside': Rule(
+            [truth(0, nose=(100, 100))], [found(0, nose=(103.1, 104.1))], {'ap': 0}
+        ),
+        'a head box without extent matches nothing': Rule(
+            [replace(truth(0, nose=(5, 5)), head_box=np.zeros(4))],
+            [found(0, nose=(5, 5))],
+            {'ap': 0},
+        ),
+        'visibility does not matter as long as the joint is there': Rule(
+            [replace(truth(0, nose=(1, 1)), visibility=np.eye(17, dtype=np.int8)[0])],
+            [found(0, nose=(1, 1))],
+            {'ap': 100},
+        ),
+        'frames that name nothing pair by position': Rule(
+            [truth(3, nose=(1, 1))],
+            [found(0, nose=(1, 1))],
+            {'ap': 100},
+            [VideoFrame(3), VideoFrame(1)],
+        ),
+        'a frame without annotated people is dropped with its predictions': Rule(
+            [truth(0, nose=(1, 1))],
+            [found(0, score=0.5, nose=(1, 1)), found(1, score=0.9, nose=(1, 1))],
+            {'precision': 100},
+        ),
+        'a frame whose people have no keypoints stays': Rule(
+            [truth(0, nose=(1, 1)), truth(1)],
+            [found(0, score=0.5, nose=(1, 1)), found(1, score=0.9, nose=(1, 1))],
+            {'precision': 50},
+        ),
+        'is_labeled is not read': Rule(
+            [truth(0, nose=(1, 1))],
+            [found(0, nose=(1, 1))],
+            {'recall': 100},
+            [VideoFrame(0, is_labeled=False)],
+        ),
+        # Without prediction and without truth, the nose has the official evaluator's 0.
+        'joints in an ignore region are removed from both sides': Rule(
+            [truth(0, nose=(5, 5), head_top=(50, 50))],
+            [
+                found(0, nose=(5, 5), head_top=(50, 50)),
+                found(0, track=1, score=0.9, nose=(6, 6)),
+            ],
+            {'ap': 0, 'ap of head_top': 100},
+            [VideoFrame(0, ignore_regions=(SQUARE,))],
+        ),
+        'a frame emptied by regions stays and its predictions are wrong': Rule(
+            [truth(0, nose=(5, 5)), truth(1, nose=(50, 50))],
+            [found(0, score=0.9, nose=(50, 50)), found(1, score=0.5, nose=(50, 50))],
+            {'precision': 50, 'recall': 100},
+            [VideoFrame(0, ignore_regions=(SQUARE,)), VideoFrame(1)],
+        ),
+        # Frame 0: nobody left in the truth, one miss and one false positive per joint.
+        # Frames 0 and 1 count: 2 objects, 1 detection, 1 miss, 1 false positive.
+        'people emptied by regions are absent for tracking': Rule(
+            [truth(0, nose=(5, 5)), truth(1, nose=(50, 50)), truth(2, nose=(50, 50))],
+            [found(t, nose=(50, 50)) for t in range(3)],
+            {'mota': 0, 'mota of left_hip': -100},
+            [VideoFrame(0, ignore_regions=(SQUARE,)), VideoFrame(1), VideoFrame(2)],
+        ),
+    }
+)
+def test_which_joints_and_frames_count(rule: Rule) -> None:
+    check(rule)
 
 
 @pytest.mark.parametrize(
@@ -92,182 +179,100 @@ def test_file_names_and_ids_of_different_frames_are_refused() -> None:
         evaluate_posetrack([gt], [pred])
 
 
-def test_frame_without_annotated_people_is_dropped_with_its_predictions() -> None:
-    gt = [person(0, {'nose': (1.0, 1.0)})]
-    pred = [
-        person(0, {'nose': (1.0, 1.0)}, scores=0.5),
-        person(1, {'nose': (1.0, 1.0)}, scores=0.9),
-    ]
-    assert of(_evaluate(gt, pred, num_frames=2).precision, 'nose') == 100
-
-
-def test_frame_whose_people_have_no_keypoints_stays() -> None:
-    gt = [person(0, {'nose': (1.0, 1.0)}), person(1, {})]
-    pred = [
-        person(0, {'nose': (1.0, 1.0)}, scores=0.5),
-        person(1, {'nose': (1.0, 1.0)}, scores=0.9),
-    ]
-    assert of(_evaluate(gt, pred, num_frames=2).precision, 'nose') == 50
-
-
-def test_is_labeled_is_not_read() -> None:
-    gt = [person(0, {'nose': (1.0, 1.0)})]
-    pred = [person(0, {'nose': (1.0, 1.0)}, scores=1.0)]
-    scores = _evaluate(gt, pred, frames=[VideoFrame(0, is_labeled=False)])
-    assert of(scores.recall, 'nose') == 100
-
-
-# Ignore regions
-
-SQUARE = PolygonRegion(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0]]))
-
-
 @pytest.mark.parametrize(
-    ('point', 'inside'),
-    [((5, 5), True), ((10, 5), False), ((0, 0), False), ((9.999, 9.999), True), ((11, 5), False)],
+    ('corners', 'inside', 'outside'),
+    [
+        pytest.param(
+            [(0, 0), (10, 0), (10, 10), (0, 10)],
+            [(5, 5), (9.999, 9.999)],
+            [(10, 5), (0, 0), (11, 5)],
+            id='a point on the edge is outside',
+        ),
+        pytest.param(
+            [(0, 0), (10, 0), (5, 5), (10, 10), (0, 10)],
+            [(2, 5)],
+            [(8, 5)],
+            id='a point in a notch is outside',
+        ),
+        pytest.param([(0, 0), (10, 10)], [], [(5, 5)], id='two corners have no inside'),
+    ],
 )
-def test_a_point_on_the_edge_is_outside(point: tuple[float, float], inside: bool) -> None:
-    assert strictly_inside(np.array(point, dtype=float), [SQUARE]) == inside
+def test_what_lies_inside_a_region(corners, inside, outside) -> None:
+    region = PolygonRegion(np.array(corners, dtype=float))
+    found = [strictly_inside(np.array(point, dtype=float), [region]) for point in inside + outside]
+    assert found == [True] * len(inside) + [False] * len(outside)
 
 
-def test_a_point_in_the_notch_of_a_polygon_is_outside() -> None:
-    notched = PolygonRegion(
-        np.array([[0.0, 0.0], [10.0, 0.0], [5.0, 5.0], [10.0, 10.0], [0.0, 10.0]])
-    )
-    assert not strictly_inside(np.array([8.0, 5.0]), [notched])
-    assert strictly_inside(np.array([2.0, 5.0]), [notched])
+# Of either truth the prediction has one joint of two.
+TIED_TRUTHS = [
+    truth(0, 0, nose=(0, 0), left_hip=(0, 90)),
+    truth(0, 1, nose=(50, 0), left_hip=(0, 20)),
+]
+TIED = [found(0, nose=(0, 0), left_hip=(0, 20))]
 
 
-def test_a_polygon_of_two_corners_has_no_inside() -> None:
-    line = PolygonRegion(np.array([[0.0, 0.0], [10.0, 10.0]]))
-    assert not strictly_inside(np.array([5.0, 5.0]), [line])
-
-
-def test_joints_in_a_region_are_removed_from_both_sides() -> None:
-    gt = [person(0, {'nose': (5.0, 5.0), 'head_top': (50.0, 50.0)})]
-    pred = [
-        person(0, {'nose': (5.0, 5.0), 'head_top': (50.0, 50.0)}, scores=1.0),
-        person(0, {'nose': (6.0, 6.0)}, track_id=1, scores=0.9),
-    ]
-    scores = _evaluate(gt, pred, frames=[VideoFrame(0, ignore_regions=(SQUARE,))])
-    assert of(scores.ap, 'head_top') == 100
-    # Without prediction and without truth: the official evaluator's 0.
-    assert of(scores.ap, 'nose') == 0
-
-
-def test_a_frame_emptied_by_regions_stays_and_its_predictions_are_wrong() -> None:
-    gt = [person(0, {'nose': (5.0, 5.0)}), person(1, {'nose': (50.0, 50.0)})]
-    pred = [
-        person(0, {'nose': (50.0, 50.0)}, scores=0.9),
-        person(1, {'nose': (50.0, 50.0)}, scores=0.5),
-    ]
-    frames = [VideoFrame(0, ignore_regions=(SQUARE,)), VideoFrame(1)]
-    scores = _evaluate(gt, pred, num_frames=2, frames=frames)
-    assert of(scores.precision, 'nose') == 50
-    assert of(scores.recall, 'nose') == 100
-
-
-def test_people_emptied_by_regions_are_absent_for_tracking() -> None:
-    # Frame 0: nobody left in the truth, one miss and one false positive per joint.
-    gt = [person(t, {'nose': (5.0, 5.0) if t == 0 else (50.0, 50.0)}) for t in range(3)]
-    pred = [person(t, {'nose': (50.0, 50.0)}, scores=0.9) for t in range(3)]
-    frames = [VideoFrame(0, ignore_regions=(SQUARE,)), VideoFrame(1), VideoFrame(2)]
-    scores = _evaluate(gt, pred, num_frames=3, frames=frames)
-    # Frames 0 and 1 count: 2 objects, 1 detection, 1 miss, 1 false positive.
-    assert of(scores.mota, 'nose') == 0
-    assert of(scores.mota, 'left_hip') == -100
-
-
-# Average precision
-
-
-def test_a_prediction_keeps_its_best_truth_only() -> None:
-    near = {'nose': (0.0, 1.0), 'head_top': (0.0, 11.0)}
-    gt = [
-        person(0, {'nose': (0.0, 0.0), 'head_top': (0.0, 30.0)}, 0),
-        person(0, near, 1),
-    ]
-    scores = _evaluate(gt, [person(0, near, 0, scores=1.0)])
-    assert of(scores.ap, 'head_top') == 50
-    assert of(scores.recall, 'nose') == 50
-
-
-@pytest.mark.parametrize(('first', 'nose', 'hip'), [(0, 100, 0), (1, 0, 100)])
-def test_the_first_truth_wins_a_tie(first: int, nose: float, hip: float) -> None:
-    # Of either truth the prediction has one joint of two.
-    gt = [
-        person(0, {'nose': (0.0, 0.0), 'left_hip': (0.0, 90.0)}, 0),
-        person(0, {'nose': (50.0, 0.0), 'left_hip': (0.0, 20.0)}, 1),
-    ]
-    pred = [person(0, {'nose': (0.0, 0.0), 'left_hip': (0.0, 20.0)}, scores=1.0)]
-    scores = _evaluate([gt[first], gt[1 - first]], pred)
-    assert of(scores.precision, 'nose') == nose
-    assert of(scores.precision, 'left_hip') == hip
-
-
-def test_the_first_prediction_wins_a_tie() -> None:
-    gt = [person(0, {'nose': (0.0, 0.0), 'head_top': (0.0, 20.0)})]
-    first = person(0, {'nose': (0.0, 0.0)}, 0, scores=0.1)
-    second = person(0, {'head_top': (0.0, 20.0)}, 1, scores=0.9)
-    scores = _evaluate(gt, [first, second])
-    assert of(scores.ap, 'nose') == 100
-    assert of(scores.ap, 'head_top') == 0
-
-
-def test_scores_play_no_part_in_the_assignment() -> None:
-    gt = [person(0, {'nose': (0.0, 0.0), 'head_top': (0.0, 20.0)})]
-    whole = person(0, {'nose': (0.0, 0.0), 'head_top': (0.0, 20.0)}, 0, scores=0.1)
-    half = person(0, {'nose': (0.0, 0.0)}, 1, scores=0.9)
-    # The duplicate ranks first and is wrong: precision 0, then 1/2 at full recall.
-    assert of(_evaluate(gt, [half, whole]).ap, 'nose') == 50
-
-
-def test_there_is_no_second_round() -> None:
-    gt = [
-        person(0, {'nose': (0.0, 0.0)}, 0),
-        person(0, {'nose': (4.0, 0.0)}, 1),
-    ]
-    # Both predictions prefer the first truth on the tie; the second truth stays without.
-    pred = [
-        person(0, {'nose': (2.0, 0.0)}, 0, scores=0.9),
-        person(0, {'nose': (3.0, 0.0)}, 1, scores=0.8),
-    ]
-    scores = _evaluate(gt, pred)
-    assert of(scores.recall, 'nose') == 50
-    assert of(scores.precision, 'nose') == 50
-
-
-def test_joints_that_the_truth_lacks_are_false_positives() -> None:
-    gt = [person(0, {'nose': (0.0, 0.0)}, 0), person(0, {'left_hip': (90.0, 90.0)}, 1)]
-    pred = [person(0, {'nose': (0.0, 0.0), 'left_hip': (50.0, 50.0)}, scores=1.0)]
-    scores = _evaluate(gt, pred)
-    assert of(scores.precision, 'nose') == 100
-    assert of(scores.precision, 'left_hip') == 0
-
-
-def test_interpolated_average_precision() -> None:
-    # Ranked: hit, miss, hit, and one of 3 truths not found. Recall 1/3 at precision 1,
-    # 2/3 at 2/3: 1/3 + 1/3 * 2/3 = 5/9.
-    gt = [person(t, {'nose': (0.0, 0.0)}) for t in range(3)]
-    pred = [
-        person(0, {'nose': (0.0, 0.0)}, scores=0.9),
-        person(1, {'nose': (99.0, 0.0)}, 1, scores=0.8),
-        person(1, {'nose': (0.0, 0.0)}, 0, scores=0.7),
-    ]
-    scores = _evaluate(gt, pred, num_frames=3)
-    assert of(scores.ap, 'nose') == pytest.approx(100 * 5 / 9)
-    assert of(scores.precision, 'nose') == pytest.approx(100 * 2 / 3)
-    assert of(scores.recall, 'nose') == pytest.approx(100 * 2 / 3)
-
-
-def test_a_missing_score_ranks_last() -> None:
-    gt = [person(t, {'nose': (0.0, 0.0)}) for t in range(2)]
-    pred = [
-        person(0, {'nose': (99.0, 0.0)}, scores=-50.0),
-        person(1, {'nose': (0.0, 0.0)}),
-    ]
-    # The wrong one is ranked first, in spite of its score of -50.
-    assert of(_evaluate(gt, pred, num_frames=2).ap, 'nose') == 25
+@table(
+    {
+        'a prediction keeps its best truth only': Rule(
+            [
+                truth(0, 0, nose=(0, 0), head_top=(0, 30)),
+                truth(0, 1, nose=(0, 1), head_top=(0, 11)),
+            ],
+            [found(0, nose=(0, 1), head_top=(0, 11))],
+            {'ap of head_top': 50, 'recall': 50},
+        ),
+        'the first truth wins a tie': Rule(
+            TIED_TRUTHS, TIED, {'precision': 100, 'precision of left_hip': 0}
+        ),
+        'the first truth wins a tie: the other one first': Rule(
+            TIED_TRUTHS[::-1], TIED, {'precision': 0, 'precision of left_hip': 100}
+        ),
+        'the first prediction wins a tie': Rule(
+            [truth(0, nose=(0, 0), head_top=(0, 20))],
+            [found(0, 0, 0.1, nose=(0, 0)), found(0, 1, 0.9, head_top=(0, 20))],
+            {'ap': 100, 'ap of head_top': 0},
+        ),
+        # The duplicate ranks first and is wrong: precision 0, then 1/2 at full recall.
+        'scores play no part in the assignment': Rule(
+            [truth(0, nose=(0, 0), head_top=(0, 20))],
+            [found(0, 1, 0.9, nose=(0, 0)), found(0, 0, 0.1, nose=(0, 0), head_top=(0, 20))],
+            {'ap': 50},
+        ),
+        # Both predictions prefer the first truth on the tie; the second truth stays without.
+        'there is no second round': Rule(
+            [truth(0, 0, nose=(0, 0)), truth(0, 1, nose=(4, 0))],
+            [found(0, 0, 0.9, nose=(2, 0)), found(0, 1, 0.8, nose=(3, 0))],
+            {'recall': 50, 'precision': 50},
+        ),
+        'joints that the truth lacks are false positives': Rule(
+            [truth(0, 0, nose=(0, 0)), truth(0, 1, left_hip=(90, 90))],
+            [found(0, nose=(0, 0), left_hip=(50, 50))],
+            {'precision': 100, 'precision of left_hip': 0},
+        ),
+        # Ranked: hit, miss, hit, and one of 3 truths not found. Recall 1/3 at precision 1,
+        # 2/3 at 2/3: 1/3 + 1/3 * 2/3 = 5/9.
+        'average precision is interpolated': Rule(
+            _track([0, 0, 0], [0, 0, 0]),
+            [
+                found(0, 0, 0.9, nose=(0, 0)),
+                found(1, 1, 0.8, nose=(99, 0)),
+                found(1, 0, 0.7, nose=(0, 0)),
+            ],
+            {'ap': 500 / 9, 'precision': 200 / 3, 'recall': 200 / 3},
+        ),
+        # The wrong one is ranked first, in spite of its score of -50.
+        'a missing score ranks last': Rule(
+            _track([0, 0], [0, 0]),
+            [found(0, 0, -50.0, nose=(99, 0)), found(1, 0, None, nose=(0, 0))],
+            {'ap': 25},
+        ),
+        'no prediction is zero': Rule(
+            [truth(0, nose=(0, 0))], [], {'ap': 0, 'precision': 0, 'recall': 0}
+        ),
+    }
+)
+def test_average_precision(rule: Rule) -> None:
+    check(rule)
 
 
 def test_joints_are_pooled_over_videos() -> None:
@@ -291,87 +296,89 @@ def test_predictions_without_truth_are_nan_and_left_out_of_the_mean() -> None:
     assert mean_of_known(scores.ap) == pytest.approx(100 / 14)
 
 
-def test_no_prediction_is_zero() -> None:
-    scores = _evaluate([person(0, {'nose': (0.0, 0.0)})], [])
-    assert (of(scores.ap, 'nose'), of(scores.precision, 'nose'), of(scores.recall, 'nose')) == (
-        0,
-        0,
-        0,
-    )
+# Someone who stands still, and someone who is away for three frames.
+STANDING = [truth(t, 1, nose=(50, 50)) for t in range(6)]
+AWAY = [*_track([0] * 6, [0, None, None, None, 0, 0]), *STANDING]
+STANDING_FOUND = [found(t, 1, nose=(50, 50)) for t in range(6)]
 
 
-# Tracking
-
-
-def _track(points, ids, num_frames: int, joint: str = 'nose', **fields):
-    """One person per frame at ``points`` with ``ids``; None leaves the frame out."""
-    return [
-        person(t, {joint: (float(x), 0.0)}, i, **fields)
-        for t, (x, i) in enumerate(zip(points, ids, strict=True))
-        if i is not None
-    ][:num_frames]
-
-
-def test_the_last_kept_frame_takes_no_part_in_tracking() -> None:
-    gt = _track([0, 0, 0], [0, 0, 0], 3)
-    pred = _track([0, 0, 99], [7, 7, 7], 3, scores=1.0)
-    scores = _evaluate(gt, pred, num_frames=3)
-    assert of(scores.mota, 'nose') == 100
-    assert of(scores.recall, 'nose') == pytest.approx(200 / 3)
-
-
-def test_the_last_kept_frame_is_counted_after_dropping_empty_ones() -> None:
-    gt = _track([0, 0, 0, 0], [0, 0, None, None], 4)
-    pred = _track([0, 99, 0, 0], [7, 7, None, None], 4, scores=1.0)
-    assert of(_evaluate(gt, pred, num_frames=4).mota, 'nose') == 100
-
-
-def test_a_video_of_one_frame_has_no_tracking() -> None:
-    scores = _evaluate(_track([0], [0], 1), _track([0], [7], 1, scores=1.0))
-    assert np.isnan(of(scores.mota, 'nose'))
-    assert of(scores.motp, 'nose') == 0
-
-
-def test_a_frame_without_predictions_counts_one_miss_and_one_false_positive() -> None:
-    gt = [person(t, {'nose': (99.0 * i, 0.0)}, i) for t in range(3) for i in range(3)]
-    pred = [p for p in gt if p.frame_index != 0]
-    scores = _evaluate(gt, pred, num_frames=3)
-    # Frame 0: 1 object, 1 miss, 1 false positive; frame 1: 3 objects found.
-    assert of(scores.mota, 'nose') == pytest.approx(100 * (1 - 2 / 4))
-    assert of(scores.tracking_recall, 'nose') == pytest.approx(75)
-    assert of(scores.tracking_precision, 'nose') == pytest.approx(75)
-
-
-def test_mota_counts_misses_switches_and_false_positives() -> None:
-    gt = _track([0, 0, 0, 0, 0], [0] * 5, 5)
-    pred = _track([0, 0, 99, 0, 0], [7, 8, 8, 8, 8], 5, scores=1.0)
-    # 4 objects: 1 switch, 1 miss, 1 false positive.
-    assert of(_evaluate(gt, pred, num_frames=5).mota, 'nose') == pytest.approx(25)
-
-
-def test_an_identity_is_remembered_without_time_limit() -> None:
-    gt = _track([0] * 6, [0, None, None, None, 0, 0], 6) + [
-        person(t, {'nose': (50.0, 50.0)}, 1) for t in range(6)
-    ]
-    pred = [person(t, {'nose': (50.0, 50.0)}, 1, scores=1.0) for t in range(6)]
-    returned = [person(t, {'nose': (0.0, 0.0)}, 7, scores=1.0) for t in (0, 4, 5)]
-    changed = [person(t, {'nose': (0.0, 0.0)}, i, scores=1.0) for t, i in ((0, 7), (4, 8), (5, 8))]
-    # 7 objects in the 5 counted frames.
-    assert of(_evaluate(gt, pred + returned, num_frames=6).mota, 'nose') == 100
-    assert of(_evaluate(gt, pred + changed, num_frames=6).mota, 'nose') == pytest.approx(600 / 7)
-
-
-def test_the_last_identity_is_kept_although_another_one_is_nearer() -> None:
-    gt = _track([0, 0, 0], [0] * 3, 3)
-    pred = [
-        person(0, {'nose': (0.0, 0.0)}, 7, scores=1.0),
-        *(person(t, {'nose': (0.0, 4.0)}, 7, scores=1.0) for t in (1, 2)),
-        *(person(t, {'nose': (0.0, 0.0)}, 8, scores=1.0) for t in (1, 2)),
-    ]
-    scores = _evaluate(gt, pred, num_frames=3)
-    # 2 objects, 1 false positive, no switch; distances 0 and 0.4.
-    assert of(scores.mota, 'nose') == pytest.approx(50)
-    assert of(scores.motp, 'nose') == pytest.approx(80)
+@table(
+    {
+        'the last kept frame takes no part': Rule(
+            _track([0, 0, 0], [0, 0, 0]),
+            _track([0, 0, 99], [7, 7, 7], 1.0),
+            {'mota': 100, 'recall': 200 / 3},
+        ),
+        'the last kept frame is counted after dropping empty ones': Rule(
+            _track([0, 0, 0, 0], [0, 0, None, None]),
+            _track([0, 99, 0, 0], [7, 7, None, None], 1.0),
+            {'mota': 100},
+            [VideoFrame(t) for t in range(4)],
+        ),
+        'a video of one frame has no tracking': Rule(
+            _track([0], [0]), _track([0], [7], 1.0), {'mota': UNKNOWN, 'motp': 0}
+        ),
+        # Frame 0: 1 object, 1 miss, 1 false positive; frame 1: 3 objects found.
+        'a frame without predictions counts one miss and one false positive': Rule(
+            [truth(t, i, nose=(99.0 * i, 0)) for t in range(3) for i in range(3)],
+            [truth(t, i, nose=(99.0 * i, 0)) for t in (1, 2) for i in range(3)],
+            {'mota': 50, 'tracking_recall': 75, 'tracking_precision': 75},
+        ),
+        # 4 objects: 1 switch, 1 miss, 1 false positive.
+        'misses, switches and false positives count': Rule(
+            _track([0] * 5, [0] * 5), _track([0, 0, 99, 0, 0], [7, 8, 8, 8, 8], 1.0), {'mota': 25}
+        ),
+        # 7 objects in the 5 counted frames.
+        'an identity is remembered without time limit': Rule(
+            AWAY, [*STANDING_FOUND, *(found(t, 7, nose=(0, 0)) for t in (0, 4, 5))], {'mota': 100}
+        ),
+        'another identity after an absence is a switch': Rule(
+            AWAY,
+            [*STANDING_FOUND, *(found(t, i, nose=(0, 0)) for t, i in ((0, 7), (4, 8), (5, 8)))],
+            {'mota': 600 / 7},
+        ),
+        # 2 objects, 1 false positive, no switch; distances 0 and 0.4.
+        'the last identity is kept although another one is nearer': Rule(
+            _track([0, 0, 0], [0, 0, 0]),
+            [
+                found(0, 7, nose=(0, 0)),
+                *(found(t, 7, nose=(0, 4)) for t in (1, 2)),
+                *(found(t, 8, nose=(0, 0)) for t in (1, 2)),
+            ],
+            {'mota': 50, 'motp': 80},
+        ),
+        # 7 lies on the second object, but is the only one within reach of the first.
+        'the most pairs are matched before the nearest': Rule(
+            _track([0, 0], [0, 0]) + _track([4, 4], [1, 1]),
+            _track([4, 4], [7, 7], 1.0) + _track([8, 8], [8, 8], 1.0),
+            {'mota': 100, 'motp': 60},
+        ),
+        'the nearest of equally many pairs are matched': Rule(
+            _track([0, 0], [0, 0]) + _track([2, 2], [1, 1]),
+            _track([2, 2], [7, 7], 1.0) + _track([0.5, 0.5], [8, 8], 1.0),
+            {'motp': 100 * (1 - 0.025)},
+        ),
+        # 2 objects, 1 switch, 1 false positive.
+        'a remembered identity beyond the threshold is given up': Rule(
+            _track([0, 0, 0], [0, 0, 0]),
+            [found(0, 7, nose=(0, 0)), found(1, 7, nose=(6, 0)), found(1, 8, nose=(0, 0))],
+            {'mota': 0},
+        ),
+        'the assignment of whole poses is ignored': Rule(
+            [truth(t, nose=(0, 0), head_top=(0, 20), left_hip=(0, 60)) for t in range(2)],
+            [found(t, 0, nose=(0, 0), head_top=(0, 20)) for t in range(2)]
+            + [found(t, 1, left_hip=(0, 60)) for t in range(2)],
+            {'ap of left_hip': 0, 'mota of left_hip': 100},
+        ),
+        'tracking is unknown without track ids': Rule(
+            _track([0, 0], [0, 0]),
+            [found(t, None, nose=(0, 0)) for t in range(2)],
+            {'mota': UNKNOWN, 'mota of left_hip': UNKNOWN, 'ap': 100},
+        ),
+    }
+)
+def test_tracking(rule: Rule) -> None:
+    check(rule)
 
 
 def test_of_two_objects_that_remember_an_identity_the_first_in_the_list_keeps_it() -> None:
@@ -393,69 +400,10 @@ def test_of_two_objects_that_remember_an_identity_the_first_in_the_list_keeps_it
     assert [of(s.motp, 'nose') for s in results] == pytest.approx([95, 90])
 
 
-def test_the_most_pairs_are_matched_before_the_nearest() -> None:
-    gt = [person(t, {'nose': (x, 0.0)}, i) for t in range(2) for i, x in enumerate((0.0, 4.0))]
-    # 7 lies on the second object, but is the only one within reach of the first.
-    pred = [
-        person(t, {'nose': (x, 0.0)}, i, scores=1.0)
-        for t in range(2)
-        for i, x in ((7, 4.0), (8, 8.0))
-    ]
-    scores = _evaluate(gt, pred, num_frames=2)
-    assert of(scores.mota, 'nose') == 100
-    assert of(scores.motp, 'nose') == pytest.approx(60)
-
-
-def test_the_nearest_of_equally_many_pairs_are_matched() -> None:
-    gt = [person(t, {'nose': (x, 0.0)}, i) for t in range(2) for i, x in enumerate((0.0, 2.0))]
-    pred = [
-        person(t, {'nose': (x, 0.0)}, i, scores=1.0)
-        for t in range(2)
-        for i, x in ((7, 2.0), (8, 0.5))
-    ]
-    assert of(_evaluate(gt, pred, num_frames=2).motp, 'nose') == pytest.approx(100 * (1 - 0.025))
-
-
-def test_a_remembered_identity_beyond_the_threshold_is_given_up() -> None:
-    gt = _track([0, 0, 0], [0] * 3, 3)
-    pred = [
-        person(0, {'nose': (0.0, 0.0)}, 7, scores=1.0),
-        person(1, {'nose': (6.0, 0.0)}, 7, scores=1.0),
-        person(1, {'nose': (0.0, 0.0)}, 8, scores=1.0),
-    ]
-    # 2 objects, 1 switch, 1 false positive.
-    assert of(_evaluate(gt, pred, num_frames=3).mota, 'nose') == 0
-
-
-def test_tracking_ignores_the_assignment_of_whole_poses() -> None:
-    gt = [
-        person(t, {'nose': (0.0, 0.0), 'head_top': (0.0, 20.0), 'left_hip': (0.0, 60.0)})
-        for t in range(2)
-    ]
-    pred = [
-        person(t, joints, i, scores=1.0)
-        for t in range(2)
-        for i, joints in enumerate(
-            ({'nose': (0.0, 0.0), 'head_top': (0.0, 20.0)}, {'left_hip': (0.0, 60.0)})
-        )
-    ]
-    scores = _evaluate(gt, pred, num_frames=2)
-    assert of(scores.ap, 'left_hip') == 0
-    assert of(scores.mota, 'left_hip') == 100
-
-
 def test_every_video_starts_without_identities() -> None:
-    gt = [video(_track([0, 0], [0, 0], 2), 2) for _ in range(2)]
-    pred = [video(_track([0, 0], [i, i], 2, scores=1.0), 2) for i in (7, 8)]
+    gt = [video(_track([0, 0], [0, 0]), 2) for _ in range(2)]
+    pred = [video(_track([0, 0], [i, i], 1.0), 2) for i in (7, 8)]
     assert of(evaluate_posetrack(gt, pred).mota, 'nose') == 100
-
-
-def test_tracking_is_unknown_without_track_ids() -> None:
-    gt = [person(t, {'nose': (0.0, 0.0)}) for t in range(2)]
-    pred = [person(t, {'nose': (0.0, 0.0)}, None, scores=1.0) for t in range(2)]
-    scores = _evaluate(gt, pred, num_frames=2)
-    assert np.isnan(scores.mota).all()
-    assert of(scores.ap, 'nose') == 100
 
 
 # MetricSummary and errors
@@ -479,25 +427,25 @@ def test_table_prints_unknown_values_as_a_dash() -> None:
     assert lines[2].split() == ['AP', *['50.0'] * 6, '-', '50.0']
 
 
-def test_a_person_without_head_box_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"video 'video', frame 0: .*no head box"):
-        _evaluate([person(0, {'nose': (0.0, 0.0)}, head_box=None)], [])
+OTHER_JOINTS = VideoLabels('v', Skeleton(('nose',)), (VideoFrame(0),))
 
 
-def test_another_number_of_frames_is_an_error() -> None:
-    with pytest.raises(InputError, match='has 3 frames, expected the 2 frames'):
-        evaluate_posetrack([video([], 2)], [video([], 3)])
-
-
-def test_another_number_of_videos_is_an_error() -> None:
-    with pytest.raises(InputError, match=r'0 predicted videos .* each of the 1 '):
-        evaluate_posetrack([video([], 1)], [])
-
-
-def test_a_skeleton_without_an_evaluated_joint_is_an_error() -> None:
-    labels = VideoLabels('v', Skeleton(('nose',)), (VideoFrame(0),))
-    with pytest.raises(InputError, match="lack 'head_bottom'"):
-        evaluate_posetrack([labels], [labels])
+@pytest.mark.parametrize(
+    ('gt', 'pred', 'message'),
+    [
+        (
+            [video([person(0, {'nose': (0.0, 0.0)}, head_box=None)], 1)],
+            [video([], 1)],
+            r"video 'video', frame 0: .*no head box",
+        ),
+        ([video([], 2)], [video([], 3)], 'has 3 frames, expected the 2 frames'),
+        ([video([], 1)], [], r'0 predicted videos .* each of the 1 '),
+        ([OTHER_JOINTS], [OTHER_JOINTS], "lack 'head_bottom'"),
+    ],
+)
+def test_videos_that_cannot_be_evaluated_are_refused(gt, pred, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate_posetrack(gt, pred)
 
 
 def test_absent_people_are_nobody_on_either_side() -> None:
