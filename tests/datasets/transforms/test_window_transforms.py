@@ -81,25 +81,32 @@ def with_dot(results: dict[str, Any], frame: int, joint: int) -> dict[str, Any]:
     return results
 
 
-def pipeline(**target: Any) -> Compose:
+def steps_of(*augmentations: dict[str, Any], photometric: bool = False, **target: Any) -> list:
+    """The steps from a loaded window to its targets; ``target`` goes to the last one."""
+    return [
+        {'type': 'LoadWindow'},
+        {'type': 'GetBBoxCenterScale', 'padding': 1.25},
+        *augmentations,
+        {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
+        *([{'type': 'WindowPhotometric', 'blur_prob': 0.5}] if photometric else []),
+        {'type': 'GenerateWindowTarget', 'encoder': CODEC, **target},
+    ]
+
+
+def plain(results: dict[str, Any], **target: Any) -> dict[str, Any]:
+    """Through an unaugmented pipeline."""
+    return Compose(steps_of(**target))(results)
+
+
+def augmented(results: dict[str, Any]) -> dict[str, Any]:
     """Flipped for sure, shifted, scaled, rotated."""
-    return Compose(
-        [
-            {'type': 'LoadWindow'},
-            {'type': 'GetBBoxCenterScale', 'padding': 1.25},
-            {'type': 'WindowRandomFlip', 'prob': 1.0},
-            {
-                'type': 'WindowRandomBBoxTransform',
-                'shift_factor': 0.1,
-                'shift_prob': 1.0,
-                'scale_factor': (0.9, 1.3),
-                'rotate_factor': 60.0,
-                'rotate_prob': 1.0,
-            },
-            {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
-            {'type': 'GenerateWindowTarget', 'encoder': CODEC, **target},
-        ]
+    moves = {'shift_factor': 0.1, 'shift_prob': 1.0, 'scale_factor': (0.9, 1.3)}
+    turns = {'rotate_factor': 60.0, 'rotate_prob': 1.0}
+    steps = steps_of(
+        {'type': 'WindowRandomFlip', 'prob': 1.0},
+        {'type': 'WindowRandomBBoxTransform', **moves, **turns},
     )
+    return Compose(steps)(results)
 
 
 def dot_in(image: np.ndarray) -> np.ndarray:
@@ -122,7 +129,7 @@ def test_labels_and_heatmaps_follow_the_picture(
     frame: int, joint: int, mirrored: int, seed: int
 ) -> None:
     np.random.seed(seed)
-    results = pipeline()(with_dot(sample(), frame, joint))
+    results = augmented(with_dot(sample(), frame, joint))
     seen = dot_in(results['img'][frame])
     if frame == 1:
         label = results['transformed_keypoints'][0, mirrored]
@@ -158,7 +165,7 @@ def five_frames(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize('seed', range(2))
 def test_labels_of_five_frames_follow_their_pictures(seed: int) -> None:
     np.random.seed(seed)
-    results = pipeline()(five_frames())
+    results = augmented(five_frames())
     seen = [dot_in(picture) for picture in results['img']]
     labels = np.insert(results['transformed_aux_keypoints'], 2, results['transformed_keypoints'], 0)
     np.testing.assert_allclose(labels[:, 2], seen, atol=0.5)
@@ -181,18 +188,6 @@ def test_labels_of_five_frames_weigh_as_their_frames_do() -> None:
     results = plain(five_frames(label_weights=np.repeat(weights, 3, axis=1)))
     np.testing.assert_allclose(results['aux_keypoint_weights'][0, :, 0], [0.1, 0.2, 0.3, 0.4])
     np.testing.assert_allclose(results['keypoint_weights'], np.ones((1, 3)))
-
-
-def plain(results: dict[str, Any], **target: Any) -> dict[str, Any]:
-    """Through an unaugmented pipeline."""
-    return Compose(
-        [
-            {'type': 'LoadWindow'},
-            {'type': 'GetBBoxCenterScale', 'padding': 1.25},
-            {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
-            {'type': 'GenerateWindowTarget', 'encoder': CODEC, **target},
-        ]
-    )(results)
 
 
 def test_crop_is_the_enlarged_box_at_the_crops_aspect_ratio() -> None:
@@ -341,22 +336,20 @@ def test_photometric_saturation_leaves_grey_alone() -> None:
     np.testing.assert_allclose(np.stack(out).astype(int), 100, atol=1)
 
 
-def full_pipeline() -> list[dict[str, Any]]:
-    return [
-        {'type': 'LoadWindow'},
-        {'type': 'GetBBoxCenterScale', 'padding': 1.25},
+FULL = [
+    *steps_of(
         {'type': 'WindowRandomFlip'},
         {'type': 'WindowRandomHalfBody'},
         {'type': 'WindowRandomBBoxTransform'},
-        {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
-        {'type': 'WindowPhotometric', 'blur_prob': 0.5},
-        {'type': 'GenerateWindowTarget', 'encoder': CODEC, 'label_jitter': 0.3},
-        {'type': 'PackWindowInputs'},
-    ]
+        photometric=True,
+        label_jitter=0.3,
+    ),
+    {'type': 'PackWindowInputs'},
+]
 
 
 def test_packed_sample_has_the_fields_of_the_model(tiny_set: TinySet) -> None:
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, pipeline=full_pipeline())
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, pipeline=FULL)
     packed = dataset[0]
     assert packed['inputs'].shape == (3, 3, 128, 96)
     assert packed['inputs'].dtype == torch.uint8
@@ -389,8 +382,7 @@ def test_packed_sample_has_the_fields_of_the_model(tiny_set: TinySet) -> None:
 
 
 def test_packed_frames_are_in_window_order(tiny_set: TinySet) -> None:
-    steps = [step for step in full_pipeline() if 'Random' not in step['type']]
-    steps = [step for step in steps if step['type'] != 'WindowPhotometric']
+    steps = [*steps_of(), {'type': 'PackWindowInputs'}]
     packed = PoseTrack18WindowDataset(**tiny_set.args, pipeline=steps)[2]
     # Frame i is grey 20 i; the window of frame 3 is (0, 3, 7).
     middle = packed['inputs'][:, 0, 64, 48].tolist()
@@ -400,7 +392,7 @@ def test_packed_frames_are_in_window_order(tiny_set: TinySet) -> None:
 
 def test_data_loader_with_workers_gives_every_window_once(tiny_set: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(
-        **tiny_set.args, interval=4, random_offset=True, pipeline=full_pipeline()
+        **tiny_set.args, interval=4, random_offset=True, pipeline=FULL
     )
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=8, num_workers=2, collate_fn=pseudo_collate
@@ -411,8 +403,7 @@ def test_data_loader_with_workers_gives_every_window_once(tiny_set: TinySet) -> 
 
 def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinySet) -> None:
     tiny_set.picture(5).write_bytes(b'not a picture')
-    steps = full_pipeline()
-    steps[0]['on_error'] = 'skip'
+    steps = [FULL[0] | {'on_error': 'skip'}, *FULL[1:]]
     dataset = PoseTrack18WindowDataset(
         **tiny_set.args, task='estimation', pipeline=steps, max_refetch=50
     )
@@ -435,13 +426,7 @@ def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinyS
 def test_targets_of_held_out_windows(
     tiny_set: TinySet, task: str, test_mode: bool, num_given: int, num_aux: int
 ) -> None:
-    pipeline = [
-        {'type': 'LoadWindow'},
-        {'type': 'GetBBoxCenterScale', 'padding': 1.25},
-        {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
-        {'type': 'GenerateWindowTarget', 'encoder': CODEC, 'test_mode': True},
-        {'type': 'PackWindowInputs'},
-    ]
+    pipeline = [*steps_of(test_mode=True), {'type': 'PackWindowInputs'}]
     dataset = PoseTrack18WindowDataset(
         **tiny_set.args, task=task, test_mode=test_mode, pipeline=pipeline
     )
