@@ -100,6 +100,8 @@ def test_maps_that_labels_replace_for_every_joint_are_not_predicted(
     ((_, found),) = maps_of(model, pictures, gaps, frame_maps=False)
     assert sum(sizes) == seen
     assert_same_maps(found.final_heatmaps, expected.final_heatmaps)
+    assert not found.frame_heatmaps.any()
+    assert found.frame_heatmaps.shape == expected.frame_heatmaps.shape
 
 
 def predict(model, pictures, gap, key, window, given, test_cfg=None):
@@ -381,16 +383,6 @@ def test_a_model_that_takes_no_labels_sees_the_frames_beside_each(gaps_of, given
         model, pictures, gap, 7, (7, 7, 7), (False, False), {'use_frame_head': True}
     )
     assert_same_maps(maps.frame_heatmaps[7], single)
-
-
-def test_maps_of_single_frames_that_nobody_asks_for_are_empty(model, gaps_of):
-    pictures = moving_pictures(8)
-    (gap,) = gaps_of([0, 7], 8)
-    ((_, whole),) = maps_of(model, pictures, [gap])
-    ((_, maps),) = maps_of(model, pictures, [gap], frame_maps=False)
-    assert not maps.frame_heatmaps.any()
-    assert maps.frame_heatmaps.shape == whole.frame_heatmaps.shape
-    np.testing.assert_array_equal(maps.final_heatmaps, whole.final_heatmaps)
 
 
 def test_people_with_overlapping_gaps_do_not_depend_on_the_batch_size(model, gaps_of):

@@ -172,15 +172,10 @@ def test_someone_who_leaves_is_not_drawn_towards_the_place_of_the_return(label, 
     assert dense.persons[6].bbox is None
 
 
-def test_a_person_of_whom_nothing_is_known_is_absent(label, video, blank):
-    persons = [label(0, POSE), gone(label, 1, track_id=7)]
+@pytest.mark.parametrize('fields', [{}, {'head_box': [1, 2, 3, 4]}], ids=['nothing', 'head box'])
+def test_a_person_of_whom_no_pose_is_known_is_absent(label, video, blank, fields):
+    persons = [label(0, POSE), gone(label, 1, track_id=7, **fields)]
     dense = propagate_labels(blank(3), video(persons, 3), LinearPropagator())
-    assert sources_of(dense, 7) == 'aga'
-
-
-def test_a_head_box_alone_is_a_place_but_no_start(label, video, blank):
-    head = gone(label, 1, track_id=7, head_box=[1, 2, 3, 4])
-    dense = propagate_labels(blank(3), video([label(0, POSE), head], 3), LinearPropagator())
     assert sources_of(dense, 7) == 'aga'
 
 
@@ -433,11 +428,7 @@ def test_a_gap_before_the_first_label_has_no_label_on_its_left(label):
 
 
 def test_a_head_box_alone_starts_nothing_but_later_labels_do(label, video, blank):
-    head = label(0, np.zeros((3, 2)), [0, 0, 0], head_box=np.array([1.0, 2, 3, 4]))
-    gone = label(2, np.zeros((3, 2)), [0, 0, 0])
-    back = label(4, [[1, 1], [2, 2], [3, 3]])
-
-    dense = propagate_labels(blank(6), video([head, gone, back], 6), LinearPropagator())
-
+    persons = [gone(label, 0, head_box=[1, 2, 3, 4]), gone(label, 2), label(4, POSE)]
+    dense = propagate_labels(blank(6), video(persons, 6), LinearPropagator())
     shown = [person.frame_index for person in dense.persons if person.labelled.any()]
     assert shown == [4, 5]

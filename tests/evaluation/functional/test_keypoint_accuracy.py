@@ -29,6 +29,10 @@ def _video(
     return VideoLabels('v', skeleton, tuple(VideoFrame(t) for t in range(10)), tuple(people))
 
 
+def _measure(truth: Mapping[int, Points], predicted: Mapping[int, Points], **options):
+    return keypoint_accuracy([_video(truth)], [_video(predicted)], **options)
+
+
 # A pose of 100 px.
 TRUTH: Points = [(0.0, 0.0), (100.0, 30.0)]
 
@@ -40,7 +44,7 @@ def test_pose_size_is_the_larger_side_of_the_box_around_labelled_joints() -> Non
 
 
 def test_pck_is_relative_to_the_pose_size_and_includes_the_threshold() -> None:
-    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 41.0)]})])
+    accuracy = _measure({0: TRUTH}, {0: [(0.0, 5.0), (100.0, 41.0)]})
     assert accuracy.metrics['PCK@0.05'].tolist() == [100, 0]
     assert accuracy.metrics['PCK@0.1'].tolist() == [100, 0]
     assert accuracy.metrics['PCK@0.2'].tolist() == [100, 100]
@@ -49,7 +53,7 @@ def test_pck_is_relative_to_the_pose_size_and_includes_the_threshold() -> None:
 def test_errors_in_pixels_and_per_cent_of_the_pose_size() -> None:
     truth = {0: TRUTH, 1: [(0.0, 0.0), (50.0, 0.0)]}
     predicted = {0: [(3.0, 4.0), (100.0, 30.0)], 1: [(0.0, 1.0), (50.0, 0.0)]}
-    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    accuracy = _measure(truth, predicted)
     assert accuracy.metrics['error_px'].tolist() == [3, 0]
     assert accuracy.metrics['error_percent'].tolist() == pytest.approx([(5 + 2) / 2, 0])
     assert accuracy.means()['error_px'] == 1.5
@@ -59,7 +63,7 @@ def test_counts_are_of_the_joints_that_a_metric_is_measured_on() -> None:
     # The tail is labelled thrice and right twice, the nose once and wrong.
     truth = {0: TRUTH, 1: [(0.0, 0.0), None], 2: [(0.0, 0.0), None]}
     predicted = {0: [(0.0, 0.0), (100.0, 60.0)], 1: [(0.0, 0.0), None], 2: [(9.0, 0.0), None]}
-    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    accuracy = _measure(truth, predicted)
     assert accuracy.counts['error_px'].tolist() == [3, 1]
     assert accuracy.metrics['error_px'].tolist() == [3, 30]
     assert accuracy.means()['error_px'] == pytest.approx((3 + 30) / 2)
@@ -69,12 +73,12 @@ def test_counts_are_of_the_joints_that_a_metric_is_measured_on() -> None:
 
 def test_area_under_the_pck_curve() -> None:
     # At 5 % of the size, the joint is right over three quarters of the thresholds to 20 %.
-    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 130.0)]})])
+    accuracy = _measure({0: TRUTH}, {0: [(0.0, 5.0), (100.0, 130.0)]})
     assert accuracy.metrics['AUC'].tolist() == pytest.approx([75, 0])
 
 
 def test_a_missing_prediction_is_wrong_but_has_no_error() -> None:
-    accuracy = keypoint_accuracy([_video({0: TRUTH, 1: TRUTH})], [_video({0: [(0.0, 0.0), None]})])
+    accuracy = _measure({0: TRUTH, 1: TRUTH}, {0: [(0.0, 0.0), None]})
     assert accuracy.metrics['PCK@0.2'].tolist() == [50, 0]
     assert accuracy.metrics['predicted'].tolist() == [50, 0]
     assert accuracy.metrics['error_px'][0] == 0
@@ -82,17 +86,12 @@ def test_a_missing_prediction_is_wrong_but_has_no_error() -> None:
 
 
 def test_an_unlabelled_joint_does_not_count() -> None:
-    accuracy = keypoint_accuracy(
-        [_video({0: TRUTH, 1: [(0.0, 0.0), None]})],
-        [_video({0: TRUTH, 1: [(0.0, 0.0), (9.0, 9.0)]})],
-    )
+    accuracy = _measure({0: TRUTH, 1: [(0.0, 0.0), None]}, {0: TRUTH, 1: [(0.0, 0.0), (9.0, 9.0)]})
     assert accuracy.metrics['PCK@0.05'].tolist() == [100, 100]
 
 
 def test_a_pose_without_extent_has_an_error_in_pixels_only() -> None:
-    accuracy = keypoint_accuracy(
-        [_video({0: [(0.0, 0.0), None]})], [_video({0: [(3.0, 4.0), None]})]
-    )
+    accuracy = _measure({0: [(0.0, 0.0), None]}, {0: [(3.0, 4.0), None]})
     assert accuracy.metrics['error_px'][0] == 5
     assert np.isnan(accuracy.metrics['PCK@0.2'][0])
     assert np.isnan(accuracy.metrics['error_percent'][0])
@@ -102,30 +101,27 @@ def test_jitter_is_the_error_of_the_acceleration() -> None:
     truth = {t: [(10.0 * t * t, 0.0), (100.0, 100.0)] for t in range(3)}
     predicted = {t: [(0.0, 0.0), (100.0, 100.0)] for t in range(3)}
     # True acceleration 20 px/frame^2, predicted 0; the other joint stands still in both.
-    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    accuracy = _measure(truth, predicted)
     assert accuracy.metrics['jitter'].tolist() == [20, 0]
 
 
 def test_a_constant_offset_or_drift_is_no_jitter() -> None:
     truth = dict.fromkeys(range(4), TRUTH)
     predicted = {t: [(7.0 + 3.0 * t, 0.0), (100.0, 30.0)] for t in range(4)}
-    assert keypoint_accuracy([_video(truth)], [_video(predicted)]).metrics['jitter'].tolist() == [
-        0,
-        0,
-    ]
+    assert _measure(truth, predicted).metrics['jitter'].tolist() == [0, 0]
 
 
 def test_jitter_needs_three_consecutive_frames() -> None:
     truth = dict.fromkeys((0, 1, 3, 4), TRUTH)
     predicted = {t: [(50.0 * (t % 2), 0.0), (100.0, 30.0)] for t in (0, 1, 3, 4)}
-    assert np.isnan(keypoint_accuracy([_video(truth)], [_video(predicted)]).metrics['jitter']).all()
+    assert np.isnan(_measure(truth, predicted).metrics['jitter']).all()
 
 
 @pytest.mark.parametrize('missing', [0, 1, 2])
 def test_jitter_needs_the_joint_in_all_three_frames(missing: int) -> None:
     truth: dict[int, Points] = {n: [(0.0, 0.0), (100.0, 0.0)] for n in range(3)}
     truth[missing] = [None, (100.0, 0.0)]
-    jitter = keypoint_accuracy([_video(truth)], [_video(truth)]).metrics['jitter']
+    jitter = _measure(truth, truth).metrics['jitter']
     assert np.isnan(jitter[0])
     assert jitter[1] == 0
 
@@ -153,16 +149,16 @@ def test_jitter_does_not_run_on_from_one_track_to_the_next() -> None:
 def test_jitter_uses_the_frames_around_a_measured_one() -> None:
     truth = dict.fromkeys(range(3), TRUTH)
     predicted = {t: [(6.0 * (t == 1), 0.0), (100.0, 30.0)] for t in range(3)}
-    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
+    accuracy = _measure(truth, predicted, frames=[[1]])
     assert accuracy.metrics['jitter'].tolist() == [12, 0]
-    elsewhere = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[0, 2]])
+    elsewhere = _measure(truth, predicted, frames=[[0, 2]])
     assert np.isnan(elsewhere.metrics['jitter']).all()
 
 
 def test_only_the_chosen_frames_are_measured() -> None:
     truth = {0: TRUTH, 1: TRUTH}
     predicted = {0: TRUTH, 1: [(50.0, 0.0), (100.0, 80.0)]}
-    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
+    accuracy = _measure(truth, predicted, frames=[[1]])
     assert accuracy.metrics['PCK@0.2'].tolist() == [0, 0]
     assert accuracy.metrics['error_px'].tolist() == [50, 50]
 
@@ -184,7 +180,7 @@ def test_means_leave_out_joints_without_a_value() -> None:
 
 
 def test_nobody_labelled_gives_unknown_figures() -> None:
-    accuracy = keypoint_accuracy([_video({})], [_video({})])
+    accuracy = _measure({}, {})
     assert all(np.isnan(value) for value in accuracy.means().values())
 
 
@@ -223,7 +219,7 @@ def test_another_skeleton_is_an_error() -> None:
 
 
 def test_table_has_a_line_per_joint_and_the_mean() -> None:
-    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: TRUTH})])
+    accuracy = _measure({0: TRUTH}, {0: TRUTH})
     lines = format_accuracy(accuracy, 'mice').splitlines()
     assert lines[0] == 'mice'
     assert lines[1].split()[0] == 'PCK@0.05'
