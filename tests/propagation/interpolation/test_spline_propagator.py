@@ -48,6 +48,12 @@ def test_a_joint_missing_in_one_label_passes_its_own_labels(propagated, label):
         assert poses[frame].keypoints[2, 0] == pytest.approx(expected(frame))
 
 
+def test_stands_still_beyond_the_ends(propagated, label):
+    poses = propagated([label(2, [[1, 1], [2, 2], [3, 3]]), label(4, [[5, 5], [6, 6], [7, 7]])], 7)
+    np.testing.assert_array_equal(poses[0].keypoints, [[1, 1], [2, 2], [3, 3]])
+    np.testing.assert_array_equal(poses[6].keypoints, [[5, 5], [6, 6], [7, 7]])
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     frames=st.lists(st.integers(0, 40), min_size=2, max_size=8, unique=True).map(sorted),
