@@ -149,15 +149,23 @@ class TrackPlanner:
         changed = {track_id for track_id, _ in parts}
 
         def add_gaps(track_ids: Collection[int] | None, within: range | None) -> None:
+            plans = [
+                self.plan(tracks, track_ids, within, with_others) for tracks in (earlier, later)
+            ]
             old, new = (
                 {
                     gap.fingerprint(with_second_labels): (gap.track_id, gap.frames)
-                    for plan in self.plan(tracks, track_ids, within, with_others).values()
+                    for plan in planned.values()
                     for gap in plan.gaps
                 }
-                for tracks in (earlier, later)
+                for planned in plans
             )
             parts.extend((old | new)[key] for key in old.keys() ^ new.keys())
+            parts.extend(
+                (track_id, range(frame, frame + 1))
+                for track_id in plans[0].keys() & plans[1].keys()
+                for frame in _changed_boxes(*(planned[track_id].labels for planned in plans))
+            )
 
         if parts:
             add_gaps(changed, None)
@@ -208,6 +216,18 @@ def _changed_labels(
     """List the frames whose labels are not the same object."""
     frames = earlier.keys() | later.keys()
     return [frame for frame in frames if earlier.get(frame) is not later.get(frame)]
+
+
+def _changed_boxes(
+    earlier: Mapping[int, PersonLabel], later: Mapping[int, PersonLabel]
+) -> list[int]:
+    """List the frames whose planned boxes differ, which other labels may determine."""
+    pairs = [(frame, earlier[frame], later[frame]) for frame in earlier.keys() & later.keys()]
+    return [
+        frame
+        for frame, old, new in pairs
+        if old is not new and not np.array_equal(np.asarray(old.bbox), np.asarray(new.bbox))
+    ]
 
 
 def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -99,6 +99,12 @@ def test_gaps_of_other_frames_do_not_change(change) -> None:
         assert {n for n in range(NUM_FRAMES) if before[n] != after[n]} <= {*affected}
 
 
+def test_a_label_of_some_joints_has_a_box_by_other_labels() -> None:
+    alone = partial(0, {0, 2}, None)
+    later = {0: alone, 1: partial(1, {0, 2}, np.array([0.0, 0, 99, 99]))}
+    assert affected_frames({0: alone}, later) == range(NUM_FRAMES)
+
+
 def test_gaps_of_joints_that_did_not_change_reach_further() -> None:
     """The gap of a from 1 to 9 sees the label of b at 20."""
     box = np.array([0.0, 0, 20, 20])
