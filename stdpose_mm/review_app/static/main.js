@@ -245,12 +245,13 @@ async function reload() {
 const wasGood = new Map();
 
 async function fetchGuidance() {
-  const { video, target } = state;
+  const { video, target, learning } = state;
   if (!video?.skeleton) return;
   try {
     const guidance = await getGuidance(video.id, target);
     if (state.video.id !== video.id || state.target !== target) return;
-    store.update({ guidance, learning: guidance.learning });
+    // An event since the request is newer than the answer.
+    store.update({ guidance, learning: state.learning === learning ? guidance.learning : state.learning });
     if (guidance.computing) {
       setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
       return;
@@ -283,7 +284,8 @@ async function learn() {
   try {
     showState('learned', null);
     await queue.drained();
-    store.update({ learning: await postLearning(video.id, learning.running ? 'stop' : 'start') });
+    // The events say how it goes on; the answer may be older than they are.
+    await postLearning(video.id, learning.running ? 'stop' : 'start');
   } catch (error) {
     onError(error);
   }
