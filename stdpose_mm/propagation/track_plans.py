@@ -148,7 +148,7 @@ class TrackPlanner:
         ]
         changed = {track_id for track_id, _ in parts}
 
-        def add_gaps(track_ids: Collection[int] | None, within: range | None) -> None:
+        def add_differences(track_ids: Collection[int] | None, within: range | None) -> None:
             plans = [
                 self.plan(tracks, track_ids, within, with_others) for tracks in (earlier, later)
             ]
@@ -168,9 +168,9 @@ class TrackPlanner:
             )
 
         if parts:
-            add_gaps(changed, None)
+            add_differences(changed, None)
         if parts and with_others:
-            add_gaps(None, _hull([frames for _, frames in parts]))
+            add_differences(None, _hull([frames for _, frames in parts]))
         return {
             track_id: _hull([frames for owner, frames in parts if owner == track_id])
             for track_id in sorted({owner for owner, _ in parts})

@@ -16,6 +16,28 @@ pytestmark = pytest.mark.slow
 
 LABELLED = range(0, FRAMES, 4)
 
+HOLD_GUIDANCE = """
+const answered = window.fetch;
+const now = new Promise((wake) => { window.answerNow = wake; });
+window.asked = false;
+window.fetch = async (url, ...more) => {
+    const answer = await answered(url, ...more);
+    if (String(url).includes('/guidance')) {
+        window.asked = true;
+        await now;
+    }
+    return answer;
+};
+window.shown = [];
+const button = document.getElementById('learn-button');
+let last = button.textContent;
+new MutationObserver(() => {
+    if (button.textContent === last) return;
+    last = button.textContent;
+    shown.push(last);
+}).observe(button, { childList: true, characterData: true, subtree: true });
+"""
+
 
 @pytest.fixture
 def clip(tmp_path):
@@ -48,16 +70,16 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         page.wait(lambda: not is_disabled(page), 'there are labels enough')
         assert page.text('#learn-button') == 'Learn from labels'
         assert page.is_hidden('#learn-progress')
-        # The guidance tells of it, too, but only now and then.
-        page.run(
-            'window.fetched = window.fetch; window.fetch = (url, ...more) =>'
-            'String(url).includes("/guidance") ? new Promise(() => {}) : fetched(url, ...more)'
-        )
+        # Guidance tells of learning, too; here what was asked before it began is answered late.
+        page.run(HOLD_GUIDANCE)
+        with page.one_edit():
+            page.press('.', '1', 'a')
+        page.wait(lambda: page.run('return asked'), 'guidance follows the edit')
         page.press('L', held=[Keys.SHIFT])
         page.wait(lambda: page.text('#learn-button') == 'Stop learning', 'it learns')
         assert not page.is_hidden('#learn-progress')
         page.wait(lambda: page.text('#learn-found').startswith('50 %'), 'it gets on')
-        page.run('window.fetch = fetched')
+        page.run('answerNow()')
         # The person goes on meanwhile.
         with page.one_edit():
             page.press('.', '1', 'a')
@@ -71,6 +93,8 @@ def test_learning_shows_how_far_it_is_and_ends_when_it_is_told(page, clip, learn
         with page.one_edit():
             page.press('.', 'a')
         assert page.text('#states') == ''
+        shown = [text for text in page.run('return shown') if text != 'Stopping…']
+        assert shown == ['Stop learning', 'Learn from labels']
         assert page.complaints() == []
 
 
