@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ def learn(plan_file: Path, job: LearningJob, server: Connection) -> None:
         if job.stop.exists():
             sentence = f'stopped: {sentence}'
             break
+        if not parent_process().is_alive():
+            # A test failed, and its server was killed.
+            return
         time.sleep(0.01)
     if sentence == 'dies':
         os._exit(7)
