@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.atomic import atomic_path
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, pose_sizes
 from stdpose_mm.io.cache_folder import CacheFolder
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
-from stdpose_mm.review import HiddenLabel, LabelAccuracy, choose_hidden_labels
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.io.fingerprint import NOT_DECIDING, code_fingerprint
+from stdpose_mm.pose_networks.learned_network import ONNX_RECORD, LearnedNetwork
+from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
+from stdpose_mm.review import HiddenLabel, choose_hidden_labels
+from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.text import counted
 
 from .propagation_state import PropagationState
 
@@ -24,45 +28,117 @@ LEARN_MINUTES = 5.0
 HIDDEN_FRAMES = 12
 """Largest number of labelled frames per video that are filled in without and with the network."""
 
+CONFIDENCE = 0.95
+"""Confidence with which a network has to be better before it is used."""
+
 
 @dataclass(frozen=True)
 class LearningOutcome:
-    """A network that learned from labels, and its effect on accuracy.
+    """A network that learned from labels, and its effect on the poses of hidden labels.
+
+    The labels had been hidden from the member that was asked. Neither it nor how far it is trusted
+    was chosen on them, so they are new to all that is compared.
 
     Args:
         network: The network.
-        before: Accuracy of the method alone on labels that a member of the network has not seen;
-            None if no such label lies between two others.
-        after: Accuracy of the method with the network on the same labels.
+        before: Error of each of N joints of hidden labels, in sizes of the pose, with the method
+            alone.
+        after: The same with the network.
+        groups: Number of the video and the frame of each joint, [N, 2].
     """
 
     network: LearnedNetwork
-    before: LabelAccuracy | None
-    after: LabelAccuracy | None
+    before: np.ndarray
+    after: np.ndarray
+    groups: np.ndarray
 
     @property
     def helped(self) -> bool:
-        """Return whether more joints are right; smaller errors of wrong joints do not count."""
-        if self.before is None or self.after is None:
+        """Return whether the network is certainly better.
+
+        More joints must be right with a confidence of ``CONFIDENCE`` in a paired t test over the
+        frames, since the joints of a frame are often right or wrong together, and the mean error
+        must not grow.
+        """
+        from scipy.stats import ttest_1samp
+
+        right, right_before = (errors <= CORRECT_WITHIN for errors in (self.after, self.before))
+        frames, frame_of = np.unique(self.groups, axis=0, return_inverse=True)
+        if len(frames) < 2 or self.after.mean() > self.before.mean():
             return False
-        return bool(self.after.right.sum() > self.before.right.sum())
+        gained = np.bincount(frame_of.ravel(), right.astype(float) - right_before)
+        gains = gained / np.bincount(frame_of.ravel())
+        if np.ptp(gains) == 0:
+            return bool(gains[0] > 0)
+        return bool(ttest_1samp(gains, 0, alternative='greater').pvalue < 1 - CONFIDENCE)
 
     def __str__(self) -> str:
         poses = self.network.record.num_poses
-        if self.before is None or self.after is None:
+        if not len(self.after):
             return (
                 f'learned from {poses} labelled poses, but there is no label that it has not seen '
                 'between two others to check whether it helps: it is not used'
             )
-        change = (
-            f'of 100 joints {100 * self.after.right.mean():.1f} are right instead of '
-            f'{100 * self.before.right.mean():.1f}'
+        right, right_before = (
+            100 * (errors <= CORRECT_WITHIN).mean() for errors in (self.after, self.before)
         )
-        verdict = 'it is used' if self.helped else 'it is not used'
+        frames = len(np.unique(self.groups, axis=0))
+        verdict = 'it is used' if self.helped else 'it is not certainly better, so it is not used'
         return (
-            f'learned from {poses} labelled poses: in {len(self.after.labels)} of them that were '
-            f'hidden, {change}; {verdict}'
+            f'learned from {poses} labelled poses: in {counted(frames, "frame")} whose labels were '
+            f'hidden, of 100 joints {right:.1f} are right instead of {right_before:.1f}; {verdict}'
         )
+
+
+@dataclass(frozen=True)
+class HiddenPoses:
+    """Poses of a method and of a network for M hidden labels.
+
+    Args:
+        base: [M, K, 2] pixels of the method; K joints of the labels.
+        base_scores: [M, K] probabilities that these are right.
+        other: [M, K, 2] pixels of the network.
+        other_scores: [M, K] likewise, 0 for joints that it does not know.
+        truth: [M, K, 2] labels, NaN for joints that cannot be compared.
+        sizes: [M] sizes of the labelled poses in pixels.
+        fitted: [M] index of the calibrator and the odds that were not fitted on the label.
+        groups: [M, 2] number of the video, and frame.
+    """
+
+    base: np.ndarray
+    base_scores: np.ndarray
+    other: np.ndarray
+    other_scores: np.ndarray
+    truth: np.ndarray
+    sizes: np.ndarray
+    fitted: np.ndarray
+    groups: np.ndarray
+
+    def fit_odds(self, rows: np.ndarray) -> np.ndarray:
+        """Fit the odds [K] of the network's joints on some of the labels."""
+        arrays = self.base, self.base_scores, self.other, self.other_scores
+        return fit_odds(*(array[rows] for array in (*arrays, self.sizes, self.truth)))
+
+    def compare(self, network: LearnedNetwork, odds: Sequence[np.ndarray]) -> LearningOutcome:
+        """Compare with the labels, each combined by the odds that were not fitted on it."""
+        combined = self.base.copy()
+        for index, factors in enumerate(odds):
+            rows = self.fitted == index
+            combined[rows], _ = combine(
+                self.base[rows],
+                self.base_scores[rows],
+                self.other[rows],
+                self.other_scores[rows],
+                self.sizes[rows],
+                factors,
+            )
+        before, after = (
+            np.linalg.norm(poses - self.truth, axis=-1) / self.sizes[:, None]
+            for poses in (self.base, combined)
+        )
+        known = ~np.isnan(before)
+        groups = np.broadcast_to(self.groups[:, None], (*known.shape, 2))
+        return LearningOutcome(network, before[known], after[known], groups[known])
 
 
 def train_on(
@@ -89,11 +165,13 @@ def train_on(
     videos = [LabelledVideo(state.frames, state.tracks) for state in states]
     folder = states[0].folder
     finished: dict[str, bytes] = {}
+    # Unlike those of gaps, these results depend on the code of training and export.
+    code = code_fingerprint(tuple(n for n in NOT_DECIDING if n not in ('export', 'training')))
     kept = (
         finished
         if folder is None
         else CacheFolder(folder).open(
-            ('learned network', videos, skeleton, minutes, earlier, steps, device),
+            ('learned network', code, videos, skeleton, minutes, earlier, steps, device),
             states[0].frames.name,
             lambda content: {'network': np.frombuffer(content, np.uint8)},
             lambda arrays: arrays['network'].tobytes(),
@@ -101,8 +179,7 @@ def train_on(
     )
     content = kept.get('network')
     if content is not None:
-        with atomic_path(out) as temporary:
-            temporary.write_bytes(content)
+        out.write_bytes(content)
         return LearnedNetwork(out)
     heard = 0.0
 
@@ -120,21 +197,93 @@ def train_on(
     return network
 
 
+def judge_network(
+    propagator: LearnedPropagator,
+    states: Sequence[PropagationState],
+    fill: Callable[[PropagationState, Sequence[HiddenLabel]], Sequence[PersonLabel]],
+) -> LearningOutcome:
+    """Compare a method with and without a network on hidden labels; store the network's odds.
+
+    Args:
+        propagator: The method with the network. The odds that are fitted on all of these labels are
+            added to its file.
+        states: The videos that it has learned from.
+        fill: Fills in the hidden labels of a frame by the method alone.
+
+    Returns:
+        The outcome, with the network as it was stored.
+    """
+    from stdpose_mm.export.graph_tracing import add_metadata
+
+    network = propagator.network
+    groups: list[_HiddenGroup] = [
+        _look_at_hidden(network, number, state, hidden, fill(state, hidden))
+        for number, state in enumerate(states)
+        for hidden in hidden_labels(state, propagator, HIDDEN_FRAMES)
+    ]
+    if not groups:
+        empty = np.zeros(0)
+        return LearningOutcome(network, empty, empty, empty.reshape(0, 2))
+    poses = HiddenPoses(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
+    kinds = range(len(network.record.calibrators))
+    odds = [poses.fit_odds(poses.fitted != kind) for kind in kinds]
+    stored = [*odds[:-1], poses.fit_odds(np.full(len(poses.fitted), True))]
+    record = replace(network.record, odds=[factors.tolist() for factors in stored])
+    add_metadata(network.path, {ONNX_RECORD: record.to_json()})
+    return poses.compare(LearnedNetwork(network.path), odds)
+
+
+_HiddenGroup = tuple[np.ndarray, ...]
+"""The fields of :class:`HiddenPoses` for the labels of one frame."""
+
+
+def _look_at_hidden(
+    network: LearnedNetwork,
+    number: int,
+    state: PropagationState,
+    hidden: Sequence[HiddenLabel],
+    filled: Sequence[PersonLabel],
+) -> _HiddenGroup:
+    """Look at the hidden labels of a frame around the poses of the method."""
+    by_person = {person.track_id: person for person in filled}
+    people = [by_person[label.track_id] for label in hidden]
+    labels = [state.tracks[label.track_id][label.frame_index] for label in hidden]
+    frame = hidden[0].frame_index
+    members = network.unseen_members(state.frames, [frame])
+    keypoints, shown = (
+        np.stack([getattr(person, name) for person in people]) for name in ('keypoints', 'labelled')
+    )
+    boxes = network.boxes(state.frames, keypoints, shown)
+    other, other_scores = network.locate(state.frames, [frame] * len(people), boxes, members)
+    given = np.stack([label.given for label in labels])
+    truth = np.stack([label.keypoints for label in labels])
+    return (
+        keypoints,
+        np.stack([np.asarray(person.scores) for person in people]),
+        other,
+        other_scores,
+        np.where((given & shown)[..., None], truth, np.nan),
+        pose_sizes(truth, given),
+        np.full(len(people), network.record.fitted_for(members)),
+        np.tile([number, frame], (len(people), 1)),
+    )
+
+
 def hidden_labels(
-    state: PropagationState, network: LearnedNetwork, most: int = HIDDEN_FRAMES
+    state: PropagationState, propagator: BasePropagator, most: int
 ) -> list[list[HiddenLabel]]:
-    """Choose labels, frame by frame, that a member of the network has not seen."""
+    """Choose labels, frame by frame, that a member of each learned network has not seen."""
 
     def is_unseen(label: HiddenLabel) -> bool:
-        return bool(network.unseen_members(state.frames, _box_of(state, label)))
+        used = propagator.hiding(state.frames, [label.frame_index])
+        while isinstance(used, LearnedPropagator):
+            if not used.members:
+                return False
+            used = used.base
+        return True
 
     number = len(state.frames)
     return choose_hidden_labels(state.tracks, number, state.life_span, most, is_unseen)
-
-
-def _box_of(state: PropagationState, hidden: HiddenLabel) -> dict[int, np.ndarray]:
-    label = state.tracks[hidden.track_id][hidden.frame_index]
-    return {hidden.frame_index: pose_box(label.keypoints, label.labelled)}
 
 
 def _shared_skeleton(states: Sequence[PropagationState]) -> Skeleton:

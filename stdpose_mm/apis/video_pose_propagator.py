@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shutil
 from collections.abc import (
     Callable,
     Collection,
@@ -13,11 +14,13 @@ from collections.abc import (
 )
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_device
+from stdpose_mm.io.atomic import atomic_path, require_writable
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import (
     NO_BOX_FRAME_OPTIONS,
@@ -42,6 +45,7 @@ from stdpose_mm.propagation import (
     load_propagator,
     propagate_frames,
 )
+from stdpose_mm.propagation.base import require_method
 from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.propagation.identities import (
     absent_label,
@@ -54,7 +58,6 @@ from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.review import (
     HiddenLabel,
     LabelAccuracy,
-    choose_hidden_labels,
     compare_hidden_labels,
     remaining_labels,
 )
@@ -71,7 +74,7 @@ from stdpose_mm.structures import (
 )
 
 from .frame_result import FrameResult, frame_result
-from .learning import LEARN_MINUTES, LearningOutcome, hidden_labels, train_on
+from .learning import LEARN_MINUTES, LearningOutcome, hidden_labels, judge_network, train_on
 from .propagation_state import PropagationState
 
 if TYPE_CHECKING:
@@ -137,7 +140,7 @@ class VideoPosePropagator:
     ) -> None:
         require_device(device)
         self.method, self.device = method, device
-        self.propagator = load_propagator(
+        self._given = self.propagator = load_propagator(
             method,
             config,
             checkpoint,
@@ -590,18 +593,14 @@ class VideoPosePropagator:
     def labels_to_hide(self, state: PropagationState, num_frames: int) -> list[list[HiddenLabel]]:
         """Choose the labels that :meth:`measure_in_video` hides, frame by frame.
 
-        If a network is in use that has learned from labels, only labels that at least one of its
-        halves has not seen are chosen; others would measure the accuracy without the network.
+        Of each network in use that has learned from labels, at least one half has not seen them;
+        others would measure the accuracy without that network.
 
         Args:
             state: The video.
             num_frames: Largest number of frames.
         """
-        network = self.learned_network
-        if network is not None:
-            return hidden_labels(state, network, num_frames)
-        number = len(state.frames)
-        return choose_hidden_labels(state.tracks, number, state.life_span, num_frames)
+        return hidden_labels(state, self.propagator, num_frames)
 
     def learn(
         self,
@@ -611,12 +610,14 @@ class VideoPosePropagator:
         earlier: LearnedNetwork | None = None,
         listener: Callable[[float, float | None], None] = lambda done, right: None,
         steps: int | None = None,
+        only_if_helpful: bool = False,
     ) -> LearningOutcome:
         """Train a small network on the given labels; use it from now on if it helps.
 
-        The network sees one subject at a time and works for any skeleton. A quarter of the labelled
-        frames is hidden from each of its two halves; on these frames, the method is compared with
-        and without it. Finished networks are kept in the folder of the first video.
+        The network sees one subject at a time and works for any skeleton. It is used beside the
+        given ``pose_networks``, in place of one that was learned or used before. A quarter of the
+        labelled frames is hidden from each of its two halves; on these frames, the method is
+        compared with and without it. Finished trainings are kept in the folder of the first video.
 
         Args:
             states: The video, or several with labels of the same joints.
@@ -626,32 +627,44 @@ class VideoPosePropagator:
             earlier: A network to continue from, after labels were added.
             listener: Receives the finished share of the training, and the share of joints of hidden
                 labels that the network alone finds, or None before that is known. An exception from
-                it ends the training; after KeyboardInterrupt the best network so far is kept.
+                it ends the training; after KeyboardInterrupt the network so far is kept.
             steps: Largest number of training steps of each half, up to 2000, the default.
+            only_if_helpful: Whether to write ``out`` only if the network helps; an earlier file
+                there stays otherwise.
 
         Raises:
             InputError: If the method is not 'auto', there are too few labels, the videos have
                 different joints, a package is missing, or a file cannot be read or written.
             KeyboardInterrupt: If training was interrupted before there was anything to keep.
         """
-        base = self._base()
-        if not base.uses_fuser:
+        if not require_method(self.method).uses_fuser:
             raise InputError(f"learning needs method 'auto', got {self.method!r}")
         states = [states] if isinstance(states, PropagationState) else list(states)
-        network = train_on(states, Path(out), minutes, earlier, listener, steps, self.device)
-        learned = LearnedPropagator(base, network)
-        outcome = LearningOutcome(
-            network, *(self._measure_hidden(states, one, network) for one in (base, learned))
-        )
+        require_writable(out)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / Path(out).name
+            network = train_on(states, file, minutes, earlier, listener, steps, self.device)
+            candidate = LearnedPropagator(self._given, network)
+            outcome = judge_network(candidate, states, self._fill_without_network)
+            if only_if_helpful and not outcome.helped:
+                return outcome
+            with atomic_path(out) as temporary:
+                shutil.copyfile(file, temporary)
+        outcome = dataclasses.replace(outcome, network=LearnedNetwork(Path(out)))
         if outcome.helped:
-            self.propagator = learned
+            self.use_network(outcome.network)
         return outcome
 
     @property
     def learned_network(self) -> LearnedNetwork | None:
-        """Return the network in use that has learned from labels; None if there is none."""
+        """Return the network in use that was learned here or by an earlier session, or None.
+
+        Networks among the given ``pose_networks`` do not count.
+        """
         used = self.propagator
-        return used.network if isinstance(used, LearnedPropagator) else None
+        if used is self._given or not isinstance(used, LearnedPropagator):
+            return None
+        return used.network
 
     def use_network(self, network: LearnedNetwork) -> None:
         """Use a network that :meth:`learn` has trained before, instead of any other learned one.
@@ -659,30 +672,16 @@ class VideoPosePropagator:
         Args:
             network: The network. The method must be 'auto'.
         """
-        self.propagator = LearnedPropagator(self._base(), network)
+        self.propagator = LearnedPropagator(self._given, network)
 
-    def _base(self) -> BasePropagator:
-        """Return the propagator without networks that have learned from labels."""
-        base = self.propagator
-        while isinstance(base, LearnedPropagator):
-            base = base.base
-        return base
-
-    def _measure_hidden(
-        self,
-        states: Sequence[PropagationState],
-        propagator: BasePropagator,
-        network: LearnedNetwork,
-    ) -> LabelAccuracy | None:
-        """Measure a propagator on labels that a member of a network has not seen."""
+    def _fill_without_network(
+        self, state: PropagationState, hidden: Sequence[HiddenLabel]
+    ) -> list[PersonLabel]:
+        """Fill in the hidden labels of a frame without a network that was learned here."""
+        assert state.skeleton is not None
         other = copy.copy(self)
-        other.propagator = propagator
-        return LabelAccuracy.join(
-            other._measure(state, _copied(state.tracks), state.skeleton, hidden, None)
-            for state in states
-            if state.skeleton is not None
-            for hidden in hidden_labels(state, network)
-        )
+        other.propagator = self._given
+        return other._fill(state, _copied(state.tracks), state.skeleton, hidden, None)
 
     def _measure(
         self,
@@ -693,14 +692,28 @@ class VideoPosePropagator:
         listener: WorkListener | None,
     ) -> LabelAccuracy:
         """Fill in the hidden labels of a frame from all others and compare."""
+        found = self._fill(state, tracks, skeleton, hidden, listener)
+        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
+
+    def _fill(
+        self,
+        state: PropagationState,
+        tracks: Tracks,
+        skeleton: Skeleton,
+        hidden: Sequence[HiddenLabel],
+        listener: WorkListener | None,
+    ) -> list[PersonLabel]:
+        """Fill in the hidden labels of a frame from all others."""
         frame = hidden[0].frame_index
+        other = copy.copy(self)
+        other.propagator = self.propagator.hiding(state.frames, [frame])
         # Run to the end of the gaps, since only whole gaps are cached.
         within = range(frame, max(label.after for label in hidden))
         people = [label.track_id for label in hidden]
-        (_, found), *_ = self._propagate(
+        (_, persons), *_ = other._propagate(
             state, remaining_labels(tracks, hidden), skeleton, listener, people, within
         )
-        return compare_hidden_labels(hidden, tracks, found, skeleton, self.method)
+        return persons
 
     def _propagate(
         self,

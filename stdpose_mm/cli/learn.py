@@ -110,7 +110,7 @@ def learn_with_progress(
 ) -> LearningOutcome:
     """Train a network; print what it learns from, its progress and how much it helps.
 
-    With ``only_if_helpful`` the file of a network that does not help is removed: nobody asked for
+    With ``only_if_helpful``, ``out`` is not written if the network does not help: nobody asked for
     it, and the review page would find and use it.
 
     Raises:
@@ -123,7 +123,7 @@ def learn_with_progress(
     )
     print(
         f'learning from {counted(frames, "labelled frame")} for at most {minutes:g} minutes; '
-        'Ctrl-C ends the training and keeps the best network so far',
+        'Ctrl-C ends the training and keeps the network so far',
         file=sys.stderr,
         flush=True,
     )
@@ -135,9 +135,9 @@ def learn_with_progress(
                 bar.set_postfix_str(f'{right:.1%} of hidden joints found', refresh=False)
             bar.update(int(100 * done) - bar.n)
 
-        outcome = propagator.learn(states, out, minutes, earlier, show)
-    if only_if_helpful and not outcome.helped:
-        out.unlink()
+        outcome = propagator.learn(
+            states, out, minutes, earlier, show, only_if_helpful=only_if_helpful
+        )
     print(f'{out}: {outcome}', flush=True)
     return outcome
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,33 +38,48 @@ _REACH = 2
 _BATCH_SIZE = 16
 
 
+FEW_JOINTS = 0.5
+"""Share of the joints below which a pose is shown as large as a usual pose of its video."""
+
+SIDE_OF_FEW = 0.75
+"""Least side of such a pose, as a share of the median pose of its video."""
+
+
 @dataclass(frozen=True)
 class LearningRecord:
     """Record of what a network has learned from.
 
     The network has two members. Each was trained without some of the labels, so that its results
-    there tell how accurate it is.
+    there tell how accurate it is. Where labels are hidden to measure accuracy, only members count
+    that were not trained on them, with the calibrator and the odds that were fitted on the labels
+    hidden from the *other* member. So nothing that is measured was chosen on the same labels.
 
     Args:
         network: Its inputs and outputs.
-        seen: For each member the labelled frames that it was trained on, by the fingerprint of
-            their video.
-        calibrator: Turns the certainty of :func:`decode_maps` into the probability that a joint is
-            right, fitted on labels that the member has not seen.
-        poses: Frame and centre (x, y) of each labelled pose, by the fingerprint of its video.
+        seen: For each member the labelled frames that it was trained on, now or before, by the
+            fingerprint of their video.
+        calibrators: Each turns the certainty of :func:`decode_maps` into the probability that a
+            joint is right. The n-th was fitted on the labels hidden from all members but the n-th,
+            the last one on all hidden labels.
+        least_sides: Least side in pixels of a pose of few joints, by the fingerprint of its video.
+        num_poses: Number of labelled poses.
         right: Share of joints that the members located correctly in labels not seen in training.
+        odds: For each calibrator, [K] factors of the odds of the network's joints beside another
+            method, see :func:`~stdpose_mm.propagation.learned_propagator.fit_odds`; None if the
+            network was not compared with another method.
     """
 
     network: NetworkDescription
     seen: Sequence[Mapping[str, Sequence[int]]]
-    calibrator: ScoreCalibrator
-    poses: Mapping[str, Sequence[Sequence[float]]]
+    calibrators: Sequence[ScoreCalibrator]
+    least_sides: Mapping[str, float]
+    num_poses: int
     right: float
+    odds: Sequence[Sequence[float]] | None = None
 
-    @property
-    def num_poses(self) -> int:
-        """Return the number of labelled poses."""
-        return sum(map(len, self.poses.values()))
+    def fitted_for(self, members: Sequence[int]) -> int:
+        """Return the index of the calibrator and the odds of some members."""
+        return members[0] if len(members) == 1 else len(self.calibrators) - 1
 
     def to_json(self) -> str:
         """Convert to the text in a file's metadata."""
@@ -75,7 +90,7 @@ class LearningRecord:
         """Restore from the result of :meth:`to_json`."""
         fields: dict[str, Any] = json.loads(text)
         fields['network'] = NetworkDescription.from_fields(fields['network'])
-        fields['calibrator'] = ScoreCalibrator.from_dict(fields['calibrator'])
+        fields['calibrators'] = [ScoreCalibrator.from_dict(c) for c in fields['calibrators']]
         return cls(**fields)
 
 
@@ -96,35 +111,47 @@ class LearnedNetwork(OnnxPoseNetwork):
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f'{path} has not learned from labels, give a file that `stdpose learn` or '
-                '--learn wrote'
+                '--learn of this version wrote'
             ) from error
         super().__init__(path, self.record.network)
         self.path = path
 
-    def unseen_members(self, frames: FrameSource, boxes: Mapping[int, np.ndarray]) -> list[int]:
-        """List the members that were trained on no label of a subject in some frames of a video.
-
-        A label counts as the subject's if its centre lies near the subject's box: track ids may
-        change after training, and other people may be labelled in the same frame.
+    def unseen_members(self, frames: FrameSource, hidden: Collection[int]) -> tuple[int, ...]:
+        """List the members that were trained on no label in some frames of a video.
 
         Args:
             frames: The video.
-            boxes: Frame index -> box [4] of the subject.
+            hidden: Frames whose labels are hidden to measure accuracy.
         """
-        if not any(pose[0] in boxes for poses in self.record.poses.values() for pose in poses):
+        seen = self.record.seen
+        if all({*hidden}.isdisjoint(n) for videos in seen for n in videos.values()):
             # Then no fingerprint is needed, which takes time for pictures in memory.
-            return [*range(len(self.record.seen))]
+            return (*range(len(seen)),)
         video = fingerprint(frames)
-        taught = {
-            frame
-            for frame, *centre in self.record.poses.get(video, ())
-            if frame in boxes and _is_near(np.array(centre), boxes[int(frame)])
-        }
-        return [
+        return tuple(
             member
-            for member, videos in enumerate(self.record.seen)
-            if taught.isdisjoint(videos.get(video, ()))
-        ]
+            for member, videos in enumerate(seen)
+            if {*hidden}.isdisjoint(videos.get(video, ()))
+        )
+
+    def odds(self, members: Sequence[int]) -> np.ndarray:
+        """Return the factors [K] of the odds of members' joints; 1 if they were never compared."""
+        odds = self.record.odds
+        if odds is None:
+            return np.ones(self.skeleton.num_keypoints)
+        return np.array(odds[self.record.fitted_for(members)])
+
+    def boxes(self, frames: FrameSource, keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+        """Compute the boxes [N, 4] in which subjects are shown to the network, as in training.
+
+        Args:
+            frames: The video.
+            keypoints: [N, K, 2] pixels.
+            labelled: [N, K] bool.
+        """
+        has_few = has_few_joints(labelled).any()
+        least = least_side(self.record.least_sides, fingerprint(frames)) if has_few else 0.0
+        return pose_box(keypoints, labelled, least)
 
     def locate(
         self,
@@ -192,17 +219,21 @@ class LearnedNetwork(OnnxPoseNetwork):
         scale = np.array(self.input_size) / maps.shape[:1:-1]
         pixels = (cells + 0.5) * scale - 0.5
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
-        return places, self.record.calibrator(certainty)
+        calibrator = self.record.calibrators[self.record.fitted_for(members)]
+        return places, calibrator(certainty)
 
 
-def _is_near(point: np.ndarray, box: np.ndarray) -> bool:
-    """Tell whether a point lies in a box of twice the size."""
-    return bool((np.abs(point - box[:2] - box[2:] / 2) <= box[2:]).all())
+def has_few_joints(labelled: np.ndarray) -> np.ndarray:
+    """Tell which poses have too few joints [..., K] to show how large the subject is: [...]."""
+    return labelled.mean(axis=-1) < FEW_JOINTS
 
 
-def pose_box(
-    keypoints: np.ndarray, labelled: np.ndarray, least_side: float | np.ndarray = 0
-) -> np.ndarray:
+def least_side(sides: Mapping[str, float], video: str) -> float:
+    """Return the entry of a video, or the median of all others if it has none; 0 without any."""
+    return sides.get(video, float(np.median([*sides.values()])) if sides else 0.0)
+
+
+def pose_box(keypoints: np.ndarray, labelled: np.ndarray, least_side: float = 0) -> np.ndarray:
     """Compute the box [..., 4] that the network is shown for a pose, from its joints alone.
 
     Boxes of labels are not used: other tools draw them differently from the boxes of propagated
@@ -211,11 +242,12 @@ def pose_box(
     Args:
         keypoints: [..., K, 2] pixels.
         labelled: [..., K] bool.
-        least_side: Pixels that the larger side has at least, so that a pose of few joints is not
-            magnified more than the other poses of its video.
+        least_side: Pixels that the larger side has at least if a pose has few joints, so that it is
+            not magnified more than the other poses of its video.
     """
     box = pose_extent(keypoints, labelled)
-    missing = np.clip(least_side - box[..., 2:].max(axis=-1), 0, None)[..., None]
+    missing = np.clip(least_side - box[..., 2:].max(axis=-1), 0, None)
+    missing = np.where(has_few_joints(labelled), missing, 0)[..., None]
     grown = np.concatenate([box[..., :2] - missing / 2, box[..., 2:] + missing], axis=-1)
     return expand(grown, POSE_MARGIN)
 

@@ -177,6 +177,15 @@ class BasePropagator(ABC):
         """
         return ()
 
+    def hiding(self, frames: FrameSource, hidden: Collection[int]) -> BasePropagator:
+        """Return this propagator without what it has learned from labels of some frames.
+
+        Args:
+            frames: The video.
+            hidden: Frames whose labels are hidden to measure accuracy.
+        """
+        return self
+
     @abstractmethod
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton

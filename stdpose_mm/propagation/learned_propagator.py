@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import gammaincinv
 
 from stdpose_mm.evaluation.functional import pose_sizes
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
+from stdpose_mm.pose_networks.learned_network import LearnedNetwork
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
@@ -25,11 +25,15 @@ averaged."""
 _CERTAIN = 0.5
 """Minimum probability of being right at which an estimate is averaged with another one."""
 
-_ODDS = 3.0
-"""Factor of the network's odds. Its members are judged one by one and are right more often
-together. Besides, where both are equally likely to be within a tenth of the pose's size, the
-network is nearer, because it does not drift (research/docs/tried.md, "More from a learned
-network")."""
+ODDS = (0.0, 1 / 9, 1 / 3, 1.0, 3.0, 9.0)
+"""Factors of the network's odds that :func:`fit_odds` chooses from; 0 leaves a joint alone."""
+
+_POOLED = 20
+"""Number of joints of any kind that count as much as all labels of one joint: with few labels, all
+joints have nearly the same odds."""
+
+_GROSS = 0.5
+"""Error in pose sizes above which errors count the same, so that few joints do not decide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +48,14 @@ class LearnedPropagator(BasePropagator):
     Args:
         base: The other method, whose scores are probabilities.
         network: The network.
+        members: The members of the network that look; by default all. Without any, the poses of
+            ``base`` stay as they are.
         finished: Gaps that ``base`` has filled in the video, by their fingerprint.
     """
 
     base: BasePropagator
     network: LearnedNetwork
+    members: tuple[int, ...] = (0, 1)
     finished: MutableMapping[str, GapPoses] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +85,12 @@ class LearnedPropagator(BasePropagator):
         """See :meth:`BasePropagator.files_of`."""
         return self.base.files_of(video)
 
+    def hiding(self, frames: FrameSource, hidden: Collection[int]) -> LearnedPropagator:
+        """See :meth:`BasePropagator.hiding`: only members look that have not seen these labels."""
+        unseen = self.network.unseen_members(frames, hidden)
+        members = tuple(member for member in self.members if member in unseen)
+        return replace(self, base=self.base.hiding(frames, hidden), members=members)
+
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
@@ -93,23 +106,14 @@ class LearnedPropagator(BasePropagator):
     def refine(
         self, frames: FrameSource, gap: Gap, poses: GapPoses, mapping: JointMapping
     ) -> GapPoses:
-        """Combine the poses of a gap with the estimates of the network.
-
-        Members of the network that have learned from a label of the subject inside the gap do not
-        count. Such labels are hidden to measure accuracy.
-        """
+        """Combine the poses of a gap with the estimates of the network."""
         shown = poses.visibility > NOT_LABELLED
         rows = np.flatnonzero(shown.any(axis=1))
-        boxes = pose_box(poses.keypoints, shown)
-        labelled = {label.frame_index for label in gap.inner}
-        unlabelled = {
-            gap.frames[row]: boxes[row] for row in rows if gap.frames[row] not in labelled
-        }
-        members = self.network.unseen_members(frames, unlabelled)
-        if not members or not len(rows):
+        if not self.members or not len(rows):
             return poses
+        boxes = self.network.boxes(frames, poses.keypoints[rows], shown[rows])
         places, probability = self.network.locate(
-            frames, [gap.frames[row] for row in rows], boxes[rows], members
+            frames, [gap.frames[row] for row in rows], boxes, self.members
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -119,6 +123,7 @@ class LearnedPropagator(BasePropagator):
             places[:, mapping.in_model],
             probability[:, mapping.in_model],
             pose_sizes(poses.keypoints, shown)[rows],
+            self.network.odds(self.members)[mapping.in_model],
         )
         keypoints, scores = (
             np.where(shown[..., None], keypoints, poses.keypoints),
@@ -151,13 +156,14 @@ def combine(
     other: np.ndarray,
     other_scores: np.ndarray,
     sizes: np.ndarray,
+    odds: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Combine the poses of another method and of the network, joint by joint.
 
-    The more probable estimate is taken, with ``_ODDS`` in favour of the network. Where both are
-    likely and less than ``AGREEMENT`` apart, it is their mean, weighted by precision. Errors are
-    assumed to follow a planar Laplace distribution, whose scale follows from the probability of an
-    error below a tenth of the pose's size.
+    The more probable estimate is taken. Where both are likely and less than ``AGREEMENT`` apart, it
+    is their mean, weighted by precision. Errors are assumed to follow a planar Laplace
+    distribution, whose scale follows from the probability of an error below a tenth of the pose's
+    size.
 
     Args:
         base: [N, K, 2] pixels of the other method.
@@ -165,18 +171,55 @@ def combine(
         other: [N, K, 2] pixels of the network.
         other_scores: [N, K] likewise.
         sizes: [N] sizes of the poses in pixels.
+        odds: [K] factors of the network's odds.
 
     Returns:
         Poses [N, K, 2] and scores [N, K].
     """
     distance = np.linalg.norm(other - base, axis=-1) / np.maximum(sizes, 1e-9)[:, None]
-    trusted = _ODDS * other_scores / (1 + (_ODDS - 1) * other_scores)
+    trusted = odds * other_scores / (1 + (odds - 1) * other_scores)
     precision, other_precision = (
         np.square(gammaincinv(2, np.clip(scores, 0, 0.999))) for scores in (base_scores, trusted)
     )
-    share = np.where(trusted > base_scores, 1.0, 0.0)
+    weight = np.where(trusted > base_scores, 1.0, 0.0)
     total = np.maximum(precision + other_precision, 1e-9)
     averaged = (np.minimum(base_scores, trusted) > _CERTAIN) & (distance <= AGREEMENT)
-    share = np.where(averaged, other_precision / total, share)
-    keypoints = base + share[..., None] * (other - base)
-    return keypoints, np.maximum(base_scores, other_scores)
+    weight = np.where(averaged, other_precision / total, weight)
+    keypoints = base + weight[..., None] * (other - base)
+    return keypoints, np.maximum(base_scores, np.minimum(other_scores, trusted))
+
+
+def fit_odds(
+    base: np.ndarray,
+    base_scores: np.ndarray,
+    other: np.ndarray,
+    other_scores: np.ndarray,
+    sizes: np.ndarray,
+    truth: np.ndarray,
+) -> np.ndarray:
+    """Fit how far each joint of the network is trusted beside another method.
+
+    For each joint, the factor of ``ODDS`` with the smallest error of :func:`combine` is taken, and
+    the smaller one of two that are equally good.
+
+    Args:
+        base: See :func:`combine`; here and below for frames whose labels neither has seen.
+        base_scores: See :func:`combine`.
+        other: See :func:`combine`.
+        other_scores: See :func:`combine`.
+        sizes: See :func:`combine`.
+        truth: [N, K, 2] pixels of these labels, NaN without a label.
+
+    Returns:
+        [K] factors of the network's odds.
+    """
+    costs = []
+    for odds in ODDS:
+        keypoints, _ = combine(base, base_scores, other, other_scores, sizes, odds)
+        errors = np.linalg.norm(keypoints - truth, axis=-1) / np.maximum(sizes, 1e-9)[:, None]
+        costs.append(np.minimum(errors, _GROSS))
+    cost = np.stack(costs)
+    labelled = ~np.isnan(cost)
+    total = np.where(labelled, cost, 0)
+    pooled = total.sum(axis=(1, 2)) / np.maximum(labelled.sum(axis=(1, 2)), 1)
+    return np.array(ODDS)[(total.sum(axis=1) + _POOLED * pooled[:, None]).argmin(axis=0)]

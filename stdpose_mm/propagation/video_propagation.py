@@ -359,10 +359,12 @@ def propagate_subsampled(
         person who is labelled in no given frame is missing.
     """
     truth = given_labels(truth)
+    labels = subsample_labels(truth, interval)
+    hidden = {*truth.labelled_frame_indices} - {*labels.labelled_frame_indices}
     dense = propagate_labels(
         frames,
-        subsample_labels(truth, interval),
-        propagator,
+        labels,
+        propagator.hiding(frames, hidden),
         boxes_of(truth) if use_truth_boxes else None,
     )
     present = {(person.track_id, person.frame_index) for person in truth.persons}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,9 +21,12 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks.learned_network import (
     ONNX_RECORD,
+    SIDE_OF_FEW,
     SIGMA,
     LearnedNetwork,
     LearningRecord,
+    has_few_joints,
+    least_side,
     require_enough,
 )
 from stdpose_mm.pose_networks.network_description import NetworkDescription
@@ -40,10 +43,6 @@ _HIDE_EVERY = 4
 """One in this many labelled frames is hidden from a member; other frames from the other member."""
 
 MAX_STEPS = 2000
-
-_LEAST_EXTENT = 0.75
-"""Poses count as at least this share of the median pose size of their video, since some labels give
-few joints."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,16 @@ def learn_network(
     """Train a network on the labels of some videos.
 
     The network has two members. A quarter of the labelled frames is hidden from each member, a
-    different quarter for each. On these the member is validated: they decide which weights are kept
-    and how far it is trusted.
+    different quarter for each. These tell how accurate it is and choose nothing but the calibrators
+    of its scores.
 
     Args:
         videos: The videos.
         skeleton: The joints of their labels.
         out: File to write (``.onnx``).
         minutes: Time for training.
-        earlier: A network of the same joints to continue from. Labels hidden from it stay hidden,
-            and weights that find these worse than it does are not kept.
+        earlier: A network of the same joints to continue from. Labels hidden from one of its
+            members stay hidden from that member.
         steps: Maximum number of steps of each member, up to ``MAX_STEPS``, the default.
         listener: See :func:`~.network_trainer.train_together`.
         device: Where it is trained.
@@ -123,7 +122,9 @@ def learn_network(
     else:
         description = earlier.description
     names = [fingerprint(video.frames) for video in videos]
-    patches = _cut_patches(videos, names, labels, description)
+    before = earlier.record if earlier is not None else None
+    sides = {**(before.least_sides if before else {}), **_least_sides(names, labels)}
+    patches = _cut_patches(videos, names, labels, description, sides)
     seen = _choose_seen([*patches], earlier)
     torch.manual_seed(0)
     networks = [SmallUNet(skeleton.num_keypoints) for _ in range(MEMBERS)]
@@ -144,27 +145,22 @@ def learn_network(
         sampler = CropSampler(shown, description, skeleton, turns, member)
         poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
-        if earlier is not None:
-            trainers[-1].validate()
     train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
-    certainty, right = (
-        np.concatenate([getattr(trainer, name) for trainer in trainers])
-        for name in ('certainty', 'right')
-    )
     record = LearningRecord(
         network=description,
         seen=tuple(
-            {name: sorted(frame for at, frame in shown if at == name) for name in names}
-            for shown in seen
+            _unite(shown, before.seen[member] if before else {})
+            for member, shown in enumerate(seen)
         ),
-        # With one right and one wrong joint added: among few labels no joint may be wrong.
-        calibrator=ScoreCalibrator.fit(
-            np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
-        ),
-        poses=_centres(names, labels),
-        right=float(right.mean()),
+        calibrators=[
+            *(_fit_calibrator([t for t in trainers if t is not trainer]) for trainer in trainers),
+            _fit_calibrator(trainers),
+        ],
+        least_sides=sides,
+        num_poses=len(everyone),
+        right=float(np.concatenate([trainer.right for trainer in trainers]).mean()),
     )
-    _write(_Ensemble([trainer.best.cpu() for trainer in trainers]), record, out)
+    _write(_Ensemble([trainer.result.cpu() for trainer in trainers]), record, out)
     return LearnedNetwork(out)
 
 
@@ -183,26 +179,49 @@ def _choose_seen(keys: Sequence[_FrameKey], earlier: LearnedNetwork | None) -> l
         before = [
             {key for key in keys if key[1] in seen.get(key[0], ())} for seen in earlier.record.seen
         ]
-    new = [key for key in keys if key not in set().union(*before)]
+    known = set().union(*before)
+    new = [key for key in keys if key not in known]
     chosen = []
     for member in range(MEMBERS):
-        hidden = new[1 + member * _HIDE_EVERY // MEMBERS :: _HIDE_EVERY]
-        chosen.append(before[member] | ({*new} - {*hidden}))
+        hidden = {*new[1 + member * _HIDE_EVERY // MEMBERS :: _HIDE_EVERY]}
+        chosen.append(before[member] | ({*new} - hidden))
     return chosen
 
 
-def _centres(
+def _unite(
+    shown: Collection[_FrameKey], before: Mapping[str, Sequence[int]]
+) -> dict[str, list[int]]:
+    """Add the frames that a member was trained on now to those of earlier trainings.
+
+    Labels may be removed and set again, and a video may be left out for one training.
+    """
+    frames = {video: {*earlier} for video, earlier in before.items()}
+    for video, frame in shown:
+        frames.setdefault(video, set()).add(frame)
+    return {video: sorted(numbers) for video, numbers in frames.items()}
+
+
+def _fit_calibrator(trainers: Sequence[NetworkTrainer]) -> ScoreCalibrator:
+    """Fit the calibrator of certainties on the labels hidden from some networks."""
+    certainty, right = (
+        np.concatenate([getattr(trainer, name) for trainer in trainers])
+        for name in ('certainty', 'right')
+    )
+    # With one right and one wrong joint added: among few labels no joint may be wrong.
+    return ScoreCalibrator.fit(np.append(certainty, [0.5, 0.5]), np.append(right, [True, False]))
+
+
+def _least_sides(
     names: Sequence[str], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
-) -> dict[str, list[tuple[float, ...]]]:
-    """Return the frame and centre of each labelled pose, by the fingerprint of the video."""
-    centres: dict[str, list[tuple[float, ...]]] = {}
-    for name, found in zip(names, labels, strict=True):
-        of_video = centres.setdefault(name, [])
-        for frame, people in found.items():
-            for label in people:
-                box = pose_extent(label.keypoints, label.given)
-                of_video.append((frame, *(box[:2] + box[2:] / 2).tolist()))
-    return centres
+) -> dict[str, float]:
+    """Compute the least side in pixels of poses of few joints, by the fingerprint of the video."""
+    sizes: dict[str, list[float]] = {}
+    for name, by_frame in zip(names, labels, strict=True):
+        for label in chain.from_iterable(by_frame.values()):
+            if not has_few_joints(label.given):
+                size = pose_sizes(label.keypoints[None], label.given[None])[0]
+                sizes.setdefault(name, []).append(float(size))
+    return {name: SIDE_OF_FEW * float(np.median(found)) for name, found in sizes.items()}
 
 
 def _cut_patches(
@@ -210,17 +229,16 @@ def _cut_patches(
     names: Sequence[str],
     labels: Sequence[Mapping[int, Sequence[PersonLabel]]],
     description: NetworkDescription,
+    sides: Mapping[str, float],
 ) -> dict[_FrameKey, list[PosePatch]]:
     """Cut out all labelled poses from their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
-    for video, name, found in zip(videos, names, labels, strict=True):
-        people = [label for group in found.values() for label in group]
-        sizes = [pose_sizes(label.keypoints[None], label.given[None])[0] for label in people]
-        least = _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
-        for frame, group in found.items():
+    for video, name, by_frame in zip(videos, names, labels, strict=True):
+        side = least_side(sides, name)
+        for frame, people in by_frame.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
-                cut_patch(picture, label.only_given(), description, least) for label in group
+                cut_patch(picture, label.only_given(), description, side) for label in people
             )
     return patches
 
@@ -235,10 +253,11 @@ def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription)
         top = (patch.picture.shape[0] - height) // 2
         crops.append(patch.picture[top : top + height, left : left + width])
         keypoints.append(patch.keypoints - (left, top))
-    values = (np.stack(crops) - np.array(description.mean)) / np.array(description.std)
+    mean, std = (np.array(v, np.float32) for v in (description.mean, description.std))
+    values = (np.stack(crops) - mean) / std
     places = np.stack(keypoints)
     sizes = pose_sizes(places, ~np.isnan(places[..., 0]))
-    return HiddenPoses(values.transpose(0, 3, 1, 2).astype(np.float32), places, sizes)
+    return HiddenPoses(values.transpose(0, 3, 1, 2), places, sizes)
 
 
 class _Ensemble(nn.Module):

@@ -1,20 +1,20 @@
-"""Training of two networks that judge each other on labels that they have not seen."""
+"""Training of networks on few labels, some of which are hidden from each."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from stdpose_mm.bfloat16 import has_bfloat16
+from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.pose_networks.learned_network import SIGMA, decode_maps
 
@@ -31,8 +31,11 @@ WARM_UP = 0.1
 _LEAST_RATE = 0.01
 """Minimum of the learning rate, as a share of its maximum."""
 
+AVERAGED_STEPS = 50
+"""Number of last steps whose weights the result averages, roughly; at first, a tenth of all."""
+
 ROUNDS = 8
-"""Number of validations on hidden labels."""
+"""Number of validations on hidden labels, for display."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,14 @@ class HiddenPoses:
 
 
 class NetworkTrainer:
-    """Trainer of a network on poses; it keeps the weights that find hidden labels best.
+    """Trainer of a network on poses.
 
     The loss is the cross entropy between the softmax over all places of a joint and a Gaussian
     around its label. It treats the places of a joint as one distribution and therefore works with
     few labels, unlike a sum of squares over mostly empty maps.
+
+    The result is the moving average of the weights after all steps. Hidden labels choose nothing,
+    so that they can tell how accurate the network is.
 
     Args:
         network: The network to train, on the device of its weights.
@@ -69,9 +75,14 @@ class NetworkTrainer:
         self.hidden = hidden
         self._sampler = sampler
         self._optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
-        self.best: nn.Module = deepcopy(network)
+        self._averaged = AveragedModel(network, avg_fn=_average, use_buffers=True).eval()
         self.certainty, self.right = np.zeros((2, 0))
-        self._least_surprise = math.inf
+
+    @property
+    def result(self) -> nn.Module:
+        """Return the network with the averaged weights."""
+        network: nn.Module = self._averaged.module
+        return network
 
     def step(self, done: float) -> None:
         """Train on one batch; ``done`` is the share of the training that is done."""
@@ -89,25 +100,31 @@ class NetworkTrainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._optimizer.step()
+        self._averaged.update_parameters(self.network)
 
     def validate(self) -> None:
-        """Keep the current weights if no earlier ones find hidden labels better."""
-        probabilities = _probabilities(self.network.eval(), self.hidden.crops)
-        self.network.train()
-        keypoints = torch.from_numpy(self.hidden.keypoints).float()
-        surprise = float(heatmap_loss(probabilities.clamp_min(1e-9).log(), keypoints))
-        # False for NaN, too, if the training has diverged.
-        if not surprise < self._least_surprise:
-            return
-        self._least_surprise = surprise
-        self.best = deepcopy(self.network)
+        """Find the joints of hidden labels.
+
+        Raises:
+            InputError: If the training has diverged.
+        """
+        probabilities = _probabilities(self.result, self.hidden.crops)
+        if not probabilities.isfinite().all():
+            raise InputError(
+                'the training has diverged, learn again without continuing from a network'
+            )
         places, certainty = decode_maps(probabilities.numpy())
         distance = np.linalg.norm(
             places * STRIDE + (STRIDE - 1) / 2 - self.hidden.keypoints, axis=-1
         )
-        known = ~np.isnan(distance)
+        known = ~np.isnan(self.hidden.keypoints[..., 0])
         self.certainty = certainty[known]
         self.right = (distance <= CORRECT_WITHIN * self.hidden.sizes[:, None])[known]
+
+
+def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+    """Move the average of a weight over earlier steps towards its current value."""
+    return averaged + (current - averaged) * max(1 / AVERAGED_STEPS, 10 / (10 + int(steps)))
 
 
 def train_together(
@@ -116,7 +133,7 @@ def train_together(
     seconds: float,
     listener: Callable[[float, float | None], None],
 ) -> None:
-    """Train networks side by side, one step of each in turn; their ``best`` are the result.
+    """Train networks side by side, one step of each in turn; their ``result`` is what was learned.
 
     The learning rate follows the steps or the time, whichever is further ahead. A fast machine
     therefore gives the same networks each time, and a slow or busy one finishes in time.
@@ -127,19 +144,21 @@ def train_together(
         seconds: Time for training.
         listener: Receives the share of the training that is done, 0..1, and the share of hidden
             labels' joints that the networks find, or None before the first validation. A
-            KeyboardInterrupt, from it or from the keyboard, ends the training with the best
-            networks so far.
+            KeyboardInterrupt, from it or from the keyboard, ends the training with the networks as
+            they are.
 
     Raises:
+        InputError: If the training has diverged.
         KeyboardInterrupt: If it came before the first validation.
     """
     started = time.monotonic()
-    done, validated = 0.0, 0
+    step, done, validated = 0, 0.0, 0
     right: float | None = None
     try:
-        for step in count(1):
+        while done < 1:
             for trainer in trainers:
                 trainer.step(done)
+            step += 1
             done = min(max(step / steps, (time.monotonic() - started) / seconds), 1.0)
             if int(done * ROUNDS) > validated:
                 validated = int(done * ROUNDS)
@@ -147,11 +166,11 @@ def train_together(
                     trainer.validate()
                 right = float(np.concatenate([trainer.right for trainer in trainers]).mean())
             listener(done, right)
-            if done == 1:
-                return
     except KeyboardInterrupt:
         if right is None:
             raise
+        for trainer in trainers:
+            trainer.validate()
 
 
 def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import Skeleton, expand
-from stdpose_mm.training import learner, network_trainer
+from stdpose_mm.training import learner, network_trainer, pose_crops
 from stdpose_mm.training.learner import LabelledVideo, learn_network
+from stdpose_mm.training.network_trainer import NetworkTrainer
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 pytestmark = pytest.mark.slow
@@ -84,18 +84,35 @@ def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(
     hidden = [sorted({*LABELLED} - {*seen[video]}) for seen in learned.record.seen]
     assert hidden == [[4, 20, 36, 52], [12, 28, 44, 60]]
 
-    def unseen(frames: FrameSource, *indices: int) -> list[int]:
-        shown = np.ones(3, bool)
-        return learned.unseen_members(frames, {f: pose_box(pose_at(f), shown) for f in indices})
+    assert learned.unseen_members(FRAMES, [1, 2, 3]) == (0, 1)
+    assert learned.unseen_members(FRAMES, range(18, 23)) == (0,)
+    assert learned.unseen_members(FRAMES, [12]) == (1,)
+    assert learned.unseen_members(FRAMES, [0]) == ()
+    assert learned.unseen_members(dots_video(3), [0]) == (0, 1)
 
-    assert unseen(FRAMES, 1, 2, 3) == [0, 1]
-    assert unseen(FRAMES, *range(18, 23)) == [0]
-    assert unseen(FRAMES, 12) == [1]
-    assert unseen(FRAMES, 0) == []
-    assert unseen(dots_video(3), 0) == [0, 1]
-    # Somebody else, elsewhere in a frame whose label taught both.
-    far = pose_box(pose_at(0) + 200, np.ones(3, bool))
-    assert learned.unseen_members(FRAMES, {0: far}) == [0, 1]
+
+def test_a_pose_of_one_joint_has_the_same_box_in_training_and_in_use(
+    learned: LearnedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The median pose is about 33 pixels wide; a box of 0.75 of it and 15 % on every side."""
+    one_joint = np.array([True, False, False])
+    label = dots_label(2, np.where(one_joint[:, None], pose_at(2), np.nan))
+    video = video_of()
+    boxes: list[np.ndarray] = []
+    crop_affine = pose_crops.crop_affine
+    monkeypatch.setattr(
+        pose_crops, 'crop_affine', lambda box, *args: boxes.append(box) or crop_affine(box, *args)
+    )
+    with_one = LabelledVideo(FRAMES, {0: {**video.tracks[0], 2: label}})
+    network = learn_network([with_one], SKELETON, tmp_path / 'n.onnx', minutes=10, steps=1)
+    (used,) = network.boxes(FRAMES, pose_at(2)[None], one_joint[None])
+    sizes = [np.ptp(pose_at(frame), axis=0).max() for frame in LABELLED]
+    assert used[2] == pytest.approx(0.75 * np.median(sizes) * 1.3)
+    # Frame 2 is the second of the labelled ones.
+    np.testing.assert_allclose(boxes[1], used)
+    # A video that it has not learned from.
+    (elsewhere,) = network.boxes(dots_video(3), pose_at(2)[None], one_joint[None])
+    np.testing.assert_allclose(elsewhere, used)
 
 
 def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> None:
@@ -126,7 +143,7 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
         [video_of(shuffled=True)], SKELETON, tmp_path / 'n.onnx', minutes=10, steps=40
     )
     assert network.record.right < 0.6
-    assert network.record.calibrator(np.array(0.8)) < 0.75
+    assert network.record.calibrators[-1](np.array(0.8)) < 0.75
 
 
 def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
@@ -151,16 +168,56 @@ def test_training_continues_from_a_network_and_keeps_hidden_what_was_hidden(
         assert len({*range(0, 64, 2)} - {*after[name]}) == 8
 
 
-def test_a_continued_training_that_goes_wrong_changes_nothing(
+def test_a_network_remembers_the_labels_of_videos_that_are_not_there_any_more(
+    learned: LearnedNetwork, tmp_path: Path
+) -> None:
+    other = dots_video(32)
+    video = LabelledVideo(other, {0: {frame: dots_label(frame) for frame in range(0, 32, 4)}})
+    more = learn_network(
+        [video], SKELETON, tmp_path / 'n.onnx', minutes=10, earlier=learned, steps=1
+    )
+    assert more.unseen_members(FRAMES, [0]) == ()
+    assert more.unseen_members(FRAMES, [4]) == (0,)
+    assert more.unseen_members(other, [0]) == ()
+    assert {*more.record.least_sides} == {fingerprint(FRAMES), fingerprint(other)}
+    # The labels of the first video were removed, and are set again.
+    again = learn_network(
+        [video_of()], SKELETON, tmp_path / 'm.onnx', minutes=10, earlier=more, steps=1
+    )
+    name = fingerprint(FRAMES)
+    assert [seen[name] for seen in again.record.seen] == [
+        seen[name] for seen in learned.record.seen
+    ]
+
+
+def test_each_member_is_judged_by_a_calibrator_of_the_others_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The joints of member 0's hidden labels are right, those of member 1's are wrong."""
+
+    def validate(trainer: NetworkTrainer) -> None:
+        number = len(trainer.hidden.crops)
+        trainer.certainty = np.full(number, 0.5)
+        trainer.right = np.full(number, validated.setdefault(id(trainer), not validated))
+
+    validated: dict[int, bool] = {}
+    monkeypatch.setattr(NetworkTrainer, 'validate', validate)
+    network = learn_network([video_of()], SKELETON, tmp_path / 'n.onnx', minutes=10, steps=1)
+    alone, other, both = (float(c(np.array(0.5))) for c in network.record.calibrators)
+    assert alone < 0.3
+    assert other > 0.7
+    assert both == pytest.approx(0.5, abs=0.01)
+    assert [network.record.fitted_for(members) for members in ([0], [1], [0, 1])] == [0, 1, 2]
+
+
+def test_a_training_that_diverges_is_one_sentence(
     learned: LearnedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_trainer, 'LEARNING_RATE', 100.0)
+    monkeypatch.setattr(network_trainer, 'LEARNING_RATE', 1e9)
     out = tmp_path / 'n.onnx'
-    more = learn_network([video_of()], SKELETON, out, minutes=10, earlier=learned, steps=4)
-    assert more.record.right == learned.record.right
-    crops = np.random.default_rng(0).normal(size=(3, 3, *learned.input_size[::-1]))
-    before, after = (network._run(crops.astype(np.float32)) for network in (learned, more))
-    np.testing.assert_allclose(after, before, atol=1e-5)
+    with pytest.raises(InputError, match=r'^the training has diverged, learn again without'):
+        learn_network([video_of()], SKELETON, out, minutes=10, earlier=learned, steps=4)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(('steps', 'done'), [(1, 1), (100, 2), (None, 2)])

@@ -60,7 +60,8 @@ def test_a_step_is_in_bfloat16_where_the_processor_has_it(
 ) -> None:
     monkeypatch.setattr(network_trainer, 'has_bfloat16', lambda _: is_there)
     found: list[torch.dtype] = []
-    trainer.network.register_forward_hook(lambda module, given, logits: found.append(logits.dtype))
+    for network in (trainer.network, trainer.result):
+        network.register_forward_hook(lambda module, given, logits: found.append(logits.dtype))
     before = trainer.network.head.weight.detach().clone()
     trainer.step(0.5)
     trainer.validate()
@@ -104,7 +105,7 @@ def test_training_ends_in_time(trainer: NetworkTrainer, monkeypatch: pytest.Monk
     assert heard == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_ctrl_c_keeps_the_best_so_far_and_before_that_ends_everything(
+def test_ctrl_c_keeps_the_network_so_far_and_before_that_ends_everything(
     trainer: NetworkTrainer,
 ) -> None:
     def interrupt(done: float, right: float | None) -> None:
@@ -119,11 +120,24 @@ def test_ctrl_c_keeps_the_best_so_far_and_before_that_ends_everything(
         train_together([trainer], 16, 1000, interrupt)
 
 
-def test_a_worse_validation_keeps_the_earlier_network(trainer: NetworkTrainer) -> None:
-    trainer.validate()
-    kept = trainer.best.state_dict()
-    head = trainer.network.head
-    with torch.no_grad():
-        head.weight.normal_(std=99, generator=torch.Generator().manual_seed(1))
-    trainer.validate()
-    assert all(torch.equal(value, kept[name]) for name, value in trainer.best.state_dict().items())
+def test_the_result_is_the_mean_of_the_last_weights(trainer: NetworkTrainer) -> None:
+    """The second of two steps counts 10 / 11."""
+    weights = []
+    for _ in range(2):
+        trainer.step(0.5)
+        weights.append(trainer.network.head.weight.detach().clone())
+    expected = weights[0] / 11 + weights[1] * 10 / 11
+    result = trainer.result
+    assert isinstance(result, SmallUNet)
+    torch.testing.assert_close(result.head.weight, expected)
+
+
+def test_hidden_labels_choose_nothing(trainer: NetworkTrainer) -> None:
+    """Other hidden labels give the same network."""
+    torch.manual_seed(0)
+    crops, keypoints = Sampler().draw(3)
+    hidden = HiddenPoses(crops[::-1].copy(), keypoints + 3, np.full(3, 20.0))
+    other = NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
+    for each in (trainer, other):
+        train_together([each], 4, 1000, lambda done, right: None)
+    torch.testing.assert_close(other.result.state_dict(), trainer.result.state_dict())
