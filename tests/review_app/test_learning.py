@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,25 @@ def test_stopping_keeps_the_best_so_far(open_page, fake: FakeLearning):
     assert page.learn('stop').json()['stopping']
     found = page.wait_until_learned()
     assert (found['said'], found['labels']) == ('stopped: learned; it is used', 8)
+
+
+def test_a_training_that_can_be_stopped_has_its_folder(
+    open_page, fake: FakeLearning, monkeypatch: pytest.MonkeyPatch
+):
+    is_running: list[bool] = []
+
+    class WatchedFolder(TemporaryDirectory[str]):
+        def cleanup(self) -> None:
+            is_running.append(page.project.learner.describe(page.project[0])['running'])
+            super().cleanup()
+
+    monkeypatch.setattr(learning, 'TemporaryDirectory', WatchedFolder)
+    page = open_page()
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    page.project.close()
+    assert is_running == [False]
 
 
 def test_one_training_at_a_time(open_page, fake: FakeLearning):
