@@ -13,6 +13,7 @@ from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator
 from stdpose_mm.review import HiddenLabel, LabelAccuracy
+from stdpose_mm.structures import Skeleton
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 NUM_FRAMES = 60
@@ -104,6 +105,18 @@ def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(
     assert measured() == between - (first & second)
     propagator.add_labels(state, 27, 0, dots_label(27).keypoints)
     assert 27 in measured()
+
+
+@pytest.mark.slow
+def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_path: Path) -> None:
+    propagator = VideoPosePropagator(use_stdpose=False)
+    state = propagator.init_state(FRAMES, skeleton=Skeleton(('head',)))
+    for frame in range(0, NUM_FRAMES, 6):
+        propagator.add_labels(state, frame, 0, pose_at(frame)[:1])
+    outcome = propagator.learn(state, tmp_path / 'n.onnx', 10, steps=4)
+    assert outcome.before is not None
+    assert set(outcome.before.joints) == {'head'}
+    assert 'of 100 joints' in str(outcome)
 
 
 @pytest.mark.parametrize(

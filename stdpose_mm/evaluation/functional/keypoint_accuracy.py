@@ -14,11 +14,15 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures.boxes import MIN_BOX_SIDE
 from stdpose_mm.structures.propagated_labels import require_given
 
 from .posetrack import mean_of_known
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
+
+POINT_SIZE = 50.0
+"""Size in pixels of a single joint if nothing else tells one: it is right within 5 pixels."""
 
 AUC_LIMIT = 0.2
 """The PCK curve is integrated from 0 to this share of the pose size."""
@@ -102,12 +106,17 @@ class JointErrors:
     jitter: np.ndarray
 
 
-def joint_errors(pairs: TrackPairs) -> JointErrors:
-    """Compute the errors of the M x K joints of a video."""
+def joint_errors(pairs: TrackPairs, sizes: np.ndarray | None = None) -> JointErrors:
+    """Compute the errors of the M x K joints of a video.
+
+    Args:
+        pairs: The poses.
+        sizes: [M] their sizes in pixels, by default :func:`pose_sizes` of the truth.
+    """
     both = pairs.labelled & pairs.has_prediction
     offset = np.where(both[..., None], pairs.predicted - pairs.truth, 0.0)
     distance = np.hypot(offset[..., 0], offset[..., 1])
-    sizes = pose_sizes(pairs.truth, pairs.labelled)
+    sizes = pose_sizes(pairs.truth, pairs.labelled) if sizes is None else sizes
     sized = pairs.labelled & (sizes > 0)[:, None]
     triple = both & _shifted(both, -1) & _shifted(both, 1) & pairs.centre[:, None]
     acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
@@ -174,6 +183,27 @@ def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         labelled: [M, K] bool.
     """
     return pose_extent(keypoints, labelled)[..., 2:].max(axis=-1)
+
+
+def label_sizes(labels: Sequence[PersonLabel]) -> np.ndarray:
+    """Measure the labels of a subject, also those of a single joint, which has no extent.
+
+    The size of a pose without extent is the larger side of its box. Without a box, it is the median
+    of the other labels, or ``POINT_SIZE`` if they have no size either. A box of up to
+    ``MIN_BOX_SIDE`` only stands in for one in the outputs of this package.
+
+    Args:
+        labels: N labels, at least one.
+
+    Returns:
+        [N] pixels, all above 0.
+    """
+    keypoints, labelled = zip(*((p.keypoints, p.labelled) for p in labels), strict=True)
+    extents = pose_sizes(np.stack(keypoints), np.stack(labelled))
+    boxes = np.array([0.0 if p.bbox is None else p.bbox[2:].max() for p in labels])
+    sizes = np.where(extents > 0, extents, np.where(boxes > MIN_BOX_SIDE, boxes, 0.0))
+    known = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, np.median(known) if len(known) else POINT_SIZE)
 
 
 def relative_distances(distance: np.ndarray, sizes: np.ndarray, where: np.ndarray) -> np.ndarray:
