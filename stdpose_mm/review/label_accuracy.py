@@ -200,11 +200,9 @@ def compare_hidden_labels(
     """
     # In the order of pair_tracks.
     people = {label.track_id: tracks[label.track_id] for label in sorted(hidden)}
-    truth = [track[hidden[0].frame_index] for track in people.values()]
-    sizes = [
-        label_sizes([label, *track.values()])[0]
-        for label, track in zip(truth, people.values(), strict=True)
-    ]
+    frame = hidden[0].frame_index
+    truth = [track[frame] for track in people.values()]
+    sizes = np.array([label_sizes([track[frame], *track.values()])[0] for track in people.values()])
     # The scores of some methods depend on the other labels of a person.
     remaining = [p for track in remaining_labels(people, hidden).values() for p in track.values()]
     frames = sorted({p.frame_index for p in (*remaining, *truth)})
@@ -213,7 +211,7 @@ def compare_hidden_labels(
     )
     scored = calibrate_scores(labels.with_persons([*remaining, *predicted]), method)
     pairs = pair_tracks(labels, scored, skeleton.keypoint_names, None)
-    errors = joint_errors(pairs, np.array(sizes))
-    known = errors.sized & ~np.isnan(pairs.scores)
+    errors = joint_errors(pairs).pixels / sizes[:, None]
+    known = ~np.isnan(errors + pairs.scores)
     names = np.broadcast_to(np.array(skeleton.keypoint_names), known.shape)
-    return LabelAccuracy(hidden, names[known], errors.relative[known], pairs.scores[known])
+    return LabelAccuracy(hidden, names[known], errors[known], pairs.scores[known])

@@ -106,17 +106,12 @@ class JointErrors:
     jitter: np.ndarray
 
 
-def joint_errors(pairs: TrackPairs, sizes: np.ndarray | None = None) -> JointErrors:
-    """Compute the errors of the M x K joints of a video.
-
-    Args:
-        pairs: The poses.
-        sizes: [M] their sizes in pixels, by default :func:`pose_sizes` of the truth.
-    """
+def joint_errors(pairs: TrackPairs) -> JointErrors:
+    """Compute the errors of the M x K joints of a video."""
     both = pairs.labelled & pairs.has_prediction
     offset = np.where(both[..., None], pairs.predicted - pairs.truth, 0.0)
     distance = np.hypot(offset[..., 0], offset[..., 1])
-    sizes = pose_sizes(pairs.truth, pairs.labelled) if sizes is None else sizes
+    sizes = pose_sizes(pairs.truth, pairs.labelled)
     sized = pairs.labelled & (sizes > 0)[:, None]
     triple = both & _shifted(both, -1) & _shifted(both, 1) & pairs.centre[:, None]
     acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
@@ -295,16 +290,13 @@ def pair_tracks(
             )
     people = sorted(truth.persons, key=lambda p: (_track_id(truth, p), p.frame_index))
     found = {(_track_id(prediction, p), p.frame_index): p for p in prediction.persons}
-    counterparts = [found.get((_track_id(truth, p), p.frame_index)) for p in people]
-
     num_joints = len(keypoint_names)
-    absent = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
-    predicted = [absent if p is None else (p.keypoints, p.labelled) for p in counterparts]
-    unknown = np.full(num_joints, np.nan)
+    nobody = PersonLabel(0, np.zeros((num_joints, 2)), np.zeros(num_joints), source='absent')
+    counterparts = [found.get((_track_id(truth, p), p.frame_index), nobody) for p in people]
     scores = [
-        unknown if p is None or p.scores is None else np.where(p.labelled, p.scores, np.nan)
-        for p in counterparts
+        np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]
+    given = [(p.source == 'given') & ~p.propagated for p in counterparts]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)
@@ -315,17 +307,10 @@ def pair_tracks(
     return TrackPairs(
         truth=np.array([p.keypoints for p in people]).reshape(*shape, 2),
         labelled=np.array([p.labelled for p in people], dtype=bool).reshape(shape),
-        predicted=np.array([points for points, _ in predicted]).reshape(*shape, 2),
-        has_prediction=np.array([has for _, has in predicted], dtype=bool).reshape(shape),
+        predicted=np.array([p.keypoints for p in counterparts]).reshape(*shape, 2),
+        has_prediction=np.array([p.labelled for p in counterparts], dtype=bool).reshape(shape),
         scores=np.array(scores).reshape(shape),
-        given=np.array(
-            [
-                np.full(num_joints, p is not None and p.source == 'given')
-                & (p is None or ~p.propagated)
-                for p in counterparts
-            ],
-            dtype=bool,
-        ).reshape(shape),
+        given=np.array(given, dtype=bool).reshape(shape),
         scored=scored,
         centre=centre,
     )
