@@ -78,10 +78,9 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
     exchanged = find_exchanged_people(tracks)
     named = {(frame, person) for frame, *pair in exchanged for person in pair}
     outside = find_joints_outside(tracks, size)
-    number = counted(len(outside), 'joint')
     told = 'judging by the labels before and after: check them before you go on'
     places = {
-        f'{number} outside the picture: {{}}': [
+        f'{counted(len(outside), "joint")} outside the picture: {{}}': [
             f'{joints[joint]} of {who} {one} in frame {frame}' for frame, one, joint in outside
         ],
         f'left and right of {{}} seem to be swapped, {told}': [

@@ -253,9 +253,5 @@ class BackgroundWorker:
 
 def _send_poses(review: VideoReview, people: list[int], frames: list[int]) -> None:
     review.events.send(
-        'poses',
-        revision=review.revision,
-        first=min(frames),
-        last=max(frames),
-        persons=people,
+        'poses', revision=review.revision, first=min(frames), last=max(frames), persons=people
     )

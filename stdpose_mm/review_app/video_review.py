@@ -12,7 +12,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import atomic_path
-from stdpose_mm.io.fingerprint import path_fingerprint
+from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
@@ -86,7 +86,8 @@ class VideoReview:
         for entry in journal.entries:
             self._replay(entry)
         self.shown.forget_edits()
-        self.saved = journal.saves.get(path_fingerprint(out))
+        revision, network = journal.saves.get(path_fingerprint(out), (None, None))
+        self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
         None if there is no file."""
 
@@ -111,6 +112,12 @@ class VideoReview:
     def pose_version(self) -> tuple[int, BasePropagator]:
         """Return what the poses follow from: the number of edits, and the propagator."""
         return self.revision, self.propagator.propagator
+
+    @property
+    def _network(self) -> str | None:
+        """Return the fingerprint of the network in use that has learned from labels, if any."""
+        network = self.propagator.learned_network
+        return None if network is None else fingerprint(network.record)
 
     # Requests of pages.
 
@@ -321,12 +328,12 @@ class VideoReview:
         """
         with self._writing:
             self.require_own_output()
-            revision, propagator = self.pose_version
+            (revision, propagator), network = self.pose_version, self._network
             with atomic_path(self.out) as temporary:
                 self._write(temporary)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
-                    self.journal.add_save(path_fingerprint(temporary), revision)
+                    self.journal.add_save(path_fingerprint(temporary), revision, network)
             with self.lock:
                 self.saved = revision if self.pose_version[1] is propagator else -1
                 return self.saved

@@ -162,7 +162,9 @@ def test_what_is_saved_is_what_propagate_writes_with_the_network(
     page.learn()
     fake.go_on()
     page.wait_until_learned()
-    # The file has the poses of before.
+    # The file has the poses of before, also at the next start.
+    assert page.get()['saved'] == -1
+    page = open_page()
     assert page.get()['saved'] == -1
     assert page.post('/save', {}).status_code == 200
     saved, dense = tmp_path / 'labels_reviewed.json', tmp_path / 'dense.json'
@@ -170,6 +172,7 @@ def test_what_is_saved_is_what_propagate_writes_with_the_network(
     arguments = [video, tmp_path / 'labels.json', '--out', dense, '--pose-onnx', network]
     assert run_main(propagate.main, *arguments)[0] == 0
     assert saved.read_bytes() == dense.read_bytes() != without
+    assert open_page().get()['saved'] == 0
 
 
 def test_edits_during_training_are_kept_and_learned_from_the_next_time(
