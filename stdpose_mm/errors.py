@@ -178,6 +178,13 @@ def require_ratio(**settings: float) -> None:
             raise InputError(f'{name} must be in 0..1, got {value!r}')
 
 
+def require_positive(**settings: float) -> None:
+    """Raise :class:`InputError` unless all settings, given by name, are numbers above 0."""
+    for name, value in settings.items():
+        if not isinstance(value, Real) or not value > 0:
+            raise InputError(f'{name} must be a number above 0, got {value!r}')
+
+
 def require_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raise :class:`InputError` unless an argument is one of the given names."""
     # Unhashable values such as lists cannot be looked up in a dict of choices.

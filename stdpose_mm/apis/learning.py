@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, pose_sizes
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, label_sizes
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.fingerprint import NOT_DECIDING, code_fingerprint
 from stdpose_mm.pose_networks.learned_network import ONNX_RECORD, LearnedNetwork
@@ -263,10 +263,17 @@ def _look_at_hidden(
         other,
         other_scores,
         np.where((given & shown)[..., None], truth, np.nan),
-        pose_sizes(truth, given),
+        np.array([_size_of(state, label) for label in labels]),
         np.full(len(people), network.record.fitted_for(members)),
         np.tile([number, frame], (len(people), 1)),
     )
+
+
+def _size_of(state: PropagationState, label: PersonLabel) -> float:
+    """Measure a label, by the other labels of its subject if it has no extent."""
+    assert label.track_id is not None
+    others = state.tracks[label.track_id].values()
+    return float(label_sizes([label.only_given(), *others])[0])
 
 
 def hidden_labels(

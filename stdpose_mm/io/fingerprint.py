@@ -46,7 +46,8 @@ def fingerprint(*values: Any) -> str:
       objects by their attributes.
     - A ``Path`` to a file is hashed by the content of the file, any other ``Path`` by its name.
     - Frames are hashed by the content of their files in the order of the frames: a moved or
-      renamed video keeps its fingerprint, a single changed byte changes it.
+      renamed video keeps its fingerprint, a single changed byte changes it. A view of all frames in
+      order has the fingerprint of the video.
     - Networks are hashed by their parameters, buffers, submodules and public attributes.
 
     Raises:
@@ -136,6 +137,11 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
             being hashed (it may contain itself), its depth stands in for the digest.
         depth: Nesting depth of the value.
     """
+    # A view of a whole video is this video, which is hashed once even if it is given beside it.
+    while isinstance(value, FrameView) and _is_whole(value):
+        value = value.source
+    if id(value) in known:
+        return known[id(value)][1]
     # The fingerprint of a video does not depend on the class that reads it.
     kind = FrameSource if isinstance(value, FrameSource) else type(value)
     hasher = _hasher(kind)
@@ -145,8 +151,6 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
         return hasher.digest()
     shared = not isinstance(value, (list, tuple, set, frozenset, Mapping))
     if shared:
-        if id(value) in known:
-            return known[id(value)][1]
         known[id(value)] = value, str(depth).encode()
     digests = [_digest(part, known, depth + 1) for part in parts]
     if isinstance(value, (set, frozenset)):
@@ -202,10 +206,14 @@ def _parts(value: Any) -> Any:
     return [getattr(value, '__dict__', {})]
 
 
+def _is_whole(view: FrameView) -> bool:
+    return view.indices is None or [*view.indices] == [*range(len(view.source))]
+
+
 def _frame_parts(frames: FrameSource) -> list[Any]:
     if isinstance(frames, FrameView):
-        indices = frames.indices
-        return _frame_parts(frames.source) if indices is None else [frames.source, list(indices)]
+        assert frames.indices is not None
+        return [frames.source, [int(index) for index in frames.indices]]
     try:
         paths = [frames.path_of(index) for index in range(len(frames))]
     except InputError:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional import pose_sizes
+from stdpose_mm.evaluation.functional import label_sizes
 from stdpose_mm.propagation import find_presence_intervals, given_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -266,8 +266,7 @@ def interpolation_errors(frames: np.ndarray, labels: Mapping[int, PersonLabel]) 
     given = np.array(list(labels))
     keypoints = np.stack([label.keypoints for label in labels.values()])
     known = np.stack([label.labelled for label in labels.values()])
-    sizes = pose_sizes(keypoints, known)
-    size = sizes[sizes > 0].mean() if (sizes > 0).any() else 1.0
+    size = label_sizes([*labels.values()]).mean()
     errors = np.zeros((len(frames), keypoints.shape[1]))
     for joint in np.flatnonzero(known.any(axis=0)):
         shown = known[:, joint]

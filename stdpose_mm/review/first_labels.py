@@ -322,10 +322,8 @@ def _probability(
     """
     from scipy.special import expit
 
-    odds: float | np.ndarray = coefficients[0]
-    others = coefficients[1:]
-    for coefficient, term in zip(others, terms, strict=False):
-        odds = odds + coefficient * term
+    constant, *others = coefficients
+    odds = sum((one * term for one, term in zip(others, terms, strict=False)), np.array(constant))
     return np.asarray(expit(odds + np.log(paths + _LEAST) @ np.array(others[len(terms) :])))
 
 

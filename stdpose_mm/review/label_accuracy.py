@@ -13,8 +13,8 @@ from stdpose_mm.evaluation.functional import (
     CORRECT_WITHIN,
     ScoreCalibrator,
     joint_errors,
+    label_sizes,
     pair_tracks,
-    pose_sizes,
 )
 from stdpose_mm.propagation import LifeSpan, Tracks, find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -33,7 +33,7 @@ MAX_WORST = 3
 """Maximum number of joints that a description names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class HiddenLabel:
     """A label that is hidden while the frames around it are filled in.
 
@@ -57,7 +57,8 @@ class LabelAccuracy:
     Args:
         labels: The hidden labels, at least one.
         joints: Names of the joints.
-        errors: Distances from the labels, in sizes of the pose.
+        errors: Distances from the labels, in sizes of the pose
+            (:func:`~stdpose_mm.evaluation.functional.label_sizes`).
         scores: Probabilities of being right, from the method.
     """
 
@@ -136,8 +137,7 @@ def choose_hidden_labels(
 ) -> list[list[HiddenLabel]]:
     """Choose labels to hide, each between two other labels of its person.
 
-    Labels are not hidden if they give less than half of the person's labelled joints, or have no
-    extent to measure errors by.
+    Labels are not hidden if they give less than half of the person's labelled joints.
 
     Args:
         tracks: The labels.
@@ -157,7 +157,8 @@ def choose_hidden_labels(
         for interval in find_presence_intervals(track, num_frames, life_span):
             times = list(interval.labels)
             for place in zip(times, times[1:], times[2:], strict=False):
-                if _is_comparable(interval.labels[place[1]], ever_given):
+                number = interval.labels[place[1]].given.sum()
+                if number and 2 * number >= ever_given.sum():
                     by_frame.setdefault(place[1], []).append(HiddenLabel(track_id, *place))
     # No more labels are checked than needed.
     usable = (
@@ -197,8 +198,11 @@ def compare_hidden_labels(
         skeleton: The joints.
         method: Name of the propagation method, which decides how scores become probabilities.
     """
-    people = {label.track_id: tracks[label.track_id] for label in hidden}
-    truth = [people[label.track_id][label.frame_index] for label in hidden]
+    # In the order of pair_tracks.
+    people = {label.track_id: tracks[label.track_id] for label in sorted(hidden)}
+    frame = hidden[0].frame_index
+    truth = [track[frame] for track in people.values()]
+    sizes = np.array([label_sizes([track[frame], *track.values()])[0] for track in people.values()])
     # The scores of some methods depend on the other labels of a person.
     remaining = [p for track in remaining_labels(people, hidden).values() for p in track.values()]
     frames = sorted({p.frame_index for p in (*remaining, *truth)})
@@ -207,12 +211,7 @@ def compare_hidden_labels(
     )
     scored = calibrate_scores(labels.with_persons([*remaining, *predicted]), method)
     pairs = pair_tracks(labels, scored, skeleton.keypoint_names, None)
-    errors = joint_errors(pairs)
-    known = errors.sized & ~np.isnan(pairs.scores)
+    errors = joint_errors(pairs).pixels / sizes[:, None]
+    known = ~np.isnan(errors + pairs.scores)
     names = np.broadcast_to(np.array(skeleton.keypoint_names), known.shape)
-    return LabelAccuracy(hidden, names[known], errors.relative[known], pairs.scores[known])
-
-
-def _is_comparable(label: PersonLabel, ever_given: np.ndarray) -> bool:
-    size = pose_sizes(label.keypoints[None], label.given[None])[0]
-    return 2 * label.given.sum() >= ever_given.sum() and bool(size > 0)
+    return LabelAccuracy(hidden, names[known], errors[known], pairs.scores[known])

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
+from stdpose_mm.evaluation.functional import ScoreCalibrator, label_sizes
 from stdpose_mm.propagation import PROPAGATORS, method_reads_pictures
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -99,7 +99,7 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
             continue
         for side in (people[given[0] :: -1], people[given[-1] :]):
             label = side[0]
-            size = max(float(pose_sizes(label.keypoints[None], label.labelled[None])[0]), 1.0)
+            size = label_sizes([label])[0]
             path = np.zeros(len(label.visibility))
             for before, person in pairwise(side):
                 if person.source == 'absent':

@@ -75,35 +75,27 @@ def label_warnings(tracks: Tracks, skeleton: Skeleton, size: tuple[int, int]) ->
         size: (width, height) of the frames in pixels.
     """
     who, joints = skeleton.category, skeleton.keypoint_names
-    sentences = []
-    outside = [
-        f'{joints[joint]} of {who} {one} in frame {frame}'
-        for frame, one, joint in find_joints_outside(tracks, size)
-    ]
-    if outside:
-        number = counted(len(outside), 'joint')
-        sentences.append(f'{number} outside the picture: {listed(outside, MAX_NAMED)}')
-    told = 'seem to be swapped, judging by the labels before and after: check them before you go on'
-    sides = [
-        f'{who} {one} in frame {frame}' for frame, one in find_exchanged_sides(tracks, skeleton)
-    ]
-    if sides:
-        sentences.append(f'left and right of {listed(sides, MAX_NAMED)} {told}')
     exchanged = find_exchanged_people(tracks)
-    people = [f'{who} {one} and {who} {other} in frame {frame}' for frame, one, other in exchanged]
-    if people:
-        sentences.append(f'{listed(people, MAX_NAMED)} {told}')
     named = {(frame, person) for frame, *pair in exchanged for person in pair}
-    taken = [
-        f'{who} {one} in frame {frame} may be {who} {other}'
-        for frame, one, other in find_labels_of_others(tracks)
-        if (frame, one) not in named
-    ]
-    if taken:
-        sentences.append(
-            f'{listed(taken, MAX_NAMED)}, judging by the labels before and after: check them '
-            'before you go on'
-        )
+    outside = find_joints_outside(tracks, size)
+    told = 'judging by the labels before and after: check them before you go on'
+    places = {
+        f'{counted(len(outside), "joint")} outside the picture: {{}}': [
+            f'{joints[joint]} of {who} {one} in frame {frame}' for frame, one, joint in outside
+        ],
+        f'left and right of {{}} seem to be swapped, {told}': [
+            f'{who} {one} in frame {frame}' for frame, one in find_exchanged_sides(tracks, skeleton)
+        ],
+        f'{{}} seem to be swapped, {told}': [
+            f'{who} {one} and {who} {other} in frame {frame}' for frame, one, other in exchanged
+        ],
+        f'{{}}, {told}': [
+            f'{who} {one} in frame {frame} may be {who} {other}'
+            for frame, one, other in find_labels_of_others(tracks)
+            if (frame, one) not in named
+        ],
+    }
+    sentences = [text.format(listed(some, MAX_NAMED)) for text, some in places.items() if some]
     return sentences + doubled_warnings(tracks, skeleton)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import Condition, Thread
 
 from stdpose_mm.apis.frame_result import FrameResult
+from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.review import LabelAccuracy
 
 from .guidance import GuidanceReport
@@ -43,19 +44,14 @@ class _Run:
         self.review = review
         self.measures = measures
         self.given_up = False
-        self._revision = review.revision
-        self._propagator = review.propagator.propagator
+        self._version = review.pose_version
         self._idle = 0.0
         self._told = time.monotonic()
 
     @property
     def outdated(self) -> bool:
         """Tell whether there is more important work, or labels or the propagator have changed."""
-        return (
-            self.given_up
-            or self.review.revision != self._revision
-            or self.review.propagator.propagator is not self._propagator
-        )
+        return self.given_up or self.review.pose_version != self._version
 
     def start(self, frames_done: int, num_poses: int) -> None:
         self._idle = frames_done
@@ -84,7 +80,7 @@ class BackgroundWorker:
         self._closed = False
         self._run: _Run | None = None
         self._chunk = FIRST_CHUNK
-        self._failed_at: dict[VideoReview, int] = {}
+        self._failed_at: dict[VideoReview, tuple[int, BasePropagator]] = {}
         self._thread = Thread(target=self._work, name='propagation', daemon=True)
 
     def start(self) -> None:
@@ -128,13 +124,18 @@ class BackgroundWorker:
 
     def _try(self, work: Callable[[VideoReview], bool], review: VideoReview) -> bool:
         """Do the next part of the work on a video; return whether there was any."""
-        if self._failed_at.get(review) == review.revision:
+        version = review.pose_version
+        if self._failed_at.get(review) == version:
             return False
         try:
             return work(review)
         except Exception as error:
-            self._failed_at[review] = review.revision
-            review.failed = sentence_of(error)
+            with review.lock:
+                if review.pose_version != version:
+                    # It failed on former labels; what is wrong with the new ones is seen next.
+                    return True
+                self._failed_at[review] = version
+                review.failed = sentence_of(error)
             review.events.send('failed', error=review.failed)
             return False
 
@@ -252,9 +253,5 @@ class BackgroundWorker:
 
 def _send_poses(review: VideoReview, people: list[int], frames: list[int]) -> None:
     review.events.send(
-        'poses',
-        revision=review.revision,
-        first=min(frames),
-        last=max(frames),
-        persons=people,
+        'poses', revision=review.revision, first=min(frames), last=max(frames), persons=people
     )

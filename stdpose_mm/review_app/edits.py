@@ -197,8 +197,7 @@ class EditReader:
     ) -> Step:
         person = self._person() if person is None else person
         frame = self._frame() if frame is None else frame
-        fields = {'person': person, 'frame': frame, 'joints': joints, 'replace': replace}
-        return {'do': 'add', **fields}
+        return {'do': 'add', 'person': person, 'frame': frame, 'joints': joints, 'replace': replace}
 
     def _int(self, name: str) -> int:
         value = self.edit.get(name)
@@ -500,9 +499,8 @@ class EditHistory:
             changes = self._done if do == 'undo' else self._undone
             if not changes:
                 raise InputError(f'there is nothing to {do}')
-            _, change = changes[-1]
-            if do == 'undo':
-                change = change.reversed()
+            _, newest = changes[-1]
+            change = newest.reversed() if do == 'undo' else newest
             self._apply(change)
             return change
         state, skeleton, known = self._state, self._state.skeleton, set(self._state.tracks)

@@ -203,14 +203,13 @@ class Guidance:
         ]
         frames = {int(f) for one in in_doubt for f in one.times[one.errors.any(axis=1)]}
         checks = [self._check(frame, everyone) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)]
-        gains = [track.gains() for track in tracks]
         found = rank_gains(tracks, NUM_SUGGESTIONS)
         is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
         wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
         best: Place | None = None
         if found:
             frame, gain = found[0].frame_index, found[0].gain
-            own = [float(of_person[frame]) for of_person in gains]
+            own = [float(track.gains()[frame]) for track in tracks]
             best = {
                 'frame': frame,
                 'person': people[int(np.argmax(own))],

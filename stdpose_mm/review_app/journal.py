@@ -56,7 +56,8 @@ class Journal:
         entries: The edits in the journal.
         labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
             edit, began without labels, or was written by a version that did not keep them.
-        saves: Fingerprint of a saved label file -> number of edits in it.
+        saves: Fingerprint of a saved label file -> number of edits in it, and the fingerprint of
+            the network that had learned from labels; None if there was none.
         notes: Messages to the user about the file, one sentence each.
 
     Raises:
@@ -68,7 +69,7 @@ class Journal:
         self.path = path
         self.entries: list[JournalEntry] = []
         self.labels: VideoLabels | None = None
-        self.saves: dict[str, int] = {}
+        self.saves: dict[str, tuple[int, str | None]] = {}
         self.notes: list[str] = []
         self._inputs = inputs
         self._file: BinaryIO | None = None
@@ -114,18 +115,19 @@ class Journal:
         self._write(_line(entry))
         self.entries.append(entry)
 
-    def add_save(self, content: str, revision: int) -> None:
+    def add_save(self, content: str, revision: int, network: str | None) -> None:
         """Record that labels are being saved, so that the file is recognised later.
 
         Args:
             content: Fingerprint of the file.
             revision: Number of edits in it.
+            network: Fingerprint of the network that had learned from labels.
 
         Raises:
             InputError: See :meth:`append`.
         """
-        self._write(_line({_SAVED: content, 'revision': revision}))
-        self.saves[content] = revision
+        self._write(_line({_SAVED: content, 'revision': revision, 'network': network}))
+        self.saves[content] = revision, network
 
     def other_input(self, name: str) -> InputError:
         """Make the error for an input that differs from the one that the edits began with."""
@@ -215,7 +217,7 @@ class Journal:
             if _LABELS in line:
                 self.labels = self._unpack(line[_LABELS])
             elif _SAVED in line:
-                self.saves[str(line[_SAVED])] = line.get('revision', 0)
+                self.saves[str(line[_SAVED])] = line.get('revision', 0), line.get('network')
             else:
                 self.entries.append(line)
         for name, value in self._inputs.items():

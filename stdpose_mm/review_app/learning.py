@@ -189,7 +189,8 @@ class ProjectLearner:
             network = self._propagator.learned_network
             if network is not None and network.skeleton.keypoint_names != _joints(review):
                 network = None
-            folder, reviews = TemporaryDirectory(), self._like(review)
+            # On Windows, a process that was killed may still hold a file.
+            folder, reviews = TemporaryDirectory(ignore_cleanup_errors=True), self._like(review)
             self._job = LearningJob(
                 self._make_propagator,
                 [_copy(one) for one in reviews],
@@ -207,7 +208,7 @@ class ProjectLearner:
     def stop(self) -> None:
         """End the training and keep the best network so far."""
         with self._lock:
-            if self._job is not None and self._job.folder.exists():
+            if self._job is not None:
                 self._job.stop.touch()
                 self._stopping = True
         self._tell()
@@ -215,7 +216,7 @@ class ProjectLearner:
     def close(self) -> None:
         """End the process at once."""
         with self._lock:
-            self._closed = True
+            self._closed, self._job = True, None
             if self._process is not None:
                 self._process.kill()
         if self._thread is not None:
@@ -232,17 +233,18 @@ class ProjectLearner:
         return [one for one in self._reviews() if _joints(one) == _joints(review)]
 
     def _learn(self, job: LearningJob, folder: TemporaryDirectory[str]) -> None:
-        try:
-            with folder:
+        # The folder is there as long as the job is, so that stop() can write to it.
+        with folder:
+            try:
                 answer = self._run_process(job)
                 if answer.helped:
                     self._use(job.out)
-        except Exception as error:
-            if self._closed:
-                return
-            answer = LearningAnswer(sentence_of(error), failed=True)
-        with self._lock:
-            self._answer, self._job, self._stopping = answer, None, False
+            except Exception as error:
+                if self._closed:
+                    return
+                answer = LearningAnswer(sentence_of(error), failed=True)
+            with self._lock:
+                self._answer, self._job, self._stopping = answer, None, False
         self._tell()
 
     def _run_process(self, job: LearningJob) -> LearningAnswer:

@@ -12,10 +12,11 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import atomic_path
-from stdpose_mm.io.fingerprint import path_fingerprint
+from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import clock_of
+from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 from .edits import Change, EditHistory, EditReader, JournalEntry, read_request
@@ -85,7 +86,8 @@ class VideoReview:
         for entry in journal.entries:
             self._replay(entry)
         self.shown.forget_edits()
-        self.saved = journal.saves.get(path_fingerprint(out))
+        revision, network = journal.saves.get(path_fingerprint(out), (None, None))
+        self.saved = -1 if revision is not None and network != self._network else revision
         """Revision of the labels in the output file; -1 if its poses differ from those shown now,
         None if there is no file."""
 
@@ -105,6 +107,17 @@ class VideoReview:
     def revision(self) -> int:
         """Return the number of edits."""
         return self._history.revision
+
+    @property
+    def pose_version(self) -> tuple[int, BasePropagator]:
+        """Return what the poses follow from: the number of edits, and the propagator."""
+        return self.revision, self.propagator.propagator
+
+    @property
+    def _network(self) -> str | None:
+        """Return the fingerprint of the network in use that has learned from labels, if any."""
+        network = self.propagator.learned_network
+        return None if network is None else fingerprint(network.record)
 
     # Requests of pages.
 
@@ -306,7 +319,8 @@ class VideoReview:
         """Write :meth:`collect` to its file.
 
         Returns:
-            The revision whose edits are certainly in the file.
+            The revision whose edits are certainly in the file; -1 if a network was learned
+            meanwhile, so that its poses differ from those shown now.
 
         Raises:
             InputError: If nothing is labelled, the file or the journal cannot be written, or the
@@ -314,14 +328,15 @@ class VideoReview:
         """
         with self._writing:
             self.require_own_output()
-            revision = self.revision
+            (revision, propagator), network = self.pose_version, self._network
             with atomic_path(self.out) as temporary:
                 self._write(temporary)
                 # Recorded before the file exists: even after a kill, the server knows its own file.
                 with self.lock:
-                    self.journal.add_save(path_fingerprint(temporary), revision)
-            self.saved = revision
-        return revision
+                    self.journal.add_save(path_fingerprint(temporary), revision, network)
+            with self.lock:
+                self.saved = revision if self.pose_version[1] is propagator else -1
+                return self.saved
 
     def write(self, path: Path, format: str) -> None:
         """Write :meth:`collect` in a format.

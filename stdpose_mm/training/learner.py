@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_positive
 from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
 from stdpose_mm.export.graph_tracing import add_metadata, trace_graph
 from stdpose_mm.io import atomic_path
@@ -98,6 +98,7 @@ def learn_network(
             missing, or a file cannot be read or written.
         KeyboardInterrupt: If the training was interrupted before the first validation.
     """
+    require_positive(minutes=minutes)
     labels = [video.labels() for video in videos]
     require_enough(sum(map(len, labels)))
     if earlier is not None and earlier.skeleton.keypoint_names != skeleton.keypoint_names:

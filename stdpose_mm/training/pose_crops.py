@@ -91,15 +91,16 @@ def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
 def subjects_turn(poses: np.ndarray) -> bool:
     """Return whether subjects appear in any direction, by poses [N, K, 2], NaN without a label.
 
-    Every pose is turned to fit the mean of the others best (Kabsch's method in the plane).
-    Directions count as any if they vary more than those of standing people.
+    Every pose is turned to fit the mean shape best. That is the first eigenvector of the sums of
+    squares and products of the joints as complex numbers (Kent, The complex Bingham distribution
+    and shape analysis, 1994). Directions count as any if they vary more than those of
+    standing people.
     """
     centred = poses - np.nanmean(poses, axis=1, keepdims=True)
     values = np.nan_to_num(centred[..., 0] + 1j * centred[..., 1])
-    # The direction of most poses: that of the pose that agrees best with all others.
-    products = values @ values.conj().T
-    reference = np.abs(products).sum(axis=0).argmax()
-    directions = products[:, reference] / np.maximum(np.abs(products[:, reference]), 1e-9)
+    mean_shape = np.linalg.eigh(values.T @ values.conj()).eigenvectors[:, -1]
+    products = values @ mean_shape.conj()
+    directions = products / np.maximum(np.abs(products), 1e-9)
     return bool(np.abs(directions.mean()) < _UPRIGHT)
 
 

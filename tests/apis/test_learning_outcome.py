@@ -16,6 +16,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator
+from stdpose_mm.structures import Skeleton
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 NUM_FRAMES = 60
@@ -194,6 +195,23 @@ def test_a_network_that_was_given_stays_beside_one_that_is_learned(
     assert used.network.name == 'n.onnx'
     assert isinstance(used.base, LearnedPropagator)
     assert used.base.network.name == 'given.onnx'
+
+
+@pytest.mark.slow
+def test_what_was_learned_of_a_single_joint_is_measured_on_hidden_labels(tmp_path: Path) -> None:
+    propagator = VideoPosePropagator(use_stdpose=False)
+    state = propagator.init_state(FRAMES, skeleton=Skeleton(('head',)))
+    for frame in range(0, NUM_FRAMES, 6):
+        propagator.add_labels(state, frame, 0, pose_at(frame)[:1])
+    outcome = propagator.learn(state, tmp_path / 'n.onnx', 10, steps=4)
+    assert len(outcome.after) == len(np.unique(outcome.groups, axis=0)) == 4
+    assert 'of 100 joints' in str(outcome)
+
+
+def test_no_time_to_learn_in_is_one_sentence(tmp_path: Path) -> None:
+    propagator = VideoPosePropagator()
+    with pytest.raises(InputError, match=r'^minutes must be a number above 0, got 0$'):
+        propagator.learn(opened(propagator), tmp_path / 'n.onnx', 0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.window import PerFramePropagator
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.comparison_videos import SpyPropagator
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
@@ -542,6 +543,21 @@ def test_accuracy_is_measured_on_hidden_labels(linear, state):
     np.testing.assert_allclose(first.errors, [18 / 20] * 3)
     np.testing.assert_allclose(second.errors, [36 / 20] * 3)
     assert state.tracks == given
+
+
+@pytest.mark.parametrize(('box', 'error'), [((10, 40), 4 / 40), (None, 4 / 50)])
+def test_accuracy_is_measured_on_a_single_joint(
+    linear: VideoPosePropagator, folder: Path, box: tuple[int, int] | None, error: float
+) -> None:
+    """It stands, but for frame 3, and is not where it is expected there by 4 pixels."""
+    people = [
+        PersonLabel(n, np.array([[x, 9.0]]), [2], 0, bbox=box and np.array([0, 0, *box]))
+        for n, x in ((0, 20), (3, 24), (8, 20))
+    ]
+    frames = tuple(VideoFrame(person.frame_index) for person in people)
+    labels = VideoLabels('ball', Skeleton(('ball',)), frames, tuple(people))
+    (measured,) = linear.measure_in_video(linear.init_state(folder, labels))
+    assert measured.errors.tolist() == pytest.approx([error])
 
 
 def test_poses_between_labels_are_the_same_after_measuring(linear, state):

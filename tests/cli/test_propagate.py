@@ -138,6 +138,17 @@ def test_what_hidden_labels_show_goes_into_the_advice_and_not_into_out(run, tmp_
     assert out.read_text() == plain.read_text()
 
 
+def test_a_single_joint_is_measured(run, folder, tmp_path):
+    people = [PersonLabel(n, np.array([[20.0, 9]]), [2], track_id=0) for n in (0, 3, 8)]
+    frames = tuple(VideoFrame(person.frame_index) for person in people)
+    labels = tmp_path / 'ball.json'
+    write_labels(VideoLabels('ball', Skeleton(('ball',)), frames, tuple(people)), labels)
+    out, method = tmp_path / 'dense.json', ('--method', 'linear', '--first-frame-number', 0)
+    code, printed, _ = run(folder, labels, '--out', out, *method, '--measure', 3)
+    assert code == 0
+    assert 'labels 8 frames apart, 1 of 1 joint came out right: 100.0% [' in printed
+
+
 def test_two_labels_are_too_few_to_measure(run, folder, label_fields, tmp_path):
     fields = json.loads(json.dumps(label_fields))
     fields['annotations'] = [

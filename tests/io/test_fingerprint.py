@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -210,6 +210,33 @@ def test_which_frames_are_selected_counts_and_no_cache_in_front_of_them(tmp_path
     assert fingerprint(cached) == fingerprint(first)
     assert fingerprint(cached) != fingerprint(cache_frames(second))
     assert fingerprint(cache_frames(video)) == fingerprint(video)
+
+
+@pytest.mark.parametrize(
+    ('indices', 'is_whole'),
+    [(range(3), True), ([0, 1, 2], True), (np.arange(3), True)]
+    + [(order, False) for order in (range(2), [2, 1, 0], [0, 1, 1], [0, 1, 2, 2], np.arange(2))],
+)
+def test_a_view_of_all_frames_in_order_is_the_video(
+    tmp_path: Path, indices: Sequence[int], is_whole: bool
+) -> None:
+    video = pictures_in(tmp_path / 'a', last=10)
+    view = FrameView(video, indices)
+    assert (fingerprint(view) == fingerprint(video)) is is_whole
+    assert fingerprint(FrameView(view, range(len(view)))) == fingerprint(view)
+
+
+def test_a_video_beside_its_view_is_read_once() -> None:
+    reads: list[int] = []
+
+    class CountedFrames(ArrayFrames):
+        def _read(self, index: int) -> np.ndarray:
+            reads.append(index)
+            return super()._read(index)
+
+    video = CountedFrames([np.full((2, 2, 3), value, np.uint8) for value in (9, 1)])
+    fingerprint([FrameView(video, range(2)), cache_frames(video), video])
+    assert reads == [0, 1]
 
 
 @pytest.fixture

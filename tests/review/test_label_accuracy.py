@@ -54,16 +54,16 @@ def test_nothing_is_hidden_across_an_absence() -> None:
     assert not choose_hidden_labels(tracks, 40, 'video', 9)
 
 
-def test_labels_of_few_joints_or_without_an_extent_are_not_hidden() -> None:
+def test_labels_of_few_joints_are_not_hidden() -> None:
     """Of three joints, two are enough: frame 20 leaves one to propagation, frame 10 two."""
     joints = np.array([[0.0, 0.0], [100.0, 0.0], [50.0, 80.0]])
 
-    def label(frame: int, number: int, points: np.ndarray = joints) -> PersonLabel:
+    def label(frame: int, number: int) -> PersonLabel:
         is_given = np.arange(3) < number
         sources = np.where(is_given, 'given', 'propagated')
-        return PersonLabel(frame, points, 2 * is_given, 0, keypoint_sources=sources)
+        return PersonLabel(frame, joints, 2 * is_given, 0, keypoint_sources=sources)
 
-    track = {0: label(0, 3), 10: label(10, 1), 20: label(20, 2), 30: label(30, 3, joints * 0)}
+    track = {0: label(0, 3), 10: label(10, 1), 20: label(20, 2), 30: label(30, 0)}
     hidden = choose_hidden_labels({0: {**track, 40: label(40, 3)}}, 50, 'video', 9)
     assert places(hidden) == [[(0, 10, 20, 30)]]
 

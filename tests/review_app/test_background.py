@@ -32,6 +32,8 @@ class SlowPropagator(LinearPropagator):
         self.error: Exception | None = None
         self.stop_at = range(0)
         """The gap of these frames waits for the signal."""
+        self.fail_at = range(0)
+        """The gap of these frames fails after the signal."""
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -43,6 +45,9 @@ class SlowPropagator(LinearPropagator):
             if gap.frames == self.stop_at:
                 self.go.clear()
                 self.stop_at = range(0)
+            if gap.frames == self.fail_at:
+                assert self.go.wait(30)
+                raise MemoryError
             for frame in gap.frames:
                 while not self.go.wait(0.005):
                     frames[frame]
@@ -198,6 +203,32 @@ def test_a_failure_is_told_and_the_next_edit_tries_again(slow: tuple[Page, SlowP
     page.edit('accept', person=2, frame=30)
     assert page.get()['failed'] is None
     assert page.joint(5, 1) == [20, 4]
+
+
+def test_after_a_failed_measurement_poses_follow_a_new_propagator(
+    slow: tuple[Page, SlowPropagator],
+):
+    page, propagator = slow
+    propagator.fail_at = range(1, 39)
+    page.try_edit('set_joints', person=1, frame=0, joints=JOINTS)
+    wait_for(lambda: page.get()['failed'])
+    # What the project does when a network has learned.
+    review = page.project[0]
+    review.propagator.propagator = SlowPropagator()
+    review.compute_again()
+    page.wait_for_measurement(1)
+    assert page.get()['failed'] is None
+
+
+def test_an_edit_while_a_measurement_fails_is_followed(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    propagator.stop_at = propagator.fail_at = range(1, 39)
+    page.edit('set_joints', person=1, frame=0, joints=JOINTS)
+    wait_for(lambda: not propagator.go.is_set())
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    propagator.go.set()
+    page.settle()
+    assert page.joint(15, 1) == [20, 4]
 
 
 def test_poses_of_former_labels_do_not_fill_the_memory(

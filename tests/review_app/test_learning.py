@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,9 @@ def test_what_is_saved_is_what_propagate_writes_with_the_network(
     page.learn()
     fake.go_on()
     page.wait_until_learned()
-    # The file has the poses of before.
+    # The file has the poses of before, also at the next start.
+    assert page.get()['saved'] == -1
+    page = open_page()
     assert page.get()['saved'] == -1
     assert page.post('/save', {}).status_code == 200
     saved, dense = tmp_path / 'labels_reviewed.json', tmp_path / 'dense.json'
@@ -169,6 +172,7 @@ def test_what_is_saved_is_what_propagate_writes_with_the_network(
     arguments = [video, tmp_path / 'labels.json', '--out', dense, '--pose-onnx', network]
     assert run_main(propagate.main, *arguments)[0] == 0
     assert saved.read_bytes() == dense.read_bytes() != without
+    assert open_page().get()['saved'] == 0
 
 
 def test_edits_during_training_are_kept_and_learned_from_the_next_time(
@@ -212,6 +216,25 @@ def test_stopping_keeps_the_best_so_far(open_page, fake: FakeLearning):
     assert page.learn('stop').json()['stopping']
     found = page.wait_until_learned()
     assert (found['said'], found['labels']) == ('stopped: learned; it is used', 8)
+
+
+def test_a_training_that_can_be_stopped_has_its_folder(
+    open_page, fake: FakeLearning, monkeypatch: pytest.MonkeyPatch
+):
+    is_running: list[bool] = []
+
+    class WatchedFolder(TemporaryDirectory[str]):
+        def cleanup(self) -> None:
+            is_running.append(page.project.learner.describe(page.project[0])['running'])
+            super().cleanup()
+
+    monkeypatch.setattr(learning, 'TemporaryDirectory', WatchedFolder)
+    page = open_page()
+    page.learn()
+    fake.go_on()
+    page.wait_until_learned()
+    page.project.close()
+    assert is_running == [False]
 
 
 def test_one_training_at_a_time(open_page, fake: FakeLearning):

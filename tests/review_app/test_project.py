@@ -18,6 +18,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.journal import Journal
@@ -83,6 +84,25 @@ def test_of_two_saves_at_once_the_later_has_the_last_word(
         save.join(30)
     saved = read_labels(tmp_path / 'labels_reviewed.json')[10]
     assert [tuple(p.keypoints[0]) for p in saved if p.track_id == 1] == [(30, 4)]
+
+
+def test_poses_of_a_former_propagator_do_not_count_as_saved(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+):
+    review = page.project[0]
+
+    def write_meanwhile(*arguments: Any) -> None:
+        write_labels(*arguments)
+        # What the project does when a network has learned.
+        review.propagator.propagator = LinearPropagator()
+        review.compute_again()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(video_review_module, 'write_labels', write_meanwhile)
+        assert page.post('/save', {}).json()['revision'] == -1
+    assert page.get()['saved'] == -1
+    assert page.post('/save', {}).json()['revision'] == 0
+    assert page.get()['saved'] == 0
 
 
 def test_what_was_saved_is_known_at_the_next_start(

@@ -100,13 +100,9 @@ class ScoreCalibrator:
         odds = _log_odds(np.asarray(scores, np.float64))
         return expit(self.slope * odds + self.offset + self.weight * np.asarray(covariate))
 
-    def to_dict(self) -> dict[str, float]:
-        """Convert to JSON values."""
-        return {'slope': self.slope, 'offset': self.offset, 'weight': self.weight}
-
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScoreCalibrator:
-        """Restore a calibrator from the result of :meth:`to_dict`.
+        """Restore a calibrator from its fields, such as those in a file.
 
         Raises:
             InputError: If ``fields`` is something else.

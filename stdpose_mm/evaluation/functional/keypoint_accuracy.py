@@ -14,11 +14,15 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures.boxes import MIN_BOX_SIDE
 from stdpose_mm.structures.propagated_labels import require_given
 
 from .posetrack import mean_of_known
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
+
+POINT_SIZE = 50.0
+"""Size in pixels of a single joint if nothing else tells one: it is right within 5 pixels."""
 
 AUC_LIMIT = 0.2
 """The PCK curve is integrated from 0 to this share of the pose size."""
@@ -176,6 +180,27 @@ def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     return pose_extent(keypoints, labelled)[..., 2:].max(axis=-1)
 
 
+def label_sizes(labels: Sequence[PersonLabel]) -> np.ndarray:
+    """Measure the labels of a subject, also those of a single joint, which has no extent.
+
+    The size of a pose without extent is the larger side of its box. Without a box, it is the median
+    of the other labels, or ``POINT_SIZE`` if they have no size either. A box of up to
+    ``MIN_BOX_SIDE`` only stands in for one in the outputs of this package.
+
+    Args:
+        labels: N labels, at least one.
+
+    Returns:
+        [N] pixels, all above 0.
+    """
+    keypoints, labelled = zip(*((p.keypoints, p.labelled) for p in labels), strict=True)
+    extents = pose_sizes(np.stack(keypoints), np.stack(labelled))
+    boxes = np.array([0.0 if p.bbox is None else p.bbox[2:].max() for p in labels])
+    sizes = np.where(extents > 0, extents, np.where(boxes > MIN_BOX_SIDE, boxes, 0.0))
+    known = sizes[sizes > 0]
+    return np.where(sizes > 0, sizes, np.median(known) if len(known) else POINT_SIZE)
+
+
 def relative_distances(distance: np.ndarray, sizes: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Divide distances by pose sizes: [M, K]; infinite where ``where`` is False.
 
@@ -265,16 +290,13 @@ def pair_tracks(
             )
     people = sorted(truth.persons, key=lambda p: (_track_id(truth, p), p.frame_index))
     found = {(_track_id(prediction, p), p.frame_index): p for p in prediction.persons}
-    counterparts = [found.get((_track_id(truth, p), p.frame_index)) for p in people]
-
     num_joints = len(keypoint_names)
-    absent = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
-    predicted = [absent if p is None else (p.keypoints, p.labelled) for p in counterparts]
-    unknown = np.full(num_joints, np.nan)
+    nobody = PersonLabel(0, np.zeros((num_joints, 2)), np.zeros(num_joints), source='absent')
+    counterparts = [found.get((_track_id(truth, p), p.frame_index), nobody) for p in people]
     scores = [
-        unknown if p is None or p.scores is None else np.where(p.labelled, p.scores, np.nan)
-        for p in counterparts
+        np.where(p.labelled, np.nan if p.scores is None else p.scores, np.nan) for p in counterparts
     ]
+    given = [(p.source == 'given') & ~p.propagated for p in counterparts]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)
@@ -285,17 +307,10 @@ def pair_tracks(
     return TrackPairs(
         truth=np.array([p.keypoints for p in people]).reshape(*shape, 2),
         labelled=np.array([p.labelled for p in people], dtype=bool).reshape(shape),
-        predicted=np.array([points for points, _ in predicted]).reshape(*shape, 2),
-        has_prediction=np.array([has for _, has in predicted], dtype=bool).reshape(shape),
+        predicted=np.array([p.keypoints for p in counterparts]).reshape(*shape, 2),
+        has_prediction=np.array([p.labelled for p in counterparts], dtype=bool).reshape(shape),
         scores=np.array(scores).reshape(shape),
-        given=np.array(
-            [
-                np.full(num_joints, p is not None and p.source == 'given')
-                & (p is None or ~p.propagated)
-                for p in counterparts
-            ],
-            dtype=bool,
-        ).reshape(shape),
+        given=np.array(given, dtype=bool).reshape(shape),
         scored=scored,
         centre=centre,
     )

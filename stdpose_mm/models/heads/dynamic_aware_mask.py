@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError, require_choice
+from stdpose_mm.errors import InputError, require_choice, require_positive
 from stdpose_mm.structures import NUM_FRAMES, key_index
 from stdpose_mm.structures.windows import require_num_frames
 
@@ -80,8 +80,7 @@ class DynamicAwareMask(BaseModule):
     ) -> None:
         super().__init__()
         require_num_frames(num_frames)
-        if slope <= 0:
-            raise InputError(f'slope must be positive, got {slope}')
+        require_positive(slope=slope)
         require_choice('normalization', normalization, NORMALIZATIONS)
         if rescale and normalization != 'softmax':
             raise InputError(

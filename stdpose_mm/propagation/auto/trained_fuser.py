@@ -105,7 +105,7 @@ class TrainedFuser:
     def record(self) -> dict[str, Any]:
         """Return the values that a file holds besides the network; 'doubt' is the shrinkage."""
         return {
-            'calibrator': self.calibrator.to_dict(),
+            'calibrator': vars(self.calibrator),
             'trained_on': self.trained_on,
             'doubt': self.shrinkage,
             'evidence': EVIDENCE,

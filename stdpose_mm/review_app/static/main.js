@@ -560,7 +560,7 @@ async function save() {
     const { file, revision } = await postSave(video.id);
     if (state.video.id === video.id) store.update({ saved: revision });
     const isNewer = state.video.id === video.id && isUnsaved(state);
-    if (isNewer) say(`Labels were written to ${file}, but newer edits are not in it: write them again`, 'bad');
+    if (isNewer) say(`Labels were written to ${file}, but it lacks the latest changes: write them again`, 'bad');
     else say(`Labels were written to ${file}`, 'good');
   } catch (error) {
     onError(error);

@@ -67,7 +67,7 @@ def test_calibrators_from_before_there_were_covariates_are_read() -> None:
 
 def test_a_calibrator_survives_json() -> None:
     calibrator = ScoreCalibrator(0.75, -0.25, 0.5)
-    assert ScoreCalibrator.from_dict(json.loads(json.dumps(calibrator.to_dict()))) == calibrator
+    assert ScoreCalibrator.from_dict(json.loads(json.dumps(vars(calibrator)))) == calibrator
     assert calibrator(np.full((2, 3), 0.5)).shape == (2, 3)
     for fields in ({}, {'slope': -1, 'offset': 0}, {'slope': None, 'offset': 0}):
         with pytest.raises(InputError, match='a score calibrator has a slope'):

@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy, pose_sizes
-from stdpose_mm.evaluation.functional.keypoint_accuracy import pair_tracks
+from stdpose_mm.evaluation.functional import (
+    format_accuracy,
+    keypoint_accuracy,
+    label_sizes,
+    pose_sizes,
+)
+from stdpose_mm.evaluation.functional.keypoint_accuracy import POINT_SIZE, pair_tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 PAIR = Skeleton(('tail', 'nose'), category='mouse')
@@ -41,6 +46,24 @@ def test_pose_size_is_the_larger_side_of_the_box_around_labelled_joints() -> Non
     keypoints = np.array([[[0.0, 0.0], [40.0, 30.0], [900.0, 900.0]]] * 2)
     labelled = np.array([[True, True, False], [True, False, False]])
     assert pose_sizes(keypoints, labelled).tolist() == [40, 0]
+
+
+def sizes_of(*labels: tuple[int, tuple[float, float] | None]) -> list[float]:
+    """Measure labels of one or two joints, 40 pixels apart, with the sides of their boxes."""
+    joints = np.array([[5.0, 5.0], [45.0, 35.0]])
+    people = [
+        PersonLabel(0, joints, np.arange(2) < number, 0, bbox=box and np.array([0, 0, *box]))
+        for number, box in labels
+    ]
+    return label_sizes(people).tolist()
+
+
+def test_the_size_of_a_single_joint_is_its_box_or_that_of_other_labels() -> None:
+    labels = [(2, None), (2, (90, 90)), (1, (20, 70)), (1, None), (1, (8, 8)), (0, None)]
+    # Boxes of 8 pixels stand in for missing ones in outputs; the median of 40, 40 and 70 is 40.
+    assert sizes_of(*labels) == [40, 40, 70, 40, 40, 40]
+    assert sizes_of((1, (20, 70)), (1, (24, 40)), (1, None)) == [70, 40, 55]
+    assert sizes_of((1, None), (1, (8, 8))) == [POINT_SIZE] * 2
 
 
 def test_pck_is_relative_to_the_pose_size_and_includes_the_threshold() -> None:

@@ -127,7 +127,7 @@ def test_weight_of_a_direction_scales_its_frame_alone():
     [
         ({'normalization': 'max'}, 'normalization must be one of'),
         ({'normalization': 'mean', 'rescale': True}, 'needs the softmax'),
-        ({'slope': 0}, 'slope must be positive'),
+        ({'slope': 0}, 'slope must be a number above 0, got 0'),
         ({'num_frames': 4}, 'must be odd'),
     ],
 )

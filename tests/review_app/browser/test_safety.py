@@ -178,7 +178,7 @@ def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, serv
     with page.one_edit():
         page.press('.', '1', 'a')
     page.run('tellNow()')
-    page.wait(lambda: 'newer edits are not in it' in page.text('#messages'), 'it says so')
+    page.wait(lambda: 'it lacks the latest changes' in page.text('#messages'), 'it says so')
     assert page.text('#save-button') == 'Write labels •'
 
 
