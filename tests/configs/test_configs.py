@@ -22,6 +22,7 @@ from mmpose.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from support.small_configs import ALIASES, NAMES, read, small_model_cfg, width_of
 
@@ -414,11 +415,40 @@ def test_literal_config_beside_the_flagship(key: str, literal: Any, flagship: An
     assert value_of('stdpose_base_propagation_posetrack17.py') == flagship
 
 
-def test_literal_config_has_the_squared_norm_of_eq_4() -> None:
+@pytest.mark.parametrize('cfg', LITERAL, indirect=True)
+def test_literal_config_has_the_squared_norm_of_eq_4(cfg: Config) -> None:
     """Two joints of one window are off by 0.5 in 3 and 5 pixels, a third one has no label."""
-    loss = MODELS.build(read(LITERAL[0]).model.head.loss)
+    loss = MODELS.build(cfg.model.head.loss)
     output, target = torch.zeros(2, 1, 3, 64, 48)
     output[0, 0, 0, :3] = output[0, 1, 7, :5] = output[0, 2] = 0.5
     value = loss(output, target, torch.tensor([[1.0, 1.0, 0.0]]))
     # A mean over the joints, as in Eq. 11.
     assert float(value) == pytest.approx((3 + 5) * 0.25 / 3)
+
+
+@pytest.mark.parametrize('uniform', [False, True], ids=['zero', 'uniform'])
+@pytest.mark.parametrize(
+    ('cfg', 'acts'),
+    [('stdpose_base_propagation_posetrack17.py', True), (LITERAL[0], False)],
+    indirect=['cfg'],
+    ids=['flagship', 'literal'],
+)
+def test_the_flagships_mask_changes_the_heatmaps(cfg: Config, acts: bool, uniform: bool) -> None:
+    """A pose moves by ten heatmap pixels per frame; the mask is left out, or the same everywhere.
+
+    In the paper's form, this changes nothing beyond rounding.
+    """
+    head = small_model(cfg).eval().head
+    rows, columns = torch.arange(64)[:, None], torch.arange(48)
+    places = [[(10 + 6 * t + 2 * k, 10 + 8 * t + k) for k in range(17)] for t in range(3)]
+    squares = [[(rows - y) ** 2 + (columns - x) ** 2 for y, x in frame] for frame in places]
+    frames = torch.stack([torch.exp(-torch.stack(frame) / 8) for frame in squares])[None]
+    feature = torch.randn(1, 16, 16, 12)
+    window = SpatioTemporalRepresentation(feature, feature, frames, frames[:, 1])
+    with torch.no_grad():
+        mask = head.mask(frames)
+        changed = mask.mean().expand_as(mask) if uniform else torch.zeros_like(mask)
+        before = head(window)
+        head.mask.forward = lambda frames: changed
+        change = (head(window) - before).norm() / before.norm()
+    assert change > 1e-3 if acts else change < 1e-5
