@@ -67,7 +67,10 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         # Hooks with data of their own measure on the held-out videos.
         if not any(hook.get('dataloader') for hook in cfg.get('custom_hooks') or []):
-            train_on_all_videos(cfg)
+            dataset = cfg.train_dataloader.dataset
+            for data in (dataset, *dataset.get('datasets', [])):
+                if 'held_out_share' in data:
+                    data.held_out_share = 0.0
     if options.amp:
         import torch
 
@@ -102,14 +105,6 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
         hooks = cfg.get('custom_hooks') or []
         if not any(hook['type'] == 'CheckpointReportHook' for hook in hooks):
             cfg.custom_hooks = [*hooks, {'type': 'CheckpointReportHook'}]
-
-
-def train_on_all_videos(cfg: Config) -> None:
-    """Hold no training video out."""
-    dataset = cfg.train_dataloader.dataset
-    for data in (dataset, *dataset.get('datasets', [])):
-        if 'held_out_share' in data:
-            data.held_out_share = 0.0
 
 
 def _require_other_folder(checkpoint: str, work_dir: str) -> None:

@@ -143,95 +143,70 @@ class MutualInformationLoss(nn.Module):
         Raises:
             InputError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
         """
-        if self.alpha and representation.fused_feature is None:
+        fused, merged = representation.fused_feature, representation.merged_heatmaps
+        key_feature, frame_heatmaps = representation.frame_feature, representation.frame_heatmaps
+        key_heatmaps = None if frame_heatmaps is None else key_of(frame_heatmaps)
+        if self.alpha and fused is None:
             raise InputError('alpha > 0 needs a neck with tff')
-        if self.beta and representation.merged_heatmaps is None:
+        if self.beta and (merged is None or key_heatmaps is None):
             raise InputError('beta > 0 needs a neck with tks')
         if self.estimator == 'literal':
-            return self._literal_terms(representation, final_heatmaps, fused_heatmaps)
+            pairs: dict[str, tuple[float, Any, Any]] = dict(
+                label_feature=(-self.alpha, fused_heatmaps, final_heatmaps),
+                redundant_feature=(self.alpha, key_feature, fused),
+                label_heatmap=(-self.beta, merged, final_heatmaps),
+                redundant_heatmap=(self.beta, key_heatmaps, merged),
+            )
+            return {
+                f'loss_mi_{name}': weight * literal_information(first, second, self.per_pixel)
+                for name, (weight, first, second) in pairs.items()
+                if weight
+            }
+        scale = target[0, 0].numel() if self.per_pixel else 1
+        label = target, target_weights
         losses: dict[str, Tensor] = {}
-        window = representation, target, target_weights, windows_per_sample
-        if self.alpha:
-            losses |= self._feature_terms(*window)
-        if self.beta:
-            losses |= self._heatmap_terms(*window)
+        if self.alpha and fused is not None:
+            terms = self._feature_terms(fused, key_feature.detach(), label, windows_per_sample)
+            losses |= {f'{name}_feature': self.alpha / scale * v for name, v in terms.items()}
+        if self.beta and merged is not None and key_heatmaps is not None:
+            terms = self._heatmap_terms(merged, key_heatmaps.detach(), label, windows_per_sample)
+            losses |= {f'{name}_heatmap': self.beta / scale * v for name, v in terms.items()}
         return losses
 
-    def _scale(self, target: Tensor) -> int:
-        return target.shape[-2] * target.shape[-1] if self.per_pixel else 1
-
     def _feature_terms(
-        self,
-        representation: SpatioTemporalRepresentation,
-        target: Tensor,
-        weights: Tensor,
-        windows_per_sample: int,
+        self, fused: Tensor, key_feature: Tensor, label: tuple[Tensor, Tensor], num_windows: int
     ) -> dict[str, Tensor]:
-        fused = representation.fused_feature
-        assert fused is not None
-        weight = self.alpha / self._scale(target)
-        label = position_divergence(self.feature_decoder(fused), target, weights)
         value = normalize_channels(fused)
-        moments = self.feature_predictor(normalize_channels(representation.frame_feature.detach()))
+        moments = self.feature_predictor(normalize_channels(key_feature))
         mean, spread = moments.float().chunk(2, dim=1)
         log_variance = MAX_LOG_VARIANCE * torch.tanh(spread)
         # Normalised like the value it predicts; otherwise the estimate could grow with its length.
         mean = normalize_channels(mean)
         likelihood = gaussian_log_density(value.detach(), mean, log_variance)
         own = gaussian_log_density(value, mean.detach(), log_variance.detach())
-        unrelated = value.roll(windows_per_sample, 0)
+        unrelated = value.roll(num_windows, 0)
         other = gaussian_log_density(unrelated, mean.detach(), log_variance.detach())
         return dict(
-            loss_mi_label_feature=weight * label,
-            loss_mi_redundant_feature=weight * F.relu((own - other).mean()),
-            loss_mi_likelihood_feature=-weight * likelihood.mean(),
+            loss_mi_label=position_divergence(self.feature_decoder(fused), *label),
+            loss_mi_redundant=F.relu((own - other).mean()),
+            loss_mi_likelihood=-likelihood.mean(),
         )
 
     def _heatmap_terms(
-        self,
-        representation: SpatioTemporalRepresentation,
-        target: Tensor,
-        weights: Tensor,
-        windows_per_sample: int,
+        self, merged: Tensor, key_heatmaps: Tensor, label: tuple[Tensor, Tensor], num_windows: int
     ) -> dict[str, Tensor]:
-        merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
-        assert merged is not None
-        assert frame_heatmaps is not None
-        weight = self.beta / self._scale(target)
-        label = position_divergence(self.heatmap_decoder(merged), target, weights)
         # The redundancy term must train H~, not the decoder that reads it.
         positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
         positions = positions.float().flatten(2).softmax(-1)
-        key_heatmaps = key_of(frame_heatmaps).detach()
         predicted = self.heatmap_predictor(key_heatmaps).float().flatten(2).log_softmax(-1)
         likelihood = (positions.detach() * predicted).sum(-1).mean()
-        unrelated = positions.roll(windows_per_sample, 0)
+        unrelated = positions.roll(num_windows, 0)
         advantage = ((positions - unrelated) * predicted.detach()).sum(-1).mean()
         return dict(
-            loss_mi_label_heatmap=weight * label,
-            loss_mi_redundant_heatmap=weight * F.relu(advantage),
-            loss_mi_likelihood_heatmap=-weight * likelihood,
+            loss_mi_label=position_divergence(self.heatmap_decoder(merged), *label),
+            loss_mi_redundant=F.relu(advantage),
+            loss_mi_likelihood=-likelihood,
         )
-
-    def _literal_terms(
-        self,
-        representation: SpatioTemporalRepresentation,
-        final_heatmaps: Tensor | None,
-        fused_heatmaps: Tensor | None,
-    ) -> dict[str, Tensor]:
-        fused, merged = representation.fused_feature, representation.merged_heatmaps
-        frames = representation.frame_heatmaps
-        terms: dict[str, tuple[float, Any, Any]] = dict(
-            label_feature=(-self.alpha, fused_heatmaps, final_heatmaps),
-            redundant_feature=(self.alpha, representation.frame_feature, fused),
-            label_heatmap=(-self.beta, merged, final_heatmaps),
-            redundant_heatmap=(self.beta, None if frames is None else key_of(frames), merged),
-        )
-        return {
-            f'loss_mi_{name}': weight * literal_information(first, second, self.per_pixel)
-            for name, (weight, first, second) in terms.items()
-            if weight
-        }
 
 
 def normalize_channels(features: Tensor) -> Tensor:
