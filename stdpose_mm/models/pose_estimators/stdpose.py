@@ -33,7 +33,7 @@ class STDPose(WindowPoseEstimator):
         if mi_loss is not None and not self.with_neck:
             raise InputError('a mi_loss needs a neck, got neck=None')
         self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
-        if mi_loss and self.mi_loss.estimator == 'literal' and self.frame_head is None:
+        if mi_loss and mi_loss.get('estimator') == 'literal' and self.frame_head is None:
             raise InputError("a mi_loss with estimator='literal' needs a frame_head, got None")
 
     def representation_losses(
@@ -45,10 +45,9 @@ class STDPose(WindowPoseEstimator):
         """Compute the mutual information objective (Eq. 2)."""
         if self.mi_loss is None:
             return {}
-        args = (representation, *key_targets(windows), windows_per_sample)
-        if self.mi_loss.estimator == 'literal':
-            args += self._predictions(representation)
-        return self.mi_loss(*args)
+        is_literal = self.mi_loss.estimator == 'literal'
+        predictions = self._predictions(representation) if is_literal else ()
+        return self.mi_loss(representation, *key_targets(windows), windows_per_sample, *predictions)
 
     def _predictions(self, representation: SpatioTemporalRepresentation) -> tuple[Tensor, Tensor]:
         """Predict H-bar, which the head's loss does not return, and decode F~ [N, K, h, w]."""
