@@ -1,4 +1,5 @@
 # The flagship: STDPose (Jiao et al., AAAI 2025) for pose propagation on PoseTrack17 with T = 7.
+# configs/literal has the settings of the paper where this departs from them.
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/paper_20e.py',

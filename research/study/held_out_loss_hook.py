@@ -49,8 +49,9 @@ class HeldOutLossHook(Hook):
     Args:
         interval: Number of steps (not epochs) between evaluations.
         dataloader: Config of the held-out data; by default the config's ``val_dataloader``, which
-            ``tools/train.py`` keeps for this hook even with ``--no-validate``. Its sampler is not
-            used, its workers live for one evaluation, and detected boxes need data of their own.
+            ``--no-validate`` removes; a study, which trains without validation, sets it here. Its
+            sampler is not used, its workers live for one evaluation, and detected boxes need data
+            of their own.
         max_batches: Number of batches, evenly spaced over the data, that all processes together
             evaluate (approximately); None for all.
 

@@ -272,12 +272,18 @@ def _each(result: EntryResult, read: Callable[[RunResult], float | None]) -> lis
 
 
 def _metric(result: EntryResult, test: str, name: str) -> list[float | None]:
-    return _each(result, lambda run: run.metrics[test].get(name))
+    return _each(result, lambda run: _value(run, test, name))
+
+
+def _value(run: RunResult, test: str, name: str) -> float | None:
+    """Read a metric; without given labels, that of all frames has the plain name."""
+    metrics = run.metrics.get(test, {})
+    return metrics.get(name, metrics.get(name.removesuffix('_all')))
 
 
 def _change(result: EntryResult, base: EntryResult, test: str, name: str) -> Spread | None:
     values, reference = (
-        {seed: run.metrics.get(test, {}).get(name) for seed, run in entry.runs.items()}
+        {seed: _value(run, test, name) for seed, run in entry.runs.items()}
         for entry in (result, base)
     )
     return spread(differences(values, reference))

@@ -100,8 +100,31 @@ def test_metrics_of_a_study_are_those_of_its_configs(study: Study) -> None:
         cfg = entry_config(study, entry)
         prefix = prefixes[cfg.test_evaluator.type]
         assert {metric.split('/')[0] for metric in study.metrics or ()} == {prefix}
-        has_given = cfg.test_evaluator.given_interval is not None
-        assert has_given or f'{prefix}/AP_all' not in (study.metrics or ())
+    intervals = {entry_config(study, e).test_evaluator.given_interval for e in study.tested}
+    assert intervals != {None} or f'{prefix}/AP_all' not in (study.metrics or ())
+
+
+PER_FRAME = [
+    (study, entry)
+    for name, study in STUDIES.items()
+    if name.startswith(('table1', 'table4_components'))
+    for entry in study.tested
+    if entry_config(study, entry).model.neck is None
+]
+
+
+@pytest.mark.parametrize(
+    ('study', 'entry'), PER_FRAME, ids=[f'{study.name}-{entry.name}' for study, entry in PER_FRAME]
+)
+def test_a_row_without_labels_is_trained_and_tested_on_all_frames(
+    study: Study, entry: StudyEntry
+) -> None:
+    """No frame is given, so none counts as right without a prediction."""
+    cfg = entry_config(study, entry)
+    tasks = {cfg[f'{name}_dataloader'].dataset.task for name in ('train', 'val', 'test')}
+    assert tasks == {'estimation'}
+    assert cfg.test_evaluator.given_interval is None
+    assert cfg.test_evaluator.boxes == cfg.test_dataloader.dataset.boxes == 'gt'
 
 
 STUDIES_OF_STEPS = {name: study for name, study in STUDIES.items() if study.budget == 'steps'}

@@ -16,7 +16,7 @@ from support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-PER_FRAME = ROOT / 'research/configs/ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
+WITHOUT_TKS = ROOT / 'research/configs/ablations/stdpose_tiny_propagation_synthetic_b_tff.py'
 MAX_ITERS = 2
 FORK_RUNS = 'from research.tests.forked_runs import fork_runs; fork_runs()'
 
@@ -42,7 +42,7 @@ tests = [dict(name='T = 3', x=3, cfg_options={{
     'test_dataloader.dataset.interval': 3, 'test_evaluator.given_interval': 3}})]
 entries = [
     dict(name='with losses', config={str(config)!r}),
-    dict(name='per frame', config={str(PER_FRAME)!r}),
+    dict(name='no labels', config={str(WITHOUT_TKS)!r}),
 ]
 """
     )
@@ -77,7 +77,7 @@ def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')} == before
 
     measured = json.loads((tmp_path / 'out' / 'study.json').read_text())['entries']
-    assert list(measured) == ['with losses', 'per frame']
+    assert list(measured) == ['with losses', 'no labels']
     for name, entry in measured.items():
         assert list(entry['runs']) == ['3']
         for seed, run in entry['runs'].items():
@@ -87,8 +87,8 @@ def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
             metrics = json.loads((folder / 'metrics_T_=_3.json').read_text())
             assert run['metrics'] == {'T = 3': metrics}
             assert not list(folder.glob('best_*')), 'nothing is validated in training'
-    assert measured['with losses']['parameters'] > measured['per frame']['parameters']
-    assert measured['per frame']['runs']['3']['losses_after'] == {}
+    assert measured['with losses']['parameters'] > measured['no labels']['parameters']
+    assert measured['no labels']['runs']['3']['losses_after'] == {}
     for run in measured['with losses']['runs'].values():
         for losses in (run['losses_before'], run['losses_after']):
             parts = losses['loss_kpt'] + losses['loss_frame_kpt']

@@ -74,6 +74,17 @@ def test_spread_is_that_of_a_sample() -> None:
     assert value.std == pytest.approx(13**0.5)
 
 
+def test_an_entry_without_labels_has_its_one_value_in_the_column_of_all_frames() -> None:
+    labels = {'toy/AP': 40.0, 'toy/AP_all': 60.0}
+    entries = [
+        EntryResult(StudyEntry(name, 'c.py'), [StudyTest()], 1, {0: run_result({'': metrics})})
+        for name, metrics in (('labels', labels), ('none', {'toy/AP': 30.0}))
+    ]
+    report = report_of(entries, metrics=['toy/AP_all', 'toy/AP'], reference='none')
+    assert rows(report)['none'] == ['30.00', '30.00']
+    assert rows(report, 'Difference to none')['labels'] == ['+30.00', '+10.00']
+
+
 def test_a_single_value_has_no_spread_and_none_no_mean() -> None:
     value = spread([None, 4.0])
     assert value is not None

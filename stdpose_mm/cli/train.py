@@ -26,7 +26,7 @@ class TrainOptions(RunnerOptions):
         resume: Resume from this checkpoint; without a value, from the last one in the work folder,
             or start from the beginning if there is none.
         amp: Mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
-        no_validate: Do not evaluate during training.
+        no_validate: Do not evaluate during training, and train on the videos held out for it too.
         auto_scale_lr: Scale the learning rate by the ratio of the batch size to the config's base
             batch size.
         seed: Seed of all random numbers.
@@ -65,6 +65,12 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
     """
     if options.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        # Hooks with data of their own measure on the held-out videos.
+        if not any(hook.get('dataloader') for hook in cfg.get('custom_hooks') or []):
+            dataset = cfg.train_dataloader.dataset
+            for data in (dataset, *dataset.get('datasets', [])):
+                if 'held_out_share' in data:
+                    data.held_out_share = 0.0
     if options.amp:
         import torch
 

@@ -16,6 +16,8 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 
+from support.paths import CONFIGS
+
 TOY_PARTS = """
 import torch
 from mmengine.dataset import BaseDataset
@@ -217,6 +219,28 @@ def test_options_reach_the_config(config: str, final_config: Callable[..., Confi
     assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
     assert cfg.optim_wrapper.optimizer.lr == 0.5
     assert cfg.work_dir == str(Path('work_dirs') / 'toy')
+
+
+@pytest.mark.parametrize(
+    ('options', 'hook', 'share'),
+    [
+        ([], '', 0.1),
+        (['--no-validate'], '', 0.0),
+        (['--no-validate'], "dict(type='HeldOutLossHook', dataloader=dict(batch_size=2))", 0.1),
+    ],
+    ids=['validation', 'no validation', 'a hook that reads them'],
+)
+def test_without_validation_no_training_video_is_held_out(
+    options: list[str],
+    hook: str,
+    share: float,
+    tmp_path: Path,
+    final_config: Callable[..., Config],
+) -> None:
+    base = CONFIGS / 'stdpose_tiny_synthetic.py'
+    (tmp_path / 'child.py').write_text(f"_base_ = '{base}'\ncustom_hooks = [{hook}]\n")
+    cfg = final_config(str(tmp_path / 'child.py'), *options)
+    assert cfg.train_dataloader.dataset.held_out_share == share
 
 
 def test_amp_without_a_gpu_trains_in_bfloat16(

@@ -233,7 +233,7 @@ def test_a_trained_model_teaches_another_one(job: Job, tmp_path: Path) -> None:
     config = tmp_path / 'taught.py'
     config.write_text(f"_base_ = '{CONFIG}'\ncustom_hooks = [*_base_.custom_hooks, {teacher!r}]\n")
     steps = ['train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1']
-    _, *taught = training(tmp_path, job.data, '--no-validate', more=steps)
+    _, *taught = training(tmp_path, job.data, more=steps)
     warm_commands.run('tools/train.py', config, *taught, cwd=tmp_path)
     # The first step has the same weights and the same crops as without a teacher.
     assert losses(tmp_path)[1] != losses(job.training)[1]
@@ -251,7 +251,7 @@ def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> 
         'default_hooks.checkpoint.max_keep_ckpts=-1',
     ]
     work_dir = tmp_path / 'accumulated'
-    arguments = training(work_dir, job.data, '--amp', '--no-validate', more=more)
+    arguments = training(work_dir, job.data, '--amp', more=more)
     warm_commands.run('tools/train.py', *arguments, cwd=tmp_path)
     assert losses(work_dir)[1] == losses(job.training)[1]
 

@@ -1,4 +1,6 @@
-# STDPose as in the paper, with ViT-B; ViTPose's COCO weights initialise backbone and frame head.
+# STDPose with ViT-B; ViTPose's COCO weights initialise backbone and frame head. In the paper's
+# form, which configs/literal has, the mask has next to no effect; here it has one, and so have the
+# information terms of the heatmaps.
 num_joints = 17
 embed_dims = 768
 
@@ -31,7 +33,13 @@ model = dict(
         feature_size=(16, 12),
         num_heads=12,
         num_blocks=2,
-        mask=dict(type='DynamicAwareMask', num_joints=num_joints, slope=1.5, threshold=0.5),
+        mask=dict(
+            type='DynamicAwareMask',
+            num_joints=num_joints,
+            normalization='mean',
+            slope=10.0,
+            threshold=0.5,
+        ),
         **heatmap_head,
     ),
     mi_loss=dict(
@@ -40,6 +48,7 @@ model = dict(
         feature_channels=embed_dims,
         alpha=0.1,
         beta=0.01,
+        heatmap_gain=10.0,
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
 )

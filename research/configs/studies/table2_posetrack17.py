@@ -37,7 +37,7 @@ entries = [
     dict(name='DiffPose', published={'detected boxes': 86.4}),
     dict(
         name='per-frame ViT',
-        config='research/configs/baselines/vit_base_propagation_posetrack17.py',
+        config='research/configs/baselines/vit_base_estimation_posetrack17.py',
         cfg_options=_estimation,
     ),
     dict(

@@ -11,7 +11,7 @@ entries = [
     dict(name='TDMI', published={'detected boxes': 83.6}),
     dict(
         name='per-frame ViT',
-        config='research/configs/baselines/vit_base_propagation_posetrack18.py',
+        config='research/configs/baselines/vit_base_estimation_posetrack18.py',
         cfg_options=_base_._estimation,
     ),
     dict(

@@ -1,4 +1,5 @@
 # The small form of the upper half of Table 4, tiny models on generated clips, without the prior.
+# (a) sees no labels, so it has one set of metrics, of all frames.
 title = 'Components of STDPose, pose propagation on generated clips, T = 7'
 metrics = ['posetrack/AP_all', 'posetrack/AP', 'posetrack/PCK@0.1']
 reference = '(a) backbone and head'

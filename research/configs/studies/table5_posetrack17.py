@@ -1,4 +1,5 @@
-# The paper's Table 5: slope k and threshold theta of the modified sigmoid (Eq. 3).
+# The paper's Table 5: slope k and threshold theta of the modified sigmoid (Eq. 3), with the
+# flagship's form of the mask, in which they have an effect.
 title = 'k and theta of the dynamic-aware mask, pose propagation on PoseTrack17, T = 7'
 metrics = ['posetrack/AP_all', 'posetrack/AP']
 reference = 'k = 1.5, theta = 0.5'

@@ -47,9 +47,8 @@ class DynamicAwareMask(BaseModule):
     paper's two.
 
     ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so the masked
-    heatmaps almost vanish beside the unmasked ones, and the mask is hardly trained. ``rescale``
-    multiplies them by h * w. They remain nearly equal, because the weights of the compression are
-    small and of either sign.
+    heatmaps almost vanish beside the unmasked ones, and nearly equal, because the weights of the
+    compression are small and of either sign.
 
     ``normalization='mean'`` is the form that has an effect: the weights of the compression and of
     the directions are positive and initially equal, and the mask is divided by its mean over space.
@@ -60,13 +59,11 @@ class DynamicAwareMask(BaseModule):
         num_joints: Number of joints K.
         slope: k of Eq. 3, positive.
         threshold: theta of Eq. 3.
-        rescale: Whether the mask of the softmax has mean 1 (``True``) or sum 1 (``False``, the
-            paper's form).
-        normalization: 'softmax', or 'mean', whose mask has mean 1.
+        normalization: 'softmax', whose mask has sum 1, or 'mean', whose mask has mean 1.
         num_frames: Number T of frames.
 
     Raises:
-        InputError: If an argument is out of range, or ``rescale`` is used without the softmax.
+        InputError: If an argument is out of range.
     """
 
     def __init__(
@@ -74,7 +71,6 @@ class DynamicAwareMask(BaseModule):
         num_joints: int,
         slope: float = 1.5,
         threshold: float = 0.5,
-        rescale: bool = False,
         normalization: str = 'softmax',
         num_frames: int = NUM_FRAMES,
     ) -> None:
@@ -82,14 +78,8 @@ class DynamicAwareMask(BaseModule):
         require_num_frames(num_frames)
         require_positive(slope=slope)
         require_choice('normalization', normalization, NORMALIZATIONS)
-        if rescale and normalization != 'softmax':
-            raise InputError(
-                f'rescale=True needs the softmax, but normalization is {normalization!r}, leave '
-                'one of them out'
-            )
         self.slope = slope
         self.threshold = threshold
-        self.rescale = rescale
         self.normalization = normalization
         self.num_joints = num_joints
         self.num_frames = num_frames
@@ -125,8 +115,7 @@ class DynamicAwareMask(BaseModule):
             return self._relative_motion(activated.float())
         compressed = self.compress(activated.flatten(0, 1)).unflatten(0, (-1, self.num_frames - 1))
         motion = torch.einsum('d,ndchw->nchw', self.direction_weights, compressed.float())
-        mask = motion.flatten(2).softmax(-1).view_as(motion)
-        return mask * motion[0].numel() if self.rescale else mask
+        return motion.flatten(2).softmax(-1).view_as(motion)
 
     def _relative_motion(self, activated: Tensor) -> Tensor:
         """Divide the weighted sum over directions and joints [N, T - 1, K, h, w] by its mean."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmpose.registry import MODELS
@@ -11,6 +13,8 @@ from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 ESTIMATORS = ('variational', 'literal')
 # Maximum absolute log-variance of the variational Gaussian.
 MAX_LOG_VARIANCE = 3.0
+# Divides the maps before the softmax of the literal estimator, in FAMI-Pose's code.
+TEMPERATURE = 0.05
 
 
 @MODELS.register_module()
@@ -40,9 +44,13 @@ class MutualInformationLoss(nn.Module):
 
     F_t and H_t get no gradient from the objective.
 
-    ``literal`` estimates every term like the public code of earlier papers, by a KL divergence
-    whose first argument is a probability instead of a log-probability. It is not a bound, and
-    exists for comparison only.
+    ``literal`` estimates I(a; b) as the public code of FAMI-Pose (Liu et al. 2022) does, from which
+    the paper has its objective: mean of ``q * (log q - p)``, where p and q are the softmax over
+    positions of a / 0.05 and b / 0.05, and a is detached. This is a KL divergence with a
+    probability in place of a log-probability; it is not a bound. In place of the label y it has the
+    final heatmaps H-bar: I(y; F~) is that of F~, decoded by the frame head, and H-bar, and
+    I(y; H~) that of H~ and H-bar. So the terms with y sharpen the peaks of H-bar, wherever these
+    are, and the redundancies flatten F~ and H~.
 
     Args:
         num_joints: Number of joints K.
@@ -51,10 +59,10 @@ class MutualInformationLoss(nn.Module):
         estimator: 'variational' or 'literal'.
         alpha: Weight of the feature terms; 0 omits them.
         beta: Weight of the heatmap terms; 0 omits them.
-        per_pixel: Whether to divide the nats of the variational terms by the number of heatmap
-            pixels, as :class:`KeypointMSELoss` does with its squared error; the paper's weights are
-            assumed to be made for that scale. Use ``False`` with a heatmap loss that sums over
-            pixels.
+        per_pixel: Whether to divide the nats by the number of pixels (with ``literal``, of the
+            compared maps), as :class:`KeypointMSELoss` does with its squared error; the paper's
+            weights are assumed to be made for that scale. Use ``False`` with a heatmap loss that
+            sums over pixels.
         heatmap_gain: Factor of the identity that initialises the variational networks of the
             heatmap terms. Heatmaps are at most 1 high, and only logits several times as high locate
             a joint. ``None`` keeps PyTorch's small random weights, which pass almost no gradient
@@ -83,19 +91,19 @@ class MutualInformationLoss(nn.Module):
         self.alpha = alpha
         self.beta = beta
         self.per_pixel = per_pixel
-        variational = estimator == 'variational'
+        if estimator == 'literal':
+            return
         if alpha:
             self.feature_decoder = nn.Sequential(
                 nn.Conv2d(feature_channels, num_joints * upsample**2, kernel_size=1),
                 nn.PixelShuffle(upsample),
             )
-            if variational:
-                self.feature_predictor = nn.Sequential(
-                    nn.Conv2d(feature_channels, feature_channels, kernel_size=1),
-                    nn.GELU(),
-                    nn.Conv2d(feature_channels, 2 * feature_channels, kernel_size=1),
-                )
-        if beta and variational:
+            self.feature_predictor = nn.Sequential(
+                nn.Conv2d(feature_channels, feature_channels, kernel_size=1),
+                nn.GELU(),
+                nn.Conv2d(feature_channels, 2 * feature_channels, kernel_size=1),
+            )
+        if beta:
             # No biases, since the softmax over positions would cancel them.
             self.heatmap_decoder = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
             self.heatmap_predictor = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
@@ -110,6 +118,8 @@ class MutualInformationLoss(nn.Module):
         target: Tensor,
         target_weights: Tensor,
         windows_per_sample: int = 1,
+        final_heatmaps: Tensor | None = None,
+        fused_heatmaps: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the terms of the objective.
 
@@ -120,6 +130,9 @@ class MutualInformationLoss(nn.Module):
             target_weights: Weights of the joints [N, K]; a joint with weight 0 is omitted from the
                 terms with y.
             windows_per_sample: Number of windows of each sample.
+            final_heatmaps: H-bar [N, K, h, w], for ``literal``.
+            fused_heatmaps: Heatmaps that the frame head reads from F~ [N, K, h, w], for
+                ``literal``.
 
         Returns:
             Weighted scalar losses: ``loss_mi_label_feature``, ``loss_mi_redundant_feature``,
@@ -130,98 +143,70 @@ class MutualInformationLoss(nn.Module):
         Raises:
             InputError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
         """
-        if self.alpha and representation.fused_feature is None:
+        fused, merged = representation.fused_feature, representation.merged_heatmaps
+        key_feature, frame_heatmaps = representation.frame_feature, representation.frame_heatmaps
+        key_heatmaps = None if frame_heatmaps is None else key_of(frame_heatmaps)
+        if self.alpha and fused is None:
             raise InputError('alpha > 0 needs a neck with tff')
-        if self.beta and representation.merged_heatmaps is None:
+        if self.beta and (merged is None or key_heatmaps is None):
             raise InputError('beta > 0 needs a neck with tks')
         if self.estimator == 'literal':
-            return self._literal_terms(representation, target, target_weights)
+            pairs: dict[str, tuple[float, Any, Any]] = dict(
+                label_feature=(-self.alpha, fused_heatmaps, final_heatmaps),
+                redundant_feature=(self.alpha, key_feature, fused),
+                label_heatmap=(-self.beta, merged, final_heatmaps),
+                redundant_heatmap=(self.beta, key_heatmaps, merged),
+            )
+            return {
+                f'loss_mi_{name}': weight * literal_information(first, second, self.per_pixel)
+                for name, (weight, first, second) in pairs.items()
+                if weight
+            }
+        scale = target[0, 0].numel() if self.per_pixel else 1
+        label = target, target_weights
         losses: dict[str, Tensor] = {}
-        window = representation, target, target_weights, windows_per_sample
-        if self.alpha:
-            losses |= self._feature_terms(*window)
-        if self.beta:
-            losses |= self._heatmap_terms(*window)
+        if self.alpha and fused is not None:
+            terms = self._feature_terms(fused, key_feature.detach(), label, windows_per_sample)
+            losses |= {f'{name}_feature': self.alpha / scale * v for name, v in terms.items()}
+        if self.beta and merged is not None and key_heatmaps is not None:
+            terms = self._heatmap_terms(merged, key_heatmaps.detach(), label, windows_per_sample)
+            losses |= {f'{name}_heatmap': self.beta / scale * v for name, v in terms.items()}
         return losses
 
-    def _scale(self, target: Tensor) -> int:
-        return target.shape[-2] * target.shape[-1] if self.per_pixel else 1
-
     def _feature_terms(
-        self,
-        representation: SpatioTemporalRepresentation,
-        target: Tensor,
-        weights: Tensor,
-        windows_per_sample: int,
+        self, fused: Tensor, key_feature: Tensor, label: tuple[Tensor, Tensor], num_windows: int
     ) -> dict[str, Tensor]:
-        fused = representation.fused_feature
-        assert fused is not None
-        weight = self.alpha / self._scale(target)
-        label = position_divergence(self.feature_decoder(fused), target, weights)
         value = normalize_channels(fused)
-        moments = self.feature_predictor(normalize_channels(representation.frame_feature.detach()))
+        moments = self.feature_predictor(normalize_channels(key_feature))
         mean, spread = moments.float().chunk(2, dim=1)
         log_variance = MAX_LOG_VARIANCE * torch.tanh(spread)
         # Normalised like the value it predicts; otherwise the estimate could grow with its length.
         mean = normalize_channels(mean)
         likelihood = gaussian_log_density(value.detach(), mean, log_variance)
         own = gaussian_log_density(value, mean.detach(), log_variance.detach())
-        unrelated = value.roll(windows_per_sample, 0)
+        unrelated = value.roll(num_windows, 0)
         other = gaussian_log_density(unrelated, mean.detach(), log_variance.detach())
         return dict(
-            loss_mi_label_feature=weight * label,
-            loss_mi_redundant_feature=weight * F.relu((own - other).mean()),
-            loss_mi_likelihood_feature=-weight * likelihood.mean(),
+            loss_mi_label=position_divergence(self.feature_decoder(fused), *label),
+            loss_mi_redundant=F.relu((own - other).mean()),
+            loss_mi_likelihood=-likelihood.mean(),
         )
 
     def _heatmap_terms(
-        self,
-        representation: SpatioTemporalRepresentation,
-        target: Tensor,
-        weights: Tensor,
-        windows_per_sample: int,
+        self, merged: Tensor, key_heatmaps: Tensor, label: tuple[Tensor, Tensor], num_windows: int
     ) -> dict[str, Tensor]:
-        merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
-        assert merged is not None
-        assert frame_heatmaps is not None
-        weight = self.beta / self._scale(target)
-        label = position_divergence(self.heatmap_decoder(merged), target, weights)
         # The redundancy term must train H~, not the decoder that reads it.
         positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
         positions = positions.float().flatten(2).softmax(-1)
-        key_heatmaps = key_of(frame_heatmaps).detach()
         predicted = self.heatmap_predictor(key_heatmaps).float().flatten(2).log_softmax(-1)
         likelihood = (positions.detach() * predicted).sum(-1).mean()
-        unrelated = positions.roll(windows_per_sample, 0)
+        unrelated = positions.roll(num_windows, 0)
         advantage = ((positions - unrelated) * predicted.detach()).sum(-1).mean()
         return dict(
-            loss_mi_label_heatmap=weight * label,
-            loss_mi_redundant_heatmap=weight * F.relu(advantage),
-            loss_mi_likelihood_heatmap=-weight * likelihood,
+            loss_mi_label=position_divergence(self.heatmap_decoder(merged), *label),
+            loss_mi_redundant=F.relu(advantage),
+            loss_mi_likelihood=-likelihood,
         )
-
-    def _literal_terms(
-        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
-    ) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = {}
-        joints = (weights > 0)[..., None, None]
-        if self.alpha:
-            fused = representation.fused_feature
-            assert fused is not None
-            decoded = self.feature_decoder(fused)
-            label = literal_information(decoded * joints, target * joints)
-            redundant = literal_information(fused, representation.frame_feature.detach())
-            losses['loss_mi_label_feature'] = -self.alpha * label
-            losses['loss_mi_redundant_feature'] = self.alpha * redundant
-        if self.beta:
-            merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
-            assert merged is not None
-            assert frame_heatmaps is not None
-            label = literal_information(merged * joints, target * joints)
-            redundant = literal_information(merged, key_of(frame_heatmaps).detach())
-            losses['loss_mi_label_heatmap'] = -self.beta * label
-            losses['loss_mi_redundant_heatmap'] = self.beta * redundant
-        return losses
 
 
 def normalize_channels(features: Tensor) -> Tensor:
@@ -255,8 +240,14 @@ def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tens
     return (divergence * counted).sum() / counted.sum().clamp(min=1)
 
 
-def literal_information(representation: Tensor, reference: Tensor) -> Tensor:
-    """Compute a KL divergence over positions with a probability instead of its logarithm."""
-    probability = representation.float().flatten(2).softmax(-1)
-    reference_probability = reference.float().flatten(2).softmax(-1)
-    return F.kl_div(probability, reference_probability, reduction='none').mean()
+def literal_information(first: Tensor, second: Tensor, per_pixel: bool = True) -> Tensor:
+    """Compare maps [N, C, h, w] as FAMI-Pose's code does; only the second ones get a gradient.
+
+    Returns:
+        ``q * (log q - p)``, averaged over the N * C maps and over (or, without ``per_pixel``,
+        summed over) their positions.
+    """
+    p = (first.detach().float() / TEMPERATURE).flatten(2).softmax(-1)
+    log_q = (second.float() / TEMPERATURE).flatten(2).log_softmax(-1)
+    divergence = log_q.exp() * (log_q - p)
+    return divergence.mean() if per_pixel else divergence.sum(-1).mean()

@@ -38,7 +38,7 @@ def representation(grid: tuple[int, int] = (4, 3)) -> SpatioTemporalRepresentati
     )
 
 
-MASK = dict(type='DynamicAwareMask', num_joints=JOINTS, rescale=True)
+MASK = dict(type='DynamicAwareMask', num_joints=JOINTS, normalization='mean')
 
 
 class TestSTDAHead:

@@ -210,24 +210,71 @@ def test_gaussian_log_density_is_the_normal_distribution():
     torch.testing.assert_close(gaussian_log_density(value, mean, log_variance), expected)
 
 
-def test_literal_estimator_is_the_published_form():
-    logits, reference = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
-    p, q = logits.flatten(2).softmax(-1), reference.flatten(2).softmax(-1)
-    torch.testing.assert_close(literal_information(logits, reference), (q * (q.log() - p)).mean())
+# The softmax of 0.05 log(w) is w over its sum, so these maps of 2x2 are the distributions
+# p = (4, 2, 1, 1) / 8 and q = (3, 1, 1, 3) / 8.
+P, Q = (0.05 * torch.tensor(w).log().view(1, 1, 2, 2) for w in ((4.0, 2, 1, 1), (3.0, 1, 1, 3)))
+# 3/4 log(3/8) + 1/4 log(1/8) = -1.255482, less 12/64 + 2/64 + 1/64 + 3/64 = 0.28125.
+Q_OF_P = -1.536732
+# 1/2 log(1/2) + 1/4 log(1/4) + 1/4 log(1/8) = -1.213008, less the same.
+P_OF_Q = -1.494258
 
 
-def test_literal_estimator_follows_eq_11():
+def test_literal_estimator_by_hand():
+    """As public code: with a temperature of 0.05, and a probability for the log-probability."""
+    assert float(literal_information(P, Q)) == pytest.approx(Q_OF_P / 4, abs=1e-6)
+    assert float(literal_information(P, Q, per_pixel=False)) == pytest.approx(Q_OF_P, abs=1e-6)
+
+
+@pytest.mark.parametrize(('per_pixel', 'positions'), [(True, 4), (False, 1)])
+def test_literal_terms_of_eq_11_by_hand(per_pixel: bool, positions: int) -> None:
+    """H-bar is q; F_t, H_t and what the frame head reads from F~ are p; F~ is q and H~ is p."""
+    loss = MutualInformationLoss(1, 1, estimator='literal', per_pixel=per_pixel)
+    frames = torch.stack((Q, P, Q), dim=1)
+    inputs = SpatioTemporalRepresentation(P, Q, frames, P)
+    terms = loss(inputs, Q, torch.ones(1, 1), final_heatmaps=Q, fused_heatmaps=P)
+    p_of_p = P_OF_Q + 0.28125 - (16 + 4 + 1 + 1) / 64
+    expected = {
+        'loss_mi_label_feature': -0.1 * Q_OF_P,
+        'loss_mi_redundant_feature': 0.1 * Q_OF_P,
+        'loss_mi_label_heatmap': -0.01 * Q_OF_P,
+        'loss_mi_redundant_heatmap': 0.01 * p_of_p,
+    }
+    values = {name: float(value) * positions for name, value in terms.items()}
+    assert values == pytest.approx(expected, abs=1e-6)
+
+
+LITERAL_GRADIENTS = {
+    'loss_mi_label_feature': {'final'},
+    'loss_mi_redundant_feature': {'fused_feature'},
+    'loss_mi_label_heatmap': {'final'},
+    'loss_mi_redundant_heatmap': {'merged_heatmaps'},
+}
+
+
+@pytest.mark.parametrize('term', LITERAL_GRADIENTS)
+def test_a_literal_term_reaches_its_second_maps_alone(term: str) -> None:
     loss = MutualInformationLoss(JOINTS, DIMS, estimator='literal')
     inputs, (target, weights) = representation(), targets()
-    terms = loss(inputs, target, weights)
-    assert set(terms) == {name for name in TERMS if 'likelihood' not in name}
-    redundant = literal_information(inputs.merged_heatmaps, inputs.frame_heatmaps[:, 1])
-    torch.testing.assert_close(terms['loss_mi_redundant_heatmap'], 0.01 * redundant)
-    label = literal_information(inputs.merged_heatmaps, target)
-    torch.testing.assert_close(terms['loss_mi_label_heatmap'], -0.01 * label)
-    sum(terms.values()).backward()
-    assert inputs.frame_feature.grad is None
-    assert inputs.frame_heatmaps.grad is None
+    final = torch.rand_like(target).requires_grad_()
+    fused = torch.rand_like(target).requires_grad_()
+    loss(inputs, target, weights, final_heatmaps=final, fused_heatmaps=fused)[term].backward()
+    tensors = {'final': final, 'fused heatmaps': fused}
+    tensors |= {name: field for name, field in inputs._asdict().items() if field is not None}
+    reached = {name for name, tensor in tensors.items() if tensor.grad is not None}
+    assert reached == LITERAL_GRADIENTS[term]
+
+
+@pytest.mark.parametrize('term', ['loss_mi_label_feature', 'loss_mi_label_heatmap'])
+def test_a_step_down_a_literal_label_term_raises_the_true_joint(term: str) -> None:
+    """It raises the final map where a joint is seen, and nothing as much."""
+    loss = MutualInformationLoss(JOINTS, DIMS, estimator='literal')
+    target, weights = targets()
+    inputs = representation()._replace(merged_heatmaps=0.8 * target)
+    final = (0.6 * target).requires_grad_()
+    loss(inputs, target, weights, final_heatmaps=final, fused_heatmaps=target)[term].backward()
+    step = -final.grad
+    assert (step[..., 6, 5] > 0).all()
+    assert (step.flatten(2).argmax(-1) == 6 * 12 + 5).all()
 
 
 def test_a_weight_of_zero_leaves_the_terms_out():

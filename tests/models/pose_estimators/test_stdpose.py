@@ -9,6 +9,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.losses import MutualInformationLoss
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 from support.model_samples import (
     FLIP_INDICES,
@@ -196,6 +197,30 @@ class TestLoss:
     def test_papers_setting_has_no_frame_head_loss(self):
         network = build(tiny_cfg(frame_head_loss_weight=0.0)).train()
         assert set(network(**prepare(network), mode='loss')) == {'loss_kpt', 'acc_pose'}
+
+    def test_literal_information_compares_the_final_maps_and_leaves_the_frame_head(self):
+        def trained(**changes):
+            network = build(tiny_cfg(mi=True, frame_head_loss_weight=0.0)).train()
+            network.mi_loss = MutualInformationLoss(NUM_JOINTS, 128, **changes)
+            losses = network(**prepare(network), mode='loss')
+            return losses, network
+
+        literal, network = trained(estimator='literal')
+        _, other = trained(alpha=0, beta=0)
+        (label,) = torch.autograd.grad(
+            literal['loss_mi_label_heatmap'], network.head.final_layer.weight, retain_graph=True
+        )
+        assert label.abs().max() > 0
+        assert network.frame_head.training
+        for name, buffer in network.frame_head.named_buffers():
+            torch.testing.assert_close(buffer, other.frame_head.get_buffer(name))
+
+    def test_literal_information_needs_a_frame_head(self):
+        cfg = tiny_cfg(mi=True, frame_head_loss_weight=0.0)
+        cfg['mi_loss']['estimator'] = 'literal'
+        cfg['frame_head'] = None
+        with pytest.raises(InputError, match="estimator='literal' needs a frame_head"):
+            build(cfg)
 
     def test_accepts_mmposes_own_loss_and_head(self):
         cfg = tiny_cfg()

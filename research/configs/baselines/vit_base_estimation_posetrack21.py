@@ -1,5 +1,5 @@
 # ViT-B and a heatmap head, each frame alone, on PoseTrack21.
-_base_ = 'vit_base_propagation_posetrack17.py'
+_base_ = 'vit_base_estimation_posetrack17.py'
 
 dataset = dict(type='PoseTrack21WindowDataset', data_root='data/posetrack21/')
 train_dataloader = dict(dataset=dataset)

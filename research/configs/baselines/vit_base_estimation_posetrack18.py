@@ -1,5 +1,5 @@
 # ViT-B and a heatmap head, each frame alone, on PoseTrack18.
-_base_ = 'vit_base_propagation_posetrack17.py'
+_base_ = 'vit_base_estimation_posetrack17.py'
 
 dataset = dict(type='PoseTrack18WindowDataset', data_root='data/posetrack18/')
 train_dataloader = dict(dataset=dataset)

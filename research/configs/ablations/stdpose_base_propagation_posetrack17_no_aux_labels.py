@@ -1,9 +1,0 @@
-# The paper's text taken literally: the labels of the auxiliary frames are given in testing, but
-# never in training. Compare it with the flagship, which always gives them.
-_base_ = '../../../configs/stdpose_base_propagation_posetrack17.py'
-
-train_pipeline = [
-    dict(step, aux_label_prob=0.0) if step['type'] == 'GenerateWindowTarget' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
