@@ -1,8 +1,9 @@
-"""The only reader of checkpoints, also for MMEngine: it treats them as data and runs no code.
+"""The only reader of checkpoints in this package: it treats them as data and runs no code.
 
 ``torch.save`` writes a pickle, which can name any function of any module to be called on reading.
 MMEngine refuses such a file at first, but then reads it again and runs the named functions. Here it
-stays refused unless the user trusts this particular file.
+stays refused unless the user trusts this particular file. Outside of
+:func:`safe_mmengine_reader`, MMEngine's own functions stay as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import os
 import re
 import tarfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
@@ -166,22 +168,30 @@ def fetch_checkpoint(
         ) from error
 
 
-def change_mmengine(module: Any) -> None:
-    """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
+@contextmanager
+def safe_mmengine_reader() -> Iterator[None]:
+    """Make MMEngine read every checkpoint by :func:`read_checkpoint_file` in this context.
 
-    MMEngine's runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages then use it.
-
-    Args:
-        module: ``mmengine.runner.checkpoint``.
+    This covers all readings that start in MMEngine itself or in another package of OpenMMLab:
+    ``load_from`` and ``resume`` of a runner, ``init_cfg``, and the detectors of MMDetection.
     """
+    from mmengine.runner import checkpoint
+
+    loader, functions = checkpoint.CheckpointLoader, vars(checkpoint).copy()
+    schemes = loader._schemes
     # In this module, model names (`torchvision://`, `open-mmlab://`) become a URL or a path.
-    module.load_from_http = _load_from_http
-    module._safe_torch_load = _load_from_local
-    register = module.CheckpointLoader.register_scheme
-    register('', _load_from_local, force=True)
-    register(['http://', 'https://'], _load_from_http, force=True)
-    stores = ['pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://']
-    register(stores, _load_from_store, force=True)
+    vars(checkpoint).update(load_from_http=_load_from_http, _safe_torch_load=_load_from_local)
+    loader._schemes = {
+        **schemes,
+        **dict.fromkeys(('http://', 'https://'), _load_from_http),
+        **dict.fromkeys(('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), _load_from_store),
+        '': _load_from_local,
+    }
+    try:
+        yield
+    finally:
+        vars(checkpoint).update(functions)
+        loader._schemes = schemes
 
 
 # MMEngine logs the name of this function from its tenth letter on.
