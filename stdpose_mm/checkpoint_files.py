@@ -178,15 +178,10 @@ def safe_mmengine_reader() -> Iterator[None]:
     from mmengine.runner import checkpoint
 
     loader, functions = checkpoint.CheckpointLoader, vars(checkpoint).copy()
-    schemes = loader._schemes
-    # In this module, model names (`torchvision://`, `open-mmlab://`) become a URL or a path.
-    vars(checkpoint).update(load_from_http=_load_from_http, _safe_torch_load=_load_from_local)
-    loader._schemes = {
-        **schemes,
-        **dict.fromkeys(('http://', 'https://'), _load_from_http),
-        **dict.fromkeys(('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), _load_from_store),
-        '': _load_from_local,
-    }
+    schemes, stores = loader._schemes, ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
+    # Names of models (`torchvision://`, `open-mmlab://`) become a URL or a path in this module.
+    vars(checkpoint).update(load_url=_load_from_url, _safe_torch_load=_load_from_local)
+    loader._schemes = {**schemes, **dict.fromkeys(stores, _load_from_store), '': _load_from_local}
     try:
         yield
     finally:
@@ -204,20 +199,13 @@ def _load_from_local(filename: str, map_location: Any = None, weights_only: obje
     return content
 
 
-def _load_from_http(
-    filename: str,
-    map_location: Any = None,
-    model_dir: str | None = None,
-    progress: bool = False,
+# MMEngine lets the first process come here before the others.
+def _load_from_url(
+    url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = False
 ) -> Any:
-    from mmengine.dist import barrier, get_rank
-
-    file = cached_checkpoint(filename, model_dir)
-    # The first process downloads the file for all; processes on other machines do so afterwards.
-    for is_turn in (get_rank() == 0, True):
-        if is_turn and not file.is_file():
-            fetch_checkpoint(filename, file, progress=progress)
-        barrier()
+    file = cached_checkpoint(url, model_dir)
+    if not file.is_file():
+        fetch_checkpoint(url, file, progress=progress)
     return _load_from_local(str(file), map_location)
 
 
