@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
+from threading import RLock
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -41,6 +42,9 @@ _DIGEST = re.compile(r'-([0-9a-f]{8})_[0-9]{8}\.pth$')
 
 _ANSWER_TIMEOUT = 20
 """Seconds after which a server that does not answer counts as unreachable."""
+
+_reader_lock = RLock()
+"""Lock of MMEngine's functions: two threads would restore them in the wrong order."""
 
 
 def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
@@ -177,16 +181,24 @@ def safe_mmengine_reader() -> Iterator[None]:
     """
     from mmengine.runner import checkpoint
 
-    loader, functions = checkpoint.CheckpointLoader, vars(checkpoint).copy()
-    schemes, stores = loader._schemes, ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
     # Names of models (`torchvision://`, `open-mmlab://`) become a URL or a path in this module.
-    vars(checkpoint).update(load_url=_load_from_url, _safe_torch_load=_load_from_local)
-    loader._schemes = {**schemes, **dict.fromkeys(stores, _load_from_store), '': _load_from_local}
-    try:
-        yield
-    finally:
+    functions = {'load_url': _load_from_url, '_safe_torch_load': _load_from_local}
+    stores = ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
+    loader = checkpoint.CheckpointLoader
+    with _reader_lock:
+        originals = {name: getattr(checkpoint, name, None) for name in functions}
+        schemes = loader._schemes
         vars(checkpoint).update(functions)
-        loader._schemes = schemes
+        loader._schemes = {
+            **schemes,
+            **dict.fromkeys(stores, _load_from_store),
+            '': _load_from_local,
+        }
+        try:
+            yield
+        finally:
+            vars(checkpoint).update(originals)
+            loader._schemes = schemes
 
 
 # MMEngine logs the name of this function from its tenth letter on.

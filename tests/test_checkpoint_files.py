@@ -12,6 +12,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -242,6 +243,26 @@ def test_mmengine_reads_as_before_outside_of_the_context(tmp_path: Path, marker:
     assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
     CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'))
     assert marker.exists()
+
+
+def test_mmengine_reads_as_before_after_two_threads() -> None:
+    """The thread that comes second must not restore the functions of the first."""
+    before = {**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)
+    second_is_in, first_is_out = Event(), Event()
+
+    def come_second() -> None:
+        with safe_mmengine_reader():
+            second_is_in.set()
+            first_is_out.wait(10)
+
+    second = Thread(target=come_second)
+    with safe_mmengine_reader():
+        second.start()
+        # Here it may come in only if nothing keeps it out.
+        second_is_in.wait(0.2)
+    first_is_out.set()
+    second.join()
+    assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
 
 
 Run = Callable[..., tuple[int, str, list[str]]]
