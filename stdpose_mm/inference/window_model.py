@@ -50,7 +50,7 @@ class WindowModel:
             like :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator`.
         pipeline: Config of its test pipeline, with a ``GenerateWindowTarget``.
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
-            were not trained.
+            and PoseTrack's ears were not trained.
         precision: 'float32', or 'bfloat16' for autocast.
 
     Attributes:
@@ -75,7 +75,7 @@ class WindowModel:
         self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
         self.skeleton = skeleton_from_metainfo(metainfo)
         self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
-        # PoseTrack's ears are never annotated, but have a weight in MMPose's metainfo.
+        # The ears are never annotated, but have a weight in MMPose's metainfo.
         if str(metainfo['dataset_name']).startswith('posetrack'):
             self.trained_joints &= np.isin(self.skeleton.keypoint_names, EVALUATED_JOINTS)
         transforms = Compose(pipeline).transforms
