@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mmpose
 import pytest
 from mmengine.config import Config
+from mmengine.infer import BaseInferencer
 
 from stdpose_mm.apis import STDPoseInferencer
 from stdpose_mm.mmpose_patches import LOCATIONS
@@ -162,6 +164,17 @@ def test_a_model_of_mmpose_is_the_same_with_and_without_this_package(tmp_path: P
 @pytest.mark.parametrize('model', [None, 5, ['a.py'], {'model': dict(type='TopdownPoseEstimator')}])
 def test_what_is_no_model_of_this_package_is_left_to_mmpose(model):
     assert not STDPoseInferencer.can_run(model)
+
+
+def test_no_name_in_mmposes_metafiles_means_a_model_of_this_package() -> None:
+    folder = Path(mmpose.__file__).parent / '.mim'
+    models = [*BaseInferencer._get_models_from_metafile(str(folder))]
+    aliases = [model.get('Alias', []) for model in models]
+    names = {model['Name'] for model in models}
+    names |= {name for alias in aliases for name in ([alias] if isinstance(alias, str) else alias)}
+    assert len(names) > 300
+    for name in names:
+        assert not STDPoseInferencer.can_run(name), name
 
 
 def test_a_config_elsewhere_inherits_from_one_of_this_package(tmp_path):
