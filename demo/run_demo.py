@@ -119,11 +119,11 @@ def run(args: DemoOptions) -> None:
     """
     require_packages('run_demo.py', 'torch', 'mmpose')
     check(args)
-    from mmengine.runner import Runner
     from tqdm import tqdm
 
     from stdpose_mm.comparison import compare_propagators
     from stdpose_mm.datasets.synthetic import write_dataset
+    from stdpose_mm.engine.runner import CheckedRunner
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
     from stdpose_mm.propagation import propagate_subsampled, subsample_labels
@@ -175,7 +175,7 @@ def run(args: DemoOptions) -> None:
     announce(3, 'train the tiny STDPose further')
     # Remove logs of earlier runs: the plot must read the log of this run only.
     shutil.rmtree(config.work_dir, ignore_errors=True)
-    runner = Runner.from_cfg(config)
+    runner = CheckedRunner.from_cfg(config)
     runner.train()
     training_seconds = time.monotonic() - start
     config.dump(out / 'config.py')

@@ -7,16 +7,11 @@ Importing the package imports neither PyTorch nor MMPose, even if they are insta
 from __future__ import annotations
 
 import os
-import warnings
 
 from .mmpose_patches import install
 from .version import __version__
 
 __all__ = ['__version__']
-
-# MMDetection warns at import that an optional metric is not installed. Nothing here uses it, and
-# the warning would be a second line on stderr beside the one line of a command's error.
-warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
 
 # onnxruntime reads this at its import; without it, it reports its use over the network.
 os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')

@@ -1,8 +1,9 @@
-"""The only reader of checkpoints, also for MMEngine: it treats them as data and runs no code.
+"""The only reader of checkpoints in this package: it treats them as data and runs no code.
 
 ``torch.save`` writes a pickle, which can name any function of any module to be called on reading.
 MMEngine refuses such a file at first, but then reads it again and runs the named functions. Here it
-stays refused unless the user trusts this particular file.
+stays refused unless the user trusts this particular file. Outside of
+:func:`safe_mmengine_reader`, MMEngine's own functions stay as they are.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import os
 import re
 import tarfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
+from threading import RLock
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -39,6 +42,9 @@ _DIGEST = re.compile(r'-([0-9a-f]{8})_[0-9]{8}\.pth$')
 
 _ANSWER_TIMEOUT = 20
 """Seconds after which a server that does not answer counts as unreachable."""
+
+_reader_lock = RLock()
+"""Lock of MMEngine's functions: two threads would restore them in the wrong order."""
 
 
 def read_checkpoint_file(path: str | Path, map_location: Any = 'cpu', mmap: bool = False) -> Any:
@@ -166,22 +172,33 @@ def fetch_checkpoint(
         ) from error
 
 
-def change_mmengine(module: Any) -> None:
-    """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
+@contextmanager
+def safe_mmengine_reader() -> Iterator[None]:
+    """Make MMEngine read every checkpoint by :func:`read_checkpoint_file` in this context.
 
-    MMEngine's runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages then use it.
-
-    Args:
-        module: ``mmengine.runner.checkpoint``.
+    This covers all readings that start in MMEngine itself or in another package of OpenMMLab:
+    ``load_from`` and ``resume`` of a runner, ``init_cfg``, and the detectors of MMDetection.
     """
-    # In this module, model names (`torchvision://`, `open-mmlab://`) become a URL or a path.
-    module.load_from_http = _load_from_http
-    module._safe_torch_load = _load_from_local
-    register = module.CheckpointLoader.register_scheme
-    register('', _load_from_local, force=True)
-    register(['http://', 'https://'], _load_from_http, force=True)
-    stores = ['pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://']
-    register(stores, _load_from_store, force=True)
+    from mmengine.runner import checkpoint
+
+    # Names of models (`torchvision://`, `open-mmlab://`) become a URL or a path in this module.
+    functions = {'load_url': _load_from_url, '_safe_torch_load': _load_from_local}
+    stores = ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
+    loader = checkpoint.CheckpointLoader
+    with _reader_lock:
+        originals = {name: getattr(checkpoint, name, None) for name in functions}
+        schemes = loader._schemes
+        vars(checkpoint).update(functions)
+        loader._schemes = {
+            **schemes,
+            **dict.fromkeys(stores, _load_from_store),
+            '': _load_from_local,
+        }
+        try:
+            yield
+        finally:
+            vars(checkpoint).update(originals)
+            loader._schemes = schemes
 
 
 # MMEngine logs the name of this function from its tenth letter on.
@@ -194,20 +211,13 @@ def _load_from_local(filename: str, map_location: Any = None, weights_only: obje
     return content
 
 
-def _load_from_http(
-    filename: str,
-    map_location: Any = None,
-    model_dir: str | None = None,
-    progress: bool = False,
+# MMEngine lets the first process come here before the others.
+def _load_from_url(
+    url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = False
 ) -> Any:
-    from mmengine.dist import barrier, get_rank
-
-    file = cached_checkpoint(filename, model_dir)
-    # The first process downloads the file for all; processes on other machines do so afterwards.
-    for is_turn in (get_rank() == 0, True):
-        if is_turn and not file.is_file():
-            fetch_checkpoint(filename, file, progress=progress)
-        barrier()
+    file = cached_checkpoint(url, model_dir)
+    if not file.is_file():
+        fetch_checkpoint(url, file, progress=progress)
     return _load_from_local(str(file), map_location)
 
 

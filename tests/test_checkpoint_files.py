@@ -12,6 +12,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,12 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-import stdpose_mm  # noqa: F401  changes MMEngine's reader
-from stdpose_mm.checkpoint_files import TRUST, read_checkpoint_file, require_checkpoint_file
+from stdpose_mm.checkpoint_files import (
+    TRUST,
+    read_checkpoint_file,
+    require_checkpoint_file,
+    safe_mmengine_reader,
+)
 from stdpose_mm.errors import InputError
 from support.malicious_files import MALICIOUS, Payload, whole
 from support.small_configs import DETECTOR
@@ -34,10 +39,16 @@ def marker(tmp_path: Path) -> Path:
     return tmp_path / 'payload_was_here'
 
 
+def load_safely(path: str | Path) -> Any:
+    """What MMEngine reads in a command."""
+    with safe_mmengine_reader():
+        return CheckpointLoader.load_checkpoint(str(path))
+
+
 @pytest.mark.parametrize('kind', MALICIOUS)
 def test_nothing_of_a_malicious_file_is_run(kind: str, tmp_path: Path, marker: Path) -> None:
     MALICIOUS[kind](tmp_path / 'bad.pth', marker)
-    for read in (read_checkpoint_file, lambda path: CheckpointLoader.load_checkpoint(str(path))):
+    for read in (read_checkpoint_file, load_safely):
         with pytest.raises(InputError, match=r'bad\.pth') as caught:
             read(tmp_path / 'bad.pth')
         assert '\n' not in str(caught.value)
@@ -190,13 +201,13 @@ def test_what_is_fetched_is_read_the_same_way(
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
-    assert CheckpointLoader.load_checkpoint('https://a.org/good.pth?x=1')['state_dict']
+    assert load_safely('https://a.org/good.pth?x=1')['state_dict']
     assert (tmp_path / 'checkpoints' / 'good.pth').is_file()
     # By the name of a model, too, which MMEngine turns into an address.
     monkeypatch.setattr(mmengine_checkpoint, 'get_torchvision_models', lambda: {'x': 'http://x/b'})
     for address in ('http://a.org/bad.pth', 'https://a.org/bad.pth', 'torchvision://x'):
         with pytest.raises(InputError, match='besides weights and plain values'):
-            CheckpointLoader.load_checkpoint(address)
+            load_safely(address)
     assert not marker.exists()
 
 
@@ -209,19 +220,49 @@ def test_an_address_that_is_not_there_is_one_sentence(
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
     with pytest.raises(InputError, match=r'https://a\.org/x\.pth cannot be fetched \(HTTP Error'):
-        CheckpointLoader.load_checkpoint('https://a.org/x.pth')
+        load_safely('https://a.org/x.pth')
 
 
 @pytest.mark.parametrize('address', ['s3://b/x.pth', 'petrel:s3://b/x.pth', 'pavi://x'])
 def test_stores_that_bring_their_own_reader_are_refused(address: str) -> None:
     with pytest.raises(InputError, match='fetch it and give its path'):
-        CheckpointLoader.load_checkpoint(address)
+        load_safely(address)
 
 
 def test_a_config_of_mmcv_does_not_reach_the_runner(tmp_path: Path) -> None:
     """MMEngine's runner executes it on resuming."""
     torch.save(whole(meta={'config': 'x = 1', 'iter': 1}), tmp_path / 'x.pth')
-    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))['meta'] == {'iter': 1}
+    assert load_safely(tmp_path / 'x.pth')['meta'] == {'iter': 1}
+
+
+def test_mmengine_reads_as_before_outside_of_the_context(tmp_path: Path, marker: Path) -> None:
+    before = {**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)
+    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
+    with pytest.raises(InputError):
+        load_safely(tmp_path / 'bad.pth')
+    assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
+    CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'))
+    assert marker.exists()
+
+
+def test_mmengine_reads_as_before_after_two_threads() -> None:
+    """The thread that comes second must not restore the functions of the first."""
+    before = {**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)
+    second_is_in, first_is_out = Event(), Event()
+
+    def come_second() -> None:
+        with safe_mmengine_reader():
+            second_is_in.set()
+            first_is_out.wait(10)
+
+    second = Thread(target=come_second)
+    with safe_mmengine_reader():
+        second.start()
+        # Here it may come in only if nothing keeps it out.
+        second_is_in.wait(0.2)
+    first_is_out.set()
+    second.join()
+    assert ({**vars(mmengine_checkpoint)}, dict(CheckpointLoader._schemes)) == before
 
 
 Run = Callable[..., tuple[int, str, list[str]]]
@@ -253,10 +294,9 @@ def test_a_pickle_as_a_label_file(
 def test_functions_of_the_library(
     tmp_path: Path, marker: Path, model_files: tuple[Path, Path]
 ) -> None:
-    from mmpose.apis import init_model
-
     from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
     from stdpose_mm.detection import build_person_detector
+    from stdpose_mm.engine.hooks import HeatmapTeacherHook
     from stdpose_mm.models.backbones import ViT
 
     bad, config = str(tmp_path / 'bad.pth'), str(model_files[0])
@@ -268,7 +308,7 @@ def test_functions_of_the_library(
         'inferencer without a config': lambda: STDPoseInferencer(None, bad, device='cpu'),
         'propagator': lambda: VideoPosePropagator(config, bad),
         'detector': lambda: build_person_detector(tmp_path / 'det.py', bad),
-        'init_model of MMPose': lambda: init_model(config, bad, 'cpu'),
+        'teacher': lambda: HeatmapTeacherHook(config, bad).before_train(None),
         'init_cfg': lambda: ViT('tiny', img_size=(64, 48), init_cfg=pretrained).init_weights(),
     }
     for name, call in calls.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mmengine
 import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
@@ -260,11 +261,25 @@ class STDPoseInferencer(Pose2DInferencer):
         return inputs
 
     def postprocess(
-        self, preds: list[PoseDataSample], visualization: list[np.ndarray], **kwargs: Any
+        self,
+        preds: list[PoseDataSample],
+        visualization: list[np.ndarray],
+        pred_out_dir: str = '',
+        **kwargs: Any,
     ) -> dict[str, Any]:
-        """Build MMPose's result and add the ``origin`` of each frame."""
+        """Build and write MMPose's result, with ``track_id`` and the ``origin`` of each frame."""
         results: dict[str, Any] = super().postprocess(preds, visualization, **kwargs)
         results['origin'] = [sample.metainfo['origin'] for sample in preds]
+        for sample, people in zip(preds, results['predictions'], strict=True):
+            # Data samples, which may be asked for, hold the track ids already.
+            if isinstance(people, list):
+                for person, track_id in zip(people, sample.pred_instances.track_ids, strict=True):
+                    person['track_id'] = int(track_id)
+            if pred_out_dir and self._video_input:
+                self.video_info['predictions'].append(people)
+            elif pred_out_dir:
+                name = f'{Path(sample.img_path).stem}.json'
+                mmengine.dump(people, os.path.join(pred_out_dir, name), indent='  ')
         return results
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Iterator[dict[str, Any]]:

@@ -142,5 +142,7 @@ def _warnings_as_lines(prog: str) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter('always', InputWarning)
+        # MMDetection warns at import that an optional metric, which nothing here uses, is missing.
+        warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
         warnings.showwarning = show
         yield

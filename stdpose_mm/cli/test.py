@@ -54,6 +54,7 @@ def test(options: TestOptions) -> None:
         InputError: If a file given does not exist or cannot be used.
     """
     cfg = options.load_config()
+    from stdpose_mm.checkpoint_files import safe_mmengine_reader
     from stdpose_mm.engine.config_files import config_mistakes
     from stdpose_mm.engine.runner import training_processes
 
@@ -74,7 +75,7 @@ def test(options: TestOptions) -> None:
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
-    with training_processes(cfg), config_mistakes(options.config):
+    with safe_mmengine_reader(), training_processes(cfg), config_mistakes(options.config):
         metrics = measure(cfg, flips, own_flip)
         is_first = is_first_process()
     if not is_first:

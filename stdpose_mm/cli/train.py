@@ -48,11 +48,12 @@ def train(options: TrainOptions) -> None:
         InputError: If something that was given cannot be used.
     """
     cfg = options.load_config()
+    from stdpose_mm.checkpoint_files import safe_mmengine_reader
     from stdpose_mm.engine.config_files import config_mistakes, require_schedule
     from stdpose_mm.engine.runner import CheckedRunner, training_processes
 
     apply_options(cfg, options)
-    with training_processes(cfg), config_mistakes(options.config):
+    with safe_mmengine_reader(), training_processes(cfg), config_mistakes(options.config):
         require_schedule(cfg)
         CheckedRunner.from_cfg(cfg).train()
 

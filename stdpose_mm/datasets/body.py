@@ -7,42 +7,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
+from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.io.labels import read_posetrack
-from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.structures import VideoLabels
 
 from .base import BaseWindowDataset
 
-_LOWER = ('hip', 'knee', 'ankle')
-
-# COCO's OKS sigmas; the points of the head have the sigmas of COCO's facial keypoints.
-_SIGMAS = {
-    'nose': 0.026,
-    'head_bottom': 0.025,
-    'head_top': 0.025,
-    'ear': 0.035,
-    'shoulder': 0.079,
-    'elbow': 0.072,
-    'wrist': 0.062,
-    'hip': 0.107,
-    'knee': 0.087,
-    'ankle': 0.089,
-}
-
 
 def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
-    """Build the metainfo with a dataset's name, and upper and lower body for RandomHalfBody."""
-    metainfo = POSETRACK_SKELETON.to_metainfo(dataset_name)
-    names = POSETRACK_SKELETON.keypoint_names
-    parts = [name.removeprefix('left_').removeprefix('right_') for name in names]
-    for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):
-        info['type'] = 'lower' if part in _LOWER else 'upper'
-    metainfo['sigmas'] = [_SIGMAS[part] for part in parts]
-    # The ears are never annotated, so predictions for them have no meaning.
-    metainfo['joint_weights'] = [0.0 if part == 'ear' else 1.0 for part in parts]
-    return metainfo
+    """Read MMPose's metainfo of PoseTrack18, whose joints are those of all years of PoseTrack.
+
+    Args:
+        dataset_name: Name of the dataset in the metainfo.
+    """
+    # By its whole path: parse_pose_metainfo would warn about MMPose's relative one.
+    file = find_installed_config('posetrack18.py', [('mmpose', 'configs/_base_/datasets')])
+    return {**Config.fromfile(file).dataset_info, 'dataset_name': dataset_name}
 
 
 @DATASETS.register_module()

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stdpose_mm.checkpoint_files import require_checkpoint_file
+from stdpose_mm.checkpoint_files import require_checkpoint_file, safe_mmengine_reader
 from stdpose_mm.errors import InputError, one_line, require_ratio
 from stdpose_mm.io.file_names import find_installed_config
 from stdpose_mm.onnx_session import start_session
@@ -141,7 +141,7 @@ class MMDetPersonDetector(PersonDetector):
         from mmdet.apis import init_detector
 
         try:
-            with _mmdet_scope():
+            with _mmdet_scope(), safe_mmengine_reader():
                 # With a given palette, the data set of the config is not needed.
                 self._model = init_detector(
                     str(config), str(checkpoint), palette='coco', device=device

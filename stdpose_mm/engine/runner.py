@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed
 from mmengine.config import Config
-from mmengine.fileio import LocalBackend, register_backend
+from mmengine.dist import master_only
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
@@ -78,6 +78,19 @@ class CheckedRunner(Runner):
                 raise LookupError('it holds no optimizer')
         return checkpoint
 
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint completely or not at all; see MMEngine for the arguments.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        if '://' in out_dir:
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        with atomic_path(Path(out_dir, filename)) as temporary:
+            super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
+
 
 @contextmanager
 def _refusing(what: str, advice: str) -> Iterator[None]:
@@ -111,24 +124,6 @@ def last_checkpoint(work_dir: str) -> str | None:
         if (step := re.fullmatch(r'(?:iter|epoch)_([0-9]+)\.pth', path.name))
     }
     return by_step[max(by_step)] if by_step else None
-
-
-@register_backend('local', force=True, prefixes='')
-class AtomicLocalBackend(LocalBackend):
-    """MMEngine's backend of local files, which keeps temporary names until files are complete.
-
-    A killed run or a full disk therefore leaves no incomplete checkpoint. This backend replaces
-    MMEngine's own in every process that imports this package.
-    """
-
-    def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a file.
-
-        Raises:
-            InputError: If it cannot be written.
-        """
-        with atomic_path(filepath) as temporary:
-            temporary.write_bytes(obj)
 
 
 @contextmanager

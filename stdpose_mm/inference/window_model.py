@@ -30,6 +30,7 @@ from stdpose_mm.errors import (
     require_choice,
     require_device,
 )
+from stdpose_mm.evaluation.functional import EVALUATED_JOINTS
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers.mkldnn_layers import optimize_for_cpu
 from stdpose_mm.structures import Skeleton, to_corners
@@ -49,7 +50,7 @@ class WindowModel:
             like :class:`~stdpose_mm.models.pose_estimators.WindowPoseEstimator`.
         pipeline: Config of its test pipeline, with a ``GenerateWindowTarget``.
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
-            were not trained.
+            and PoseTrack's ears were not trained.
         precision: 'float32', or 'bfloat16' for autocast.
 
     Attributes:
@@ -74,6 +75,9 @@ class WindowModel:
         self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
         self.skeleton = skeleton_from_metainfo(metainfo)
         self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
+        # The ears are never annotated, but have a weight in MMPose's metainfo.
+        if str(metainfo['dataset_name']).startswith('posetrack'):
+            self.trained_joints &= np.isin(self.skeleton.keypoint_names, EVALUATED_JOINTS)
         transforms = Compose(pipeline).transforms
         targets = [n for n, t in enumerate(transforms) if isinstance(t, GenerateWindowTarget)]
         if not targets:

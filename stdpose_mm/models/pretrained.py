@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from stdpose_mm.checkpoint_files import safe_mmengine_reader
 from stdpose_mm.errors import InputError
 from stdpose_mm.text import counted, listed
 
@@ -62,7 +63,8 @@ def read_backbone_weights(file: str, prefix: str = '') -> dict[str, Tensor]:
     Raises:
         InputError: If it cannot be read.
     """
-    checkpoint = CheckpointLoader.load_checkpoint(file, map_location='cpu')
+    with safe_mmengine_reader():
+        checkpoint = CheckpointLoader.load_checkpoint(file, map_location='cpu')
     start = f'{BACKBONE}.'
     return {
         name[len(start) :]: value

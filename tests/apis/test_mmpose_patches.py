@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import mmpose
 import pytest
 from mmengine.config import Config
-from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
-from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
-from mmpose.structures import split_instances
+from mmengine.infer import BaseInferencer
 
 from stdpose_mm.apis import STDPoseInferencer
-from stdpose_mm.mmpose_patches import LOCATIONS, install
+from stdpose_mm.mmpose_patches import LOCATIONS
 from support.paths import ROOT
 from support.warm_commands import run_before_openmmlab
 
@@ -32,12 +34,18 @@ for name, key in {
 
 INFERENCER = """
 import sys
+{first}
 import stdpose_mm
 import stdpose_mm.apis
 was_imported = 'mmpose.apis' in sys.modules
+from stdpose_mm.mmpose_patches import install
+install()  # A second time, which changes nothing.
 from mmpose.apis.inferencers import mmpose_inferencer
 from mmpose.apis import Pose2DInferencer
-print(was_imported, mmpose_inferencer.Pose2DInferencer.__name__, isinstance(Pose2DInferencer, type))
+chosen = mmpose_inferencer.Pose2DInferencer
+install()
+assert mmpose_inferencer.Pose2DInferencer is chosen
+print(was_imported, chosen.__name__, isinstance(Pose2DInferencer, type))
 """
 
 
@@ -60,38 +68,97 @@ def test_mmposes_registries_find_the_classes_of_every_kind(first):
     assert sorted(lines) == [f'{name} True' for name in sorted(LOCATIONS)]
 
 
-def test_mmposes_inferencers_are_changed_when_somebody_imports_them():
-    """The package itself does not: they take a second, and write to stdout."""
-    assert run(INFERENCER)[-1] == 'False pose2d_inferencer True'
+@pytest.mark.parametrize('first', ['', 'import mmpose.apis'], ids=['before', 'after'])
+def test_mmposes_inferencers_are_changed_when_somebody_imports_them(first):
+    """The package itself does not import them: they take a second, and write to stdout."""
+    assert run(INFERENCER.format(first=first))[-1] == f'{bool(first)} pose2d_inferencer True'
 
 
-def test_mmposes_inferencers_may_be_imported_first(monkeypatch):
-    monkeypatch.setattr(mmpose_inferencer, 'Pose2DInferencer', Pose2DInferencer)
-    monkeypatch.setattr(base_mmpose_inferencer, 'split_instances', split_instances)
-    install()
-    changed = mmpose_inferencer.Pose2DInferencer
-    assert changed is not Pose2DInferencer
-    assert base_mmpose_inferencer.split_instances is not split_instances
-    install()
-    assert mmpose_inferencer.Pose2DInferencer is changed
-    assert base_mmpose_inferencer.split_instances(None) == []
+OTHER_MODEL = """
+{first}
+import json, pathlib, warnings
+from fractions import Fraction
 
+import numpy as np
+import torch
+import mmpose
+from mmengine.config import Config
+from mmengine.fileio import get_file_backend
+from mmengine.runner import checkpoint
+from mmpose import registry
+from mmpose.apis import MMPoseInferencer, Pose2DInferencer, inference_topdown, init_model
+from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer, pose2d_inferencer
+from mmpose.structures import split_instances
 
-TOO_LATE = """
-from mmpose.apis import MMPoseInferencer
-try:
-    MMPoseInferencer(pose2d='configs/stdpose_tiny_estimation_synthetic.py', device='cpu')
-except ValueError as error:
-    print(type(error).__name__, error)
+names = ['MODELS', 'DATASETS', 'TRANSFORMS', 'HOOKS', 'METRICS', 'KEYPOINT_CODECS', 'INFERENCERS']
+for name in names:
+    getattr(registry, name).get('TopdownPoseEstimator')
+root = pathlib.Path(mmpose.__file__).parent / '.mim/configs/body_2d_keypoint/topdown_heatmap/coco'
+config = str(root / 'td-hm_mobilenetv2_8xb64-210e_coco-256x192.py')
+picture = np.random.default_rng(0).integers(0, 255, (160, 120, 3), np.uint8)
+# The checkpoint holds an object that MMEngine reads, but PyTorch's `weights_only` does not.
+torch.manual_seed(0)
+weights = init_model(config, device='cpu').state_dict()
+content = {{'meta': {{'share': Fraction(1, 3)}}, 'state_dict': weights}}
+checkpoint.save_checkpoint(content, 'zoo.pth')
+read = checkpoint.CheckpointLoader.load_checkpoint('zoo.pth')
+(person,) = inference_topdown(init_model(config, 'zoo.pth', 'cpu'), picture, [[10, 10, 90, 150]])
+person.pred_instances.track_ids = np.array([7])
+options = dict(pose2d_weights='zoo.pth', det_model='whole_image', device='cpu')
+unified = MMPoseInferencer(pose2d=config, **options)
+result = next(unified(picture, pred_out_dir='out'))
+touched = [
+    *(value for value in vars(checkpoint).values() if callable(value)),
+    *checkpoint.CheckpointLoader._schemes.values(),
+    type(get_file_backend('x.pth')),
+    *(member for member in vars(Pose2DInferencer).values() if callable(member)),
+    base_mmpose_inferencer.split_instances,
+    torch.load,
+]
+print('RESULT', json.dumps({{
+    'meta': str(read['meta']),
+    'person': person.pred_instances.keypoints.tolist(),
+    'split': str(split_instances(person.pred_instances)),
+    'split by inferencers': str(base_mmpose_inferencer.split_instances(person.pred_instances)),
+    'inferencer': type(unified.inferencer).__name__,
+    'result': str(result['predictions']),
+    'keys': sorted(result),
+    'written': {{file.name: file.read_text() for file in pathlib.Path('out').iterdir()}},
+    'touched': [f'{{value.__module__}}.{{value.__qualname__}}' for value in touched],
+    'warnings': [str(entry) for entry in warnings.filters],
+    'threads': [torch.get_num_threads(), torch.get_default_dtype().itemsize],
+    'classes': {{
+        f'{{name}} {{key}}': value.__module__
+        for name in names
+        for key, value in getattr(registry, name).module_dict.items()
+        if not value.__module__.startswith('stdpose_mm')
+    }},
+    'hidden': [
+        key
+        for name in names
+        for key, value in getattr(registry, name).module_dict.items()
+        if value.__module__.startswith('stdpose_mm')
+        and key in getattr(getattr(registry, name).parent, 'module_dict', ())
+    ],
+}}))
 """
 
 
-def test_mmposes_own_inferencer_says_that_the_import_in_a_config_is_too_late():
-    sentence = run(TOO_LATE)[-1]
-    assert sentence.startswith(
-        "InputError MMPose's Pose2DInferencer cannot run this model of stdpose"
-    )
-    assert 'import stdpose_mm before you build MMPoseInferencer' in sentence
+def test_a_model_of_mmpose_is_the_same_with_and_without_this_package(tmp_path: Path) -> None:
+    """Its checkpoint, its results, and the functions of MMEngine and MMPose that make them."""
+    results = []
+    for number, first in enumerate(('', 'import stdpose_mm')):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        lines = run_before_openmmlab(OTHER_MODEL.format(first=first), cwd=folder).stdout
+        (line,) = (line for line in lines.splitlines() if line.startswith('RESULT'))
+        results.append(json.loads(line.removeprefix('RESULT')))
+    without, with_package = results
+    for name, value in without.items():
+        assert with_package[name] == value, name
+    assert without['meta'] == "{'share': Fraction(1, 3)}"
+    assert without['inferencer'] == 'Pose2DInferencer'
+    assert without['hidden'] == []
 
 
 @pytest.mark.parametrize('model', [None, 5, ['a.py'], {'model': dict(type='TopdownPoseEstimator')}])
@@ -99,10 +166,15 @@ def test_what_is_no_model_of_this_package_is_left_to_mmpose(model):
     assert not STDPoseInferencer.can_run(model)
 
 
-def test_mmposes_own_inferencer_is_changed_once():
-    init_model = Pose2DInferencer._init_model
-    install()
-    assert Pose2DInferencer._init_model is init_model
+def test_no_name_in_mmposes_metafiles_means_a_model_of_this_package() -> None:
+    folder = Path(mmpose.__file__).parent / '.mim'
+    models = [*BaseInferencer._get_models_from_metafile(str(folder))]
+    aliases = [model.get('Alias', []) for model in models]
+    names = {model['Name'] for model in models}
+    names |= {name for alias in aliases for name in ([alias] if isinstance(alias, str) else alias)}
+    assert len(names) > 300
+    for name in names:
+        assert not STDPoseInferencer.can_run(name), name
 
 
 def test_a_config_elsewhere_inherits_from_one_of_this_package(tmp_path):
@@ -121,6 +193,3 @@ def test_the_packages_of_openmmlab_are_found_as_before(tmp_path):
     mine.write_text("_base_ = 'stdpose_mm::none.py'\n")
     with pytest.raises(FileNotFoundError, match=r'configs/none\.py'):
         Config.fromfile(mine)
-    find = Config._get_cfg_path
-    install()
-    assert Config._get_cfg_path is find

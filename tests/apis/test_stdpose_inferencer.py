@@ -22,7 +22,6 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_b
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io.video import write_video
-from stdpose_mm.mmpose_patches import install
 from stdpose_mm.structures import FrameBoxes
 from support.paths import CONFIGS
 
@@ -152,7 +151,9 @@ def test_mmpose_inferencer_gives_the_same(inferencer, model_files, movie, tmp_pa
         disable_rebase_keypoint=False,
         num_instances=1,
     )
+    results = list(results)
     assert [result['predictions'] for result in results] == expected
+    assert [result['origin'] for result in results] == [['seen']] * NUM_FRAMES
     written = json.loads((tmp_path / 'out' / 'predictions' / 'clip.json').read_text())
     assert [frame['frame_id'] for frame in written] == list(range(NUM_FRAMES))
     assert [p['track_id'] for p in written[4]['instances']] == [5, 2]
@@ -183,7 +184,6 @@ def test_mmpose_inferencer_of_a_name_of_ours(tmp_path, pictures):
 def test_other_models_get_mmposes_own_class(pictures):
     root = Path(mmpose.__file__).parent / '.mim' / 'configs'
     config = root / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
-    install()  # A second time, which changes nothing.
     assert not STDPoseInferencer.can_run(str(config))
     assert not STDPoseInferencer.can_run('human')
     assert not STDPoseInferencer.can_run('rtmpose-t_8xb256-420e_coco-256x192')

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load
+from mmengine.fileio import LocalBackend, load
 
 from support.paths import CONFIGS
 
@@ -50,8 +50,8 @@ class CommandToyDataset(BaseDataset):
 class CommandToyModel(BaseModel):
     dtypes = set()
 
-    def __init__(self, test_cfg=None):
-        super().__init__()
+    def __init__(self, test_cfg=None, init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
         self.layer = nn.Linear(2, 1)
         self.test_cfg = test_cfg or {}
 
@@ -117,6 +117,7 @@ log_level = 'ERROR'
 from stdpose_mm.cli.test import main as run_test  # noqa: E402
 from stdpose_mm.cli.train import main as run_train  # noqa: E402
 from stdpose_mm.engine.hooks import WindowVisualizationHook  # noqa: E402
+from support.malicious_files import MALICIOUS  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -462,6 +463,17 @@ def test_weights_that_fill_nothing_start_no_training(
     assert 'other.pth fills none of the 2 weights of the model' in error_line(code, capsys)
 
 
+def test_weights_that_init_cfg_names_run_no_code(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / 'payload_was_here'
+    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
+    init_cfg = ['model.init_cfg.type=Pretrained', 'model.init_cfg.checkpoint=bad.pth']
+    code = run_train([config, '--cfg-options', *init_cfg])
+    assert 'bad.pth holds shutil.copyfile' in error_line(code, capsys)
+    assert not marker.exists()
+
+
 def test_resuming_does_not_run_the_config_inside_a_checkpoint(
     config: str, stored: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -603,24 +615,19 @@ def test_resume_after_a_kill_while_checkpoints_change_places(
 
 
 def test_a_checkpoint_is_whole_or_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from mmengine.fileio import get_file_backend
-
-    import stdpose_mm.engine  # noqa: F401  registers its own
-    from stdpose_mm.errors import InputError
-
-    path = tmp_path / 'iter_1.pth'
-    backend = get_file_backend(str(path))
-    backend.put(b'first', path)
-
-    def fill(file: Path, data: bytes) -> None:
-        with file.open('wb') as half:
-            half.write(data[:2])
+    def fill(backend: LocalBackend, data: bytes, path: str) -> None:
+        Path(path).write_bytes(data[:2])
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(Path, 'write_bytes', fill)
-    with pytest.raises(InputError, match=r'iter_1\.pth cannot be written: No space left'):
-        backend.put(b'second', path)
-    assert path.read_bytes() == b'first'
-    assert [file.name for file in tmp_path.iterdir()] == ['iter_1.pth']
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'epoch_1.pth').write_bytes(b'first')
+    monkeypatch.setattr(LocalBackend, 'put', fill)
+    line = error_line(run_train([config, '--work-dir', 'run']), capsys)
+    assert 'epoch_1.pth cannot be written: No space left' in line
+    assert (tmp_path / 'run' / 'epoch_1.pth').read_bytes() == b'first'
+    assert not [file for file in (tmp_path / 'run').iterdir() if 'partial' in file.name]

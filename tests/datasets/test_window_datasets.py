@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +15,6 @@ from stdpose_mm.datasets.body import (
     GenericWindowDataset,
     PoseTrack18WindowDataset,
     PoseTrack21WindowDataset,
-    posetrack_metainfo,
 )
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
@@ -487,10 +487,30 @@ def test_data_list_is_light(tiny_set: TinySet) -> None:
     assert dataset.data_bytes.nbytes / len(dataset) < 300
 
 
-def test_the_ears_of_posetrack_count_nothing() -> None:
-    metainfo = parse_pose_metainfo(posetrack_metainfo('posetrack18'))
-    weightless = np.flatnonzero(metainfo['dataset_keypoint_weights'] == 0)
-    assert [metainfo['keypoint_id2name'][i] for i in weightless] == ['left_ear', 'right_ear']
+POSETRACK_FILE = 'configs/_base_/datasets/posetrack18.py'
+
+
+@pytest.mark.parametrize('year', ['17', '18', '21'])
+def test_metainfo_of_posetrack_is_mmposes(year: str) -> None:
+    metainfo = parse_pose_metainfo(DATASETS.get(f'PoseTrack{year}WindowDataset').METAINFO)
+    expected = parse_pose_metainfo(dict(from_file=POSETRACK_FILE))
+    np.testing.assert_equal(metainfo, {**expected, 'dataset_name': f'posetrack{year}'})
+
+
+@pytest.mark.parametrize('file', [POSETRACK_FILE, 'mine.py'])
+@pytest.mark.parametrize('name', ['PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic'])
+def test_metainfo_from_a_config_file(name: str, file: str, tiny_set: TinySet) -> None:
+    """One that comes with MMPose, by its path in MMPose's repository, and one of the user."""
+    expected = parse_pose_metainfo(dict(from_file=POSETRACK_FILE))
+    if file == 'mine.py':
+        info = {**PoseTrack18WindowDataset.METAINFO, 'dataset_name': 'mine', 'sigmas': [0.1] * 17}
+        file = str(tiny_set.root / file)
+        Path(file).write_text(f'dataset_info = {info}')
+        expected.update(dataset_name='mine', sigmas=np.full(17, 0.1, np.float32))
+    kind = DATASETS.get(f'{name}WindowDataset')
+    dataset = kind(**tiny_set.args, metainfo=dict(from_file=file))
+    np.testing.assert_equal(dataset.metainfo, expected)
+    assert dataset.get_data_info(0)['dataset_name'] == expected['dataset_name']
 
 
 SEGMENTS = dict(random_offset=True, interval=5, keys_per_sample=3, crops='frame')

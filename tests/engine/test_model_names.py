@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from mmengine.fileio import load
 
 from stdpose_mm import mmpose_patches
 from stdpose_mm.apis import STDPoseInferencer
-from stdpose_mm.engine.config_files import find_model
+from stdpose_mm.engine.config_files import config_files, find_model, read_metafiles
 from stdpose_mm.errors import InputError
 from support.paths import ROOT
 
@@ -35,12 +36,51 @@ def test_listed_models_exist_and_are_ours():
     models = [model for metafile in metafiles for model in metafile['Models']]
     collections = {known['Name']: known for file in metafiles for known in file['Collections']}
     assert all((ROOT / known['README']).is_file() for known in collections.values())
-    names = [name for model in models for name in (model['Name'], *model['Alias'])]
+    names = [name.lower() for model in models for name in (model['Name'], *model['Alias'])]
     assert len(set(names)) == len(names) >= 10
     for model in models:
         assert Path(model['Config']).stem == model['Name']
+        for name in (model['Name'], *model['Alias']):
+            assert find_model(name) == (ROOT / model['Config'], None)
         assert STDPoseInferencer.can_run(str(ROOT / model['Config']))
         assert Config.fromfile(ROOT / model['Config']).model.type == model['In Collection']
+
+
+SHORT_NAMES = [
+    ['stdpose_base_propagation_posetrack17', 'stdpose_vit_posetrack17'],
+    ['stdpose_tiny_propagation_synthetic_appearance_kl', 'stdpose_tiny_synthetic'],
+]
+
+
+@pytest.mark.slow
+def test_a_config_has_one_name_and_two_a_short_one():
+    """No name means two configs, and no two configs are the same but by a documented short name."""
+    files = config_files(ROOT)
+    assert len({file.stem.lower() for file in files}) == len(files)
+    same = defaultdict(list)
+    for file in files:
+        same[Config.fromfile(file).pretty_text].append(file.stem)
+    assert [stems for stems in same.values() if len(stems) > 1] == SHORT_NAMES
+    for model in read_metafiles(ROOT):
+        (stems,) = (stems for stems in same.values() if model['Name'] in stems)
+        shadowed = {file.stem.lower() for file in files} & {name.lower() for name in model['Names']}
+        assert shadowed <= set(stems)
+
+
+def test_a_listed_model_has_results_of_ours_or_is_not_reproduced():
+    measured = {
+        model['Name']: model['Results'][0]['Metrics']
+        for model in read_metafiles(ROOT)
+        if model['Metadata'].get('Status') != 'not reproduced'
+    }
+    # From research/docs/generated_clips.md and research/docs/semantic_motion.md.
+    name = 'PCK@0.1, T = 7, unlabelled frames'
+    assert measured == {
+        'stdpose_tiny_propagation_synthetic_appearance': {name: 88.2},
+        'semantic_motion_tiny_propagation_synthetic_appearance': {name: 87.7},
+    }
+    for model in read_metafiles(ROOT):
+        assert ('Results' in model) == (model['Name'] in measured)
 
 
 def test_where_the_package_is_installed(tmp_path, monkeypatch):

@@ -3,9 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
+from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
 from stdpose_mm.inference.window_backend import FrameFeatures, WindowLabels, fill_batches
+from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.models.layers.mkldnn_layers import (
     MkldnnDeconvolution,
     MkldnnLinear,
@@ -13,6 +18,7 @@ from stdpose_mm.models.layers.mkldnn_layers import (
 )
 from stdpose_mm.structures import Skeleton
 from support.heatmaps import assert_same_maps
+from support.paths import ROOT
 from support.tiny_models import (
     light,
     model_cfg,
@@ -41,6 +47,21 @@ SYSTEMS = {
 @pytest.fixture(scope='module', params=[False, True], ids=['plain', 'mirrored'])
 def flip_test(request):
     return request.param
+
+
+def test_the_ears_of_posetrack_are_not_trained():
+    """MMPose's metainfo gives them a weight like all joints, but PoseTrack never annotates them."""
+    init_default_scope('mmpose')
+    cfg = Config.fromfile(ROOT / 'configs' / 'stdpose_tiny_estimation_synthetic.py')
+    metainfo = parse_pose_metainfo(PoseTrack18WindowDataset.METAINFO)
+    model = WindowModel(torch.nn.Identity(), cfg.test_dataloader.dataset.pipeline, metainfo)
+    names = np.array(model.skeleton.keypoint_names)
+    assert list(names[~model.trained_joints]) == ['left_ear', 'right_ear']
+    weights = metainfo['dataset_keypoint_weights'].copy()
+    weights[0] = 0
+    other = {**metainfo, 'dataset_name': 'heads', 'dataset_keypoint_weights': weights}
+    model = WindowModel(torch.nn.Identity(), cfg.test_dataloader.dataset.pipeline, other)
+    assert list(names[~model.trained_joints]) == ['nose']
 
 
 def rows_of(model):

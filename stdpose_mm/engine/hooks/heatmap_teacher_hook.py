@@ -10,6 +10,7 @@ from mmpose.registry import HOOKS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from stdpose_mm.checkpoint_files import safe_mmengine_reader
 from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 
@@ -51,7 +52,8 @@ class HeatmapTeacherHook(Hook):
                 'configs/'
             )
         try:
-            load_checkpoint(model, self.checkpoint, map_location='cpu', strict=True)
+            with safe_mmengine_reader():
+                load_checkpoint(model, self.checkpoint, map_location='cpu', strict=True)
         except RuntimeError as error:
             raise InputError(
                 f'checkpoint {self.checkpoint} does not fit the teacher {self.config}, give the '
