@@ -10,8 +10,7 @@ from typing import Any
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from stdpose_mm.io.labels import read_posetrack
-from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.structures import POSETRACK_SKELETON
 
 from .base import BaseWindowDataset
 
@@ -57,10 +56,6 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
         'get PoseTrack17 from https://posetrack.net and lay it out '
         'as docs/guide/data.md says, or set data_root'
     )
-
-    def read_labels(self, path: str) -> VideoLabels:
-        """Read the labels of one file of either form."""
-        return read_posetrack(path)
 
 
 @DATASETS.register_module()
@@ -115,5 +110,5 @@ class GenericWindowDataset(BaseWindowDataset):
         # The first step of BaseDataset's construction after which the label files are known.
         super()._join_prefix()
         if not self._metainfo:
-            skeleton = self.read_labels(self.label_files()[0]).skeleton
+            skeleton = self.read_labels(self.label_files()[0])[0].skeleton
             self._metainfo = parse_pose_metainfo(skeleton.to_metainfo(self._dataset_name))

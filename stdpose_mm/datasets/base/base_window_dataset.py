@@ -20,9 +20,10 @@ from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,
-    read_posetrack18,
-    select_held_out,
+    read_posetrack,
+    read_selected_videos,
 )
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.detections import (
     Detections,
     read_detections,
@@ -40,6 +41,7 @@ from stdpose_mm.structures import (
     to_corners,
 )
 from stdpose_mm.structures.joint_names import name_distance
+from stdpose_mm.tracking import assign_track_ids
 
 from .box_policy import BoxPolicy
 from .label_selection import LabelSelection
@@ -92,8 +94,9 @@ class BaseWindowDataset(BaseDataset):
     are only the given labels.
 
     Args:
-        ann_file: Folder with one label file per video, one label file, a text file that lists
-            label files, or a list of these.
+        ann_file: Folder of label files, one label file, a text file that lists label files, or a
+            list of these. A COCO file may hold several videos. People without track ids are
+            associated, see :func:`~stdpose_mm.tracking.assign_track_ids`.
         data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
         data_prefix: ``img``: folder that the ``file_name`` of pictures is relative to. ``video``:
             folder that the label files' ``info.video`` is relative to; without it, pictures are
@@ -123,7 +126,7 @@ class BaseWindowDataset(BaseDataset):
         bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
         bbox_score_thr: Minimum score of the detections that are used.
         held_out_share: Share of the videos that is held out from training, selected by their names,
-            see :func:`~stdpose_mm.io.labels.select_held_out`.
+            see :func:`~stdpose_mm.io.labels.read_selected_videos`.
         held_out: ``'exclude'``: read all but the held-out videos. ``'only'``: read only these, for
             validation.
         on_error: Action for label files without a labelled person, missing pictures, and boxes
@@ -201,12 +204,12 @@ class BaseWindowDataset(BaseDataset):
 
     # Reading
 
-    def read_labels(self, path: str) -> VideoLabels:
-        """Read the labels of one file of ``ann_file``."""
-        return read_posetrack18(path)
+    def read_labels(self, path: str) -> list[VideoLabels]:
+        """Read the videos of one file of ``ann_file``."""
+        return read_posetrack(path)
 
     def label_files(self) -> list[str]:
-        """List the label files of ``ann_file`` that ``held_out`` selects.
+        """List the label files of ``ann_file``.
 
         Raises:
             InputError: If there are none.
@@ -214,9 +217,7 @@ class BaseWindowDataset(BaseDataset):
         files: str | list[str] = self.ann_file
         if self._files is not None:
             files = [os.path.join(self.data_root or '', file) for file in self._files]
-        owner = type(self).__name__
-        found = find_label_files(files, owner=owner, hint=self.DATA_HINT)
-        return select_held_out(found, self.held_out_share, self.held_out, owner)
+        return find_label_files(files, owner=type(self).__name__, hint=self.DATA_HINT)
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
@@ -232,8 +233,12 @@ class BaseWindowDataset(BaseDataset):
         self.videos = []
         data_list: list[dict] = []
         listings: dict[str, set[str]] = {}
-        for file in self.label_files():
-            video = self._read_video(file, listings)
+        owner = type(self).__name__
+        for file, labels in read_selected_videos(
+            self.label_files(), self.read_labels, self.held_out_share, self.held_out, owner
+        ):
+            place = file if labels.name == video_name(file) else f'{file} (video {labels.name!r})'
+            video = self._read_video(place, labels, listings)
             if video is None:
                 continue
             data_list += self._windows(len(self.videos), video, detections)
@@ -248,19 +253,39 @@ class BaseWindowDataset(BaseDataset):
                 f'{self.ann_file or self._files} holds no window for {purpose} '
                 f'({len(self.videos)} videos; left out: {left_out}), give other label files'
             )
+        windows = f'{len(data_list)} windows for {purpose}'
+        if self.selection.task == 'propagation':
+            unlabelled = sum(not self._may_see_label(item) for item in data_list)
+            if unlabelled == len(data_list):
+                raise InputError(
+                    f'none of the {windows} in {self.ann_file or self._files} has a given label '
+                    'beside its key frame, give labels of the same person in several frames, or '
+                    "set task='estimation'"
+                )
+            windows += f', {unlabelled} of them without a given label'
         MMLogger.get_current_instance().info(
-            f'{type(self).__name__}: {len(self.videos)} videos, {len(data_list)} windows for '
-            f'{purpose}, boxes: {self.box_policy.boxes}; left out: {left_out}'
+            f'{owner}: {len(self.videos)} videos, {windows}, boxes: {self.box_policy.boxes}; '
+            f'left out: {left_out}'
         )
         return data_list
+
+    def _may_see_label(self, item: Mapping[str, Any]) -> bool:
+        """Tell whether a label is given in a window, or may be given if its frames are drawn."""
+        if item['window'] is not None:
+            return any(item['window'].given)
+        track = self.videos[item['video']].tracks[item['track']]
+        return any(frame != item['key'] for frame in track.among(track.frames))
 
     def _problem(self, what: str, message: str) -> None:
         if self.on_error == 'stop':
             raise InputError(message)
         self.left_out[what] += 1
 
-    def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
-        labels = self.selection.select_sources(self.read_labels(file), file, type(self).__name__)
+    def _read_video(
+        self, file: str, labels: VideoLabels, listings: dict[str, set[str]]
+    ) -> VideoTracks | None:
+        labels = assign_track_ids(labels)
+        labels = self.selection.select_sources(labels, file, type(self).__name__)
         self._require_joints(file, labels.skeleton)
         sources = self._existing_frames(file, labels, listings)
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
@@ -353,7 +378,10 @@ class BaseWindowDataset(BaseDataset):
                     yield {**person, 'box': box, 'score': score}
             return
         for t, track in enumerate(video.tracks):
-            for key in self.selection.key_frames(video, track, self.box_policy.covers_unlabelled):
+            keys = self.selection.key_frames(video, track, self.box_policy.covers_unlabelled)
+            if not keys and not track.among(video.given):
+                self.left_out['people without a given label'] += 1
+            for key in keys:
                 item: dict[str, Any] = {'video': index, 'track': t}
                 if self.selection.draws_windows(video):
                     yield {**item, 'window': None, 'key': key}

@@ -18,7 +18,7 @@ class Track:
     """The labels of one person.
 
     Args:
-        track_id: Identity within the video, -1 if unknown.
+        track_id: Identity within the video, -1 for a person who was only detected.
         frames: F frame indices, ascending.
         keypoints: [F, K, 2] pixels.
         visible: [F, K] bool.
@@ -105,15 +105,10 @@ class VideoTracks:
 
 
 def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
-    """Split labels into tracks, one per label without id; labels without joints are dropped."""
+    """Split labels with track ids into tracks; labels without joints are dropped."""
     tracks = []
     for track_id, by_frame in labels.tracks().items():
         shown = [label for label in by_frame.values() if label.labelled.any()]
         if shown:
             tracks.append(Track.of(track_id, shown))
-    tracks += [
-        Track.of(UNKNOWN_TRACK, [label])
-        for label in labels.persons
-        if label.track_id is None and label.labelled.any()
-    ]
     return tuple(tracks)

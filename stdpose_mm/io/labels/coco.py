@@ -324,6 +324,11 @@ def is_coco_like(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get('images'), list)
 
 
+def holds_several_videos(path: PathLike, data: Any) -> bool:
+    """Tell whether the images of parsed JSON belong to several videos, see :func:`parse_coco`."""
+    return is_coco_like(data) and len(_images_by_video(Record(path, '', data))) > 1
+
+
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
@@ -346,9 +351,7 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     """
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=None)
-    groups: dict[Any, list[Record]] = {}
-    for image in record.records('images'):
-        groups.setdefault(_video_key(image), []).append(image)
+    groups = _images_by_video(record)
     videos = _read_videos(record)
     names = _video_names(path, list(groups), videos)
     read = {key: read_frames(path, images) for key, images in groups.items()}
@@ -445,6 +448,13 @@ def _names_without_joints(record: Record) -> dict[str, str]:
 def _has_joints(category: Record) -> bool:
     # CVAT writes an empty list for categories without joints.
     return category.peek('keypoints') not in (None, [])
+
+
+def _images_by_video(record: Record) -> dict[Any, list[Record]]:
+    groups: dict[Any, list[Record]] = {}
+    for image in record.records('images'):
+        groups.setdefault(_video_key(image), []).append(image)
+    return groups
 
 
 def _video_key(image: Record) -> Any:
