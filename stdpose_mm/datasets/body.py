@@ -52,10 +52,7 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     """
 
     METAINFO = posetrack_metainfo('posetrack17')
-    DATA_HINT = (
-        'get PoseTrack17 from https://posetrack.net and lay it out '
-        'as docs/guide/data.md says, or set data_root'
-    )
+    DATA_HINT = f'get PoseTrack17 from https://posetrack.net, then {BaseWindowDataset.DATA_HINT}'
 
 
 @DATASETS.register_module()
@@ -68,8 +65,7 @@ class PoseTrack18WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack18')
     DATA_HINT = (
         'get PoseTrack18 from https://posetrack.net, or generate videos of its form with '
-        'tools/dataset_converters/make_synthetic_posetrack.py, and lay them out as '
-        'docs/guide/data.md says, or set data_root'
+        f'tools/dataset_converters/make_synthetic_posetrack.py, then {BaseWindowDataset.DATA_HINT}'
     )
 
 
@@ -83,8 +79,7 @@ class PoseTrack21WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack21')
     DATA_HINT = (
         'get the annotations from https://github.com/anDoer/PoseTrack21 and the pictures '
-        '(those of PoseTrack18) from https://posetrack.net, and lay them out as '
-        'docs/guide/data.md says, or set data_root'
+        f'(those of PoseTrack18) from https://posetrack.net, then {BaseWindowDataset.DATA_HINT}'
     )
 
 

@@ -230,6 +230,7 @@ class BaseWindowDataset(BaseDataset):
                 )
             detections = read_detections(self.bbox_file, self.bbox_score_thr)
         self.left_out.clear()
+        self.unlabelled = 0
         self.videos = []
         data_list: list[dict] = []
         listings: dict[str, set[str]] = {}
@@ -239,42 +240,29 @@ class BaseWindowDataset(BaseDataset):
         ):
             place = file if labels.name == video_name(file) else f'{file} (video {labels.name!r})'
             video = self._read_video(place, labels, listings)
-            if video is None:
-                continue
-            data_list += self._windows(len(self.videos), video, detections)
-            self.videos.append(video)
+            if video is not None:
+                data_list += self._windows(len(self.videos), video, detections)
+                self.videos.append(video)
         if detections is not None:
-            require_distinct_ids({v.name: map(v.image_id, v.labelled) for v in self.videos})
+            ids = {v.name: [v.image_ids[frame] for frame in v.labelled] for v in self.videos}
+            require_distinct_ids(ids)
         purpose = f'{"testing" if self.test_mode else "training"} {self.selection.task}'
         left_out = ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items()))
         left_out = left_out or 'nothing'
-        if not data_list:
+        if self.unlabelled == len(data_list):
             raise InputError(
-                f'{self.ann_file or self._files} holds no window for {purpose} '
-                f'({len(self.videos)} videos; left out: {left_out}), give other label files'
+                f'{self.ann_file or self._files} holds no window '
+                f'{"with a given label " if data_list else ""}for {purpose} '
+                f'({len(self.videos)} videos; left out: {left_out}), give '
+                f'{"a person several labels" if data_list else "other label files"}'
             )
-        windows = f'{len(data_list)} windows for {purpose}'
         if self.selection.task == 'propagation':
-            unlabelled = sum(not self._may_see_label(item) for item in data_list)
-            if unlabelled == len(data_list):
-                raise InputError(
-                    f'none of the {windows} in {self.ann_file or self._files} has a given label '
-                    'beside its key frame, give labels of the same person in several frames, or '
-                    "set task='estimation'"
-                )
-            windows += f', {unlabelled} of them without a given label'
+            purpose += f', {self.unlabelled} of them without a given label'
         MMLogger.get_current_instance().info(
-            f'{owner}: {len(self.videos)} videos, {windows}, boxes: {self.box_policy.boxes}; '
-            f'left out: {left_out}'
+            f'{owner}: {len(self.videos)} videos, {len(data_list)} windows for {purpose}, '
+            f'boxes: {self.box_policy.boxes}; left out: {left_out}'
         )
         return data_list
-
-    def _may_see_label(self, item: Mapping[str, Any]) -> bool:
-        """Tell whether a label is given in a window, or may be given if its frames are drawn."""
-        if item['window'] is not None:
-            return any(item['window'].given)
-        track = self.videos[item['video']].tracks[item['track']]
-        return any(frame != item['key'] for frame in track.among(track.frames))
 
     def _problem(self, what: str, message: str) -> None:
         if self.on_error == 'stop':
@@ -306,8 +294,8 @@ class BaseWindowDataset(BaseDataset):
         return VideoTracks(
             name=labels.name,
             known=tuple(sources),
-            sources=tuple(sources.values()),
-            image_ids=tuple(_image_id(frames[index]) for index in sources),
+            sources=sources,
+            image_ids={n: n if f.image_id is None else f.image_id for n, f in frames.items()},
             labelled=labelled,
             given=given,
             tracks=tracks_of(labels),
@@ -372,7 +360,7 @@ class BaseWindowDataset(BaseDataset):
         if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
                 window = self.selection.window(video, NO_TRACK, key)
-                found = detections.get(video.image_id(key), NO_PEOPLE)
+                found = detections.get(video.image_ids[key], NO_PEOPLE)
                 for box, score in zip(found.boxes, found.scores, strict=True):
                     person = {'video': index, 'track': None, 'window': window}
                     yield {**person, 'box': box, 'score': score}
@@ -384,11 +372,13 @@ class BaseWindowDataset(BaseDataset):
             for key in keys:
                 item: dict[str, Any] = {'video': index, 'track': t}
                 if self.selection.draws_windows(video):
+                    self.unlabelled += len(track.frames) == 1
                     yield {**item, 'window': None, 'key': key}
                     continue
                 item['window'] = window = self.selection.window(video, track, key)
+                self.unlabelled += self.selection.task == 'propagation' and not any(window.given)
                 if detections is not None:
-                    found = detections.get(video.image_id(key), NO_PEOPLE)
+                    found = detections.get(video.image_ids[key], NO_PEOPLE)
                     item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 
@@ -413,7 +403,7 @@ class BaseWindowDataset(BaseDataset):
         detection = (item['box'], item['score']) if 'box' in item else None
         boxes, scores = self._boxes_of(track, windows, detection)
         positions = tuple(one.position for one in windows)
-        sources = [video.source(frame) for frame in frames]
+        sources = [video.sources[frame] for frame in frames]
         img_path, img_index = sources[len(window.before)]
         return {
             'frames': sources,
@@ -426,7 +416,7 @@ class BaseWindowDataset(BaseDataset):
             'frame_indices': frames,
             'track_id': track.track_id,
             'id': int(item['sample_idx']),
-            'img_id': video.image_id(keys[0]),
+            'img_id': video.image_ids[keys[0]],
             'img_path': img_path,
             'img_index': img_index,
             'category_id': 1,
@@ -478,10 +468,6 @@ class BaseWindowDataset(BaseDataset):
             'label_sources': tuple(sources),
             'label_weights': weights,
         }
-
-
-def _image_id(frame: VideoFrame) -> int | str:
-    return frame.index if frame.image_id is None else frame.image_id
 
 
 def _exists(path: str, listings: dict[str, set[str]]) -> bool:

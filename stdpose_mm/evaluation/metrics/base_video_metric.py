@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError, require_choice, require_ratio, require_whole
+from stdpose_mm.evaluation.functional.keypoint_accuracy import pair_videos
 from stdpose_mm.io.labels import (
     files_by_video,
     find_label_files,
@@ -113,9 +114,10 @@ class BaseVideoMetric(BaseMetric):
         """Refuse labels that predictions cannot be compared with, before there are predictions.
 
         Raises:
-            InputError: If the truth contains propagated labels.
+            InputError: If the truth contains propagated labels, or videos with different joints.
         """
         require_given(self.truth, type(self).__name__)
+        pair_videos(self.truth, self.truth, None)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one result per data sample, with the fields that evaluation needs."""

@@ -324,9 +324,16 @@ def is_coco_like(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get('images'), list)
 
 
-def holds_several_videos(path: PathLike, data: Any) -> bool:
-    """Tell whether the images of parsed JSON belong to several videos, see :func:`parse_coco`."""
-    return is_coco_like(data) and len(_images_by_video(Record(path, '', data))) > 1
+def holds_several_videos(data: Any) -> bool:
+    """Tell whether the images of parsed JSON, valid or not, belong to several videos.
+
+    See :func:`parse_coco`.
+    """
+    images = [image for image in data['images'] if isinstance(image, dict)]
+    folders = [_folder(str(image.get('file_name', ''))) for image in images]
+    ids = [image.get('video_id') for image in images]
+    keys = {str(f if i is None else i) for f, i in zip(folders, ids, strict=True)}
+    return len(keys) > 1
 
 
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
@@ -351,7 +358,9 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     """
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=None)
-    groups = _images_by_video(record)
+    groups: dict[Any, list[Record]] = {}
+    for image in record.records('images'):
+        groups.setdefault(_video_key(image), []).append(image)
     videos = _read_videos(record)
     names = _video_names(path, list(groups), videos)
     read = {key: read_frames(path, images) for key, images in groups.items()}
@@ -450,18 +459,15 @@ def _has_joints(category: Record) -> bool:
     return category.peek('keypoints') not in (None, [])
 
 
-def _images_by_video(record: Record) -> dict[Any, list[Record]]:
-    groups: dict[Any, list[Record]] = {}
-    for image in record.records('images'):
-        groups.setdefault(_video_key(image), []).append(image)
-    return groups
-
-
 def _video_key(image: Record) -> Any:
     if 'video_id' in image:
         return image.identifier('video_id')
     image.raw('video_id', None)
-    return PurePosixPath(slashed(image.text('file_name', ''))).parent
+    return _folder(image.text('file_name', ''))
+
+
+def _folder(file_name: str) -> PurePosixPath:
+    return PurePosixPath(slashed(file_name)).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

@@ -161,11 +161,9 @@ def read_posetrack(path: PathLike) -> list[VideoLabels]:
         InputError: If the file is none of these.
     """
     data = read_json(path)
-    if is_posetrack17(data):
-        return [parse_posetrack17(path, data)]
-    if is_posetrack18(data) or not holds_several_videos(path, data):
-        return [parse_posetrack18(path, data)]
-    return parse_coco(path, data)
+    if is_coco_like(data) and not is_posetrack18(data) and holds_several_videos(data):
+        return parse_coco(path, data)
+    return [(parse_posetrack17 if is_posetrack17(data) else parse_posetrack18)(path, data)]
 
 
 def write_labels(
