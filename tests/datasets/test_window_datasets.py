@@ -526,16 +526,17 @@ def test_generic_dataset_takes_the_skeleton_of_the_files(tiny_set: TinySet) -> N
     assert dataset.get_data_info(0)['keypoints'].shape == (1, 3, 2)
 
 
-@pytest.fixture
-def one_file(tiny_set: TinySet) -> TinySet:
-    """The tiny set with both videos in one COCO file."""
+@pytest.fixture(params=['plain', "PoseTrack's"])
+def one_file(tiny_set: TinySet, request: pytest.FixtureRequest) -> TinySet:
+    """The tiny set with both videos in one COCO file, as MMPose joins PoseTrack's files."""
     parts = [json.loads(tiny_set.label_file(name).read_text()) for name in ('a', 'b')]
     whole = {**parts[0], 'images': [], 'annotations': []}
     for part in parts:
         whole['images'] += part['images']
         whole['annotations'] += part['annotations']
         for image in part['images']:
-            del image['is_labeled']
+            if request.param == 'plain':
+                del image['is_labeled']
     for name in ('a', 'b'):
         tiny_set.label_file(name).unlink()
     tiny_set.label_file('all').write_text(json.dumps(whole))

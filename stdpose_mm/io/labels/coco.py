@@ -327,13 +327,12 @@ def is_coco_like(data: Any) -> bool:
 def holds_several_videos(data: Any) -> bool:
     """Tell whether the images of parsed JSON, valid or not, belong to several videos.
 
-    See :func:`parse_coco`.
+    Images without a name and ``video_id`` do not count. See :func:`parse_coco`.
     """
     images = [image for image in data['images'] if isinstance(image, dict)]
-    folders = [_folder(str(image.get('file_name', ''))) for image in images]
-    ids = [image.get('video_id') for image in images]
-    keys = {str(f if i is None else i) for f, i in zip(folders, ids, strict=True)}
-    return len(keys) > 1
+    ids = {str(image['video_id']) for image in images if image.get('video_id') is not None}
+    folders = {_folder(str(image['file_name'])) for image in images if image.get('file_name')}
+    return len(ids or folders) > 1
 
 
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
@@ -341,8 +340,9 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
     ``file_name`` has the same folder. ``v`` is 0, 1 or 2; if the whole file has only 0 and 1, a
-    note says that no joint counts as visible. Annotations of categories without joints and of
-    crowds (``iscrowd``) are left out with a warning.
+    note says that no joint counts as visible, unless a ``vid_id`` says that the file is
+    PoseTrack's. Annotations of categories without joints and of crowds (``iscrowd``) are left out
+    with a warning.
 
     Args:
         path: The label file, for names and messages.
@@ -368,8 +368,11 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    annotations = _annotations_of_people(record, visible_as_1)
-    visibility: Visibility = 'binary' if visible_as_1 else 'coco'
+    # MMPose's files of all videos of PoseTrack18.
+    is_posetrack = any('vid_id' in image for image in record.records('images'))
+    annotations = _annotations_of_people(record, visible_as_1 or is_posetrack)
+    visibility: Visibility = find_visibility(annotations) if is_posetrack else 'coco'
+    visibility = 'binary' if visible_as_1 else visibility
     entries = []
     for annotation in annotations:
         key, index = image_of(annotation, place)

@@ -91,12 +91,12 @@ def is_posetrack18(data: Any) -> bool:
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
     if any('video_id' in image for image in images):
         return False
-    has_fields = bool(fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS)
     # The pictures of one video may be in several folders if their indices are stated.
     is_numbered = any('frame_index' in image for image in images)
-    return any(_is_posetrack_image(image.get) for image in images) or (
-        has_fields and (is_numbered or not coco.holds_several_videos(data))
-    )
+    if not is_numbered and coco.holds_several_videos(data):
+        return False
+    has_fields = fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
+    return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
 
 
 def is_posetrack21(data: Any) -> bool:
