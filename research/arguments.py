@@ -9,6 +9,8 @@ from pathlib import Path
 from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
+from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.pose_networks.pose_results import holds_one_video
 from stdpose_mm.text import counted
 
 
@@ -83,3 +85,19 @@ def paired_models(configs: Sequence[str], checkpoints: Sequence[str]) -> list[tu
             'given, give one for each'
         )
     return list(zip(configs, checkpoints, strict=True))
+
+
+def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -> None:
+    """Refuse results of one video if there are several: they would be used for all of them.
+
+    Raises:
+        InputError: If there are such results, or they cannot be read.
+    """
+    for files in networks:
+        path = Path(files.file)
+        is_of_one = (files.tracks and path.is_file()) or (files.results and holds_one_video(path))
+        if num_videos > 1 and is_of_one:
+            raise InputError(
+                f'{files.kind} {files.file} are of one video, but there are {num_videos}, give a '
+                'folder that holds a file for each'
+            )

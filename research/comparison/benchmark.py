@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from research.arguments import require_every_video
 from research.training.remembered_flow import RememberedFlow
 from stdpose_mm.comparison.compare_propagators import hidden_frames, propagate_hidden
 from stdpose_mm.engine.config_files import read_config
@@ -17,7 +18,7 @@ from stdpose_mm.io.file_names import file_name
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.io.video import FrameSource, cache_frames
-from stdpose_mm.pose_networks import PoseNetworkFiles, require_every_video
+from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
     PROPAGATORS,
     BasePropagator,

@@ -80,8 +80,9 @@ def export_stdpose(window_model: WindowModel, folder: str | Path, trained_on: st
         trained=window_model.trained_joints.tolist(),
         input_size=window_model.input_size,
         heatmap_size=window_model.heatmap_size,
-        sigma=window_model.label_sigma,
+        sigma=window_model.codec['sigma'],
         padding=window_model.crop_padding,
+        crops=window_model.crops,
         trained_on=trained_on,
     )
     folder = Path(folder)

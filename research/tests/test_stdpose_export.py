@@ -142,6 +142,14 @@ def test_files_of_two_networks_are_refused(tmp_path, model):
         OnnxWindowBackend.from_stdpose(tmp_path / 'one')
 
 
+def test_the_files_say_how_windows_are_cropped(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, 'crops', 'window')
+    export_stdpose(model, tmp_path, 'nothing')
+    assert OnnxWindowBackend.from_stdpose(tmp_path).codec.crops == 'window'
+    # The files in the package are older than this entry.
+    assert shipped_stdpose().codec.crops == 'frame'
+
+
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
     config = ROOT / 'research/configs/stdpose_tiny_propagation_synthetic_appearance_wide.py'
     init_default_scope('mmpose')

@@ -35,7 +35,12 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from research.arguments import MatcherOption, TrainingResources, paired_models
+from research.arguments import (
+    MatcherOption,
+    TrainingResources,
+    paired_models,
+    require_every_video,
+)
 from research.training.fuser_finetuning import FuserFinetuner
 from research.training.gap_extraction import ExportedSTDPose, GapSource, Roots, TrainedPoseNetwork
 from stdpose_mm.cli.argument_types import positive
@@ -44,7 +49,6 @@ from stdpose_mm.cli.options import PoseNetworkOptions, RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import read_videos
-from stdpose_mm.pose_networks import require_every_video
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 from stdpose_mm.text import counted
 

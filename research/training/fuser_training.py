@@ -32,7 +32,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     HeatmapKind,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.joint_matching import match_joints
+from stdpose_mm.propagation.auto.joint_matching import JointSearch
 from stdpose_mm.propagation.auto.network_heatmaps import (
     NetworkHeatmapEstimator,
     WindowHeatmapEstimator,
@@ -132,11 +132,13 @@ def collect_training_gaps(
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
             candidates = find_candidates(gap, tracks, np.array(tracks.frames))
-            matches = match_joints(frames, candidates, matcher)
+            search = JointSearch(candidates, matcher)
+            for frame in tracks.frames:
+                search.add(frame, frames[frame])
             around = [sample_heatmaps(maps, candidates) for maps in heatmaps]
             around += gather_heatmaps(frames, gap, candidates, networks)
             evidence = extract_fusion_features(
-                gap, tracks, candidates, matches, frames.size, around
+                gap, tracks, candidates, search.matches(), frames.size, around
             )
             found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():

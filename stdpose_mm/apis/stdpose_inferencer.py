@@ -137,7 +137,7 @@ class STDPoseInferencer(Pose2DInferencer):
         det_every: int = 1,
         tracker: str = 'bytetrack',
         smooth: str | None = None,
-        crops: CropPolicy = 'frame',
+        crops: CropPolicy | None = None,
         precision: str = 'float32',
         crops_at_once: int = 8,
         min_track_frames: int = MIN_TRACK_FRAMES,

@@ -87,7 +87,7 @@ class InferOptions(VideoOptions):
         precision: Number format of the model.
         runtime: Library that runs a folder written by `stdpose export` (onnxruntime).
         crops: Crop each frame at its own box and encode it once, or crop all frames of a window at
-            the box of its key frame, which is three times slower.
+            the box of its key frame, which is three times slower (default: as the config says).
         batch_size: Crops that the model processes at once.
     """
 
@@ -105,7 +105,7 @@ class InferOptions(VideoOptions):
     smooth: str | None = option(choices=SMOOTHERS)
     precision: str = option('float32', choices=BACKEND_PRECISIONS)
     runtime: str | None = option(choices=ONNX_RUNTIMES)
-    crops: CropPolicy = option('frame', choices=CROP_POLICIES)
+    crops: CropPolicy | None = option(choices=CROP_POLICIES)
     batch_size: int = option(8, type=positive)
 
     @property
@@ -122,7 +122,7 @@ class InferOptions(VideoOptions):
         of_config = self.config or self.runtime or self.precision != 'float32'
         refuse_idle(
             '--config, --precision, --runtime or --crops',
-            self.has_learned and (bool(of_config) or self.crops != 'frame'),
+            self.has_learned and bool(of_config or self.crops),
             'a --checkpoint that is not an ONNX file',
         )
         if self.config is None and not self.has_learned:
@@ -313,7 +313,8 @@ def infer_video(
             'unreadable_frames': results.unreadable,
             'pose_every': options.pose_every,
             'frames_seen': results.seen,
-            'crops': options.crops,
+            # A network of single frames has no windows.
+            'crops': getattr(models.estimator, 'crops', 'frame'),
             'precision': options.precision,
             'smoothing': None if smoother is None else str(smoother),
             'min_track_frames': None if options.det_config is None else min_track_frames,

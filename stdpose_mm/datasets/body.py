@@ -12,8 +12,6 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from stdpose_mm.io.file_names import find_installed_config
-from stdpose_mm.io.labels import read_posetrack
-from stdpose_mm.structures import VideoLabels
 
 from .base import BaseWindowDataset
 
@@ -37,14 +35,7 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     """
 
     METAINFO = posetrack_metainfo('posetrack17')
-    DATA_HINT = (
-        'get PoseTrack17 from https://posetrack.net and lay it out '
-        'as docs/guide/data.md says, or set data_root'
-    )
-
-    def read_labels(self, path: str) -> VideoLabels:
-        """Read the labels of one file of either form."""
-        return read_posetrack(path)
+    DATA_HINT = f'get PoseTrack17 from https://posetrack.net, then {BaseWindowDataset.DATA_HINT}'
 
 
 @DATASETS.register_module()
@@ -57,8 +48,7 @@ class PoseTrack18WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack18')
     DATA_HINT = (
         'get PoseTrack18 from https://posetrack.net, or generate videos of its form with '
-        'tools/dataset_converters/make_synthetic_posetrack.py, and lay them out as '
-        'docs/guide/data.md says, or set data_root'
+        f'tools/dataset_converters/make_synthetic_posetrack.py, then {BaseWindowDataset.DATA_HINT}'
     )
 
 
@@ -72,8 +62,7 @@ class PoseTrack21WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack21')
     DATA_HINT = (
         'get the annotations from https://github.com/anDoer/PoseTrack21 and the pictures '
-        '(those of PoseTrack18) from https://posetrack.net, and lay them out as '
-        'docs/guide/data.md says, or set data_root'
+        f'(those of PoseTrack18) from https://posetrack.net, then {BaseWindowDataset.DATA_HINT}'
     )
 
 
@@ -99,5 +88,5 @@ class GenericWindowDataset(BaseWindowDataset):
         # The first step of BaseDataset's construction after which the label files are known.
         super()._join_prefix()
         if not self._metainfo:
-            skeleton = self.read_labels(self.label_files()[0]).skeleton
+            skeleton = self.read_labels(self.label_files()[0])[0].skeleton
             self._metainfo = parse_pose_metainfo(skeleton.to_metainfo(self._dataset_name))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from stdpose_mm.constants import ONNX_RUNTIMES
+from stdpose_mm.constants import ONNX_RUNTIMES, CropPolicy
 from stdpose_mm.errors import InputError, one_line, require_choice
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
@@ -41,10 +41,11 @@ FRAMES_FILE, WINDOWS_FILE = 'stdpose_frames.onnx', 'stdpose_windows.onnx'
 ONNX_RECORD = 'stdpose_mm.stdpose'
 """Entry of these files' metadata that holds ``STDPOSE_RECORD`` as JSON."""
 
-STDPOSE_RECORD = ('joints', 'trained', 'input_size', 'heatmap_size', 'sigma', 'padding')
+STDPOSE_RECORD = ('joints', 'trained', 'input_size', 'heatmap_size', 'sigma', 'padding', 'crops')
 """Names of the joints, and which were trained; sizes in pixels, width first; standard deviation of
 a label's Gaussian in pixels of the heatmaps; factor by which a crop is larger than the person's
-box. A further entry, 'trained_on', describes the training data in a few words."""
+box; see :class:`CropCodec` for 'crops'. A further entry, 'trained_on', describes the training data
+in a few words."""
 
 FRAME_OUTPUTS = ('features', 'frame_heatmaps')
 WINDOW_INPUTS = (*FRAME_OUTPUTS, 'given_heatmaps', 'given_mask', 'prior', 'position')
@@ -197,6 +198,7 @@ class OnnxWindowBackend(WindowBackend):
                 tuple(record['heatmap_size']),
                 record['padding'],
                 record['sigma'],
+                record['crops'],
             ),
             Skeleton(tuple(record['joints'])),
             np.array(record['trained']),
@@ -283,12 +285,14 @@ class UdpCropCodec:
         heatmap_size: Width and height of the heatmaps.
         padding: Factor by which a crop is larger than the person's box.
         sigma: Standard deviation of a label's Gaussian in pixels of the heatmaps.
+        crops: See :class:`CropCodec`.
     """
 
     input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
     padding: float
     sigma: float
+    crops: CropPolicy
 
     def crop_at(self, box: np.ndarray) -> Crop:
         """See :class:`CropCodec`."""
@@ -315,6 +319,8 @@ def _open_stdpose(path: Path) -> tuple[OnnxSession, dict[str, Any]]:
     session = start_session(path, _EXPECTED_STDPOSE, threads=1)
     try:
         record = json.loads(session.metadata[ONNX_RECORD])
+        # Files without an entry were trained with crops of each frame.
+        record.setdefault('crops', 'frame')
         return session, {name: record[name] for name in (*STDPOSE_RECORD, 'trained_on')}
     except (LookupError, ValueError) as error:
         raise InputError(

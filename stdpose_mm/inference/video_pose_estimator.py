@@ -32,8 +32,7 @@ class VideoPoseEstimator:
     With ``crops`` 'frame', every frame is cropped at the person's own box in it and encoded once,
     and its windows share it: one pass of the backbone per person and frame. A frame without the
     person (by track id) counts as missing. With 'window', all frames are cropped at the box of the
-    key frame, as in training: up to ``num_frames`` passes. The two are the same if a person's box
-    does not change.
+    key frame: up to ``num_frames`` passes. The two are the same if a person's box does not change.
 
     Batches of the network contain crops of several people and frames. A thread reads and crops
     frames a few frames ahead. Memory does not grow with the video's length, because only the
@@ -41,7 +40,7 @@ class VideoPoseEstimator:
 
     Args:
         backend: The model.
-        crops: 'frame' or 'window', see above.
+        crops: 'frame' or 'window', see above; by default as the backend's codec says.
         batch_size: Number of crops, and of windows, in one pass of the network.
 
     Raises:
@@ -51,12 +50,12 @@ class VideoPoseEstimator:
     def __init__(
         self,
         backend: WindowBackend,
-        crops: CropPolicy = 'frame',
+        crops: CropPolicy | None = None,
         batch_size: int = 8,
     ) -> None:
-        require_choice('crops', crops, CROP_POLICIES)
         self.backend = backend
-        self.crops = crops
+        self.crops = crops or backend.codec.crops
+        require_choice('crops', self.crops, CROP_POLICIES)
         self.batch_size = batch_size
 
     def estimate(

@@ -1,4 +1,4 @@
-"""Interface of networks that see windows; every frame is encoded once and shared by its windows."""
+"""Interface of networks that see windows, run in two halves: encoding frames, fusing windows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from stdpose_mm.constants import CropPolicy
 from stdpose_mm.structures import Skeleton
 
 Item = TypeVar('Item')
@@ -32,6 +33,14 @@ class Crop:
 
 class CropCodec(Protocol):
     """Geometry of a network's crops and heatmaps in pictures."""
+
+    @property
+    def crops(self) -> CropPolicy:
+        """How the frames of a window are cropped.
+
+        'window': all at the box of the key frame; 'frame': each at the person's box in it, so that
+        windows share their frames.
+        """
 
     @property
     def heatmap_size(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
-from stdpose_mm.constants import PRECISIONS
+from stdpose_mm.constants import CROP_POLICIES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, read_config
@@ -52,6 +52,8 @@ class WindowModel:
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
             and PoseTrack's ears were not trained.
         precision: 'float32', or 'bfloat16' for autocast.
+        crops: How the frames of its windows are cropped, see
+            :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
 
     Attributes:
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
@@ -67,10 +69,13 @@ class WindowModel:
         pipeline: Sequence[Any],
         metainfo: Mapping[str, Any],
         precision: str = 'float32',
+        crops: CropPolicy = 'frame',
     ) -> None:
         require_choice('precision', precision, PRECISIONS)
+        require_choice('crops', crops, CROP_POLICIES)
         self.model: Any = model
         self.precision = precision
+        self.crops = crops
         self.metainfo = metainfo
         self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
         self.skeleton = skeleton_from_metainfo(metainfo)
@@ -103,7 +108,7 @@ class WindowModel:
         """Build the model of a config and load its weights.
 
         The joints are those stored in the checkpoint, even if their number differs from the config;
-        otherwise those of the config's test set.
+        otherwise those of the config's test set. Frames are cropped as in the test set.
 
         Args:
             config: Config file or loaded config.
@@ -124,7 +129,7 @@ class WindowModel:
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
-        return cls(model, dataset.pipeline, metainfo, precision)
+        return cls(model, dataset.pipeline, metainfo, precision, dataset.get('crops', 'window'))
 
     @classmethod
     def without_weights(
@@ -144,17 +149,12 @@ class WindowModel:
         config, dataset = _testable(config)
         with torch.device('meta'):
             model = _build(config, metainfo, test_cfg)
-        return cls(model.eval(), dataset.pipeline, metainfo)
+        return cls(model.eval(), dataset.pipeline, metainfo, crops=dataset.get('crops', 'window'))
 
     @property
     def num_frames(self) -> int:
         """Return the number T of frames in a window."""
         return int(self.model.num_frames)
-
-    @property
-    def label_sigma(self) -> float:
-        """Return the standard deviation of a label's Gaussian in pixels of the heatmaps."""
-        return float(self._encoder.sigma)
 
     @property
     def crop_padding(self) -> float:

@@ -2,7 +2,7 @@
 program has estimated.
 """
 
-from .load_pose_network import PoseNetworkFiles, load_pose_network, require_every_video
+from .load_pose_network import PoseNetworkFiles, load_pose_network
 from .pose_network import HeatmapSource, PoseHeatmaps, PoseNetwork
 
 __all__ = [
@@ -11,5 +11,4 @@ __all__ = [
     'PoseNetwork',
     'PoseNetworkFiles',
     'load_pose_network',
-    'require_every_video',
 ]

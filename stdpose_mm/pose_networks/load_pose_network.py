@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from .described_network import OnnxPoseNetwork
 from .learned_network import ONNX_RECORD, LearnedNetwork
 from .network_description import PRESETS, NetworkDescription
 from .pose_network import HeatmapSource
-from .pose_results import PoseResults, files_behind, find_results, holds_one_video
+from .pose_results import PoseResults, files_behind, find_results
 from .tflite_pose_network import TFLitePoseNetwork
 from .track_results import TrackResults, track_files
 
@@ -130,22 +129,6 @@ class PoseNetworkFiles:
     def content(self) -> tuple[str | None, dict[str, Path]]:
         """Return what identifies these files in fingerprints, independent of their folder."""
         return RESULTS if self.results else self.preset, self.read_files()
-
-
-def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -> None:
-    """Refuse results of one video if there are several: they would be used for all of them.
-
-    Raises:
-        InputError: If there are such results, or they cannot be read.
-    """
-    for files in networks:
-        path = Path(files.file)
-        is_of_one = (files.tracks and path.is_file()) or (files.results and holds_one_video(path))
-        if num_videos > 1 and is_of_one:
-            raise InputError(
-                f'{files.kind} {files.file} are of one video, but there are {num_videos}, give a '
-                'folder that holds a file for each'
-            )
 
 
 def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSource:

@@ -1,10 +1,11 @@
-"""Heatmaps of gaps by a network that sees windows; every frame is cropped and encoded once."""
+"""Heatmaps of gaps by a network that sees windows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain, count, groupby
 from operator import itemgetter
 
@@ -40,6 +41,9 @@ largest one in training."""
 
 MAX_KEYS = 64
 """Number of frames of a gap that are estimated together; a longer gap is split into chunks."""
+
+View = tuple[int, int]
+"""A frame to crop, and the frame whose person box it is cropped at."""
 
 GapChunk = tuple[Gap, range]
 """A gap, and consecutive frames of it to estimate."""
@@ -158,11 +162,12 @@ def read_chunks(
 
 
 class GapHeatmapEstimator:
-    """Runner of a network that sees windows over gaps, with T + 1 passes of its encoder per gap.
+    """Runner of a network that sees windows over gaps.
 
-    A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
-    gap share the features of their frames. (In training all frames of a window are cropped at the
-    box of the key frame.)
+    With ``crops`` 'frame' of the codec, a frame is cropped at the person's box in it, whatever
+    window it is in, so that the windows of a gap share the features of their frames: T + 1 passes
+    of the encoder per gap. With 'window', all frames of a window are cropped at the box of its key
+    frame: up to ``num_frames`` passes per key frame.
 
     Windows of more than three frames have further unlabelled frames of the chunk, evenly spaced
     between the auxiliary frames and the key frame (:func:`~stdpose_mm.structures.fill_window`). A
@@ -203,7 +208,7 @@ class GapHeatmapEstimator:
             # Chunks whose crops together fill a batch of the network.
             batches = fill_batches(
                 chain.from_iterable(cropped),
-                lambda numbered: len(numbered[1].crops),
+                lambda numbered: len(numbered[1].views),
                 self.backend.batch_size,
             )
             for found in evaluate(self._evaluate_batch, batches):
@@ -243,7 +248,11 @@ class GapHeatmapEstimator:
         codec = self.backend.codec
         crops = {frame: codec.crop_at(box) for frame, box in boxes.items()}
         windows = self._windows(gap, keys, [*boxes])
-        return CroppedChunk(codec, gap, keys, windows, poses, shown, crops)
+        views = {(frame, frame) for frame in crops}
+        if windows and codec.crops == 'window':
+            views = views if self._frame_maps else set()
+            views |= {(frame, window.key) for window in windows for frame in window.frames}
+        return CroppedChunk(codec, gap, keys, windows, poses, shown, crops, sorted(views))
 
     def _windows(self, gap: Gap, keys: range, cropped: Sequence[int]) -> list[Window]:
         """Return the window of every key; none if the network sees single frames."""
@@ -262,24 +271,26 @@ class GapHeatmapEstimator:
     def evaluate(self, chunks: Sequence[CroppedChunk]) -> list[GapHeatmaps]:
         """Estimate the maps of chunks that have all their pictures, then drop the pictures."""
         backend = self.backend
-        pictures = np.stack([c.pictures.pop(frame) for c in chunks for frame in c.crops])
+        pictures = np.stack([c.pictures.pop(view) for c in chunks for view in c.views])
         rows = count()
-        row_of = [{frame: next(rows) for frame in chunk.crops} for chunk in chunks]
+        row_of = [{view: next(rows) for view in chunk.views} for chunk in chunks]
         maps_of = None
         if backend.sees_windows and not self._frame_maps:
-            maps_of = np.concatenate([np.isin([*c.crops], [*c.read_maps()]) for c in chunks])
+            maps_of = np.concatenate([c.reads_maps() for c in chunks])
         features = backend.encode(pictures, maps_of)
+        single = None
         if self._frame_maps or not backend.sees_windows:
-            final = single = backend.frame_heatmaps(features)
+            single = backend.frame_heatmaps(features)
         if backend.sees_windows:
             final = self._final_heatmaps(chunks, row_of, features)
-            if not self._frame_maps:
-                single = np.zeros((len(features), *final.shape[1:]), np.float32)
         found = []
         start = 0
         for chunk, row in zip(chunks, row_of, strict=True):
             frames = [*chunk.crops]
-            frame_maps = final_maps = single[[row[frame] for frame in frames]]
+            if single is None:
+                frame_maps = np.zeros((len(frames), *final.shape[1:]), np.float32)
+            else:
+                frame_maps = final_maps = single[[row[frame, frame] for frame in frames]]
             if backend.sees_windows:
                 final_maps = np.zeros_like(frame_maps)
                 inner = frames.index(chunk.keys[0])
@@ -295,46 +306,37 @@ class GapHeatmapEstimator:
     def _final_heatmaps(
         self,
         chunks: Sequence[CroppedChunk],
-        row_of: Sequence[dict[int, int]],
+        row_of: Sequence[dict[View, int]],
         features: FrameFeatures,
     ) -> np.ndarray:
         """Return heatmaps [N, K, h, w] of all windows of all chunks."""
-        label_maps = [self._label_maps(chunk) for chunk in chunks]
         windows = [(n, window) for n, chunk in enumerate(chunks) for window in chunk.windows]
+        encode = self.backend.codec.encode_heatmaps
         batches = []
+
+        # The windows of a chunk share these maps unless they are cropped at their key frames.
+        @lru_cache(maxsize=2)
+        def label_maps(n: int, side: int, at: int) -> np.ndarray:
+            chunk = chunks[n]
+            return encode(chunk.crops[at], chunk.poses[side], chunk.shown[side])
+
         # Label heatmaps of all windows at once would take more memory than the network.
         for batch in equal_slices(len(windows), self.backend.batch_size):
-            rows = np.array([[row_of[n][frame] for frame in w.frames] for n, w in windows[batch]])
-            given = self._given([(chunks[n], label_maps[n], w) for n, w in windows[batch]])
-            batches.append(self.backend.fuse(features, rows, given))
+            rows, maps, masks, priors, positions = [], [], [], [], []
+            for n, window in windows[batch]:
+                chunk = chunks[n]
+                views = [chunk.view(frame, window) for frame in window.frames]
+                rows.append([row_of[n][view] for view in views])
+                maps.append([label_maps(n, 0, views[0][1]), label_maps(n, 1, views[-1][1])])
+                masks.append(chunk.shown & np.array(window.given)[:, None])
+                pose, shown = interpolate_pose(chunk.poses, masks[-1], window.position)
+                priors.append(encode(chunk.crops[window.key], pose, shown))
+                positions.append(window.position)
+            given = WindowLabels(
+                np.array(maps), np.array(masks), np.array(priors), np.array(positions, np.float32)
+            )
+            batches.append(self.backend.fuse(features, np.array(rows), given))
         return np.concatenate(batches)
-
-    def _label_maps(self, chunk: CroppedChunk) -> np.ndarray:
-        """Encode the labels at both ends [2, K, h, w], each in its frame's crop; else empty."""
-        codec = self.backend.codec
-        width, height = codec.heatmap_size
-        maps = np.zeros((*chunk.shown.shape, height, width), dtype=np.float32)
-        for side, label in enumerate((chunk.gap.left, chunk.gap.right)):
-            if label is not None:
-                crop = chunk.crops[label.frame_index]
-                maps[side] = codec.encode_heatmaps(crop, chunk.poses[side], chunk.shown[side])
-        return maps
-
-    def _given(self, windows: Sequence[tuple[CroppedChunk, np.ndarray, Window]]) -> WindowLabels:
-        """Stack the labels given in windows, each of a chunk with label maps [2, K, h, w]."""
-        masks, priors = [], []
-        for chunk, _, window in windows:
-            mask = chunk.shown & np.array(window.given)[:, None]
-            pose, shown = interpolate_pose(chunk.poses, mask, window.position)
-            masks.append(mask)
-            crop = chunk.crops[window.key]
-            priors.append(self.backend.codec.encode_heatmaps(crop, pose, shown))
-        return WindowLabels(
-            heatmaps=np.stack([maps for _, maps, _ in windows]),
-            mask=np.stack(masks),
-            prior=np.stack(priors),
-            position=np.array([window.position for *_, window in windows], np.float32),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,8 +350,10 @@ class CroppedChunk:
         windows: The window of every key; empty if the network sees single frames.
         poses: [2, K, 2] labels at both ends of the gap in pixels, with the joints of the network.
         shown: [2, K] bool: joints that the labels have.
-        crops: Frame index -> crop of the keys and the labelled frames, ascending.
-        pictures: Frame index -> cropped picture uint8 [H', W', 3], filled as frames are read.
+        crops: Frame index -> crop at the person's box in it, of the keys and the labelled frames,
+            ascending.
+        views: What the network sees, ascending.
+        pictures: View -> cropped picture uint8 [H', W', 3], filled as frames are read.
     """
 
     codec: CropCodec
@@ -359,14 +363,24 @@ class CroppedChunk:
     poses: np.ndarray
     shown: np.ndarray
     crops: dict[int, Crop]
-    pictures: dict[int, np.ndarray] = field(default_factory=dict)
+    views: list[View]
+    pictures: dict[View, np.ndarray] = field(default_factory=dict)
+
+    def view(self, frame: int, window: Window) -> View:
+        """Return the view of a frame in a window."""
+        return frame, window.key if self.codec.crops == 'window' else frame
 
     def add(self, frame: int, picture: np.ndarray) -> None:
         """Crop the picture of a frame."""
-        self.pictures[frame] = self.codec.crop_image(picture, self.crops[frame])
+        for view in self.views:
+            if view[0] == frame:
+                self.pictures[view] = self.codec.crop_image(picture, self.crops[view[1]])
 
-    def read_maps(self) -> set[int]:
-        """Return the frames whose predicted maps are used: a label does not replace all joints."""
+    def reads_maps(self) -> np.ndarray:
+        """Return for each view whether its predicted maps are used: no label replaces all joints.
+
+        Views of one frame are not told apart.
+        """
         read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])
@@ -375,7 +389,7 @@ class CroppedChunk:
             ):
                 if not (is_given and shown.all()):
                     read.add(frame)
-        return read
+        return np.isin([frame for frame, _ in self.views], [*read])
 
 
 _Numbered = tuple[int, CroppedChunk]

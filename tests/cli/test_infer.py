@@ -90,7 +90,7 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         'unreadable_frames': [],
         'pose_every': 1,
         'frames_seen': 9,
-        'crops': 'frame',
+        'crops': 'window',
         'precision': 'float32',
         'smoothing': None,
         'min_track_frames': None,
@@ -138,17 +138,17 @@ def test_boxes_are_drawn_unless_hidden(run, movie, boxes, tmp_path):
         assert run(movie, *arguments, *options)[0] == 0
     with_boxes, without = (open_frames(video)[4].astype(int) for video in (shown, hidden))
     x, y, width, height = box_at(1, 4).astype(int).tolist()
-    # The lower edge, and a line inside the box.
+    # The lower edge, and a line inside the box, where only the compression differs.
     difference = np.abs(with_boxes - without).max(axis=-1)[:, x + 2 : x + width - 2]
     assert np.median(difference[y + height]) > 40
-    assert np.median(difference[y + height - 6]) < 10
+    assert np.median(difference[y + height - 6]) < 20
 
 
 def test_with_other_options_poses_are_about_where_they_are_without(run, movie, detector, tmp_path):
     plain = None
     for options in (
         (),
-        ('--crops', 'window'),
+        ('--crops', 'frame'),
         ('--batch-size', 1),
         ('--precision', 'bfloat16'),
         ('--tracker', 'oks'),

@@ -194,6 +194,23 @@ def test_missing_labels_are_found_before_the_config_is_printed(
     assert 'model = dict(' not in printed.out + printed.err
 
 
+@pytest.mark.parametrize('split', ['val', 'test'])
+def test_labels_that_a_metric_cannot_use_are_found_before_the_model_runs(
+    config: str, split: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand = {'id': 1, 'name': 'hand', 'keypoints': [f'joint{n}' for n in range(21)]}
+    image = {'id': 1, 'file_name': 'hands/0.jpg'}
+    labels = {'images': [image], 'annotations': [], 'categories': [hand]}
+    (tmp_path / 'hands.json').write_text(json.dumps(labels))
+    metric = {'type': 'PoseTrackMetric', 'ann_file': 'hands.json'}
+    (tmp_path / 'toy.py').write_text(f'{CONFIG}{split}_evaluator = {metric}\n')
+    weights = {'layer.weight': torch.zeros(1, 2), 'layer.bias': torch.zeros(1)}
+    torch.save({'state_dict': weights}, 'weights.pth')
+    code = run_test([config, 'weights.pth']) if split == 'test' else run_train([config])
+    assert "lack 'nose', which the evaluation needs" in error_line(code, capsys)
+    assert not sys.modules['command_toy_parts'].CommandToyModel.dtypes
+
+
 def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) -> None:
     short = ['--cfg-options', 'train_cfg.max_epochs=1']
     assert run_train([config, '--work-dir', 'run', *short]) == 0

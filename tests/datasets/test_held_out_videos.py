@@ -6,7 +6,7 @@ import pytest
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.metrics import PoseTrackMetric
+from stdpose_mm.evaluation.metrics import VideoPCKMetric
 from support.tiny_set import TinySet
 
 # Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
@@ -26,7 +26,7 @@ def test_training_and_validation_have_no_video_in_common(tiny_set: TinySet) -> N
 
 
 def test_the_metric_reads_the_videos_of_validation(tiny_set: TinySet) -> None:
-    metric = PoseTrackMetric(
+    metric = VideoPCKMetric(
         str(tiny_set.root / 'annotations'), held_out_share=SHARE, held_out='only'
     )
     assert [video.name for video in metric.truth] == ['b']

@@ -31,8 +31,8 @@ def select(selection: LabelSelection, labels: VideoLabels) -> VideoTracks:
     return VideoTracks(
         name='v',
         known=known,
-        sources=tuple(('v', frame) for frame in known),
-        image_ids=known,
+        sources={frame: ('v', frame) for frame in known},
+        image_ids={frame: frame for frame in known},
         labelled=labelled,
         given=given,
         tracks=tracks_of(labels),

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
@@ -18,7 +19,7 @@ from stdpose_mm.datasets.body import (
 )
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.metrics import PoseTrackMetric
+from stdpose_mm.evaluation.metrics import VideoPCKMetric
 from support.tiny_set import NUM_FRAMES, TinySet, pose
 
 
@@ -197,14 +198,63 @@ def test_people_without_joints_are_left_out_and_counted(tiny_set: TinySet) -> No
     assert dataset.left_out == {'labels without a joint': 1}
 
 
-def test_people_without_identity_stand_alone(tiny_set: TinySet) -> None:
-    def drop(data: dict) -> None:
-        for person in data['annotations']:
-            del person['track_id']
+def drop_track_ids(data: dict) -> None:
+    for person in data['annotations']:
+        del person['track_id']
 
-    tiny_set.change(drop)
-    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation')
-    assert sorted(keys_of(dataset, track=-1)) == sorted(list(range(NUM_FRAMES)) * 2)
+
+@pytest.mark.parametrize('options', [{}, {'test_mode': True}, {'task': 'estimation', 'step': 2}])
+def test_people_without_track_ids_are_associated(tiny_set: TinySet, options: dict) -> None:
+    expected = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4, **options), 6, track=1)
+    tiny_set.change(drop_track_ids)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, **options)
+    info = info_of(dataset, key=6, track=1)
+    for name in ('aux_given', 'aux_keypoints', 'aux_keypoints_visible', 'bbox', 'keypoints'):
+        np.testing.assert_array_equal(info[name], expected[name])
+
+
+def name_labels_apart(data: dict) -> None:
+    for number, person in enumerate(data['annotations']):
+        person['track_id'] = number
+
+
+@pytest.mark.parametrize(
+    'options', [{}, {'random_offset': True}, {'label_interval': 2}, {'test_mode': True}]
+)
+def test_propagation_without_any_given_label_is_refused(tiny_set: TinySet, options: dict) -> None:
+    for video in ('a', 'b'):
+        tiny_set.change(name_labels_apart, video)
+    with pytest.raises(
+        InputError, match=r'holds no window with a given label for .*, give a person several labels'
+    ):
+        PoseTrack18WindowDataset(**tiny_set.args, interval=4, boxes='gt', **options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'counted'),
+    [
+        # The label of the given frame 4 is a key in random patterns only.
+        ({}, '28 windows for training propagation, 1 of them'),
+        ({'random_offset': True}, '40 windows for training propagation, 2 of them'),
+        ({'test_mode': True, 'boxes': 'gt'}, '28 windows for testing propagation, 1 of them'),
+        # Everyone with a given label is propagated to all seven other frames.
+        ({'test_mode': True}, '35 windows for testing propagation, 0 of them'),
+    ],
+)
+def test_windows_without_a_given_label_are_counted(
+    tiny_set: TinySet, monkeypatch: pytest.MonkeyPatch, options: dict, counted: str
+) -> None:
+    def name_two_labels_apart(data: dict) -> None:
+        for frame in (4, 5):
+            data['annotations'][2 * frame]['track_id'] = 10 + frame
+
+    lines: list[str] = []
+    monkeypatch.setattr(MMLogger, 'info', lambda _, line: lines.append(line))
+    tiny_set.change(name_two_labels_apart)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, **options)
+    assert f'{counted} without a given label, ' in lines[-1]
+    unseen = 1 if dataset.box_policy.covers_unlabelled else 0
+    assert dataset.left_out['people without a given label'] == unseen
 
 
 def test_detections_replace_the_interpolated_box(tiny_set: TinySet) -> None:
@@ -333,7 +383,7 @@ def test_testing_without_some_pictures_gives_the_frames_that_the_metric_counts(
 ) -> None:
     tiny_set.picture(missing).unlink()
     dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True, on_error='skip')
-    metric = PoseTrackMetric(str(tiny_set.root / 'annotations'), given_interval=4)
+    metric = VideoPCKMetric(str(tiny_set.root / 'annotations'), given_interval=4)
     for info in map(dataset.get_data_info, range(len(dataset))):
         key, track_id = info['frame_index'], info['track_id']
         truth = {
@@ -474,6 +524,42 @@ def test_generic_dataset_takes_the_skeleton_of_the_files(tiny_set: TinySet) -> N
     assert dataset.metainfo['flip_indices'] == [0, 2, 1]
     assert dataset.metainfo['skeleton_links'] == [(0, 1), (0, 2)]
     assert dataset.get_data_info(0)['keypoints'].shape == (1, 3, 2)
+
+
+@pytest.fixture(params=['plain', "PoseTrack's"])
+def one_file(tiny_set: TinySet, request: pytest.FixtureRequest) -> TinySet:
+    """The tiny set with both videos in one COCO file, as MMPose joins PoseTrack's files."""
+    parts = [json.loads(tiny_set.label_file(name).read_text()) for name in ('a', 'b')]
+    whole = {**parts[0], 'images': [], 'annotations': []}
+    for part in parts:
+        whole['images'] += part['images']
+        whole['annotations'] += part['annotations']
+        for image in part['images']:
+            if request.param == 'plain':
+                del image['is_labeled']
+    for name in ('a', 'b'):
+        tiny_set.label_file(name).unlink()
+    tiny_set.label_file('all').write_text(json.dumps(whole))
+    return tiny_set
+
+
+@pytest.mark.parametrize('owner', [PoseTrack18WindowDataset, GenericWindowDataset])
+def test_videos_of_one_coco_file_are_told_apart(one_file: TinySet, owner: type) -> None:
+    dataset = owner(**one_file.args, interval=4)
+    assert [video.name for video in dataset.videos] == ['a', 'b']
+    assert len(dataset) == 2 * 2 * 7
+    info = info_of(dataset, key=5, video='b', track=1)
+    assert [path for path, _ in info['frames']] == [
+        str(one_file.picture(frame, 'b')) for frame in (4, 5, 8)
+    ]
+
+
+def test_videos_of_one_coco_file_are_held_out_by_their_names(one_file: TinySet) -> None:
+    # Video 'b' is held out, 'a' is not, see tests/io/labels/test_label_files.py.
+    chosen = {'held_out_share': 0.25, 'held_out': 'only'}
+    dataset = GenericWindowDataset(**one_file.args, interval=4, **chosen)
+    metric = VideoPCKMetric(str(one_file.label_file('all')), given_interval=4, **chosen)
+    assert [video.name for video in (*dataset.videos, *metric.truth)] == ['b', 'b']
 
 
 @pytest.mark.parametrize('name', ['PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic'])

@@ -6,11 +6,12 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference.torch_window_backend import TorchWindowBackend
+from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_backend
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, FrameBoxes, Skeleton
 from support.backbone_batches import BackboneBatches
@@ -98,6 +99,15 @@ def test_poses_are_those_of_the_estimator_on_the_windows(model, crops):
         np.testing.assert_allclose(
             found[frame].scores[0], expected.keypoint_scores[0].clip(0, 1), atol=1e-4
         )
+
+
+@pytest.mark.parametrize(('of_dataset', 'crops'), [({}, 'window'), ({'crops': 'frame'}, 'frame')])
+def test_crops_are_those_of_the_configs_test_set(model_files, of_dataset, crops):
+    config = Config.fromfile(model_files[0])
+    config.test_dataloader.dataset.update(of_dataset)
+    backend = load_backend(config, model_files[1])
+    assert VideoPoseEstimator(backend).crops == crops
+    assert VideoPoseEstimator(backend, 'frame').crops == 'frame'
 
 
 FIVE = [(0, 0, 0, 1, 2), (0, 0, 1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 4, 4), (2, 3, 4, 4, 4)]

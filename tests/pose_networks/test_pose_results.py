@@ -17,7 +17,6 @@ from stdpose_mm.pose_networks import (
     PoseHeatmaps,
     PoseNetworkFiles,
     load_pose_network,
-    require_every_video,
 )
 from stdpose_mm.pose_networks.pose_results import PoseResults
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -299,15 +298,6 @@ def test_poses_that_were_changed_are_read_anew(write):
         write(pose(0, points))
         results.files_of('clip')
         assert_at(estimate(results), points)
-
-
-def test_poses_of_one_video_are_refused_for_several(write):
-    files = PoseNetworkFiles(str(write(pose(0, LEFT))), results=True)
-    require_every_video([files], 1)
-    with pytest.raises(InputError, match=r'poses\.json are of one video, but there are 2'):
-        require_every_video([files], 2)
-    folder = write(pose(0, LEFT), file='all/clip.json').parent
-    require_every_video([PoseNetworkFiles(str(folder), results=True)], 2)
 
 
 def test_a_text_names_results(write):

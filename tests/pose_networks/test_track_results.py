@@ -11,7 +11,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network, require_every_video
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.track_results import TrackResults
 from support.heatmaps import highest_places
 from support.track_files import (
@@ -237,15 +237,6 @@ def test_files_on_the_command_line(tmp_path):
     path = tmp_path / 'a=b.npz'
     path.write_bytes(b'')
     assert PoseNetworkFiles.parse_tracks(str(path)) == PoseNetworkFiles(str(path), tracks=True)
-
-
-def test_tracks_of_one_video_are_refused_for_several(tmp_path):
-    path = write_tracks(tmp_path / 'clip.npz', QUERIES, tracks=TRACKS)
-    files = PoseNetworkFiles(str(path), tracks=True)
-    require_every_video([files], 1)
-    with pytest.raises(InputError, match=r'the tracks .*clip\.npz are of one video, but there are'):
-        require_every_video([files], 2)
-    require_every_video([PoseNetworkFiles(str(tmp_path), tracks=True)], 2)
 
 
 def test_missing_queries_are_named():

@@ -108,11 +108,12 @@ def predict(model, pictures, gap, key, window, given, test_cfg=None):
     """The estimator's own prediction for one window, each frame cropped by the test pipeline.
 
     The pipeline crops all frames of a window at one box. So it is run once for every frame, with
-    that frame's box, and the window is put together from what the three runs made of their frame.
+    its box, and the window is put together from what the three runs made of their frame.
     """
+    boxes = {frame: box_at(key if model.crops == 'window' else frame) for frame in window}
     packed = {
-        frame: Compose(PIPELINE)(sample_of(pictures, gap, key, window, given, box_at(frame)))
-        for frame in set(window)
+        frame: Compose(PIPELINE)(sample_of(pictures, gap, key, window, given, box))
+        for frame, box in boxes.items()
     }
     estimator = model.model
     sample = packed[key]
@@ -173,11 +174,14 @@ WINDOWS: list[tuple[list[int], int, tuple[int, int], Callable[[int], tuple]]] = 
 
 
 @pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
-@pytest.mark.parametrize('flip_test', [False, True])
+@pytest.mark.parametrize(
+    ('crops', 'flip_test'), [('frame', False), ('frame', True), ('window', False)]
+)
 def test_maps_are_those_of_the_estimator_on_the_same_crops(
-    gaps_of, given, num_frames, ends, window_of, flip_test
+    gaps_of, given, num_frames, ends, window_of, crops, flip_test
 ):
     model = window_model(SKELETON, test_cfg={'flip_test': flip_test})
+    model.crops = crops
     pictures = moving_pictures(num_frames)
     gaps = gaps_of(given, num_frames, visibility=[2, 1, 0])
     gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
@@ -234,6 +238,17 @@ def test_a_segment_costs_t_plus_1_passes_of_the_backbone(model, gaps_of):
         maps_of(model, frames, gaps, batch_size=4)
     assert batches == [4, 4, 4, 4]
     assert sum(batches) == 2 * (7 + 1)
+    assert frames.reads == list(range(15))
+
+
+@pytest.mark.parametrize(('frame_maps', 'passes'), [(False, 12 * 3), (True, 12 * 3 + 2 * 2)])
+def test_crops_at_the_key_cost_three_passes_for_each_frame(gaps_of, frame_maps, passes):
+    model = window_model(SKELETON)
+    model.crops = 'window'
+    frames = CountingFrames(moving_pictures(15))
+    with BackboneBatches(model) as batches:
+        maps_of(model, frames, gaps_of([0, 7, 14], 15), frame_maps=frame_maps)
+    assert sum(batches) == passes
     assert frames.reads == list(range(15))
 
 

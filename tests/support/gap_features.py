@@ -8,15 +8,25 @@ import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.auto.candidates import find_candidates
+from stdpose_mm.propagation.auto.candidates import Candidates, find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import sample_heatmaps
 from stdpose_mm.propagation.auto.fusion_features import FusionFeatures, extract_fusion_features
-from stdpose_mm.propagation.auto.joint_matching import match_joints
+from stdpose_mm.propagation.auto.joint_matching import JointMatches, JointSearch
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
 from stdpose_mm.structures.joint_mapping import JointMapping
+
+
+def match_joints(
+    frames: FrameSource, candidates: Candidates, matcher: TrainedMatcher
+) -> JointMatches:
+    """Compare every frame of a gap with the labels at its ends."""
+    search = JointSearch(candidates, matcher)
+    for frame in candidates.times.tolist():
+        search.add(frame, frames[frame])
+    return search.matches()
 
 
 def features_of_gap(

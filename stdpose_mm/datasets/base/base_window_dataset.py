@@ -20,9 +20,10 @@ from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,
-    read_posetrack18,
-    select_held_out,
+    read_posetrack,
+    read_selected_videos,
 )
+from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.io.labels.detections import (
     Detections,
     read_detections,
@@ -40,6 +41,7 @@ from stdpose_mm.structures import (
     to_corners,
 )
 from stdpose_mm.structures.joint_names import name_distance
+from stdpose_mm.tracking import assign_track_ids
 
 from .box_policy import BoxPolicy
 from .label_selection import LabelSelection
@@ -92,8 +94,9 @@ class BaseWindowDataset(BaseDataset):
     are only the given labels.
 
     Args:
-        ann_file: Folder with one label file per video, one label file, a text file that lists
-            label files, or a list of these.
+        ann_file: Folder of label files, one label file, a text file that lists label files, or a
+            list of these. A COCO file may hold several videos. People without track ids are
+            associated, see :func:`~stdpose_mm.tracking.assign_track_ids`.
         data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
         data_prefix: ``img``: folder that the ``file_name`` of pictures is relative to. ``video``:
             folder that the label files' ``info.video`` is relative to; without it, pictures are
@@ -123,7 +126,7 @@ class BaseWindowDataset(BaseDataset):
         bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
         bbox_score_thr: Minimum score of the detections that are used.
         held_out_share: Share of the videos that is held out from training, selected by their names,
-            see :func:`~stdpose_mm.io.labels.select_held_out`.
+            see :func:`~stdpose_mm.io.labels.read_selected_videos`.
         held_out: ``'exclude'``: read all but the held-out videos. ``'only'``: read only these, for
             validation.
         on_error: Action for label files without a labelled person, missing pictures, and boxes
@@ -201,12 +204,12 @@ class BaseWindowDataset(BaseDataset):
 
     # Reading
 
-    def read_labels(self, path: str) -> VideoLabels:
-        """Read the labels of one file of ``ann_file``."""
-        return read_posetrack18(path)
+    def read_labels(self, path: str) -> list[VideoLabels]:
+        """Read the videos of one file of ``ann_file``."""
+        return read_posetrack(path)
 
     def label_files(self) -> list[str]:
-        """List the label files of ``ann_file`` that ``held_out`` selects.
+        """List the label files of ``ann_file``.
 
         Raises:
             InputError: If there are none.
@@ -214,9 +217,7 @@ class BaseWindowDataset(BaseDataset):
         files: str | list[str] = self.ann_file
         if self._files is not None:
             files = [os.path.join(self.data_root or '', file) for file in self._files]
-        owner = type(self).__name__
-        found = find_label_files(files, owner=owner, hint=self.DATA_HINT)
-        return select_held_out(found, self.held_out_share, self.held_out, owner)
+        return find_label_files(files, owner=type(self).__name__, hint=self.DATA_HINT)
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
@@ -229,28 +230,37 @@ class BaseWindowDataset(BaseDataset):
                 )
             detections = read_detections(self.bbox_file, self.bbox_score_thr)
         self.left_out.clear()
+        self.unlabelled = 0
         self.videos = []
         data_list: list[dict] = []
         listings: dict[str, set[str]] = {}
-        for file in self.label_files():
-            video = self._read_video(file, listings)
-            if video is None:
-                continue
-            data_list += self._windows(len(self.videos), video, detections)
-            self.videos.append(video)
+        owner = type(self).__name__
+        for file, labels in read_selected_videos(
+            self.label_files(), self.read_labels, self.held_out_share, self.held_out, owner
+        ):
+            place = file if labels.name == video_name(file) else f'{file} (video {labels.name!r})'
+            video = self._read_video(place, labels, listings)
+            if video is not None:
+                data_list += self._windows(len(self.videos), video, detections)
+                self.videos.append(video)
         if detections is not None:
-            require_distinct_ids({v.name: map(v.image_id, v.labelled) for v in self.videos})
+            ids = {v.name: [v.image_ids[frame] for frame in v.labelled] for v in self.videos}
+            require_distinct_ids(ids)
         purpose = f'{"testing" if self.test_mode else "training"} {self.selection.task}'
         left_out = ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items()))
         left_out = left_out or 'nothing'
-        if not data_list:
+        if self.unlabelled == len(data_list):
             raise InputError(
-                f'{self.ann_file or self._files} holds no window for {purpose} '
-                f'({len(self.videos)} videos; left out: {left_out}), give other label files'
+                f'{self.ann_file or self._files} holds no window '
+                f'{"with a given label " if data_list else ""}for {purpose} '
+                f'({len(self.videos)} videos; left out: {left_out}), give '
+                f'{"a person several labels" if data_list else "other label files"}'
             )
+        if self.selection.task == 'propagation':
+            purpose += f', {self.unlabelled} of them without a given label'
         MMLogger.get_current_instance().info(
-            f'{type(self).__name__}: {len(self.videos)} videos, {len(data_list)} windows for '
-            f'{purpose}, boxes: {self.box_policy.boxes}; left out: {left_out}'
+            f'{owner}: {len(self.videos)} videos, {len(data_list)} windows for {purpose}, '
+            f'boxes: {self.box_policy.boxes}; left out: {left_out}'
         )
         return data_list
 
@@ -259,8 +269,11 @@ class BaseWindowDataset(BaseDataset):
             raise InputError(message)
         self.left_out[what] += 1
 
-    def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
-        labels = self.selection.select_sources(self.read_labels(file), file, type(self).__name__)
+    def _read_video(
+        self, file: str, labels: VideoLabels, listings: dict[str, set[str]]
+    ) -> VideoTracks | None:
+        labels = assign_track_ids(labels)
+        labels = self.selection.select_sources(labels, file, type(self).__name__)
         self._require_joints(file, labels.skeleton)
         sources = self._existing_frames(file, labels, listings)
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
@@ -281,8 +294,8 @@ class BaseWindowDataset(BaseDataset):
         return VideoTracks(
             name=labels.name,
             known=tuple(sources),
-            sources=tuple(sources.values()),
-            image_ids=tuple(_image_id(frames[index]) for index in sources),
+            sources=sources,
+            image_ids={n: n if f.image_id is None else f.image_id for n, f in frames.items()},
             labelled=labelled,
             given=given,
             tracks=tracks_of(labels),
@@ -347,20 +360,25 @@ class BaseWindowDataset(BaseDataset):
         if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
                 window = self.selection.window(video, NO_TRACK, key)
-                found = detections.get(video.image_id(key), NO_PEOPLE)
+                found = detections.get(video.image_ids[key], NO_PEOPLE)
                 for box, score in zip(found.boxes, found.scores, strict=True):
                     person = {'video': index, 'track': None, 'window': window}
                     yield {**person, 'box': box, 'score': score}
             return
         for t, track in enumerate(video.tracks):
-            for key in self.selection.key_frames(video, track, self.box_policy.covers_unlabelled):
+            keys = self.selection.key_frames(video, track, self.box_policy.covers_unlabelled)
+            if not keys and not track.among(video.given):
+                self.left_out['people without a given label'] += 1
+            for key in keys:
                 item: dict[str, Any] = {'video': index, 'track': t}
                 if self.selection.draws_windows(video):
+                    self.unlabelled += len(track.frames) == 1
                     yield {**item, 'window': None, 'key': key}
                     continue
                 item['window'] = window = self.selection.window(video, track, key)
+                self.unlabelled += self.selection.task == 'propagation' and not any(window.given)
                 if detections is not None:
-                    found = detections.get(video.image_id(key), NO_PEOPLE)
+                    found = detections.get(video.image_ids[key], NO_PEOPLE)
                     item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 
@@ -385,7 +403,7 @@ class BaseWindowDataset(BaseDataset):
         detection = (item['box'], item['score']) if 'box' in item else None
         boxes, scores = self._boxes_of(track, windows, detection)
         positions = tuple(one.position for one in windows)
-        sources = [video.source(frame) for frame in frames]
+        sources = [video.sources[frame] for frame in frames]
         img_path, img_index = sources[len(window.before)]
         return {
             'frames': sources,
@@ -398,7 +416,7 @@ class BaseWindowDataset(BaseDataset):
             'frame_indices': frames,
             'track_id': track.track_id,
             'id': int(item['sample_idx']),
-            'img_id': video.image_id(keys[0]),
+            'img_id': video.image_ids[keys[0]],
             'img_path': img_path,
             'img_index': img_index,
             'category_id': 1,
@@ -450,10 +468,6 @@ class BaseWindowDataset(BaseDataset):
             'label_sources': tuple(sources),
             'label_weights': weights,
         }
-
-
-def _image_id(frame: VideoFrame) -> int | str:
-    return frame.index if frame.image_id is None else frame.image_id
 
 
 def _exists(path: str, listings: dict[str, set[str]]) -> bool:

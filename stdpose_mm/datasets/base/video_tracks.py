@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ class Track:
     """The labels of one person.
 
     Args:
-        track_id: Identity within the video, -1 if unknown.
+        track_id: Identity within the video, -1 for a person who was only detected.
         frames: F frame indices, ascending.
         keypoints: [F, K, 2] pixels.
         visible: [F, K] bool.
@@ -78,8 +78,8 @@ class VideoTracks:
     Args:
         name: Name of the video.
         known: Indices of its frames, ascending.
-        sources: For each known frame the (path, index) of ``read_frame``.
-        image_ids: For each known frame its id in the label file.
+        sources: Known frame -> the (path, index) of ``read_frame``.
+        image_ids: Known frame -> its id in the label file.
         labelled: Frames with a labelled person, ascending.
         given: Frames whose labels may be shown, ascending.
         tracks: Its people.
@@ -88,32 +88,15 @@ class VideoTracks:
 
     name: str
     known: tuple[int, ...]
-    sources: tuple[tuple[str, int | None], ...]
-    image_ids: tuple[int | str, ...]
+    sources: Mapping[int, tuple[str, int | None]]
+    image_ids: Mapping[int, int | str]
     labelled: tuple[int, ...]
     given: tuple[int, ...]
     tracks: tuple[Track, ...]
     has_propagated: bool = False
 
-    def source(self, frame: int) -> tuple[str, int | None]:
-        """Look up the (path, index) of a known frame."""
-        return self.sources[bisect_left(self.known, frame)]
-
-    def image_id(self, frame: int) -> int | str:
-        """Look up the id of a known frame in its label file."""
-        return self.image_ids[bisect_left(self.known, frame)]
-
 
 def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
-    """Split labels into tracks, one per label without id; labels without joints are dropped."""
-    tracks = []
-    for track_id, by_frame in labels.tracks().items():
-        shown = [label for label in by_frame.values() if label.labelled.any()]
-        if shown:
-            tracks.append(Track.of(track_id, shown))
-    tracks += [
-        Track.of(UNKNOWN_TRACK, [label])
-        for label in labels.persons
-        if label.track_id is None and label.labelled.any()
-    ]
-    return tuple(tracks)
+    """Split labels, which have track ids and joints, into tracks."""
+    tracks = labels.tracks().items()
+    return tuple(Track.of(track_id, [*by_frame.values()]) for track_id, by_frame in tracks)

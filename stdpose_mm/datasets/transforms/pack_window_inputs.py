@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import TRANSFORMS
 
 WINDOW_META_KEYS = (
-    'id',
-    'img_id',
-    'img_path',
-    'img_index',
-    'category_id',
-    'ori_shape',
-    'img_shape',
-    'input_size',
-    'input_center',
-    'input_scale',
-    'flip',
-    'flip_direction',
-    'flip_indices',
-    'dataset_name',
-    'video_name',
-    'frame_index',
-    'frame_indices',
-    'track_id',
-    'window_position',
-    'label_sources',
+    *('img_index', 'video_name', 'frame_index', 'frame_indices', 'track_id'),
+    *('window_position', 'label_sources'),
 )
+"""Fields of a window that become metainfo, in addition to those of MMPose's PackPoseInputs."""
 
 
 @TRANSFORMS.register_module()
@@ -39,7 +24,7 @@ class PackWindowInputs(PackPoseInputs):
           auxiliary frames before and half of them after these
         - data_samples: PoseDataSample with
 
-          - metainfo ``meta_keys``
+          - metainfo ``meta_keys`` and ``WINDOW_META_KEYS``
           - ``gt_instances``: bboxes, bbox_scores, bbox_scales, keypoints, keypoints_visible
           - ``gt_fields``, float32, with frames flattened into the first axis because PixelData has
             three: ``heatmaps`` [WK, h, w], ``aux_heatmaps`` [(T - 1)K, h, w],
@@ -48,8 +33,7 @@ class PackWindowInputs(PackPoseInputs):
             [W, T - 1, K], ``given_mask`` [W, 2, K]
 
     Args:
-        meta_keys: Keys of the results that become metainfo.
-        pack_transformed: Whether to pack the keypoints in crop pixels into ``gt_instances``, too.
+        kwargs: As in PackPoseInputs: ``meta_keys``, ``pack_transformed``.
     """
 
     field_mapping_table = {
@@ -59,7 +43,6 @@ class PackWindowInputs(PackPoseInputs):
         name: name for name in ('keypoint_weights', 'aux_keypoint_weights', 'given_mask')
     }
 
-    def __init__(
-        self, meta_keys: tuple[str, ...] = WINDOW_META_KEYS, pack_transformed: bool = False
-    ) -> None:
-        super().__init__(meta_keys=meta_keys, pack_transformed=pack_transformed)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.meta_keys += WINDOW_META_KEYS

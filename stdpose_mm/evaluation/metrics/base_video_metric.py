@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError, require_choice, require_ratio, require_whole
+from stdpose_mm.evaluation.functional.keypoint_accuracy import pair_videos
 from stdpose_mm.io.labels import (
     files_by_video,
     find_label_files,
     read_posetrack,
-    select_held_out,
+    read_selected_videos,
 )
-from stdpose_mm.io.labels.coco import video_name
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -27,6 +26,8 @@ from stdpose_mm.structures import (
     VideoLabels,
     given_frames,
 )
+from stdpose_mm.structures.propagated_labels import require_given
+from stdpose_mm.tracking import assign_track_ids
 
 BOXES = {
     'gt': 'ground-truth boxes',
@@ -51,8 +52,8 @@ class BaseVideoMetric(BaseMetric):
     [1, 2, K] with ``frame_indices``, if present, tells which labels the model was shown.
 
     Args:
-        ann_file: Folder with one label file per video, one such file, or a list of these:
-            PoseTrack18 JSON (any skeleton) or PoseTrack17's annolist.
+        ann_file: Folder of label files, one label file, or a list of these: PoseTrack18 JSON (any
+            skeleton), PoseTrack17's annolist, or COCO JSON of several videos.
         given_interval: T of the propagation protocol, which determines the given frames; None in
             estimation, without given frames.
         boxes: Boxes that the model was shown, for the title of the table: ``'gt'``,
@@ -65,7 +66,8 @@ class BaseVideoMetric(BaseMetric):
         **kwargs: As in MMEngine's BaseMetric: ``collect_device``, ``prefix``, ``collect_dir``.
 
     Raises:
-        InputError: If there are no label files, or two of them have the same name.
+        InputError: If there are no label files, two of them hold the same video, or see
+            :meth:`check_truth`.
         ValueError: If an argument is not as described.
     """
 
@@ -95,19 +97,27 @@ class BaseVideoMetric(BaseMetric):
             )
         owner = type(self).__name__
         files = find_label_files(ann_file, owner=owner)
-        self.label_files = select_held_out(files, held_out_share, held_out, owner)
+        videos = [*read_selected_videos(files, read_posetrack, held_out_share, held_out, owner)]
         # Predictions only contain the name of their video.
-        files_by_video((video_name(file), file) for file in self.label_files)
+        files_by_video((labels.name, file) for file, labels in videos)
+        # As in datasets.
+        self.truth = [assign_track_ids(labels) for _, labels in videos]
+        # Now, since the first predictions may be hours of training away.
+        self.check_truth()
         self.given_interval = given_interval
         self.boxes = boxes
         # The main subset of frames comes first.
         self.suffixes = {main_frames: '', **{n: f'_{n}' for n in allowed if n != main_frames}}
         self.keypoint_threshold = keypoint_threshold
 
-    @cached_property
-    def truth(self) -> list[VideoLabels]:
-        """The labels, read when they are first needed."""
-        return [read_posetrack(file) for file in self.label_files]
+    def check_truth(self) -> None:
+        """Refuse labels that predictions cannot be compared with, before there are predictions.
+
+        Raises:
+            InputError: If the truth contains propagated labels, or videos with different joints.
+        """
+        require_given(self.truth, type(self).__name__)
+        pair_videos(self.truth, self.truth, None)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one result per data sample, with the fields that evaluation needs."""

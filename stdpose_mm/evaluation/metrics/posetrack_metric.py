@@ -9,12 +9,14 @@ from mmpose.registry import METRICS
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
+    EVALUATED_JOINTS,
     evaluate_posetrack,
     format_table,
     group_means,
     keypoint_accuracy,
     mean_of_known,
 )
+from stdpose_mm.evaluation.functional.padded_poses import pair_frames
 from stdpose_mm.structures import PersonLabel, pose_extent
 
 from .base_video_metric import BaseVideoMetric
@@ -43,6 +45,12 @@ class PoseTrackMetric(BaseVideoMetric):
         if oks_nms is not None and not 0 < oks_nms <= 1:
             raise InputError(f'oks_nms must be None or in 0..1, got {oks_nms}')
         self.oks_nms = oks_nms
+
+    def check_truth(self) -> None:
+        """Also refuse a skeleton without an evaluated joint, and people without a head box."""
+        super().check_truth()
+        for video in self.truth:
+            pair_frames(video, video, EVALUATED_JOINTS)
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
         """Select the people that OKS-NMS keeps, in their order."""

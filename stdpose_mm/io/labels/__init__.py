@@ -24,7 +24,7 @@ from .label_files import (
     files_by_video,
     find_label_files,
     frame_sources,
-    select_held_out,
+    read_selected_videos,
     write_label_list,
 )
 from .matching import (
@@ -57,9 +57,9 @@ __all__ = [
     'read_labels',
     'read_posetrack',
     'read_posetrack18',
+    'read_selected_videos',
     'require_times',
     'rescale_labels',
-    'select_held_out',
     'sniff_format',
     'stands_for_many',
     'write_coco',

@@ -324,13 +324,25 @@ def is_coco_like(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get('images'), list)
 
 
+def holds_several_videos(data: Any) -> bool:
+    """Tell whether the images of parsed JSON, valid or not, belong to several videos.
+
+    Images without a name and ``video_id`` do not count. See :func:`parse_coco`.
+    """
+    images = [image for image in data['images'] if isinstance(image, dict)]
+    ids = {str(image['video_id']) for image in images if image.get('video_id') is not None}
+    folders = {_folder(str(image['file_name'])) for image in images if image.get('file_name')}
+    return len(ids or folders) > 1
+
+
 def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
     ``file_name`` has the same folder. ``v`` is 0, 1 or 2; if the whole file has only 0 and 1, a
-    note says that no joint counts as visible. Annotations of categories without joints and of
-    crowds (``iscrowd``) are left out with a warning.
+    note says that no joint counts as visible, unless a ``vid_id`` says that the file is
+    PoseTrack's. Annotations of categories without joints and of crowds (``iscrowd``) are left out
+    with a warning.
 
     Args:
         path: The label file, for names and messages.
@@ -356,8 +368,11 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     require_distinct(path, 'image id', [image_id for image_id, _ in places])
     place = dict(places)
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    annotations = _annotations_of_people(record, visible_as_1)
-    visibility: Visibility = 'binary' if visible_as_1 else 'coco'
+    # MMPose's files of all videos of PoseTrack18.
+    is_posetrack = any('vid_id' in image for image in record.records('images'))
+    annotations = _annotations_of_people(record, visible_as_1 or is_posetrack)
+    visibility: Visibility = find_visibility(annotations) if is_posetrack else 'coco'
+    visibility = 'binary' if visible_as_1 else visibility
     entries = []
     for annotation in annotations:
         key, index = image_of(annotation, place)
@@ -451,7 +466,11 @@ def _video_key(image: Record) -> Any:
     if 'video_id' in image:
         return image.identifier('video_id')
     image.raw('video_id', None)
-    return PurePosixPath(slashed(image.text('file_name', ''))).parent
+    return _folder(image.text('file_name', ''))
+
+
+def _folder(file_name: str) -> PurePosixPath:
+    return PurePosixPath(slashed(file_name)).parent
 
 
 def _read_videos(record: Record) -> dict[int | str, Record]:

@@ -15,7 +15,7 @@ from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
-from .coco import is_coco_like, parse_coco, write_coco
+from .coco import holds_several_videos, is_coco_like, parse_coco, write_coco
 from .coco_results import is_coco_results, parse_coco_results, write_coco_results
 from .cvat import read_cvat
 from .cvat_writer import write_cvat
@@ -151,14 +151,19 @@ def read_all_labels(
     return videos
 
 
-def read_posetrack(path: PathLike) -> VideoLabels:
-    """Read a PoseTrack17 annolist, or a file in PoseTrack18's form with any skeleton.
+def read_posetrack(path: PathLike) -> list[VideoLabels]:
+    """Read the videos of a PoseTrack17 annolist, or of a COCO-like file with any skeleton.
+
+    A file in PoseTrack18's form holds one video, named after the file. Any other file may hold
+    several, see :func:`parse_coco`.
 
     Raises:
-        InputError: If the file is neither.
+        InputError: If the file is none of these.
     """
     data = read_json(path)
-    return (parse_posetrack17 if is_posetrack17(data) else parse_posetrack18)(path, data)
+    if is_coco_like(data) and not is_posetrack18(data) and holds_several_videos(data):
+        return parse_coco(path, data)
+    return [(parse_posetrack17 if is_posetrack17(data) else parse_posetrack18)(path, data)]
 
 
 def write_labels(

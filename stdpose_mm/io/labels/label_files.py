@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,6 @@ from stdpose_mm.io.file_names import is_leftover, path_below, path_from
 from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.structures import VideoLabels
 
-from .coco import video_name
 from .fields import read_text, shown
 from .frame_numbers import slashed
 
@@ -127,23 +126,28 @@ def frame_sources(
     }
 
 
-def select_held_out(
-    files: Sequence[str], share: float, held_out: str, owner: str = ''
-) -> list[str]:
-    """Select the label files of the held-out videos, or of all others.
+def read_selected_videos(
+    files: Sequence[str],
+    read: Callable[[str], Sequence[VideoLabels]],
+    share: float,
+    held_out: str,
+    owner: str = '',
+) -> Iterator[tuple[str, VideoLabels]]:
+    """Read label files one by one, and select the held-out videos, or all others.
 
     A video is held out if a hash of its name, uniform in 0..1, is below the share. So adding or
     removing videos does not affect the others, the order of the files does not matter, and a
     larger share includes all videos of a smaller one.
 
     Args:
-        files: Label files, one per video, named after it.
+        files: Label files.
+        read: Reads the videos of a file.
         share: Share of the videos to hold out, 0 <= share < 1; with 0 all videos are selected.
         held_out: ``'exclude'``: select all but the held-out videos; ``'only'``: only these.
         owner: Who needs the labels, for errors.
 
-    Returns:
-        The selected files in the given order.
+    Yields:
+        The file and the labels of every selected video, in the given order.
 
     Raises:
         InputError: If an argument is not as described, or no video is left.
@@ -151,15 +155,18 @@ def select_held_out(
     if not 0 <= share < 1:
         raise InputError(f'held_out_share must be at least 0 and less than 1, got {share}')
     require_choice('held_out', held_out, HELD_OUT)
-    if share == 0:
-        return list(files)
-    selected = [f for f in files if (_place(video_name(f)) < share) == (held_out == 'only')]
-    if not selected:
+    number = selected = 0
+    for file in files:
+        for labels in read(file):
+            number += 1
+            if share == 0 or (_place(labels.name) < share) == (held_out == 'only'):
+                selected += 1
+                yield file, labels
+    if number and not selected:
         raise InputError(
-            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {len(files)} '
+            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {number} '
             f'videos{f" of {owner}" if owner else ""}, give more videos or another share'
         )
-    return selected
 
 
 def _place(name: str) -> float:

@@ -91,6 +91,10 @@ def is_posetrack18(data: Any) -> bool:
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
     if any('video_id' in image for image in images):
         return False
+    # The pictures of one video may be in several folders if their indices are stated.
+    is_numbered = any('frame_index' in image for image in images)
+    if not is_numbered and coco.holds_several_videos(data):
+        return False
     has_fields = fields_of(data.get('annotations')) & _POSETRACK_ANNOTATION_FIELDS
     return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
 

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource
-
 from .candidates import CANDIDATES, Candidates
 from .evidence_maps import (
     DENSE_SIDE,
@@ -35,22 +33,6 @@ class JointMatches(NamedTuple):
     maps: np.ndarray
     at_candidates: np.ndarray
     ends: np.ndarray
-
-
-def match_joints(
-    frames: FrameSource, candidates: Candidates, matcher: TrainedMatcher
-) -> JointMatches:
-    """Compare every frame of a gap with the labels at its ends.
-
-    Args:
-        frames: The video.
-        candidates: Candidates in frames of the gap.
-        matcher: Describes pictures.
-    """
-    search = JointSearch(candidates, matcher)
-    for frame in candidates.times.tolist():
-        search.add(frame, frames[frame])
-    return search.matches()
 
 
 class _Described(NamedTuple):

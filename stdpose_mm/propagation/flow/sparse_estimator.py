@@ -19,7 +19,8 @@ from .flow_tracks import blend_weights, move_points
 from .optical_flow import DISFlow, FlowEstimator, region_around
 
 MAX_MISS = 0.05
-"""Default of ``max_miss``, a share of a box's larger side; see research/docs/inference_speed.md."""
+"""Greatest distance between a point and where it is carried back to, as a share of a box's larger
+side; see research/docs/inference_speed.md."""
 
 _MISS_QUANTILE = 0.8
 """Quantile over the points in a box. Not the maximum: the background may be covered for a while."""
@@ -40,7 +41,7 @@ class SparseEstimator:
 
     The network estimates all frames where flow is not reliable, which is decided before the network
     runs. Points in the box of each person are carried to the next estimated frame and back; in
-    every box at least four fifths of them must return to within ``max_miss`` of their place.
+    every box at least four fifths of them must return to within ``MAX_MISS`` of their place.
     Everyone in a frame between must be in both estimated frames. Nothing is carried around a frame
     that cannot be read.
 
@@ -51,7 +52,6 @@ class SparseEstimator:
         estimator: Runs the network.
         pose_every: n, at least 1; for 1 the network estimates all frames.
         flow: Optical flow; a coarse DIS by default.
-        max_miss: Share of the larger side of a box.
     """
 
     def __init__(
@@ -59,12 +59,10 @@ class SparseEstimator:
         estimator: PoseEstimator,
         pose_every: int,
         flow: FlowEstimator | None = None,
-        max_miss: float = MAX_MISS,
     ) -> None:
         self.estimator = estimator
         self.pose_every = pose_every
         self.flow = flow or DISFlow(max_side=320, finest_scale=2)
-        self.max_miss = max_miss
 
     def estimate(
         self,
@@ -144,7 +142,7 @@ class SparseEstimator:
             np.divide(prepared[0].shape[1::-1], pictures[0][region].shape[1::-1]),
         )
         boxes = first.boxes[np.isin(first.track_ids, carried)]
-        return flow if (_missed(flow, boxes) <= self.max_miss).all() else None
+        return flow if (_missed(flow, boxes) <= MAX_MISS).all() else None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,13 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack, mean_of_known
 from stdpose_mm.evaluation.metrics import PoseTrackMetric
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
-from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.structures import (
+    POSETRACK_SKELETON,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
 from support.metric_samples import sample, samples
 from support.posetrack_videos import GOLDEN, HEAD_BOX
 
@@ -217,6 +223,28 @@ def test_missing_labels_are_an_error_at_once(tmp_path: Path) -> None:
         PoseTrackMetric(str(tmp_path / 'nowhere.json'))
     with pytest.raises(InputError, match='holds no label file'):
         PoseTrackMetric(str(tmp_path))
+
+
+def test_truth_that_poses_cannot_be_compared_with_is_an_error_at_once(
+    walk: VideoLabels, tmp_path: Path
+) -> None:
+    faceless = Skeleton(('chin', *POSETRACK_SKELETON.keypoint_names[1:]))
+    headless = walk.with_persons([replace(p, head_box=None) for p in walk.persons])
+    for labels, message in (
+        (replace(walk, skeleton=faceless), "lack 'nose', which the evaluation needs"),
+        (headless, r'frame 0: .* has no head box \(bbox_head\)'),
+    ):
+        write_posetrack18(labels, tmp_path / 'walk.json')
+        with pytest.raises(InputError, match=message):
+            _metric(tmp_path)
+
+
+def test_truth_without_track_ids_is_associated(walk: VideoLabels, tmp_path: Path) -> None:
+    # As datasets do, which number people by their order in the first frame.
+    nameless = walk.with_persons([replace(p, track_id=None) for p in walk.persons])
+    write_posetrack18(nameless, tmp_path / 'walk.json')
+    results = _evaluate(_metric(tmp_path), samples([walk]))
+    assert results['posetrack/PCK@0.05'] == pytest.approx(100)
 
 
 @pytest.mark.parametrize(

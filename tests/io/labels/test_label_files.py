@@ -12,7 +12,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
     find_label_files,
     frame_sources,
-    select_held_out,
+    read_selected_videos,
     write_label_list,
 )
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
@@ -84,33 +84,44 @@ def test_windows_paths_are_found_below_the_folder(tmp_path: Path) -> None:
 
 # SHA-256 begins with ca97 for 'a' (0.791 of its range), 3e23 for 'b' (0.243) and ba78 for 'abc'
 # (0.728).
-FILES = ['labels/a.json', 'labels/abc.json.gz', 'labels/b.json']
+NAMES = ['a', 'abc', 'b']
 
 
+def selected(names: list[str], share: float, held_out: str, files: int = 1) -> list[str]:
+    """Return the names of the selected videos, which are spread over some files."""
+    of_file = {str(n): names[n::files] for n in range(files)}
+
+    def read(file: str) -> list[VideoLabels]:
+        return [VideoLabels(name, Skeleton(('nose',)), ()) for name in of_file[file]]
+
+    chosen = read_selected_videos([*of_file], read, share, held_out, 'X')
+    return sorted(labels.name for _, labels in chosen)
+
+
+@pytest.mark.parametrize('files', [1, 2, 3])
 @pytest.mark.parametrize(
-    ('share', 'held_out', 'selected'),
+    ('share', 'held_out', 'expected'),
     [
-        (0.25, 'only', FILES[2:]),
-        (0.75, 'only', FILES[1:]),
-        (0.8, 'only', FILES),
-        (0.25, 'exclude', FILES[:2]),
+        (0.25, 'only', NAMES[2:]),
+        (0.75, 'only', NAMES[1:]),
+        (0.8, 'only', NAMES),
+        (0.25, 'exclude', NAMES[:2]),
         # None is held out, so nothing is chosen.
-        (0, 'exclude', FILES),
-        (0, 'only', FILES),
+        (0, 'exclude', NAMES),
+        (0, 'only', NAMES),
     ],
 )
 def test_videos_below_the_share_are_held_out(
-    share: float, held_out: str, selected: list[str]
+    share: float, held_out: str, expected: list[str], files: int
 ) -> None:
-    assert select_held_out(FILES, share, held_out) == selected
+    assert selected(NAMES, share, held_out, files) == expected
 
 
 @given(st.sets(st.text('abcdef0123456789_', min_size=1), max_size=30))
 def test_other_videos_do_not_change_the_side_of_one(others: set[str]) -> None:
-    files = [*FILES, *(f'more/{name}.json' for name in sorted(others))]
-    held_out = select_held_out(files, 0.25, 'only')
-    assert 'labels/b.json' in held_out
-    assert not {'labels/a.json', 'labels/abc.json.gz'} & set(held_out)
+    held_out = selected([*NAMES, *(others - {*NAMES})], 0.25, 'only')
+    assert 'b' in held_out
+    assert not {'a', 'abc'} & set(held_out)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +135,4 @@ def test_other_videos_do_not_change_the_side_of_one(others: set[str]) -> None:
 )
 def test_what_holds_nothing_out_is_refused(share: float, held_out: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        select_held_out(FILES, share, held_out, 'X')
+        selected(NAMES, share, held_out)

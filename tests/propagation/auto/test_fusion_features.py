@@ -13,10 +13,9 @@ from stdpose_mm.propagation.auto.fusion_features import (
     SCALARS,
     VECTORS,
 )
-from stdpose_mm.propagation.auto.joint_matching import match_joints
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
-from support.gap_features import features_of_gap
+from support.gap_features import features_of_gap, match_joints
 from support.plain_matcher import PlainMatcher
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)

@@ -1,0 +1,24 @@
+"""Options that several commands of research/ share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from research.arguments import require_every_video
+from stdpose_mm.errors import InputError
+from stdpose_mm.pose_networks import PoseNetworkFiles
+
+
+@pytest.mark.parametrize('kind', ['results', 'tracks'])
+def test_files_of_one_video_are_refused_for_several(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / 'clip.json'
+    person = {'id': 1, 'name': 'person', 'keypoints': ['nose'], 'skeleton': []}
+    image = {'id': 1, 'file_name': 'clip/0.jpg'}
+    path.write_text(json.dumps({'images': [image], 'annotations': [], 'categories': [person]}))
+    require_every_video([PoseNetworkFiles(str(path), **{kind: True})], 1)
+    with pytest.raises(InputError, match=r'clip\.json are of one video, but there are 2'):
+        require_every_video([PoseNetworkFiles(str(path), **{kind: True})], 2)
+    require_every_video([PoseNetworkFiles(str(tmp_path), **{kind: True})], 2)
