@@ -20,7 +20,7 @@ from stdpose_mm.structures import expand, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
 from stdpose_mm.text import counted
 
-from .described_network import OnnxPoseNetwork
+from .described_network import DescribedNetwork
 from .network_description import NetworkDescription
 
 ONNX_RECORD = 'stdpose_mm.learned'
@@ -79,8 +79,11 @@ class LearningRecord:
         return cls(**fields)
 
 
-class LearnedNetwork(OnnxPoseNetwork):
+class LearnedNetwork(DescribedNetwork):
     """Network that has learned from the labels of videos, run by onnxruntime on the CPU.
+
+    Beside each picture it is shown the nearest labels of the subject before and after it, if there
+    are any.
 
     Args:
         path: File that :func:`~stdpose_mm.training.learner.learn_network` wrote.
@@ -90,15 +93,16 @@ class LearnedNetwork(OnnxPoseNetwork):
     """
 
     def __init__(self, path: Path) -> None:
-        metadata = start_session(path, 'a network that learned from labels').metadata
+        self._session = start_session(path, 'a network that learned from labels')
         try:
-            self.record = LearningRecord.from_json(metadata[ONNX_RECORD])
+            self.record = LearningRecord.from_json(self._session.metadata[ONNX_RECORD])
+            crops, *_ = self._session.inputs
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f'{path} has not learned from labels, give a file that `stdpose learn` or '
                 '--learn wrote'
             ) from error
-        super().__init__(path, self.record.network)
+        super().__init__(path, self.record.network, [crops.shape])
         self.path = path
 
     def unseen_members(self, frames: FrameSource, boxes: Mapping[int, np.ndarray]) -> list[int]:
@@ -132,6 +136,7 @@ class LearnedNetwork(OnnxPoseNetwork):
         indices: Sequence[int],
         boxes: np.ndarray,
         members: Sequence[int],
+        labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of one subject in N frames.
 
@@ -143,15 +148,18 @@ class LearnedNetwork(OnnxPoseNetwork):
             indices: The N frames, ascending.
             boxes: [N, 4] boxes of the subject in pixels.
             members: The members whose maps are averaged, at least one.
+            labels: Frame -> [K, 2] pixels of the subject's labels there, NaN without a label. The
+                nearest ones on both sides of each of the N frames are used.
 
         Returns:
             [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
         """
         places, probability = [], []
         for start in range(0, len(indices), _BATCH_SIZE):
-            batch = slice(start, start + _BATCH_SIZE)
-            pictures = [frames[index] for index in indices[batch]]
-            found = self._look_twice(pictures, boxes[batch], members)
+            batch = indices[start : start + _BATCH_SIZE]
+            pictures = [frames[index] for index in batch]
+            shown = self._shown_labels(frames, batch, labels)
+            found = self._look_twice(pictures, boxes[start : start + _BATCH_SIZE], members, shown)
             places.append(found[0])
             probability.append(found[1])
         return np.concatenate(places), np.concatenate(probability)
@@ -168,15 +176,36 @@ class LearnedNetwork(OnnxPoseNetwork):
         Returns:
             As :meth:`locate`.
         """
-        return self._look_twice(pictures, boxes, range(len(self.record.seen)))
+        return self._look_twice(pictures, boxes, range(len(self.record.seen)), None)
+
+    def _shown_labels(
+        self, frames: FrameSource, indices: Sequence[int], labels: Mapping[int, np.ndarray]
+    ) -> _ShownLabels | None:
+        """Crop the labels that are nearest to some frames; None if there are none."""
+        times = sorted(frame for frame, places in labels.items() if not np.isnan(places).all())
+        if not times:
+            return None
+        nearest, weights = choose_neighbours(indices, times)
+        chosen, neighbours = np.unique(nearest, return_inverse=True)
+        keypoints = np.stack([labels[times[index]] for index in chosen])
+        labelled = ~np.isnan(keypoints[..., 0])
+        boxes = pose_box(np.nan_to_num(keypoints), labelled)
+        pictures = [frames[times[index]] for index in chosen]
+        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
+        keypoints = keypoints @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
+        return _ShownLabels(crops, keypoints, neighbours.reshape(-1, 2), weights)
 
     def _look_twice(
-        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
+        self,
+        pictures: Sequence[np.ndarray],
+        boxes: np.ndarray,
+        members: Sequence[int],
+        shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Run on boxes, then on the boxes of the poses found there; keep the more probable pose."""
-        places, probability = self._look(pictures, boxes, members)
+        places, probability = self._look(pictures, boxes, members, shown)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members)
+        again, probability_again = self._look(pictures, seen, members, shown)
         better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
         return (
             np.where(better[..., None], again, places),
@@ -184,15 +213,55 @@ class LearnedNetwork(OnnxPoseNetwork):
         )
 
     def _look(
-        self, pictures: Sequence[np.ndarray], boxes: np.ndarray, members: Sequence[int]
+        self,
+        pictures: Sequence[np.ndarray],
+        boxes: np.ndarray,
+        members: Sequence[int],
+        shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        outputs, to_crop = self._run_on(pictures, boxes, cv2.BORDER_REPLICATE)
+        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
+        outputs = self._run(crops, shown)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
         pixels = (cells + 0.5) * scale - 0.5
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
         return places, self.record.calibrator(certainty)
+
+    def _run(self, inputs: np.ndarray, shown: _ShownLabels | None = None) -> list[np.ndarray]:
+        number, joints = len(inputs), self.skeleton.num_keypoints
+        keypoints = np.full((number, joints, 2), np.nan)
+        neighbours, weights = np.zeros((number, 2), int), np.zeros((number, 2))
+        if shown is not None:
+            inputs = np.concatenate([inputs, shown.crops])
+            keypoints = np.concatenate([keypoints, shown.keypoints])
+            none = np.zeros((len(shown.crops), 2), int)
+            neighbours = np.concatenate([number + shown.neighbours, none])
+            weights = np.concatenate([shown.weights, none])
+        given = {
+            'crops': inputs,
+            'keypoints': keypoints.astype(np.float32),
+            'neighbours': neighbours,
+            'weights': weights.astype(np.float32),
+        }
+        return [maps[:number] for maps in self._session.run(self._session.outputs, given)]
+
+
+@dataclass(frozen=True)
+class _ShownLabels:
+    """M labels of a subject that are shown beside N pictures.
+
+    Args:
+        crops: [M, 3, h, w] normalised crops.
+        keypoints: [M, K, 2] pixels of the crops; NaN without a label.
+        neighbours: [N, 2] indices of labels for each picture.
+        weights: [N, 2] by how much these count.
+    """
+
+    crops: np.ndarray
+    keypoints: np.ndarray
+    neighbours: np.ndarray
+    weights: np.ndarray
 
 
 def _is_near(point: np.ndarray, box: np.ndarray) -> bool:
@@ -218,6 +287,29 @@ def pose_box(
     missing = np.clip(least_side - box[..., 2:].max(axis=-1), 0, None)[..., None]
     grown = np.concatenate([box[..., :2] - missing / 2, box[..., 2:] + missing], axis=-1)
     return expand(grown, POSE_MARGIN)
+
+
+def choose_neighbours(
+    frames: Sequence[int], label_frames: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the labels of a subject that the network is shown beside N frames.
+
+    Args:
+        frames: The N frames.
+        label_frames: Frames of the labels, ascending; at least one.
+
+    Returns:
+        [N, 2] indices of the labels before and after each frame, 0 where there is none; and [N, 2]
+        by how much they count: in sum 1, the nearer one more, and 0 where there is none.
+    """
+    labels, times = np.array(label_frames, int), np.array(frames, int)
+    before, after = labels.searchsorted(times) - 1, labels.searchsorted(times, 'right')
+    neighbours = np.stack([before, after], axis=1)
+    exists = (neighbours >= 0) & (neighbours < len(labels))
+    neighbours = np.where(exists, neighbours, 0)
+    distance = np.abs(labels[neighbours] - times[:, None])
+    closeness = np.where(exists, 1 / np.maximum(distance, 1), 0)
+    return neighbours, closeness / np.maximum(closeness.sum(axis=1, keepdims=True), 1e-9)
 
 
 def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -109,7 +109,7 @@ class LearnedPropagator(BasePropagator):
         if not members or not len(rows):
             return poses
         places, probability = self.network.locate(
-            frames, [gap.frames[row] for row in rows], boxes[rows], members
+            frames, [gap.frames[row] for row in rows], boxes[rows], members, _labels(gap, mapping)
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -143,6 +143,17 @@ class LearnedPropagator(BasePropagator):
         for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
             finished[keys[gap]] = poses
             yield gap, poses
+
+
+def _labels(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
+    """Return the labels in and around a gap, by frame, as joints [K, 2] of the network or NaN."""
+    labels = {}
+    for label in (gap.left, *gap.inner, gap.right):
+        if label is not None:
+            places = np.where(label.given[:, None], label.keypoints, np.nan)
+            labels[label.frame_index] = np.full((mapping.num_model, 2), np.nan)
+            labels[label.frame_index][mapping.in_model] = places[mapping.shared]
+    return labels
 
 
 def combine(

@@ -24,6 +24,7 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
+    choose_neighbours,
     require_enough,
 )
 from stdpose_mm.pose_networks.network_description import NetworkDescription
@@ -31,7 +32,16 @@ from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 
 from .network_trainer import HiddenPoses, NetworkTrainer, train_together
-from .pose_crops import PADDING, CropSampler, PosePatch, choose_input_size, cut_patch, subjects_turn
+from .pose_crops import (
+    PADDING,
+    CropBatch,
+    CropSampler,
+    PosePatch,
+    choose_input_size,
+    cut_patch,
+    group_by_track,
+    subjects_turn,
+)
 from .small_unet import SmallUNet
 
 MEMBERS = 2
@@ -142,7 +152,7 @@ def learn_network(
                 'labels, so none is left to test it with, learn again without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, member)
-        poses_hidden = _hidden_poses(hidden, description)
+        poses_hidden = _hidden_poses(shown, hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
         if earlier is not None:
             trainers[-1].validate()
@@ -220,14 +230,17 @@ def _cut_patches(
         for frame, group in found.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
-                cut_patch(picture, label.only_given(), description, least) for label in group
+                cut_patch(picture, label.only_given(), description, least, name) for label in group
             )
     return patches
 
 
-def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
-    """Crop the middle of patches."""
+def _hidden_poses(
+    shown: Sequence[PosePatch], hidden: Sequence[PosePatch], description: NetworkDescription
+) -> HiddenPoses:
+    """Crop the middle of patches; the neighbours of each are all labels around it."""
     assert description.input_size is not None
+    patches = [*hidden, *shown]
     width, height = description.input_size
     crops, keypoints = [], []
     for patch in patches:
@@ -235,10 +248,17 @@ def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription)
         top = (patch.picture.shape[0] - height) // 2
         crops.append(patch.picture[top : top + height, left : left + width])
         keypoints.append(patch.keypoints - (left, top))
-    values = (np.stack(crops) - np.array(description.mean)) / np.array(description.std)
-    places = np.stack(keypoints)
-    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))
-    return HiddenPoses(values.transpose(0, 3, 1, 2).astype(np.float32), places, sizes)
+    mean, std = (np.array(v, np.float32) for v in (description.mean, description.std))
+    values = (np.stack(crops) - mean) / std
+    neighbours, weights = np.zeros((len(patches), 2), int), np.zeros((len(patches), 2), np.float32)
+    for track in group_by_track(patches):
+        frames = [patches[index].frame for index in track]
+        places, weights[track] = choose_neighbours(frames, frames)
+        neighbours[track] = np.take(track, places)
+    places = np.stack(keypoints).astype(np.float32)
+    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))[: len(hidden)]
+    batch = CropBatch(values.transpose(0, 3, 1, 2), places, neighbours, weights)
+    return HiddenPoses(batch, np.arange(len(hidden)), sizes)
 
 
 class _Ensemble(nn.Module):
@@ -251,11 +271,11 @@ class _Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """Map normalised crops [N, 3, h, w] to maps [N, K, h / 2, w / 2]."""
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Map the inputs of :class:`SmallUNet` to maps [N, K, h / 2, w / 2]."""
         maps = []
         for member in self.members:
-            logits = member(crops)
+            logits = member(*inputs)
             shares = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
             maps.append(2 * torch.pi * SIGMA**2 * shares)
         return (*maps, torch.stack(maps).mean(0))
@@ -266,7 +286,12 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
     width, height = record.network.input_size
     outputs = [f'member_{number}' for number in range(len(ensemble.members))] + ['heatmap']
     with atomic_path(out) as temporary:
-        example = {'crops': torch.zeros(2, 3, height, width)}
+        example = {
+            'crops': torch.zeros(2, 3, height, width),
+            'keypoints': torch.zeros(2, len(record.network.joints), 2),
+            'neighbours': torch.zeros(2, 2, dtype=torch.int64),
+            'weights': torch.zeros(2, 2),
+        }
         trace_graph(ensemble, example, outputs, temporary, keeps_weights=True)
         add_metadata(temporary, {ONNX_RECORD: record.to_json()})
 

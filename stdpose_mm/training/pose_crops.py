@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stdpose_mm.pose_networks.learned_network import pose_box
+from stdpose_mm.pose_networks.learned_network import choose_neighbours, pose_box
 from stdpose_mm.pose_networks.network_description import NetworkDescription
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
@@ -34,6 +34,18 @@ _SCALE = 0.2
 _SHIFT = 0.05
 """Standard deviation of a crop's shift, as a share of its size."""
 
+_RUN = 4
+"""Number of labels of a track, in order of time, that are drawn together."""
+
+_LONG_STEPS = 0.2
+"""Share of these runs that use only every second label, as if there were fewer."""
+
+_TURN_WITHIN = 10.0
+"""Maximum further rotation in degrees of a crop in such a run, whose crops turn together."""
+
+_HIDDEN = 0.1
+"""Share of crops that are drawn without neighbours, and of those that lose one of two."""
+
 
 @dataclass(frozen=True)
 class PosePatch:
@@ -42,14 +54,39 @@ class PosePatch:
     Args:
         picture: BGR uint8 [h, w, 3], at the scale of the network's crops.
         keypoints: [K, 2] pixels of the patch; NaN where there is no label.
+        track: Video and track of the label.
+        frame: Its frame.
     """
 
     picture: np.ndarray
     keypoints: np.ndarray
+    track: tuple[str, int | None]
+    frame: int
+
+
+@dataclass(frozen=True)
+class CropBatch:
+    """Crops of N labelled poses, with their neighbours among them.
+
+    Args:
+        crops: [N, 3, h, w] float32, normalised.
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
+        neighbours: [N, 2] indices of the crops of the labels before and after; 0 without any.
+        weights: [N, 2] by how much they count, see :func:`choose_neighbours`.
+    """
+
+    crops: np.ndarray
+    keypoints: np.ndarray
+    neighbours: np.ndarray
+    weights: np.ndarray
 
 
 def cut_patch(
-    picture: np.ndarray, label: PersonLabel, description: NetworkDescription, least_side: float
+    picture: np.ndarray,
+    label: PersonLabel,
+    description: NetworkDescription,
+    least_side: float,
+    video: str = '',
 ) -> PosePatch:
     """Cut a labelled pose with its surroundings out of a picture.
 
@@ -58,6 +95,7 @@ def cut_patch(
         label: The pose, with at least one joint.
         description: The crops of the network.
         least_side: See :func:`pose_box`.
+        video: Name of the video.
     """
     assert description.input_size is not None
     box = pose_box(label.keypoints, label.labelled, least_side)
@@ -67,7 +105,15 @@ def cut_patch(
     patch = cv2.warpAffine(picture, to_crop, size.tolist(), borderMode=cv2.BORDER_REPLICATE)
     keypoints = label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]
     keypoints[~label.labelled] = np.nan
-    return PosePatch(patch, keypoints)
+    return PosePatch(patch, keypoints, (video, label.track_id), label.frame_index)
+
+
+def group_by_track(patches: Sequence[PosePatch]) -> list[list[int]]:
+    """Return the indices of the patches of each track, in order of frames."""
+    tracks: dict[tuple[str, int | None], list[int]] = {}
+    for index, patch in enumerate(patches):
+        tracks.setdefault(patch.track, []).append(index)
+    return [sorted(track, key=lambda index: patches[index].frame) for track in tracks.values()]
 
 
 def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
@@ -107,7 +153,8 @@ class CropSampler:
     """Sampler of batches of crops with random changes.
 
     Crops are turned, scaled and shifted, mirrored if the skeleton has sides, and changed in
-    brightness, contrast and noise.
+    brightness, contrast and noise. Labels that follow each other on a track are drawn together, and
+    turned and mirrored alike, so that they are each other's neighbours.
 
     Args:
         patches: The poses to draw from.
@@ -127,6 +174,7 @@ class CropSampler:
     ) -> None:
         assert description.input_size is not None
         self._patches = patches
+        self._tracks = group_by_track(patches)
         self._size = description.input_size
         self._mean = np.array(description.mean, np.float32)
         self._std = np.array(description.std, np.float32)
@@ -135,24 +183,55 @@ class CropSampler:
         self._turn = _ANY_TURN if turns else _TURN
         self._random = np.random.default_rng(seed)
 
-    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw crops.
+    def draw(self, number: int) -> CropBatch:
+        """Draw crops."""
+        crops, keypoints, neighbours, weights = [], [], [], []
+        while len(crops) < number:
+            run = self._draw_run()[: number - len(crops)]
+            frames = [patch.frame for patch in run]
+            indices, shares = choose_neighbours(frames, frames)
+            neighbours.extend(indices + len(crops))
+            weights.extend(self._hide_some(shares))
+            angle = self._random.uniform(-self._turn, self._turn)
+            is_mirrored = self._flip is not None and self._random.random() < 0.5
+            light = self._random.uniform(0.7, 1.3), self._random.uniform(-0.3, 0.3)
+            for patch in run:
+                crop, places = self._change(patch, angle, is_mirrored, light)
+                crops.append(crop)
+                keypoints.append(places)
+        return CropBatch(
+            np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2)),
+            np.stack(keypoints),
+            np.stack(neighbours),
+            np.stack(weights).astype(np.float32),
+        )
 
-        Returns:
-            Normalised crops [N, 3, h, w] float32, and keypoints [N, K, 2] in their pixels; NaN
-            without a label.
-        """
-        chosen = self._random.integers(len(self._patches), size=number)
-        drawn = [self._change(self._patches[index]) for index in chosen]
-        crops, keypoints = (np.stack(values) for values in zip(*drawn, strict=True))
-        return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), keypoints
+    def _draw_run(self) -> list[PosePatch]:
+        """Draw a patch, and others around it on its track."""
+        random = self._random
+        sizes = np.array([len(track) for track in self._tracks])
+        track = self._tracks[random.choice(len(sizes), p=sizes / sizes.sum())]
+        step = 2 if random.random() < _LONG_STEPS else 1
+        start = random.integers(len(track)) - step * random.integers(_RUN)
+        run = range(start, start + step * _RUN, step)
+        return [self._patches[track[at]] for at in run if 0 <= at < len(track)]
 
-    def _change(self, patch: PosePatch) -> tuple[np.ndarray, np.ndarray]:
+    def _hide_some(self, weights: np.ndarray) -> np.ndarray:
+        """Let some crops lose both neighbours, and others one: tracks begin and end."""
+        number, random = len(weights), self._random
+        weights = weights.copy()
+        weights[random.random(number) < _HIDDEN] = 0
+        alone = np.flatnonzero((random.random(number) < _HIDDEN) & (weights > 0).all(axis=1))
+        weights[alone] = np.eye(2)[random.integers(2, size=len(alone))]
+        return weights
+
+    def _change(
+        self, patch: PosePatch, angle: float, is_mirrored: bool, light: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
         random, size = self._random, np.array(self._size)
-        angle = np.deg2rad(random.uniform(-self._turn, self._turn))
+        angle = np.deg2rad(angle + random.uniform(-_TURN_WITHIN, _TURN_WITHIN))
         scale = np.exp(random.uniform(-_SCALE, _SCALE))
         linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        is_mirrored = self._flip is not None and random.random() < 0.5
         if is_mirrored:
             linear = linear @ np.diag([-1.0, 1.0])
         middle = (np.array(patch.picture.shape[1::-1]) - 1) / 2
@@ -162,7 +241,7 @@ class CropSampler:
             patch.picture, affine, self._size, borderMode=cv2.BORDER_REPLICATE
         ).astype(np.float32)
         crop = (crop - self._mean) / self._std
-        crop = crop * random.uniform(0.7, 1.3) + random.uniform(-0.3, 0.3)
+        crop = crop * (light[0] * random.uniform(0.9, 1.1)) + light[1] + random.uniform(-0.1, 0.1)
         if random.random() < 0.3:
             crop += random.normal(0, 0.05, crop.shape)
         keypoints = patch.keypoints @ linear.T + offset
