@@ -43,7 +43,7 @@ _LONG_STEPS = 0.2
 _TURN_WITHIN = 10.0
 """Maximum further rotation in degrees of a crop in such a run, whose crops turn together."""
 
-_HIDDEN = 0.1
+_HIDDEN = 0.2
 """Share of crops that are drawn without neighbours, and of those that lose one of two."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,15 +49,22 @@ class Network:
         self.members = members
         self.boxes: list[np.ndarray] = []
         self.asked: list[list[int]] = []
+        self.labels: list[Mapping[int, np.ndarray]] = []
 
     def unseen_members(self, frames: FrameSource, indices: Any) -> Sequence[int]:
         self.asked.append([*indices])
         return self.members
 
     def locate(
-        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray, members: Any
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        members: Any,
+        labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         self.boxes.extend(boxes)
+        self.labels.append(labels)
         places = np.full((len(indices), 2, 2), 30.0)
         return places, np.tile([0.4, 0.9], (len(indices), 1))
 
@@ -78,6 +85,15 @@ def test_each_joint_comes_from_whichever_is_more_probable() -> None:
         assert pose.scores.tolist() == [0.9, 0.7, 0.7]
     # The network looks at the pose of the method: its extent and 15 % of it.
     np.testing.assert_allclose(network.boxes, np.tile([-3, 4, 26, 52], (3, 1)))
+
+
+def test_the_network_is_shown_the_labels_at_both_ends_as_its_own_joints() -> None:
+    network = Network()
+    fill(network, Still())
+    (labels,) = network.labels
+    assert {frame: places.tolist() for frame, places in labels.items()} == {
+        frame: [[0, 50], [10, 10]] for frame in (0, 4)
+    }
 
 
 def test_without_an_unseen_member_the_method_stands_alone() -> None:

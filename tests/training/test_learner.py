@@ -17,12 +17,14 @@ from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import Skeleton, expand
 from stdpose_mm.training import learner, network_trainer
 from stdpose_mm.training.learner import LabelledVideo, learn_network
+from stdpose_mm.training.small_unet import SmallUNet
 from support.coloured_dots import SKELETON, dots_label, dots_video, pose_at
 
 pytestmark = pytest.mark.slow
 
 NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
 FRAMES = dots_video(NUM_FRAMES)
+LABELS = {frame: pose_at(frame) for frame in LABELLED}
 
 
 def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVideo:
@@ -52,7 +54,7 @@ def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> No
     indices = [2, 6, 13, 30, 41]
     truth = np.stack([pose_at(frame) for frame in indices])
     boxes = pose_box(truth, np.ones((5, 3), bool))
-    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], {})
+    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], LABELS)
     errors = np.linalg.norm(places - truth, axis=-1)
     assert np.median(errors) < 1.5
     assert (errors < 4).all()
@@ -65,16 +67,50 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
     boxes = expand(pose_box(truth, np.ones((5, 3), bool)), 0.5)
     boxes[:, :2] += 15
     pictures = [FRAMES[index] for index in indices]
-    once, probability_once = learned._look(pictures, boxes, [0, 1], None)
-    places, probability = learned.find(pictures, boxes)
+    shown = learned._shown_labels(FRAMES, indices, LABELS)
+    once, probability_once = learned._look(pictures, boxes, [0, 1], shown)
+    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], LABELS)
     errors, errors_once = (np.linalg.norm(p - truth, axis=-1) for p in (places, once))
     assert (errors < 4).all()
     assert errors.mean() < errors_once.mean()
     assert (probability.mean(axis=1) >= probability_once.mean(axis=1)).all()
     for found, expected in zip(
-        learned.locate(FRAMES, indices, boxes, [0, 1], {}), (places, probability), strict=True
+        learned.find(pictures, boxes),
+        learned.locate(FRAMES, indices, boxes, [0, 1], {}),
+        strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_it_is_shown_the_nearest_labels_on_both_sides(learned: LearnedNetwork) -> None:
+    box = pose_box(pose_at(6), np.ones(3, bool))[None]
+    near = {frame: LABELS[frame] for frame in (4, 8)}
+    (far, _), (both, _), (none, _) = (
+        learned.locate(FRAMES, [6], box, [0, 1], labels)
+        for labels in (LABELS | {0: LABELS[8]}, near, near | {4: np.full((3, 2), np.nan)})
+    )
+    np.testing.assert_array_equal(far, both)
+    assert not np.array_equal(none, both)
+
+
+def test_its_file_computes_what_its_members_do(learned: LearnedNetwork) -> None:
+    networks = [SmallUNet(3), SmallUNet(3)]
+    learner._load_weights(networks, learned)
+    random, size = torch.Generator().manual_seed(0), learned.input_size[::-1]
+    keypoints = 32 * torch.rand(5, 3, 2, generator=random)
+    keypoints[3, 1] = torch.nan
+    inputs = {
+        'crops': torch.randn(5, 3, *size, generator=random),
+        'keypoints': keypoints,
+        'neighbours': torch.tensor([[3, 4], [4, 0], [0, 0], [0, 0], [0, 0]]),
+        'weights': torch.tensor([[0.3, 0.7], [1, 0], [0, 0], [0, 0], [0, 0]]),
+    }
+    with torch.no_grad():
+        expected = learner._Ensemble(networks).eval()(*inputs.values())
+    arrays = {name: values.numpy() for name, values in inputs.items()}
+    outputs = learned._session.run(learned._session.outputs, arrays)
+    for found, maps in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(found, maps.numpy(), atol=1e-4)
 
 
 def test_each_member_has_not_seen_a_quarter_of_the_labelled_frames(
@@ -107,7 +143,9 @@ def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> 
 
 def test_only_the_members_that_are_asked_say_where_joints_are(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(2), np.ones(3, bool))[None]
-    first, second, both = (learned.locate(FRAMES, [2], box, each, {})[1] for each in ([0], [1], [0, 1]))
+    first, second, both = (
+        learned.locate(FRAMES, [2], box, each, {})[1] for each in ([0], [1], [0, 1])
+    )
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, both)
     assert not np.array_equal(second, both)

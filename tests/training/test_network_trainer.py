@@ -16,25 +16,28 @@ from stdpose_mm.training.network_trainer import (
     heatmap_loss,
     train_together,
 )
+from stdpose_mm.training.pose_crops import CropBatch
 from stdpose_mm.training.small_unet import SmallUNet
 
 
 class Sampler:
     """Give the same crops of noise again and again."""
 
-    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, number: int) -> CropBatch:
         random = np.random.default_rng(0)
         crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
-        return crops, np.full((number, 2, 2), 16, np.float32)
+        none = np.zeros((number, 2))
+        places = np.full((number, 2, 2), 16, np.float32)
+        return CropBatch(crops, places, none.astype(int), none.astype(np.float32))
 
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
     monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
-    crops, keypoints = Sampler().draw(3)
-    keypoints[2, 1] = np.nan
+    batch = Sampler().draw(3)
+    batch.keypoints[2, 1] = np.nan
     torch.manual_seed(0)
-    hidden = HiddenPoses(crops, keypoints, np.full(3, 20.0))
+    hidden = HiddenPoses(batch, np.arange(3), np.full(3, 20.0))
     return NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
 
 
