@@ -82,8 +82,8 @@ class LearningRecord:
 class LearnedNetwork(DescribedNetwork):
     """Network that has learned from the labels of videos, run by onnxruntime on the CPU.
 
-    Beside each picture it is shown the nearest labels of the subject before and after it, if there
-    are any.
+    Beside each picture it is shown the nearest labels of the subject before and after it, and a
+    prior estimate of the pose, if there are any.
 
     Args:
         path: File that :func:`~stdpose_mm.training.learner.learn_network` wrote.
@@ -136,6 +136,7 @@ class LearnedNetwork(DescribedNetwork):
         indices: Sequence[int],
         boxes: np.ndarray,
         members: Sequence[int],
+        prior: np.ndarray,
         labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of one subject in N frames.
@@ -148,6 +149,7 @@ class LearnedNetwork(DescribedNetwork):
             indices: The N frames, ascending.
             boxes: [N, 4] boxes of the subject in pixels.
             members: The members whose maps are averaged, at least one.
+            prior: [N, K, 2] estimates of another method in pixels; NaN for joints without one.
             labels: Frame -> [K, 2] pixels of the subject's labels there, NaN without a label. The
                 nearest ones on both sides of each of the N frames are used.
 
@@ -159,7 +161,8 @@ class LearnedNetwork(DescribedNetwork):
             batch = indices[start : start + _BATCH_SIZE]
             pictures = [frames[index] for index in batch]
             shown = self._shown_labels(frames, batch, labels)
-            found = self._look_twice(pictures, boxes[start : start + _BATCH_SIZE], members, shown)
+            rows = slice(start, start + _BATCH_SIZE)
+            found = self._look_twice(pictures, boxes[rows], members, prior[rows], shown)
             places.append(found[0])
             probability.append(found[1])
         return np.concatenate(places), np.concatenate(probability)
@@ -176,7 +179,8 @@ class LearnedNetwork(DescribedNetwork):
         Returns:
             As :meth:`locate`.
         """
-        return self._look_twice(pictures, boxes, range(len(self.record.seen)), None)
+        prior = np.full((len(boxes), self.skeleton.num_keypoints, 2), np.nan)
+        return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior, None)
 
     def _shown_labels(
         self, frames: FrameSource, indices: Sequence[int], labels: Mapping[int, np.ndarray]
@@ -200,12 +204,13 @@ class LearnedNetwork(DescribedNetwork):
         pictures: Sequence[np.ndarray],
         boxes: np.ndarray,
         members: Sequence[int],
+        prior: np.ndarray,
         shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Run on boxes, then on the boxes of the poses found there; keep the more probable pose."""
-        places, probability = self._look(pictures, boxes, members, shown)
+        places, probability = self._look(pictures, boxes, members, prior, shown)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, shown)
+        again, probability_again = self._look(pictures, seen, members, prior, shown)
         better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
         return (
             np.where(better[..., None], again, places),
@@ -217,10 +222,12 @@ class LearnedNetwork(DescribedNetwork):
         pictures: Sequence[np.ndarray],
         boxes: np.ndarray,
         members: Sequence[int],
+        prior: np.ndarray,
         shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
-        outputs = self._run(crops, shown)
+        cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
+        outputs = self._run(crops, cropped, shown)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
@@ -228,19 +235,27 @@ class LearnedNetwork(DescribedNetwork):
         places = (pixels - to_crop[:, None, :, 2]) @ np.linalg.inv(to_crop[..., :2]).swapaxes(1, 2)
         return places, self.record.calibrator(certainty)
 
-    def _run(self, inputs: np.ndarray, shown: _ShownLabels | None = None) -> list[np.ndarray]:
-        number, joints = len(inputs), self.skeleton.num_keypoints
-        keypoints = np.full((number, joints, 2), np.nan)
+    def _run(
+        self,
+        inputs: np.ndarray,
+        prior: np.ndarray | None = None,
+        shown: _ShownLabels | None = None,
+    ) -> list[np.ndarray]:
+        number = len(inputs)
+        keypoints = np.full((number, self.skeleton.num_keypoints, 2), np.nan)
+        prior = keypoints if prior is None else prior
         neighbours, weights = np.zeros((number, 2), int), np.zeros((number, 2))
         if shown is not None:
             inputs = np.concatenate([inputs, shown.crops])
             keypoints = np.concatenate([keypoints, shown.keypoints])
+            prior = np.concatenate([prior, shown.keypoints])
             none = np.zeros((len(shown.crops), 2), int)
             neighbours = np.concatenate([number + shown.neighbours, none])
             weights = np.concatenate([shown.weights, none])
         given = {
             'crops': inputs,
             'keypoints': keypoints.astype(np.float32),
+            'prior': prior.astype(np.float32),
             'neighbours': neighbours,
             'weights': weights.astype(np.float32),
         }

@@ -109,7 +109,12 @@ class LearnedPropagator(BasePropagator):
         if not members or not len(rows):
             return poses
         places, probability = self.network.locate(
-            frames, [gap.frames[row] for row in rows], boxes[rows], members, _labels(gap, mapping)
+            frames,
+            [gap.frames[row] for row in rows],
+            boxes[rows],
+            members,
+            _model_joints(poses.keypoints[rows], shown[rows], mapping),
+            _labels(gap, mapping),
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -146,14 +151,19 @@ class LearnedPropagator(BasePropagator):
 
 
 def _labels(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
-    """Return the labels in and around a gap, by frame, as joints [K, 2] of the network or NaN."""
-    labels = {}
-    for label in (gap.left, *gap.inner, gap.right):
-        if label is not None:
-            places = np.where(label.given[:, None], label.keypoints, np.nan)
-            labels[label.frame_index] = np.full((mapping.num_model, 2), np.nan)
-            labels[label.frame_index][mapping.in_model] = places[mapping.shared]
-    return labels
+    """Return the labels in and around a gap by frame, see :func:`_model_joints`."""
+    labels = (label for label in (gap.left, *gap.inner, gap.right) if label is not None)
+    return {
+        label.frame_index: _model_joints(label.keypoints, label.given, mapping) for label in labels
+    }
+
+
+def _model_joints(keypoints: np.ndarray, known: np.ndarray, mapping: JointMapping) -> np.ndarray:
+    """Return keypoints [..., K, 2] as joints of the network, NaN where they are not known."""
+    joints = np.full((*keypoints.shape[:-2], mapping.num_model, 2), np.nan)
+    places = np.where(known[..., None], keypoints, np.nan)
+    joints[..., mapping.in_model, :] = places[..., mapping.shared, :]
+    return joints
 
 
 def combine(

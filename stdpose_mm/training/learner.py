@@ -40,6 +40,7 @@ from .pose_crops import (
     choose_input_size,
     cut_patch,
     group_by_track,
+    interpolate,
     subjects_turn,
 )
 from .small_unet import SmallUNet
@@ -238,7 +239,7 @@ def _cut_patches(
 def _hidden_poses(
     shown: Sequence[PosePatch], hidden: Sequence[PosePatch], description: NetworkDescription
 ) -> HiddenPoses:
-    """Crop the middle of patches; the neighbours of each are all labels around it."""
+    """Crop the middle of patches; their neighbours are all labels around them."""
     assert description.input_size is not None
     patches = [*hidden, *shown]
     width, height = description.input_size
@@ -257,7 +258,8 @@ def _hidden_poses(
         neighbours[track] = np.take(track, places)
     places = np.stack(keypoints).astype(np.float32)
     sizes = pose_sizes(places, ~np.isnan(places[..., 0]))[: len(hidden)]
-    batch = CropBatch(values.transpose(0, 3, 1, 2), places, neighbours, weights)
+    prior = interpolate(places, neighbours, weights)
+    batch = CropBatch(values.transpose(0, 3, 1, 2), places, prior, neighbours, weights)
     return HiddenPoses(batch, np.arange(len(hidden)), sizes)
 
 
@@ -289,6 +291,7 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
         example = {
             'crops': torch.zeros(2, 3, height, width),
             'keypoints': torch.zeros(2, len(record.network.joints), 2),
+            'prior': torch.zeros(2, len(record.network.joints), 2),
             'neighbours': torch.zeros(2, 2, dtype=torch.int64),
             'weights': torch.zeros(2, 2),
         }

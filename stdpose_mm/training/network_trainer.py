@@ -181,7 +181,7 @@ def _tensors(batch: CropBatch, device: torch.device) -> list[Tensor]:
     """Return the inputs of the network."""
     crops, *others = (
         torch.from_numpy(values).to(device)
-        for values in (batch.crops, batch.keypoints, batch.neighbours, batch.weights)
+        for values in (batch.crops, batch.keypoints, batch.prior, batch.neighbours, batch.weights)
     )
     return [crops.contiguous(memory_format=torch.channels_last), *others]
 
@@ -197,6 +197,7 @@ def _probabilities(network: nn.Module, poses: HiddenPoses) -> Tensor:
         part = CropBatch(
             batch.crops[shown],
             batch.keypoints[shown],
+            batch.prior[shown],
             np.zeros((len(shown), 2), int),
             np.zeros((len(shown), 2), np.float32),
         )

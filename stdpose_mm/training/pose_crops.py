@@ -71,12 +71,14 @@ class CropBatch:
     Args:
         crops: [N, 3, h, w] float32, normalised.
         keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
+        prior: [N, K, 2] prior estimate of them, NaN where there is none.
         neighbours: [N, 2] indices of the crops of the labels before and after; 0 without any.
         weights: [N, 2] by how much they count, see :func:`choose_neighbours`.
     """
 
     crops: np.ndarray
     keypoints: np.ndarray
+    prior: np.ndarray
     neighbours: np.ndarray
     weights: np.ndarray
 
@@ -149,6 +151,15 @@ def subjects_turn(poses: np.ndarray) -> bool:
     return bool(np.abs(directions.mean()) < _UPRIGHT)
 
 
+def interpolate(keypoints: np.ndarray, neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Interpolate joints [N, K, 2] between the crops' neighbours, see :class:`CropBatch`."""
+    places = keypoints[neighbours]
+    shares = weights[..., None, None] * ~np.isnan(places)
+    total = shares.sum(axis=1)
+    means = (shares * np.nan_to_num(places)).sum(axis=1) / np.maximum(total, 1e-9)
+    return np.where(total > 0, means, np.nan).astype(np.float32)
+
+
 class CropSampler:
     """Sampler of batches of crops with random changes.
 
@@ -196,14 +207,19 @@ class CropSampler:
             is_mirrored = self._flip is not None and self._random.random() < 0.5
             light = self._random.uniform(0.7, 1.3), self._random.uniform(-0.3, 0.3)
             for patch in run:
-                crop, places = self._change(patch, angle, is_mirrored, light)
+                crop, pixels = self._change(patch, angle, is_mirrored, light)
                 crops.append(crop)
-                keypoints.append(places)
+                keypoints.append(pixels)
+        places, indices, shares = np.stack(keypoints), np.stack(neighbours), np.stack(weights)
+        prior = interpolate(places, indices, shares)
+        # In use, the estimate is that of a method that has tracked the joints, so it is better.
+        prior = places + self._random.uniform(size=(number, places.shape[1], 1)) * (prior - places)
         return CropBatch(
             np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2)),
-            np.stack(keypoints),
-            np.stack(neighbours),
-            np.stack(weights).astype(np.float32),
+            places,
+            prior.astype(np.float32),
+            indices,
+            shares.astype(np.float32),
         )
 
     def _draw_run(self) -> list[PosePatch]:

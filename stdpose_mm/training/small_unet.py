@@ -22,8 +22,8 @@ _DESCRIPTOR = 32
 """Size of the vector that describes how a joint looks."""
 
 _HINTS = 4
-"""Maps of each joint that its neighbours give: mean and maximum of the similarity, and a narrow and
-a wide Gaussian."""
+"""Maps of each joint that are further inputs: mean and maximum of the similarity to its neighbours'
+joints, and a narrow and a wide Gaussian around the prior estimate."""
 
 _SPREADS = (8.0, 24.0)
 """Standard deviations of these Gaussians in pixels of the crop."""
@@ -41,7 +41,7 @@ class SmallUNet(nn.Module):
     It is small enough to train on a CPU in minutes, and keeps details of a few pixels, such as the
     legs of an insect. Each crop has up to two neighbours in the batch: crops of the same subject
     with labels, one before and one after it in time. How similar each place is to a neighbour's
-    joint, and where the neighbours' joints are in their crops, are further inputs of the decoder.
+    joint, and where a prior estimate has the joints, are further inputs of the decoder.
 
     Args:
         num_joints: Number of joints K.
@@ -73,7 +73,12 @@ class SmallUNet(nn.Module):
         self.head = nn.Conv2d(below, num_joints, 1)
 
     def forward(
-        self, crops: Tensor, keypoints: Tensor, neighbours: Tensor, weights: Tensor
+        self,
+        crops: Tensor,
+        keypoints: Tensor,
+        prior: Tensor,
+        neighbours: Tensor,
+        weights: Tensor,
     ) -> Tensor:
         """Compute the logits of the joints' places in N crops.
 
@@ -83,6 +88,7 @@ class SmallUNet(nn.Module):
             crops: [N, 3, h, w].
             keypoints: [N, K, 2] pixels of the labels of crops that are neighbours; NaN where there
                 is no label. The keypoints of other crops are not used.
+            prior: [N, K, 2] prior estimate of the joints; NaN where there is none.
             neighbours: [N, 2] indices of crops in the batch.
             weights: [N, 2] by how much each neighbour counts, in sum 1, and 0 where there is none.
 
@@ -95,11 +101,7 @@ class SmallUNet(nn.Module):
             values = block(values)
             skipped.append(values)
         skipped.pop()
-        known = ~torch.isnan(keypoints)
-        keypoints = torch.where(known, keypoints, _FAR)
-        shares = weights[..., None, None] * known[neighbours]
-        prior = (shares * keypoints[neighbours]).sum(1) / shares.sum(1).clamp_min(1e-6)
-        prior = torch.where(shares.sum(1) > 0, prior, _FAR)
+        keypoints, prior = (torch.nan_to_num(points, nan=_FAR) for points in (keypoints, prior))
         direct = torch.zeros(())
         for trust, level in zip(self.trust, _MATCHED, strict=True):
             features = F.normalize(self.describe[str(level)](skipped[level]).float(), dim=1)
@@ -133,7 +135,7 @@ class SmallUNet(nn.Module):
             keypoints: [N, K, 2] pixels.
             neighbours: [N, 2].
             weights: [N, 2].
-            prior: [N, K, 2] pixels, the weighted mean of the neighbours' joints.
+            prior: [N, K, 2] pixels.
         """
         cells = features.shape[2:]
         read = gaussians(keypoints, cells, stride, _READ * stride)

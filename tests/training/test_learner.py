@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
 FRAMES = dots_video(NUM_FRAMES)
+NO_PRIOR = np.full((1, 3, 2), np.nan)
 LABELS = {frame: pose_at(frame) for frame in LABELLED}
 
 
@@ -54,7 +55,9 @@ def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> No
     indices = [2, 6, 13, 30, 41]
     truth = np.stack([pose_at(frame) for frame in indices])
     boxes = pose_box(truth, np.ones((5, 3), bool))
-    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], LABELS)
+    places, probability = learned.locate(
+        FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), LABELS
+    )
     errors = np.linalg.norm(places - truth, axis=-1)
     assert np.median(errors) < 1.5
     assert (errors < 4).all()
@@ -68,15 +71,19 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
     boxes[:, :2] += 15
     pictures = [FRAMES[index] for index in indices]
     shown = learned._shown_labels(FRAMES, indices, LABELS)
-    once, probability_once = learned._look(pictures, boxes, [0, 1], shown)
-    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], LABELS)
+    once, probability_once = learned._look(
+        pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), shown
+    )
+    places, probability = learned.locate(
+        FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), LABELS
+    )
     errors, errors_once = (np.linalg.norm(p - truth, axis=-1) for p in (places, once))
     assert (errors < 4).all()
     assert errors.mean() < errors_once.mean()
     assert (probability.mean(axis=1) >= probability_once.mean(axis=1)).all()
     for found, expected in zip(
         learned.find(pictures, boxes),
-        learned.locate(FRAMES, indices, boxes, [0, 1], {}),
+        learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), {}),
         strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
@@ -86,14 +93,14 @@ def test_it_is_shown_the_nearest_labels_on_both_sides(learned: LearnedNetwork) -
     box = pose_box(pose_at(6), np.ones(3, bool))[None]
     near = {frame: LABELS[frame] for frame in (4, 8)}
     (far, _), (both, _), (none, _) = (
-        learned.locate(FRAMES, [6], box, [0, 1], labels)
+        learned.locate(FRAMES, [6], box, [0, 1], NO_PRIOR, labels)
         for labels in (LABELS | {0: LABELS[8]}, near, near | {4: np.full((3, 2), np.nan)})
     )
     np.testing.assert_array_equal(far, both)
     assert not np.array_equal(none, both)
 
 
-def test_its_file_computes_what_its_members_do(learned: LearnedNetwork) -> None:
+def test_its_file_computes_what_networks_with_its_weights_do(learned: LearnedNetwork) -> None:
     networks = [SmallUNet(3), SmallUNet(3)]
     learner._load_weights(networks, learned)
     random, size = torch.Generator().manual_seed(0), learned.input_size[::-1]
@@ -102,6 +109,7 @@ def test_its_file_computes_what_its_members_do(learned: LearnedNetwork) -> None:
     inputs = {
         'crops': torch.randn(5, 3, *size, generator=random),
         'keypoints': keypoints,
+        'prior': keypoints.flip(0),
         'neighbours': torch.tensor([[3, 4], [4, 0], [0, 0], [0, 0], [0, 0]]),
         'weights': torch.tensor([[0.3, 0.7], [1, 0], [0, 0], [0, 0], [0, 0]]),
     }
@@ -144,7 +152,7 @@ def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> 
 def test_only_the_members_that_are_asked_say_where_joints_are(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(2), np.ones(3, bool))[None]
     first, second, both = (
-        learned.locate(FRAMES, [2], box, each, {})[1] for each in ([0], [1], [0, 1])
+        learned.locate(FRAMES, [2], box, each, NO_PRIOR, {})[1] for each in ([0], [1], [0, 1])
     )
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, both)
@@ -239,20 +247,6 @@ def test_labels_that_were_all_seen_before_judge_nothing(
             minutes=10,
             earlier=learned,
         )
-
-
-def test_weights_are_read_back_from_the_file(learned: LearnedNetwork, tmp_path: Path) -> None:
-    from stdpose_mm.training.learner import _load_weights
-    from stdpose_mm.training.small_unet import SmallUNet
-
-    networks = [SmallUNet(3).eval() for _ in range(2)]
-    _load_weights(networks, learned)
-    crops = np.random.default_rng(0).normal(size=(2, 3, *learned.input_size[::-1]))
-    with torch.no_grad():
-        logits = networks[1](torch.from_numpy(crops).float())
-        shares = torch.softmax(logits.flatten(2), -1).view_as(logits).numpy()
-    maps = learned._run(crops.astype(np.float32))[1]
-    np.testing.assert_allclose(maps, 2 * np.pi * 1.5**2 * shares, atol=1e-5)
 
 
 def test_too_few_labels_and_other_joints_are_one_sentence(

@@ -28,7 +28,7 @@ class Sampler:
         crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
         none = np.zeros((number, 2))
         places = np.full((number, 2, 2), 16, np.float32)
-        return CropBatch(crops, places, none.astype(int), none.astype(np.float32))
+        return CropBatch(crops, places, places, none.astype(int), none.astype(np.float32))
 
 
 @pytest.fixture

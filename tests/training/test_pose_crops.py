@@ -12,6 +12,7 @@ from stdpose_mm.training.pose_crops import (
     CropSampler,
     choose_input_size,
     cut_patch,
+    interpolate,
     subjects_turn,
 )
 from support.coloured_dots import COLOURS, NAMES, SKELETON, dots_label, dots_video, pose_at
@@ -104,6 +105,31 @@ def test_crops_are_drawn_with_the_labels_before_and_after_them_on_their_track() 
                     assert side * (shades[other] - shades[row]) > 0
                     pairs.add(abs(int(other) - row))
     assert pairs == {1}
+
+
+def test_joints_are_interpolated_between_the_neighbours_that_have_them() -> None:
+    keypoints = np.full((3, 2, 2), np.nan)
+    keypoints[0, 0], keypoints[1], keypoints[2, 0] = 0, 8, 99
+    neighbours, weights = (
+        np.array([[1, 2], [0, 2], [0, 1]]),
+        np.array([[0, 0], [1, 0], [0.75, 0.25]]),
+    )
+    prior = interpolate(keypoints, neighbours, weights)[..., 0]
+    np.testing.assert_array_equal(prior, [[np.nan, np.nan], [0, np.nan], [2, 8]])
+
+
+def test_the_prior_lies_between_the_label_and_the_interpolated_joint() -> None:
+    label = [dots_label(frame) for frame in (0, 4, 8)]
+    patches = [cut_patch(dots_video(9)[p.frame_index], p, DESCRIPTION, 0) for p in label]
+    batch = CropSampler(patches, DESCRIPTION, SKELETON, turns=False, seed=0).draw(64)
+    ends = interpolate(batch.keypoints, batch.neighbours, batch.weights)
+    known = ~np.isnan(ends[..., 0])
+    np.testing.assert_array_equal(known, ~np.isnan(batch.prior[..., 0]))
+    way, whole = batch.prior - batch.keypoints, ends - batch.keypoints
+    share = ((way * whole).sum(-1) / (whole * whole).sum(-1))[known]
+    np.testing.assert_allclose(way[known], share[:, None] * whole[known], atol=1e-3)
+    assert 0 < share.min() < 0.1
+    assert 0.9 < share.max() < 1
 
 
 @pytest.mark.parametrize(('spread', 'turns'), [(20, False), (180, True)])

@@ -43,8 +43,10 @@ def test_a_crop_without_neighbours_is_seen_as_if_it_were_alone() -> None:
     places = torch.stack([NOWHERE, torch.tensor([[10.0, 20], [30, 7]])])
     none, index = torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.int64)
     with torch.no_grad():
-        alone = network(crops[:1], places[:1], index[:1], none[:1])
-        beside = network(crops, places, index, none)
-        shown = network(crops, places, index + torch.tensor([[1], [0]]), none + 0.5)
+        alone = network(crops[:1], places[:1], places[:1], index[:1], none[:1])
+        beside = network(crops, places, places, index, none)
+        shown = network(crops, places, places, index + torch.tensor([[1], [0]]), none + 0.5)
+        guessed = network(crops, places, places.flip(0), index, none)
     torch.testing.assert_close(beside[:1], alone)
-    assert (shown[0] - alone[0]).abs().max() > 0.1
+    for other in (shown, guessed):
+        assert (other[0] - alone[0]).abs().max() > 0.1
