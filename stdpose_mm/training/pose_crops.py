@@ -196,7 +196,10 @@ class CropSampler:
 
     def draw(self, number: int) -> CropBatch:
         """Draw crops."""
-        crops, keypoints, neighbours, weights = [], [], [], []
+        crops: list[np.ndarray] = []
+        keypoints: list[np.ndarray] = []
+        neighbours: list[np.ndarray] = []
+        weights: list[np.ndarray] = []
         while len(crops) < number:
             run = self._draw_run()[: number - len(crops)]
             frames = [patch.frame for patch in run]

@@ -137,7 +137,7 @@ class SmallUNet(nn.Module):
             weights: [N, 2].
             prior: [N, K, 2] pixels.
         """
-        cells = features.shape[2:]
+        cells = (features.shape[2], features.shape[3])
         read = gaussians(keypoints, cells, stride, _READ * stride)
         vectors = F.normalize(torch.einsum('nkhw,nchw->nkc', read, features), dim=-1)
         similar = torch.einsum('nchw,nrkc->nrkhw', features, vectors[neighbours])
