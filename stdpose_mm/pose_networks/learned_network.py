@@ -157,11 +157,11 @@ class LearnedNetwork(DescribedNetwork):
             [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
         """
         places, probability = [], []
+        cropped: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for start in range(0, len(indices), _BATCH_SIZE):
-            batch = indices[start : start + _BATCH_SIZE]
-            pictures = [frames[index] for index in batch]
-            shown = self._shown_labels(frames, batch, labels)
             rows = slice(start, start + _BATCH_SIZE)
+            shown = self._shown_labels(frames, indices[rows], labels, cropped)
+            pictures = [frames[index] for index in indices[rows]]
             found = self._look_twice(pictures, boxes[rows], members, prior[rows], shown)
             places.append(found[0])
             probability.append(found[1])
@@ -183,21 +183,39 @@ class LearnedNetwork(DescribedNetwork):
         return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior, None)
 
     def _shown_labels(
-        self, frames: FrameSource, indices: Sequence[int], labels: Mapping[int, np.ndarray]
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        labels: Mapping[int, np.ndarray],
+        cropped: dict[int, tuple[np.ndarray, np.ndarray]],
     ) -> _ShownLabels | None:
-        """Crop the labels that are nearest to some frames; None if there are none."""
+        """Crop the labels that are nearest to some frames; None if there are none.
+
+        ``cropped`` holds those of the last frames, since to seek back in a video takes long.
+        """
         times = sorted(frame for frame, places in labels.items() if not np.isnan(places).all())
         if not times:
             return None
         nearest, weights = choose_neighbours(indices, times)
         chosen, neighbours = np.unique(nearest, return_inverse=True)
-        keypoints = np.stack([labels[times[index]] for index in chosen])
-        labelled = ~np.isnan(keypoints[..., 0])
-        boxes = pose_box(np.nan_to_num(keypoints), labelled)
-        pictures = [frames[times[index]] for index in chosen]
-        crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
-        keypoints = keypoints @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
+        needed = [times[index] for index in chosen]
+        for frame in cropped.keys() - {*needed}:
+            del cropped[frame]
+        for frame in needed:
+            if frame not in cropped:
+                cropped[frame] = self._crop_label(frames[frame], labels[frame])
+        crops, keypoints = (
+            np.stack(values) for values in zip(*(cropped[frame] for frame in needed), strict=True)
+        )
         return _ShownLabels(crops, keypoints, neighbours.reshape(-1, 2), weights)
+
+    def _crop_label(
+        self, picture: np.ndarray, keypoints: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Crop a label [K, 2], as in training; return the crop and the keypoints in it."""
+        box = pose_box(np.nan_to_num(keypoints), ~np.isnan(keypoints[..., 0]))
+        (crop,), (to_crop,) = self._crop([picture], box[None], cv2.BORDER_REPLICATE)
+        return crop, keypoints @ to_crop[:, :2].T + to_crop[:, 2]
 
     def _look_twice(
         self,

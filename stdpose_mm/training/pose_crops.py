@@ -37,14 +37,12 @@ _SHIFT = 0.05
 _RUN = 4
 """Number of labels of a track, in order of time, that are drawn together."""
 
-_LONG_STEPS = 0.2
-"""Share of these runs that use only every second label, as if there were fewer."""
-
 _TURN_WITHIN = 10.0
 """Maximum further rotation in degrees of a crop in such a run, whose crops turn together."""
 
 _HIDDEN = 0.2
-"""Share of crops that are drawn without neighbours, and of those that lose one of two."""
+"""Share of crops that are drawn without neighbours and prior estimate, as the network also finds
+subjects in videos without labels."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,7 @@ class CropSampler:
             frames = [patch.frame for patch in run]
             indices, shares = choose_neighbours(frames, frames)
             neighbours.extend(indices + len(crops))
-            weights.extend(self._hide_some(shares))
+            weights.extend(shares * (self._random.random((len(run), 1)) >= _HIDDEN))
             angle = self._random.uniform(-self._turn, self._turn)
             is_mirrored = self._flip is not None and self._random.random() < 0.5
             light = self._random.uniform(0.7, 1.3), self._random.uniform(-0.3, 0.3)
@@ -227,22 +225,10 @@ class CropSampler:
 
     def _draw_run(self) -> list[PosePatch]:
         """Draw a patch, and others around it on its track."""
-        random = self._random
         sizes = np.array([len(track) for track in self._tracks])
-        track = self._tracks[random.choice(len(sizes), p=sizes / sizes.sum())]
-        step = 2 if random.random() < _LONG_STEPS else 1
-        start = random.integers(len(track)) - step * random.integers(_RUN)
-        run = range(start, start + step * _RUN, step)
-        return [self._patches[track[at]] for at in run if 0 <= at < len(track)]
-
-    def _hide_some(self, weights: np.ndarray) -> np.ndarray:
-        """Let some crops lose both neighbours, and others one: tracks begin and end."""
-        number, random = len(weights), self._random
-        weights = weights.copy()
-        weights[random.random(number) < _HIDDEN] = 0
-        alone = np.flatnonzero((random.random(number) < _HIDDEN) & (weights > 0).all(axis=1))
-        weights[alone] = np.eye(2)[random.integers(2, size=len(alone))]
-        return weights
+        track = self._tracks[self._random.choice(len(sizes), p=sizes / sizes.sum())]
+        start = self._random.integers(1 - _RUN, len(track))
+        return [self._patches[index] for index in track[max(start, 0) : start + _RUN]]
 
     def _change(
         self, patch: PosePatch, angle: float, is_mirrored: bool, light: tuple[float, float]

@@ -11,7 +11,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video import ArrayFrames, FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import Skeleton, expand
@@ -70,7 +70,7 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
     boxes = expand(pose_box(truth, np.ones((5, 3), bool)), 0.5)
     boxes[:, :2] += 15
     pictures = [FRAMES[index] for index in indices]
-    shown = learned._shown_labels(FRAMES, indices, LABELS)
+    shown = learned._shown_labels(FRAMES, indices, LABELS, {})
     once, probability_once = learned._look(
         pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), shown
     )
@@ -98,6 +98,25 @@ def test_it_is_shown_the_nearest_labels_on_both_sides(learned: LearnedNetwork) -
     )
     np.testing.assert_array_equal(far, both)
     assert not np.array_equal(none, both)
+
+
+def test_the_frame_of_a_label_is_read_once_for_all_frames_beside_it(
+    learned: LearnedNetwork,
+) -> None:
+    """Frames are located 16 at a time, and to read an earlier frame again takes long."""
+    read: list[int] = []
+
+    class Counted(ArrayFrames):
+        def _read(self, index: int) -> np.ndarray:
+            read.append(index)
+            return FRAMES[index]
+
+    indices = [*range(1, 41)]
+    poses = np.stack([pose_at(frame) for frame in indices])
+    boxes = pose_box(poses, np.ones((40, 3), bool))
+    ends = {frame: LABELS[frame] for frame in (0, 44)}
+    learned.locate(Counted(np.zeros((45, 120, 160, 3), np.uint8)), indices, boxes, [0], poses, ends)
+    assert sorted(read) == [0, *indices, 44]
 
 
 def test_its_file_computes_what_networks_with_its_weights_do(learned: LearnedNetwork) -> None:
