@@ -40,9 +40,9 @@ _RUN = 4
 _TURN_WITHIN = 10.0
 """Maximum further rotation in degrees of a crop in such a run, whose crops turn together."""
 
-_HIDDEN = 0.2
-"""Share of crops that are drawn without neighbours and prior estimate, as the network also finds
-subjects in videos without labels."""
+_ALONE = 0.7
+"""Share of draws of a single label, whose crop has no neighbours and no prior estimate: the network
+also finds subjects in videos without labels."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class CropSampler:
             frames = [patch.frame for patch in run]
             indices, shares = choose_neighbours(frames, frames)
             neighbours.extend(indices + len(crops))
-            weights.extend(shares * (self._random.random((len(run), 1)) >= _HIDDEN))
+            weights.extend(shares)
             angle = self._random.uniform(-self._turn, self._turn)
             is_mirrored = self._flip is not None and self._random.random() < 0.5
             light = self._random.uniform(0.7, 1.3), self._random.uniform(-0.3, 0.3)
@@ -224,11 +224,12 @@ class CropSampler:
         )
 
     def _draw_run(self) -> list[PosePatch]:
-        """Draw a patch, and others around it on its track."""
+        """Draw labels that follow each other on a track, or a single one."""
+        length = 1 if self._random.random() < _ALONE else _RUN
         sizes = np.array([len(track) for track in self._tracks])
         track = self._tracks[self._random.choice(len(sizes), p=sizes / sizes.sum())]
-        start = self._random.integers(1 - _RUN, len(track))
-        return [self._patches[index] for index in track[max(start, 0) : start + _RUN]]
+        start = self._random.integers(1 - length, len(track))
+        return [self._patches[index] for index in track[max(start, 0) : start + length]]
 
     def _change(
         self, patch: PosePatch, angle: float, is_mirrored: bool, light: tuple[float, float]
