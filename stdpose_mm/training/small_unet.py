@@ -109,7 +109,7 @@ class SmallUNet(nn.Module):
             skipped[level] = torch.cat(
                 [skipped[level], self.hint[str(level)](hints.flatten(1, 2))], 1
             )
-            hints = torch.einsum('nakhw,a->nkhw', hints, trust)
+            hints = (hints * trust[:, None, None, None]).sum(1)
             direct = direct + F.interpolate(
                 hints, scale_factor=float(2**level), mode='bilinear', align_corners=False
             )
@@ -139,12 +139,13 @@ class SmallUNet(nn.Module):
         """
         cells = (features.shape[2], features.shape[3])
         read = gaussians(keypoints, cells, stride, _READ * stride)
-        vectors = F.normalize(torch.einsum('nkhw,nchw->nkc', read, features), dim=-1)
-        similar = torch.einsum('nchw,nrkc->nrkhw', features, vectors[neighbours])
-        shares = weights[..., None, None, None]
-        similar = torch.where(shares > 0, similar, 0)
-        places = [gaussians(prior, cells, stride, spread) for spread in _SPREADS]
-        return torch.stack([(similar * shares).sum(1), similar.amax(1), *places], dim=1)
+        places = features.flatten(2)
+        vectors = F.normalize(read.flatten(2) @ places.transpose(1, 2), dim=-1)
+        shown = vectors[neighbours] * (weights > 0)[..., None, None]
+        similar = (shown.flatten(1, 2) @ places).view(-1, 2, *read.shape[1:])
+        mean = (similar * weights[..., None, None, None]).sum(1)
+        priors = [gaussians(prior, cells, stride, spread) for spread in _SPREADS]
+        return torch.stack([mean, similar.amax(1), *priors], dim=1)
 
 
 def gaussians(points: Tensor, cells: tuple[int, int], stride: int, spread: float) -> Tensor:
