@@ -18,6 +18,7 @@ from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
 from stdpose_mm.review import HiddenLabel, choose_hidden_labels
 from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.text import counted
 
 from .propagation_state import PropagationState
@@ -217,7 +218,7 @@ def judge_network(
 
     network = propagator.network
     groups: list[_HiddenGroup] = [
-        _look_at_hidden(network, number, state, hidden, fill(state, hidden))
+        _look_at_hidden(propagator, number, state, hidden, fill(state, hidden))
         for number, state in enumerate(states)
         for hidden in hidden_labels(state, propagator, HIDDEN_FRAMES)
     ]
@@ -238,42 +239,39 @@ _HiddenGroup = tuple[np.ndarray, ...]
 
 
 def _look_at_hidden(
-    network: LearnedNetwork,
+    propagator: LearnedPropagator,
     number: int,
     state: PropagationState,
     hidden: Sequence[HiddenLabel],
     filled: Sequence[PersonLabel],
 ) -> _HiddenGroup:
     """Look at the hidden labels of a frame around the poses of the method."""
+    frame, network = hidden[0].frame_index, propagator.network
+    unaware = propagator.hiding(state.frames, [frame])
+    assert state.skeleton is not None
+    mapping = JointMapping.by_meaning(state.skeleton, network.skeleton)
+    assert mapping is not None
     by_person = {person.track_id: person for person in filled}
-    people = [by_person[label.track_id] for label in hidden]
-    labels = [state.tracks[label.track_id][label.frame_index] for label in hidden]
-    frame = hidden[0].frame_index
-    members = network.unseen_members(state.frames, [frame])
-    keypoints, shown = (
-        np.stack([getattr(person, name) for person in people]) for name in ('keypoints', 'labelled')
-    )
-    boxes = network.boxes(state.frames, keypoints, shown)
-    other, other_scores = network.locate(state.frames, [frame] * len(people), boxes, members)
-    given = np.stack([label.given for label in labels])
-    truth = np.stack([label.keypoints for label in labels])
-    return (
-        keypoints,
-        np.stack([np.asarray(person.scores) for person in people]),
-        other,
-        other_scores,
-        np.where((given & shown)[..., None], truth, np.nan),
-        np.array([_size_of(state, label) for label in labels]),
-        np.full(len(people), network.record.fitted_for(members)),
-        np.tile([number, frame], (len(people), 1)),
-    )
-
-
-def _size_of(state: PropagationState, label: PersonLabel) -> float:
-    """Measure a label, by the other labels of its subject if it has no extent."""
-    assert label.track_id is not None
-    others = state.tracks[label.track_id].values()
-    return float(label_sizes([label.only_given(), *others])[0])
+    rows = []
+    for place in hidden:
+        track, person = state.tracks[place.track_id], by_person[place.track_id]
+        label, ends = track[frame], [track[place.before], track[place.after]]
+        pose = person.keypoints[None], person.labelled[None]
+        places, probability = unaware.look(state.frames, [frame], *pose, ends, mapping)
+        rows.append(
+            (
+                person.keypoints,
+                np.asarray(person.scores),
+                places[0, mapping.in_model],
+                probability[0, mapping.in_model],
+                np.where((label.given & person.labelled)[:, None], label.keypoints, np.nan),
+                # A label without extent is measured by the others of its subject.
+                label_sizes([label.only_given(), *track.values()])[0],
+                network.record.fitted_for(unaware.members),
+                (number, frame),
+            )
+        )
+    return tuple(np.stack(arrays) for arrays in zip(*rows, strict=True))
 
 
 def hidden_labels(

@@ -76,16 +76,16 @@ class DescribedNetwork(PoseNetwork):
 
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """See :meth:`PoseNetwork.estimate`."""
-        outputs, to_crop = self._run_on(pictures, boxes, cv2.BORDER_CONSTANT)
-        return finish_heatmaps(*self._heatmaps(outputs), to_crop)
+        inputs, to_crop = self._crop(pictures, boxes, cv2.BORDER_CONSTANT)
+        return finish_heatmaps(*self._heatmaps(self._run(inputs)), to_crop)
 
-    def _run_on(
+    def _crop(
         self, pictures: Sequence[np.ndarray], boxes: np.ndarray, border: int
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Run the network on N boxes, extending the pictures with OpenCV's mode ``border``.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Crop N boxes, extending the pictures with OpenCV's mode ``border``.
 
         Returns:
-            Its outputs, and the [N, 2, 3] affines from pixels of each picture to its crop.
+            The network's inputs, and the [N, 2, 3] affines from pixels of each picture to its crop.
         """
         padding, geometry = self.description.padding, self.description.geometry
         to_crop = np.stack([crop_affine(box, self.input_size, padding, geometry) for box in boxes])
@@ -93,7 +93,7 @@ class DescribedNetwork(PoseNetwork):
             cv2.warpAffine(picture, affine, self.input_size, borderMode=border)
             for picture, affine in zip(pictures, to_crop, strict=True)
         ]
-        return self._run(self._normalise(np.stack(crops))), to_crop
+        return self._normalise(np.stack(crops)), to_crop
 
     def _normalise(self, crops: np.ndarray) -> np.ndarray:
         """Normalise crops BGR uint8 [N, H, W, 3] to the network's input in float32."""

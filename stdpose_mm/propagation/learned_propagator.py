@@ -12,7 +12,7 @@ from scipy.special import gammaincinv
 from stdpose_mm.evaluation.functional import pose_sizes
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
@@ -111,9 +111,14 @@ class LearnedPropagator(BasePropagator):
         rows = np.flatnonzero(shown.any(axis=1))
         if not self.members or not len(rows):
             return poses
-        boxes = self.network.boxes(frames, poses.keypoints[rows], shown[rows])
-        places, probability = self.network.locate(
-            frames, [gap.frames[row] for row in rows], boxes, self.members
+        ends = (gap.left, *gap.inner, gap.right)
+        places, probability = self.look(
+            frames,
+            [gap.frames[row] for row in rows],
+            poses.keypoints[rows],
+            shown[rows],
+            [label for label in ends if label is not None],
+            mapping,
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -130,6 +135,40 @@ class LearnedPropagator(BasePropagator):
             np.where(shown, scores, poses.scores),
         )
         return GapPoses(keypoints, poses.visibility, scores)
+
+    def look(
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        keypoints: np.ndarray,
+        shown: np.ndarray,
+        labels: Sequence[PersonLabel],
+        mapping: JointMapping,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Locate the joints of a subject around its poses of the other method.
+
+        Args:
+            frames: The video.
+            indices: N frames, ascending.
+            keypoints: [N, K, 2] pixels of the other method.
+            shown: [N, K] bool: joints that have a place.
+            labels: The labels of the subject in and around these frames.
+            mapping: From these K joints to the network's.
+
+        Returns:
+            See :meth:`~stdpose_mm.pose_networks.learned_network.LearnedNetwork.locate`.
+        """
+        return self.network.locate(
+            frames,
+            indices,
+            self.network.boxes(frames, keypoints, shown),
+            self.members,
+            _model_joints(keypoints, shown, mapping),
+            {
+                label.frame_index: _model_joints(label.keypoints, label.given, mapping)
+                for label in labels
+            },
+        )
 
     def _base_poses(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -148,6 +187,14 @@ class LearnedPropagator(BasePropagator):
         for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
             finished[keys[gap]] = poses
             yield gap, poses
+
+
+def _model_joints(keypoints: np.ndarray, known: np.ndarray, mapping: JointMapping) -> np.ndarray:
+    """Return keypoints [..., K, 2] as joints of the network, NaN where they are not known."""
+    joints = np.full((*keypoints.shape[:-2], mapping.num_model, 2), np.nan)
+    places = np.where(known[..., None], keypoints, np.nan)
+    joints[..., mapping.in_model, :] = places[..., mapping.shared, :]
+    return joints
 
 
 def combine(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError, require_positive
-from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
+from stdpose_mm.evaluation.functional import ScoreCalibrator, label_sizes
 from stdpose_mm.export.graph_tracing import add_metadata, trace_graph
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.fingerprint import fingerprint
@@ -25,6 +25,7 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
+    choose_neighbours,
     has_few_joints,
     least_side,
     require_enough,
@@ -34,7 +35,17 @@ from stdpose_mm.propagation import Tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 
 from .network_trainer import HiddenPoses, NetworkTrainer, train_together
-from .pose_crops import PADDING, CropSampler, PosePatch, choose_input_size, cut_patch, subjects_turn
+from .pose_crops import (
+    PADDING,
+    CropBatch,
+    CropSampler,
+    PosePatch,
+    choose_input_size,
+    cut_patch,
+    group_by_track,
+    interpolate,
+    subjects_turn,
+)
 from .small_unet import SmallUNet
 
 MEMBERS = 2
@@ -144,7 +155,7 @@ def learn_network(
                 'labels, so none is left to test it with, learn again without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, member)
-        poses_hidden = _hidden_poses(hidden, description)
+        poses_hidden = _hidden_poses(shown, hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
     train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
     record = LearningRecord(
@@ -216,13 +227,13 @@ def _least_sides(
     names: Sequence[str], labels: Sequence[Mapping[int, Sequence[PersonLabel]]]
 ) -> dict[str, float]:
     """Compute the least side in pixels of poses of few joints, by the fingerprint of the video."""
-    sizes: dict[str, list[float]] = {}
+    sides = {}
     for name, by_frame in zip(names, labels, strict=True):
-        for label in chain.from_iterable(by_frame.values()):
-            if not has_few_joints(label.given):
-                size = pose_sizes(label.keypoints[None], label.given[None])[0]
-                sizes.setdefault(name, []).append(float(size))
-    return {name: SIDE_OF_FEW * float(np.median(found)) for name, found in sizes.items()}
+        people = [label.only_given() for label in chain.from_iterable(by_frame.values())]
+        whole = [label for label in people if not has_few_joints(label.labelled)]
+        if whole or people:
+            sides[name] = SIDE_OF_FEW * float(np.median(label_sizes(whole or people)))
+    return sides
 
 
 def _cut_patches(
@@ -235,18 +246,28 @@ def _cut_patches(
     """Cut out all labelled poses from their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
     for video, name, by_frame in zip(videos, names, labels, strict=True):
-        side = least_side(sides, name)
+        side, sizes = least_side(sides, name), iter(_sizes(by_frame))
         for frame, people in by_frame.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
-                cut_patch(picture, label.only_given(), description, side) for label in people
+                cut_patch(picture, label.only_given(), description, side, name, next(sizes))
+                for label in people
             )
     return patches
 
 
-def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
-    """Crop the middle of patches."""
+def _sizes(labels: Mapping[int, Sequence[PersonLabel]]) -> list[float]:
+    """Measure all labels of a video, in order."""
+    people = [label.only_given() for label in chain.from_iterable(labels.values())]
+    return label_sizes(people).tolist() if people else []
+
+
+def _hidden_poses(
+    shown: Sequence[PosePatch], hidden: Sequence[PosePatch], description: NetworkDescription
+) -> HiddenPoses:
+    """Crop the middle of patches; their neighbours are all labels around them."""
     assert description.input_size is not None
+    patches = [*hidden, *shown]
     width, height = description.input_size
     crops, keypoints = [], []
     for patch in patches:
@@ -256,9 +277,16 @@ def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription)
         keypoints.append(patch.keypoints - (left, top))
     mean, std = (np.array(v, np.float32) for v in (description.mean, description.std))
     values = (np.stack(crops) - mean) / std
-    places = np.stack(keypoints)
-    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))
-    return HiddenPoses(values.transpose(0, 3, 1, 2), places, sizes)
+    neighbours, weights = np.zeros((len(patches), 2), int), np.zeros((len(patches), 2), np.float32)
+    for track in group_by_track(patches):
+        frames = [patches[index].frame for index in track]
+        places, weights[track] = choose_neighbours(frames, frames)
+        neighbours[track] = np.take(track, places)
+    places = np.stack(keypoints).astype(np.float32)
+    sizes = np.array([patch.size for patch in hidden])
+    prior = interpolate(places, neighbours, weights)
+    batch = CropBatch(values.transpose(0, 3, 1, 2), places, prior, neighbours, weights)
+    return HiddenPoses(batch, np.arange(len(hidden)), sizes)
 
 
 class _Ensemble(nn.Module):
@@ -271,11 +299,11 @@ class _Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """Map normalised crops [N, 3, h, w] to maps [N, K, h / 2, w / 2]."""
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Map the inputs of :class:`SmallUNet` to maps [N, K, h / 2, w / 2]."""
         maps = []
         for member in self.members:
-            logits = member(crops)
+            logits = member(*inputs)
             shares = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
             maps.append(2 * torch.pi * SIGMA**2 * shares)
         return (*maps, torch.stack(maps).mean(0))
@@ -286,7 +314,13 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
     width, height = record.network.input_size
     outputs = [f'member_{number}' for number in range(len(ensemble.members))] + ['heatmap']
     with atomic_path(out) as temporary:
-        example = {'crops': torch.zeros(2, 3, height, width)}
+        example = {
+            'crops': torch.zeros(2, 3, height, width),
+            'keypoints': torch.zeros(2, len(record.network.joints), 2),
+            'prior': torch.zeros(2, len(record.network.joints), 2),
+            'neighbours': torch.zeros(2, 2, dtype=torch.int64),
+            'weights': torch.zeros(2, 2),
+        }
         trace_graph(ensemble, example, outputs, temporary, keeps_weights=True)
         add_metadata(temporary, {ONNX_RECORD: record.to_json()})
 

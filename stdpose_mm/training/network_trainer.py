@@ -18,8 +18,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.pose_networks.learned_network import SIGMA, decode_maps
 
-from .pose_crops import CropSampler
-from .small_unet import STRIDE, SmallUNet
+from .pose_crops import CropBatch, CropSampler
+from .small_unet import STRIDE, SmallUNet, gaussians
 
 BATCH_SIZE = 16
 
@@ -40,17 +40,22 @@ ROUNDS = 8
 
 @dataclass(frozen=True)
 class HiddenPoses:
-    """Crops of N labelled poses that a network is not trained on.
+    """Labelled poses of which N are hidden from a network: it is not trained on them.
 
     Args:
-        crops: [N, 3, h, w] float32, normalised.
-        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
-        sizes: [N] sizes of the poses in pixels of the crops.
+        batch: Crops of all labelled poses.
+        hidden: [N] indices of the hidden ones.
+        sizes: [N] sizes of the hidden poses in pixels of the crops.
     """
 
-    crops: np.ndarray
-    keypoints: np.ndarray
+    batch: CropBatch
+    hidden: np.ndarray
     sizes: np.ndarray
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """Return the hidden keypoints [N, K, 2] in pixels of the crops; NaN without a label."""
+        return self.batch.keypoints[self.hidden]
 
 
 class NetworkTrainer:
@@ -89,13 +94,12 @@ class NetworkTrainer:
         warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
-        drawn = self._sampler.draw(BATCH_SIZE)
-        crops, keypoints = (torch.from_numpy(one).to(self._device) for one in drawn)
+        inputs = _tensors(self._sampler.draw(BATCH_SIZE), self._device)
         kind = self._device.type
         # This shortens a step to two thirds of the time.
         with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
-            logits = self.network(crops.contiguous(memory_format=torch.channels_last))
-        loss = heatmap_loss(logits.float(), keypoints)
+            logits = self.network(*inputs)
+        loss = heatmap_loss(logits.float(), inputs[1])
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -108,7 +112,7 @@ class NetworkTrainer:
         Raises:
             InputError: If the training has diverged.
         """
-        probabilities = _probabilities(self.result, self.hidden.crops)
+        probabilities = _probabilities(self.result, self.hidden)
         if not probabilities.isfinite().all():
             raise InputError(
                 'the training has diverged, learn again without continuing from a network'
@@ -182,23 +186,43 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
             label, or outside of the crop, do not count.
     """
     height, width = logits.shape[2:]
-    cells = (torch.nan_to_num(keypoints) - (STRIDE - 1) / 2) / STRIDE
+    places = torch.nan_to_num(keypoints)
+    cells = (places - (STRIDE - 1) / 2) / STRIDE
     inside = ((cells > -1) & (cells < cells.new_tensor([width, height]))).all(-1)
     counts = inside & ~torch.isnan(keypoints).any(-1)
-    x, y = (torch.arange(side, device=cells.device) for side in (width, height))
-    columns = torch.exp(-((x - cells[..., :1]) ** 2) / (2 * SIGMA**2))
-    rows = torch.exp(-((y - cells[..., 1:]) ** 2) / (2 * SIGMA**2))
-    target = (rows[..., :, None] * columns[..., None, :]).flatten(2)
+    target = gaussians(places, (height, width), STRIDE, SIGMA * STRIDE).flatten(2)
     target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
     entropy = -(target * F.log_softmax(logits.flatten(2), dim=-1)).sum(-1)
     return (entropy * counts).sum() / counts.sum().clamp_min(1)
 
 
+def _tensors(batch: CropBatch, device: torch.device) -> list[Tensor]:
+    """Return the inputs of the network."""
+    crops, *others = (
+        torch.from_numpy(values).to(device)
+        for values in (batch.crops, batch.keypoints, batch.prior, batch.neighbours, batch.weights)
+    )
+    return [crops.contiguous(memory_format=torch.channels_last), *others]
+
+
 @torch.no_grad()
-def _probabilities(network: nn.Module, crops: np.ndarray) -> Tensor:
-    """Return the probabilities [N, K, h, w] of the joints' places, computed in batches."""
-    found, device = [], next(network.parameters()).device
-    for batch in torch.from_numpy(crops).split(BATCH_SIZE):
-        logits = network(batch.to(device, memory_format=torch.channels_last))
-        found.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
-    return torch.cat(found)
+def _probabilities(network: nn.Module, poses: HiddenPoses) -> Tensor:
+    """Return the probabilities [N, K, h, w] of the hidden joints' places, computed in batches."""
+    maps, device, batch = [], next(network.parameters()).device, poses.batch
+    for start in range(0, len(poses.hidden), BATCH_SIZE):
+        hidden = poses.hidden[start : start + BATCH_SIZE]
+        neighbours = batch.neighbours[hidden]
+        shown, places = np.unique([*hidden, *neighbours.ravel()], return_inverse=True)
+        part = CropBatch(
+            batch.crops[shown],
+            batch.keypoints[shown],
+            batch.prior[shown],
+            np.zeros((len(shown), 2), int),
+            np.zeros((len(shown), 2), np.float32),
+        )
+        rows = places[: len(hidden)]
+        part.neighbours[rows] = places[len(hidden) :].reshape(-1, 2)
+        part.weights[rows] = batch.weights[hidden]
+        logits = network(*_tensors(part, device))[torch.from_numpy(rows)]
+        maps.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
+    return torch.cat(maps)

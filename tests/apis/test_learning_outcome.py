@@ -158,9 +158,9 @@ def test_labels_of_another_subject_do_not_hide_the_network(tmp_path: Path) -> No
     members = []
     locate = network.locate
 
-    def listen(frames: Any, indices: Any, boxes: Any, asked: Any) -> Any:
+    def listen(frames: Any, indices: Any, boxes: Any, asked: Any, *inputs: Any) -> Any:
         members.append(asked)
-        return locate(frames, indices, boxes, asked)
+        return locate(frames, indices, boxes, asked, *inputs)
 
     network.locate = listen  # type: ignore[method-assign]
     list(propagator.propagate_in_video(state))

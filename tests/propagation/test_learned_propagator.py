@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Network:
         self.shown: list[np.ndarray] = []
         self.members: list[Any] = []
         self.hidden: list[list[int]] = []
+        self.labels: list[Mapping[int, np.ndarray]] = []
+        self.priors: list[np.ndarray] = []
 
     def unseen_members(self, frames: FrameSource, hidden: Any) -> Sequence[int]:
         self.hidden.append([*hidden])
@@ -64,10 +66,18 @@ class Network:
         return np.full(2, self._odds)
 
     def locate(
-        self, frames: FrameSource, indices: Sequence[int], boxes: np.ndarray, members: Any
+        self,
+        frames: FrameSource,
+        indices: Sequence[int],
+        boxes: np.ndarray,
+        members: Any,
+        prior: np.ndarray,
+        labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         self.shown.extend(boxes)
         self.members.append(members)
+        self.labels.append(labels)
+        self.priors.append(prior)
         places = np.full((len(indices), 2, 2), 30.0)
         return places, np.tile([0.4, 0.9], (len(indices), 1))
 
@@ -94,6 +104,17 @@ def test_each_joint_comes_from_whichever_is_more_probable() -> None:
         assert pose.scores.tolist() == [0.9, 0.7, 0.7]
     # The network looks at the pose of the method: its extent and 15 % of it.
     np.testing.assert_allclose(network.shown, np.tile([-3, 4, 26, 52], (3, 1)))
+
+
+def test_the_network_is_shown_the_labels_at_both_ends_and_the_poses_of_the_method() -> None:
+    """Both have the joints of the network, whose order is another one."""
+    network = Network()
+    fill(network, Still())
+    (labels,) = network.labels
+    assert {frame: places.tolist() for frame, places in labels.items()} == {
+        frame: [[0, 50], [10, 10]] for frame in (0, 4)
+    }
+    assert network.priors[0].tolist() == 3 * [[[0, 50], [10, 10]]]
 
 
 def test_a_network_with_odds_of_zero_is_not_heard() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,25 +18,28 @@ from stdpose_mm.training.network_trainer import (
     heatmap_loss,
     train_together,
 )
+from stdpose_mm.training.pose_crops import CropBatch
 from stdpose_mm.training.small_unet import SmallUNet
 
 
 class Sampler:
     """Give the same crops of noise again and again."""
 
-    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, number: int) -> CropBatch:
         random = np.random.default_rng(0)
         crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
-        return crops, np.full((number, 2, 2), 16, np.float32)
+        none = np.zeros((number, 2))
+        places = np.full((number, 2, 2), 16, np.float32)
+        return CropBatch(crops, places, places, none.astype(int), none.astype(np.float32))
 
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
     monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
-    crops, keypoints = Sampler().draw(3)
-    keypoints[2, 1] = np.nan
+    batch = Sampler().draw(3)
+    batch.keypoints[2, 1] = np.nan
     torch.manual_seed(0)
-    hidden = HiddenPoses(crops, keypoints, np.full(3, 20.0))
+    hidden = HiddenPoses(batch, np.arange(3), np.full(3, 20.0))
     return NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
 
 
@@ -61,7 +66,8 @@ def test_a_step_is_in_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(network_trainer, 'has_bfloat16', lambda _: is_there)
     found: list[torch.dtype] = []
     for network in (trainer.network, trainer.result):
-        network.register_forward_hook(lambda module, given, logits: found.append(logits.dtype))
+        head: Any = network.head
+        head.register_forward_hook(lambda module, given, logits: found.append(logits.dtype))
     before = trainer.network.head.weight.detach().clone()
     trainer.step(0.5)
     trainer.validate()
@@ -135,8 +141,9 @@ def test_the_result_is_the_mean_of_the_last_weights(trainer: NetworkTrainer) -> 
 def test_hidden_labels_choose_nothing(trainer: NetworkTrainer) -> None:
     """Other hidden labels give the same network."""
     torch.manual_seed(0)
-    crops, keypoints = Sampler().draw(3)
-    hidden = HiddenPoses(crops[::-1].copy(), keypoints + 3, np.full(3, 20.0))
+    batch = Sampler().draw(3)
+    moved = replace(batch, crops=batch.crops[::-1].copy(), keypoints=batch.keypoints + 3)
+    hidden = HiddenPoses(moved, np.arange(3), np.full(3, 20.0))
     other = NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
     for each in (trainer, other):
         train_together([each], 4, 1000, lambda done, right: None)

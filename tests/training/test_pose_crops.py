@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from stdpose_mm.training.pose_crops import (
     CropSampler,
     choose_input_size,
     cut_patch,
+    interpolate,
     subjects_turn,
 )
 from support.coloured_dots import COLOURS, NAMES, SKELETON, dots_label, dots_video, pose_at
@@ -37,7 +39,8 @@ def test_joints_lie_on_their_dots_whatever_is_changed() -> None:
     """Turned, scaled, moved and mirrored: the picture and the joints go together."""
     patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, SKELETON, turns=True, seed=0)
-    crops, keypoints = sampler.draw(64)
+    batch = sampler.draw(64)
+    crops, keypoints = batch.crops, batch.keypoints
     assert crops.shape == (64, 3, 48, 64)
     mirrored = []
     for crop, places in zip(crops, keypoints, strict=True):
@@ -56,7 +59,7 @@ def test_a_skeleton_without_sides_is_not_mirrored() -> None:
 
     patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, Skeleton(('a', 'b', 'c')), turns=False, seed=0)
-    _, keypoints = sampler.draw(32)
+    keypoints = sampler.draw(32).keypoints
     edges = keypoints[:, 1:] - keypoints[:, :1]
     # Mirroring alone changes the sense of rotation from one edge to the other.
     assert len({*np.sign(np.cross(edges[:, 0], edges[:, 1])).tolist()}) == 1
@@ -79,6 +82,55 @@ def test_few_joints_are_not_seen_larger_than_a_pose() -> None:
     patch = cut_patch(dots_video(1)[0], one, DESCRIPTION, least_side=40)
     np.testing.assert_allclose(patch.keypoints[0], (47.5, 35.5))
     assert np.isnan(patch.keypoints[1:]).all()
+
+
+def test_crops_are_drawn_with_the_labels_before_and_after_them_on_their_track() -> None:
+    """The head tells the frame of a crop: its shade is the frame, and that of the other track 9."""
+    patches = []
+    for track, frames in ((0, (8, 0, 4)), (1, (9,))):
+        for frame in frames:
+            picture = np.full((120, 160, 3), 20 * frame, np.uint8)
+            label = replace(dots_label(frame), track_id=track)
+            patches.append(cut_patch(picture, label, DESCRIPTION, 0))
+    bright = replace(DESCRIPTION, mean=(0.0,) * 3, std=(20.0,) * 3)
+    sampler = CropSampler(patches, bright, SKELETON, turns=False, seed=0)
+    pairs = set()
+    for _ in range(20):
+        batch = sampler.draw(16)
+        assert ((batch.weights.sum(axis=1) < 1e-6) | (batch.weights.sum(axis=1) > 0.999)).all()
+        shades = np.median(batch.crops, axis=(1, 2, 3))
+        for row, (before, after) in enumerate(batch.neighbours):
+            for side, other in ((-1, before), (1, after)):
+                if batch.weights[row, (side + 1) // 2]:
+                    assert other != row
+                    assert side * (shades[other] - shades[row]) > 0
+                    pairs.add(abs(int(other) - row))
+    assert pairs == {1}
+
+
+def test_joints_are_interpolated_between_the_neighbours_that_have_them() -> None:
+    keypoints = np.full((3, 2, 2), np.nan)
+    keypoints[0, 0], keypoints[1], keypoints[2, 0] = 0, 8, 99
+    neighbours, weights = (
+        np.array([[1, 2], [0, 2], [0, 1]]),
+        np.array([[0, 0], [1, 0], [0.75, 0.25]]),
+    )
+    prior = interpolate(keypoints, neighbours, weights)[..., 0]
+    np.testing.assert_array_equal(prior, [[np.nan, np.nan], [0, np.nan], [2, 8]])
+
+
+def test_the_prior_lies_between_the_label_and_the_interpolated_joint() -> None:
+    label = [dots_label(frame) for frame in (0, 4, 8)]
+    patches = [cut_patch(dots_video(9)[p.frame_index], p, DESCRIPTION, 0) for p in label]
+    batch = CropSampler(patches, DESCRIPTION, SKELETON, turns=False, seed=0).draw(64)
+    ends = interpolate(batch.keypoints, batch.neighbours, batch.weights)
+    known = ~np.isnan(ends[..., 0])
+    np.testing.assert_array_equal(known, ~np.isnan(batch.prior[..., 0]))
+    way, whole = batch.prior - batch.keypoints, ends - batch.keypoints
+    share = ((way * whole).sum(-1) / (whole * whole).sum(-1))[known]
+    np.testing.assert_allclose(way[known], share[:, None] * whole[known], atol=1e-3)
+    assert 0 < share.min() < 0.1
+    assert 0.9 < share.max() < 1
 
 
 def poses_in_directions(number: int, spread: float) -> np.ndarray:
