@@ -108,13 +108,15 @@ class LearnedPropagator(BasePropagator):
         members = self.network.unseen_members(frames, unlabelled)
         if not members or not len(rows):
             return poses
+        prior = np.full((len(rows), mapping.num_model, 2), np.nan)
+        known = np.where(shown[..., None], poses.keypoints, np.nan)
+        prior[:, mapping.in_model] = known[np.ix_(rows, mapping.shared)]
         places, probability = self.network.locate(
             frames,
             [gap.frames[row] for row in rows],
             boxes[rows],
             members,
-            _model_joints(poses.keypoints[rows], shown[rows], mapping),
-            _labels(gap, mapping),
+            prior,
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -148,22 +150,6 @@ class LearnedPropagator(BasePropagator):
         for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
             finished[keys[gap]] = poses
             yield gap, poses
-
-
-def _labels(gap: Gap, mapping: JointMapping) -> dict[int, np.ndarray]:
-    """Return the labels in and around a gap by frame, see :func:`_model_joints`."""
-    labels = (label for label in (gap.left, *gap.inner, gap.right) if label is not None)
-    return {
-        label.frame_index: _model_joints(label.keypoints, label.given, mapping) for label in labels
-    }
-
-
-def _model_joints(keypoints: np.ndarray, known: np.ndarray, mapping: JointMapping) -> np.ndarray:
-    """Return keypoints [..., K, 2] as joints of the network, NaN where they are not known."""
-    joints = np.full((*keypoints.shape[:-2], mapping.num_model, 2), np.nan)
-    places = np.where(known[..., None], keypoints, np.nan)
-    joints[..., mapping.in_model, :] = places[..., mapping.shared, :]
-    return joints
 
 
 def combine(

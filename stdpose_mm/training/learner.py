@@ -24,7 +24,6 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
-    choose_neighbours,
     require_enough,
 )
 from stdpose_mm.pose_networks.network_description import NetworkDescription
@@ -34,13 +33,11 @@ from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 from .network_trainer import HiddenPoses, NetworkTrainer, train_together
 from .pose_crops import (
     PADDING,
-    CropBatch,
     CropSampler,
     PosePatch,
     choose_input_size,
     cut_patch,
-    group_by_track,
-    interpolate,
+    interpolate_labels,
     subjects_turn,
 )
 from .small_unet import SmallUNet
@@ -153,7 +150,7 @@ def learn_network(
                 'labels, so none is left to test it with, learn again without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, member)
-        poses_hidden = _hidden_poses(shown, hidden, description)
+        poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
         if earlier is not None:
             trainers[-1].validate()
@@ -228,39 +225,35 @@ def _cut_patches(
         people = [label for group in found.values() for label in group]
         sizes = [pose_sizes(label.keypoints[None], label.given[None])[0] for label in people]
         least = _LEAST_EXTENT * float(np.median(sizes)) if sizes else 0.0
+        priors: dict[int, np.ndarray] = {}
+        for track in video.tracks.values():
+            in_order = [track[frame] for frame in sorted(track)]
+            priors.update(zip(map(id, in_order), interpolate_labels(in_order), strict=True))
         for frame, group in found.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
-                cut_patch(picture, label.only_given(), description, least, name) for label in group
+                cut_patch(picture, label.only_given(), priors[id(label)], description, least)
+                for label in group
             )
     return patches
 
 
-def _hidden_poses(
-    shown: Sequence[PosePatch], hidden: Sequence[PosePatch], description: NetworkDescription
-) -> HiddenPoses:
-    """Crop the middle of patches; their neighbours are all labels around them."""
+def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
+    """Crop the middle of patches."""
     assert description.input_size is not None
-    patches = [*hidden, *shown]
     width, height = description.input_size
-    crops, keypoints = [], []
+    crops, keypoints, priors = [], [], []
     for patch in patches:
         left = (patch.picture.shape[1] - width) // 2
         top = (patch.picture.shape[0] - height) // 2
         crops.append(patch.picture[top : top + height, left : left + width])
         keypoints.append(patch.keypoints - (left, top))
-    mean, std = (np.array(v, np.float32) for v in (description.mean, description.std))
-    values = (np.stack(crops) - mean) / std
-    neighbours, weights = np.zeros((len(patches), 2), int), np.zeros((len(patches), 2), np.float32)
-    for track in group_by_track(patches):
-        frames = [patches[index].frame for index in track]
-        places, weights[track] = choose_neighbours(frames, frames)
-        neighbours[track] = np.take(track, places)
-    places = np.stack(keypoints).astype(np.float32)
-    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))[: len(hidden)]
-    prior = interpolate(places, neighbours, weights)
-    batch = CropBatch(values.transpose(0, 3, 1, 2), places, prior, neighbours, weights)
-    return HiddenPoses(batch, np.arange(len(hidden)), sizes)
+        priors.append(patch.prior - (left, top))
+    values = (np.stack(crops) - np.array(description.mean)) / np.array(description.std)
+    places = np.stack(keypoints)
+    sizes = pose_sizes(places, ~np.isnan(places[..., 0]))
+    prior = np.stack(priors).astype(np.float32)
+    return HiddenPoses(values.transpose(0, 3, 1, 2).astype(np.float32), places, prior, sizes)
 
 
 class _Ensemble(nn.Module):
@@ -273,11 +266,11 @@ class _Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, crops: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
         """Map the inputs of :class:`SmallUNet` to maps [N, K, h / 2, w / 2]."""
         maps = []
         for member in self.members:
-            logits = member(*inputs)
+            logits = member(crops, prior)
             shares = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
             maps.append(2 * torch.pi * SIGMA**2 * shares)
         return (*maps, torch.stack(maps).mean(0))
@@ -290,10 +283,7 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
     with atomic_path(out) as temporary:
         example = {
             'crops': torch.zeros(2, 3, height, width),
-            'keypoints': torch.zeros(2, len(record.network.joints), 2),
             'prior': torch.zeros(2, len(record.network.joints), 2),
-            'neighbours': torch.zeros(2, 2, dtype=torch.int64),
-            'weights': torch.zeros(2, 2),
         }
         trace_graph(ensemble, example, outputs, temporary, keeps_weights=True)
         add_metadata(temporary, {ONNX_RECORD: record.to_json()})
