@@ -109,8 +109,8 @@ class LearnedPropagator(BasePropagator):
         if not members or not len(rows):
             return poses
         prior = np.full((len(rows), mapping.num_model, 2), np.nan)
-        known = np.where(shown[..., None], poses.keypoints, np.nan)
-        prior[:, mapping.in_model] = known[np.ix_(rows, mapping.shared)]
+        estimates = np.where(shown[..., None], poses.keypoints, np.nan)
+        prior[:, mapping.in_model] = estimates[np.ix_(rows, mapping.shared)]
         places, probability = self.network.locate(
             frames,
             [gap.frames[row] for row in rows],
