@@ -255,9 +255,8 @@ def _look_at_hidden(
     rows = []
     for place in hidden:
         track, person = state.tracks[place.track_id], by_person[place.track_id]
-        label, ends = track[frame], [track[place.before], track[place.after]]
-        pose = person.keypoints[None], person.labelled[None]
-        places, probability = unaware.look(state.frames, [frame], *pose, ends, mapping)
+        label, pose = track[frame], (person.keypoints[None], person.labelled[None])
+        places, probability = unaware.look(state.frames, [frame], *pose, mapping)
         rows.append(
             (
                 person.keypoints,

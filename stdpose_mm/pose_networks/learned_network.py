@@ -98,8 +98,7 @@ class LearningRecord:
 class LearnedNetwork(DescribedNetwork):
     """Network that has learned from the labels of videos, run by onnxruntime on the CPU.
 
-    Beside each picture it is shown the nearest labels of the subject before and after it, and a
-    prior estimate of the pose, if there are any.
+    A prior estimate of the pose guides it, if there is one.
 
     Args:
         path: File that :func:`~stdpose_mm.training.learner.learn_network` wrote.
@@ -165,7 +164,6 @@ class LearnedNetwork(DescribedNetwork):
         boxes: np.ndarray,
         members: Sequence[int],
         prior: np.ndarray,
-        labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of one subject in N frames.
 
@@ -178,19 +176,15 @@ class LearnedNetwork(DescribedNetwork):
             boxes: [N, 4] boxes of the subject in pixels.
             members: The members whose maps are averaged, at least one.
             prior: [N, K, 2] estimates of another method in pixels; NaN for joints without one.
-            labels: Frame -> [K, 2] pixels of the subject's labels there, NaN without a label. The
-                nearest ones on both sides of each of the N frames are used.
 
         Returns:
             [N, K, 2] pixels of the picture, and [N, K] the probability that the joint is right.
         """
         places, probability = [], []
-        cropped: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for start in range(0, len(indices), _BATCH_SIZE):
-            rows = slice(start, start + _BATCH_SIZE)
-            shown = self._shown_labels(frames, indices[rows], labels, cropped)
-            pictures = [frames[index] for index in indices[rows]]
-            found = self._look_twice(pictures, boxes[rows], members, prior[rows], shown)
+            batch = slice(start, start + _BATCH_SIZE)
+            pictures = [frames[index] for index in indices[batch]]
+            found = self._look_twice(pictures, boxes[batch], members, prior[batch])
             places.append(found[0])
             probability.append(found[1])
         return np.concatenate(places), np.concatenate(probability)
@@ -208,42 +202,7 @@ class LearnedNetwork(DescribedNetwork):
             As :meth:`locate`.
         """
         prior = np.full((len(boxes), self.skeleton.num_keypoints, 2), np.nan)
-        return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior, None)
-
-    def _shown_labels(
-        self,
-        frames: FrameSource,
-        indices: Sequence[int],
-        labels: Mapping[int, np.ndarray],
-        cropped: dict[int, tuple[np.ndarray, np.ndarray]],
-    ) -> _ShownLabels | None:
-        """Crop the labels that are nearest to some frames; None if there are none.
-
-        ``cropped`` holds those of the last frames, since to seek back in a video takes long.
-        """
-        times = sorted(frame for frame, places in labels.items() if not np.isnan(places).all())
-        if not times:
-            return None
-        nearest, weights = choose_neighbours(indices, times)
-        chosen, neighbours = np.unique(nearest, return_inverse=True)
-        needed = [times[index] for index in chosen]
-        for frame in cropped.keys() - {*needed}:
-            del cropped[frame]
-        for frame in needed:
-            if frame not in cropped:
-                cropped[frame] = self._crop_label(frames[frame], labels[frame])
-        crops, keypoints = (
-            np.stack(values) for values in zip(*(cropped[frame] for frame in needed), strict=True)
-        )
-        return _ShownLabels(crops, keypoints, neighbours.reshape(-1, 2), weights)
-
-    def _crop_label(
-        self, picture: np.ndarray, keypoints: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Crop a label [K, 2], as in training; return the crop and the keypoints in it."""
-        box = pose_box(np.nan_to_num(keypoints), ~np.isnan(keypoints[..., 0]))
-        (crop,), (to_crop,) = self._crop([picture], box[None], cv2.BORDER_REPLICATE)
-        return crop, keypoints @ to_crop[:, :2].T + to_crop[:, 2]
+        return self._look_twice(pictures, boxes, range(len(self.record.seen)), prior)
 
     def _look_twice(
         self,
@@ -251,12 +210,11 @@ class LearnedNetwork(DescribedNetwork):
         boxes: np.ndarray,
         members: Sequence[int],
         prior: np.ndarray,
-        shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Run on boxes, then on the boxes of the poses found there; keep the more probable pose."""
-        places, probability = self._look(pictures, boxes, members, prior, shown)
+        places, probability = self._look(pictures, boxes, members, prior)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, prior, shown)
+        again, probability_again = self._look(pictures, seen, members, prior)
         better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
         return (
             np.where(better[..., None], again, places),
@@ -269,11 +227,10 @@ class LearnedNetwork(DescribedNetwork):
         boxes: np.ndarray,
         members: Sequence[int],
         prior: np.ndarray,
-        shown: _ShownLabels | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         crops, to_crop = self._crop(pictures, boxes, cv2.BORDER_REPLICATE)
         cropped = prior @ to_crop[..., :2].swapaxes(1, 2) + to_crop[:, None, :, 2]
-        outputs = self._run(crops, cropped, shown)
+        outputs = self._run(crops, cropped)
         maps = np.mean([outputs[member] for member in members], axis=0)
         cells, certainty = decode_maps(maps / (2 * np.pi * SIGMA**2))
         scale = np.array(self.input_size) / maps.shape[:1:-1]
@@ -282,48 +239,11 @@ class LearnedNetwork(DescribedNetwork):
         calibrator = self.record.calibrators[self.record.fitted_for(members)]
         return places, calibrator(certainty)
 
-    def _run(
-        self,
-        inputs: np.ndarray,
-        prior: np.ndarray | None = None,
-        shown: _ShownLabels | None = None,
-    ) -> list[np.ndarray]:
-        number = len(inputs)
-        keypoints = np.full((number, self.skeleton.num_keypoints, 2), np.nan)
-        prior = keypoints if prior is None else prior
-        neighbours, weights = np.zeros((number, 2), int), np.zeros((number, 2))
-        if shown is not None:
-            inputs = np.concatenate([inputs, shown.crops])
-            keypoints = np.concatenate([keypoints, shown.keypoints])
-            prior = np.concatenate([prior, shown.keypoints])
-            none = np.zeros((len(shown.crops), 2), int)
-            neighbours = np.concatenate([number + shown.neighbours, none])
-            weights = np.concatenate([shown.weights, none])
-        given = {
-            'crops': inputs,
-            'keypoints': keypoints.astype(np.float32),
-            'prior': prior.astype(np.float32),
-            'neighbours': neighbours,
-            'weights': weights.astype(np.float32),
-        }
-        return [maps[:number] for maps in self._session.run(self._session.outputs, given)]
-
-
-@dataclass(frozen=True)
-class _ShownLabels:
-    """M labels of a subject that are shown beside N pictures.
-
-    Args:
-        crops: [M, 3, h, w] normalised crops.
-        keypoints: [M, K, 2] pixels of the crops; NaN without a label.
-        neighbours: [N, 2] indices of labels for each picture.
-        weights: [N, 2] by how much these count.
-    """
-
-    crops: np.ndarray
-    keypoints: np.ndarray
-    neighbours: np.ndarray
-    weights: np.ndarray
+    def _run(self, inputs: np.ndarray, prior: np.ndarray | None = None) -> list[np.ndarray]:
+        if prior is None:
+            prior = np.full((len(inputs), self.skeleton.num_keypoints, 2), np.nan)
+        given = {'crops': inputs, 'prior': prior.astype(np.float32)}
+        return self._session.run(self._session.outputs, given)
 
 
 def has_few_joints(labelled: np.ndarray) -> np.ndarray:
@@ -353,29 +273,6 @@ def pose_box(keypoints: np.ndarray, labelled: np.ndarray, least_side: float = 0)
     missing = np.where(has_few_joints(labelled), missing, 0)[..., None]
     grown = np.concatenate([box[..., :2] - missing / 2, box[..., 2:] + missing], axis=-1)
     return expand(grown, POSE_MARGIN)
-
-
-def choose_neighbours(
-    frames: Sequence[int], label_frames: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the labels of a subject that the network is shown beside N frames.
-
-    Args:
-        frames: The N frames.
-        label_frames: Frames of the labels, ascending; at least one.
-
-    Returns:
-        [N, 2] indices of the labels before and after each frame, 0 where there is none; and [N, 2]
-        by how much they count: in sum 1, the nearer one more, and 0 where there is none.
-    """
-    labels, times = np.array(label_frames, int), np.array(frames, int)
-    before, after = labels.searchsorted(times) - 1, labels.searchsorted(times, 'right')
-    neighbours = np.stack([before, after], axis=1)
-    exists = (neighbours >= 0) & (neighbours < len(labels))
-    neighbours = np.where(exists, neighbours, 0)
-    distance = np.abs(labels[neighbours] - times[:, None])
-    closeness = np.where(exists, 1 / np.maximum(distance, 1), 0)
-    return neighbours, closeness / np.maximum(closeness.sum(axis=1, keepdims=True), 1e-9)
 
 
 def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from scipy.special import gammaincinv
 from stdpose_mm.evaluation.functional import pose_sizes
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork
-from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .base import BasePropagator, GapPoses, PropagatedPose, collect_gaps
@@ -111,14 +111,8 @@ class LearnedPropagator(BasePropagator):
         rows = np.flatnonzero(shown.any(axis=1))
         if not self.members or not len(rows):
             return poses
-        ends = (gap.left, *gap.inner, gap.right)
         places, probability = self.look(
-            frames,
-            [gap.frames[row] for row in rows],
-            poses.keypoints[rows],
-            shown[rows],
-            [label for label in ends if label is not None],
-            mapping,
+            frames, [gap.frames[row] for row in rows], poses.keypoints[rows], shown[rows], mapping
         )
         keypoints, scores = poses.keypoints.copy(), poses.scores.copy()
         known = np.ix_(rows, mapping.shared)
@@ -142,7 +136,6 @@ class LearnedPropagator(BasePropagator):
         indices: Sequence[int],
         keypoints: np.ndarray,
         shown: np.ndarray,
-        labels: Sequence[PersonLabel],
         mapping: JointMapping,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Locate the joints of a subject around its poses of the other method.
@@ -152,23 +145,16 @@ class LearnedPropagator(BasePropagator):
             indices: N frames, ascending.
             keypoints: [N, K, 2] pixels of the other method.
             shown: [N, K] bool: joints that have a place.
-            labels: The labels of the subject in and around these frames.
             mapping: From these K joints to the network's.
 
         Returns:
             See :meth:`~stdpose_mm.pose_networks.learned_network.LearnedNetwork.locate`.
         """
-        return self.network.locate(
-            frames,
-            indices,
-            self.network.boxes(frames, keypoints, shown),
-            self.members,
-            _model_joints(keypoints, shown, mapping),
-            {
-                label.frame_index: _model_joints(label.keypoints, label.given, mapping)
-                for label in labels
-            },
-        )
+        prior = np.full((len(indices), mapping.num_model, 2), np.nan)
+        estimates = np.where(shown[..., None], keypoints, np.nan)
+        prior[:, mapping.in_model] = estimates[:, mapping.shared]
+        boxes = self.network.boxes(frames, keypoints, shown)
+        return self.network.locate(frames, indices, boxes, self.members, prior)
 
     def _base_poses(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -187,14 +173,6 @@ class LearnedPropagator(BasePropagator):
         for gap, poses in collect_gaps(self.base.propagate(frames, todo, skeleton)):
             finished[keys[gap]] = poses
             yield gap, poses
-
-
-def _model_joints(keypoints: np.ndarray, known: np.ndarray, mapping: JointMapping) -> np.ndarray:
-    """Return keypoints [..., K, 2] as joints of the network, NaN where they are not known."""
-    joints = np.full((*keypoints.shape[:-2], mapping.num_model, 2), np.nan)
-    places = np.where(known[..., None], keypoints, np.nan)
-    joints[..., mapping.in_model, :] = places[..., mapping.shared, :]
-    return joints
 
 
 def combine(

@@ -25,7 +25,6 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
-    choose_neighbours,
     has_few_joints,
     least_side,
     require_enough,
@@ -37,13 +36,11 @@ from stdpose_mm.structures import PersonLabel, Skeleton, pose_extent
 from .network_trainer import HiddenPoses, NetworkTrainer, train_together
 from .pose_crops import (
     PADDING,
-    CropBatch,
     CropSampler,
     PosePatch,
     choose_input_size,
     cut_patch,
-    group_by_track,
-    interpolate,
+    interpolate_labels,
     subjects_turn,
 )
 from .small_unet import SmallUNet
@@ -155,7 +152,7 @@ def learn_network(
                 'labels, so none is left to test it with, learn again without it'
             )
         sampler = CropSampler(shown, description, skeleton, turns, member)
-        poses_hidden = _hidden_poses(shown, hidden, description)
+        poses_hidden = _hidden_poses(hidden, description)
         trainers.append(NetworkTrainer(network.to(device), sampler, poses_hidden))
     train_together(trainers, min(steps or MAX_STEPS, MAX_STEPS), 60 * minutes, listener)
     record = LearningRecord(
@@ -246,11 +243,17 @@ def _cut_patches(
     """Cut out all labelled poses from their frames."""
     patches: dict[_FrameKey, list[PosePatch]] = {}
     for video, name, by_frame in zip(videos, names, labels, strict=True):
+        priors: dict[int, np.ndarray] = {}
+        for track in video.tracks.values():
+            in_order = [track[frame] for frame in sorted(track)]
+            priors.update(zip(map(id, in_order), interpolate_labels(in_order), strict=True))
         side, sizes = least_side(sides, name), iter(_sizes(by_frame))
         for frame, people in by_frame.items():
             picture = video.frames[frame]
             patches.setdefault((name, frame), []).extend(
-                cut_patch(picture, label.only_given(), description, side, name, next(sizes))
+                cut_patch(
+                    picture, label.only_given(), priors[id(label)], description, side, next(sizes)
+                )
                 for label in people
             )
     return patches
@@ -262,31 +265,22 @@ def _sizes(labels: Mapping[int, Sequence[PersonLabel]]) -> list[float]:
     return label_sizes(people).tolist() if people else []
 
 
-def _hidden_poses(
-    shown: Sequence[PosePatch], hidden: Sequence[PosePatch], description: NetworkDescription
-) -> HiddenPoses:
-    """Crop the middle of patches; their neighbours are all labels around them."""
+def _hidden_poses(patches: Sequence[PosePatch], description: NetworkDescription) -> HiddenPoses:
+    """Crop the middle of patches."""
     assert description.input_size is not None
-    patches = [*hidden, *shown]
     width, height = description.input_size
-    crops, keypoints = [], []
+    crops, keypoints, priors = [], [], []
     for patch in patches:
         left = (patch.picture.shape[1] - width) // 2
         top = (patch.picture.shape[0] - height) // 2
         crops.append(patch.picture[top : top + height, left : left + width])
         keypoints.append(patch.keypoints - (left, top))
+        priors.append(patch.prior - (left, top))
     mean, std = (np.array(v, np.float32) for v in (description.mean, description.std))
     values = (np.stack(crops) - mean) / std
-    neighbours, weights = np.zeros((len(patches), 2), int), np.zeros((len(patches), 2), np.float32)
-    for track in group_by_track(patches):
-        frames = [patches[index].frame for index in track]
-        places, weights[track] = choose_neighbours(frames, frames)
-        neighbours[track] = np.take(track, places)
-    places = np.stack(keypoints).astype(np.float32)
-    sizes = np.array([patch.size for patch in hidden])
-    prior = interpolate(places, neighbours, weights)
-    batch = CropBatch(values.transpose(0, 3, 1, 2), places, prior, neighbours, weights)
-    return HiddenPoses(batch, np.arange(len(hidden)), sizes)
+    prior = np.stack(priors).astype(np.float32)
+    sizes = np.array([patch.size for patch in patches])
+    return HiddenPoses(values.transpose(0, 3, 1, 2), np.stack(keypoints), prior, sizes)
 
 
 class _Ensemble(nn.Module):
@@ -299,11 +293,11 @@ class _Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, crops: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
         """Map the inputs of :class:`SmallUNet` to maps [N, K, h / 2, w / 2]."""
         maps = []
         for member in self.members:
-            logits = member(*inputs)
+            logits = member(crops, prior)
             shares = torch.softmax(logits.flatten(2), dim=-1).view_as(logits)
             maps.append(2 * torch.pi * SIGMA**2 * shares)
         return (*maps, torch.stack(maps).mean(0))
@@ -316,10 +310,7 @@ def _write(ensemble: _Ensemble, record: LearningRecord, out: Path) -> None:
     with atomic_path(out) as temporary:
         example = {
             'crops': torch.zeros(2, 3, height, width),
-            'keypoints': torch.zeros(2, len(record.network.joints), 2),
             'prior': torch.zeros(2, len(record.network.joints), 2),
-            'neighbours': torch.zeros(2, 2, dtype=torch.int64),
-            'weights': torch.zeros(2, 2),
         }
         trace_graph(ensemble, example, outputs, temporary, keeps_weights=True)
         add_metadata(temporary, {ONNX_RECORD: record.to_json()})

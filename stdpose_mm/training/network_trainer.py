@@ -18,7 +18,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN
 from stdpose_mm.pose_networks.learned_network import SIGMA, decode_maps
 
-from .pose_crops import CropBatch, CropSampler
+from .pose_crops import CropSampler
 from .small_unet import STRIDE, SmallUNet, gaussians
 
 BATCH_SIZE = 16
@@ -40,22 +40,19 @@ ROUNDS = 8
 
 @dataclass(frozen=True)
 class HiddenPoses:
-    """Labelled poses of which N are hidden from a network: it is not trained on them.
+    """Crops of N labelled poses that a network is not trained on.
 
     Args:
-        batch: Crops of all labelled poses.
-        hidden: [N] indices of the hidden ones.
-        sizes: [N] sizes of the hidden poses in pixels of the crops.
+        crops: [N, 3, h, w] float32, normalised.
+        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
+        prior: [N, K, 2] prior estimates of them; NaN without one.
+        sizes: [N] sizes of the poses in pixels of the crops.
     """
 
-    batch: CropBatch
-    hidden: np.ndarray
+    crops: np.ndarray
+    keypoints: np.ndarray
+    prior: np.ndarray
     sizes: np.ndarray
-
-    @property
-    def keypoints(self) -> np.ndarray:
-        """Return the hidden keypoints [N, K, 2] in pixels of the crops; NaN without a label."""
-        return self.batch.keypoints[self.hidden]
 
 
 class NetworkTrainer:
@@ -94,12 +91,13 @@ class NetworkTrainer:
         warm_up, decay = done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done)
         for group in self._optimizer.param_groups:
             group['lr'] = LEARNING_RATE * max(min(warm_up, decay), _LEAST_RATE)
-        inputs = _tensors(self._sampler.draw(BATCH_SIZE), self._device)
+        drawn = self._sampler.draw(BATCH_SIZE)
+        crops, keypoints, prior = (torch.from_numpy(one).to(self._device) for one in drawn)
         kind = self._device.type
         # This shortens a step to two thirds of the time.
         with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
-            logits = self.network(*inputs)
-        loss = heatmap_loss(logits.float(), inputs[1])
+            logits = self.network(crops.contiguous(memory_format=torch.channels_last), prior)
+        loss = heatmap_loss(logits.float(), keypoints)
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -196,33 +194,12 @@ def heatmap_loss(logits: Tensor, keypoints: Tensor) -> Tensor:
     return (entropy * counts).sum() / counts.sum().clamp_min(1)
 
 
-def _tensors(batch: CropBatch, device: torch.device) -> list[Tensor]:
-    """Return the inputs of the network."""
-    crops, *others = (
-        torch.from_numpy(values).to(device)
-        for values in (batch.crops, batch.keypoints, batch.prior, batch.neighbours, batch.weights)
-    )
-    return [crops.contiguous(memory_format=torch.channels_last), *others]
-
-
 @torch.no_grad()
 def _probabilities(network: nn.Module, poses: HiddenPoses) -> Tensor:
-    """Return the probabilities [N, K, h, w] of the hidden joints' places, computed in batches."""
-    maps, device, batch = [], next(network.parameters()).device, poses.batch
-    for start in range(0, len(poses.hidden), BATCH_SIZE):
-        hidden = poses.hidden[start : start + BATCH_SIZE]
-        neighbours = batch.neighbours[hidden]
-        shown, places = np.unique([*hidden, *neighbours.ravel()], return_inverse=True)
-        part = CropBatch(
-            batch.crops[shown],
-            batch.keypoints[shown],
-            batch.prior[shown],
-            np.zeros((len(shown), 2), int),
-            np.zeros((len(shown), 2), np.float32),
-        )
-        rows = places[: len(hidden)]
-        part.neighbours[rows] = places[len(hidden) :].reshape(-1, 2)
-        part.weights[rows] = batch.weights[hidden]
-        logits = network(*_tensors(part, device))[torch.from_numpy(rows)]
-        maps.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
-    return torch.cat(maps)
+    """Return the probabilities [N, K, h, w] of the joints' places, computed in batches."""
+    found, device = [], next(network.parameters()).device
+    inputs = (torch.from_numpy(values).split(BATCH_SIZE) for values in (poses.crops, poses.prior))
+    for crops, prior in zip(*inputs, strict=True):
+        logits = network(crops.to(device, memory_format=torch.channels_last), prior.to(device))
+        found.append(torch.softmax(logits.flatten(2), dim=-1).view_as(logits).cpu())
+    return torch.cat(found)

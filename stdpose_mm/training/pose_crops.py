@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stdpose_mm.pose_networks.learned_network import choose_neighbours, pose_box
+from stdpose_mm.pose_networks.learned_network import pose_box
 from stdpose_mm.pose_networks.network_description import NetworkDescription
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.structures.boxes import POSE_MARGIN, crop_affine
@@ -34,15 +34,9 @@ _SCALE = 0.2
 _SHIFT = 0.05
 """Standard deviation of a crop's shift, as a share of its size."""
 
-_RUN = 4
-"""Number of labels of a track, in order of time, that are drawn together."""
-
-_TURN_WITHIN = 10.0
-"""Maximum further rotation in degrees of a crop in such a run, whose crops turn together."""
-
-_ALONE = 0.7
-"""Share of draws of a single label, whose crop has no neighbours and no prior estimate: the network
-also finds subjects in videos without labels."""
+_WITHOUT_PRIOR = 0.35
+"""Share of crops that are drawn without a prior estimate: the network also finds subjects in videos
+without labels."""
 
 
 @dataclass(frozen=True)
@@ -52,43 +46,22 @@ class PosePatch:
     Args:
         picture: BGR uint8 [h, w, 3], at the scale of the network's crops.
         keypoints: [K, 2] pixels of the patch; NaN where there is no label.
-        track: Video and track of the label.
-        frame: Its frame.
+        prior: [K, 2] where the labels around it have the joints; NaN without such labels.
         size: Size of the pose in pixels of the patch.
     """
 
     picture: np.ndarray
     keypoints: np.ndarray
-    track: tuple[str, int | None]
-    frame: int
-    size: float
-
-
-@dataclass(frozen=True)
-class CropBatch:
-    """Crops of N labelled poses, with their neighbours among them.
-
-    Args:
-        crops: [N, 3, h, w] float32, normalised.
-        keypoints: [N, K, 2] pixels of the crops; NaN where there is no label.
-        prior: [N, K, 2] prior estimate of them, NaN where there is none.
-        neighbours: [N, 2] indices of the crops of the labels before and after; 0 without any.
-        weights: [N, 2] by how much they count, see :func:`choose_neighbours`.
-    """
-
-    crops: np.ndarray
-    keypoints: np.ndarray
     prior: np.ndarray
-    neighbours: np.ndarray
-    weights: np.ndarray
+    size: float
 
 
 def cut_patch(
     picture: np.ndarray,
     label: PersonLabel,
+    prior: np.ndarray,
     description: NetworkDescription,
     least_side: float,
-    video: str = '',
     size: float = 1.0,
 ) -> PosePatch:
     """Cut a labelled pose with its surroundings out of a picture.
@@ -96,9 +69,9 @@ def cut_patch(
     Args:
         picture: BGR uint8 [H, W, 3].
         label: The pose, with at least one joint.
+        prior: [K, 2] pixels, see :func:`interpolate_labels`.
         description: The crops of the network.
         least_side: See :func:`pose_box`.
-        video: Name of the video.
         size: Size of the pose in pixels of the picture.
     """
     assert description.input_size is not None
@@ -107,18 +80,37 @@ def cut_patch(
     sides = np.ceil(np.array(description.input_size) * _PATCH_FACTOR).astype(int)
     to_crop[:, 2] += (sides - np.array(description.input_size)) / 2
     patch = cv2.warpAffine(picture, to_crop, sides.tolist(), borderMode=cv2.BORDER_REPLICATE)
-    keypoints = label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]
+    keypoints, prior = (
+        points @ to_crop[:, :2].T + to_crop[:, 2] for points in (label.keypoints, prior)
+    )
     keypoints[~label.labelled] = np.nan
-    scale = float(np.linalg.norm(to_crop[:, 0]))
-    return PosePatch(patch, keypoints, (video, label.track_id), label.frame_index, scale * size)
+    return PosePatch(patch, keypoints, prior, float(np.linalg.norm(to_crop[:, 0])) * size)
 
 
-def group_by_track(patches: Sequence[PosePatch]) -> list[list[int]]:
-    """Return the indices of the patches of each track, in order of frames."""
-    tracks: dict[tuple[str, int | None], list[int]] = {}
-    for index, patch in enumerate(patches):
-        tracks.setdefault(patch.track, []).append(index)
-    return [sorted(track, key=lambda index: patches[index].frame) for track in tracks.values()]
+def interpolate_labels(labels: Sequence[PersonLabel]) -> np.ndarray:
+    """Interpolate the joints of each of N labels of a track between the others.
+
+    Args:
+        labels: In order of frames.
+
+    Returns:
+        [N, K, 2] pixels; NaN for joints that no other label gives.
+    """
+    given = np.stack([label.given for label in labels])
+    places = np.stack([label.keypoints for label in labels])
+    frames = np.array([label.frame_index for label in labels])
+    joints = np.full(places.shape, np.nan)
+    for joint in range(given.shape[1]):
+        known = np.flatnonzero(given[:, joint])
+        after = np.searchsorted(frames[known], frames, 'right')
+        before = np.searchsorted(frames[known], frames) - 1
+        exists = (before >= 0) | (after < len(known))
+        first = known[np.where(before >= 0, before, after)[exists]]
+        last = known[np.where(after < len(known), after, before)[exists]]
+        share = (frames[exists] - frames[first]) / np.maximum(frames[last] - frames[first], 1)
+        ends = places[first, joint], places[last, joint]
+        joints[exists, joint] = ends[0] + share[:, None] * (ends[1] - ends[0])
+    return joints
 
 
 def choose_input_size(extents: np.ndarray, turns: bool) -> tuple[int, int]:
@@ -155,21 +147,11 @@ def subjects_turn(poses: np.ndarray) -> bool:
     return bool(np.abs(directions.mean()) < _UPRIGHT)
 
 
-def interpolate(keypoints: np.ndarray, neighbours: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Interpolate joints [N, K, 2] between the crops' neighbours, see :class:`CropBatch`."""
-    places = keypoints[neighbours]
-    shares = weights[..., None, None] * ~np.isnan(places)
-    total = shares.sum(axis=1)
-    means = (shares * np.nan_to_num(places)).sum(axis=1) / np.maximum(total, 1e-9)
-    return np.where(total > 0, means, np.nan).astype(np.float32)
-
-
 class CropSampler:
     """Sampler of batches of crops with random changes.
 
     Crops are turned, scaled and shifted, mirrored if the skeleton has sides, and changed in
-    brightness, contrast and noise. Labels that follow each other on a track are drawn together, and
-    turned and mirrored alike, so that they are each other's neighbours.
+    brightness, contrast and noise.
 
     Args:
         patches: The poses to draw from.
@@ -189,7 +171,6 @@ class CropSampler:
     ) -> None:
         assert description.input_size is not None
         self._patches = patches
-        self._tracks = group_by_track(patches)
         self._size = description.input_size
         self._mean = np.array(description.mean, np.float32)
         self._std = np.array(description.std, np.float32)
@@ -198,52 +179,24 @@ class CropSampler:
         self._turn = _ANY_TURN if turns else _TURN
         self._random = np.random.default_rng(seed)
 
-    def draw(self, number: int) -> CropBatch:
-        """Draw crops."""
-        crops: list[np.ndarray] = []
-        keypoints: list[np.ndarray] = []
-        neighbours: list[np.ndarray] = []
-        weights: list[np.ndarray] = []
-        while len(crops) < number:
-            run = self._draw_run()[: number - len(crops)]
-            frames = [patch.frame for patch in run]
-            indices, shares = choose_neighbours(frames, frames)
-            neighbours.extend(indices + len(crops))
-            weights.extend(shares)
-            angle = self._random.uniform(-self._turn, self._turn)
-            is_mirrored = self._flip is not None and self._random.random() < 0.5
-            light = self._random.uniform(0.7, 1.3), self._random.uniform(-0.3, 0.3)
-            for patch in run:
-                crop, pixels = self._change(patch, angle, is_mirrored, light)
-                crops.append(crop)
-                keypoints.append(pixels)
-        places, indices, shares = np.stack(keypoints), np.stack(neighbours), np.stack(weights)
-        prior = interpolate(places, indices, shares)
-        # In use, the estimate is that of a method that has tracked the joints, so it is better.
-        prior = places + self._random.uniform(size=(number, places.shape[1], 1)) * (prior - places)
-        return CropBatch(
-            np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2)),
-            places,
-            prior.astype(np.float32),
-            indices,
-            shares.astype(np.float32),
-        )
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw crops.
 
-    def _draw_run(self) -> list[PosePatch]:
-        """Draw labels that follow each other on a track, or a single one."""
-        length = 1 if self._random.random() < _ALONE else _RUN
-        sizes = np.array([len(track) for track in self._tracks])
-        track = self._tracks[self._random.choice(len(sizes), p=sizes / sizes.sum())]
-        start = self._random.integers(1 - length, len(track))
-        return [self._patches[index] for index in track[max(start, 0) : start + length]]
+        Returns:
+            Normalised crops [N, 3, h, w] float32, keypoints [N, K, 2] in their pixels, NaN without
+            a label, and prior estimates [N, K, 2] of them, NaN without one.
+        """
+        chosen = self._random.integers(len(self._patches), size=number)
+        drawn = [self._change(self._patches[index]) for index in chosen]
+        crops, keypoints, prior = (np.stack(values) for values in zip(*drawn, strict=True))
+        return np.ascontiguousarray(crops.transpose(0, 3, 1, 2)), keypoints, prior
 
-    def _change(
-        self, patch: PosePatch, angle: float, is_mirrored: bool, light: tuple[float, float]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _change(self, patch: PosePatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         random, size = self._random, np.array(self._size)
-        angle = np.deg2rad(angle + random.uniform(-_TURN_WITHIN, _TURN_WITHIN))
+        angle = np.deg2rad(random.uniform(-self._turn, self._turn))
         scale = np.exp(random.uniform(-_SCALE, _SCALE))
         linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        is_mirrored = self._flip is not None and random.random() < 0.5
         if is_mirrored:
             linear = linear @ np.diag([-1.0, 1.0])
         middle = (np.array(patch.picture.shape[1::-1]) - 1) / 2
@@ -253,10 +206,16 @@ class CropSampler:
             patch.picture, affine, self._size, borderMode=cv2.BORDER_REPLICATE
         ).astype(np.float32)
         crop = (crop - self._mean) / self._std
-        crop = crop * (light[0] * random.uniform(0.9, 1.1)) + light[1] + random.uniform(-0.1, 0.1)
+        crop = crop * random.uniform(0.7, 1.3) + random.uniform(-0.3, 0.3)
         if random.random() < 0.3:
             crop += random.normal(0, 0.05, crop.shape)
-        keypoints = patch.keypoints @ linear.T + offset
+        # In use, the estimate is that of a method that has tracked the joints, so it is better.
+        share = random.uniform(size=(len(patch.prior), 1))
+        prior = patch.keypoints + share * (patch.prior - patch.keypoints)
+        if random.random() < _WITHOUT_PRIOR:
+            prior[:] = np.nan
+        points = np.stack([patch.keypoints, prior]) @ linear.T + offset
         if is_mirrored:
-            keypoints = keypoints[self._flip]
-        return crop.astype(np.float32), keypoints.astype(np.float32)
+            points = points[:, self._flip]
+        keypoints, prior = points.astype(np.float32)
+        return crop.astype(np.float32), keypoints, prior

@@ -15,7 +15,6 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
-    choose_neighbours,
     decode_maps,
     pose_box,
 )
@@ -39,13 +38,6 @@ def test_the_certainty_is_what_lies_around_the_largest_value_also_at_the_border(
     places, certainty = decode_maps(maps)
     np.testing.assert_allclose(places[0], [[0, 0], [4.5, 3]])
     np.testing.assert_allclose(certainty, [[0.6, 1.0]])
-
-
-def test_the_nearest_labels_on_both_sides_count_by_how_near_they_are() -> None:
-    """By hand: 3 frames after one label and 1 before the next; a label is not its own neighbour."""
-    neighbours, weights = choose_neighbours([3, 4, 9, 20], [0, 4, 10])
-    assert neighbours.tolist() == [[0, 1], [0, 2], [1, 2], [2, 0]]
-    np.testing.assert_allclose(weights, [[1 / 4, 3 / 4], [0.6, 0.4], [1 / 6, 5 / 6], [1, 0]])
 
 
 def test_the_box_of_a_pose_is_its_extent_and_a_margin() -> None:

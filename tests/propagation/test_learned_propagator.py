@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,6 @@ class Network:
         self.shown: list[np.ndarray] = []
         self.members: list[Any] = []
         self.hidden: list[list[int]] = []
-        self.labels: list[Mapping[int, np.ndarray]] = []
         self.priors: list[np.ndarray] = []
 
     def unseen_members(self, frames: FrameSource, hidden: Any) -> Sequence[int]:
@@ -72,11 +71,9 @@ class Network:
         boxes: np.ndarray,
         members: Any,
         prior: np.ndarray,
-        labels: Mapping[int, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
         self.shown.extend(boxes)
         self.members.append(members)
-        self.labels.append(labels)
         self.priors.append(prior)
         places = np.full((len(indices), 2, 2), 30.0)
         return places, np.tile([0.4, 0.9], (len(indices), 1))
@@ -106,14 +103,9 @@ def test_each_joint_comes_from_whichever_is_more_probable() -> None:
     np.testing.assert_allclose(network.shown, np.tile([-3, 4, 26, 52], (3, 1)))
 
 
-def test_the_network_is_shown_the_labels_at_both_ends_and_the_poses_of_the_method() -> None:
-    """Both have the joints of the network, whose order is another one."""
+def test_the_network_is_shown_the_poses_of_the_method_as_its_own_joints() -> None:
     network = Network()
     fill(network, Still())
-    (labels,) = network.labels
-    assert {frame: places.tolist() for frame, places in labels.items()} == {
-        frame: [[0, 50], [10, 10]] for frame in (0, 4)
-    }
     assert network.priors[0].tolist() == 3 * [[[0, 50], [10, 10]]]
 
 

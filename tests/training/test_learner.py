@@ -11,7 +11,6 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.learned_network import LearnedNetwork, pose_box
 from stdpose_mm.structures import PersonLabel, Skeleton, expand
@@ -26,7 +25,6 @@ pytestmark = pytest.mark.slow
 NUM_FRAMES, LABELLED = 64, range(0, 64, 4)
 FRAMES = dots_video(NUM_FRAMES)
 NO_PRIOR = np.full((1, 3, 2), np.nan)
-LABELS = {frame: pose_at(frame) for frame in LABELLED}
 
 
 def video_of(keyframes: range = LABELLED, shuffled: bool = False) -> LabelledVideo:
@@ -56,9 +54,7 @@ def test_it_finds_joints_in_frames_without_labels(learned: LearnedNetwork) -> No
     indices = [2, 6, 13, 30, 41]
     truth = np.stack([pose_at(frame) for frame in indices])
     boxes = pose_box(truth, np.ones((5, 3), bool))
-    places, probability = learned.locate(
-        FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), LABELS
-    )
+    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
     errors = np.linalg.norm(places - truth, axis=-1)
     assert np.median(errors) < 1.5
     assert (errors < 4).all()
@@ -71,68 +67,34 @@ def test_it_looks_again_at_what_it_saw_in_boxes_that_are_far_off(learned: Learne
     boxes = expand(pose_box(truth, np.ones((5, 3), bool)), 0.5)
     boxes[:, :2] += 15
     pictures = [FRAMES[index] for index in indices]
-    shown = learned._shown_labels(FRAMES, indices, LABELS, {})
-    once, probability_once = learned._look(
-        pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), shown
-    )
-    places, probability = learned.locate(
-        FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), LABELS
-    )
+    once, probability_once = learned._look(pictures, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
+    places, probability = learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0))
     errors, errors_once = (np.linalg.norm(p - truth, axis=-1) for p in (places, once))
     assert (errors < 4).all()
     assert errors.mean() < errors_once.mean()
     assert (probability.mean(axis=1) >= probability_once.mean(axis=1)).all()
     for found, expected in zip(
         learned.find(pictures, boxes),
-        learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0), {}),
+        learned.locate(FRAMES, indices, boxes, [0, 1], NO_PRIOR.repeat(5, axis=0)),
         strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_it_is_shown_the_nearest_labels_on_both_sides(learned: LearnedNetwork) -> None:
+def test_the_pose_of_another_method_guides_it(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(6), np.ones(3, bool))[None]
-    near = {frame: LABELS[frame] for frame in (4, 8)}
-    (far, _), (both, _), (none, _) = (
-        learned.locate(FRAMES, [6], box, [0, 1], NO_PRIOR, labels)
-        for labels in (LABELS | {0: LABELS[8]}, near, near | {4: np.full((3, 2), np.nan)})
-    )
-    np.testing.assert_array_equal(far, both)
-    assert not np.array_equal(none, both)
-
-
-def test_the_frame_of_a_label_is_read_once_for_all_frames_beside_it(
-    learned: LearnedNetwork,
-) -> None:
-    """Frames are located 16 at a time, and to read an earlier frame again takes long."""
-    read: list[int] = []
-
-    class Counted(ArrayFrames):
-        def _read(self, index: int) -> np.ndarray:
-            read.append(index)
-            return FRAMES[index]
-
-    indices = [*range(1, 41)]
-    poses = np.stack([pose_at(frame) for frame in indices])
-    boxes = pose_box(poses, np.ones((40, 3), bool))
-    ends = {frame: LABELS[frame] for frame in (0, 44)}
-    learned.locate(Counted(np.zeros((45, 120, 160, 3), np.uint8)), indices, boxes, [0], poses, ends)
-    assert sorted(read) == [0, *indices, 44]
+    _, probability = learned.locate(FRAMES, [6], box, [0, 1], pose_at(6)[None])
+    _, misled = learned.locate(FRAMES, [6], box, [0, 1], pose_at(6)[None, [1, 2, 0]])
+    assert (probability > misled).all()
 
 
 def test_its_file_computes_what_networks_with_its_weights_do(learned: LearnedNetwork) -> None:
     networks = [SmallUNet(3), SmallUNet(3)]
     learner._load_weights(networks, learned)
     random, size = torch.Generator().manual_seed(0), learned.input_size[::-1]
-    keypoints = 32 * torch.rand(5, 3, 2, generator=random)
-    keypoints[3, 1] = torch.nan
-    inputs = {
-        'crops': torch.randn(5, 3, *size, generator=random),
-        'keypoints': keypoints,
-        'prior': keypoints.flip(0),
-        'neighbours': torch.tensor([[3, 4], [4, 0], [0, 0], [0, 0], [0, 0]]),
-        'weights': torch.tensor([[0.3, 0.7], [1, 0], [0, 0], [0, 0], [0, 0]]),
-    }
+    prior = 32 * torch.rand(5, 3, 2, generator=random)
+    prior[3, 1] = torch.nan
+    inputs = {'crops': torch.randn(5, 3, *size, generator=random), 'prior': prior}
     with torch.no_grad():
         expected = learner._Ensemble(networks).eval()(*inputs.values())
     arrays = {name: values.numpy() for name, values in inputs.items()}
@@ -189,7 +151,7 @@ def test_its_last_output_is_the_mean_of_its_members(learned: LearnedNetwork) -> 
 def test_only_the_members_that_are_asked_say_where_joints_are(learned: LearnedNetwork) -> None:
     box = pose_box(pose_at(2), np.ones(3, bool))[None]
     first, second, both = (
-        learned.locate(FRAMES, [2], box, each, NO_PRIOR, {})[1] for each in ([0], [1], [0, 1])
+        learned.locate(FRAMES, [2], box, each, NO_PRIOR)[1] for each in ([0], [1], [0, 1])
     )
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, both)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,28 +17,26 @@ from stdpose_mm.training.network_trainer import (
     heatmap_loss,
     train_together,
 )
-from stdpose_mm.training.pose_crops import CropBatch
 from stdpose_mm.training.small_unet import SmallUNet
 
 
 class Sampler:
     """Give the same crops of noise again and again."""
 
-    def draw(self, number: int) -> CropBatch:
+    def draw(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         random = np.random.default_rng(0)
         crops = random.normal(size=(number, 3, 32, 32)).astype(np.float32)
-        none = np.zeros((number, 2))
         places = np.full((number, 2, 2), 16, np.float32)
-        return CropBatch(crops, places, places, none.astype(int), none.astype(np.float32))
+        return crops, places, places + 2
 
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> NetworkTrainer:
     monkeypatch.setattr(network_trainer, 'BATCH_SIZE', 2)
-    batch = Sampler().draw(3)
-    batch.keypoints[2, 1] = np.nan
+    crops, keypoints, prior = Sampler().draw(3)
+    keypoints[2, 1] = np.nan
     torch.manual_seed(0)
-    hidden = HiddenPoses(batch, np.arange(3), np.full(3, 20.0))
+    hidden = HiddenPoses(crops, keypoints, prior, np.full(3, 20.0))
     return NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
 
 
@@ -141,9 +138,8 @@ def test_the_result_is_the_mean_of_the_last_weights(trainer: NetworkTrainer) -> 
 def test_hidden_labels_choose_nothing(trainer: NetworkTrainer) -> None:
     """Other hidden labels give the same network."""
     torch.manual_seed(0)
-    batch = Sampler().draw(3)
-    moved = replace(batch, crops=batch.crops[::-1].copy(), keypoints=batch.keypoints + 3)
-    hidden = HiddenPoses(moved, np.arange(3), np.full(3, 20.0))
+    crops, keypoints, prior = Sampler().draw(3)
+    hidden = HiddenPoses(crops[::-1].copy(), keypoints + 3, prior, np.full(3, 20.0))
     other = NetworkTrainer(SmallUNet(2), Sampler(), hidden)  # type: ignore[arg-type]
     for each in (trainer, other):
         train_together([each], 4, 1000, lambda done, right: None)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stdpose_mm.pose_networks.network_description import NetworkDescription
+from stdpose_mm.structures import PersonLabel
 from stdpose_mm.training.pose_crops import (
     CropSampler,
     choose_input_size,
     cut_patch,
-    interpolate,
+    interpolate_labels,
     subjects_turn,
 )
 from support.coloured_dots import COLOURS, NAMES, SKELETON, dots_label, dots_video, pose_at
 
+NO_PRIOR = np.full((3, 2), np.nan)
 DESCRIPTION = NetworkDescription(
     NAMES,
     input_size=(64, 48),
@@ -37,10 +38,9 @@ def colour_at(crop: np.ndarray, place: np.ndarray) -> int:
 
 def test_joints_lie_on_their_dots_whatever_is_changed() -> None:
     """Turned, scaled, moved and mirrored: the picture and the joints go together."""
-    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    patch = cut_patch(dots_video(1)[0], dots_label(0), pose_at(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, SKELETON, turns=True, seed=0)
-    batch = sampler.draw(64)
-    crops, keypoints = batch.crops, batch.keypoints
+    crops, keypoints, _ = sampler.draw(64)
     assert crops.shape == (64, 3, 48, 64)
     mirrored = []
     for crop, places in zip(crops, keypoints, strict=True):
@@ -57,9 +57,9 @@ def test_joints_lie_on_their_dots_whatever_is_changed() -> None:
 def test_a_skeleton_without_sides_is_not_mirrored() -> None:
     from stdpose_mm.structures import Skeleton
 
-    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    patch = cut_patch(dots_video(1)[0], dots_label(0), pose_at(0), DESCRIPTION, 0)
     sampler = CropSampler([patch], DESCRIPTION, Skeleton(('a', 'b', 'c')), turns=False, seed=0)
-    keypoints = sampler.draw(32).keypoints
+    _, keypoints, _ = sampler.draw(32)
     edges = keypoints[:, 1:] - keypoints[:, :1]
     # Mirroring alone changes the sense of rotation from one edge to the other.
     assert len({*np.sign(np.cross(edges[:, 0], edges[:, 1])).tolist()}) == 1
@@ -68,7 +68,7 @@ def test_a_skeleton_without_sides_is_not_mirrored() -> None:
 def test_a_patch_shows_the_label_at_the_scale_of_the_crops() -> None:
     """By hand: the box is the pose with 15 % around it, times 1.1, in 64x48 pixels."""
     pose = pose_at(0)
-    patch = cut_patch(dots_video(1)[0], dots_label(0), DESCRIPTION, 0)
+    patch = cut_patch(dots_video(1)[0], dots_label(0), pose_at(0), DESCRIPTION, 0)
     assert patch.picture.shape == (72, 96, 3)
     width, height = np.ptp(pose, axis=0) * 1.3
     scale = 64 / (1.1 * max(width, height * 64 / 48))
@@ -79,58 +79,44 @@ def test_a_patch_shows_the_label_at_the_scale_of_the_crops() -> None:
 def test_few_joints_are_not_seen_larger_than_a_pose() -> None:
     label = dots_label(0)
     one = label.__class__(0, label.keypoints, [2, 0, 0], 0)
-    patch = cut_patch(dots_video(1)[0], one, DESCRIPTION, least_side=40)
+    patch = cut_patch(dots_video(1)[0], one, NO_PRIOR, DESCRIPTION, least_side=40)
     np.testing.assert_allclose(patch.keypoints[0], (47.5, 35.5))
     assert np.isnan(patch.keypoints[1:]).all()
 
 
-def test_crops_are_drawn_with_the_labels_before_and_after_them_on_their_track() -> None:
-    """The head tells the frame of a crop: its shade is the frame, and that of the other track 9."""
-    patches = []
-    for track, frames in ((0, (8, 0, 4)), (1, (9,))):
-        for frame in frames:
-            picture = np.full((120, 160, 3), 20 * frame, np.uint8)
-            label = replace(dots_label(frame), track_id=track)
-            patches.append(cut_patch(picture, label, DESCRIPTION, 0))
-    bright = replace(DESCRIPTION, mean=(0.0,) * 3, std=(20.0,) * 3)
-    sampler = CropSampler(patches, bright, SKELETON, turns=False, seed=0)
-    pairs = set()
-    for _ in range(20):
-        batch = sampler.draw(16)
-        assert ((batch.weights.sum(axis=1) < 1e-6) | (batch.weights.sum(axis=1) > 0.999)).all()
-        shades = np.median(batch.crops, axis=(1, 2, 3))
-        for row, (before, after) in enumerate(batch.neighbours):
-            for side, other in ((-1, before), (1, after)):
-                if batch.weights[row, (side + 1) // 2]:
-                    assert other != row
-                    assert side * (shades[other] - shades[row]) > 0
-                    pairs.add(abs(int(other) - row))
-    assert pairs == {1}
+def test_the_prior_goes_with_the_joints_and_lies_between_them_and_the_interpolated_ones() -> None:
+    """It is the pose 10 pixels to the right, or a pose nearer to the label, or missing."""
+    label = dots_label(0)
+    patch = cut_patch(dots_video(1)[0], label, pose_at(0) + np.array([10, 0]), DESCRIPTION, 0)
+    sampler = CropSampler([patch], DESCRIPTION, SKELETON, turns=True, seed=0)
+    _, keypoints, prior = sampler.draw(200)
+    assert 40 < np.isnan(prior).all(axis=(1, 2)).sum() < 100
+    known = ~np.isnan(prior[:, 0, 0])
+    # The size of the pose in the crop measures how far 10 pixels are there.
+    scale = np.linalg.norm(keypoints[:, 1] - keypoints[:, 0], axis=-1)
+    scale /= np.linalg.norm(pose_at(0)[1] - pose_at(0)[0])
+    lengths = {
+        joint: np.linalg.norm(prior - keypoints, axis=-1)[known, joint] / scale[known]
+        for joint in (1, 2)
+    }
+    directions = (prior - keypoints)[known]
+    for joint, length in lengths.items():
+        assert (length < 20).all(), joint
+        assert np.ptp(length) > 8
+    unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    np.testing.assert_allclose(unit[:, 1], unit[:, 2], atol=1e-3)
 
 
-def test_joints_are_interpolated_between_the_neighbours_that_have_them() -> None:
-    keypoints = np.full((3, 2, 2), np.nan)
-    keypoints[0, 0], keypoints[1], keypoints[2, 0] = 0, 8, 99
-    neighbours, weights = (
-        np.array([[1, 2], [0, 2], [0, 1]]),
-        np.array([[0, 0], [1, 0], [0.75, 0.25]]),
-    )
-    prior = interpolate(keypoints, neighbours, weights)[..., 0]
-    np.testing.assert_array_equal(prior, [[np.nan, np.nan], [0, np.nan], [2, 8]])
-
-
-def test_the_prior_lies_between_the_label_and_the_interpolated_joint() -> None:
-    label = [dots_label(frame) for frame in (0, 4, 8)]
-    patches = [cut_patch(dots_video(9)[p.frame_index], p, DESCRIPTION, 0) for p in label]
-    batch = CropSampler(patches, DESCRIPTION, SKELETON, turns=False, seed=0).draw(64)
-    ends = interpolate(batch.keypoints, batch.neighbours, batch.weights)
-    known = ~np.isnan(ends[..., 0])
-    np.testing.assert_array_equal(known, ~np.isnan(batch.prior[..., 0]))
-    way, whole = batch.prior - batch.keypoints, ends - batch.keypoints
-    share = ((way * whole).sum(-1) / (whole * whole).sum(-1))[known]
-    np.testing.assert_allclose(way[known], share[:, None] * whole[known], atol=1e-3)
-    assert 0 < share.min() < 0.1
-    assert 0.9 < share.max() < 1
+def test_the_labels_of_a_track_are_interpolated_between_the_others_by_hand() -> None:
+    """The hand is labelled in frames 0 and 8 only, the head in all but 8, the tail in one."""
+    visible = {0: (2, 2, 0), 2: (2, 0, 0), 6: (2, 0, 2), 8: (0, 2, 0)}
+    places = {0: 0, 2: 10, 6: 50, 8: 80}
+    labels = [
+        PersonLabel(frame, np.full((3, 2), places[frame]), np.array(visible[frame]), 0)
+        for frame in places
+    ]
+    expected = [[10, 80, 50], [50 / 3, 20, 50], [10, 60, np.nan], [50, 0, 50]]
+    np.testing.assert_allclose(interpolate_labels(labels)[..., 0], expected)
 
 
 def poses_in_directions(number: int, spread: float) -> np.ndarray:
