@@ -112,7 +112,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """
         if self.frame_head is None:
             return None
-        heatmaps = self.frame_head.forward((features.flatten(0, 1),))
+        heatmaps = self.frame_head((features.flatten(0, 1),))
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def project_frames(self, features: Tensor) -> Tensor | None:
