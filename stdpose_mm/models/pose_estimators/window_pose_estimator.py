@@ -143,12 +143,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode windows for prediction.
 
         Args:
-            inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle.
+            inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle;
+                or single pictures [N, 1, 3, H, W] or [N, 3, H, W], which fill all frames.
             given: Labels of the auxiliary frames.
 
         Raises:
             InputError: If the number of frames in a window differs from the neck's.
         """
+        inputs = inputs if inputs.ndim == 5 else inputs.unsqueeze(1)
+        if inputs.shape[1] == 1:
+            inputs = inputs.expand(-1, self.num_frames, -1, -1, -1)
         return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
 
     def encode_samples(

@@ -440,14 +440,14 @@ def test_targets_of_held_out_windows(
 
 
 @pytest.mark.parametrize('is_file', [True, False])
-def test_a_single_picture_is_its_own_neighbour(tiny_set: TinySet, is_file: bool) -> None:
+def test_a_single_picture_is_a_window_of_one_frame(tiny_set: TinySet, is_file: bool) -> None:
     # What MMPose's inference_topdown gives.
     path = str(tiny_set.picture(3))
     picture = cv2.imread(path)
     given = {'img_path': path} if is_file else {'img': picture}
     with pytest.warns(InputWarning, match='fills all frames'):
         window = LoadWindow()({**given, 'flip_indices': [0, 2, 1]})
-    np.testing.assert_array_equal(window['img'], [picture] * 3)
+    np.testing.assert_array_equal(window['img'], [picture])
     assert window['img_shape'] == picture.shape[:2]
     assert window['keypoints'].shape == (1, 3, 2)
     assert window['aux_keypoints'].shape == (2, 3, 2)
