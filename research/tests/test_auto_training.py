@@ -106,7 +106,7 @@ def test_a_matcher_that_is_none_is_refused_before_clips_are_generated(run_main, 
 
 
 def test_a_network_of_other_settings_is_not_taken_for_this_one(tmp_path, monkeypatch):
-    monkeypatch.setattr('research.training.auto_training.Runner.from_cfg', FinishedRunner)
+    monkeypatch.setattr('research.training.auto_training.CheckedRunner.from_cfg', FinishedRunner)
     config = str(ROOT / 'research/configs/auto/stdpose_tiny_propagation_synthetic_auto.py')
 
     labels, weights = tmp_path / 'labels.json', tmp_path / 'start.pth'

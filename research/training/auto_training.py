@@ -12,14 +12,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 from tqdm import tqdm
 
 from research.export.fuser_export import export_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, save_fuser
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config, set_iterations
-from stdpose_mm.engine.runner import last_checkpoint
+from stdpose_mm.engine.runner import CheckedRunner, last_checkpoint
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import atomic_path
@@ -247,7 +246,7 @@ class AutoTrainer:
                 config.dump(temporary)
             unfinished = last_checkpoint(config.work_dir)
             config.load_from, config.resume = unfinished or start, unfinished is not None
-            runner = Runner.from_cfg(config)
+            runner = CheckedRunner.from_cfg(config)
             runner.train()
             runner.save_checkpoint(
                 str(self.work_dir),

@@ -128,9 +128,9 @@ def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     else:
-        cfg.optim_wrapper.type = 'AutocastOptimWrapper'
-        for option in ('loss_scale', 'dtype', 'use_fsdp'):
-            cfg.optim_wrapper.pop(option, None)
+        from stdpose_mm.engine.optim_wrappers import in_bfloat16
+
+        cfg.optim_wrapper = in_bfloat16(cfg.optim_wrapper)
 
 
 main = Command(TrainOptions, train, __doc__, 'train.py')

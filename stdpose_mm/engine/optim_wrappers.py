@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -50,6 +51,13 @@ class AutocastOptimWrapper(OptimWrapper):
             yield
 
 
+def in_bfloat16(optim_wrapper: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace ``AmpOptimWrapper`` by :class:`AutocastOptimWrapper` in its config."""
+    further = ('loss_scale', 'dtype', 'use_fsdp')
+    kept = {name: value for name, value in optim_wrapper.items() if name not in further}
+    return {**kept, 'type': 'AutocastOptimWrapper'}
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Constructor of optimizers that lower the learning rate of a ViT backbone layer by layer.
@@ -62,12 +70,24 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     counted instead of configured.
 
     Args:
-        optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``.
+        optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``. ``AmpOptimWrapper``, which
+            ``--amp`` of MMPose's ``tools/train.py`` sets, becomes :class:`AutocastOptimWrapper` on
+            a CPU and with ``dtype='bfloat16'``.
         paramwise_cfg: As there, and ``layer_decay_rate``: r; the default 1 has no effect.
 
     Raises:
         InputError: If r is not in 0..1, when the optimizer is built.
     """
+
+    optim_wrapper_cfg: dict[str, Any]
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimizer and its wrapper."""
+        cfg = self.optim_wrapper_cfg
+        is_on_cpu = next(model.parameters()).device.type == 'cpu'
+        if cfg.get('type') == 'AmpOptimWrapper' and (is_on_cpu or cfg.get('dtype') == 'bfloat16'):
+            self.optim_wrapper_cfg = in_bfloat16(cfg)
+        return super().__call__(model)
 
     def add_params(
         self,

@@ -14,6 +14,7 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from stdpose_mm.errors import InputError, one_line
@@ -33,6 +34,12 @@ class CheckedRunner(Runner):
 
     _load_from: str | None
     _needs_all_weights = False
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Build the visualizer of this run; one of the same name would log to an earlier run."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, 'name': self.experiment_name}
+        return super().build_visualizer(visualizer)
 
     def train(self) -> nn.Module:
         """Train, or continue from the last existing checkpoint in the work folder."""

@@ -201,6 +201,14 @@ def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) ->
     assert (first['meta']['iter'], second['meta']['iter']) == (2, 4)
 
 
+def test_runs_of_one_process_log_to_their_own_folders(config: str, tmp_path: Path) -> None:
+    visualizer = "dict(type='Visualizer', name='v', vis_backends=[dict(type='LocalVisBackend')])"
+    (tmp_path / config).write_text(f'{CONFIG}visualizer = {visualizer}\n')
+    for name in ('first', 'second'):
+        assert run_train([config, '--work-dir', name, '--no-validate']) == 0
+        assert [*(tmp_path / name).glob('*/vis_data/scalars.json')]
+
+
 def test_resume_from_a_given_checkpoint(
     config: str, tmp_path: Path, final_config: Callable[..., Config]
 ) -> None:

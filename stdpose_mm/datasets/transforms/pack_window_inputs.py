@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from mmengine.structures import PixelData
 from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import TRANSFORMS
 
@@ -49,7 +52,9 @@ class PackWindowInputs(PackPoseInputs):
 
     Args:
         meta_keys: Keys of the results that become metainfo.
-        pack_transformed: Whether to pack the keypoints in crop pixels into ``gt_instances``, too.
+        pack_transformed: Whether to pack a picture to be drawn, for MMPose's browse_dataset.py:
+            ``inputs`` [3, H, W * W'] and ``heatmaps`` [K, h, W * w] of the key frames side by side,
+            and ``transformed_keypoints`` of ``gt_instances`` [W, K, 2] in its pixels.
     """
 
     field_mapping_table = {
@@ -63,3 +68,17 @@ class PackWindowInputs(PackPoseInputs):
         self, meta_keys: tuple[str, ...] = WINDOW_META_KEYS, pack_transformed: bool = False
     ) -> None:
         super().__init__(meta_keys=meta_keys, pack_transformed=pack_transformed)
+
+    def transform(self, results: dict) -> dict:
+        """Pack a sample."""
+        packed: dict = super().transform(results)
+        if self.pack_transformed:
+            sample, num_keys = packed['data_samples'], len(results['keypoints'])
+            side, width = (len(packed['inputs']) - num_keys) // 2, packed['inputs'].shape[-1]
+            packed['inputs'] = torch.cat(list(packed['inputs'][side : side + num_keys]), dim=-1)
+            heatmaps = torch.cat(sample.gt_fields.heatmaps.chunk(num_keys), dim=-1)
+            sample.gt_fields = PixelData(heatmaps=heatmaps)
+            sample.gt_instances.transformed_keypoints = results['transformed_keypoints'] + (
+                np.arange(num_keys)[:, None, None] * (width, 0)
+            )
+        return packed

@@ -14,6 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow, WindowPhotometric
+from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import Skeleton
 from support.tiny_set import TinySet
@@ -437,6 +438,35 @@ def test_targets_of_held_out_windows(
     assert data.gt_fields.given_heatmaps.any(dim=(1, 2)).sum() == num_given
     assert data.gt_instance_labels.aux_keypoint_weights.sum() == num_aux
     assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux
+
+
+def test_the_picture_for_mmposes_browser_shows_the_key_frames_side_by_side(
+    tiny_set: TinySet,
+) -> None:
+    segments = {'random_offset': True, 'interval': 5, 'keys_per_sample': 2, 'crops': 'frame'}
+    steps = [{'type': 'SeedSample'}, *steps_of()]
+    whole, drawn = (
+        PoseTrack18WindowDataset(
+            **tiny_set.args,
+            **segments,
+            pipeline=[*steps, {'type': 'PackWindowInputs', 'pack_transformed': browsed}],
+        )[SampleIndex(0, 1)]
+        for browsed in (False, True)
+    )
+    _, left, right, _ = whole['inputs']
+    assert torch.equal(drawn['inputs'], torch.cat((left, right), dim=2))
+    first, second = whole['data_samples'].gt_fields.heatmaps.chunk(2)
+    fields, people = drawn['data_samples'].gt_fields, drawn['data_samples'].gt_instances
+    assert torch.equal(fields.heatmaps, torch.cat((first, second), dim=2))
+    for n, maps in enumerate((first, second)):
+        # The maps' cell of a joint is where the joint is in the picture, 96 pixels further right
+        # in the second crop.
+        joint = int(maps.flatten(1).amax(1).argmax())
+        row, column = divmod(int(maps[joint].argmax()), maps.shape[2])
+        scale = 95 / (maps.shape[2] - 1)
+        x, y = people.transformed_keypoints[n, joint]
+        assert abs(x - 96 * n - column * scale) < scale
+        assert abs(y - row * scale) < scale
 
 
 @pytest.mark.parametrize('is_file', [True, False])
