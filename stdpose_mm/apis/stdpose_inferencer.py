@@ -31,7 +31,7 @@ from stdpose_mm.detection import (
     build_person_detector,
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
-from stdpose_mm.engine.config_files import find_model, read_stored_config
+from stdpose_mm.engine.config_files import find_config, find_model, read_stored_config
 from stdpose_mm.errors import (
     InputError,
     note,
@@ -359,13 +359,7 @@ class STDPoseInferencer(Pose2DInferencer):
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
-        found = find_model(model)
-        if found is None:
-            raise InputError(
-                f'model {model} is neither a config file nor the name of a config of this package, '
-                'give one such as stdpose_base_estimation_posetrack17'
-            )
-        config, weights = found
+        config, weights = find_model(model) or (find_config(model), None)
         return Config.fromfile(config), weights
 
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:

@@ -34,7 +34,6 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_names import require_config
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process
@@ -72,7 +71,7 @@ class InferOptions(VideoOptions):
     Args:
         inputs: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
-        config: Config of the model.
+        config: Config of the model: a file, or the name of one of this package.
         checkpoint: Weights of the model, or a folder written by `stdpose export`; without --config,
             a network written by `stdpose learn` (.onnx).
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
@@ -210,7 +209,6 @@ def load_models(options: InferOptions) -> InferenceModels:
     if options.config is None:
         return _load_learned(options)
     require_packages('a pose network', 'torch', 'mmpose')
-    require_config(options.config)
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 

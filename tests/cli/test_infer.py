@@ -15,7 +15,9 @@ import pytest
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
+from stdpose_mm.cli.videos import for_one_video
 from stdpose_mm.detection import PersonDetector
+from stdpose_mm.engine import config_files
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -296,6 +298,14 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             'rtmdet_nowhere',
         ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
+        (
+            ('--boxes', 'BOXES', '--config', 'stdpose-estimation', '--checkpoint', 'no.pth'),
+            'no.pth does not exist',
+        ),
+        (
+            ('--boxes', 'BOXES', '--config', 'stdpose-estimaton'),
+            'config stdpose-estimaton does not exist, did you mean stdpose-estimation?',
+        ),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is not a name for a video'),
         (
@@ -318,6 +328,27 @@ def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, se
     assert sentence in errors[0]
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
+
+
+def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp_path, monkeypatch):
+    """Videos are done again after the config has changed."""
+    monkeypatch.setattr(config_files, 'config_folder', lambda: tmp_path)
+    (tmp_path / 'configs').mkdir()
+    words = (
+        movie,
+        '--config',
+        'mine',
+        '--checkpoint',
+        model_files[1],
+        '--out',
+        tmp_path / 'o.json',
+    )
+    options = for_one_video(infer.main.parse([*map(str, words)]), str(movie))
+    fingerprints = []
+    for text in ('a = 1', 'a = 2'):
+        (tmp_path / 'configs' / 'mine.py').write_text(text)
+        fingerprints.append(options.fingerprint_inputs(options.open_video()))
+    assert fingerprints[0] != fingerprints[1]
 
 
 def test_a_broken_first_picture_is_a_frame_without_people(run, folder, boxes, tmp_path):
@@ -382,6 +413,7 @@ HELD = """
 import os, sys, time
 import signal
 from stdpose_mm.cli import infer
+from stdpose_mm.cli.videos import for_one_video
 from stdpose_mm.detection import WholePicture, box_sources
 
 noted, install = [], signal.signal

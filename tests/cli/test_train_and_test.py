@@ -266,6 +266,17 @@ def test_options_reach_the_config(config: str, final_config: Callable[..., Confi
     assert cfg.work_dir == str(Path('work_dirs') / 'toy')
 
 
+@pytest.mark.parametrize(
+    'name', ['stdpose-estimation', 'stdpose_mm::stdpose_base_estimation_posetrack17.py']
+)
+def test_a_config_by_its_name(
+    config: str, name: str, tmp_path: Path, final_config: Callable[..., Config]
+) -> None:
+    cfg = final_config(name)
+    assert cfg.model.type == 'STDPose'
+    assert Path(cfg.work_dir) == Path('work_dirs', 'stdpose_base_estimation_posetrack17')
+
+
 def test_amp_without_a_gpu_trains_in_bfloat16(
     config: str, monkeypatch: pytest.MonkeyPatch, final_config: Callable[..., Config]
 ) -> None:
@@ -287,6 +298,11 @@ def test_amp_with_a_gpu_scales_the_loss(
 
 WRONG_ARGUMENTS = (
     ('no.py', r'config no\.py does not exist'),
+    ('configs/no.py', r'config configs/no\.py does not exist'),
+    (
+        'stdpose-estimaton',
+        r'config stdpose-estimaton does not exist, did you mean stdpose-estimati',
+    ),
     ('broken.py', r'broken\.py cannot be read \(ZeroDivisionError'),
     ('child.py', r'child\.py cannot be read \(TypeError'),
     ('empty.py', r'empty\.py has no model'),
