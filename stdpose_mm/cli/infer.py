@@ -71,9 +71,10 @@ class InferOptions(VideoOptions):
     Args:
         inputs: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
-        config: Config of the model: a file, or the name of one of this package.
-        checkpoint: Weights of the model, or a folder written by `stdpose export`; without --config,
-            a network written by `stdpose learn` (.onnx).
+        config: Config of the model: a file, or the name of one of this package; by default the one
+            that was stored with it.
+        checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
+            by `stdpose learn` (.onnx).
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
             or whole-picture for one person who fills the picture.
         det_every: Run the detector on every N-th frame.
@@ -118,17 +119,20 @@ class InferOptions(VideoOptions):
         Raises:
             InputError: If options cannot work together.
         """
+        if self.has_learned:
+            from stdpose_mm.inference.onnx_window_backend import is_graph_of_export
+
+            if is_graph_of_export(Path(self.checkpoint)):
+                raise InputError(
+                    f'--checkpoint {self.checkpoint} is one graph of an exported network, give its '
+                    f'folder {Path(self.checkpoint).parent}'
+                )
         of_config = self.config or self.runtime or self.precision != 'float32'
         refuse_idle(
             '--config, --precision, --runtime or --crops',
             self.has_learned and (bool(of_config) or self.crops != 'frame'),
             'a --checkpoint that is not an ONNX file',
         )
-        if self.config is None and not self.has_learned:
-            raise InputError(
-                f'--checkpoint {self.checkpoint} needs the --config of its model, give it, or a '
-                'network that `stdpose learn` wrote (.onnx) instead'
-            )
         has_detector = self.det_config is not None
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
         refuse_idle(
@@ -206,7 +210,7 @@ class InferenceModels(NamedTuple):
 
 def load_models(options: InferOptions) -> InferenceModels:
     """Load the networks of a command."""
-    if options.config is None:
+    if options.has_learned:
         return _load_learned(options)
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference.torch_window_backend import load_backend

@@ -351,6 +351,7 @@ def network_description(
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in window_model.metainfo.items()
         },
+        'config': window_model.config_text,
         'files': {name: fingerprint(content) for name, content in files.items()},
     }
 
@@ -379,6 +380,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(f'{path} does not describe a {FORMAT}, export the network again')
     return content
+
+
+def is_graph_of_export(path: Path) -> bool:
+    """Tell whether an ONNX file is one of those in a folder that ``stdpose export`` wrote."""
+    folder = path.parent
+    return (folder / NETWORK_FILE).is_file() and path.name in read_description(folder)['files']
 
 
 def stored_metainfo(description: Mapping[str, Any]) -> dict[str, Any]:

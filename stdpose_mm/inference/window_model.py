@@ -54,6 +54,7 @@ class WindowModel:
 
     Attributes:
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
+        config: The config it was built from; None if it was built otherwise.
 
     Raises:
         InputError: If the pipeline does not encode heatmaps of given labels, or there is no such
@@ -68,6 +69,7 @@ class WindowModel:
         precision: str = 'float32',
     ) -> None:
         require_choice('precision', precision, PRECISIONS)
+        self.config: Config | None = None
         self.model: Any = model
         self.precision = precision
         self.metainfo = metainfo
@@ -120,7 +122,9 @@ class WindowModel:
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
-        return cls(model, dataset.pipeline, metainfo, precision)
+        window_model = cls(model, dataset.pipeline, metainfo, precision)
+        window_model.config = config
+        return window_model
 
     @classmethod
     def without_weights(
@@ -168,6 +172,15 @@ class WindowModel:
             name: value for name, value in values.items() if isinstance(value, str | float | int)
         }
         return {'type': type(decoder).__name__, **plain}
+
+    @property
+    def config_text(self) -> str | None:
+        """Return what inference needs of the config, as text; None without a config."""
+        if self.config is None:
+            return None
+        dataset = {'pipeline': self.config.test_dataloader.dataset.pipeline}
+        parts = {'model': self.config.model, 'test_dataloader': {'dataset': dataset}}
+        return str(Config(parts).pretty_text)
 
     def optimize_for_cpu(self) -> None:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""

@@ -12,6 +12,7 @@ from functools import partial
 import av
 import numpy as np
 import pytest
+import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
@@ -191,6 +192,39 @@ def test_an_exported_network_finds_the_same_poses(
             patched.setitem(sys.modules, other, None)
             found = find('--checkpoint', exported, '--runtime', runtime)
         np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.fixture
+def with_config(model_files, tmp_path):
+    """The checkpoint as MMEngine writes it, with its config."""
+    content = torch.load(model_files[1], weights_only=False)
+    content['meta']['cfg'] = config_files.read_config(model_files[0]).pretty_text
+    torch.save(content, tmp_path / 'both.pth')
+    return tmp_path / 'both.pth'
+
+
+@pytest.mark.parametrize('kind', ['exported', 'with_config'])
+def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_path, kind):
+    options = ('--checkpoint', request.getfixturevalue(kind), '--boxes', boxes, '--out')
+    assert run(movie, *options, tmp_path / 'given.json')[0] == 0
+    code, _, errors = run_main(infer.main, movie, *options, tmp_path / 'inside.json')
+    assert (code, errors) == (0, [])
+    given, inside = (
+        [person.keypoints for person in read_labels(tmp_path / f'{name}.json').persons]
+        for name in ('given', 'inside')
+    )
+    np.testing.assert_array_equal(inside, given)
+
+
+def test_one_graph_of_an_exported_network_is_answered_with_its_folder(
+    run, movie, boxes, exported, tmp_path
+):
+    graph = exported / 'whole.onnx'
+    code, _, errors = run(
+        movie, '--boxes', boxes, '--checkpoint', graph, '--out', tmp_path / 'o.json'
+    )
+    assert (code, len(errors)) == (2, 1)
+    assert f'is one graph of an exported network, give its folder {exported}' in errors[0]
 
 
 def smoothed(labels, smoother):
