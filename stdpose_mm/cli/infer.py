@@ -119,19 +119,11 @@ class InferOptions(VideoOptions):
         Raises:
             InputError: If options cannot work together.
         """
-        if self.has_learned:
-            from stdpose_mm.inference.onnx_window_backend import is_graph_of_export
-
-            if is_graph_of_export(Path(self.checkpoint)):
-                raise InputError(
-                    f'--checkpoint {self.checkpoint} is one graph of an exported network, give its '
-                    f'folder {Path(self.checkpoint).parent}'
-                )
         of_config = self.config or self.runtime or self.precision != 'float32'
         refuse_idle(
             '--config, --precision, --runtime or --crops',
             self.has_learned and (bool(of_config) or self.crops != 'frame'),
-            'a --checkpoint that is not an ONNX file',
+            'a .pth file as --checkpoint, or for an exported network its folder',
         )
         has_detector = self.det_config is not None
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,29 +33,20 @@ class AutocastOptimWrapper(OptimWrapper):
     Args: As in ``OptimWrapper``.
     """
 
-    _is_logged = False
-
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast on the device of the model's parameters, within ``OptimWrapper``'s context."""
         device = next(model.parameters()).device.type
         enabled = has_bfloat16(device)
-        if not enabled and not self._is_logged:
+        if not enabled:
+            # MMEngine shows the same warning once.
             print_log(
                 'this processor does not compute in bfloat16, so training is in float32',
                 'current',
                 logging.WARNING,
             )
-            self._is_logged = True
         with super().optim_context(model), torch.autocast(device, torch.bfloat16, enabled=enabled):
             yield
-
-
-def in_bfloat16(optim_wrapper: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace ``AmpOptimWrapper`` by :class:`AutocastOptimWrapper` in its config."""
-    further = ('loss_scale', 'dtype', 'use_fsdp')
-    kept = {name: value for name, value in optim_wrapper.items() if name not in further}
-    return {**kept, 'type': 'AutocastOptimWrapper'}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -86,7 +77,9 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         cfg = self.optim_wrapper_cfg
         is_on_cpu = next(model.parameters()).device.type == 'cpu'
         if cfg.get('type') == 'AmpOptimWrapper' and (is_on_cpu or cfg.get('dtype') == 'bfloat16'):
-            self.optim_wrapper_cfg = in_bfloat16(cfg)
+            for name in ('loss_scale', 'dtype', 'use_fsdp'):
+                cfg.pop(name, None)
+            cfg['type'] = 'AutocastOptimWrapper'
         return super().__call__(model)
 
     def add_params(

@@ -382,12 +382,6 @@ def read_description(folder: Path) -> dict[str, Any]:
     return content
 
 
-def is_graph_of_export(path: Path) -> bool:
-    """Tell whether an ONNX file is one of those in a folder that ``stdpose export`` wrote."""
-    folder = path.parent
-    return (folder / NETWORK_FILE).is_file() and path.name in read_description(folder)['files']
-
-
 def stored_metainfo(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return MMPose's parsed metainfo of an exported network's joints."""
     stored = description['metainfo']

@@ -96,7 +96,7 @@ class LearnedNetwork(OnnxPoseNetwork):
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f'{path} has not learned from labels, give a file that `stdpose learn` or '
-                '--learn wrote'
+                '--learn wrote, or for a network of `stdpose export` the folder'
             ) from error
         super().__init__(path, self.record.network)
         self.path = path

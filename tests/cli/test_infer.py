@@ -216,15 +216,22 @@ def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_pa
     np.testing.assert_array_equal(inside, given)
 
 
+@pytest.mark.parametrize('config', [True, False])
 def test_one_graph_of_an_exported_network_is_answered_with_its_folder(
-    run, movie, boxes, exported, tmp_path
+    run_main, model_files, movie, boxes, exported, tmp_path, config
 ):
-    graph = exported / 'whole.onnx'
-    code, _, errors = run(
-        movie, '--boxes', boxes, '--checkpoint', graph, '--out', tmp_path / 'o.json'
+    options = (
+        '--boxes',
+        boxes,
+        '--checkpoint',
+        exported / 'whole.onnx',
+        '--out',
+        tmp_path / 'o.json',
     )
+    given = ('--config', model_files[0]) if config else ()
+    code, _, errors = run_main(infer.main, movie, *options, *given)
     assert (code, len(errors)) == (2, 1)
-    assert f'is one graph of an exported network, give its folder {exported}' in errors[0]
+    assert re.search('for .* network .* folder', errors[0])
 
 
 def smoothed(labels, smoother):
