@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import Runner
@@ -247,21 +248,16 @@ def set_iterations(config: Config, iterations: int) -> None:
             'by_epoch=False in every entry of param_scheduler'
         )
     config.train_cfg.max_iters = iterations
-    spans = [(each.get('begin', 0), each.get('end', before)) for each in schedulers]
-    warm_ups = [
-        end
-        for each, (begin, end) in zip(schedulers, spans, strict=True)
-        if each.type == 'LinearLR' and begin == 0 and end < before
-    ]
-    warm_up = max(warm_ups, default=0)
-    kept = min(warm_up, iterations // 2)
+    linear = [s for s in schedulers if s.type == 'LinearLR' and s.get('begin', 0) == 0]
+    ends = [scheduler.get('end', before) for scheduler in linear]
+    warm_up = max((end for end in ends if end < before), default=0)
+    new_places = (0, min(warm_up, iterations // 2), iterations)
 
     def moved(step: int) -> int:
-        if step < warm_up:
-            return round(step * kept / warm_up)
-        return kept + round((step - warm_up) * (iterations - kept) / (before - warm_up))
+        return round(float(np.interp(step, (0, warm_up, before), new_places)))
 
-    for scheduler, (begin, end) in zip(schedulers, spans, strict=True):
+    for scheduler in schedulers:
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', before)
         scheduler.begin, scheduler.end = moved(begin), moved(end)
         if 'milestones' in scheduler:
             scheduler.milestones = [moved(step) for step in scheduler.milestones]

@@ -48,9 +48,7 @@ class CheckedRunner(Runner):
         """Build the logger of this run."""
         logger = super().build_logger(log_level, *args, **kwargs)
         if log_level not in ('DEBUG', logging.DEBUG):
-            for handler in logger.handlers:
-                if not isinstance(handler, logging.FileHandler):
-                    handler.addFilter(_is_for_terminal)
+            logger.handlers[0].addFilter(_is_for_terminal)
             logger.info(f'environment, config, hooks and parameters: {logger.log_file}')
         return logger
 

@@ -51,10 +51,10 @@ class WindowModel:
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
             were not trained.
         precision: 'float32', or 'bfloat16' for autocast.
+        config: The config that it was built from, which an export stores.
 
     Attributes:
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
-        config: The config it was built from; None if it was built otherwise.
 
     Raises:
         InputError: If the pipeline does not encode heatmaps of given labels, or there is no such
@@ -67,9 +67,10 @@ class WindowModel:
         pipeline: Sequence[Any],
         metainfo: Mapping[str, Any],
         precision: str = 'float32',
+        config: Config | None = None,
     ) -> None:
         require_choice('precision', precision, PRECISIONS)
-        self.config: Config | None = None
+        self.config = config
         self.model: Any = model
         self.precision = precision
         self.metainfo = metainfo
@@ -122,9 +123,7 @@ class WindowModel:
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
-        window_model = cls(model, dataset.pipeline, metainfo, precision)
-        window_model.config = config
-        return window_model
+        return cls(model, dataset.pipeline, metainfo, precision, config)
 
     @classmethod
     def without_weights(
