@@ -94,8 +94,6 @@ class RunnerOptions(ConfigOptions):
         cfg.launcher = self.launcher
         file = Path(cfg.filename)
         cfg.work_dir = self.work_dir or cfg.get('work_dir') or str(Path('work_dirs', file.stem))
-        if Path(cfg.work_dir).is_file():
-            raise InputError(f'the work folder {cfg.work_dir} is a file, give --work-dir a folder')
         require_writable_folder(cfg.work_dir)
         written = Path(cfg.work_dir) / file.name
         if written.exists() and written.samefile(file):

@@ -68,13 +68,12 @@ class CheckedRunner(Runner):
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate to the batch size, unless a checkpoint will replace it."""
-        if self._resume and self._load_from is not None:
-            if (auto_scale_lr or {}).get('enable'):
-                self.logger.warning(
-                    f'the learning rate is not scaled: it continues as in {self._load_from}'
-                )
-            return
-        super().scale_lr(optim_wrapper, auto_scale_lr)
+        if not self._resume or self._load_from is None:
+            super().scale_lr(optim_wrapper, auto_scale_lr)
+        elif auto_scale_lr and auto_scale_lr.get('enable'):
+            self.logger.warning(
+                f'the learning rate is not scaled: it continues as in {self._load_from}'
+            )
 
     def train(self) -> nn.Module:
         """Train, or continue from the last existing checkpoint in the work folder."""

@@ -142,14 +142,10 @@ def stored_config(weights: str | Path) -> Config:
         InputError: If it holds none, or one that cannot be read.
     """
     path = Path(weights)
-    text = (
-        read_description(path).get('config')
-        if path.is_dir()
-        else read_checkpoint(path)[1].get('cfg')
-    )
-    if not text:
+    stored = read_description(path) if path.is_dir() else read_checkpoint(path)[1]
+    if not stored.get('cfg'):
         raise InputError(f'{weights} holds no config, give the one that it was trained with')
-    return read_stored_config(str(text), weights)
+    return read_stored_config(str(stored['cfg']), weights)
 
 
 def load_backend(

@@ -150,9 +150,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         Raises:
             InputError: If the number of frames in a window differs from the neck's.
         """
-        inputs = inputs if inputs.ndim == 5 else inputs.unsqueeze(1)
-        if inputs.shape[1] == 1:
-            inputs = inputs.expand(-1, self.num_frames, -1, -1, -1)
+        if inputs.ndim == 4 or inputs.shape[1] == 1:
+            pictures = inputs.reshape(-1, 1, *inputs.shape[-3:])
+            inputs = pictures.expand(-1, self.num_frames, -1, -1, -1)
         return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
 
     def encode_samples(
