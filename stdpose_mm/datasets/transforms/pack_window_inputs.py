@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
 from mmengine.structures import PixelData
 from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import TRANSFORMS
@@ -52,9 +50,9 @@ class PackWindowInputs(PackPoseInputs):
 
     Args:
         meta_keys: Keys of the results that become metainfo.
-        pack_transformed: Whether to pack a picture to be drawn, for MMPose's browse_dataset.py:
-            ``inputs`` [3, H, W * W'] and ``heatmaps`` [K, h, W * w] of the key frames side by side,
-            and ``transformed_keypoints`` of ``gt_instances`` [W, K, 2] in its pixels.
+        pack_transformed: Whether to pack only the first key frame, as a picture to be drawn by
+            MMPose's browse_dataset.py: ``inputs`` [3, H, W'], ``heatmaps`` [K, h, w], and in
+            ``gt_instances`` also the ``transformed_keypoints`` [1, K, 2] in pixels of the crop.
     """
 
     field_mapping_table = {
@@ -74,11 +72,8 @@ class PackWindowInputs(PackPoseInputs):
         packed: dict = super().transform(results)
         if self.pack_transformed:
             sample, num_keys = packed['data_samples'], len(results['keypoints'])
-            side, width = (len(packed['inputs']) - num_keys) // 2, packed['inputs'].shape[-1]
-            packed['inputs'] = torch.cat(list(packed['inputs'][side : side + num_keys]), dim=-1)
-            heatmaps = torch.cat(sample.gt_fields.heatmaps.chunk(num_keys), dim=-1)
+            packed['inputs'] = packed['inputs'][(len(packed['inputs']) - num_keys) // 2]
+            heatmaps = sample.gt_fields.heatmaps.chunk(num_keys)[0]
             sample.gt_fields = PixelData(heatmaps=heatmaps)
-            sample.gt_instances.transformed_keypoints = results['transformed_keypoints'] + (
-                np.arange(num_keys)[:, None, None] * (width, 0)
-            )
+            sample.gt_instances = sample.gt_instances[:1]
         return packed
