@@ -5,7 +5,8 @@ set -euo pipefail
 config=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 checkpoint=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 gpus=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
-if [[ ! -f $config ]]; then
+# A name without a folder or a suffix may be that of a config of the package.
+if [[ ! -f $config && $config == *[/.]* && $config != *::* ]]; then
     echo "dist_test.sh: config $config does not exist, expected a Python file such as those in configs/" >&2
     exit 2
 fi

@@ -4,7 +4,8 @@
 set -euo pipefail
 config=${1:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
 gpus=${2:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
-if [[ ! -f $config ]]; then
+# A name without a folder or a suffix may be that of a config of the package.
+if [[ ! -f $config && $config == *[/.]* && $config != *::* ]]; then
     echo "dist_train.sh: config $config does not exist, expected a Python file such as those in configs/" >&2
     exit 2
 fi

@@ -22,8 +22,8 @@ env_cfg = dict(
 )
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-# Without a name, MMEngine uses the run's name, so each run in a process has its own visualizer.
-visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends)
+# MMPose's tools need the name. Runs of this package have visualizers of their own names.
+visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)
 log_level = 'INFO'

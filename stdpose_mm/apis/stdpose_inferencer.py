@@ -32,7 +32,7 @@ from stdpose_mm.detection import (
     build_person_detector,
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
-from stdpose_mm.engine.config_files import find_model, read_stored_config
+from stdpose_mm.engine.config_files import find_config, find_model
 from stdpose_mm.errors import (
     InputError,
     note,
@@ -41,9 +41,8 @@ from stdpose_mm.errors import (
 )
 from stdpose_mm.inference.estimate_video import PoseEstimator, estimate_video
 from stdpose_mm.inference.frame_estimate import FrameEstimate
-from stdpose_mm.inference.torch_window_backend import load_backend
+from stdpose_mm.inference.torch_window_backend import load_backend, stored_config
 from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
-from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames, to_bgr
 from stdpose_mm.models.pose_estimators import WindowPoseEstimator
 from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
@@ -374,28 +373,14 @@ class STDPoseInferencer(Pose2DInferencer):
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
-        found = find_model(model)
-        if found is None:
-            raise InputError(
-                f'model {model} is neither a config file nor the name of a config of this package, '
-                'give one such as stdpose_base_estimation_posetrack17'
-            )
-        config, weights = found
+        config, weights = find_model(model) or (find_config(model), None)
         return Config.fromfile(config), weights
 
     def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
         if weights is None:
             raise InputError('the model has no weights, give a checkpoint as weights')
         if not cfg:
-            if os.path.isdir(weights):
-                raise InputError(
-                    f'weights {weights} is a folder, and exported networks hold no config, give '
-                    'the config of the network as model'
-                )
-            text = read_checkpoint(weights)[1].get('cfg')
-            if not text:
-                raise InputError(f'checkpoint {weights} holds no config, give one as model')
-            cfg.update(read_stored_config(str(text), weights)._cfg_dict)
+            cfg.update(stored_config(weights)._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
         self._backend = load_backend(
             config, weights, device, self._precision, self._crops_at_once, self._runtime

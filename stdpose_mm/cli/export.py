@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
-from stdpose_mm.io.file_names import require_config
 
 from .command import Command
 from .parser import argument, option
@@ -25,7 +24,7 @@ class ExportOptions:
     """Options of ``stdpose export``.
 
     Args:
-        config: Config of the model.
+        config: Config of the model: a file, or the name of one of this package.
         checkpoint: Weights of the model.
         folder: Folder to write the files to.
         int8: Also write the two halves in 8 bits.
@@ -47,7 +46,6 @@ def export(options: ExportOptions) -> None:
         InputError: If something that was given cannot be used.
     """
     require_packages('the export', 'torch', 'mmpose', 'onnx')
-    require_config(options.config)
     require_checkpoint(options.checkpoint)
     from stdpose_mm.export.onnx_export import export_onnx
     from stdpose_mm.inference.window_model import WindowModel

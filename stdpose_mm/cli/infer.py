@@ -34,7 +34,6 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.file_names import require_config
 from stdpose_mm.io.outputs import keep_edited
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process
@@ -72,9 +71,10 @@ class InferOptions(VideoOptions):
     Args:
         inputs: Video file or folder of pictures; or several of them, folders of videos, or a
             dataset file (.csv, .jsonl).
-        config: Config of the model.
-        checkpoint: Weights of the model, or a folder written by `stdpose export`; without --config,
-            a network written by `stdpose learn` (.onnx).
+        config: Config of the model: a file, or the name of one of this package; by default the one
+            that was stored with it.
+        checkpoint: Weights of the model, a folder written by `stdpose export`, or a network written
+            by `stdpose learn` (.onnx).
         boxes: Person boxes, instead of a detector: a file (labels, COCO detections, MOTChallenge),
             or whole-picture for one person who fills the picture.
         det_every: Run the detector on every N-th frame.
@@ -123,13 +123,8 @@ class InferOptions(VideoOptions):
         refuse_idle(
             '--config, --precision, --runtime or --crops',
             self.has_learned and bool(of_config or self.crops),
-            'a --checkpoint that is not an ONNX file',
+            'a .pth file as --checkpoint, or for an exported network its folder',
         )
-        if self.config is None and not self.has_learned:
-            raise InputError(
-                f'--checkpoint {self.checkpoint} needs the --config of its model, give it, or a '
-                'network that `stdpose learn` wrote (.onnx) instead'
-            )
         has_detector = self.det_config is not None
         needs_detector = self.det_checkpoint or self.det_every > 1 or self.min_track_frames
         refuse_idle(
@@ -207,10 +202,9 @@ class InferenceModels(NamedTuple):
 
 def load_models(options: InferOptions) -> InferenceModels:
     """Load the networks of a command."""
-    if options.config is None:
+    if options.has_learned:
         return _load_learned(options)
     require_packages('a pose network', 'torch', 'mmpose')
-    require_config(options.config)
     from stdpose_mm.inference.torch_window_backend import load_backend
     from stdpose_mm.inference.video_pose_estimator import VideoPoseEstimator
 

@@ -301,7 +301,7 @@ class PropagatorOptions(PoseNetworkOptions):
     """A propagator: its method, and the networks that it uses.
 
     Args:
-        config: Config of the model.
+        config: Config of the model: a file, or the name of one of this package.
         checkpoint: Weights of the model.
         device: Device that runs the networks.
         method: How to fill the frames between labels; auto combines straight lines, optical flow

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import require_writable_folder
-from stdpose_mm.io.file_names import require_config
 
 from .parser import argument, option
 
@@ -64,7 +63,7 @@ class RunnerOptions(ConfigOptions):
     """Options that training and testing share.
 
     Args:
-        config: Config file.
+        config: Config file, or the name of one of this package.
         work_dir: Folder for logs, checkpoints and results.
         launcher: How the processes were started; pytorch means torchrun.
         local_rank: Set by torch.distributed.launch, in either spelling.
@@ -86,7 +85,6 @@ class RunnerOptions(ConfigOptions):
                 has no model, the work folder is a file, or a package is not installed.
         """
         require_packages('a pose network', 'torch', 'mmpose')
-        require_config(self.config)
         from stdpose_mm.engine.config_files import read_config
 
         os.environ.setdefault('LOCAL_RANK', str(self.local_rank))
@@ -94,13 +92,11 @@ class RunnerOptions(ConfigOptions):
         if 'model' not in cfg:
             raise InputError(f'config {self.config} has no model, expected one as in configs/')
         cfg.launcher = self.launcher
-        stem = Path(self.config).stem
-        cfg.work_dir = self.work_dir or cfg.get('work_dir') or str(Path('work_dirs', stem))
-        if Path(cfg.work_dir).is_file():
-            raise InputError(f'the work folder {cfg.work_dir} is a file, give --work-dir a folder')
+        file = Path(cfg.filename)
+        cfg.work_dir = self.work_dir or cfg.get('work_dir') or str(Path('work_dirs', file.stem))
         require_writable_folder(cfg.work_dir)
-        written = Path(cfg.work_dir) / Path(self.config).name
-        if written.exists() and written.samefile(self.config):
+        written = Path(cfg.work_dir) / file.name
+        if written.exists() and written.samefile(file):
             # MMEngine would overwrite the given config with the config that includes all options;
             # without a file name it writes to a file named after the time.
             object.__setattr__(cfg, '_filename', None)

@@ -73,9 +73,7 @@ def apply_options(cfg: Config, options: TrainOptions) -> None:
                 if 'held_out_share' in data:
                     data.held_out_share = 0.0
     if options.amp:
-        import torch
-
-        use_mixed_precision(cfg, torch.cuda.is_available())
+        use_mixed_precision(cfg)
     if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise InputError(
@@ -117,27 +115,24 @@ def _require_other_folder(checkpoint: str, work_dir: str) -> None:
         )
 
 
-def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
-    """Choose the optimizer wrapper that computes in mixed precision on this machine.
+def use_mixed_precision(cfg: Config) -> None:
+    """Choose an optimizer wrapper that computes in mixed precision.
 
     Raises:
         InputError: If the config has an optimizer wrapper of another kind.
     """
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'AutocastOptimWrapper'):
         raise InputError(
             f'--amp cannot be combined with the optimizer wrapper {kind} of the config, expected '
             'OptimWrapper, AmpOptimWrapper or AutocastOptimWrapper'
         )
-    if kind == 'AutocastOptimWrapper':
-        return
-    if has_cuda:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    else:
-        cfg.optim_wrapper.type = 'AutocastOptimWrapper'
-        for option in ('loss_scale', 'dtype', 'use_fsdp'):
-            cfg.optim_wrapper.pop(option, None)
+    if kind != 'AutocastOptimWrapper':
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+        # It knows what computes in mixed precision without a GPU.
+        wrapper.setdefault('constructor', 'ViTOptimWrapperConstructor')
 
 
 main = Command(TrainOptions, train, __doc__, 'train.py')

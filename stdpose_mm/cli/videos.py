@@ -172,7 +172,7 @@ class VideoOptions(CvatTolerance, BoxOptions):
             one.name: getattr(self, one.name) for one in fields(self) if one.name not in ignored
         }
         options |= {
-            name: _content(value)
+            name: _content(value, is_config=name == 'config')
             for name, value in self.file_inputs.items()
             if name in options and isinstance(value, (str, Path))
         }
@@ -186,15 +186,15 @@ class VideoOptions(CvatTolerance, BoxOptions):
         return fingerprint(code_fingerprint(()), options, evidence, suffixes, names, frames)
 
 
-def _content(value: str | Path) -> Any:
+def _content(value: str | Path, is_config: bool = False) -> Any:
     """Return the content of a file or folder; the text of anything else, such as a URL."""
     path = Path(value)
     if path.is_dir():
         return {
             file.relative_to(path).as_posix(): file for file in path.rglob('*') if file.is_file()
         }
-    if path.suffix == '.py' and path.is_file():
-        # A config may inherit from other files.
+    if is_config or (path.suffix == '.py' and path.is_file()):
+        # A config may be given by its name, and inherit from other files.
         from stdpose_mm.engine.config_files import read_config
 
         return read_config(path).to_dict()

@@ -14,16 +14,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import Runner
 
 from stdpose_mm.errors import InputError, one_line, require_whole
-from stdpose_mm.io.file_names import require_config
 from stdpose_mm.mmpose_patches import config_folder
 from stdpose_mm.text import listed
 
 MODEL_INDEX = 'model-index.yml'
+
+_SIMILARITY = 0.85
+"""Least similarity, in 0..1, of a misspelled name and the name that is meant."""
 
 _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
 """Name of a class, with or without the scope of its registry."""
@@ -49,13 +52,13 @@ config files, which have no effect once the files have been read."""
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and merge ``--cfg-options`` into it.
+    """Read a config, see :func:`find_config`, and merge ``--cfg-options`` into it.
 
     Raises:
         InputError: If there is no such config, it or an option cannot be read, or an option sets an
             entry that nothing reads.
     """
-    require_config(path)
+    path = find_config(path)
     what = f'config {path} cannot be read'
     try:
         cfg = Config.fromfile(path)
@@ -245,21 +248,16 @@ def set_iterations(config: Config, iterations: int) -> None:
             'by_epoch=False in every entry of param_scheduler'
         )
     config.train_cfg.max_iters = iterations
-    spans = [(each.get('begin', 0), each.get('end', before)) for each in schedulers]
-    warm_ups = [
-        end
-        for each, (begin, end) in zip(schedulers, spans, strict=True)
-        if each.type == 'LinearLR' and begin == 0 and end < before
-    ]
-    warm_up = max(warm_ups, default=0)
-    kept = min(warm_up, iterations // 2)
+    linear = [s for s in schedulers if s.type == 'LinearLR' and s.get('begin', 0) == 0]
+    ends = [scheduler.get('end', before) for scheduler in linear]
+    warm_up = max((end for end in ends if end < before), default=0)
+    new_places = (0, min(warm_up, iterations // 2), iterations)
 
     def moved(step: int) -> int:
-        if step < warm_up:
-            return round(step * kept / warm_up)
-        return kept + round((step - warm_up) * (iterations - kept) / (before - warm_up))
+        return round(float(np.interp(step, (0, warm_up, before), new_places)))
 
-    for scheduler, (begin, end) in zip(schedulers, spans, strict=True):
+    for scheduler in schedulers:
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', before)
         scheduler.begin, scheduler.end = moved(begin), moved(end)
         if 'milestones' in scheduler:
             scheduler.milestones = [moved(step) for step in scheduler.milestones]
@@ -271,7 +269,27 @@ def set_iterations(config: Config, iterations: int) -> None:
         config.param_scheduler = [each for each in schedulers if each.end > each.begin]
 
 
-# The configs of this package by name, for MMPose's inferencers
+# The configs of this package by name
+
+
+def find_config(config: str | Path) -> Path:
+    """Return the file of a config.
+
+    Args:
+        config: Its path, or the name of a model of this package, see :func:`find_model`.
+
+    Raises:
+        InputError: If there is no such file and no such model.
+    """
+    if Path(config).is_file():
+        return Path(config)
+    model = find_model(str(config))
+    if model is None:
+        raise InputError(
+            f'config {config} does not exist, expected a Python file such as those in configs/, or '
+            'the name of one of these'
+        )
+    return model[0]
 
 
 def config_files(folder: Path) -> list[Path]:
@@ -294,22 +312,29 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
     """Find the config of a model of this package.
 
     Args:
-        name: A name or alias in a metafile of ``configs``, or the name of a config file there
-            without its suffix. Case does not matter.
+        name: A name or alias in a metafile of ``configs``, the name of a config file there without
+            its suffix, or ``stdpose_mm::`` and its path there. Case does not matter in names.
 
     Returns:
         The config, and its weights if the metafile lists any; None if there is no such model.
 
     Raises:
-        InputError: If several config files have this name.
+        InputError: If several config files have this name, or none has, but a similar one.
     """
     folder, wanted = config_folder(), name.lower()
+    models: dict[str, list[tuple[Path, str | None]]] = {}
+    for path in config_files(folder):
+        models.setdefault(path.stem.lower(), []).append((path, None))
+        place = path.relative_to(folder / 'configs').as_posix()
+        models[f'stdpose_mm::{place}'.lower()] = [(path, None)]
     for model in read_metafiles(folder):
-        if wanted in (known.lower() for known in model['Names']):
-            return folder / model['Config'], model.get('Weights')
-    found = [path for path in config_files(folder) if path.stem.lower() == wanted]
+        entry = (folder / model['Config'], model.get('Weights'))
+        models.update({known.lower(): [entry] for known in model['Names']})
+    found = models.get(wanted, [])
     if len(found) > 1:
-        raise InputError(
-            f'several configs are named {name}: {", ".join(map(str, found))}, give the path of one'
-        )
-    return (found[0], None) if found else None
+        files = ', '.join(str(path) for path, _ in found)
+        raise InputError(f'several configs are named {name}: {files}, give the path of one')
+    similar = get_close_matches(Path(wanted).stem, models, 1, _SIMILARITY)
+    if similar and not found:
+        raise InputError(f'config {name} does not exist, did you mean {similar[0]}?')
+    return found[0] if found else None

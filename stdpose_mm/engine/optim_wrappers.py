@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -32,20 +33,18 @@ class AutocastOptimWrapper(OptimWrapper):
     Args: As in ``OptimWrapper``.
     """
 
-    _is_logged = False
-
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast on the device of the model's parameters, within ``OptimWrapper``'s context."""
         device = next(model.parameters()).device.type
         enabled = has_bfloat16(device)
-        if not enabled and not self._is_logged:
+        if not enabled:
+            # MMEngine shows the same warning once.
             print_log(
                 'this processor does not compute in bfloat16, so training is in float32',
                 'current',
                 logging.WARNING,
             )
-            self._is_logged = True
         with super().optim_context(model), torch.autocast(device, torch.bfloat16, enabled=enabled):
             yield
 
@@ -62,12 +61,26 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     counted instead of configured.
 
     Args:
-        optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``.
+        optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``. ``AmpOptimWrapper``, which
+            ``--amp`` of MMPose's ``tools/train.py`` sets, becomes :class:`AutocastOptimWrapper` on
+            a CPU and with ``dtype='bfloat16'``.
         paramwise_cfg: As there, and ``layer_decay_rate``: r; the default 1 has no effect.
 
     Raises:
         InputError: If r is not in 0..1, when the optimizer is built.
     """
+
+    optim_wrapper_cfg: dict[str, Any]
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimizer and its wrapper."""
+        cfg = self.optim_wrapper_cfg
+        is_on_cpu = next(model.parameters()).device.type == 'cpu'
+        if cfg.get('type') == 'AmpOptimWrapper' and (is_on_cpu or cfg.get('dtype') == 'bfloat16'):
+            for name in ('loss_scale', 'dtype', 'use_fsdp'):
+                cfg.pop(name, None)
+            cfg['type'] = 'AutocastOptimWrapper'
+        return super().__call__(model)
 
     def add_params(
         self,

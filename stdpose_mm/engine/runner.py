@@ -1,8 +1,9 @@
-"""Runs of MMEngine that stop at a wrong or incomplete checkpoint instead of continuing."""
+"""Runs of MMEngine that check their checkpoints and print what one reads."""
 
 from __future__ import annotations
 
 import gc
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.dist import master_only
+from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from stdpose_mm.errors import InputError, one_line
@@ -22,17 +26,54 @@ from stdpose_mm.io import atomic_path
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """Errors that MMEngine raises for a checkpoint of another layout or model."""
 
+_LISTS = ('\n---', 'Config:', 'Hooks will be executed', 'paramwise_options')
+"""Beginnings of MMEngine's messages of hundreds of lines."""
+
 
 class CheckedRunner(Runner):
-    """MMEngine's runner, but it refuses a checkpoint that does not fit the run.
+    """MMEngine's runner, but it refuses a checkpoint that does not fit the run, and prints less.
 
     MMEngine only logs missing weights and continues with random ones, and with a new optimizer if
     the checkpoint has none. The weights that a training starts from (``load_from``) need not fill
     the whole model, see :class:`~stdpose_mm.engine.hooks.CheckpointReportHook`.
+
+    Environment, config, hooks and settings of parameters are in the log file, and with the log
+    level DEBUG also in the terminal.
     """
 
     _load_from: str | None
     _needs_all_weights = False
+
+    def build_logger(self, log_level: int | str = 'INFO', *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger of this run."""
+        logger = super().build_logger(log_level, *args, **kwargs)
+        if log_level not in ('DEBUG', logging.DEBUG):
+            logger.handlers[0].addFilter(_is_for_terminal)
+            logger.info(f'environment, config, hooks and parameters: {logger.log_file}')
+        return logger
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Build the visualizer of this run; one of the same name would log to an earlier run."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, 'name': self.experiment_name}
+        return super().build_visualizer(visualizer)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes, whose buffers have the layout of its weights."""
+        for parameter in model.parameters() if self.distributed else ():
+            if parameter.shape[2:] == (1, 1):
+                # In bfloat16, PyTorch gives the gradient the strides of another memory format.
+                parameter.register_hook(lambda grad: grad.flatten(1)[..., None, None])
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """Scale the learning rate to the batch size, unless a checkpoint will replace it."""
+        if not self._resume or self._load_from is None:
+            super().scale_lr(optim_wrapper, auto_scale_lr)
+        elif auto_scale_lr and auto_scale_lr.get('enable'):
+            self.logger.warning(
+                f'the learning rate is not scaled: it continues as in {self._load_from}'
+            )
 
     def train(self) -> nn.Module:
         """Train, or continue from the last existing checkpoint in the work folder."""
@@ -90,6 +131,10 @@ class CheckedRunner(Runner):
             return
         with atomic_path(Path(out_dir, filename)) as temporary:
             super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
+
+
+def _is_for_terminal(record: logging.LogRecord) -> bool:
+    return record.levelno != logging.INFO or not record.getMessage().startswith(_LISTS)
 
 
 @contextmanager

@@ -357,6 +357,8 @@ def network_description(
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in window_model.metainfo.items()
         },
+        # As in a checkpoint.
+        'cfg': window_model.config_text,
         'files': {name: fingerprint(content) for name, content in files.items()},
     }
 

@@ -12,13 +12,14 @@ from mmengine.config import Config
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
+from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures import key_index
 
 from .onnx_window_backend import OnnxWindowBackend, read_description, stored_metainfo
 from .window_backend import FrameFeatures, WindowBackend, WindowLabels, equal_slices
-from .window_model import WindowModel
+from .window_model import WindowModel, read_checkpoint
 
 
 class TorchWindowBackend(WindowBackend):
@@ -134,8 +135,21 @@ class TorchWindowBackend(WindowBackend):
         return mean.float().cpu().numpy()
 
 
+def stored_config(weights: str | Path) -> Config:
+    """Read the config that a checkpoint or a folder of ``stdpose export`` holds.
+
+    Raises:
+        InputError: If it holds none, or one that cannot be read.
+    """
+    path = Path(weights)
+    stored = read_description(path) if path.is_dir() else read_checkpoint(path)[1]
+    if not stored.get('cfg'):
+        raise InputError(f'{weights} holds no config, give the one that it was trained with')
+    return read_stored_config(str(stored['cfg']), weights)
+
+
 def load_backend(
-    config: str | Path | Config,
+    config: str | Path | Config | None,
     weights: str | Path,
     device: str = 'cpu',
     precision: str = 'float32',
@@ -145,7 +159,7 @@ def load_backend(
     """Load a window model into a backend, whose codec is a :class:`WindowModel`.
 
     Args:
-        config: Config file or loaded config.
+        config: Config file, name or loaded config; None for the one that the weights hold.
         weights: A checkpoint, which PyTorch runs; or a folder that ``stdpose export`` wrote, which
             runs on the CPU.
         device: Where PyTorch runs.
@@ -157,6 +171,7 @@ def load_backend(
     Raises:
         InputError: If a file is missing or cannot be used, or cannot run in this way.
     """
+    config = stored_config(weights) if config is None else config
     if Path(weights).is_dir():
         description = read_description(Path(weights))
         model = WindowModel.without_weights(

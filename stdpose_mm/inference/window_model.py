@@ -54,6 +54,7 @@ class WindowModel:
         precision: 'float32', or 'bfloat16' for autocast.
         crops: How the frames of its windows are cropped, see
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
+        config: The config that it was built from, which an export stores.
 
     Attributes:
         input_size, heatmap_size: Width and height of the crops, and of the heatmaps.
@@ -70,9 +71,11 @@ class WindowModel:
         metainfo: Mapping[str, Any],
         precision: str = 'float32',
         crops: CropPolicy = 'frame',
+        config: Config | None = None,
     ) -> None:
         require_choice('precision', precision, PRECISIONS)
         require_choice('crops', crops, CROP_POLICIES)
+        self.config = config
         self.model: Any = model
         self.precision = precision
         self.crops = crops
@@ -129,7 +132,8 @@ class WindowModel:
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
-        return cls(model, dataset.pipeline, metainfo, precision, dataset.get('crops', 'window'))
+        crops = dataset.get('crops', 'window')
+        return cls(model, dataset.pipeline, metainfo, precision, crops, config)
 
     @classmethod
     def without_weights(
@@ -172,6 +176,15 @@ class WindowModel:
             name: value for name, value in values.items() if isinstance(value, str | float | int)
         }
         return {'type': type(decoder).__name__, **plain}
+
+    @property
+    def config_text(self) -> str | None:
+        """Return what inference needs of the config, as text; None without a config."""
+        if self.config is None:
+            return None
+        dataset = {'pipeline': self.config.test_dataloader.dataset.pipeline}
+        parts = {'model': self.config.model, 'test_dataloader': {'dataset': dataset}}
+        return str(Config(parts).pretty_text)
 
     def optimize_for_cpu(self) -> None:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""

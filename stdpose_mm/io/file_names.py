@@ -260,18 +260,6 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
         raise InputError(f'{labels} is a video or pictures, expected a file with their labels')
 
 
-def require_config(path: PathLike) -> None:
-    """Refuse a config that does not exist.
-
-    Raises:
-        InputError: If it does not exist.
-    """
-    if not Path(path).is_file():
-        raise InputError(
-            f'config {path} does not exist, expected a Python file such as those in configs/'
-        )
-
-
 def shows_frames(path: PathLike) -> bool:
     """Tell whether a path is a video, a picture, or a folder of pictures without label files."""
     if os.path.isdir(path):

@@ -115,7 +115,7 @@ class LearnedNetwork(DescribedNetwork):
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(
                 f'{path} has not learned from labels, give a file that `stdpose learn` or '
-                '--learn of this version wrote'
+                '--learn of this version wrote, or for a network of `stdpose export` the folder'
             ) from error
         super().__init__(path, self.record.network, [crops.shape])
         self.path = path

@@ -12,10 +12,13 @@ from functools import partial
 import av
 import numpy as np
 import pytest
+import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
+from stdpose_mm.cli.videos import for_one_video
 from stdpose_mm.detection import PersonDetector
+from stdpose_mm.engine import config_files
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -191,6 +194,46 @@ def test_an_exported_network_finds_the_same_poses(
         np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+@pytest.fixture
+def with_config(model_files, tmp_path):
+    """The checkpoint as MMEngine writes it, with its config."""
+    content = torch.load(model_files[1], weights_only=False)
+    content['meta']['cfg'] = config_files.read_config(model_files[0]).pretty_text
+    torch.save(content, tmp_path / 'both.pth')
+    return tmp_path / 'both.pth'
+
+
+@pytest.mark.parametrize('kind', ['exported', 'with_config'])
+def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_path, kind):
+    options = ('--checkpoint', request.getfixturevalue(kind), '--boxes', boxes, '--out')
+    assert run(movie, *options, tmp_path / 'given.json')[0] == 0
+    code, _, errors = run_main(infer.main, movie, *options, tmp_path / 'inside.json')
+    assert (code, errors) == (0, [])
+    given, inside = (
+        [person.keypoints for person in read_labels(tmp_path / f'{name}.json').persons]
+        for name in ('given', 'inside')
+    )
+    np.testing.assert_array_equal(inside, given)
+
+
+@pytest.mark.parametrize('config', [True, False])
+def test_one_graph_of_an_exported_network_is_answered_with_its_folder(
+    run_main, model_files, movie, boxes, exported, tmp_path, config
+):
+    options = (
+        '--boxes',
+        boxes,
+        '--checkpoint',
+        exported / 'whole.onnx',
+        '--out',
+        tmp_path / 'o.json',
+    )
+    given = ('--config', model_files[0]) if config else ()
+    code, _, errors = run_main(infer.main, movie, *options, *given)
+    assert (code, len(errors)) == (2, 1)
+    assert re.search('for .* network .* folder', errors[0])
+
+
 def smoothed(labels, smoother):
     """The keypoints of every person, frame by frame."""
     frames = [
@@ -296,6 +339,14 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             'rtmdet_nowhere',
         ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
+        (
+            ('--boxes', 'BOXES', '--config', 'stdpose-estimation', '--checkpoint', 'no.pth'),
+            'no.pth does not exist',
+        ),
+        (
+            ('--boxes', 'BOXES', '--config', 'stdpose-estimaton'),
+            'config stdpose-estimaton does not exist, did you mean stdpose-estimation?',
+        ),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is not a name for a video'),
         (
@@ -318,6 +369,27 @@ def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, se
     assert sentence in errors[0]
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
+
+
+def test_a_config_counts_by_its_content_under_a_name_too(model_files, movie, tmp_path, monkeypatch):
+    """Videos are done again after the config has changed."""
+    monkeypatch.setattr(config_files, 'config_folder', lambda: tmp_path)
+    (tmp_path / 'configs').mkdir()
+    words = (
+        movie,
+        '--config',
+        'mine',
+        '--checkpoint',
+        model_files[1],
+        '--out',
+        tmp_path / 'o.json',
+    )
+    options = for_one_video(infer.main.parse([*map(str, words)]), str(movie))
+    fingerprints = []
+    for text in ('a = 1', 'a = 2'):
+        (tmp_path / 'configs' / 'mine.py').write_text(text)
+        fingerprints.append(options.fingerprint_inputs(options.open_video()))
+    assert fingerprints[0] != fingerprints[1]
 
 
 def test_a_broken_first_picture_is_a_frame_without_people(run, folder, boxes, tmp_path):
@@ -382,6 +454,7 @@ HELD = """
 import os, sys, time
 import signal
 from stdpose_mm.cli import infer
+from stdpose_mm.cli.videos import for_one_video
 from stdpose_mm.detection import WholePicture, box_sources
 
 noted, install = [], signal.signal

@@ -198,7 +198,7 @@ def test_it_needs_neither_pytorch_nor_openmmlab(network: Path, tmp_path: Path) -
     assert [one.frame_index for one in read_labels(out).persons] == [*range(NUM_FRAMES)]
 
 
-IDLE = '--config, --precision, --runtime or --crops would have no effect: give a --checkpoint that'
+IDLE = '--config, --precision, --runtime or --crops would have no effect: give a .pth file as'
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ IDLE = '--config, --precision, --runtime or --crops would have no effect: give a
         (['--runtime', 'openvino'], IDLE),
         (['--crops', 'window'], IDLE),
         (['--device', 'cuda'], '--device would have no effect: give a PyTorch network'),
-        (['--checkpoint', 'weights.pth'], 'weights.pth needs the --config of its model, give it'),
-        (['--checkpoint', 'FOLDER'], 'give it, or a network that `stdpose learn` wrote'),
+        (['--checkpoint', 'weights.pth'], 'weights.pth does not exist'),
+        (['--checkpoint', 'FOLDER'], 'holds no network.json, give a folder written by'),
         (['--checkpoint', 'nowhere.onnx'], 'nowhere.onnx cannot be read'),
         (['--checkpoint', 'OTHER'], 'other.onnx has not learned from labels, give a file that'),
         (['--checkpoint', 'BROKEN'], 'broken.onnx is not a network that onnxruntime can run'),

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from stdpose_mm.engine import optim_wrappers
@@ -38,3 +42,25 @@ def test_gradients_accumulate_before_one_update() -> None:
         wrapper.update_params(loss)
         weights.append(model.weight.item())
     assert weights == [1.0, 1.0 - 0.5 * (2.0 + 4.0) / 2]
+
+
+@pytest.mark.parametrize(
+    ('settings', 'kind'),
+    [
+        # What `--amp` of MMPose's train.py makes of a config in float32, and a tiny config's own.
+        ({'type': 'AmpOptimWrapper', 'loss_scale': 'dynamic'}, AutocastOptimWrapper),
+        ({'type': 'AmpOptimWrapper', 'dtype': 'bfloat16'}, AutocastOptimWrapper),
+        ({'type': 'OptimWrapper'}, OptimWrapper),
+    ],
+)
+def test_mixed_precision_on_a_cpu_is_in_bfloat16(settings: dict[str, Any], kind: type) -> None:
+    init_default_scope('mmpose')
+    cfg = {
+        'constructor': 'ViTOptimWrapperConstructor',
+        'optimizer': {'type': 'SGD', 'lr': 0.5},
+        'accumulative_counts': 3,
+        **settings,
+    }
+    wrapper = build_optim_wrapper(nn.Linear(3, 1), cfg)
+    assert type(wrapper) is kind
+    assert wrapper._accumulative_counts == 3

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmpose.apis import MMPoseInferencer
 
 from stdpose_mm import mmpose_patches
 from stdpose_mm.apis import STDPoseInferencer
@@ -26,7 +29,25 @@ def test_names_aliases_and_files():
     assert find_model('stdpose_base_propagation_posetrack17_e_dam') == (unlisted, None)
     assert find_model('default_runtime') is None
     assert find_model('rtmpose-t_8xb256-420e_coco-256x192') is None
-    assert find_model('../configs/stdpose_tiny_synthetic') is None
+    light = 'light/stdpose_base_estimation_posetrack17_light.py'
+    assert find_model(f'stdpose_mm::{light}') == (ROOT / 'configs' / light, None)
+    assert find_model('stdpose_mm::none.py') is None
+
+
+@pytest.mark.parametrize(
+    ('name', 'meant'),
+    [
+        ('stdpose-estimaton', 'stdpose-estimation'),
+        ('Semantic_Motion', 'semantic-motion'),
+        ('configs/stdpose_tiny_sinthetic.py', 'stdpose_tiny_synthetic'),
+    ],
+)
+@pytest.mark.parametrize(
+    'read', [find_model, STDPoseInferencer.can_run, lambda name: MMPoseInferencer(pose2d=name)]
+)
+def test_a_misspelled_name(read: Callable[[str], Any], name: str, meant: str) -> None:
+    with pytest.raises(InputError, match=f'config {name} does not exist, did you mean {meant}'):
+        read(name)
 
 
 @pytest.mark.slow

@@ -71,6 +71,11 @@ def test_resources_of_slurm(
             ['train.py', 'c.py', '--launcher', 'pytorch', '--resume'],
         ),
         (
+            'train',
+            ['stdpose-estimation', '2'],
+            ['train.py', 'stdpose-estimation', '--launcher', 'pytorch'],
+        ),
+        (
             'test',
             ['c.py', 'last.pth', '2', '--out', 'm.json'],
             ['test.py', 'c.py', 'last.pth', '--launcher', 'pytorch', '--out', 'm.json'],

@@ -4,7 +4,8 @@ _base_ = 'adamw.py'
 max_iters = 1800
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=600)
 optim_wrapper = dict(
-    type='AutocastOptimWrapper',
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
     optimizer=dict(lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.05),
 )
 param_scheduler = [

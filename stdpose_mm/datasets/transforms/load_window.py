@@ -18,8 +18,8 @@ class LoadWindow(BaseTransform):
     """Transform that reads the frames of a window.
 
     A sample of one picture, which MMPose's ``inference_topdown`` makes from ``img_path`` or ``img``
-    [H, W, 3] and the model's metainfo, becomes a window without labels whose frames are all this
-    picture. A note is shown once.
+    [H, W, 3] and the model's metainfo, becomes a window without labels of this frame alone. The
+    model takes it for all its frames. A note is shown once.
 
     Required Keys:
 
@@ -49,7 +49,7 @@ class LoadWindow(BaseTransform):
     def transform(self, results: dict) -> dict | None:
         """Add the pictures to ``results``; None if a frame is unreadable and may be skipped."""
         if 'frames' not in results and not isinstance(results.get('img'), list):
-            _repeat_picture(results)
+            _as_window(results)
         if 'img' not in results:
             try:
                 results['img'] = _read(results['frames'])
@@ -65,8 +65,8 @@ class LoadWindow(BaseTransform):
         return results
 
 
-def _repeat_picture(results: dict) -> None:
-    """Build a window without labels from one picture, which is every frame of it."""
+def _as_window(results: dict) -> None:
+    """Build a window without labels from one picture."""
     # Python shows a warning of the same text and place once.
     note(
         'a single picture fills all frames of the window of the model, STDPoseInferencer of '
@@ -74,7 +74,7 @@ def _repeat_picture(results: dict) -> None:
     )
     if 'img' not in results:
         results['img'] = read_frame(results['img_path'], None)
-    results['img'] = [results['img']] * NUM_FRAMES
+    results['img'] = [results['img']]
     num_joints = len(results['flip_indices'])
     for name, count in (('keypoints', 1), ('aux_keypoints', NUM_FRAMES - 1)):
         results[name] = np.zeros((count, num_joints, 2), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.structures import PixelData
 from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.registry import TRANSFORMS
 
@@ -33,7 +34,10 @@ class PackWindowInputs(PackPoseInputs):
             [W, T - 1, K], ``given_mask`` [W, 2, K]
 
     Args:
-        kwargs: As in PackPoseInputs: ``meta_keys``, ``pack_transformed``.
+        kwargs: As in PackPoseInputs: ``meta_keys``, ``pack_transformed``. With the latter, only the
+            first key frame is packed, as a picture to be drawn by MMPose's browse_dataset.py:
+            ``inputs`` [3, H, W'], ``heatmaps`` [K, h, w], and in ``gt_instances`` also the
+            ``transformed_keypoints`` [1, K, 2] in pixels of the crop.
     """
 
     field_mapping_table = {
@@ -46,3 +50,14 @@ class PackWindowInputs(PackPoseInputs):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.meta_keys += WINDOW_META_KEYS
+
+    def transform(self, results: dict) -> dict:
+        """Pack a sample."""
+        packed: dict = super().transform(results)
+        if self.pack_transformed:
+            sample, num_keys = packed['data_samples'], len(results['keypoints'])
+            packed['inputs'] = packed['inputs'][(len(packed['inputs']) - num_keys) // 2]
+            heatmaps = sample.gt_fields.heatmaps.chunk(num_keys)[0]
+            sample.gt_fields = PixelData(heatmaps=heatmaps)
+            sample.gt_instances = sample.gt_instances[:1]
+        return packed

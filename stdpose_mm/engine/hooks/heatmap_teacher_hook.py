@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, load_checkpoint
 from mmpose.registry import HOOKS, MODELS
@@ -11,6 +10,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.checkpoint_files import safe_mmengine_reader
+from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 
@@ -25,7 +25,7 @@ class HeatmapTeacherHook(Hook):
     nothing is learned about joints without a label.
 
     Args:
-        config: Config file of the teacher; its crops and heatmaps have the same size as the
+        config: Config of the teacher; its crops and heatmaps have the same size as the
             student's.
         checkpoint: Path or address of the teacher's weights.
         share: Weight of the teacher's maps, in 0..1; the labels' maps have the rest.
@@ -44,7 +44,7 @@ class HeatmapTeacherHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Read the teacher from its files."""
-        cfg = Config.fromfile(self.config)
+        cfg = read_config(self.config)
         model: Any = MODELS.build(cfg.model) if 'model' in cfg else None
         if not hasattr(model, 'encode_samples'):
             raise InputError(

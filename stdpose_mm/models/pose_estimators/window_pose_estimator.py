@@ -112,7 +112,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """
         if self.frame_head is None:
             return None
-        heatmaps = self.frame_head.forward((features.flatten(0, 1),))
+        heatmaps = self.frame_head((features.flatten(0, 1),))
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def project_frames(self, features: Tensor) -> Tensor | None:
@@ -143,12 +143,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode windows for prediction.
 
         Args:
-            inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle.
+            inputs: Normalised crops [N, T, 3, H, W] in order of time, the key frame in the middle;
+                or single pictures [N, 1, 3, H, W] or [N, 3, H, W], which fill all frames.
             given: Labels of the auxiliary frames.
 
         Raises:
             InputError: If the number of frames in a window differs from the neck's.
         """
+        if inputs.ndim == 4 or inputs.shape[1] == 1:
+            pictures = inputs.reshape(-1, 1, *inputs.shape[-3:])
+            inputs = pictures.expand(-1, self.num_frames, -1, -1, -1)
         return self.encode_samples(inputs, given, 1, self.fuse, self.reads_frame_heatmaps)[0]
 
     def encode_samples(

@@ -14,6 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow, WindowPhotometric
+from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import Skeleton
 from support.tiny_set import TinySet
@@ -439,15 +440,38 @@ def test_targets_of_held_out_windows(
     assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux
 
 
+def test_the_picture_for_mmposes_browser_is_the_first_key_frame(tiny_set: TinySet) -> None:
+    segments = {'random_offset': True, 'interval': 5, 'keys_per_sample': 2, 'crops': 'frame'}
+    steps = [{'type': 'SeedSample'}, *steps_of()]
+    whole, drawn = (
+        PoseTrack18WindowDataset(
+            **tiny_set.args,
+            **segments,
+            pipeline=[*steps, {'type': 'PackWindowInputs', 'pack_transformed': browsed}],
+        )[SampleIndex(0, 1)]
+        for browsed in (False, True)
+    )
+    assert torch.equal(drawn['inputs'], whole['inputs'][1])
+    maps = whole['data_samples'].gt_fields.heatmaps[:17]
+    assert torch.equal(drawn['data_samples'].gt_fields.heatmaps, maps)
+    people = drawn['data_samples'].gt_instances
+    assert len(people) == 1
+    # The cell of the maps in which a joint is, is where it is in the picture.
+    joint = int(maps.flatten(1).amax(1).argmax())
+    cell = np.array(divmod(int(maps[joint].argmax()), maps.shape[2]))[::-1]
+    scale = 95 / (maps.shape[2] - 1)
+    assert np.abs(people.transformed_keypoints[0, joint] - cell * scale).max() < scale
+
+
 @pytest.mark.parametrize('is_file', [True, False])
-def test_a_single_picture_is_its_own_neighbour(tiny_set: TinySet, is_file: bool) -> None:
+def test_a_single_picture_is_a_window_of_one_frame(tiny_set: TinySet, is_file: bool) -> None:
     # What MMPose's inference_topdown gives.
     path = str(tiny_set.picture(3))
     picture = cv2.imread(path)
     given = {'img_path': path} if is_file else {'img': picture}
     with pytest.warns(InputWarning, match='fills all frames'):
         window = LoadWindow()({**given, 'flip_indices': [0, 2, 1]})
-    np.testing.assert_array_equal(window['img'], [picture] * 3)
+    np.testing.assert_array_equal(window['img'], [picture])
     assert window['img_shape'] == picture.shape[:2]
     assert window['keypoints'].shape == (1, 3, 2)
     assert window['aux_keypoints'].shape == (2, 3, 2)
