@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, label_sizes
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, label_sizes
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.fingerprint import NOT_DECIDING, code_fingerprint
-from stdpose_mm.pose_networks.learned_network import ONNX_RECORD, LearnedNetwork
+from stdpose_mm.pose_networks.learned_network import ONNX_RECORD, LearnedNetwork, fit_calibrator
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator, combine, fit_odds
 from stdpose_mm.review import HiddenLabel, choose_hidden_labels
@@ -99,7 +100,7 @@ class HiddenPoses:
         base: [M, K, 2] pixels of the method; K joints of the labels.
         base_scores: [M, K] probabilities that these are right.
         other: [M, K, 2] pixels of the network.
-        other_scores: [M, K] likewise, 0 for joints that it does not know.
+        certainty: [M, K] certainty of the network.
         truth: [M, K, 2] labels, NaN for joints that cannot be compared.
         sizes: [M] sizes of the labelled poses in pixels.
         fitted: [M] index of the calibrator and the odds that were not fitted on the label.
@@ -109,29 +110,34 @@ class HiddenPoses:
     base: np.ndarray
     base_scores: np.ndarray
     other: np.ndarray
-    other_scores: np.ndarray
+    certainty: np.ndarray
     truth: np.ndarray
     sizes: np.ndarray
     fitted: np.ndarray
     groups: np.ndarray
 
-    def fit_odds(self, rows: np.ndarray) -> np.ndarray:
-        """Fit the odds [K] of the network's joints on some of the labels."""
-        arrays = self.base, self.base_scores, self.other, self.other_scores
-        return fit_odds(*(array[rows] for array in (*arrays, self.sizes, self.truth)))
+    def fit(self, rows: np.ndarray) -> tuple[ScoreCalibrator, np.ndarray]:
+        """Fit the calibrator, and the odds [K] of the network's joints, on some of the labels."""
+        errors = np.linalg.norm(self.other - self.truth, axis=-1) / self.sizes[:, None]
+        known = ~np.isnan(errors) & rows[:, None]
+        calibrator = fit_calibrator(self.certainty[known], errors[known] <= CORRECT_WITHIN)
+        arrays = self.base, self.base_scores, self.other, calibrator(self.certainty)
+        return calibrator, fit_odds(*(a[rows] for a in (*arrays, self.sizes, self.truth)))
 
-    def compare(self, network: LearnedNetwork, odds: Sequence[np.ndarray]) -> LearningOutcome:
-        """Compare with the labels, each combined by the odds that were not fitted on it."""
+    def compare(
+        self, network: LearnedNetwork, fits: Sequence[tuple[ScoreCalibrator, np.ndarray]]
+    ) -> LearningOutcome:
+        """Compare with the labels, each combined by the fit that has not seen it."""
         combined = self.base.copy()
-        for index, factors in enumerate(odds):
+        for index, (calibrator, odds) in enumerate(fits):
             rows = self.fitted == index
             combined[rows], _ = combine(
                 self.base[rows],
                 self.base_scores[rows],
                 self.other[rows],
-                self.other_scores[rows],
+                calibrator(self.certainty[rows]),
                 self.sizes[rows],
-                factors,
+                odds,
             )
         before, after = (
             np.linalg.norm(poses - self.truth, axis=-1) / self.sizes[:, None]
@@ -203,11 +209,13 @@ def judge_network(
     states: Sequence[PropagationState],
     fill: Callable[[PropagationState, Sequence[HiddenLabel]], Sequence[PersonLabel]],
 ) -> LearningOutcome:
-    """Compare a method with and without a network on hidden labels; store the network's odds.
+    """Compare a method with and without a network on hidden labels.
+
+    The network is shown the poses of the method, as in use. Calibrators and odds are fitted to what
+    it finds there, and replace those in its file.
 
     Args:
-        propagator: The method with the network. The odds that are fitted on all of these labels are
-            added to its file.
+        propagator: The method with the network.
         states: The videos that it has learned from.
         fill: Fills in the hidden labels of a frame by the method alone.
 
@@ -227,11 +235,15 @@ def judge_network(
         return LearningOutcome(network, empty, empty, empty.reshape(0, 2))
     poses = HiddenPoses(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
     kinds = range(len(network.record.calibrators))
-    odds = [poses.fit_odds(poses.fitted != kind) for kind in kinds]
-    stored = [*odds[:-1], poses.fit_odds(np.full(len(poses.fitted), True))]
-    record = replace(network.record, odds=[factors.tolist() for factors in stored])
+    fits = [poses.fit(poses.fitted != kind) for kind in kinds]
+    stored = [*fits[:-1], poses.fit(np.full(len(poses.fitted), True))]
+    record = replace(
+        network.record,
+        calibrators=[calibrator for calibrator, _ in stored],
+        odds=[odds.tolist() for _, odds in stored],
+    )
     add_metadata(network.path, {ONNX_RECORD: record.to_json()})
-    return poses.compare(LearnedNetwork(network.path), odds)
+    return poses.compare(LearnedNetwork(network.path), fits)
 
 
 _HiddenGroup = tuple[np.ndarray, ...]
@@ -246,8 +258,11 @@ def _look_at_hidden(
     filled: Sequence[PersonLabel],
 ) -> _HiddenGroup:
     """Look at the hidden labels of a frame around the poses of the method."""
-    frame, network = hidden[0].frame_index, propagator.network
-    unaware = propagator.hiding(state.frames, [frame])
+    frame, network = hidden[0].frame_index, copy(propagator.network)
+    # Then its probabilities are certainties.
+    plain = [ScoreCalibrator()] * len(network.record.calibrators)
+    network.record = replace(network.record, calibrators=plain)
+    unaware = replace(propagator, network=network).hiding(state.frames, [frame])
     assert state.skeleton is not None
     mapping = JointMapping.by_meaning(state.skeleton, network.skeleton)
     assert mapping is not None
@@ -256,13 +271,13 @@ def _look_at_hidden(
     for place in hidden:
         track, person = state.tracks[place.track_id], by_person[place.track_id]
         label, pose = track[frame], (person.keypoints[None], person.labelled[None])
-        places, probability = unaware.look(state.frames, [frame], *pose, mapping)
+        places, certainty = unaware.look(state.frames, [frame], *pose, mapping)
         rows.append(
             (
                 person.keypoints,
                 np.asarray(person.scores),
                 places[0, mapping.in_model],
-                probability[0, mapping.in_model],
+                certainty[0, mapping.in_model],
                 np.where((label.given & person.labelled)[:, None], label.keypoints, np.nan),
                 # A label without extent is measured by the others of its subject.
                 label_sizes([label.only_given(), *track.values()])[0],

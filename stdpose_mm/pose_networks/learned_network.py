@@ -301,6 +301,15 @@ def decode_maps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x, y], axis=-1), total.clip(0, 1)
 
 
+def fit_calibrator(certainty: np.ndarray, right: np.ndarray) -> ScoreCalibrator:
+    """Fit a calibrator of certainties [N] to whether these joints are right, bool [N].
+
+    One right and one wrong joint are added, since few labels may have no wrong joint.
+    """
+    scores, outcomes = np.append(certainty, [0.5, 0.5]), np.append(right, [True, False])
+    return ScoreCalibrator.fit(scores, outcomes)
+
+
 def require_enough(num_frames: int) -> None:
     """Require enough labelled frames to train a network.
 

@@ -28,7 +28,7 @@ _CERTAIN = 0.5
 ODDS = (0.0, 1 / 9, 1 / 3, 1.0, 3.0, 9.0)
 """Factors of the network's odds that :func:`fit_odds` chooses from; 0 leaves a joint alone."""
 
-_POOLED = 20
+_POOLED = 50
 """Number of joints of any kind that count as much as all labels of one joint: with few labels, all
 joints have nearly the same odds."""
 

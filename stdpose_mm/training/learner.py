@@ -25,6 +25,7 @@ from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
     LearnedNetwork,
     LearningRecord,
+    fit_calibrator,
     has_few_joints,
     least_side,
     require_enough,
@@ -212,12 +213,11 @@ def _unite(
 
 def _fit_calibrator(trainers: Sequence[NetworkTrainer]) -> ScoreCalibrator:
     """Fit the calibrator of certainties on the labels hidden from some networks."""
-    certainty, right = (
+    arrays = (
         np.concatenate([getattr(trainer, name) for trainer in trainers])
         for name in ('certainty', 'right')
     )
-    # With one right and one wrong joint added: among few labels no joint may be wrong.
-    return ScoreCalibrator.fit(np.append(certainty, [0.5, 0.5]), np.append(right, [True, False]))
+    return fit_calibrator(*arrays)
 
 
 def _least_sides(

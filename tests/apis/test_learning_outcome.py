@@ -13,6 +13,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.learning import HiddenPoses, LearningOutcome
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation.learned_propagator import LearnedPropagator
@@ -74,18 +75,21 @@ def test_joints_of_one_frame_are_no_independent_evidence() -> None:
 
 
 def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
-    """The odds fitted on the labels of member 0 combine the poses of those of member 1."""
+    """The fit on the labels of member 0 combines the poses of those of member 1."""
     base, other = np.zeros((2, 1, 2)), np.full((2, 1, 2), 50.0)
     scores = np.full((2, 1), 0.6)
     sizes, groups = np.full(2, 100.0), np.array([[0, 0], [0, 1]])
     truth = np.zeros((2, 1, 2))
     poses = HiddenPoses(base, scores, other, scores, truth, sizes, np.array([0, 1]), groups)
-    odds = [np.array([9.0]), np.array([0.0]), np.array([1.0])]
-    outcome = poses.compare(None, odds)  # type: ignore[arg-type]
+    fits = [(ScoreCalibrator(), np.array([odds])) for odds in (9.0, 0.0, 1.0)]
+    outcome = poses.compare(None, fits)  # type: ignore[arg-type]
     assert outcome.before.tolist() == [0, 0]
     assert outcome.after == pytest.approx([np.sqrt(0.5), 0])
     assert outcome.groups.tolist() == groups.tolist()
-    assert poses.fit_odds(poses.fitted != 0).tolist() == [0]
+    calibrator, odds = poses.fit(poses.fitted != 0)
+    assert odds.tolist() == [0]
+    # The network was wrong there.
+    assert calibrator(np.array(0.6)) < 0.5
 
 
 @pytest.mark.slow
