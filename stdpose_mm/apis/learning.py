@@ -116,11 +116,22 @@ class HiddenPoses:
     fitted: np.ndarray
     groups: np.ndarray
 
-    def fit(self, rows: np.ndarray) -> tuple[ScoreCalibrator, np.ndarray]:
-        """Fit the calibrator, and the odds [K] of the network's joints, on some of the labels."""
+    def fit(self, rows: np.ndarray, trained: ScoreCalibrator) -> tuple[ScoreCalibrator, np.ndarray]:
+        """Fit the calibrator, and the odds [K] of the network's joints, on some of the labels.
+
+        In training, hidden labels are shown at their own boxes, which are better than those in use.
+        Here they lie in gaps twice as long as in use. So the calibrator is the mean of both.
+
+        Args:
+            rows: [M] bool: the labels.
+            trained: The calibrator of the training.
+        """
         errors = np.linalg.norm(self.other - self.truth, axis=-1) / self.sizes[:, None]
         known = ~np.isnan(errors) & rows[:, None]
-        calibrator = fit_calibrator(self.certainty[known], errors[known] <= CORRECT_WITHIN)
+        fitted = fit_calibrator(self.certainty[known], errors[known] <= CORRECT_WITHIN)
+        calibrator = ScoreCalibrator(
+            (fitted.slope + trained.slope) / 2, (fitted.offset + trained.offset) / 2
+        )
         arrays = self.base, self.base_scores, self.other, calibrator(self.certainty)
         return calibrator, fit_odds(*(a[rows] for a in (*arrays, self.sizes, self.truth)))
 
@@ -234,9 +245,9 @@ def judge_network(
         empty = np.zeros(0)
         return LearningOutcome(network, empty, empty, empty.reshape(0, 2))
     poses = HiddenPoses(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
-    kinds = range(len(network.record.calibrators))
-    fits = [poses.fit(poses.fitted != kind) for kind in kinds]
-    stored = [*fits[:-1], poses.fit(np.full(len(poses.fitted), True))]
+    trained = network.record.calibrators
+    fits = [poses.fit(poses.fitted != kind, of_kind) for kind, of_kind in enumerate(trained)]
+    stored = [*fits[:-1], poses.fit(np.full(len(poses.fitted), True), trained[-1])]
     record = replace(
         network.record,
         calibrators=[calibrator for calibrator, _ in stored],

@@ -86,10 +86,12 @@ def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
     assert outcome.before.tolist() == [0, 0]
     assert outcome.after == pytest.approx([np.sqrt(0.5), 0])
     assert outcome.groups.tolist() == groups.tolist()
-    calibrator, odds = poses.fit(poses.fitted != 0)
+    calibrator, odds = poses.fit(poses.fitted != 0, ScoreCalibrator(1.0, 4.0))
     assert odds.tolist() == [0]
-    # The network was wrong there.
-    assert calibrator(np.array(0.6)) < 0.5
+    # The network was wrong there: log odds of 0.6 near -log 2, and those of the training near 4.
+    alone, _ = poses.fit(poses.fitted != 0, ScoreCalibrator(0.0, 0.0))
+    assert calibrator.offset == pytest.approx(alone.offset + 2)
+    assert alone(np.array(0.6)) < 0.5
 
 
 @pytest.mark.slow
