@@ -18,21 +18,24 @@ folder
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, require_packages, require_whole
 from stdpose_mm.io import write_json, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from mmengine.config import Config
 
     from stdpose_mm.comparison import Comparison
@@ -46,6 +49,9 @@ CONFIG = (
     .parents[1]
     .joinpath('configs', 'stdpose_tiny_propagation_synthetic_finetune.py')
 )
+
+VALIDATION_METRICS = ('AP', 'PCK@0.1')
+"""Validation metrics to plot, with any prefix, all in per cent."""
 
 Model = Literal['none', 'initial', 'trained']
 
@@ -127,7 +133,7 @@ def run(args: DemoOptions) -> None:
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
     from stdpose_mm.propagation import propagate_subsampled, subsample_labels
-    from stdpose_mm.visualization import save_figure, training_curves, trajectories, write_overlay
+    from stdpose_mm.visualization import save_figure, trajectories, write_overlay
 
     start = time.monotonic()
     out: Path = args.out_dir
@@ -267,8 +273,6 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
     """Return the tiny config on the generated data."""
     from mmengine.config import Config
 
-    from stdpose_mm.engine.config_files import set_iterations
-
     config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)
     config.randomness = dict(seed=args.seed)
@@ -290,6 +294,96 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
         logger = config.default_hooks.logger
         logger.interval = min(logger.interval, args.iterations)
     return config
+
+
+def training_curves(scalars: Path) -> Figure:
+    """Plot losses, learning rate and validation metrics of a training run, one panel each.
+
+    Args:
+        scalars: ``vis_data/scalars.json`` of an MMEngine run, with one JSON object per line. If it
+            has none of ``VALIDATION_METRICS``, there is no panel for them.
+    """
+    from stdpose_mm.visualization.plots import make_figure
+
+    records = [json.loads(line) for line in scalars.read_text('utf-8').splitlines()]
+    training = [record for record in records if 'loss' in record]
+    validation = [record for record in records if 'loss' not in record]
+    named = sorted({name for record in validation for name in record})
+    drawn = [name for name in named if name.split('/')[-1] in VALIDATION_METRICS]
+    figure, axes = make_figure(3 if drawn else 2, width=8)
+    losses = sorted(name for name in training[0] if 'loss' in name)
+    _plot_records(axes[0], training, losses, 'loss', 'iteration')
+    axes[0].set_yscale('log')
+    _plot_records(axes[1], training, ['lr'], 'learning rate', 'iteration')
+    if drawn:
+        step = 'step of the validation'
+        _plot_records(axes[2], validation, drawn, 'validation, per cent', step, marker='o')
+    return figure
+
+
+def _plot_records(
+    axis: Axes,
+    records: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    label: str,
+    step: str,
+    marker: str = '',
+) -> None:
+    for name in names:
+        shown = [record for record in records if isinstance(record.get(name), (int, float))]
+        steps = [record.get('step', n) for n, record in enumerate(shown)]
+        axis.plot(steps, [record[name] for record in shown], label=name, marker=marker)
+    axis.set_ylabel(label)
+    axis.set_xlabel(step)
+    axis.legend(fontsize='small')
+
+
+def set_iterations(config: Config, iterations: int) -> None:
+    """Change the length of a training that counts steps.
+
+    A linear warm-up keeps its length, but takes at most half of the steps. All later schedules are
+    stretched or compressed to the remaining steps.
+
+    Args:
+        config: Config with ``train_cfg.max_iters``; it is changed.
+        iterations: New number of training steps.
+
+    Raises:
+        InputError: If the config counts epochs, or there is less than one step.
+    """
+    import numpy as np
+
+    require_whole('the number of training steps', iterations, 1)
+    before = (config.get('train_cfg') or {}).get('max_iters')
+    schedulers = config.get('param_scheduler') or []
+    if before is None or any(scheduler.get('by_epoch', True) for scheduler in schedulers):
+        raise InputError(
+            'the config counts epochs, expected one that counts steps: train_cfg.max_iters, and '
+            'by_epoch=False in every entry of param_scheduler'
+        )
+    config.train_cfg.max_iters = iterations
+    linear = [s for s in schedulers if s.type == 'LinearLR' and s.get('begin', 0) == 0]
+    ends = [scheduler.get('end', before) for scheduler in linear]
+    warm_up = max((end for end in ends if end < before), default=0)
+    new_places = (0, min(warm_up, iterations // 2), iterations)
+
+    def moved(step: int) -> int:
+        return round(float(np.interp(step, (0, warm_up, before), new_places)))
+
+    for scheduler in schedulers:
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', before)
+        scheduler.begin, scheduler.end = moved(begin), moved(end)
+        if 'milestones' in scheduler:
+            scheduler.milestones = [moved(step) for step in scheduler.milestones]
+        if 'T_max' in scheduler:
+            length = scheduler.end - scheduler.begin
+            scheduler.T_max = round(scheduler.T_max * length / (end - begin))
+    if schedulers:
+        # With very few steps the warm-up may be empty.
+        config.param_scheduler = [each for each in schedulers if each.end > each.begin]
+
+
+# The configs of this package by name
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:

@@ -1,12 +1,18 @@
-"""Schedules of another length."""
+"""The demo's schedules of another length, and its plot of a training run."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from stdpose_mm.engine.config_files import set_iterations
 from stdpose_mm.errors import InputError
+from support.tools import load_tool
+
+demo = load_tool('run_demo', 'demo')
+set_iterations = demo.set_iterations
 
 WARM_UP = dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False)
 COSINE = dict(type='CosineAnnealingLR', begin=60, end=1800, T_max=1740, by_epoch=False)
@@ -70,3 +76,32 @@ def test_epochs_are_refused(cfg: Config) -> None:
 def test_no_step_is_refused() -> None:
     with pytest.raises(InputError, match='must be a whole number from 1, got 0'):
         set_iterations(schedule(WARM_UP, COSINE), 0)
+
+
+RECORDS = [
+    {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
+    {'lr': 0.05, 'loss': 1.0, 'loss_kpt': 0.5, 'step': 100, 'epoch': 1, 'time': 0.1},
+    {'posetrack/AP': 70.0, 'posetrack/AP_all': 80.0, 'data_time': 0.1, 'time': 0.1, 'step': 1},
+]
+
+
+def plotted(folder: Path, records: list[dict]) -> list[dict[str, tuple[list, list]]]:
+    """Panels of the plot: name of a curve -> its steps and values."""
+    path = folder / 'scalars.json'
+    path.write_text('\n'.join(map(json.dumps, records)))
+    return [
+        {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines}
+        for axis in demo.training_curves(path).axes
+    ]
+
+
+def test_training_curves_show_losses_learning_rate_and_metrics(tmp_path: Path) -> None:
+    assert plotted(tmp_path, RECORDS) == [
+        {'loss': ([50, 100], [2.0, 1.0]), 'loss_kpt': ([50, 100], [1.5, 0.5])},
+        {'lr': ([50, 100], [0.1, 0.05])},
+        {'posetrack/AP': ([1], [70.0])},
+    ]
+
+
+def test_training_curves_without_a_validation_have_no_panel_for_it(tmp_path: Path) -> None:
+    assert len(plotted(tmp_path, RECORDS[:2])) == 2
