@@ -271,12 +271,3 @@ def method_reads_pictures(method: str) -> bool:
 def _packages_of(method: str) -> tuple[str, ...]:
     """Return the packages that the import of a method's class needs."""
     return _PACKAGES_OF_FOLDERS.get(PROPAGATION_METHODS.get(method, ''), ())
-
-
-def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
-    """Build the propagator registered as ``method``.
-
-    Raises:
-        InputError: If there is no such propagator.
-    """
-    return require_method(method)(**kwargs)
