@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
-from stdpose_mm.errors import InputError, require_packages, require_whole
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 
 if TYPE_CHECKING:
@@ -288,8 +288,10 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
     config.val_evaluator = config.test_evaluator
     config.default_hooks.checkpoint.save_best = None
     if args.iterations is not None:
-        set_iterations(config, args.iterations)
-        config.train_cfg.val_interval = args.iterations
+        warm_up, decay = config.param_scheduler
+        warm_up.end = decay.begin = min(warm_up.end, args.iterations // 2)
+        decay.end, decay.T_max = args.iterations, args.iterations - decay.begin
+        config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
         # The plot needs a record of the losses.
         logger = config.default_hooks.logger
         logger.interval = min(logger.interval, args.iterations)
@@ -336,54 +338,6 @@ def _plot_records(
     axis.set_ylabel(label)
     axis.set_xlabel(step)
     axis.legend(fontsize='small')
-
-
-def set_iterations(config: Config, iterations: int) -> None:
-    """Change the length of a training that counts steps.
-
-    A linear warm-up keeps its length, but takes at most half of the steps. All later schedules are
-    stretched or compressed to the remaining steps.
-
-    Args:
-        config: Config with ``train_cfg.max_iters``; it is changed.
-        iterations: New number of training steps.
-
-    Raises:
-        InputError: If the config counts epochs, or there is less than one step.
-    """
-    import numpy as np
-
-    require_whole('the number of training steps', iterations, 1)
-    before = (config.get('train_cfg') or {}).get('max_iters')
-    schedulers = config.get('param_scheduler') or []
-    if before is None or any(scheduler.get('by_epoch', True) for scheduler in schedulers):
-        raise InputError(
-            'the config counts epochs, expected one that counts steps: train_cfg.max_iters, and '
-            'by_epoch=False in every entry of param_scheduler'
-        )
-    config.train_cfg.max_iters = iterations
-    linear = [s for s in schedulers if s.type == 'LinearLR' and s.get('begin', 0) == 0]
-    ends = [scheduler.get('end', before) for scheduler in linear]
-    warm_up = max((end for end in ends if end < before), default=0)
-    new_places = (0, min(warm_up, iterations // 2), iterations)
-
-    def moved(step: int) -> int:
-        return round(float(np.interp(step, (0, warm_up, before), new_places)))
-
-    for scheduler in schedulers:
-        begin, end = scheduler.get('begin', 0), scheduler.get('end', before)
-        scheduler.begin, scheduler.end = moved(begin), moved(end)
-        if 'milestones' in scheduler:
-            scheduler.milestones = [moved(step) for step in scheduler.milestones]
-        if 'T_max' in scheduler:
-            length = scheduler.end - scheduler.begin
-            scheduler.T_max = round(scheduler.T_max * length / (end - begin))
-    if schedulers:
-        # With very few steps the warm-up may be empty.
-        config.param_scheduler = [each for each in schedulers if each.end > each.begin]
-
-
-# The configs of this package by name
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:

@@ -81,8 +81,8 @@ def load(args: Any, files: tuple[str, str]) -> WindowModel:
 
 def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
     """Return the propagator that a model is made for."""
-    method = method_of(type(getattr(model.model, 'neck', None)))
-    return require_method(method)(window_model=model, batch_size=batch_size)
+    kind: Any = require_method(method_of(type(getattr(model.model, 'neck', None))))
+    return kind(window_model=model, batch_size=batch_size)
 
 
 def measure(

@@ -14,9 +14,9 @@ from zipfile import BadZipFile
 from mmengine.config import Config
 from tqdm import tqdm
 
-from demo.run_demo import set_iterations
 from research.export.fuser_export import export_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, save_fuser
+from research.training.schedules import set_iterations
 from stdpose_mm.checkpoint_files import safe_mmengine_reader
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config

@@ -225,6 +225,9 @@ def require_schedule(cfg: Config) -> None:
         )
 
 
+# The configs of this package by name
+
+
 def find_config(config: str | Path) -> Path:
     """Return the file of a config.
 

@@ -1,4 +1,4 @@
-"""The demo's schedules of another length, and its plot of a training run."""
+"""The demo's schedule of another length, and its plot of a training run."""
 
 from __future__ import annotations
 
@@ -6,77 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
-from stdpose_mm.errors import InputError
 from support.tools import load_tool
 
 demo = load_tool('run_demo', 'demo')
-set_iterations = demo.set_iterations
-
-WARM_UP = dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False)
-COSINE = dict(type='CosineAnnealingLR', begin=60, end=1800, T_max=1740, by_epoch=False)
-
-
-def schedule(*schedulers: dict, max_iters: int = 1800) -> Config:
-    copies = [dict(scheduler) for scheduler in schedulers]
-    return Config(dict(train_cfg=dict(max_iters=max_iters), param_scheduler=copies))
-
-
-def test_warm_up_stays_and_the_rest_is_stretched() -> None:
-    cfg = schedule(WARM_UP, COSINE)
-    set_iterations(cfg, 7200)
-    assert cfg.train_cfg.max_iters == 7200
-    warm_up, cosine = cfg.param_scheduler
-    assert (warm_up.begin, warm_up.end) == (0, 60)
-    assert (cosine.begin, cosine.end, cosine.T_max) == (60, 7200, 7140)
-
-
-def test_warm_up_takes_half_of_a_short_training() -> None:
-    cfg = schedule(WARM_UP, COSINE)
-    set_iterations(cfg, 50)
-    warm_up, cosine = cfg.param_scheduler
-    assert (warm_up.end, cosine.begin, cosine.end, cosine.T_max) == (25, 25, 50, 25)
-
-
-def test_a_single_step_has_no_warm_up() -> None:
-    cfg = schedule(WARM_UP, COSINE)
-    set_iterations(cfg, 1)
-    (cosine,) = cfg.param_scheduler
-    assert (cosine.type, cosine.begin, cosine.end) == ('CosineAnnealingLR', 0, 1)
-
-
-def test_milestones_and_phases_move_in_proportion() -> None:
-    drop = dict(type='MultiStepLR', begin=0, end=1000, milestones=[600, 800], by_epoch=False)
-    flat = dict(type='ConstantLR', begin=500, end=750, factor=0.5, by_epoch=False)
-    cfg = schedule(drop, flat, max_iters=1000)
-    set_iterations(cfg, 100)
-    drop, flat = cfg.param_scheduler
-    assert (drop.end, drop.milestones, flat.begin, flat.end) == (100, [60, 80], 50, 75)
-
-
-def test_a_training_without_a_schedule_only_changes_its_length() -> None:
-    cfg = Config(dict(train_cfg=dict(max_iters=5)))
-    set_iterations(cfg, 9)
-    assert cfg.to_dict() == {'train_cfg': {'max_iters': 9}}
-
-
-@pytest.mark.parametrize(
-    'cfg',
-    [
-        Config(dict(train_cfg=dict(by_epoch=True, max_epochs=20))),
-        schedule(dict(type='MultiStepLR', end=20, milestones=[12], by_epoch=True)),
-    ],
-)
-def test_epochs_are_refused(cfg: Config) -> None:
-    with pytest.raises(InputError, match=r'the config counts epochs, expected one that counts'):
-        set_iterations(cfg, 10)
-
-
-def test_no_step_is_refused() -> None:
-    with pytest.raises(InputError, match='must be a whole number from 1, got 0'):
-        set_iterations(schedule(WARM_UP, COSINE), 0)
-
 
 RECORDS = [
     {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
@@ -105,3 +38,14 @@ def test_training_curves_show_losses_learning_rate_and_metrics(tmp_path: Path) -
 
 def test_training_curves_without_a_validation_have_no_panel_for_it(tmp_path: Path) -> None:
     assert len(plotted(tmp_path, RECORDS[:2])) == 2
+
+
+@pytest.mark.parametrize(('iterations', 'warm_up'), [(3, 1), (50, 25), (7200, 60)])
+def test_a_demo_of_another_length_warms_up_for_at_most_half_of_it(
+    tmp_path: Path, iterations: int, warm_up: int
+) -> None:
+    config = demo.demo_config(demo.DemoOptions(iterations=iterations), tmp_path, tmp_path)
+    rise, decay = config.param_scheduler
+    assert config.train_cfg.max_iters == config.train_cfg.val_interval == iterations
+    assert (rise.begin, rise.end, decay.begin, decay.end) == (0, warm_up, warm_up, iterations)
+    assert decay.T_max == iterations - warm_up
