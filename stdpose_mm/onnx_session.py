@@ -100,12 +100,7 @@ def start_session(
     Raises:
         InputError: If the runtime is not installed or cannot run the network, the file cannot be
             read or changes meanwhile, or the processor does not support the precision.
-        ValueError: If the runtime does not support the precision.
     """
-    if precision not in ONNX_RUNTIMES[runtime]:
-        raise ValueError(
-            f'precision of {runtime} must be one of {ONNX_RUNTIMES[runtime]}, got {precision!r}'
-        )
     try:
         with path.open('rb') as stream:
             version = _version(stream)

@@ -268,14 +268,6 @@ def test_a_runtime_that_is_not_installed_has_no_precisions(monkeypatch):
     assert available_precisions('openvino') == ()
 
 
-@pytest.mark.parametrize(
-    ('runtime', 'precision'), [('onnxruntime', 'bfloat16'), ('openvino', 'int8')]
-)
-def test_precisions_of_another_runtime_are_refused(runtime, precision):
-    with pytest.raises(ValueError, match=f'precision of {runtime} must be one of'):
-        start(runtime, precision)
-
-
 @pytest.mark.parametrize(('limit', 'wanted', 'told'), [(3, 0, 3), (0, 0, None), (3, 1, 1)])
 def test_openvino_is_told_how_many_threads_to_use(limit, wanted, told, monkeypatch):
     settings = {}
