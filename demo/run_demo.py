@@ -18,11 +18,12 @@ folder
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -33,6 +34,8 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from mmengine.config import Config
 
     from stdpose_mm.comparison import Comparison
@@ -46,6 +49,9 @@ CONFIG = (
     .parents[1]
     .joinpath('configs', 'stdpose_tiny_propagation_synthetic_finetune.py')
 )
+
+VALIDATION_METRICS = ('AP', 'PCK@0.1')
+"""Validation metrics to plot, with any prefix, all in per cent."""
 
 Model = Literal['none', 'initial', 'trained']
 
@@ -127,7 +133,7 @@ def run(args: DemoOptions) -> None:
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
     from stdpose_mm.propagation import propagate_subsampled, subsample_labels
-    from stdpose_mm.visualization import save_figure, training_curves, trajectories, write_overlay
+    from stdpose_mm.visualization import save_figure, trajectories, write_overlay
 
     start = time.monotonic()
     out: Path = args.out_dir
@@ -267,8 +273,6 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
     """Return the tiny config on the generated data."""
     from mmengine.config import Config
 
-    from stdpose_mm.engine.config_files import set_iterations
-
     config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)
     config.randomness = dict(seed=args.seed)
@@ -284,12 +288,56 @@ def demo_config(args: DemoOptions, data: Path, work_dir: Path) -> Config:
     config.val_evaluator = config.test_evaluator
     config.default_hooks.checkpoint.save_best = None
     if args.iterations is not None:
-        set_iterations(config, args.iterations)
-        config.train_cfg.val_interval = args.iterations
+        warm_up, decay = config.param_scheduler
+        warm_up.end = decay.begin = min(warm_up.end, args.iterations // 2)
+        decay.end, decay.T_max = args.iterations, args.iterations - decay.begin
+        config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
         # The plot needs a record of the losses.
         logger = config.default_hooks.logger
         logger.interval = min(logger.interval, args.iterations)
     return config
+
+
+def training_curves(scalars: Path) -> Figure:
+    """Plot losses, learning rate and validation metrics of a training run, one panel each.
+
+    Args:
+        scalars: ``vis_data/scalars.json`` of an MMEngine run, with one JSON object per line. If it
+            has none of ``VALIDATION_METRICS``, there is no panel for them.
+    """
+    from stdpose_mm.visualization.plots import make_figure
+
+    records = [json.loads(line) for line in scalars.read_text('utf-8').splitlines()]
+    training = [record for record in records if 'loss' in record]
+    validation = [record for record in records if 'loss' not in record]
+    named = sorted({name for record in validation for name in record})
+    drawn = [name for name in named if name.split('/')[-1] in VALIDATION_METRICS]
+    figure, axes = make_figure(3 if drawn else 2, width=8)
+    losses = sorted(name for name in training[0] if 'loss' in name)
+    _plot_records(axes[0], training, losses, 'loss', 'iteration')
+    axes[0].set_yscale('log')
+    _plot_records(axes[1], training, ['lr'], 'learning rate', 'iteration')
+    if drawn:
+        step = 'step of the validation'
+        _plot_records(axes[2], validation, drawn, 'validation, per cent', step, marker='o')
+    return figure
+
+
+def _plot_records(
+    axis: Axes,
+    records: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    label: str,
+    step: str,
+    marker: str = '',
+) -> None:
+    for name in names:
+        shown = [record for record in records if isinstance(record.get(name), (int, float))]
+        steps = [record.get('step', n) for n, record in enumerate(shown)]
+        axis.plot(steps, [record[name] for record in shown], label=name, marker=marker)
+    axis.set_ylabel(label)
+    axis.set_xlabel(step)
+    axis.legend(fontsize='small')
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from stdpose_mm.cli.argument_types import positive, seed
 from stdpose_mm.cli.parser import option
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_all_labels, stands_for_many
 from stdpose_mm.pose_networks import PoseNetworkFiles
-from stdpose_mm.pose_networks.pose_results import holds_one_video
 from stdpose_mm.text import counted
 
 
@@ -95,9 +95,14 @@ def require_every_video(networks: Sequence[PoseNetworkFiles], num_videos: int) -
     """
     for files in networks:
         path = Path(files.file)
-        is_of_one = (files.tracks and path.is_file()) or (files.results and holds_one_video(path))
+        is_of_one = (files.tracks and path.is_file()) or (files.results and _holds_one_video(path))
         if num_videos > 1 and is_of_one:
             raise InputError(
                 f'{files.kind} {files.file} are of one video, but there are {num_videos}, give a '
                 'folder that holds a file for each'
             )
+
+
+def _holds_one_video(results: Path) -> bool:
+    """Tell whether results are of a single video, whose name they then need not have."""
+    return not stands_for_many(results) and len(read_all_labels(results, size=(1, 1))) == 1

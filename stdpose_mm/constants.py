@@ -32,11 +32,6 @@ files have their own options, since they often come from another program than th
 poses are converted first."""
 
 
-Measurement = Literal['pictures', 'boxes', 'both']
-MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
-"""Measures of the motion in unlabelled videos."""
-
-
 class LabelFormat(NamedTuple):
     """A format of label files.
 

@@ -52,8 +52,6 @@ class OnnxSession:
         file_digest: Fingerprint of its file.
         inputs: Its inputs.
         outputs: Names of its outputs.
-        output_shapes: Size of each output along each axis, ``None`` where the file does not state
-            it; empty if the file does not state the shape at all.
         metadata: Further entries of its file.
     """
 
@@ -63,7 +61,6 @@ class OnnxSession:
     _expected: str = field(compare=False)
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
-    output_shapes: tuple[tuple[int | None, ...], ...]
     metadata: Mapping[str, str]
     _compute: Callable[[list[str], dict[str, np.ndarray]], list[np.ndarray]] = field(compare=False)
 
@@ -103,12 +100,7 @@ def start_session(
     Raises:
         InputError: If the runtime is not installed or cannot run the network, the file cannot be
             read or changes meanwhile, or the processor does not support the precision.
-        ValueError: If the runtime does not support the precision.
     """
-    if precision not in ONNX_RUNTIMES[runtime]:
-        raise ValueError(
-            f'precision of {runtime} must be one of {ONNX_RUNTIMES[runtime]}, got {precision!r}'
-        )
     try:
         with path.open('rb') as stream:
             version = _version(stream)
@@ -166,7 +158,6 @@ def _start_onnxruntime(source: str | bytes, precision: str, threads: int) -> tup
             for port in session.get_inputs()
         ),
         tuple(port.name for port in session.get_outputs()),
-        tuple(sizes(port) for port in session.get_outputs()),
         session.get_modelmeta().custom_metadata_map,
         session.run,
     )
@@ -205,7 +196,6 @@ def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[
             for port in model.inputs
         ),
         tuple(port.any_name for port in model.outputs),
-        tuple(map(sizes, model.outputs)),
         {name: str(value) for name, value in metadata.items()},
         compute,
     )

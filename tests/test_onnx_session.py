@@ -55,7 +55,6 @@ def test_a_network_says_what_it_takes_and_gives(runtime):
     assert inputs['known'].shape == (1, None)
     assert inputs['known'].dtype == 'bool'
     assert session.outputs == ('offsets', 'log_scale')
-    assert session.output_shapes == ((1, None, None, 2), (1, None, None))
 
 
 @runtimes
@@ -66,12 +65,11 @@ def test_a_network_says_the_type_of_its_input(runtime, name, tmp_path):
     assert start(runtime, path=path).inputs[0].dtype == name
 
 
-def test_an_output_without_a_shape_in_the_file_has_no_sizes(tmp_path):
+def test_an_input_without_a_shape_in_the_file_has_no_sizes(tmp_path):
     """OpenVINO runs no such file."""
     onnx.save(make_network('Identity', shape=None), tmp_path / 'net.onnx')
     session = start('onnxruntime', path=tmp_path / 'net.onnx')
     assert session.inputs[0].shape == ()
-    assert session.output_shapes == ((),)
 
 
 @runtimes
@@ -268,14 +266,6 @@ def test_a_runtime_that_is_not_installed_has_no_precisions(monkeypatch):
     assert available_precisions('onnxruntime') == ('float32', 'int8')
     monkeypatch.setitem(sys.modules, 'openvino', None)
     assert available_precisions('openvino') == ()
-
-
-@pytest.mark.parametrize(
-    ('runtime', 'precision'), [('onnxruntime', 'bfloat16'), ('openvino', 'int8')]
-)
-def test_precisions_of_another_runtime_are_refused(runtime, precision):
-    with pytest.raises(ValueError, match=f'precision of {runtime} must be one of'):
-        start(runtime, precision)
 
 
 @pytest.mark.parametrize(('limit', 'wanted', 'told'), [(3, 0, 3), (0, 0, None), (3, 1, 1)])

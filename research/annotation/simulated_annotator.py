@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from stdpose_mm.constants import Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io.labelled_videos import shifted
@@ -40,6 +39,10 @@ from .label_choice_limits import measure_gap_errors
 
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
+
+Measurement = Literal['pictures', 'boxes', 'both']
+MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
+"""Measures of the motion in unlabelled videos."""
 
 _NUM_SEARCHED = 6
 """Number of budgets of planned labels that are tried."""

@@ -18,8 +18,8 @@ from stdpose_mm.io.labels import read_labels, write_posetrack18
 from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
 from stdpose_mm.propagation import (
     BasePropagator,
-    build_propagator,
     propagate_frames,
+    require_method,
     subsample_labels,
 )
 from stdpose_mm.propagation.window import method_of
@@ -81,8 +81,8 @@ def load(args: Any, files: tuple[str, str]) -> WindowModel:
 
 def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
     """Return the propagator that a model is made for."""
-    method = method_of(type(getattr(model.model, 'neck', None)))
-    return build_propagator(method, window_model=model, batch_size=batch_size)
+    kind: Any = require_method(method_of(type(getattr(model.model, 'neck', None))))
+    return kind(window_model=model, batch_size=batch_size)
 
 
 def measure(

@@ -10,12 +10,15 @@ from typing import Any
 
 from research.plots import Curve, curves, dots
 from stdpose_mm.errors import InputError
-from stdpose_mm.visualization.plots import VALIDATION_METRICS, save_figure
+from stdpose_mm.visualization import save_figure
 
 from .study import Study
 from .study_runs import EntryResult, RunResult
 
 LOSSES = ('losses_before', 'losses_after')
+
+VALIDATION_METRICS = ('AP', 'PCK@0.1')
+"""Metrics of the table by default, with any prefix."""
 
 
 @dataclass(frozen=True)

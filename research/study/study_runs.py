@@ -15,8 +15,9 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 from mmpose.registry import MODELS
 
+from research.training.schedules import set_iterations
 from stdpose_mm.checkpoint_files import read_checkpoint_file
-from stdpose_mm.engine.config_files import config_mistakes, read_config, set_iterations
+from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.engine.runner import last_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text

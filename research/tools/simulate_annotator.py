@@ -29,8 +29,10 @@ from research.annotation.effort_plot import labelling_effort
 from research.annotation.label_choice_limits import choose_in_hindsight
 from research.annotation.simulated_annotator import (
     MEASURED,
+    MEASUREMENTS,
     AnnotatedVideo,
     LabellingState,
+    Measurement,
     effort_table,
     label_planned,
     label_suggested,
@@ -43,7 +45,7 @@ from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import option
-from stdpose_mm.constants import MEASUREMENTS, PROPAGATION_METHODS, Measurement
+from stdpose_mm.constants import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos

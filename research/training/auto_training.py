@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from research.export.fuser_export import export_fuser
 from research.training.checkpoint_fuser import CheckpointFuser, save_fuser
+from research.training.schedules import set_iterations
 from stdpose_mm.checkpoint_files import safe_mmengine_reader
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.engine.config_files import read_config, set_iterations
+from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.runner import CheckedRunner, last_checkpoint
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io import write_text

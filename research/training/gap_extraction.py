@@ -144,7 +144,11 @@ def extract_training_gaps(
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
-    networks = [each.content for each in source.networks]
+    # The names that read_files gives do not depend on the folder of the files.
+    networks = [
+        ('results' if files.results else files.preset, files.read_files())
+        for files in source.networks
+    ]
     same = [EVIDENCE, source.matcher, MOST_COVERED, source.generated, networks]
     jobs = []
     for video in videos:

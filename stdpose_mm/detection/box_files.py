@@ -47,7 +47,6 @@ def read_boxes(
     path: PathLike,
     frames: FrameSource | None = None,
     score_threshold: float = SCORE_THRESHOLD,
-    video: str | None = None,
     options: FrameOptions = NO_BOX_FRAME_OPTIONS,
 ) -> BoxesByFrame:
     """Read the person boxes of one video.
@@ -66,7 +65,6 @@ def read_boxes(
         frames: The video; needed if boxes are given by the names of pictures.
         score_threshold: COCO detections that score less are left out; other files are not
             filtered.
-        video: Name of the video, if a label file holds several.
         options: The user's information on the frames, which takes precedence.
 
     Returns:
@@ -82,7 +80,7 @@ def read_boxes(
     elif not Path(path).is_dir() and _is_detections(path):
         found = _read_coco_detections(path, frames, score_threshold, options)
     else:
-        found = _read_labels(path, frames, video, options)
+        found = _read_labels(path, frames, options)
     beyond = [] if frames is None else [frame for frame in sorted(found) if frame >= len(frames)]
     if frames is not None and beyond:
         raise InputError(
@@ -234,9 +232,9 @@ def _told_frames(
 
 
 def _read_labels(
-    path: PathLike, frames: FrameSource | None, video: str | None, options: FrameOptions
+    path: PathLike, frames: FrameSource | None, options: FrameOptions
 ) -> dict[int, _People]:
-    labels = read_labels(path, video=video, size=None if frames is None else frames.size)
+    labels = read_labels(path, size=None if frames is None else frames.size)
     if frames is not None or options:
         labels = match_frames(labels, frames, options)
     if frames is not None:

@@ -125,11 +125,6 @@ class PoseNetworkFiles:
             found += [sidecar] if sidecar.exists() or not path.exists() else []
         return {str(number): each for number, each in enumerate(found)}
 
-    @property
-    def content(self) -> tuple[str | None, dict[str, Path]]:
-        """Return what identifies these files in fingerprints, independent of their folder."""
-        return RESULTS if self.results else self.preset, self.read_files()
-
 
 def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> HeatmapSource:
     """Load a pose network, estimated poses or tracks.

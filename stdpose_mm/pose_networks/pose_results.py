@@ -199,11 +199,6 @@ def find_results(path: Path, video: str) -> Path:
     return named[video]
 
 
-def holds_one_video(path: Path) -> bool:
-    """Tell whether results are of a single video, whose name they then need not have."""
-    return not stands_for_many(path) and len(read_all_labels(path, size=_ANY_SIZE)) == 1
-
-
 def files_behind(path: Path) -> dict[str, Path]:
     """List the files that results depend on, by their paths within the folder.
 

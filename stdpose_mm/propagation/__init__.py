@@ -6,8 +6,8 @@ from .base import (
     GapPoses,
     ModelUse,
     PropagatedPose,
-    build_propagator,
     method_reads_pictures,
+    require_method,
 )
 from .gaps import (
     Gap,

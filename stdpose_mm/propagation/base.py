@@ -89,20 +89,22 @@ def collect_gaps(poses: Iterable[PropagatedPose]) -> Iterator[tuple[Gap, GapPose
             yield gap, GapPoses.stack([of_gap[frame] for frame in gap.frames])
 
 
-def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
-    """Return a confidence that halves with every ``half_life`` frames from the nearest label.
+_HALF_LIFE = 7.0
+
+
+def decayed_score(distance: np.ndarray) -> np.ndarray:
+    """Return a confidence that halves with every ``_HALF_LIFE`` frames from the nearest label.
 
     It ranks frames and joints by their distance from a label, but is not a probability: a joint
     that stands still is estimated better than its score says.
 
     Args:
         distance: [K] frames to the nearest label, infinite without any.
-        half_life: Frames, positive.
 
     Returns:
         [K] in 0..1: 1 on a label, 0 without any.
     """
-    return np.exp2(-np.asarray(distance, dtype=np.float64) / half_life)
+    return np.exp2(-np.asarray(distance, dtype=np.float64) / _HALF_LIFE)
 
 
 class BasePropagator(ABC):
@@ -271,12 +273,3 @@ def method_reads_pictures(method: str) -> bool:
 def _packages_of(method: str) -> tuple[str, ...]:
     """Return the packages that the import of a method's class needs."""
     return _PACKAGES_OF_FOLDERS.get(PROPAGATION_METHODS.get(method, ''), ())
-
-
-def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
-    """Build the propagator registered as ``method``.
-
-    Raises:
-        InputError: If there is no such propagator.
-    """
-    return require_method(method)(**kwargs)

@@ -1,8 +1,8 @@
-"""Drawing: poses on frames, trajectories, training curves, reports."""
+"""Drawing: poses on frames, trajectories, reports."""
 
 from .colors import track_color
 from .overlay import draw_people, overlay_frames, write_overlay
-from .plots import save_figure, training_curves, trajectories
+from .plots import save_figure, trajectories
 from .report import write_report
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     'overlay_frames',
     'save_figure',
     'track_color',
-    'training_curves',
     'trajectories',
     'write_overlay',
     'write_report',

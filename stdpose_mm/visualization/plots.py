@@ -1,11 +1,9 @@
-"""Plots of training runs, trajectories and scores, as figures or PNG files."""
+"""Plots of trajectories and scores, as figures or PNG files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,64 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FilePath = str | PathLike[str]
-
-VALIDATION_METRICS = ('AP', 'PCK@0.1')
-"""Validation metrics to plot, with any prefix, all in per cent."""
-
-
-def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
-    """Plot losses, learning rate and validation metrics of a training run, one panel each.
-
-    Args:
-        scalars: ``vis_data/scalars.json`` of an MMEngine run, with one JSON object per line.
-        metrics: Names of the validation metrics to draw, without prefix; if the file has none of
-            them, the figure has no panel for validation.
-
-    Raises:
-        InputError: If the file is missing, is not as described, or holds no training record.
-    """
-    try:
-        lines = Path(scalars).read_text('utf-8').splitlines()
-        records = [dict(json.loads(line)) for line in lines if line.strip()]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f'{scalars} cannot be read as one JSON object per line ({error}), '
-            'give vis_data/scalars.json of a training run'
-        ) from error
-    training = [record for record in records if 'loss' in record]
-    validation = [record for record in records if 'loss' not in record]
-    if not training:
-        raise InputError(
-            f'{scalars} holds no record with a loss, give vis_data/scalars.json of a training run'
-        )
-    named = sorted({name for record in validation for name in record})
-    drawn = [name for name in named if name.split('/')[-1] in metrics]
-    figure, axes = make_figure(3 if drawn else 2, width=8)
-    losses = sorted(name for name in training[0] if 'loss' in name)
-    _plot_records(axes[0], training, losses, 'loss', 'iteration')
-    axes[0].set_yscale('log')
-    _plot_records(axes[1], training, ['lr'], 'learning rate', 'iteration')
-    if drawn:
-        step = 'step of the validation'
-        _plot_records(axes[2], validation, drawn, 'validation, per cent', step, marker='o')
-    return figure
-
-
-def _plot_records(
-    axis: Axes,
-    records: Sequence[dict[str, Any]],
-    names: Sequence[str],
-    label: str,
-    step: str,
-    marker: str = '',
-) -> None:
-    for name in names:
-        shown = [record for record in records if isinstance(record.get(name), (int, float))]
-        steps = [record.get('step', n) for n, record in enumerate(shown)]
-        axis.plot(steps, [record[name] for record in shown], label=name, marker=marker)
-    axis.set_ylabel(label)
-    axis.set_xlabel(step)
-    axis.legend(fontsize='small')
 
 
 def trajectories(

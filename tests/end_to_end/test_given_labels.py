@@ -101,7 +101,7 @@ class TrainedModel:
 
 @pytest.fixture(scope='module')
 def trained() -> TrainedModel:
-    """Trained on windows in which each of the two labels is given three times out of four."""
+    """Trained on windows of which three out of four show both labels."""
     init_default_scope('mmpose')
     config = Config.fromfile(CONFIG)
     cfg = config.model
@@ -116,7 +116,7 @@ def trained() -> TrainedModel:
     pipeline = copy.deepcopy(config.val_pipeline)
     for transform in pipeline:
         if transform.type == 'GenerateWindowTarget':
-            transform.update(test_mode=False, aux_label_prob=0.75, aux_label_draw='frame')
+            transform.update(test_mode=False, aux_label_prob=0.75)
     pack = Compose(pipeline)
 
     torch.manual_seed(0)

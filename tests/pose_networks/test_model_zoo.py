@@ -58,7 +58,7 @@ def test_a_network_is_fetched_once(tmp_path, served, monkeypatch):
             network = load_pose_network(files)
         with warnings.catch_warnings():
             warnings.simplefilter('error')
-            again = PoseNetworkFiles('SMALL').content
+            again = PoseNetworkFiles('SMALL').read_files()
     assert (network.name, network.skeleton.num_keypoints) == (NAME, 17)
     assert requests == ['HEAD', 'GET']
     assert left_in(kept.parent) == [kept]
@@ -69,7 +69,8 @@ def test_a_network_is_fetched_once(tmp_path, served, monkeypatch):
         'training data (with their own terms): COCO, MPII'
     ]
     (config,) = tmp_path.rglob(f'{NAME}.py')
-    assert files.content == again == PoseNetworkFiles(str(config), checkpoint=str(kept)).content
+    by_path = PoseNetworkFiles(str(config), checkpoint=str(kept))
+    assert files.read_files() == again == by_path.read_files()
 
 
 @pytest.mark.parametrize(

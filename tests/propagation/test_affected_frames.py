@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import build_propagator, propagate_frames
+from stdpose_mm.propagation import propagate_frames, require_method
 from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import PersonLabel, Skeleton
 
@@ -53,7 +53,7 @@ def changes(draw: st.DrawFn) -> tuple[dict[int, PersonLabel], dict[int, PersonLa
 
 
 def all_poses(track: dict[int, PersonLabel], method: str) -> list[PersonLabel] | None:
-    propagator = build_propagator(method)
+    propagator = require_method(method)()
     try:
         results = propagate_frames(FRAMES, {1: track}, SKELETON, propagator)
         return [people[0] for _, people in results]
@@ -187,7 +187,7 @@ def test_a_part_of_the_frames_is_that_part_of_all(change, start: int, length: in
         FRAMES,
         tracks,
         SKELETON,
-        build_propagator('linear'),
+        require_method('linear')(),
         track_ids=[1],
         within=within,
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.propagation import build_propagator, find_gaps, propagate_labels
+from stdpose_mm.propagation import find_gaps, propagate_labels, require_method
 from stdpose_mm.propagation.flow.flow_tracks import follow_joints, pose_size
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -198,7 +198,7 @@ def test_one_joint_corrected_leaves_the_others_within_a_pixel(method, label, vid
     corners = np.array([[35.0, 45], [65, 45], [35, 75]])
     ends = [label(0, corners), label(8, corners + SHIFT)]
     correction = partial(4, [[0, 0], [0, 0], [48, 75]], [UNSAID, UNSAID, 'given'])
-    propagator = build_propagator(method)
+    propagator = require_method(method)()
     before = by_frame(propagate_labels(frames, video(ends, 9), propagator))
     after = by_frame(propagate_labels(frames, video([*ends, correction], 9), propagator))
     assert after[4].keypoints[2].tolist() == [48, 75]
@@ -221,7 +221,7 @@ def test_a_given_joint_is_evidence_for_the_others_of_its_frame(label, video):
         for point in ([47, 75], [47, 95])
     )
     poses = [
-        by_frame(propagate_labels(frames, video([*ends, given_], 9), build_propagator('auto')))[4]
+        by_frame(propagate_labels(frames, video([*ends, given_], 9), require_method('auto')()))[4]
         for given_ in (near, far)
     ]
     assert np.abs(poses[0].keypoints[:2] - poses[1].keypoints[:2]).max() > 1e-3
@@ -251,7 +251,7 @@ def test_given_joints_come_out_unchanged_and_no_others_are_given(
 ):
     """Through propagation, a file of a format that holds sources, a correction, and again."""
     num_frames, persons = labels
-    propagator = build_propagator(method)
+    propagator = require_method(method)()
     format = data.draw(st.sampled_from(['posetrack18', 'posetrack21', 'coco', 'cvat']))
     path = tmp_path_factory.mktemp('labels') / f'labels{WRITE_FORMATS[format][0]}'
     dense = propagate_labels(blank(num_frames), video(persons, num_frames), propagator)

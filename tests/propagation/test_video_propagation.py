@@ -12,10 +12,10 @@ from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.propagation import (
     GapPoses,
     PropagatedPose,
-    build_propagator,
     propagate_frames,
     propagate_labels,
     propagate_subsampled,
+    require_method,
     subsample_labels,
 )
 from stdpose_mm.propagation.gaps import find_gaps
@@ -75,7 +75,7 @@ def test_everyone_is_in_every_frame_once_and_given_labels_are_unchanged(
 ):
     num_frames, persons = sparse
     assume(any(person.is_located for person in persons))
-    propagator = build_propagator(method)
+    propagator = require_method(method)()
     dense = propagate_labels(
         blank(num_frames), video(persons, num_frames), propagator, life_span=life_span
     )
@@ -386,7 +386,7 @@ def test_an_unknown_method_is_refused_with_the_choices():
     with pytest.raises(
         InputError, match=r"no propagation method 'magic', .* one of .*flow, linear"
     ):
-        build_propagator('magic')
+        require_method('magic')
 
 
 def test_keep_every_follows_the_labelled_frame_rule(label, video):

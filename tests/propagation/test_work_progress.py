@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stdpose_mm.propagation import build_propagator, propagate_frames
+from stdpose_mm.propagation import propagate_frames, require_method
 from stdpose_mm.structures import PersonLabel, Skeleton
 from support.moving_pictures import POINTS, moving_texture
 
@@ -43,7 +43,7 @@ def run(method, tracks, num_frames, cache=None):
         moving_texture(shifts),
         tracks,
         SKELETON,
-        build_propagator(method),
+        require_method(method)(),
         cache,
         listener=listener,
     )

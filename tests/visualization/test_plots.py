@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import cv2
@@ -9,21 +8,8 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.visualization import save_figure, training_curves, trajectories
+from stdpose_mm.visualization import save_figure, trajectories
 from stdpose_mm.visualization.colors import bgr, curve_styles
-
-RECORDS = [
-    {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
-    {'lr': 0.05, 'loss': 1.0, 'loss_kpt': 0.5, 'step': 100, 'epoch': 1, 'time': 0.1},
-    {'posetrack/AP': 70.0, 'posetrack/AP_all': 80.0, 'data_time': 0.1, 'time': 0.1, 'step': 1},
-]
-
-
-@pytest.fixture
-def scalars(tmp_path):
-    path = tmp_path / 'scalars.json'
-    path.write_text('\n'.join(map(json.dumps, RECORDS)))
-    return path
 
 
 @pytest.fixture
@@ -48,20 +34,6 @@ def curves(axis):
         for line in axis.lines
         if not line.get_label().startswith('_')
     }
-
-
-def test_training_curves_show_losses_learning_rate_and_metrics(scalars):
-    losses, rate, metrics = training_curves(scalars).axes
-    assert curves(losses) == {
-        'loss': ([50, 100], [2.0, 1.0]),
-        'loss_kpt': ([50, 100], [1.5, 0.5]),
-    }
-    assert curves(rate) == {'lr': ([50, 100], [0.1, 0.05])}
-    assert curves(metrics) == {'posetrack/AP': ([1], [70.0])}
-
-
-def test_training_curves_without_a_metric_to_draw_have_no_panel_for_it(scalars):
-    assert len(training_curves(scalars, metrics=('jitter',)).axes) == 2
 
 
 def test_trajectories_show_labelled_joints_and_mark_given_frames(labels):
@@ -114,23 +86,6 @@ def test_curves_of_a_pair_differ_in_the_colour_of_the_side_only():
 def test_plots_are_png_files(labels, tmp_path):
     save_figure(trajectories(labels, track_id=3, joints=['head']), tmp_path / 'plot.png')
     assert cv2.imread(str(tmp_path / 'plot.png')) is not None
-
-
-@pytest.mark.parametrize(
-    ('content', 'words'),
-    [
-        ('{"lr": 0.1}', 'holds no record with a loss'),
-        ('{', 'cannot be read as one JSON object per line'),
-        ('3', 'cannot be read as one JSON object per line'),
-        (None, 'cannot be read'),
-    ],
-)
-def test_scalars_of_no_training_are_refused(tmp_path, content, words):
-    path = tmp_path / 'scalars.json'
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(InputError, match=words):
-        training_curves(path)
 
 
 def test_tracks_and_joints_that_are_not_there_are_refused(labels):

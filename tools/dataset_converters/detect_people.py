@@ -10,17 +10,30 @@ The command writes COCO-style detections, which datasets with ``boxes='detected'
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.constants import LAUNCHERS
-from stdpose_mm.errors import require_packages
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import JSON_SUFFIXES
-from stdpose_mm.processes import is_first_process, joined_processes
+from stdpose_mm.processes import (
+    is_first_process,
+    joined_processes,
+    rank_and_count,
+    tasks_of_process,
+    work_together,
+)
 from stdpose_mm.text import counted
+
+if TYPE_CHECKING:
+    from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.io.labels.detections import Detections
+    from stdpose_mm.structures import FrameBoxes, VideoLabels
 
 
 @dataclass(kw_only=True)
@@ -55,7 +68,6 @@ def run(options: DetectOptions) -> None:
     require_packages('detect_people.py', 'torch')
     from stdpose_mm.cli.progress import video_progress
     from stdpose_mm.detection import build_person_detector
-    from stdpose_mm.detection.detect_people import detect_people
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels.detections import write_detections
 
@@ -75,6 +87,59 @@ def run(options: DetectOptions) -> None:
                 f'{counted(len(videos), "video")}, '
                 f'{counted(sum(len(found.scores) for found in frames), "detection")}'
             )
+
+
+def detect_people(
+    videos: Sequence[VideoLabels],
+    detector: PersonDetector,
+    image_root: Path | None,
+    video_root: Path | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] = lambda names, total: names,
+) -> Detections:
+    """Detect the people in every labelled frame of videos.
+
+    In a distributed run, each process handles a share of the videos.
+
+    Args:
+        videos: The labels; only the labelled frame indices and the picture ids are used.
+        detector: The detector.
+        image_root: Folder that the frames' file names are relative to.
+        video_root: Folder that the labels' video files are relative to; None to read pictures.
+        progress: Wraps the iteration over the names of the videos of this process; it also gets
+            their number.
+
+    Returns:
+        Picture id -> detections, in the order of the videos.
+
+    Raises:
+        InputError: If two pictures have the same id, or the pictures of a video cannot be read.
+    """
+    from stdpose_mm.io.labelled_videos import open_video
+    from stdpose_mm.io.labels.detections import require_distinct_ids
+
+    ids = {video.name: image_ids(video) for video in videos}
+    require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
+    share = tasks_of_process([len(ids[video.name]) for video in videos], *rank_and_count())
+    own = {videos[number].name: videos[number] for number in share}
+
+    def detect(name: str) -> dict[int | str, FrameBoxes]:
+        frames = open_video(own[name], image_root, video_root, pictures_needed=True)
+        return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
+
+    found, failed = work_together(progress(own, len(own)), detect)
+    if failed:
+        raise InputError(failed[min(failed)])
+    return {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}
+
+
+def image_ids(video: VideoLabels) -> dict[int, int | str]:
+    """Map the labelled frames to the ids of their pictures, as in the datasets."""
+    labelled = set(video.labelled_frame_indices)
+    return {
+        frame.index: frame.index if frame.image_id is None else frame.image_id
+        for frame in video.frames
+        if frame.index in labelled
+    }
 
 
 main = Command(DetectOptions, run, __doc__, 'detect_people.py')

@@ -15,6 +15,11 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.text import counted
 
+_SPLITS = {
+    'train': ('008838_mpii',),
+    'test': ('000342_mpii', '001735_mpii', '003418_mpii', '009473_mpii', '012834_mpii'),
+}
+
 
 @dataclass(kw_only=True)
 class ConverterOptions:
@@ -32,7 +37,6 @@ class ConverterOptions:
 def convert(options: ConverterOptions) -> None:
     """Convert every ``*.json`` file in ``in_dir``; nothing is written if one is invalid."""
     from stdpose_mm.io.labels import read_labels, write_posetrack18
-    from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
     in_dir, out_dir = options.in_dir, options.out_dir
     paths = sorted(in_dir.glob('*.json'))
@@ -48,6 +52,15 @@ def convert(options: ConverterOptions) -> None:
             print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
         write_posetrack18(labels, out_dir / f'{names[name]}.json', official=True)
     print(f'{out_dir}: {counted(len(videos), "file")}')
+
+
+def posetrack18_name(name: str) -> str | None:
+    """Return the PoseTrack18 name of a PoseTrack17 video, which ends in the benchmark's split.
+
+    The split is known only for some sequences (``000342_mpii`` becomes ``000342_mpii_test``);
+    the result is None for all others.
+    """
+    return next((f'{name}_{split}' for split, names in _SPLITS.items() if name in names), None)
 
 
 main = Command(ConverterOptions, convert, __doc__, 'posetrack17_to_posetrack18.py')

@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
-from stdpose_mm.errors import InputError, require_choice, require_ratio
+from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.structures.windows import interpolate_pose
 
 
@@ -50,8 +50,8 @@ class GenerateWindowTarget(BaseTransform):
 
     Args:
         encoder: Config of the heatmap codec, ``dict(type='BoundedUDPHeatmap', ...)``.
-        aux_label_prob: Probability that given labels are shown in training; 0 in the paper's text.
-        aux_label_draw: Whether to draw this once per ``'window'`` or for each ``'frame'``.
+        aux_label_prob: Probability that a window's given labels are shown in training; 0 in the
+            paper's text.
         label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
         label_dropout: Probability that a given joint is withheld.
         test_mode: Whether to show every given label unchanged, without random draws.
@@ -61,7 +61,6 @@ class GenerateWindowTarget(BaseTransform):
         self,
         encoder: dict[str, Any],
         aux_label_prob: float = 1.0,
-        aux_label_draw: str = 'window',
         label_jitter: float = 0.0,
         label_dropout: float = 0.0,
         test_mode: bool = False,
@@ -71,9 +70,7 @@ class GenerateWindowTarget(BaseTransform):
         if label_jitter < 0:
             raise InputError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)
-        require_choice('aux_label_draw', aux_label_draw, ('window', 'frame'))
         self.aux_label_prob = aux_label_prob
-        self.aux_label_draw = aux_label_draw
         self.label_jitter = label_jitter
         self.label_dropout = label_dropout
         self.test_mode = test_mode
@@ -122,10 +119,9 @@ class GenerateWindowTarget(BaseTransform):
         return results
 
     def _draw_shown(self, num_keypoints: int) -> np.ndarray:
-        draws = 1 if self.aux_label_draw == 'window' else 2
-        frames = np.random.rand(draws, 1) < self.aux_label_prob
+        is_shown = np.random.rand(1, 1) < self.aux_label_prob
         joints = np.random.rand(2, num_keypoints) >= self.label_dropout
-        return frames & joints
+        return is_shown & joints
 
     def _jitter(self, keypoints: np.ndarray) -> np.ndarray:
         noise = np.random.standard_normal(keypoints.shape) * self.label_jitter

@@ -12,6 +12,12 @@ from mmpose.registry import TRANSFORMS
 from stdpose_mm.errors import InputError, require_ratio
 from stdpose_mm.structures import key_index
 
+_BLUR_SIGMAS = (2.0, 4.0)
+"""Least and largest standard deviation of the blur of a degraded frame, in pixels."""
+
+_COVERED = (0.3, 0.6)
+"""Least and largest height and width of what covers it, as shares of the picture's."""
+
 
 @TRANSFORMS.register_module()
 class WindowPhotometric(BaseTransform):
@@ -102,27 +108,13 @@ class WindowDegradation(BaseTransform):
 
     Args:
         prob: Probability that a frame is degraded.
-        blur_sigma: Minimum and maximum standard deviation of the Gaussian blur, in pixels.
-        cover: Minimum and maximum height and width of the rectangle, as shares of the picture's.
         test_mode: See above.
     """
 
-    def __init__(
-        self,
-        prob: float = 0.5,
-        blur_sigma: tuple[float, float] = (2.0, 4.0),
-        cover: tuple[float, float] = (0.3, 0.6),
-        test_mode: bool = False,
-    ) -> None:
+    def __init__(self, prob: float = 0.5, test_mode: bool = False) -> None:
         super().__init__()
         require_ratio(prob=prob)
-        if not 0 < blur_sigma[0] <= blur_sigma[1]:
-            raise InputError(f'blur_sigma must be positive and ascend, got {blur_sigma}')
-        if not 0 < cover[0] <= cover[1] <= 1:
-            raise InputError(f'cover must ascend within 0..1, got {cover}')
         self.prob = prob
-        self.blur_sigma = blur_sigma
-        self.cover = cover
         self.test_mode = test_mode
 
     def transform(self, results: dict) -> dict:
@@ -140,9 +132,9 @@ class WindowDegradation(BaseTransform):
 
     def _degrade(self, image: np.ndarray, draws: Any) -> np.ndarray:
         if draws.uniform() < 0.5:
-            return cv2.GaussianBlur(image, (0, 0), draws.uniform(*self.blur_sigma))
+            return cv2.GaussianBlur(image, (0, 0), draws.uniform(*_BLUR_SIGMAS))
         size = np.array(image.shape[:2])
-        extent = np.round(draws.uniform(*self.cover, size=2) * size).astype(int)
+        extent = np.round(draws.uniform(*_COVERED, size=2) * size).astype(int)
         top, left = np.round(draws.uniform(size=2) * (size - extent)).astype(int)
         covered = image.copy()
         covered[top : top + extent[0], left : left + extent[1]] = draws.uniform(0, 255, size=3)

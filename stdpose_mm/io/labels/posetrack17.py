@@ -48,11 +48,6 @@ _BOX_GROWTH = 1.3
 _SEQUENCE_KINDS = {'mpii': 1, 'bonn': 2, 'mpiinew': 3}
 _MAX_NUMBER = 9999
 
-_SPLITS = {
-    'train': ('008838_mpii',),
-    'test': ('000342_mpii', '001735_mpii', '003418_mpii', '009473_mpii', '012834_mpii'),
-}
-
 _REQUIRED: Any = object()
 
 
@@ -87,15 +82,6 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
             persons.append(_read_person(rect, frame.index, annotation_id))
     with errors_of(path):
         return VideoLabels(video_name(path), _SKELETON, (*frames,), (*persons,), record.extra())
-
-
-def posetrack18_name(name: str) -> str | None:
-    """Return the PoseTrack18 name of a PoseTrack17 video, which ends in the benchmark's split.
-
-    The split is known only for some sequences (``000342_mpii`` becomes ``000342_mpii_test``);
-    the result is None for all others.
-    """
-    return next((f'{name}_{split}' for split, names in _SPLITS.items() if name in names), None)
 
 
 def _read_frame(entry: Record, num_frames: int) -> VideoFrame:

@@ -50,9 +50,6 @@ _BATCH_CROPS = 512
 """Crops (0.1 MB each) of all chunks that are filled during one pass over the video: about 8 people
 over 64 frames, or 40 people over 10 frames."""
 
-_HALF_LIFE = 7.0
-"""Frames; for joints that are labelled at neither end of a gap, see :func:`decayed_score`."""
-
 
 def auto_flow() -> FlowEstimator:
     """Build the flow estimator of 'auto'. It is coarse, because 'auto' has other evidence, too."""
@@ -235,9 +232,7 @@ class AutoPropagator(BasePropagator):
         """Fill a chunk whose pictures have all been read."""
         gap, keys, evidence = chunk
         keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
-        scores = np.stack(
-            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
-        )
+        scores = np.stack([decayed_score(gap.distance_to_label(frame)) for frame in keys])
         if evidence is not None:
             candidates, heatmaps = evidence.candidates, evidence.heatmaps
             matches = evidence.search.matches()

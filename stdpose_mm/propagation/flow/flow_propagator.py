@@ -23,12 +23,11 @@ class FlowPropagator(BasePropagator):
     label (:meth:`FlowTracks.weights`). A joint that is labelled at one end only follows the track
     from there; a joint that is labelled at neither end is interpolated between its nearest labels.
 
-    The score is that of linear interpolation (it halves with every ``half_life`` frames to the
-    nearest label), times the agreement of both tracks where there are two.
+    The score is that of linear interpolation, times the agreement of both tracks where there are
+    two.
 
     Args:
         estimator: Optical flow; :class:`DISFlow` by default.
-        half_life: Number of frames after which the score has halved.
     """
 
     uses_flow = True
@@ -37,9 +36,8 @@ class FlowPropagator(BasePropagator):
 
     basis = 'optical flow from the labels on both sides'
 
-    def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
+    def __init__(self, estimator: FlowEstimator | None = None) -> None:
         self.estimator = estimator or DISFlow()
-        self.half_life = half_life
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -58,7 +56,7 @@ class FlowPropagator(BasePropagator):
             keypoints = np.where(
                 (left | right)[:, None], blend[row], interpolate_joints(gap, frame_index)
             )
-            scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
+            scores = decayed_score(gap.distance_to_label(frame_index))
             agreed = agreement(tracks.forward[row], tracks.backward[row], size)
             scores = np.where(left & right, scores * agreed, scores)
             yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

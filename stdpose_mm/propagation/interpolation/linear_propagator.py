@@ -26,15 +26,12 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
 class LinearPropagator(BasePropagator):
     """Propagator that interpolates linearly between labels, without reading pictures.
 
-    The score halves with every ``half_life`` frames to the nearest label of the joint.
+    The score falls with the distance to the nearest label of the joint (:func:`decayed_score`).
     """
 
     basis = 'straight lines between labels'
 
     reads_pictures = False
-
-    def __init__(self, half_life: float = 7.0) -> None:
-        self.half_life = half_life
 
     def curves(self, gap: Gap) -> np.ndarray:
         """Return the joints in every frame [len(gap.frames), K, 2], zero if never labelled."""
@@ -46,5 +43,5 @@ class LinearPropagator(BasePropagator):
         """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
             for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
-                scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
+                scores = decayed_score(gap.distance_to_label(frame_index))
                 yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

@@ -17,7 +17,7 @@ def changed(results: dict) -> list[bool]:
 
 
 def test_a_frame_is_blurred_or_a_rectangle_of_one_colour_covers_it() -> None:
-    transform = WindowDegradation(1.0, cover=(0.25, 0.5), test_mode=True)
+    transform = WindowDegradation(1.0, test_mode=True)
     original = window()['img'][1]
     covered = 0
     for number in range(60):
@@ -27,8 +27,8 @@ def test_a_frame_is_blurred_or_a_rectangle_of_one_colour_covers_it() -> None:
         part = picture[rows.min() :, columns.min() :][:height, :width].reshape(-1, 3)
         if (part == part[0]).all():
             covered += 1
-            assert 16 <= height <= 32
-            assert 12 <= width <= 24
+            assert 19 <= height <= 39
+            assert 14 <= width <= 29
         else:
             assert picture.astype(float).std() < 0.5 * original.astype(float).std()
     assert 15 <= covered <= 45
@@ -70,14 +70,6 @@ def test_pictures_that_came_in_are_not_written_to() -> None:
         np.testing.assert_array_equal(picture, copy)
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'prob': 1.5}, 'prob must be in 0..1, got 1.5'),
-        ({'blur_sigma': (3, 2)}, r'blur_sigma must be positive and ascend, got \(3, 2\)'),
-        ({'cover': (0.5, 1.2)}, r'cover must ascend within 0..1, got \(0.5, 1.2\)'),
-    ],
-)
-def test_impossible_settings_are_refused(options: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        WindowDegradation(**options)
+def test_an_impossible_probability_is_refused() -> None:
+    with pytest.raises(InputError, match=r'prob must be in 0\.\.1, got 1\.5'):
+        WindowDegradation(prob=1.5)

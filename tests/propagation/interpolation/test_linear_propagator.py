@@ -9,10 +9,8 @@ from stdpose_mm.propagation.interpolation import LinearPropagator
 
 @pytest.fixture
 def propagated(label, video, blank):
-    def run(persons, num_frames, **options):
-        dense = propagate_labels(
-            blank(num_frames), video(persons, num_frames), LinearPropagator(**options)
-        )
+    def run(persons, num_frames):
+        dense = propagate_labels(blank(num_frames), video(persons, num_frames), LinearPropagator())
         return {(p.track_id, p.frame_index): p for p in dense.persons}
 
     return run
@@ -58,7 +56,7 @@ def test_visibility_is_that_of_the_nearest_label(propagated, label):
     assert poses[0, 3].visibility.tolist() == [2, 2, 1]
 
 
-def test_score_halves_with_every_half_life(propagated, label):
-    poses = propagated([label(0, [[1, 1], [2, 2], [3, 3]])], 9, half_life=4)
-    np.testing.assert_allclose(poses[0, 4].scores, 0.5)
-    np.testing.assert_allclose(poses[0, 8].scores, 0.25)
+def test_score_halves_with_every_seven_frames(propagated, label):
+    poses = propagated([label(0, [[1, 1], [2, 2], [3, 3]])], 15)
+    np.testing.assert_allclose(poses[0, 7].scores, 0.5)
+    np.testing.assert_allclose(poses[0, 14].scores, 0.25)

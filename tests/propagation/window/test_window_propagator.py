@@ -5,7 +5,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation import build_propagator, propagate_labels
+from stdpose_mm.propagation import propagate_labels, require_method
 from stdpose_mm.propagation.window import (
     PerFramePropagator,
     SemanticMotionPropagator,
@@ -142,7 +142,7 @@ def test_the_method_must_be_that_of_the_model():
 def test_the_second_system_without_an_embedding_of_labels_is_refused():
     model = model_of(**semantic_motion(3))
     with pytest.raises(InputError, match=r'takes no labels.*propagation_synthetic.*auto') as caught:
-        build_propagator('semantic-motion', window_model=model)
+        require_method('semantic-motion')(window_model=model)
     assert '\n' not in str(caught.value)
 
 

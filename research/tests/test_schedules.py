@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from stdpose_mm.engine.config_files import set_iterations
+from research.training.schedules import set_iterations
 from stdpose_mm.errors import InputError
 
 WARM_UP = dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False)

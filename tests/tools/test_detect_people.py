@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from stdpose_mm.detection import PersonDetector
-from stdpose_mm.detection.detect_people import detect_people
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels.detections import read_detections, write_detections
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.tools import load_tool
+
+detect_people = load_tool('dataset_converters/detect_people').detect_people
 
 SKELETON = Skeleton(('head', 'hand'))
 
