@@ -182,7 +182,8 @@ class WindowModel:
         """Return what inference needs of the config, as text; None without a config."""
         if self.config is None:
             return None
-        dataset = {'pipeline': self.config.test_dataloader.dataset.pipeline}
+        pipeline = self.config.test_dataloader.dataset.pipeline
+        dataset = {'pipeline': pipeline, 'crops': self.crops}
         parts = {'model': self.config.model, 'test_dataloader': {'dataset': dataset}}
         return str(Config(parts).pretty_text)
 

@@ -216,6 +216,21 @@ def test_the_config_inside_is_taken(request, run_main, run, movie, boxes, tmp_pa
     np.testing.assert_array_equal(inside, given)
 
 
+def test_the_config_inside_an_exported_network_says_how_frames_are_cropped(
+    run_main, model_files, movie, boxes, tmp_path
+):
+    from stdpose_mm.export.onnx_export import export_onnx
+    from stdpose_mm.inference.window_model import WindowModel
+
+    config, checkpoint = model_files
+    config = config_files.read_config(config, {'test_dataloader.dataset.crops': 'frame'})
+    export_onnx(WindowModel.from_config(config, checkpoint), tmp_path / 'onnx')
+    out = tmp_path / 'poses.json'
+    options = ('--checkpoint', tmp_path / 'onnx', '--boxes', boxes, '--out', out)
+    assert run_main(infer.main, movie, *options)[0] == 0
+    assert json.loads(out.read_text())['inference']['crops'] == 'frame'
+
+
 @pytest.mark.parametrize('config', [True, False])
 def test_one_graph_of_an_exported_network_is_answered_with_its_folder(
     run_main, model_files, movie, boxes, exported, tmp_path, config

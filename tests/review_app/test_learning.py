@@ -45,7 +45,8 @@ def network(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = onnx.load(path)
     (entry,) = [one for one in model.metadata_props if one.key == ONNX_RECORD]
     record = json.loads(entry.value)
-    record['calibrator'] = {'slope': 0.0, 'offset': 6.0, 'weight': 0.0}
+    sure = {'slope': 0.0, 'offset': 6.0, 'weight': 0.0}
+    record['calibrators'] = [sure] * len(record['calibrators'])
     entry.value = json.dumps(record)
     onnx.save(model, path)
     return path

@@ -19,7 +19,7 @@ at 32x24 places, and a 1x1 convolution to 17 joints at 64x48 pixels."""
 @pytest.mark.parametrize(
     ('config', 'part', 'multiply_adds'),
     [
-        ('ablations/stdpose_base_propagation_posetrack17_a_backbone', 'head', CLASSIC_HEAD),
+        ('ablations/stdpose_base_estimation_posetrack17_a_backbone', 'head', CLASSIC_HEAD),
         ('stdpose_base_propagation_posetrack17', 'frame_head', 3 * CLASSIC_HEAD),
     ],
 )
