@@ -224,7 +224,7 @@ def test_each_member_is_judged_by_a_calibrator_of_the_others_labels(
     """The joints of member 0's hidden labels are right, those of member 1's are wrong."""
 
     def validate(trainer: NetworkTrainer) -> None:
-        number = len(trainer.hidden.hidden)
+        number = len(trainer.hidden.crops)
         trainer.certainty = np.full(number, 0.5)
         trainer.right = np.full(number, validated.setdefault(id(trainer), not validated))
 
