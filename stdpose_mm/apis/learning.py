@@ -237,9 +237,11 @@ def judge_network(
 
     network = propagator.network
     groups: list[_HiddenGroup] = [
-        _look_at_hidden(propagator, number, state, hidden, fill(state, hidden))
+        _look_at_hidden(alone, number, state, hidden, fill(state, hidden))
         for number, state in enumerate(states)
-        for hidden in hidden_labels(state, propagator, HIDDEN_FRAMES)
+        # As many labels of each member, since those of one are judged by what the others say.
+        for alone in (replace(propagator, members=(member,)) for member in propagator.members)
+        for hidden in hidden_labels(state, alone, HIDDEN_FRAMES // len(propagator.members))
     ]
     if not groups:
         empty = np.zeros(0)

@@ -152,6 +152,19 @@ def test_labels_that_all_of_a_network_has_seen_do_not_tell_how_accurate_it_is(
 
 
 @pytest.mark.slow
+def test_a_network_is_judged_by_as_many_labels_of_each_half(tmp_path: Path) -> None:
+    """With labels in every 15th frame, the frames that are spread best belong to one half."""
+    frames = dots_video(600)
+    propagator = VideoPosePropagator(use_stdpose=False)
+    state = opened(propagator, frames=frames, interval=15)
+    outcome = propagator.learn(state, tmp_path / 'n.onnx', 10, steps=1)
+    judged = {int(frame) for _, frame in outcome.groups}
+    assert len(judged) == 12
+    for seen in outcome.network.record.seen:
+        assert len(judged.intersection(*seen.values())) == 6
+
+
+@pytest.mark.slow
 def test_labels_of_another_subject_do_not_hide_the_network(tmp_path: Path) -> None:
     """Two subjects, labelled by turns: the labels of each frame teach about both."""
     propagator = VideoPosePropagator(use_stdpose=False)
