@@ -14,7 +14,7 @@ It does not run on Windows, which cannot limit the processor time.
 It prints processor seconds and, for joints that are labelled in a frame and at both ends of its
 gap, the per cent within 5 and 10 % of the pose's size and the mean error in per cent of this size.
 
-The table in docs/guide/learning.md is for a view from above, with short epochs, so that little
+The figures in research/docs/tried.md are for a view from above, with short epochs, so that little
 training is lost at the end of the time; it uses ``--set`` with
 
     data_config.augmentation_config.geometric.rotation_min=-180
