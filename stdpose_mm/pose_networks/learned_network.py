@@ -211,10 +211,13 @@ class LearnedNetwork(DescribedNetwork):
         members: Sequence[int],
         prior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run on boxes, then on the boxes of the poses found there; keep the more probable pose."""
+        """Run on boxes, then on the boxes of the poses found there; keep the more probable pose.
+
+        The second look has no prior, so that a wrong one does not mislead both.
+        """
         places, probability = self._look(pictures, boxes, members, prior)
         seen = pose_box(places, np.ones(places.shape[:2], bool))
-        again, probability_again = self._look(pictures, seen, members, prior)
+        again, probability_again = self._look(pictures, seen, members, np.full_like(prior, np.nan))
         better = (probability_again.mean(axis=1) > probability.mean(axis=1))[:, None]
         return (
             np.where(better[..., None], again, places),
