@@ -93,7 +93,7 @@ class LearningOutcome:
 
 
 @dataclass(frozen=True)
-class HiddenPoses:
+class HiddenComparison:
     """Poses of a method and of a network for M hidden labels.
 
     Args:
@@ -246,7 +246,7 @@ def judge_network(
     if not groups:
         empty = np.zeros(0)
         return LearningOutcome(network, empty, empty, empty.reshape(0, 2))
-    poses = HiddenPoses(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
+    poses = HiddenComparison(*(np.concatenate(arrays) for arrays in zip(*groups, strict=True)))
     trained = network.record.calibrators
     fits = [poses.fit(poses.fitted != kind, of_kind) for kind, of_kind in enumerate(trained)]
     stored = [*fits[:-1], poses.fit(np.full(len(poses.fitted), True), trained[-1])]
@@ -260,7 +260,7 @@ def judge_network(
 
 
 _HiddenGroup = tuple[np.ndarray, ...]
-"""The fields of :class:`HiddenPoses` for the labels of one frame."""
+"""The fields of :class:`HiddenComparison` for the labels of one frame."""
 
 
 def _look_at_hidden(

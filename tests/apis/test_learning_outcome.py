@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.learning import HiddenPoses, LearningOutcome
+from stdpose_mm.apis.learning import HiddenComparison, LearningOutcome
 from stdpose_mm.apis.propagation_state import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
@@ -80,7 +80,7 @@ def test_what_is_compared_was_not_chosen_on_the_same_labels() -> None:
     scores = np.full((2, 1), 0.6)
     sizes, groups = np.full(2, 100.0), np.array([[0, 0], [0, 1]])
     truth = np.zeros((2, 1, 2))
-    poses = HiddenPoses(base, scores, other, scores, truth, sizes, np.array([0, 1]), groups)
+    poses = HiddenComparison(base, scores, other, scores, truth, sizes, np.array([0, 1]), groups)
     fits = [(ScoreCalibrator(), np.array([odds])) for odds in (9.0, 0.0, 1.0)]
     outcome = poses.compare(None, fits)  # type: ignore[arg-type]
     assert outcome.before.tolist() == [0, 0]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.pose_networks.described_network import DescribedNetwork
 from stdpose_mm.pose_networks.learned_network import (
     SIGMA,
@@ -73,13 +74,27 @@ class Seeing(LearnedNetwork):
         DescribedNetwork.__init__(self, Path('seeing.onnx'), network, [[None, 3, None, None]])
         self.record = LearningRecord(network, ({}, {}), [ScoreCalibrator()] * 3, {}, 1, 1.0)
         self.seen: list[np.ndarray] = []
+        self.priors: list[np.ndarray] = []
 
-    def _run(self, crops: np.ndarray, *beside: object) -> list[np.ndarray]:
-        self.seen.append(crops)
-        return [np.zeros((len(crops), 1, 4, 4), np.float32)] * 2
+    def _run(self, inputs: np.ndarray, prior: np.ndarray | None = None) -> list[np.ndarray]:
+        self.seen.append(inputs)
+        assert prior is not None
+        self.priors.append(prior)
+        return [np.zeros((len(inputs), 1, 4, 4), np.float32)] * 2
 
 
 def test_beyond_the_picture_its_border_is_seen_as_in_training() -> None:
     network = Seeing()
     network.find([np.full((20, 20, 3), 200, np.uint8)], np.array([[-10.0, -10.0, 20.0, 20.0]]))
     assert np.ptp(network.seen[0], axis=(2, 3)).max() == 0
+
+
+def test_the_second_look_has_no_guide() -> None:
+    """The centre of the box of 20 pixels, (20, 20), is that of the crop of 8 pixels, (3.5, 3.5)."""
+    network = Seeing()
+    frames = ArrayFrames(np.zeros((1, 40, 40, 3), np.uint8))
+    prior, box = np.full((1, 1, 2), 25.0), np.array([[10.0, 10.0, 20.0, 20.0]])
+    network.locate(frames, [0], box, (0, 1), prior)
+    first, second = network.priors
+    np.testing.assert_allclose(first, np.full((1, 1, 2), 3.5 + 5 * 8 / 20))
+    assert np.isnan(second).all()
