@@ -33,73 +33,208 @@ poses are converted first."""
 
 
 class LabelFormat(NamedTuple):
-    """A format of label files.
+    """Declaration of a format of label files.
+
+    Functions are named as ``module:function`` below :mod:`stdpose_mm.io.labels` and imported when
+    they are used.
 
     Args:
         suffixes: Suffixes of a written file, the usual one first, or the end of a folder's name.
-        reads, writes: Whether this package reads, or writes, the format.
+        what: What the file is, for the documentation.
+        read: Reads the labels of a path. With ``is_json``, it also takes the parsed JSON or, with
+            ``folder``, pairs of a file and its parsed JSON.
+        takes: Options of :func:`~stdpose_mm.io.labels.read_labels` that the reader takes.
+        write: Writes the labels of a video to a path; with ``times``, takes the time of a frame.
+        is_json: Tells whether parsed JSON has this format; the first format that has is used.
+        is_bytes: Tells from a path and the start of its file whether it has this format.
+        is_folder: Tells whether a folder has this format.
         folder: Whether a folder with one file per picture is read as one set of labels.
-        times: Whether a written file holds the time of every frame.
         to_folder: Whether a video is written to a folder, with one file per frame.
+        times: Whether a written file holds the time of every frame.
+        fractions: Whether coordinates are fractions of the picture, whose size must be known.
+        project_file: Suffix of the project file that is written beside the labels for the tool.
+        package: Module that must be installed to write the format.
     """
 
     suffixes: tuple[str, ...]
-    reads: bool = True
-    writes: bool = True
+    what: str
+    read: str = ''
+    takes: tuple[str, ...] = ()
+    write: str = ''
+    is_json: str = ''
+    is_bytes: str = ''
+    is_folder: str = ''
     folder: bool = False
-    times: bool = False
     to_folder: bool = False
+    times: bool = False
+    fractions: bool = False
+    project_file: str = ''
+    package: str = ''
 
 
 _JSON = ('.json', '.json.gz')
 
 LABEL_FORMATS = {
-    'posetrack17': LabelFormat(_JSON, writes=False),
-    'posetrack18': LabelFormat(_JSON),
-    'posetrack18-official': LabelFormat(_JSON, reads=False),
-    'posetrack21': LabelFormat(_JSON),
-    'coco': LabelFormat(_JSON),
-    'coco-results': LabelFormat(_JSON),
-    'cvat': LabelFormat(('.xml', '.xml.gz')),
-    'sleap': LabelFormat(('.slp',)),
-    'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
-    'deeplabcut': LabelFormat(('.csv',)),
-    'deeplabcut-h5': LabelFormat(('.h5',)),
-    'lightning-pose': LabelFormat(('.csv',)),
-    'yolo-pose': LabelFormat(('_yolo',), folder=True, to_folder=True),
-    'labelme': LabelFormat(('_labelme',), folder=True, to_folder=True),
-    'label-studio': LabelFormat(_JSON),
-    'mmpose': LabelFormat(_JSON, folder=True),
-    'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
-    'movement': LabelFormat(('.nc',), reads=False, times=True),
-    'trc': LabelFormat(('.trc',), reads=False, times=True),
+    'posetrack17': LabelFormat(
+        _JSON,
+        'annolist JSON',
+        read='posetrack17:parse_posetrack17',
+        is_json='posetrack17:is_posetrack17',
+    ),
+    'posetrack18': LabelFormat(
+        _JSON,
+        'COCO-like JSON, one per video',
+        read='posetrack18:parse_posetrack18',
+        takes=('category',),
+        write='posetrack18:write_posetrack18',
+        is_json='posetrack18:is_posetrack18',
+    ),
+    'posetrack18-official': LabelFormat(
+        _JSON,
+        "only the fields of PoseTrack's own files, `v` 0/1 (read as `posetrack18`)",
+        write='posetrack18:write_official_posetrack18',
+    ),
+    'posetrack21': LabelFormat(
+        _JSON,
+        'as `posetrack18`, with a `person_id` per annotation',
+        read='posetrack18:parse_posetrack18',
+        takes=('category',),
+        write='posetrack18:write_posetrack18',
+        is_json='posetrack18:is_posetrack21',
+    ),
+    'coco': LabelFormat(
+        _JSON,
+        'COCO keypoints JSON, one video or several',
+        read='coco:parse_coco',
+        takes=('category', 'visible_as_1'),
+        write='coco:write_coco',
+        is_json='coco:is_coco',
+    ),
+    'coco-results': LabelFormat(
+        _JSON,
+        "COCO keypoint results, the list that COCO's evaluation takes",
+        read='coco_results:parse_coco_results',
+        write='coco_results:write_coco_results',
+        is_json='coco_results:is_coco_results',
+    ),
+    'cvat': LabelFormat(
+        ('.xml', '.xml.gz'),
+        '"CVAT for video 1.1" XML with skeleton tracks, or its zip',
+        read='cvat:read_cvat',
+        takes=('category', 'loaded_into_cvat'),
+        write='cvat_writer:write_cvat',
+        is_bytes='cvat:is_cvat',
+    ),
+    'sleap': LabelFormat(
+        ('.slp',),
+        'SLEAP project, `.slp` (needs sleap-io)',
+        read='sleap:read_sleap',
+        takes=('category',),
+        write='sleap:write_sleap',
+        is_bytes='sleap:is_sleap',
+        package='sleap_io',
+    ),
+    'tidy-csv': LabelFormat(
+        ('.csv', '.csv.gz'),
+        'table for R, pandas or a spreadsheet, with one row per joint',
+        write='tables:write_tidy_csv',
+        times=True,
+    ),
+    'deeplabcut': LabelFormat(
+        ('.csv',),
+        "DeepLabCut's CSV: `CollectedData_<scorer>.csv` or predictions, for one animal or several",
+        read='deeplabcut:read_deeplabcut',
+        write='deeplabcut:write_deeplabcut',
+        is_bytes='deeplabcut:is_deeplabcut',
+        project_file='_config.yaml',
+    ),
+    'deeplabcut-h5': LabelFormat(
+        ('.h5',),
+        'the same table as `.h5`, as DeepLabCut itself reads it (needs h5py)',
+        read='deeplabcut:read_deeplabcut',
+        write='deeplabcut:write_deeplabcut',
+        is_bytes='deeplabcut:is_deeplabcut_hdf5',
+        project_file='_config.yaml',
+        package='h5py',
+    ),
+    'lightning-pose': LabelFormat(
+        ('.csv',),
+        "Lightning Pose's CSV: as DeepLabCut's, with or without a column `visible`",
+        read='deeplabcut:read_deeplabcut',
+        write='deeplabcut:write_lightning_pose',
+    ),
+    'yolo-pose': LabelFormat(
+        ('_yolo',),
+        "Ultralytics' `.txt` file of a picture, a folder of them, or a data set with `data.yaml`",
+        read='yolo_pose:read_yolo_pose',
+        takes=('size', 'category'),
+        write='yolo_pose:write_yolo_pose',
+        is_bytes='yolo_pose:is_yolo_pose',
+        is_folder='yolo_pose:is_yolo_folder',
+        folder=True,
+        to_folder=True,
+        fractions=True,
+    ),
+    'labelme': LabelFormat(
+        ('_labelme',),
+        "LabelMe's JSON file of a picture, or a folder of them",
+        read='labelme:parse_labelme',
+        write='labelme:write_labelme',
+        is_json='labelme:is_labelme',
+        folder=True,
+        to_folder=True,
+    ),
+    'label-studio': LabelFormat(
+        _JSON,
+        'Label Studio\'s tasks with key points: its "JSON" export; written for import',
+        read='label_studio:parse_label_studio',
+        write='label_studio:write_label_studio',
+        is_json='label_studio:is_label_studio',
+        fractions=True,
+        project_file='_config.xml',
+    ),
+    'mmpose': LabelFormat(
+        _JSON,
+        "predictions saved by MMPose's inferencer or top-down demo: one file for a video, or a "
+        'folder with one per picture',
+        read='mmpose_json:parse_mmpose',
+        write='mmpose_json:write_mmpose',
+        is_json='mmpose_json:is_mmpose',
+        folder=True,
+    ),
+    'openpose': LabelFormat(
+        ('_json',),
+        "OpenPose's `<name>_keypoints.json` file of a frame, or a folder of them, as Pose2Sim "
+        'reads it',
+        read='openpose:parse_openpose',
+        write='openpose:write_openpose',
+        is_json='openpose:is_openpose',
+        folder=True,
+        to_folder=True,
+    ),
+    'movement': LabelFormat(
+        ('.nc',),
+        'netCDF file of poses for movement, `.nc`',
+        write='tables:write_movement',
+        times=True,
+    ),
+    'trc': LabelFormat(
+        ('.trc',),
+        'marker file as used by OpenSim, Pose2Sim and Sports2D',
+        write='tables:write_trc',
+        times=True,
+    ),
 }
-"""Formats of label files by name; docs/guide/label_formats.md lists what each can hold. A file is
-written in the first format that has its suffix."""
+"""Formats of label files by name. A file is written in the first format that has its suffix."""
 
-READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
-WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
-FOLDER_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.to_folder)
-FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
+READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.read)
+WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.write}
 
 CVAT_LABELS = 'cvat-labels'
 """Another output of :mod:`stdpose_mm.cli.convert`: the label definition of a CVAT task."""
 
 CVAT_TOLERANCE = 1.0
 """Default largest distance between CVAT's interpolation and a propagated joint, in pixels."""
-
-FRACTION_FORMATS = ('yolo-pose', 'label-studio')
-"""Formats whose coordinates are fractions of the picture, so that its size must be known."""
-
-PROJECT_FILES = {
-    'deeplabcut': '_config.yaml',
-    'deeplabcut-h5': '_config.yaml',
-    'label-studio': '_config.xml',
-}
-"""Format -> suffix of the project file that is written beside the labels for the tool."""
-
-FORMAT_PACKAGES = {'sleap': 'sleap_io', 'deeplabcut-h5': 'h5py'}
-"""Format -> module that is needed to write it."""
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 """Suffixes of videos that can be written: containers for H.264, and the raw stream."""

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import (
     CVAT_LABELS,
-    FORMATS_WITH_TIMES,
-    FRACTION_FORMATS,
+    LABEL_FORMATS,
     READ_FORMATS,
     WRITE_FORMATS,
 )
@@ -136,9 +135,11 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
     """
     from stdpose_mm.io.labels import sniff_format
 
+    form = LABEL_FORMATS.get(target)
     if options.labels_size is not None:
         source = None if several else options.source or sniff_format(options.input)
-        in_pixels = source != 'yolo-pose' and target not in FRACTION_FORMATS
+        writes_fractions = form is not None and form.fractions
+        in_pixels = source != 'yolo-pose' and not writes_fractions
         refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
     about_one = {
         '--video': options.video is not None,
@@ -160,7 +161,7 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
             f'{options.output}: {target} needs the time of every frame, give the frames per second '
             'of the video with --fps'
         )
-    has_times = target in FORMATS_WITH_TIMES
+    has_times = form is not None and form.times
     refuse_idle('--fps', options.fps is not None and not has_times, 'a format with times (trc)')
     options.require_cvat_output(target == 'cvat')
 
@@ -181,14 +182,21 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
 
     path, source = options.input, options.source
     if not several:
-        how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
+        how = (
+            options.labels_size,
+            options.loaded_into_cvat,
+            options.visible_as_1,
+            options.labels_category,
+        )
         if target == MANY_VIDEOS_FORMAT and options.video is None:
             return read_all_labels(path, source, *how)
         return [read_labels(path, source, options.video, *how)]
     videos = [
         labels
         for file in find_label_files(path)
-        for labels in read_all_labels(file, source, visible_as_1=options.visible_as_1)
+        for labels in read_all_labels(
+            file, source, visible_as_1=options.visible_as_1, category=options.labels_category
+        )
     ]
     for name, count in Counter(labels.name for labels in videos).items():
         if count > 1:

@@ -108,6 +108,8 @@ class LabelFileOptions:
             rescaled.
         visible_as_1: In COCO files in which v is only 0 or 1, read 1 as visible instead of
             occluded.
+        labels_category: Category whose labels to read, if LABELS have several with different
+            joints: a category of COCO, a label of CVAT, a class of YOLO, a skeleton of SLEAP.
     """
 
     loaded_into_cvat: Path | None = option(metavar='FILE')
@@ -115,6 +117,7 @@ class LabelFileOptions:
     frame_of: Path | None = option(metavar='FILE')
     labels_size: tuple[int, int] | None = option(type=picture_size, metavar='WxH')
     visible_as_1: bool = option(False)
+    labels_category: str | None = option(metavar='NAME')
 
     @property
     def label_frames(self) -> FrameOptions:
@@ -140,6 +143,7 @@ class LabelFileOptions:
             size=frames.size,
             loaded_into_cvat=self.loaded_into_cvat,
             visible_as_1=self.visible_as_1,
+            category=self.labels_category,
         )
         return match_labels(labels, frames, self.label_frames, self.labels_size)
 

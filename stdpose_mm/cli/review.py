@@ -108,6 +108,7 @@ def review(options: ReviewCommandOptions) -> None:
             frame_options=options.label_frames,
             labels_size=options.labels_size,
             visible_as_1=options.visible_as_1,
+            labels_category=options.labels_category,
             say=lambda sentence: print(sentence, file=sys.stderr),
             make_propagator=make_propagator,
         ),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, PROJECT_FILES, WRITE_FORMATS
+from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError, require_choice, require_packages
 from stdpose_mm.text import either
 
@@ -131,7 +131,7 @@ def means_folder(path: PathLike, format: str | None = None) -> bool:
         format: Format of the labels. If this format writes a video to a folder and the path ends
             like such a folder, it is the output of one video, not a folder for several.
     """
-    if format in FOLDER_FORMATS and _ends_in(Path(path).name, WRITE_FORMATS[format]):
+    if _is_to_folder(format) and _ends_in(Path(path).name, WRITE_FORMATS[format or '']):
         return False
     return os.fspath(path).endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(path)
 
@@ -144,18 +144,18 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
         path: The label file.
         format: Format of the label file.
     """
-    if format in FOLDER_FORMATS:
+    if _is_to_folder(format):
         files = ('*.json', 'labels/*.txt', 'data.yaml')
         return [Output(name, path, is_folder=True, files=files)]
     outputs = [Output(name, path)]
-    if format in PROJECT_FILES:
+    if LABEL_FORMATS[format].project_file:
         outputs.append(Output(f'the project file of {name}', project_file(path, format)))
     return outputs
 
 
 def project_file(path: PathLike, format: str) -> Path:
     """Return the path of the project file that is written next to labels of a format."""
-    return Path(path).parent / f'{file_stem(path)}{PROJECT_FILES[format]}'
+    return Path(path).parent / f'{file_stem(path)}{LABEL_FORMATS[format].project_file}'
 
 
 def learned_network(path: PathLike, several: bool = False) -> Path:
@@ -194,9 +194,9 @@ def choose_format(
     if format is not None:
         require_choice('label format', format, WRITE_FORMATS)
     named = f'{name} {path}'.lstrip()
-    files = {known: ends for known, ends in WRITE_FORMATS.items() if known not in FOLDER_FORMATS}
+    files = {known: ends for known, ends in WRITE_FORMATS.items() if not _is_to_folder(known)}
     endings = dict.fromkeys(suffix for known in files.values() for suffix in known)
-    if format in FOLDER_FORMATS and not _ends_in(path, [*endings]):
+    if format is not None and _is_to_folder(format) and not _ends_in(path, [*endings]):
         return format
     fitting = [known for known, suffixes in files.items() if _ends_in(path, suffixes)]
     # A temporary name has a suffix even if the finished name has none.
@@ -209,8 +209,8 @@ def choose_format(
                 f'{either(fitting)}'
             )
     format = format or next(iter(fitting), DEFAULT_FORMAT)
-    if format in FORMAT_PACKAGES:
-        require_packages(f'writing the format {format}', FORMAT_PACKAGES[format])
+    if LABEL_FORMATS[format].package:
+        require_packages(f'writing the format {format}', LABEL_FORMATS[format].package)
     return format
 
 
@@ -271,6 +271,10 @@ def _free_name(path: Path) -> Path:
     """Return the first of ``labels.json.bak``, ``labels.json.2.bak``, ... that does not exist."""
     names = (f'{path.name}{"" if n == 1 else f".{n}"}{BACKUP_SUFFIX}' for n in count(1))
     return next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))
+
+
+def _is_to_folder(format: str | None) -> bool:
+    return format in LABEL_FORMATS and LABEL_FORMATS[format].to_folder
 
 
 def _ends_in(path: PathLike, suffixes: Sequence[str]) -> bool:

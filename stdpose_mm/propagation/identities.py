@@ -9,8 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels.coco import TRACK_NAME
-from stdpose_mm.structures import PersonLabel, unused_track_ids
+from stdpose_mm.structures import TRACK_NAME, PersonLabel, unused_track_ids
 
 from .video_propagation import Boxes
 

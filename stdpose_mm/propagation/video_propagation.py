@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import follow_names
 from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -70,9 +71,13 @@ def given_labels(labels: VideoLabels) -> VideoLabels:
 
 
 def dense_labels(labels: VideoLabels, persons: list[PersonLabel], num_frames: int) -> VideoLabels:
-    """Return ``labels`` with the people ``persons`` and all frames of the video."""
+    """Return ``labels`` with the people ``persons`` and all frames of the video.
+
+    Further frames are named like those of the labels, see :func:`follow_names`.
+    """
     known = {frame.index: frame for frame in labels.frames}
-    frames = tuple(known.get(index) or VideoFrame(index) for index in range(num_frames))
+    names = follow_names({i: frame.file_name for i, frame in known.items()}, range(num_frames))
+    frames = tuple(known.get(i) or VideoFrame(i, names[i]) for i in range(num_frames))
     return replace(labels, frames=frames, persons=tuple(persons))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.constants import FOLDER_FORMATS, FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
+from stdpose_mm.constants import LABEL_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint, path_fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_labels, read_labels
@@ -67,7 +67,7 @@ class ReviewOptions:
         frame_options: Mapping of labels to frames, if their file leaves it open.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
-        visible_as_1: See :func:`~stdpose_mm.io.labels.read_labels`.
+        visible_as_1, labels_category: See :func:`~stdpose_mm.io.labels.read_labels`.
         say: Called with each message to the user about a video.
         make_propagator: Makes a propagator like the project's in another process, where a network
             learns from the labels.
@@ -81,6 +81,7 @@ class ReviewOptions:
     frame_options: FrameOptions = NO_FRAME_OPTIONS
     labels_size: tuple[int, int] | None = None
     visible_as_1: bool = False
+    labels_category: str | None = None
     say: Callable[[str], None] = print
     make_propagator: Callable[[], VideoPosePropagator] = VideoPosePropagator
 
@@ -142,6 +143,7 @@ def _starting_labels(
             size=frames.size,
             loaded_into_cvat=inputs.loaded_into_cvat,
             visible_as_1=options.visible_as_1,
+            category=options.labels_category,
         )
         if labels.persons and all(person.source != 'given' for person in labels.persons):
             labels = accept_predictions(labels, options.as_given)
@@ -299,8 +301,7 @@ class NotYetOpenError(InputError):
 def available_formats() -> Mapping[str, Sequence[str]]:
     """Return the formats of label files that this installation can write, with their suffixes."""
     return {
-        format: suffixes
-        for format, suffixes in WRITE_FORMATS.items()
-        if format not in FOLDER_FORMATS
-        if format not in FORMAT_PACKAGES or find_spec(FORMAT_PACKAGES[format])
+        name: form.suffixes
+        for name, form in LABEL_FORMATS.items()
+        if form.write and not form.to_folder and (not form.package or find_spec(form.package))
     }

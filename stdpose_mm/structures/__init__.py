@@ -15,9 +15,11 @@ from .boxes import (
 from .frame_numbering import FrameNumbering
 from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 from .video_labels import (
+    CLASS_NAME,
     NOT_LABELLED,
     OCCLUDED,
     SOURCES,
+    TRACK_NAME,
     VISIBLE,
     PersonLabel,
     PolygonRegion,

@@ -28,6 +28,10 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 
+TRACK_NAME, CLASS_NAME = 'track_name', 'class_name'
+"""Keys of ``PersonLabel.extra`` for the name of the person's track, in formats that have names, and
+for the person's class, in a file of several classes. Two classes are never one person."""
+
 MAX_BEYOND = 0.15
 """Share of a box's size by which the joints of its person may lie outside it."""
 
@@ -202,6 +206,17 @@ class PersonLabel:
         if not (self.labelled & self.propagated).any():
             return self
         return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
+
+    def reordered(self, order: Sequence[int]) -> PersonLabel:
+        """Return the label with the joints at the positions ``order`` [K], in this order."""
+        joints = np.asarray(order)
+        return replace(
+            self,
+            keypoints=self.keypoints[joints],
+            visibility=self.visibility[joints],
+            scores=None if self.scores is None else self.scores[joints],
+            keypoint_sources=self.keypoint_sources[joints],
+        )
 
     def with_source(self, source: Source) -> PersonLabel:
         """Set the source of the label and of all its labelled joints."""

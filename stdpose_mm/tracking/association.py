@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box, unused_track_ids
+from stdpose_mm.structures import (
+    CLASS_NAME,
+    PersonLabel,
+    VideoLabels,
+    box_iou,
+    person_box,
+    unused_track_ids,
+)
 
 MOTION_KERNEL = 0.5
 """Width of the similarity's Gaussian in units of the person's size.
@@ -34,7 +42,9 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     Consecutive labelled frames are matched by the Hungarian method on the similarity of poses and
     boxes. Each track is first moved on at its last velocity, so that people who cross between two
     labelled frames at constant speed keep their track ids. A person who matches no track starts a
-    new one with the next unused id.
+    new one with the next unused id. If no label has an id, and no frame has two people of one
+    class, the people of each class are one person, however far they move. Two classes are never
+    one person.
 
     Returns:
         The same labels in the same order, with ids.
@@ -46,6 +56,12 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     new_ids = unused_track_ids(set(labels.track_ids))
     tracks: dict[int, _Track] = {}
     persons = list(labels.persons)
+    classes = [person.extra.get(CLASS_NAME) for person in persons]
+    in_frame = Counter((p.frame_index, name) for p, name in zip(persons, classes, strict=True))
+    if not labels.track_ids and max(in_frame.values()) == 1:
+        id_of = dict(zip(dict.fromkeys(classes), new_ids, strict=False))
+        one_each = zip(persons, classes, strict=True)
+        return labels.with_persons([replace(p, track_id=id_of[name]) for p, name in one_each])
     positions: dict[int, list[int]] = {}
     for position, person in enumerate(persons):
         positions.setdefault(person.frame_index, []).append(position)
@@ -98,7 +114,8 @@ def pose_similarities(
 ) -> np.ndarray:
     """Compute the mean of object keypoint similarity (with a wide kernel) and box IoU.
 
-    If no joint is labelled in both labels of a pair, the similarity is the IoU.
+    If no joint is labelled in both labels of a pair, the similarity is the IoU. It is 0 for labels
+    of two classes.
 
     Args:
         persons: N labels.
@@ -124,7 +141,9 @@ def pose_similarities(
     likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
     joints = common.sum(axis=-1)
     oks = likeness.sum(axis=-1) / np.maximum(joints, 1)
-    return np.where(joints > 0, (oks + overlap) / 2, overlap)
+    first, second = ([p.extra.get(CLASS_NAME) for p in people] for people in (persons, earlier))
+    is_one_class = np.array([[name == other for other in second] for name in first])
+    return np.where(joints > 0, (oks + overlap) / 2, overlap) * is_one_class
 
 
 def _box(label: PersonLabel) -> np.ndarray:

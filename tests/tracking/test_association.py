@@ -32,7 +32,8 @@ CASES = {
         [(0, 0, N), (0, 14, N), (7, 9, N), (7, 22, N)],
         [0, 1, 0, 1],
     ),
-    'a person far from everybody is new': ([(0, 0, N), (7, 500, N)], [0, 1]),
+    'a person far from everybody is new': ([(0, 0, N), (0, 50, N), (7, 500, N)], [0, 1, 2]),
+    'one pose in no frame more is one person': ([(0, 0, N), (7, 500, N)], [0, 0]),
     'found again after an unlabelled frame': (
         [(0, 0, N), (0, 200, N), (7, 200, N), (14, 0, N)],
         [0, 1, 1, 0],

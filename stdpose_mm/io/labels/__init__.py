@@ -17,6 +17,7 @@ from .frame_numbers import (
     NO_FRAME_OPTIONS,
     FrameOptions,
     describe_frames,
+    follow_names,
     frame_indices,
     read_frame_list,
 )
@@ -45,6 +46,7 @@ __all__ = [
     'files_by_video',
     'find_label_files',
     'fit_size',
+    'follow_names',
     'frame_indices',
     'frame_sources',
     'list_all_frames',

@@ -8,7 +8,7 @@ tracks nor videos and it does not validate its input.
 from __future__ import annotations
 
 import os
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -24,15 +24,22 @@ from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
     PolygonRegion,
-    Skeleton,
     VideoFrame,
     VideoLabels,
-    limbs_from_coco,
     pose_extent,
 )
 
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices, slashed
+from .coco_categories import WHOLE_BODY_FIELDS, Categories, read_categories
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct
+from .frame_numbers import (
+    MAX_FRAME_INDEX,
+    follow_names,
+    frame_indices,
+    picture_stem,
+    slashed,
+)
+from .identities import Identity, StatedIdentity, number_identities
+from .joints import note_unread_joints
 from .poses import leave_out_empty, posetrack_visibility
 
 T = TypeVar('T')
@@ -50,9 +57,6 @@ POSETRACK_FRAMES = 10**4
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` for the fields of a file's category and of its entry in
 ``videos``; all other keys are fields of the file itself."""
-
-TRACK_NAME = 'track_name'
-"""Key of ``PersonLabel.extra`` for the name of the person's track, in formats that have names."""
 
 _FILE_FIELDS = 'file_fields'
 """Field of an entry in ``videos`` for the fields of the file that differ between videos."""
@@ -144,61 +148,6 @@ def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
     return {**frame.extra, **fields}
 
 
-def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton, dict[str, Any]]:
-    """Read the skeleton of the one category that has keypoints, and the category's other fields.
-
-    Raises:
-        InputError: If there is no such category (and no ``default``), or more than one.
-    """
-    categories = record.records('categories', [])
-    with_joints = [one for one in categories if _has_joints(one)]
-    if not with_joints and default is not None:
-        return default, {}
-    if len(with_joints) != 1:
-        found = ', '.join(shown(category.text('name', '')) for category in with_joints)
-        raise InputError(
-            f'{record.file}: categories must hold one category with keypoint names, got '
-            f'{len(with_joints)} ({found or "none"}); give one file per category'
-        )
-    category = with_joints[0]
-    names = category.texts('keypoints')
-    limbs = _read_limbs(category, len(names))
-    with errors_of(f'{record.file}: {category.where}'):
-        skeleton = Skeleton(tuple(names), limbs, category.text('name', 'person'))
-    return skeleton, category.extra()
-
-
-def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
-    """Read the limbs of ``count`` joints; COCO numbers joints from 1, some tools from 0."""
-    limbs = [limb.tolist() for limb in category.number_lists('skeleton', count=2)]
-    joints = {joint for limb in limbs for joint in limb}
-    if 0 not in joints:
-        return limbs_from_coco(limbs)
-    if max(joints) >= count:
-        raise category.error(
-            'skeleton',
-            f'pairs of joints in 1..{count}, or all in 0..{count - 1} if they count from 0',
-        )
-    return tuple((int(a), int(b)) for a, b in limbs)
-
-
-def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) -> None:
-    """Warn of annotations whose ``category_id`` is not among the file's categories."""
-    ids = {shown(one.peek('id')): None for one in record.records('categories', []) if 'id' in one}
-    unknown = [
-        annotation
-        for annotation in annotations
-        if 'category_id' in annotation and shown(annotation.peek('category_id')) not in ids
-    ]
-    if ids and unknown:
-        given = shown(unknown[0].peek('category_id'))
-        note(
-            f'{record.file}: {len(unknown)} of {len(annotations)} annotations have a category_id '
-            f'that no category has ({unknown[0].where} has {given}, the categories have '
-            f'{", ".join(ids)}); they are read as labels of the category with joints'
-        )
-
-
 def category_fields(labels: VideoLabels) -> dict[str, Any]:
     """Make the one entry of ``categories``; inverse of :func:`read_categories`."""
     skeleton = labels.skeleton
@@ -240,11 +189,44 @@ def image_of(annotation: Record, images: Mapping[Any, T]) -> T:
     return images[image_id]
 
 
-def read_person(
-    annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
+def read_people(
+    annotations: Sequence[Record],
+    frame_of: Mapping[Any, int],
+    categories: Categories,
+    visibility: Visibility,
+) -> list[PersonLabel]:
+    """Read entries of ``annotations`` as labels on frames, given the frame of each image id."""
+    fields = {name for one in annotations for name in WHOLE_BODY_FIELDS if one.peek(name)}
+    file = annotations[0].file if annotations else ''
+    note_unread_joints(file, fields)
+    identities = number_identities(
+        file, [*map(_identity, annotations)], [*map(categories.class_of, annotations)]
+    )
+    return [
+        _read_person(annotation, image_of(annotation, frame_of), categories, visibility, identity)
+        for annotation, identity in zip(annotations, identities, strict=True)
+    ]
+
+
+def _identity(annotation: Record) -> StatedIdentity:
+    stated = annotation.identity('track_id')
+    attributes = annotation.peek('attributes')
+    if stated is None and isinstance(attributes, dict):
+        # CVAT's COCO export stores the track id here, sleap-io's export as object_id.
+        in_attributes = Record(annotation.file, f'{annotation.where}.attributes', attributes)
+        name = 'track_id' if 'track_id' in in_attributes else 'object_id'
+        stated = in_attributes.identity(name)
+    return stated
+
+
+def _read_person(
+    annotation: Record,
+    frame_index: int,
+    categories: Categories,
+    visibility: Visibility,
+    identity: Identity,
 ) -> PersonLabel:
-    """Read one entry of ``annotations`` as a label on the given frame."""
-    count = skeleton.num_keypoints
+    count, order = categories.skeleton.num_keypoints, [*categories.order_of(annotation)]
     joints = np.zeros((count, 3))
     if annotation.raw('keypoints', []) != []:
         joints = annotation.numbers('keypoints', 3 * count).reshape(count, 3)
@@ -262,18 +244,19 @@ def read_person(
     sources = annotation.texts('keypoint_sources') if 'keypoint_sources' in annotation else None
     scores = annotation.numbers('scores', count) if annotation.raw('scores', []) != [] else None
     with errors_of(f'{annotation.file}: {annotation.where}'):
-        return PersonLabel(
+        person = PersonLabel(
             frame_index=frame_index,
             keypoints=joints[:, :2],
             visibility=flags,
-            track_id=annotation.integer('track_id', None),
+            track_id=identity.track_id,
             scores=scores,
             bbox=annotation.box('bbox'),
             head_box=annotation.box('bbox_head'),
             source=source if known else 'given',
-            extra={**annotation.extra(), **({} if known else {'source': source})},
+            extra={**annotation.extra(), **identity.extra, **({} if known else {'source': source})},
             keypoint_sources=sources,  # type: ignore[arg-type]
         )
+    return person if order == [*range(count)] else person.reordered(order)
 
 
 def is_statement(annotation: Record, person: PersonLabel) -> bool:
@@ -319,7 +302,7 @@ def distinct_ids(kept: Sequence[Any]) -> list[Any]:
     return [*range(1, len(kept) + 1)]
 
 
-def is_coco_like(data: Any) -> bool:
+def is_coco(data: Any) -> bool:
     """Tell whether parsed JSON is a COCO-like file."""
     return isinstance(data, dict) and isinstance(data.get('images'), list)
 
@@ -331,23 +314,58 @@ def holds_several_videos(data: Any) -> bool:
     """
     images = [image for image in data['images'] if isinstance(image, dict)]
     ids = {str(image['video_id']) for image in images if image.get('video_id') is not None}
-    folders = {_folder(str(image['file_name'])) for image in images if image.get('file_name')}
-    return len(ids or folders) > 1
+    folders: dict[Any, list[str]] = {}
+    for name in (str(image['file_name']) for image in images if image.get('file_name')):
+        folders.setdefault(_folder(name), []).append(name)
+    return len(ids) > 1 or (not ids and len(folders) > 1 and not _is_one_folder(folders))
 
 
-def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[VideoLabels]:
+def _is_one_folder(names_in: Mapping[Any, Sequence[str]]) -> bool:
+    """Tell whether several folders are one that is written in several ways.
+
+    They are if the path of each ends the longest one, and no number is in two of them.
+
+    Args:
+        names_in: Folder, or id of a video -> names of its pictures.
+    """
+    if len(names_in) < 2 or not all(isinstance(key, PurePosixPath) for key in names_in):
+        return False
+    paths = [_plain_parts(folder) for folder in names_in]
+    longest = max(paths, key=len)
+    stems = [{picture_stem(name) for name in names} for names in names_in.values()]
+    numbers = [
+        {
+            re.findall('[0-9]+', stem)[-1:][0].lstrip('0') if re.search('[0-9]', stem) else stem
+            for stem in group
+        }
+        for group in stems
+    ]
+    is_disjoint = len(set().union(*numbers)) == sum(map(len, numbers))
+    return is_disjoint and all(longest[len(longest) - len(path) :] == path for path in paths)
+
+
+def _plain_parts(folder: PurePosixPath) -> tuple[str, ...]:
+    """Return the parts of a path without its root, drive and steps such as ``..``."""
+    return tuple(p for p in folder.parts if p not in ('/', '.', '..') and not p.endswith(':'))
+
+
+def parse_coco(
+    path: PathLike, data: Any, visible_as_1: bool = False, category: str | None = None
+) -> list[VideoLabels]:
     """Read parsed COCO keypoint JSON.
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
     ``file_name`` has the same folder. ``v`` is 0, 1 or 2; if the whole file has only 0 and 1, a
     note says that no joint counts as visible, unless a ``vid_id`` says that the file is
     PoseTrack's. Annotations of categories without joints and of crowds (``iscrowd``) are left out
-    with a warning.
+    with a warning. A folder that is written in several ways (``10.jpg``, ``../label/12.jpg``) is
+    one video, if no number is in two of them.
 
     Args:
         path: The label file, for names and messages.
         data: Its parsed JSON.
         visible_as_1: Whether v is 0 or 1, with 1 for visible joints.
+        category: The category to read, if several with different joints are used.
 
     Returns:
         One entry per video, in the order of their first images. For frame indices see
@@ -357,10 +375,12 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
         InputError: If the file is not as described.
     """
     record = Record(path, '', data)
-    skeleton, category = read_categories(record, default=None)
+    categories = read_categories(record, category, default=None)
     groups: dict[Any, list[Record]] = {}
     for image in record.records('images'):
         groups.setdefault(_video_key(image), []).append(image)
+    if _is_one_folder({k: [i.text('file_name', '') for i in group] for k, group in groups.items()}):
+        groups = {max(groups, key=_plain_parts): [i for group in groups.values() for i in group]}
     videos = _read_videos(record)
     names = _video_names(path, list(groups), videos)
     read = {key: read_frames(path, images) for key, images in groups.items()}
@@ -370,72 +390,55 @@ def parse_coco(path: PathLike, data: Any, visible_as_1: bool = False) -> list[Vi
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
     # MMPose's files of all videos of PoseTrack18.
     is_posetrack = any('vid_id' in image for image in record.records('images'))
-    annotations = _annotations_of_people(record, visible_as_1 or is_posetrack)
+    annotations = _annotations_of_people(record, categories, visible_as_1 or is_posetrack)
     visibility: Visibility = find_visibility(annotations) if is_posetrack else 'coco'
     visibility = 'binary' if visible_as_1 else visibility
-    entries = []
-    for annotation in annotations:
-        key, index = image_of(annotation, place)
-        entries.append((annotation, key, _read_person(annotation, index, skeleton, visibility)))
-    (kept,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
-    for _, key, person in kept:
+    keys = [image_of(annotation, place)[0] for annotation in annotations]
+    index_of = {image_id: index for image_id, (_, index) in places}
+    people = map(_label_of, read_people(annotations, index_of, categories, visibility))
+    entries = list(zip(annotations, keys, people, strict=True))
+    (stated,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
+    for _, key, person in stated:
         persons[key].append(person)
     top = record.extra()
     found = []
     for key, (frames, numbering) in read.items():
-        extra = {**top, **_file_fields(videos.get(key)), CATEGORY_FIELDS: category}
+        extra = {**top, **_file_fields(videos.get(key)), CATEGORY_FIELDS: categories.fields}
         extra[VIDEO_FIELDS] = videos[key].extra() if key in videos else {}
         people = tuple(persons[key])
         with errors_of(path):
-            video = VideoLabels(names[key], skeleton, tuple(frames), people, extra, numbering)
+            video = VideoLabels(
+                names[key], categories.skeleton, tuple(frames), people, extra, numbering
+            )
         found.append(video)
     return found
 
 
-def _read_person(
-    annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
-) -> PersonLabel:
-    person = read_person(annotation, frame_index, skeleton, visibility)
-    attributes = annotation.peek('attributes')
-    if person.track_id is None and isinstance(attributes, dict):
-        # CVAT's COCO export stores the track id here, sleap-io's export as object_id.
-        own = Record(annotation.file, f'{annotation.where}.attributes', attributes)
-        name = 'track_id' if 'track_id' in own else 'object_id'
-        person = replace(person, track_id=own.integer(name, None))
+def _label_of(person: PersonLabel) -> PersonLabel:
+    """Drop what COCO's files hold because they must, and what the writer computes again."""
     if _kept_area(person) in (None, _box_area(person)):
-        # The writer recomputes the area from the label's box.
         person.extra.pop('area', None)
     # COCO requires a box even if none was drawn (COCO Annotator) or the person is absent.
     return person if person.has_box else replace(person, bbox=None)
 
 
-def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
-    """Select the annotations of the category that has joints, without crowds.
+def _annotations_of_people(
+    record: Record, categories: Categories, visible_as_1: bool
+) -> list[Record]:
+    """Select the annotations of the categories that are read, without crowds.
 
-    Warn of annotations that are left out, and of values that may be misinterpreted.
+    Note annotations that are left out, and values that may be misinterpreted.
     """
-    annotations = record.records('annotations')
-    warn_of_unknown_categories(record, annotations)
-    others = _names_without_joints(record)
-    kept, left_out = [], Counter[str]()
-    crowds = interpolated = 0
-    for annotation in annotations:
-        other = others.get(shown(annotation.peek('category_id')))
-        attributes = annotation.peek('attributes')
-        if other is not None:
-            left_out[other] += 1
-        elif annotation.peek('iscrowd') == 1:
-            # Left out as in MMPose's datasets.
-            crowds += 1
-        else:
-            kept.append(annotation)
-            interpolated += isinstance(attributes, dict) and attributes.get('keyframe') is False
+    selected = categories.select(record.records('annotations'))
+    # Left out as in MMPose's datasets.
+    kept = [annotation for annotation in selected if annotation.peek('iscrowd') != 1]
+    crowds = len(selected) - len(kept)
+    attributes = [annotation.peek('attributes') for annotation in kept]
+    interpolated = sum(isinstance(a, dict) and a.get('keyframe') is False for a in attributes)
     flags = [one.peek('keypoints')[2::3] for one in kept if isinstance(one.peek('keypoints'), list)]
     is_binary = not visible_as_1 and find_visibility(kept) == 'posetrack'
     hidden = sum(of_person.count(1) for of_person in flags) if is_binary else 0
-    names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
     notes = {
-        f'annotations of categories without joints are left out ({names})': len(left_out),
         f'annotations of crowds are left out ({crowds} with "iscrowd": 1)': crowds,
         f'{interpolated} of {len(kept)} labels are not marked as key frames of CVAT, which may '
         'have interpolated their joints; they count as given. Export the task as "CVAT for video '
@@ -447,19 +450,6 @@ def _annotations_of_people(record: Record, visible_as_1: bool) -> list[Record]:
         if count:
             note(f'{record.file}: {text}')
     return kept
-
-
-def _names_without_joints(record: Record) -> dict[str, str]:
-    """Map the ids of the categories without joints, as texts, to their names."""
-    categories = record.records('categories', [])
-    with_joints = {shown(one.peek('id')) for one in categories if _has_joints(one)}
-    known = {shown(one.peek('id')): one for one in categories if type(one.peek('id')) in (int, str)}
-    return {text: one.text('name', '') for text, one in known.items() if text not in with_joints}
-
-
-def _has_joints(category: Record) -> bool:
-    # CVAT writes an empty list for categories without joints.
-    return category.peek('keypoints') not in (None, [])
 
 
 def _video_key(image: Record) -> Any:
@@ -529,7 +519,11 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     images, annotations = [], []
     for number, video in enumerate(videos, 1):
         image_id_of = {index: next(image_ids) for index in video}
-        images += [_image(video, number, frame, image_id_of[frame.index]) for frame in video.frames]
+        names = follow_names({frame.index: frame.file_name for frame in video.frames}, video)
+        for frame in video.frames:
+            name = names[frame.index] or f'{video.name}/{frame.index:06d}.jpg'
+            fields = frame_fields(frame, image_id_of[frame.index])
+            images.append({**fields, 'video_id': number, 'file_name': name})
         for person in video.persons:
             own_ids = {'id': next(ids), 'image_id': image_id_of[person.frame_index]}
             annotations.append({**_annotation(person), **own_ids, 'category_id': category['id']})
@@ -565,14 +559,6 @@ def _box(person: PersonLabel) -> np.ndarray:
 
 def _box_area(person: PersonLabel) -> float:
     return float(_box(person)[2] * _box(person)[3])
-
-
-def _image(
-    video: VideoLabels, number: int, frame: VideoFrame, image_id: int | str
-) -> dict[str, Any]:
-    fields = {**frame_fields(frame, image_id), 'video_id': number}
-    fields.setdefault('file_name', f'{video.name}/{frame.index:06d}.jpg')
-    return fields
 
 
 def _annotation(person: PersonLabel) -> dict[str, Any]:

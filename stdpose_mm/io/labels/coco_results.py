@@ -18,9 +18,10 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .coco import category_fields, distinct_ids, plain, video_name
 from .fields import Record, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
+from .identities import StatedIdentity
 from .known_skeletons import HALPE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
+from .poses import Person, estimated_person, joint_scores, video_of_frames
 
 _VIDEO_NAMES = (r'^(0|[1-9][0-9]*)\.jpg$', 0)
 """Pattern of the names that AlphaPose gives the frames of a video, and its first number."""
@@ -55,8 +56,8 @@ def parse_coco_results(path: PathLike, data: Any) -> list[VideoLabels]:
     skeleton = unnamed_skeleton(path, count, remedy, HALPE_FAMILY)
     images = [_image_of(result) for result in results]
     people: dict[Any, list[Person]] = {}
-    for result, image, who in zip(results, images, _identities(results, images), strict=True):
-        people.setdefault(image, []).append(_person(result, count, who))
+    for result, image, identity in zip(results, images, _identities(results, images), strict=True):
+        people.setdefault(image, []).append(_person(result, count, identity))
     if any(isinstance(image, str) for image in people):
         pictures = [LabelledPicture(str(i), group, where=str(path)) for i, group in people.items()]
         return videos_of_pictures(path, pictures, skeleton, video_names=_VIDEO_NAMES)
@@ -72,7 +73,7 @@ def _image_of(result: Record) -> int | str:
     return int(result.integer(name, low=0, high=MAX_FRAME_INDEX))
 
 
-def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Sequence[int | None]:
+def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Sequence[StatedIdentity]:
     """Read the identities from the first field that holds some.
 
     Without tracking, AlphaPose writes an ``idx`` of 0 for everybody, and some tools number their
@@ -82,7 +83,7 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
     for name in ('track_id', 'idx', 'object_id', 'id'):
         if name == 'id' and any(isinstance(result.peek(name), str) for result in results):
             continue
-        ids = [read_identity(result, name) for result in results]
+        ids = [result.identity(name) for result in results]
         known = [(who, image) for who, image in zip(ids, images, strict=True) if who is not None]
         people, is_shared = {who for who, _ in known}, len({*known}) < len(known)
         if known and (name == 'track_id' or (len(people) < len(known) and not is_shared)):
@@ -92,10 +93,10 @@ def _identities(results: Sequence[Record], images: Sequence[int | str]) -> Seque
     return [None] * len(results)
 
 
-def _person(result: Record, count: int, who: int | None) -> Person:
+def _person(result: Record, count: int, identity: StatedIdentity) -> Person:
     joints = result.numbers('keypoints', 3 * count, lacking=True).reshape(count, 3)
     box = result.box('bbox' if 'bbox' in result else 'box')
-    return estimated_person(joints[:, :2], joints[:, 2], track_id=who, bbox=box)
+    return estimated_person(joints[:, :2], joints[:, 2], identity=identity, bbox=box)
 
 
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:

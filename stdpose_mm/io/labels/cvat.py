@@ -48,6 +48,7 @@ from .fields import (
     shown,
 )
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .joints import choose_categories
 
 _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
@@ -59,14 +60,22 @@ _MAY_ALL_BE_CORRECTED = 20
 """Number of key frames of joints up to which all of them may plausibly have been corrected."""
 
 
-def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
+def is_cvat(path: PathLike, head: bytes) -> bool:
+    """Tell from its start whether a file is XML or a zip, as CVAT's exports are."""
+    return head.startswith((b'<', b'PK'))
+
+
+def read_cvat(
+    path: PathLike, loaded_into_cvat: PathLike | None = None, category: str | None = None
+) -> VideoLabels:
     """Read the skeleton tracks of one video from a "CVAT for video 1.1" file.
 
     Args:
         path: The XML file, or CVAT's zip with ``annotations.xml`` in it.
-        loaded: The file of :func:`write_cvat` that was loaded into the task before it was
+        loaded_into_cvat: The file of :func:`write_cvat` that was loaded into the task before it was
             corrected. Needed if the task does not have the attributes of
             :func:`write_cvat_labels`.
+        category: The skeleton label to read, if skeletons of several are used.
 
     Returns:
         A label for every frame and person with a key frame. Joints that a person placed are
@@ -89,8 +98,10 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     meta = ET.Element('meta') if task is None else task
     _require_one_task(path, root)
     step = _frame_step(path, meta)
-    tracks, skeleton = _read_tracks(path, root)
-    before = [None] * len(tracks) if loaded is None else _read_loaded(path, tracks, loaded)
+    tracks, skeleton = _read_tracks(path, root, category)
+    before: Sequence[LoadedKeyFrames | None] = [None] * len(tracks)
+    if loaded_into_cvat is not None:
+        before = _read_loaded(path, tracks, loaded_into_cvat, category)
     cuts = _ends_of_job(path, meta) if any(track.is_from_file for track in tracks) else set()
     track_ids: Sequence[int | None] = _track_ids(tracks)
     if _warn_of_shapes(path, tracks, step):
@@ -134,33 +145,35 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
         )
 
 
-def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleton]:
+def _read_tracks(
+    path: PathLike, root: ET.Element, category: str | None
+) -> tuple[list[Track], Skeleton]:
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
     if root.find('image') is not None and not with_skeleton:
         raise InputError(
             f'{path} is "CVAT for images", export it as "CVAT for video 1.1" or, for a task of '
             'selected pictures, as "COCO Keypoints 1.0", which names the pictures'
         )
-    skeleton = _read_skeleton(path, root, with_skeleton)
+    skeleton, names = _read_skeleton(path, root, with_skeleton, category)
     tracks = []
     for i, element in enumerate(with_skeleton):
-        record = Record(path, f'track[{i}]', fields_of(element))
-        tracks.append(read_track(record, skeleton))
-        if record.text('label') != skeleton.category:
-            raise record.error('label', f'{skeleton.category!r} as for the other skeletons')
+        if element.get('label') in names:
+            record = Record(path, f'track[{i}]', fields_of(element))
+            class_name = record.text('label') if len(names) > 1 else ''
+            tracks.append(read_track(record, skeleton, class_name))
     require_distinct(path, 'track id', [track.id for track in tracks])
     return tracks, skeleton
 
 
 def _read_loaded(
-    path: PathLike, tracks: Sequence[Track], loaded: PathLike
+    path: PathLike, tracks: Sequence[Track], loaded: PathLike, category: str | None
 ) -> list[LoadedKeyFrames]:
     """Read the loaded key frames of every track; for an unknown track, those of all tracks.
 
     Raises:
         InputError: If ``loaded`` is not the file that was loaded.
     """
-    exported, _ = _read_tracks(loaded, _parse(loaded))
+    exported, _ = _read_tracks(loaded, _parse(loaded), category)
     for track in exported:
         track.find_sources(None, ())
     before = []
@@ -292,29 +305,42 @@ class _PlainTreeBuilder(ET.TreeBuilder):
         return super().end(tag)
 
 
-def _read_skeleton(path: PathLike, root: ET.Element, tracks: Sequence[ET.Element]) -> Skeleton:
+def _read_skeleton(
+    path: PathLike, root: ET.Element, tracks: Sequence[ET.Element], category: str | None
+) -> tuple[Skeleton, list[str]]:
+    """Read the skeleton, and the labels in CVAT that have it and are read."""
     labels = root.findall('meta//label')
-    kinds = [label for label in labels if label.findtext('type') == 'skeleton']
-    if len(kinds) > 1:
-        used = {track.get('label') for track in tracks}
-        kinds = [label for label in kinds if label.findtext('name') in used]
-    if len(kinds) > 1:
-        names = listed([shown(kind.findtext('name')) for kind in kinds], 5)
-        raise InputError(f'{path} holds skeletons of several labels ({names}), expected one')
-    limbs: tuple[tuple[int, int], ...] = ()
-    if kinds:
-        category = kinds[0].findtext('name') or ''
-        joints = [label for label in labels if label.findtext('parent') == category]
-        names_of_joints = [joint.findtext('name') or '' for joint in joints]
-        limbs = _limbs(kinds[0].findtext('svg') or '', names_of_joints)
-    elif tracks:
-        category = tracks[0].get('label') or ''
-        points = [point for track in tracks for point in track.iter('points')]
-        names_of_joints = list(dict.fromkeys(point.get('label') or '' for point in points))
-    else:
+    kinds = {
+        label.findtext('name') or '': label
+        for label in labels
+        if label.findtext('type') == 'skeleton'
+    }
+    joints_of = {
+        name: [joint.findtext('name') or '' for joint in labels if joint.findtext('parent') == name]
+        for name in kinds
+    }
+    if tracks and not kinds:
+        name = tracks[0].get('label') or ''
+        points = (point for track in tracks for point in track.iter('points'))
+        joints_of = {name: [*dict.fromkeys(point.get('label') or '' for point in points)]}
+    used = {track.get('label') for track in tracks}
+    if len(joints_of) > 1:
+        joints_of = {name: joints for name, joints in joints_of.items() if name in used}
+    if not joints_of:
         raise InputError(f'{path} holds no skeleton, expected a skeleton label or skeleton tracks')
-    with errors_of(f'{path}: label {category!r}'):
-        return Skeleton(tuple(names_of_joints), limbs, category)
+    for i, track in enumerate(tracks):
+        if track.get('label') not in joints_of:
+            known = listed([*map(shown, joints_of)], 5)
+            raise InputError(
+                f'{path}: track[{i}].label must be one of the skeletons ({known}), '
+                f'got {shown(track.get("label"))}'
+            )
+    names = choose_categories(path, joints_of, category)
+    joints = joints_of[names[0]]
+    drawing = kinds[names[0]].findtext('svg') or '' if names[0] in kinds else ''
+    with errors_of(f'{path}: label {names[0]!r}'):
+        name = names[0] if len(names) == 1 else 'person'
+        return Skeleton(tuple(joints), _limbs(drawing, joints), name), names
 
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:

@@ -23,6 +23,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.structures import (
+    CLASS_NAME,
     NOT_LABELLED,
     OCCLUDED,
     SOURCES,
@@ -166,6 +167,7 @@ class Track:
         group: CVAT's group of tracks, 0 for none.
         skeleton: Its joints.
         joints: For every joint, frame -> its key frame.
+        class_name: Its label, if the file has skeletons of several labels.
         attributes: Frame -> attributes of the whole skeleton, for every frame in the file.
         sources: Frame -> ``source`` of the whole skeleton, in files of older versions.
     """
@@ -175,6 +177,7 @@ class Track:
     group: int
     skeleton: Skeleton
     joints: list[dict[int, KeyFrame]]
+    class_name: str = ''
     attributes: dict[int, dict[str, str]] = field(default_factory=dict)
     sources: dict[int, Source] = field(default_factory=dict)
 
@@ -309,6 +312,7 @@ class Track:
         extra: dict[str, Any] = {
             'cvat_attributes': self.attributes.get(frame_index),
             'cvat_point_attributes': attributes,
+            CLASS_NAME: self.class_name,
         }
         return PersonLabel(
             frame_index=frame_index,
@@ -343,7 +347,7 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
     return {**children, **fields}
 
 
-def read_track(record: Record, skeleton: Skeleton) -> Track:
+def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Track:
     """Read a track; every key frame counts as given.
 
     Raises:
@@ -351,7 +355,7 @@ def read_track(record: Record, skeleton: Skeleton) -> Track:
     """
     joints: list[dict[int, KeyFrame]] = [{} for _ in skeleton.keypoint_names]
     group = record.integer('group_id', 0, low=0)
-    track = Track(record.file, record.integer('id'), group, skeleton, joints)
+    track = Track(record.file, record.integer('id'), group, skeleton, joints, class_name)
     for shape in record.records('skeleton'):
         frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
         if frame_index in track.attributes:

@@ -30,16 +30,22 @@ from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike, write_text
 from stdpose_mm.io.file_names import is_picture
 from stdpose_mm.io.outputs import project_file
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    TRACK_NAME,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+)
 from stdpose_mm.text import listed
 
-from .coco import TRACK_NAME, video_name
+from .coco import video_name
 from .deeplabcut_hdf5 import read_hdf5_rows, write_hdf5_rows
-from .fields import MAX_COORDINATE, errors_of, number_in, read_text, shown
+from .fields import HDF5_SIGNATURE, MAX_COORDINATE, errors_of, is_hdf5, number_in, read_text, shown
 from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 from .poses import Person, video_of_frames
-from .sleap import is_hdf5
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -91,6 +97,16 @@ class _Layout:
         names = self.skeleton.keypoint_names
         fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
         return {_PROJECT_FIELDS: fields}
+
+
+def is_deeplabcut(path: PathLike, head: bytes) -> bool:
+    """Tell from its start whether a file is DeepLabCut's CSV."""
+    return head.startswith(b'scorer,')
+
+
+def is_deeplabcut_hdf5(path: PathLike, head: bytes) -> bool:
+    """Tell from its start whether a file may be DeepLabCut's HDF5."""
+    return head.startswith(HDF5_SIGNATURE)
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
@@ -256,6 +272,11 @@ def _read_joint(
             f'{shown(",".join(cells))}'
         )
     return values
+
+
+def write_lightning_pose(labels: VideoLabels, path: PathLike) -> None:
+    """Write Lightning Pose's form: see :func:`write_deeplabcut`, with ``visible``."""
+    write_deeplabcut(labels, path, visible=True)
 
 
 def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False) -> None:

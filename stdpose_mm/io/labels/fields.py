@@ -44,6 +44,8 @@ _JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
 """Characters that no name may contain: NUL is invalid in file names, surrogates in UTF-8."""
 
+HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
+
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
 
@@ -78,6 +80,11 @@ def read_start(path: PathLike, size: int = -1) -> bytes:
         raise InputError(f'{path} is a folder, expected a label file') from None
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+
+
+def is_hdf5(path: PathLike) -> bool:
+    """Tell whether a file is HDF5."""
+    return read_start(path, len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
 
 
 def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
@@ -240,9 +247,28 @@ class Record:
         return self._get(name, default, 'a string', lambda value: isinstance(value, str))
 
     def identifier(self, name: str) -> Any:
-        """Get a whole number or a string; true is not accepted as 1."""
-        what = 'a whole number or a string'
-        return self._get(name, _REQUIRED, what, lambda value: type(value) in (int, str))
+        """Get a whole number (3.0 is 3, true is not 1) or a string."""
+        value = self._get(name, _REQUIRED, 'a whole number or a string', _is_identifier)
+        return value if isinstance(value, str) else int(value)
+
+    def identity(self, name: str) -> int | str | None:
+        """Get the identity of a person: a number of at least 0, a name, or None.
+
+        Missing, empty and negative values are no identity, digits in a text are a number, and of a
+        list, as trackers of merged detections write, the first item is the identity.
+        """
+        value = self.raw(name, None)
+        while isinstance(value, list):
+            value = value[0] if value else None
+        if isinstance(value, str):
+            text = value.strip()
+            number = number_in(text)
+            value = number if math.isfinite(number) and number == int(number) else text or None
+        if value is None:
+            return None
+        if not _is_identifier(value):
+            raise self.error(name, 'a whole number or a string')
+        return value if isinstance(value, str) else None if value < 0 else int(value)
 
     def integer(
         self, name: str, default: Any = _REQUIRED, low: int = -MAX_ID, high: int = MAX_ID
@@ -337,6 +363,11 @@ class Record:
             if flaw is not None:
                 raise self.error(name, flaw)
         return rest
+
+
+def _is_identifier(value: Any) -> bool:
+    is_whole = type(value) in (int, float) and abs(value) <= MAX_ID and value == int(value)
+    return isinstance(value, str) or is_whole
 
 
 def _is_list(value: Any) -> bool:

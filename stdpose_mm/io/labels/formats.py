@@ -2,78 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
-from stdpose_mm.errors import InputError, require_choice
+from stdpose_mm.constants import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS, LabelFormat
+from stdpose_mm.errors import InputError, note, require_choice
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
+from stdpose_mm.text import either, listed
 
-from .coco import holds_several_videos, is_coco_like, parse_coco, write_coco
-from .coco_results import is_coco_results, parse_coco_results, write_coco_results
-from .cvat import read_cvat
-from .cvat_writer import write_cvat
-from .deeplabcut import read_deeplabcut, write_deeplabcut
-from .fields import read_bytes, read_json, shown
+from .coco import holds_several_videos, is_coco, parse_coco
+from .fields import HDF5_SIGNATURE, is_hdf5, read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
-from .label_studio import is_label_studio, parse_label_studio, write_label_studio
 from .labelled_pictures import label_files_in, usable_files
-from .labelme import is_labelme, parse_labelme, write_labelme
-from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
-from .openpose import is_openpose, parse_openpose, write_openpose
-from .poses import note_corner, require_readable
+from .poses import note_corner, refuse_fractions, require_readable
 from .posetrack17 import is_posetrack17, parse_posetrack17
-from .posetrack18 import is_posetrack18, is_posetrack21, parse_posetrack18, write_posetrack18
-from .sleap import is_hdf5, read_sleap, write_sleap
-from .tables import TIMES_NEEDED, TimeOf, write_movement, write_tidy_csv, write_trc
-from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose, write_yolo_pose
+from .posetrack18 import has_posetrack_form, parse_posetrack18
+from .tables import TIMES_NEEDED, TimeOf
 
-
-@dataclass(frozen=True)
-class _Format:
-    """The functions of a format; ``LABEL_FORMATS`` describes its other properties.
-
-    Args:
-        write: Writes the labels of a video to a path.
-        read: Reads the labels. It takes a path; for a JSON format also the parsed JSON or, if there
-            is one file per picture, pairs of a file and its parsed JSON.
-        recognises: Tells whether parsed JSON has this format; the first format that matches is
-            used. None for a format that is not JSON.
-    """
-
-    write: Callable[..., None] | None = None
-    read: Callable[..., list[VideoLabels] | VideoLabels] | None = None
-    recognises: Callable[[Any], bool] | None = None
-
-
-_FORMATS = {
-    'labelme': _Format(write_labelme, parse_labelme, is_labelme),
-    'openpose': _Format(write_openpose, parse_openpose, is_openpose),
-    'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
-    'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
-    'label-studio': _Format(write_label_studio, parse_label_studio, is_label_studio),
-    'posetrack17': _Format(None, parse_posetrack17, is_posetrack17),
-    'posetrack21': _Format(write_posetrack18, parse_posetrack18, is_posetrack21),
-    'posetrack18': _Format(write_posetrack18, parse_posetrack18, is_posetrack18),
-    'posetrack18-official': _Format(partial(write_posetrack18, official=True)),
-    'coco': _Format(write_coco, parse_coco, is_coco_like),
-    'cvat': _Format(write_cvat, read_cvat),
-    'deeplabcut': _Format(write_deeplabcut, read_deeplabcut),
-    'deeplabcut-h5': _Format(write_deeplabcut, read_deeplabcut),
-    'lightning-pose': _Format(partial(write_deeplabcut, visible=True), read_deeplabcut),
-    'sleap': _Format(write_sleap, read_sleap),
-    'yolo-pose': _Format(write_yolo_pose, read_yolo_pose),
-    'tidy-csv': _Format(write_tidy_csv),
-    'movement': _Format(write_movement),
-    'trc': _Format(write_trc),
+_OPTIONS = {
+    'category': '--labels-category',
+    'loaded_into_cvat': '--loaded-into-cvat',
+    'visible_as_1': '--visible-as-1',
 }
+"""Option of a reader that only some formats take -> its name on the command line."""
+
+
+def _load(name: str) -> Callable[..., Any]:
+    """Import a function of a format, given as ``module:function``."""
+    module, _, function = name.partition(':')
+    loaded: Callable[..., Any] = getattr(
+        importlib.import_module(f'.{module}', __package__), function
+    )
+    return loaded
 
 
 def read_labels(
@@ -83,6 +50,7 @@ def read_labels(
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
     visible_as_1: bool = False,
+    category: str | None = None,
 ) -> VideoLabels:
     """Read the labels of one video.
 
@@ -91,14 +59,15 @@ def read_labels(
         format: One of ``READ_FORMATS``; by default detected from the content.
         video: Name of the video to read from a file that holds several.
         size: (width, height) of the pictures in pixels, for formats with relative coordinates.
-        loaded_into_cvat: See :func:`read_cvat`; for that format only.
-        visible_as_1: See :func:`parse_coco`; for that format only.
+        loaded_into_cvat: See :func:`~stdpose_mm.io.labels.cvat.read_cvat`; for that format only.
+        visible_as_1: See :func:`~stdpose_mm.io.labels.coco.parse_coco`; for that format only.
+        category: The category to read, if there are several with different joints.
 
     Raises:
         InputError: If the file is not a label file of that format, or holds several videos (or
             none) and ``video`` does not name one of them.
     """
-    videos = read_all_labels(path, format, size, loaded_into_cvat, visible_as_1)
+    videos = read_all_labels(path, format, size, loaded_into_cvat, visible_as_1, category)
     if not videos:
         raise InputError(f'{path} lists no pictures, expected those of a video')
     if video is not None:
@@ -125,30 +94,61 @@ def read_all_labels(
     size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
     visible_as_1: bool = False,
+    category: str | None = None,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None:
         require_choice('label format', format, READ_FORMATS)
     format, data = _sniff(path) if format is None else (format, None)
-    if loaded_into_cvat is not None and format != 'cvat':
-        raise InputError(f'{path} is not a CVAT export, but --loaded-into-cvat needs one')
-    form = _FORMATS[format]
-    if visible_as_1 and format != 'coco':
-        raise InputError(f'{path} is not a COCO file, but --visible-as-1 needs one')
-    of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
-    options = [of_format[format]] if format in of_format else []
-    assert form.read is not None
-    if form.recognises is None:
-        found = form.read(path, *options)
-    elif LABEL_FORMATS[format].folder:
-        files = label_files_in(path, _is_called_json)
-        documents = ((file, read_json(file)) for file in files)
-        found = form.read(path, documents if data is None else [(Path(path), data)])
-    else:
-        found = form.read(path, read_json(path) if data is None else data, *options)
-    videos = [found] if isinstance(found, VideoLabels) else found
+    form = LABEL_FORMATS[format]
+    options = {
+        'size': size,
+        'category': category,
+        'loaded_into_cvat': loaded_into_cvat,
+        'visible_as_1': visible_as_1 or None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given.keys() & _OPTIONS.keys() - {*form.takes}:
+        formats = [other for other, of_other in LABEL_FORMATS.items() if name in of_other.takes]
+        raise InputError(
+            f'{path} has the format {format}, but {_OPTIONS[name]} needs {either(formats)}'
+        )
+    taken = {name: value for name, value in given.items() if name in form.takes}
+    content: tuple[Any, ...] = ()
+    if form.is_json and form.folder:
+        content = (_documents(path, form.is_json) if data is None else [(Path(path), data)],)
+    elif form.is_json:
+        content = (read_json(path) if data is None else data,)
+    result = _load(form.read)(path, *content, **taken)
+    videos = [result] if isinstance(result, VideoLabels) else result
     note_corner(path, videos)
+    if not form.fractions:
+        refuse_fractions(path, videos)
     return videos
+
+
+def _documents(path: PathLike, is_json: str) -> Iterator[tuple[Path, Any]]:
+    """Yield the JSON files of a folder that have a format, and note which ones do not.
+
+    Raises:
+        InputError: If a file without this format is named like the others, except for numbers.
+    """
+    names: set[str] = set()
+    others = {}
+    for file in label_files_in(path, _is_called_json):
+        data = read_json(file)
+        # MMPose's file for a picture without people is an empty list.
+        if Path(path).is_dir() and data != [] and not _load(is_json)(data):
+            others[file] = data
+        else:
+            names.add(re.sub('[0-9]+', '0', file.name))
+            yield file, data
+    for file, data in others.items():
+        if re.sub('[0-9]+', '0', file.name) in names:
+            raise foreign_json(file, data)
+    if others:
+        left_out = listed([file.name for file in others], 5)
+        note(f'{path}: left out {left_out}: JSON that is not labels of this format')
 
 
 def read_posetrack(path: PathLike) -> list[VideoLabels]:
@@ -161,7 +161,7 @@ def read_posetrack(path: PathLike) -> list[VideoLabels]:
         InputError: If the file is none of these.
     """
     data = read_json(path)
-    if is_coco_like(data) and not is_posetrack18(data) and holds_several_videos(data):
+    if is_coco(data) and not has_posetrack_form(data) and holds_several_videos(data):
         return parse_coco(path, data)
     return [(parse_posetrack17 if is_posetrack17(data) else parse_posetrack18)(path, data)]
 
@@ -188,10 +188,9 @@ def write_labels(
     """
     format = choose_format(path, format)
     require_readable(labels)
-    write = _FORMATS[format].write
-    assert write is not None
-    options = (cvat_tolerance,) if format == 'cvat' else ()
-    write(labels, path, *((time_of,) if LABEL_FORMATS[format].times else options))
+    form = LABEL_FORMATS[format]
+    options = (cvat_tolerance,) if format == 'cvat' else (time_of,) if form.times else ()
+    _load(form.write)(labels, path, *options)
 
 
 def require_times(format: str, time_of: TimeOf | None) -> None:
@@ -239,44 +238,40 @@ def _sniff(path: PathLike) -> tuple[str, Any]:
         raise InputError(f'{path} is a folder, expected label files of one format in it')
     refuse_other_texts(path)
     data = read_json(path)
-    for name, form in _FORMATS.items():
-        if form.recognises is not None and form.recognises(data):
+    for name, form in LABEL_FORMATS.items():
+        if form.is_json and _load(form.is_json)(data):
             return name, data
     raise foreign_json(path, data)
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
     """Find the format of a file by its bytes; None if it may be JSON."""
-    if is_hdf5(path):
-        return 'sleap' if Path(path).suffix == '.slp' else 'deeplabcut-h5'
-    refuse_foreign_bytes(path)
-    head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
-    if head.startswith((b'<', b'PK')):
-        return 'cvat'
-    if head.startswith(b'scorer,'):
-        return 'deeplabcut'
-    is_yolo = Path(path).suffix in ('.yaml', '.yml') or is_yolo_pose(head)
-    return 'yolo-pose' if is_yolo else None
+    head = HDF5_SIGNATURE
+    if not is_hdf5(path):
+        refuse_foreign_bytes(path)
+        head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
+    forms = LABEL_FORMATS.items()
+    return next((n for n, f in forms if f.is_bytes and _load(f.is_bytes)(path, head)), None)
 
 
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None for other folders."""
-    found = ['yolo-pose'] if is_yolo_folder(folder) else []
+    forms = {name: form for name, form in LABEL_FORMATS.items() if form.folder}
+    formats = [n for n, f in forms.items() if f.is_folder and _load(f.is_folder)(folder)]
     files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
     if any(not is_leftover(file) for file in files):
-        # MMPose's file for a picture without people is an empty list and does not show its format.
         contents = map(read_json, usable_files(folder, files))
-        data: Any = next((data for data in contents if data != []), None)
-        found += [
-            name
-            for name, form in _FORMATS.items()
-            if LABEL_FORMATS[name].folder and form.recognises and form.recognises(data)
-        ][:1]
-    if len(found) > 1:
+        formats += next(filter(None, (_recognise(forms, data) for data in contents)), [])
+    if len(formats) > 1:
         raise InputError(
-            f'{folder} holds {" and ".join(found)}, keep one format or name one with --from'
+            f'{folder} holds {" and ".join(formats)}, keep one format or name one with --from'
         )
-    return found[0] if found else None
+    return formats[0] if formats else None
+
+
+def _recognise(forms: Mapping[str, LabelFormat], data: Any) -> list[str]:
+    """List the first of some formats that parsed JSON has."""
+    return [name for name, form in forms.items() if form.is_json and _load(form.is_json)(data)][:1]
 
 
 def _is_called_json(file: Path) -> bool:

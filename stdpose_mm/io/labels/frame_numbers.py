@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -184,6 +184,33 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
         # CVAT counts from 0, but FFmpeg may have written names of this form, counting from 1.
         return None if lowest == 1 else 0
     return 1 if lowest == 1 else None
+
+
+def follow_names(names: Mapping[int, str], indices: Iterable[int]) -> dict[int, str]:
+    """Name frames like the pictures of some of them, if these names hold their numbers.
+
+    Args:
+        names: Frame -> name of its picture, '' for none.
+        indices: The frames to name.
+
+    Returns:
+        Frame -> the given name, else one of the same folder, form and numbering; '' if the given
+        names do not have one form.
+    """
+    parts = {
+        i: re.fullmatch(r'(.*?)([0-9]{1,18})([^0-9/]*)', name) for i, name in names.items() if name
+    }
+    forms = {(part[1], int(part[2]) - i, part[3]) for i, part in parts.items() if part}
+    digits = {part[2] for part in parts.values() if part}
+    widths = {len(number) for number in digits}
+    if len(widths) > 1 and not any(number.startswith('0') for number in digits if len(number) > 1):
+        widths = {1}
+    added = [index for index in indices if not names.get(index)]
+    if len(forms) == len(widths) == 1 and all(parts.values()):
+        ((start, first, end),), (width,) = forms, widths
+        if all(index + first >= 0 for index in added):
+            return {**names, **{i: f'{start}{i + first:0{width}}{end}' for i in added}}
+    return {**names, **dict.fromkeys(added, '')}
 
 
 def slashed(file_name: str) -> str:

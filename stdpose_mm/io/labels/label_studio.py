@@ -25,6 +25,7 @@ from stdpose_mm.text import counted
 from .cvat_writer import write_xml
 from .deeplabcut import OWN_SCORER
 from .fields import MAX_COORDINATE, Record, errors_of, fields_of, require_distinct
+from .joints import join_ungrouped, unify_joint_names
 from .labelled_pictures import LabelledPicture, picture_names, picture_sizes, videos_of_pictures
 from .poses import Person, holds_a_joint, joint_scores, person_of_joints
 
@@ -68,13 +69,19 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     if len(every) < before:
         what = counted(before - len(every), 'region')
         note(f'{path}: left out {what} without coordinates, such as prompts of a segmentation')
-    joints = dict.fromkeys(_label(region) for region in every if _kind(region) == _POINT)
-    if not joints:
+    groups = [_points_by_box(*pair) for pair in zip(tasks, (r for r, _ in chosen), strict=True)]
+    join_ungrouped(path, groups)
+    joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
+    if not joint_of:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
     boxes = {_label(region) for region in every if _kind(region) == _BOX}
     with errors_of(path):
-        skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
-    pictures = [_picture(*pair, skeleton) for pair in zip(tasks, chosen, strict=True)]
+        category = boxes.pop() if len(boxes) == 1 else 'person'
+        skeleton = Skeleton((*dict.fromkeys(joint_of.values()),), category=category)
+    pictures = [
+        _picture(*of_task, joint_of, skeleton)
+        for of_task in zip(tasks, chosen, groups, strict=True)
+    ]
     return videos_of_pictures(path, pictures, skeleton)
 
 
@@ -101,13 +108,15 @@ def _is_prompt(region: Record) -> bool:
     return 'x' not in value and 'y' not in value
 
 
-def _picture(
-    task: Record, chosen: tuple[list[Record], bool], skeleton: Skeleton
-) -> LabelledPicture:
-    regions, is_prediction = chosen
+def _placed(regions: Sequence[Record]) -> dict[str, Record]:
+    return {region.text('id'): region for region in regions if _kind(region) in _PLACED}
+
+
+def _points_by_box(task: Record, regions: Sequence[Record]) -> dict[str | None, dict[str, Record]]:
+    """Group the points of a task by the id of their rectangle (None without one), by label."""
     placed = [region for region in regions if _kind(region) in _PLACED]
     require_distinct(task.file, f'region id of {task.where}', (r.text('id') for r in placed))
-    by_id = {region.text('id'): region for region in placed}
+    by_id = _placed(regions)
     parents = _parents(regions, by_id)
     points: dict[str | None, dict[str, Record]] = {}
     for region_id, region in by_id.items():
@@ -118,17 +127,29 @@ def _picture(
                 f'{region.file}: {region.where} is a second {_label(region)} of one person, '
                 'expected one rectangle per person with their points in it'
             )
-    sizes = {_size(region) for region in placed}
+    return points
+
+
+def _picture(
+    task: Record,
+    chosen: tuple[list[Record], bool],
+    points: Mapping[str | None, Mapping[str, Record]],
+    joint_of: Mapping[str, str],
+    skeleton: Skeleton,
+) -> LabelledPicture:
+    regions, is_prediction = chosen
+    by_id = _placed(regions)
+    sizes = {_size(region) for region in by_id.values()}
     if len(sizes) > 1:
         raise InputError(f'{task.file}: the regions of {task.where} state several sizes: {sizes}')
     people = []
     for box_id, of_person in points.items():
         fields: Person = {'bbox': None if box_id is None else _box(by_id[box_id])}
         if is_prediction:
-            scores = {name: point.number('score', 1.0) for name, point in of_person.items()}
+            scores = {joint_of[n]: point.number('score', 1.0) for n, point in of_person.items()}
             fields['scores'] = [scores.get(name, 0.0) for name in skeleton.keypoint_names]
             fields['source'] = 'propagated'
-        joints = {name: (*_pixels(p, 'x', 'y'), VISIBLE) for name, p in of_person.items()}
+        joints = {joint_of[n]: (*_pixels(p, 'x', 'y'), VISIBLE) for n, p in of_person.items()}
         people.append(person_of_joints(skeleton, joints, **fields))
     # A rectangle without points may be the box of anything, so it is left out.
     people = [person for person in people if holds_a_joint(person)]

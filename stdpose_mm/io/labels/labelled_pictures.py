@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from stdpose_mm.text import counted
 
 from .coco import video_name
 from .fields import errors_of, require_distinct, shown
-from .frame_numbers import base_name, frame_indices, slashed
+from .frame_numbers import base_name, follow_names, frame_indices, slashed
 from .poses import Person, located_people
 
 MAX_FILES = 10**6
@@ -127,18 +126,11 @@ def picture_names(labels: VideoLabels) -> dict[int, str]:
 
     Without any names in the labels, pictures are named ``<video>/<video>_000000000012.jpg``.
     """
-    names = {frame.index: frame.file_name for frame in labels.frames}
+    names = follow_names({f.index: f.file_name for f in labels.frames}, labels)
     stems = {index: _stem(name) for index, name in names.items()}
     if len({*stems.values()}) < len(stems) or not all(stems.values()):
-        numbered = {
-            (found[1], len(found[2]), int(found[2]) - index)
-            for index, stem in stems.items()
-            if (found := re.fullmatch(r'(.*?)([0-9]{1,18})', stem))
-        }
-        prefix, width, first = f'{PurePosixPath(labels.name).name or "video"}_', 12, 0
-        if len(numbered) == 1 and min(stems) + min(numbered)[2] >= 0:
-            prefix, width, first = min(numbered)
-        names = {i: f'{labels.name}/{prefix}{i + first:0{width}}' for i in names}
+        prefix = PurePosixPath(labels.name).name or 'video'
+        names = {i: f'{labels.name}/{prefix}_{i:012}' for i in names}
     return {
         index: name if is_picture(Path(base_name(name))) else f'{name}.jpg'
         for index, name in sorted(names.items())

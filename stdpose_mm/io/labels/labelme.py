@@ -7,7 +7,7 @@ files, and datumaro's LabelMe is an older tool of that name, which wrote XML.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +27,8 @@ from stdpose_mm.text import counted
 
 from .fields import Record, errors_of, shown
 from .frame_numbers import base_name, frame_indices, picture_stem, slashed
+from .identities import StatedIdentity
+from .joints import join_ungrouped, unify_joint_names
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
@@ -54,7 +56,8 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     """Read the points of one LabelMe file or of a folder of them.
 
     Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
-    are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
+    are one person, and the ``group_id`` is the track id. Points without it are another person,
+    unless only one person of the picture lacks them. A rectangle with the ``group_id`` is that
     person's box, and its label the skeleton's category. A point is occluded if it has the flag
     ``occluded`` or ``hidden``, or if X-AnyLabeling marks it as ``difficult``. Other shapes are
     ignored. A warning counts points with a score (from X-AnyLabeling's models) in pictures that are
@@ -81,12 +84,15 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
         records.append(Record(file, '', data))
     shapes = [_shapes(record) for record in records]
     every = [shape for of_picture in shapes for shape in of_picture]
-    joints = dict.fromkeys(_label(shape) for shape in every if _is_point(shape))
-    if not joints:
+    groups = [_points_by_group(of_picture) for of_picture in shapes]
+    join_ungrouped(path, groups)
+    joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
+    if not joint_of:
         raise InputError(f'{path} holds no shape of the type point, expected the joints as points')
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
-        skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
+        category = boxes.pop() if len(boxes) == 1 else 'person'
+        skeleton = Skeleton((*dict.fromkeys(joint_of.values()),), category=category)
     unchecked = (of for r, of in zip(records, shapes, strict=True) if r.peek('checked') is not True)
     predicted = sum('score' in shape and _is_point(shape) for of in unchecked for shape in of)
     if predicted:
@@ -95,7 +101,10 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
             'not marked as checked; check them, because they count as given'
         )
     names = _picture_names(path, records)
-    pictures = [_picture(*one, skeleton) for one in zip(names, records, shapes, strict=True)]
+    pictures = [
+        _picture(*of_picture, joint_of, skeleton)
+        for of_picture in zip(names, records, shapes, groups, strict=True)
+    ]
     return videos_of_pictures(path, pictures, skeleton)
 
 
@@ -142,32 +151,45 @@ def _picture_names(path: PathLike, records: Sequence[Record]) -> list[str]:
     return names
 
 
-def _picture(
-    name: str, record: Record, shapes: Sequence[Record], skeleton: Skeleton
-) -> LabelledPicture:
-    joints: dict[int | None, dict[str, tuple[float, float, int]]] = {}
-    boxes: dict[int | None, np.ndarray] = {}
-    flags, made = record.peek('flags'), set()
-    is_made = isinstance(flags, dict) and flags.get(_MADE) is True
+def _points_by_group(shapes: Sequence[Record]) -> dict[StatedIdentity, dict[str, Record]]:
+    """Group the points of a picture by their ``group_id``, by label; a box alone is a group."""
+    groups: dict[StatedIdentity, dict[str, Record]] = {}
     for shape in shapes:
-        group = shape.integer('group_id', None)
+        group = shape.identity('group_id')
         if _is_point(shape):
-            _add_joint(joints.setdefault(group, {}), shape)
-            x, y, _ = joints[group][_label(shape)]
-            if is_made and shape.peek('description') == _mark(x, y):
-                made.add((group, _label(shape)))
+            if groups.setdefault(group, {}).setdefault(_label(shape), shape) is not shape:
+                raise shape.error('label', 'distinct among the points of its group_id or picture')
         elif group is not None:
-            joints.setdefault(group, {})
-            boxes[group] = _box(shape)
-    width, height = record.size('imageWidth', 'imageHeight')
-    size = (width, height) if width and height else None
+            groups.setdefault(group, {})
+    return groups
+
+
+def _picture(
+    name: str,
+    record: Record,
+    shapes: Sequence[Record],
+    groups: Mapping[StatedIdentity, Mapping[str, Record]],
+    joint_of: Mapping[str, str],
+    skeleton: Skeleton,
+) -> LabelledPicture:
+    boxes = {shape.identity('group_id'): _box(shape) for shape in shapes if not _is_point(shape)}
+    flags = record.peek('flags')
+    is_made = isinstance(flags, dict) and flags.get(_MADE) is True
     people = []
-    for group, placed in joints.items():
-        sources = {n: _MADE if (group, n) in made else 'given' for n in placed}
+    for group, points in groups.items():
+        placed = {joint_of[label]: _read_point(point) for label, point in points.items()}
+        sources = dict.fromkeys(placed, 'given')
+        for label, point in points.items():
+            x, y, _ = placed[joint_of[label]]
+            if is_made and point.peek('description') == _mark(x, y):
+                sources[joint_of[label]] = _MADE
         of_joints = [sources.get(n, 'absent') for n in skeleton.keypoint_names]
         fields: Person = {'source': _MADE if {*sources.values()} == {_MADE} else 'given'}
-        fields |= {'track_id': group, 'bbox': boxes.get(group), 'keypoint_sources': of_joints}
+        box = None if group is None else boxes.get(group)
+        fields |= {'identity': group, 'bbox': box, 'keypoint_sources': of_joints}
         people.append(person_of_joints(skeleton, placed, **fields))
+    width, height = record.size('imageWidth', 'imageHeight')
+    size = (width, height) if width and height else None
     return LabelledPicture(name, people, size, None if is_made else True, str(record.file))
 
 
@@ -176,15 +198,14 @@ def _mark(x: float, y: float) -> str:
     return f'{_MADE} {x!r},{y!r}'
 
 
-def _add_joint(joints: dict[str, tuple[float, float, int]], shape: Record) -> None:
-    if _label(shape) in joints:
-        raise shape.error('label', 'distinct among the points of its group_id or picture')
+def _read_point(shape: Record) -> tuple[float, float, int]:
     points = shape.number_lists('points', 2)
     if len(points) != 1:
         raise shape.error('points', 'a list of one point')
     flags = map(shape.record('flags').peek, _OCCLUDED_FLAGS) if 'flags' in shape else ()
     is_occluded = shape.flag('difficult', False) or any(flags)
-    joints[_label(shape)] = (*points[0].tolist(), OCCLUDED if is_occluded else VISIBLE)
+    x, y = points[0].tolist()
+    return x, y, OCCLUDED if is_occluded else VISIBLE
 
 
 def _box(shape: Record) -> np.ndarray:

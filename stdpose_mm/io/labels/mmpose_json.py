@@ -27,7 +27,7 @@ from .fields import Record, errors_of, fields_of
 from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import HALPE_FAMILY, MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
-from .poses import Person, estimated_person, joint_scores, read_identity, video_of_frames
+from .poses import Person, estimated_person, joint_scores, video_of_frames
 
 
 def is_mmpose(data: Any) -> bool:
@@ -107,8 +107,8 @@ def _person(instance: Record, skeleton: Skeleton) -> Person:
     if len(points) != count:
         raise instance.error('keypoints', f'a list of {count} points')
     scores = instance.numbers('keypoint_scores', count, lacking=True)
-    who = read_identity(instance, 'track_id')
-    return estimated_person(np.stack(points), scores, track_id=who, bbox=_box(instance))
+    fields = {'identity': instance.identity('track_id'), 'bbox': _box(instance)}
+    return estimated_person(np.stack(points), scores, **fields)
 
 
 def _box(instance: Record) -> np.ndarray | None:

@@ -17,9 +17,10 @@ from stdpose_mm.io import PathLike, write_json
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
+from .joints import note_unread_joints
 from .known_skeletons import OPENPOSE_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, frame_files, videos_of_pictures
-from .poses import Person, estimated_person, joint_scores, read_identity
+from .poses import Person, estimated_person, joint_scores
 
 _ENDING = '_keypoints'
 """End of the names of OpenPose's files; files of Pose2Sim's own networks do not have it."""
@@ -30,7 +31,7 @@ _ENDING_FIELD = 'openpose_ending'
 _LEAST_CONFIDENCE = 1e-6
 """Confidence written for a labelled joint with score 0, because 0 means that it was not found."""
 
-_NOT_WRITTEN = ('face_keypoints_2d', 'hand_left_keypoints_2d', 'hand_right_keypoints_2d')
+_NOT_READ = ('face_keypoints_2d', 'hand_left_keypoints_2d', 'hand_right_keypoints_2d')
 
 
 def is_openpose(data: Any) -> bool:
@@ -50,21 +51,22 @@ def parse_openpose(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vi
         files: Each file and its parsed JSON.
 
     Raises:
-        InputError: If a file is not as described, people have different numbers of joints, or
-            coordinates are fractions of the picture.
+        InputError: If a file is not as described, or people have different numbers of joints.
     """
     pictures = []
+    unread: set[str] = set()
     for file, data in files:
-        people = [_person(person) for person in Record(file, '', data).records('people')]
+        people = []
+        for person in Record(file, '', data).records('people'):
+            unread |= {name for name in _NOT_READ if person.peek(name)}
+            people.append(_person(person))
         found = [person for person in people if len(person['keypoints'])]
         pictures.append(LabelledPicture(file.stem.removesuffix(_ENDING), found, where=str(file)))
     everybody = [person for picture in pictures for person in picture.people]
     counts = {len(person['keypoints']) for person in everybody}
     if len(counts) != 1:
         raise InputError(f'{path} has people with {len(counts)} numbers of joints, expected one')
-    points = np.concatenate([person['keypoints'][person['scores'] > 0] for person in everybody])
-    if len(points) and np.abs(points).max() <= 1:
-        raise InputError(f'{path} holds fractions, expected pixels (OpenPose --keypoint_scale 0)')
+    note_unread_joints(path, unread)
     remedy = 'if that is wrong, convert them and correct the names in the result'
     skeleton = unnamed_skeleton(path, counts.pop(), remedy, OPENPOSE_FAMILY)
     videos = videos_of_pictures(path, pictures, skeleton, video_names=('', 0))
@@ -81,8 +83,8 @@ def _person(person: Record) -> Person:
         raise person.error(name, 'a list of x, y, confidence of the joints')
     joints = flat.reshape(-1, 3)
     visibility = np.where(joints[:, 2] > 0, VISIBLE, NOT_LABELLED)
-    who = read_identity(person, 'person_id')
-    return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, track_id=who)
+    identity = person.identity('person_id')
+    return estimated_person(joints[:, :2], joints[:, 2], visibility=visibility, identity=identity)
 
 
 def write_openpose(labels: VideoLabels, path: PathLike) -> None:
@@ -110,5 +112,5 @@ def _fields(person: PersonLabel) -> dict[str, Any]:
     return {
         'person_id': [-1 if person.track_id is None else person.track_id],
         'pose_keypoints_2d': np.column_stack([person.keypoints, confidence]).ravel().tolist(),
-        **{name: [] for name in _NOT_WRITTEN},
+        **{name: [] for name in _NOT_READ},
     }

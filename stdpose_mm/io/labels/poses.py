@@ -25,12 +25,15 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.text import counted, listed
 
-from .fields import MAX_COORDINATE, Record, errors_of
+from .fields import MAX_COORDINATE, errors_of
+from .identities import number_identities
 
 T = TypeVar('T')
 
 Person = dict[str, Any]
-"""Fields of a :class:`PersonLabel` except ``frame_index``, which is not known yet."""
+"""Fields of a :class:`PersonLabel` except ``frame_index``, which is not known yet. In place of
+``track_id`` there may be ``identity``, as :meth:`Record.identity` reads it, and ``class_name``, see
+:func:`number_identities`."""
 
 
 def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields: Any) -> Person:
@@ -47,18 +50,6 @@ def estimated_person(keypoints: np.ndarray, scores: np.ndarray | None, **fields:
     keypoints = np.where(is_lacking, 0.0, keypoints)
     person = {'keypoints': keypoints, 'visibility': visibility, 'scores': scores}
     return {**person, 'source': 'propagated', **fields}
-
-
-def read_identity(person: Record, name: str) -> int | None:
-    """Read the identity that a tracker gave a person; None for a number below 0.
-
-    Trackers of merged detections write lists of numbers; the first one is used.
-    """
-    value = person.raw(name, -1)
-    while isinstance(value, list):
-        value = value[0] if value else -1
-    number: int = Record(person.file, person.where, {name: value}).integer(name)
-    return number if number >= 0 else None
 
 
 def person_of_joints(
@@ -79,8 +70,18 @@ def holds_a_joint(person: Person) -> bool:
 
 
 def located_people(path: PathLike, groups: Iterable[Sequence[Person]]) -> list[list[Person]]:
-    """Unlabel estimated joints that were not found; leave out people with no joint and no box."""
-    return leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
+    """Unlabel estimated joints that were not found; leave out people with no joint and no box.
+
+    The identities that the file states are numbered.
+    """
+    located = leave_out_empty(path, ([*map(_only_found, group)] for group in groups), _holds_place)
+    people = [person for group in located for person in group if 'identity' in person]
+    classes = [person.pop('class_name', '') for person in people]
+    identities = number_identities(path, [person.pop('identity') for person in people], classes)
+    for person, identity in zip(people, identities, strict=True):
+        person['track_id'] = identity.track_id
+        person['extra'] = {**person.get('extra', {}), **identity.extra}
+    return located
 
 
 def _only_found(person: Person) -> Person:
@@ -92,10 +93,13 @@ def _only_found(person: Person) -> Person:
     if person.get('source') != 'propagated' or person.get('scores') is None:
         # Propagated labels of this package may also be in formats without scores.
         return person
-    points = np.asarray(person['keypoints'])
-    is_placeholder = (points == 0).all(axis=1) | (points == -1).all(axis=1)
-    missed = is_placeholder | (np.asarray(person['scores']) < 0)
+    missed = is_placeholder(person['keypoints']) | (np.asarray(person['scores']) < 0)
     return {**person, 'visibility': np.where(missed, NOT_LABELLED, person['visibility'])}
+
+
+def is_placeholder(points: np.ndarray) -> np.ndarray:
+    """Tell which of K points [K, 2] are the (0, 0) or (-1, -1) of a joint without a place, [K]."""
+    return np.asarray(points == 0).all(axis=1) | np.asarray(points == -1).all(axis=1)
 
 
 def _holds_place(person: Person) -> bool:
@@ -134,6 +138,22 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
         note(
             f'{path}: {what} labelled at (0, 0), the corner of the picture; set v = 0 for joints '
             'that were not labelled'
+        )
+
+
+def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
+    """Refuse joints that are all within -1..1, as fractions of a picture are.
+
+    Raises:
+        InputError: If all labelled joints of the file are, and are not only corners of a pixel.
+    """
+    points = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
+    points = np.concatenate(points) if points else np.empty((0, 2))
+    is_whole = (points == np.round(points)).all()
+    if not is_whole and (np.abs(points) <= 1).all():
+        raise InputError(
+            f'{path} has all joints within -1..1, as fractions of a picture have, expected pixels: '
+            'multiply them by the width and height of the pictures'
         )
 
 

@@ -16,6 +16,7 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from . import coco
 from .coco import CATEGORY_FIELDS, Visibility, video_name
+from .coco_categories import read_categories
 from .fields import Record, errors_of, fields_of, read_json, require_distinct
 from .poses import leave_out_empty
 
@@ -40,7 +41,10 @@ def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> Vi
 
 
 def parse_posetrack18(
-    path: PathLike, data: Any, visibility: Visibility | None = None
+    path: PathLike,
+    data: Any,
+    visibility: Visibility | None = None,
+    category: str | None = None,
 ) -> VideoLabels:
     """Read the labels of one video from parsed PoseTrack18 or PoseTrack21 JSON.
 
@@ -49,6 +53,7 @@ def parse_posetrack18(
         data: Its parsed JSON.
         visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
             written by this package, else PoseTrack's.
+        category: The category to read, if several with different joints are used.
 
     Returns:
         The labels; for their frame indices see :func:`~stdpose_mm.io.labels.coco.read_frames`.
@@ -57,7 +62,7 @@ def parse_posetrack18(
         InputError: If the file is not as described.
     """
     record = Record(path, '', data)
-    skeleton, category = coco.read_categories(record, default=POSETRACK_SKELETON)
+    categories = read_categories(record, category, default=POSETRACK_SKELETON)
     images = record.records('images')
     # PoseTrack counts the pictures of a video from 0.
     official = any(_is_posetrack_image(image.peek) for image in images)
@@ -68,25 +73,23 @@ def parse_posetrack18(
         numbering = replace(numbering, first_number=1)
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
-    annotations = record.records('annotations', [])
-    coco.warn_of_unknown_categories(record, annotations)
+    annotations = categories.select(record.records('annotations', []))
     convention = visibility or coco.find_visibility(annotations)
-    entries = [
-        (one, coco.read_person(one, coco.image_of(one, frame_of), skeleton, convention))
-        for one in annotations
-    ]
+    people = coco.read_people(annotations, frame_of, categories, convention)
+    entries = list(zip(annotations, people, strict=True))
     if not official and visibility != 'posetrack':
         # In PoseTrack's own files, people without joints stay: the official evaluator counts them.
         (entries,) = leave_out_empty(path, [entries], lambda entry: coco.is_statement(*entry))
     persons = [person for _, person in entries]
-    extra = {**record.extra(), CATEGORY_FIELDS: category}
+    extra = {**record.extra(), CATEGORY_FIELDS: categories.fields}
+    where = video_name(path), categories.skeleton
     with errors_of(path):
-        return VideoLabels(video_name(path), skeleton, (*frames,), (*persons,), extra, numbering)
+        return VideoLabels(*where, (*frames,), (*persons,), extra, numbering)
 
 
-def is_posetrack18(data: Any) -> bool:
+def has_posetrack_form(data: Any) -> bool:
     """Tell whether parsed JSON has PoseTrack's form of COCO, with one video and no video ids."""
-    if not coco.is_coco_like(data) or 'videos' in data:
+    if not coco.is_coco(data) or 'videos' in data:
         return False
     images = [image for image in data['images'][:100] if isinstance(image, dict)]
     if any('video_id' in image for image in images):
@@ -99,9 +102,14 @@ def is_posetrack18(data: Any) -> bool:
     return bool(has_fields) or any(_is_posetrack_image(image.get) for image in images)
 
 
+def is_posetrack18(data: Any) -> bool:
+    """Tell whether parsed JSON has PoseTrack18's form."""
+    return has_posetrack_form(data) and not is_posetrack21(data)
+
+
 def is_posetrack21(data: Any) -> bool:
     """Tell whether parsed JSON has PoseTrack18's form with a ``person_id`` in annotations."""
-    return is_posetrack18(data) and 'person_id' in fields_of(data.get('annotations'))
+    return has_posetrack_form(data) and 'person_id' in fields_of(data.get('annotations'))
 
 
 def _is_posetrack_image(field: Callable[[str], Any]) -> bool:
@@ -121,6 +129,11 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
             absent people, instead of ``v`` 0/1/2, the sources, ``frame_index`` and ``extra``.
     """
     write_json_object(path, _fields(labels, official))
+
+
+def write_official_posetrack18(labels: VideoLabels, path: PathLike) -> None:
+    """Write exactly the fields of PoseTrack's own files, see :func:`write_posetrack18`."""
+    write_posetrack18(labels, path, official=True)
 
 
 def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:

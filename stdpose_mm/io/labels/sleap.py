@@ -25,6 +25,7 @@ from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.structures import (
     NOT_LABELLED,
+    TRACK_NAME,
     VISIBLE,
     FrameNumbering,
     PersonLabel,
@@ -34,22 +35,25 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco import TRACK_NAME, VIDEO_FIELDS, video_name
-from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_start, require_distinct, shown
+from .coco import VIDEO_FIELDS, video_name
+from .fields import (
+    HDF5_SIGNATURE,
+    MAX_COORDINATE,
+    MAX_ID,
+    errors_of,
+    is_hdf5,
+    require_distinct,
+    shown,
+)
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 from .poses import leave_out_empty
 
 _VIDEO_FILE = 'file_name'
-_HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 
 
-def is_hdf5(path: PathLike) -> bool:
-    """Tell whether a file is HDF5, as SLEAP's projects are.
-
-    Raises:
-        InputError: If the file is missing, a folder or unreadable.
-    """
-    return read_start(path, len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+def is_sleap(path: PathLike, head: bytes) -> bool:
+    """Tell from its name and start whether a file is a SLEAP project."""
+    return head.startswith(HDF5_SIGNATURE) and Path(path).suffix == '.slp'
 
 
 def read_sleap(path: PathLike) -> list[VideoLabels]:

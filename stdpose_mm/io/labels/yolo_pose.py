@@ -8,7 +8,7 @@ reads only boxes and masks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,21 +26,21 @@ from stdpose_mm.structures import (
     VideoLabels,
     pose_extent,
 )
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .deeplabcut import OWN_SCORER
-from .fields import MAX_EXACT, Record, errors_of, number_in, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, number_in, read_start, read_text, shown
+from .joints import choose_categories
 from .known_skeletons import MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import (
     LabelledPicture,
     find_picture,
     frame_files,
-    label_files_in,
     picture_sizes,
     usable_files,
     videos_of_pictures,
 )
-from .poses import Person, estimated_person
+from .poses import Person, estimated_person, is_placeholder
 
 CONFIG = 'data.yaml'
 _CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
@@ -73,6 +73,7 @@ class _Layout:
         is_own: Whether this package wrote the lines from labels that are not all given.
         width_with_id: How many numbers follow the box if a line ends in the identity of the person;
             0 if no line does.
+        classes: Number of each class that is read -> its name.
     """
 
     skeleton: Skeleton
@@ -80,6 +81,7 @@ class _Layout:
     is_prediction: bool
     is_own: bool
     width_with_id: int
+    classes: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,15 @@ class _Line:
     joints: np.ndarray
 
 
-def is_yolo_pose(text: bytes) -> bool:
-    """Tell whether the beginning of a file may be YOLO-pose."""
-    try:
-        numbers = [float(word) for word in text.split(b'\n', 1)[0].split()]
-    except ValueError:
-        return False
-    return len(numbers) > 1 + _BOX and numbers[0].is_integer()
+def is_yolo_pose(path: PathLike, head: bytes) -> bool:
+    """Tell from its start whether a file may be YOLO-pose, or the ``data.yaml`` of a data set."""
+    return Path(path).suffix in ('.yaml', '.yml') or _starts_like_labels(head, 2 + _BOX)
+
+
+def _starts_like_labels(head: bytes, least: int = 1) -> bool:
+    """Tell whether the first line of a file is a class and numbers, at least ``least`` in all."""
+    numbers = [*map(number_in, head.split(b'\n', 1)[0].decode(errors='replace').split())]
+    return len(numbers) >= least and bool(np.isfinite(numbers).all()) and numbers[0].is_integer()
 
 
 def is_yolo_folder(folder: Path) -> bool:
@@ -107,7 +111,9 @@ def is_yolo_folder(folder: Path) -> bool:
     return is_configured or (folder / _LABELS).is_dir() or any(map(_may_be_label, folder.iterdir()))
 
 
-def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
+def read_yolo_pose(
+    path: PathLike, size: tuple[int, int] | None = None, category: str | None = None
+) -> list[VideoLabels]:
     """Read labels of YOLO-pose, or what a pose model of Ultralytics saved with ``save_txt``.
 
     Labels are 'given', or 'propagated' if this package wrote them from propagated ones. If v is a
@@ -119,6 +125,8 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
             file.
         size: (width, height) of the pictures; by default that of the picture next to each file, or
             in ``images`` if the file is in ``labels``.
+        category: Name of the class to read; by default people of all classes, each with its class,
+            which no other person has.
 
     Returns:
         One entry per folder of pictures. The folders ``train``, ``val`` and ``test`` are joined,
@@ -138,7 +146,8 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     again = sum(map(len, every)) - sum(map(len, lines))
     if again:
         note(f'{path}: left out {counted(again, "line")} repeating a line of the same picture')
-    layout = _find_layout(path, config, [line for group in lines for line in group])
+    layout = _find_layout(path, config, [line for group in lines for line in group], category)
+    lines = [[one for one in group if one.category in layout.classes] for group in lines]
     each = zip(files, lines, strict=True)
     pictures = [_picture(Path(path), *one, layout, size) for one in each]
     video_names = _VIDEO_NAMES if layout.is_prediction else None
@@ -146,15 +155,28 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
 
 
 def _may_be_label(file: Path) -> bool:
-    is_other = file.name.lower() in _NO_LABELS or is_leftover(file)
-    return file.suffix.lower() == '.txt' and not is_other
+    """Tell whether a text file is empty or begins with numbers: others are notes and lists."""
+    if file.suffix.lower() != '.txt' or is_leftover(file) or file.name.lower() in _NO_LABELS:
+        return False
+    head = read_start(file, 1000).removeprefix(b'\xef\xbb\xbf').strip()
+    return not head or _starts_like_labels(head)
 
 
 def _label_files(path: Path) -> list[Path]:
-    if path.is_dir() and not any(map(_may_be_label, path.iterdir())):
-        inside = (f for f in path.rglob('*.txt') if _LABELS in f.relative_to(path).parts[:-1])
-        return usable_files(path, filter(_may_be_label, inside))
-    return label_files_in(path, _may_be_label)
+    if not path.is_dir():
+        return [path]
+    texts = [file for file in path.iterdir() if file.suffix.lower() == '.txt']
+    files = [*filter(_may_be_label, texts)]
+    if not files:
+        texts = [f for f in path.rglob('*.txt') if _LABELS in f.relative_to(path).parts[:-1]]
+        files = [*filter(_may_be_label, texts)]
+    others = {*texts} - {*files}
+    names = sorted(
+        f.name for f in others if f.name.lower() not in _NO_LABELS and not is_leftover(f)
+    )
+    if files and names:
+        note(f'{path}: left out {listed(names, 5)}: text that is not labels of YOLO-pose')
+    return usable_files(path, files)
 
 
 def _read_config(path: Path) -> Record:
@@ -208,7 +230,9 @@ def _without_repeated(lines: Sequence[_Line]) -> list[_Line]:
     return [*{(line.category, *line.box, *line.joints): line for line in lines}.values()]
 
 
-def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Layout:
+def _find_layout(
+    path: PathLike, config: Record, lines: Sequence[_Line], category: str | None
+) -> _Layout:
     widths = sorted({len(line.joints) for line in lines}) or [0]
     least, most = widths[0], widths[-1]
     last = np.array([line.joints[-1] for line in lines if len(line.joints) == most])
@@ -225,8 +249,14 @@ def _find_layout(path: PathLike, config: Record, lines: Sequence[_Line]) -> _Lay
             f'{path} holds {most} numbers per person, expected {count} x {dimensions} (kpt_shape)'
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
+    classes = {number: _class_name(config, number) for number in {x.category for x in lines}}
+    names = {name: number for number, name in classes.items()}
+    if category is not None:
+        chosen = choose_categories(path, dict.fromkeys(names, ()), category)
+        classes = {names[name]: name for name in chosen}
     return _Layout(
-        skeleton=_skeleton(path, config, count, {line.category for line in lines}),
+        skeleton=_skeleton(path, config, count, [*classes.values()]),
+        classes=classes,
         dimensions=dimensions,
         is_prediction=more > 0 or is_confidence,
         is_own=config.peek(_SCORER) == OWN_SCORER,
@@ -275,11 +305,9 @@ def _may_be_third(values: np.ndarray, more: int) -> bool:
     return (more == 0 and _are_flags(values)) or _are_confidences(values)
 
 
-def _skeleton(path: PathLike, config: Record, count: int, classes: set[int]) -> Skeleton:
+def _skeleton(path: PathLike, config: Record, count: int, classes: Sequence[str]) -> Skeleton:
     names = _joint_names(config, count)
-    category = (_class_name(config, min(classes)) if len(classes) == 1 else '') or 'person'
-    if len(classes) > 1:
-        note(f'{path}: people of {len(classes)} classes are read as one class with these joints')
+    category = classes[0] if len(classes) == 1 and config.peek('names') else 'person'
     if names is None:
         remedy = f'give kpt_names in {CONFIG} if that is wrong'
         skeleton = unnamed_skeleton(path, count, remedy)
@@ -310,8 +338,8 @@ def _class_name(config: Record, number: int) -> str:
     names = config.raw('names', {})
     if isinstance(names, list):
         names = dict(enumerate(names))
-    name = names.get(number, '') if isinstance(names, dict) else ''
-    return name if isinstance(name, str) else ''
+    name = names.get(number) if isinstance(names, dict) else None
+    return name if name and isinstance(name, str) else f'class {number}'
 
 
 def _picture(
@@ -365,11 +393,13 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
     points = joints[:, :2]
     if (np.abs(box) > _FAR).any() or (np.abs(points) > _FAR).any() or (box[2:] < 0).any():
         raise InputError(f'{line.where} is not in fractions of the picture, expected 0..1')
-    fields: Person = {'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size])}
-    if len(line.joints) == layout.width_with_id:
-        fields['track_id'] = int(line.joints[-1])
-    # Joints that a model did not find, and missing joints without v, are at (0, 0) or below.
-    located = np.where((points > 0).any(axis=1), VISIBLE, NOT_LABELLED)
+    has_identity = len(line.joints) == layout.width_with_id
+    fields: Person = {
+        'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size]),
+        'identity': int(line.joints[-1]) if has_identity else None,
+        'class_name': layout.classes[line.category] if len(layout.classes) > 1 else '',
+    }
+    located = np.where(is_placeholder(points), NOT_LABELLED, VISIBLE)
     if not layout.is_prediction:
         flags = joints[:, 2] if layout.dimensions == 3 else located
         source = 'propagated' if layout.is_own else 'given'

@@ -268,7 +268,9 @@ def test_a_v_of_2_contradicts_that_1_is_visible(tmp_path: Path):
     with pytest.raises(InputError, match=r'x, y, v with v in \(0, 1\), not 2'):
         flags_of(path, visible_as_1=True)
     write_labels(sample(), tmp_path / 'y.xml', 'cvat')
-    with pytest.raises(InputError, match=r'y.xml is not a COCO file'):
+    with pytest.raises(
+        InputError, match=r'y.xml has the format cvat, but --visible-as-1 needs coco'
+    ):
         read_labels(tmp_path / 'y.xml', visible_as_1=True)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stdpose_mm.constants import FORMAT_PACKAGES, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
     FrameOptions,
@@ -227,7 +227,7 @@ def test_the_highest_frame_and_track_come_back(tmp_path: Path, format: str) -> N
     assert len(again) < 10
 
 
-WRITTEN = [format for format in WRITE_FORMATS if format not in FORMAT_PACKAGES]
+WRITTEN = [format for format in WRITE_FORMATS if not LABEL_FORMATS[format].package]
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.constants import FORMAT_PACKAGES, WRITE_FORMATS
+from stdpose_mm.constants import LABEL_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
@@ -61,7 +61,7 @@ CASES = [
     (format, num_frames)
     for format in WRITE_FORMATS
     for num_frames in ((3,) if format in ('trc', 'movement') else (0, 3))
-    if format not in FORMAT_PACKAGES
+    if not LABEL_FORMATS[format].package
 ]
 
 

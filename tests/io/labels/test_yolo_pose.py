@@ -210,12 +210,13 @@ def test_folders_of_pictures_within_a_subset_are_videos(tmp_path: Path):
     }
 
 
-def test_people_of_several_classes_are_told(dataset: Path):
+def test_people_of_several_classes_keep_their_class(dataset: Path):
     path = dataset / 'labels' / 'val' / 'frame_0020.txt'
     path.write_text(path.read_text().replace('0', '1', 1))
 
-    with pytest.warns(InputWarning, match='people of 2 classes are read as one'):
-        assert len(read_labels(dataset).persons) == 2
+    people = read_labels(dataset).persons
+    assert [p.extra['class_name'] for p in people] == ['mouse', 'class 1']
+    assert len(read_labels(dataset, category='mouse').persons) == 1
 
 
 def test_lists_and_classes_are_no_labels(dataset: Path, tmp_path: Path):

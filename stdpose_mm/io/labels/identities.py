@@ -1,0 +1,69 @@
+"""Identities in files: which person of the video a pose belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from stdpose_mm.errors import note
+from stdpose_mm.io import PathLike
+from stdpose_mm.structures import CLASS_NAME, TRACK_NAME, unused_track_ids
+from stdpose_mm.text import counted, listed
+
+from .fields import shown
+
+StatedIdentity = int | str | None
+"""Identity as :meth:`Record.identity` reads it: a number, a name, or None."""
+
+
+class Identity(NamedTuple):
+    """The identity of a person.
+
+    Args:
+        track_id: Number of the person; None if unknown.
+        name: Name of the person in the file; '' if it is a number.
+        class_name: Class of the person in a file of several classes, else ''. Labels of two classes
+            never belong to one person.
+    """
+
+    track_id: int | None
+    name: str = ''
+    class_name: str = ''
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The names, as entries of ``PersonLabel.extra``."""
+        names = {TRACK_NAME: self.name, CLASS_NAME: self.class_name}
+        return {key: name for key, name in names.items() if name}
+
+
+def number_identities(
+    path: PathLike, stated: Sequence[StatedIdentity], classes: Sequence[str] | None = None
+) -> list[Identity]:
+    """Number the identities of a file.
+
+    Numbers stay, names get unused numbers in the order in which they appear, with a note. If people
+    of two classes have one number, it stays with the class that has it first.
+
+    Args:
+        path: The file, for the note.
+        stated: What the file states for every person.
+        classes: Class of every person, if the file has several.
+    """
+    new_ids = unused_track_ids({value for value in stated if isinstance(value, int)})
+    classes = [''] * len(stated) if classes is None else classes
+    class_of: dict[StatedIdentity, str] = {}
+    ids: dict[tuple[StatedIdentity, str], int | None] = {}
+    for value, name in zip(stated, classes, strict=True):
+        if (value, name) not in ids:
+            is_free = value is None or class_of.setdefault(value, name) == name
+            stays = is_free and not isinstance(value, str)
+            ids[value, name] = value if stays else next(new_ids)  # type: ignore[assignment]
+    names = list(dict.fromkeys(value for value in stated if isinstance(value, str)))
+    if names:
+        what = f'{counted(len(names), "name")} ({listed([*map(shown, names)], 5)})'
+        note(f'{path}: people have {what} in place of numbers, and are numbered in this order')
+    return [
+        Identity(ids[value, of_class], value if isinstance(value, str) else '', of_class)
+        for value, of_class in zip(stated, classes, strict=True)
+    ]
