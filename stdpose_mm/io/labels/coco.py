@@ -395,8 +395,8 @@ def parse_coco(
     visibility = 'binary' if visible_as_1 else visibility
     keys = [image_of(annotation, place)[0] for annotation in annotations]
     index_of = {image_id: index for image_id, (_, index) in places}
-    people = map(_label_of, read_people(annotations, index_of, categories, visibility))
-    entries = list(zip(annotations, keys, people, strict=True))
+    labels = map(_label_of, read_people(annotations, index_of, categories, visibility))
+    entries = list(zip(annotations, keys, labels, strict=True))
     (stated,) = leave_out_empty(path, [entries], lambda entry: is_statement(entry[0], entry[2]))
     for _, key, person in stated:
         persons[key].append(person)

@@ -90,15 +90,15 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
     others = {k: one.text('name', '') for k, one in categories.items() if k not in with_joints}
     if not with_joints:
         if default is None:
-            names = ', '.join(map(shown, others.values())) or 'none'
+            known = ', '.join(map(shown, others.values())) or 'none'
             raise InputError(
-                f'{record.file}: no category has keypoint names (categories: {names}), add the '
+                f'{record.file}: no category has keypoint names (categories: {known}), add the '
                 'list "keypoints" with the names of the joints to the category'
             )
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
     labels = annotations if isinstance(annotations, list) else []
-    used = {shown(one.get('category_id')) for one in labels if isinstance(one, dict)}
+    used = {_as_text(one.get('category_id')) for one in labels if isinstance(one, dict)}
     candidates = {key: one for key, one in with_joints.items() if key in used} or with_joints
     id_of = {one.text('name', f'category {key}'): key for key, one in candidates.items()}
     if len(id_of) < len(candidates):
@@ -128,6 +128,9 @@ def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
 
 
 def _id(record: Record, field: str) -> str:
+    return _as_text(record.peek(field))
+
+
+def _as_text(value: Any) -> str:
     """Return an id as text: 1 and 1.0 are one id."""
-    value = record.peek(field)
     return shown(int(value) if isinstance(value, float) and value.is_integer() else value)

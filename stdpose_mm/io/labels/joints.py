@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io import PathLike
@@ -13,7 +13,6 @@ from stdpose_mm.text import counted, listed
 
 from .fields import shown
 
-K = TypeVar('K', bound=Hashable)
 V = TypeVar('V')
 
 Limbs = tuple[tuple[int, int], ...]
@@ -106,7 +105,7 @@ def choose_categories(
     return names
 
 
-def join_ungrouped(path: PathLike, pictures: Iterable[dict[K | None, dict[str, V]]]) -> None:
+def join_ungrouped(path: PathLike, pictures: Iterable[dict[Any, dict[str, V]]]) -> None:
     """Join the points without a group to the one group of their picture that lacks them all.
 
     Where no group or several lack them, they stay a person of their own, with a note.

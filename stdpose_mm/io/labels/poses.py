@@ -147,8 +147,8 @@ def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
     Raises:
         InputError: If all labelled joints of the file are, and are not only corners of a pixel.
     """
-    points = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
-    points = np.concatenate(points) if points else np.empty((0, 2))
+    groups = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
+    points = np.concatenate([np.empty((0, 2)), *groups])
     is_whole = (points == np.round(points)).all()
     if not is_whole and (np.abs(points) <= 1).all():
         raise InputError(
