@@ -1,3 +1,4 @@
+import importlib
 import json
 import shutil
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stdpose_mm.constants import LABEL_FORMATS
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
@@ -21,6 +23,29 @@ from support.paths import ROOT
 
 CONVERTER = ROOT / 'tools' / 'dataset_converters' / 'convert_labels.py'
 GOLDEN = ROOT / 'tests' / 'data' / 'posetrack_eval'
+
+
+@pytest.mark.parametrize('name', LABEL_FORMATS)
+def test_the_functions_of_a_declaration_exist(name: str):
+    form = LABEL_FORMATS[name]
+    functions = (form.read, form.write, form.is_json, form.is_bytes, form.is_folder)
+
+    assert form.read or form.write
+    for module, function in (text.split(':') for text in functions if text):
+        assert callable(
+            getattr(importlib.import_module(f'stdpose_mm.io.labels.{module}'), function)
+        )
+
+
+def test_the_guide_has_the_table_of_the_declarations():
+    guide = (ROOT / 'docs' / 'guide' / 'label_formats.md').read_text()
+    rows = []
+    for name, form in LABEL_FORMATS.items():
+        reads = 'yes' if form.read else 'no'
+        writes = 'a folder' if form.to_folder else 'yes' if form.write else 'no'
+        rows.append(f'| `{name}` | {form.what} | {reads} | {writes} |\n')
+
+    assert ''.join(rows) in guide
 
 
 @pytest.mark.parametrize(

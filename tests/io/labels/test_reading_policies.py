@@ -1,0 +1,411 @@
+"""Questions that are answered once for all formats: who, where, which joint, which file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.labels import follow_names, read_all_labels, read_labels, write_labels
+from stdpose_mm.io.labels.joints import joint_order, unify_joint_names
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking import assign_track_ids
+from support.label_samples import content
+
+pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+
+SIZE = (320, 240)
+JOINTS = ('head', 'left_hand', 'right_hand')
+POSE = np.array([[60.25, 70.5], [90.75, 110.25], [40.5, 120.75]])
+
+FORMATS = [
+    name
+    for name in READ_FORMATS
+    if LABEL_FORMATS[name].write and not LABEL_FORMATS[name].package and name != 'posetrack21'
+]
+IN_PIXELS = [name for name in FORMATS if not LABEL_FORMATS[name].fractions]
+STATED_IN_JSON = {
+    'coco': 'track_id',
+    'posetrack18': 'track_id',
+    'coco-results': 'track_id',
+    'mmpose': 'track_id',
+    'openpose': 'person_id',
+    'labelme': 'group_id',
+}
+"""Format -> the field with the identity."""
+
+
+def person(
+    frame: int, shift: float = 0.0, track_id: int | None = None, **extra: Any
+) -> PersonLabel:
+    pose = POSE + shift
+    low, high = pose.min(axis=0), pose.max(axis=0)
+    box = np.concatenate([low, high - low])
+    return PersonLabel(frame, pose, np.full(3, 2), track_id, bbox=box, extra=extra)
+
+
+def video(*people: PersonLabel, joints: tuple[str, ...] = JOINTS) -> VideoLabels:
+    indices = sorted({person.frame_index for person in people})
+    frames = tuple(VideoFrame(i, f'frame_{i:04}.jpg', None, *SIZE, True) for i in indices)
+    return VideoLabels('clip', Skeleton(joints), frames, people)
+
+
+def written(folder: Path, labels: VideoLabels, format: str) -> Path:
+    """Write labels in a format, each time to another path."""
+    place = folder / str(len([*folder.iterdir()]))
+    place.mkdir()
+    path = place / f'clip{LABEL_FORMATS[format].suffixes[0]}'
+    write_labels(labels, path, format)
+    return path
+
+
+def edit(path: Path, change: Any) -> None:
+    """Change the parsed JSON of a file, or of the files of a folder, in place."""
+    for file in sorted(path.glob('*.json')) if path.is_dir() else [path]:
+        data = json.loads(file.read_text())
+        change(data)
+        file.write_text(json.dumps(data))
+
+
+def objects(value: Any) -> Any:
+    """Yield all objects in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for item in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from objects(item)
+
+
+def state_identities(path: Path, field: str, stated: dict[int, Any]) -> None:
+    """Replace the identities 5 and 6 in the file."""
+
+    def change(data: Any) -> None:
+        for item in objects(data):
+            value = item.get(field)
+            value = value[0] if isinstance(value, list) else value
+            if value in stated:
+                item[field] = stated[value]
+
+    edit(path, change)
+
+
+# -- who ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('format', STATED_IN_JSON)
+@pytest.mark.parametrize(
+    ('stated', 'track_id', 'name'),
+    [
+        (-1, None, None),
+        (-7, None, None),
+        ('', None, None),
+        (None, None, None),
+        ([], None, None),
+        (8.0, 8, None),
+        ('8', 8, None),
+        ('8.0', 8, None),
+        ([8, 9], 8, None),
+        ('ann', 0, 'ann'),
+    ],
+)
+def test_what_states_an_identity(
+    tmp_path: Path, format: str, stated: Any, track_id: int | None, name: str | None
+):
+    path = written(tmp_path, video(person(0, track_id=5)), format)
+    state_identities(path, STATED_IN_JSON[format], {5: stated})
+
+    (label,) = read_labels(path).persons
+    assert (label.track_id, label.extra.get('track_name')) == (track_id, name)
+
+
+@pytest.mark.parametrize('format', STATED_IN_JSON)
+@settings(max_examples=15, deadline=None)
+@given(
+    names=st.lists(st.text('abc_xyz', min_size=1, max_size=4), min_size=2, max_size=2, unique=True)
+)
+def test_names_are_numbered_in_the_order_in_which_they_appear(
+    tmp_path_factory: pytest.TempPathFactory, format: str, names: list[str]
+):
+    labels = video(*(person(f, 80 * i, 5 + i) for f in (0, 9) for i in (0, 1)))
+    path = written(tmp_path_factory.mktemp('names'), labels, format)
+    state_identities(path, STATED_IN_JSON[format], {5: names[0], 6: names[1]})
+
+    assert {(p.track_id, p.extra['track_name']) for p in read_labels(path).persons} == {
+        (0, names[0]),
+        (1, names[1]),
+    }
+
+
+def test_names_in_place_of_numbers_are_told(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=5)), 'coco')
+    state_identities(path, 'track_id', {5: 'ann'})
+
+    with pytest.warns(InputWarning, match=r"people have 1 name \('ann'\) in place of numbers"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize('format', STATED_IN_JSON)
+@pytest.mark.parametrize('stated', [1.5, True, {'id': 1}])
+def test_what_is_no_identity_is_refused(tmp_path: Path, format: str, stated: Any):
+    path = written(tmp_path, video(person(0, track_id=5)), format)
+    state_identities(path, STATED_IN_JSON[format], {5: stated})
+
+    with pytest.raises(InputError, match='must be a whole number or a string'):
+        read_labels(path)
+
+
+@pytest.mark.parametrize('format', [name for name in FORMATS if name not in ('cvat', 'labelme')])
+def test_one_pose_a_frame_without_identities_is_one_subject(tmp_path: Path, format: str):
+    people = person(0), person(9, 90), person(18, 180)
+    labels = read_labels(written(tmp_path, video(*people), format), size=SIZE)
+
+    assert assign_track_ids(labels).track_ids == (0,)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    frames=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(['left', 'right'])), min_size=1)
+)
+def test_two_classes_are_never_one_person(frames: list[tuple[int, str]]):
+    labels = video(*(person(frame, class_name=name) for frame, name in frames))
+
+    classes: dict[int | None, set[str]] = {}
+    for label in assign_track_ids(labels).persons:
+        classes.setdefault(label.track_id, set()).add(label.extra['class_name'])
+    assert all(len(names) == 1 for names in classes.values())
+
+
+def of_two_categories(path: Path, joints: list[str]) -> None:
+    """Make every second label of a COCO file one of another category with the given joints."""
+
+    def change(data: Any) -> None:
+        data['categories'].append(
+            {**data['categories'][0], 'id': 2, 'name': 'b', 'keypoints': joints}
+        )
+        for annotation in data['annotations'][1::2]:
+            annotation['category_id'] = 2
+
+    edit(path, change)
+
+
+def test_a_number_of_two_classes_is_two_people(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=5), person(9, 10, 5)), 'coco')
+    of_two_categories(path, [*JOINTS])
+
+    assert [(p.track_id, p.extra['class_name']) for p in read_labels(path).persons] == [
+        (5, 'person'),
+        (6, 'b'),
+    ]
+
+
+# -- where -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('format', IN_PIXELS)
+def test_fractions_of_the_picture_are_refused(tmp_path: Path, format: str):
+    labels = video(*(person(frame, track_id=1) for frame in (0, 9)))
+    small = [replace(p, keypoints=p.keypoints / 240, bbox=None) for p in labels.persons]
+
+    with pytest.raises(InputError, match=r'all joints within -1\.\.1'):
+        read_labels(written(tmp_path, labels.with_persons(small), format))
+
+
+@pytest.mark.parametrize('format', IN_PIXELS)
+def test_one_joint_elsewhere_shows_that_they_are_pixels(tmp_path: Path, format: str):
+    pose = np.array([[0.25, 0.5], [0.5, 0.25], [1.5, 0.75]])
+    labels = video(replace(person(0, track_id=1), keypoints=pose, bbox=None))
+
+    np.testing.assert_array_equal(
+        read_labels(written(tmp_path, labels, format)).persons[0].keypoints, pose
+    )
+
+
+# -- which joint -------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    names=st.lists(
+        st.sampled_from(['head', 'left hand', 'tail_1', 'tail_2']), min_size=1, unique=True
+    ),
+    seed=st.integers(0, 10**6),
+)
+def test_spellings_of_a_joint_are_the_first_one(names: list[str], seed: int):
+    rng = np.random.default_rng(seed)
+    change = [str.upper, str.title, lambda n: n.replace(' ', '_'), lambda n: n.replace('_', '-')]
+    other = [change[rng.integers(len(change))](name) for name in names]
+
+    assert unify_joint_names('f.json', [names, other]) == {
+        **dict(zip(other, names, strict=True)),
+        **{name: name for name in names},
+    }
+
+
+def test_names_that_occur_in_one_pose_are_two_joints():
+    assert unify_joint_names('f.json', [['Tail', 'tail'], ['tail']]) == {
+        'Tail': 'Tail',
+        'tail': 'tail',
+    }
+
+
+@pytest.mark.parametrize('format', ['labelme', 'label-studio'])
+def test_a_joint_in_two_spellings_is_read_as_one_with_a_note(tmp_path: Path, format: str):
+    people = person(0, track_id=1), person(9, 10, 1)
+    path = written(tmp_path, video(*people), format)
+
+    def change(data: Any) -> None:
+        last = (
+            data[-1:] if isinstance(data, list) else [data] if '0009' in data['imagePath'] else []
+        )
+        for item in objects(last):
+            if item.get('label') == 'left_hand':
+                item['label'] = 'Left hand'
+            if item.get('keypointlabels') == ['left_hand']:
+                item['keypointlabels'] = ['Left hand']
+
+    edit(path, change)
+    with pytest.warns(InputWarning, match="'left_hand' and 'Left hand'"):
+        labels = read_labels(path)
+    assert labels.skeleton.keypoint_names == JOINTS
+    np.testing.assert_allclose(labels.persons[1].keypoints, POSE + 10)
+
+
+@given(st.permutations(JOINTS))
+def test_the_order_of_joints_is_found_by_name(names: list[str]):
+    order = joint_order(names, JOINTS)
+
+    assert order is not None
+    assert [names[i] for i in order] == [*JOINTS]
+
+
+def test_other_joints_have_no_order():
+    assert joint_order(('head', 'tail'), ('head', 'hand')) is None
+    assert joint_order(('head',), ('head', 'hand')) is None
+
+
+def test_categories_of_the_same_joints_in_another_order_are_one_skeleton(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), 'coco')
+    of_two_categories(path, ['right_hand', 'head', 'left_hand'])
+
+    first, second = read_labels(path).persons
+    np.testing.assert_array_equal(first.keypoints, POSE)
+    # The file holds right hand, head, left hand in this order.
+    np.testing.assert_array_equal(second.keypoints, (POSE + 10)[[1, 2, 0]])
+
+
+@pytest.mark.parametrize('format', ['coco', 'posetrack18'])
+def test_a_limb_without_a_joint_is_left_out(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1)), format)
+    edit(path, lambda data: data['categories'][0].update(skeleton=[[1, 2], [3, 31]]))
+
+    with pytest.warns(InputWarning, match='left out 1 of 2 limbs'):
+        assert read_labels(path).skeleton.limbs == ((0, 1),)
+
+
+# -- which of several --------------------------------------------------------------------------
+
+
+def test_a_category_of_several_can_be_chosen(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), 'coco')
+    of_two_categories(path, ['nose', 'tail', 'paw'])
+
+    with pytest.raises(
+        InputError, match=r"\('person', 'b'\), give the category .*--labels-category"
+    ):
+        read_labels(path)
+    labels = read_labels(path, category='b')
+    assert labels.skeleton.keypoint_names == ('nose', 'tail', 'paw')
+    assert [p.frame_index for p in labels.persons] == [9]
+    with pytest.raises(InputError, match="no labels of the category 'c', only of 'person', 'b'"):
+        read_labels(path, category='c')
+
+
+@pytest.mark.parametrize('format', [n for n in FORMATS if 'category' not in LABEL_FORMATS[n].takes])
+def test_formats_without_categories_refuse_one(tmp_path: Path, format: str):
+    path = written(tmp_path, video(person(0, track_id=1)), format)
+
+    with pytest.raises(InputError, match='--labels-category needs'):
+        read_labels(path, category='b')
+
+
+def test_unused_categories_do_not_count(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1)), 'coco')
+    edit(
+        path, lambda data: data['categories'].insert(0, {'id': 9, 'name': 'ox', 'keypoints': ['x']})
+    )
+
+    assert read_labels(path).skeleton.keypoint_names == JOINTS
+
+
+# -- which file --------------------------------------------------------------------------------
+
+BESIDE = {
+    'README.roboflow.txt': '# pose > 2024-01-01\nProvided by a user\n',
+    'requirements.txt': 'torch==2.0\n',
+    'notes.txt': 'the left one is blue\n',
+    'labels.txt': 'head\nleft_hand\n',
+    'classes.txt': 'person\n',
+    'config.json': '{"version": 3, "labels": ["head"]}',
+}
+
+
+@pytest.mark.parametrize('beside', BESIDE)
+@pytest.mark.parametrize('format', [n for n in FORMATS if LABEL_FORMATS[n].to_folder])
+def test_other_files_in_a_folder_are_no_labels(tmp_path: Path, format: str, beside: str):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), format)
+    before = read_labels(path, size=SIZE)
+    (path / beside).write_text(BESIDE[beside])
+
+    assert content(read_labels(path, size=SIZE)) == content(before)
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('names', 'added'),
+    [
+        ({0: '000001.jpg', 15: '000016.jpg'}, '000006.jpg'),
+        ({0: 'cam2/cam2_00001.png', 4: 'cam2/cam2_00005.png'}, 'cam2/cam2_00006.png'),
+        ({0: 'f0', 12: 'f12'}, 'f5'),
+        ({0: 'clip.mp4', 15: 'other.mp4'}, ''),
+        ({0: '000001.jpg', 15: '000015.jpg'}, ''),
+        ({9: '000001.jpg'}, ''),
+    ],
+)
+def test_further_frames_are_named_like_the_labelled_ones(names: dict[int, str], added: str):
+    assert follow_names(names, [5]) == {**names, 5: added}
+
+
+@pytest.mark.parametrize('folders', [('', 'label'), ('label', '../label'), ('label', 'C:/x/label')])
+def test_a_folder_written_in_two_ways_is_one_video(tmp_path: Path, folders: tuple[str, str]):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
+
+    def change(data: Any) -> None:
+        for image, folder in zip(data['images'], folders, strict=True):
+            del image['video_id']
+            image['file_name'] = f'{folder}/{image["file_name"]}'.lstrip('/')
+
+    edit(path, change)
+    assert [len(labels.frames) for labels in read_all_labels(path)] == [2]
+
+
+def test_two_folders_of_one_name_stay_two_videos(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
+
+    def change(data: Any) -> None:
+        for image, folder in zip(data['images'], ('a/img1', 'b/img1'), strict=True):
+            del image['video_id']
+            image['file_name'] = f'{folder}/{image["file_name"]}'
+
+    edit(path, change)
+    assert [len(labels.frames) for labels in read_all_labels(path)] == [1, 1]
