@@ -148,7 +148,7 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
         files = ('*.json', 'labels/*.txt', 'data.yaml')
         return [Output(name, path, is_folder=True, files=files)]
     outputs = [Output(name, path)]
-    if LABEL_FORMATS[format].project_file:
+    if format in LABEL_FORMATS and LABEL_FORMATS[format].project_file:
         outputs.append(Output(f'the project file of {name}', project_file(path, format)))
     return outputs
 

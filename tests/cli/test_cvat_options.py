@@ -97,4 +97,4 @@ def test_a_loaded_file_goes_with_an_export_of_cvat(run, folder, label_file, fill
     code, _, errors = run(folder, label_file, '--out', tmp_path / 'a.json', *options)
 
     assert code == 2
-    assert 'is not a CVAT export' in errors[-1]
+    assert '--loaded-into-cvat needs cvat' in errors[-1]
