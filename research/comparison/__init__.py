@@ -1,1 +1,1 @@
-"""Comparison of propagators that were trained with several seeds, and the difficulty of clips."""
+"""Comparison of propagators that were trained with several seeds."""

@@ -1,1 +1,0 @@
-"""Accuracy of person boxes and their identities."""
