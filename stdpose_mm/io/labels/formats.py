@@ -19,7 +19,7 @@ from .coco import holds_several_videos, is_coco_like, parse_coco, write_coco
 from .coco_results import is_coco_results, parse_coco_results, write_coco_results
 from .cvat import read_cvat
 from .cvat_writer import write_cvat
-from .deeplabcut import read_deeplabcut, write_deeplabcut
+from .deeplabcut import read_deeplabcut, tables_in, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX
@@ -262,6 +262,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None for other folders."""
     found = ['yolo-pose'] if is_yolo_folder(folder) else []
+    found += ['deeplabcut'] if tables_in(folder) else []
     files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
     if any(not is_leftover(file) for file in files):
         # MMPose's file for a picture without people is an empty list and does not show its format.
