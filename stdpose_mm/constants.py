@@ -70,6 +70,7 @@ LABEL_FORMATS = {
     'labelme': LabelFormat(('_labelme',), folder=True, to_folder=True),
     'label-studio': LabelFormat(_JSON),
     'mmpose': LabelFormat(_JSON, folder=True),
+    'mediapipe': LabelFormat(_JSON, writes=False),
     'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
     'movement': LabelFormat(('.nc',), reads=False, times=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),

@@ -138,7 +138,7 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
 
     if options.labels_size is not None:
         source = None if several else options.source or sniff_format(options.input)
-        in_pixels = source != 'yolo-pose' and target not in FRACTION_FORMATS
+        in_pixels = source not in ('yolo-pose', 'mediapipe') and target not in FRACTION_FORMATS
         refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
     about_one = {
         '--video': options.video is not None,

@@ -26,6 +26,7 @@ from .label_files import LIST_SUFFIX
 from .label_studio import is_label_studio, parse_label_studio, write_label_studio
 from .labelled_pictures import label_files_in, usable_files
 from .labelme import is_labelme, parse_labelme, write_labelme
+from .mediapipe import is_mediapipe, parse_mediapipe
 from .mmpose_json import is_mmpose, parse_mmpose, write_mmpose
 from .openpose import is_openpose, parse_openpose, write_openpose
 from .poses import note_corner, require_readable
@@ -59,6 +60,7 @@ _FORMATS = {
     'mmpose': _Format(write_mmpose, parse_mmpose, is_mmpose),
     'coco-results': _Format(write_coco_results, parse_coco_results, is_coco_results),
     'label-studio': _Format(write_label_studio, parse_label_studio, is_label_studio),
+    'mediapipe': _Format(None, parse_mediapipe, is_mediapipe),
     'posetrack17': _Format(None, parse_posetrack17, is_posetrack17),
     'posetrack21': _Format(write_posetrack18, parse_posetrack18, is_posetrack21),
     'posetrack18': _Format(write_posetrack18, parse_posetrack18, is_posetrack18),
@@ -135,7 +137,8 @@ def read_all_labels(
     form = _FORMATS[format]
     if visible_as_1 and format != 'coco':
         raise InputError(f'{path} is not a COCO file, but --visible-as-1 needs one')
-    of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'yolo-pose': size, 'coco': visible_as_1}
+    of_format: dict[str, Any] = {'cvat': loaded_into_cvat, 'coco': visible_as_1}
+    of_format |= dict.fromkeys(('yolo-pose', 'mediapipe'), size)
     options = [of_format[format]] if format in of_format else []
     assert form.read is not None
     if form.recognises is None:

@@ -80,6 +80,7 @@ DOCUMENTS: dict[str, Any] = {
     'openpose': openpose(openpose_person(10, 20, 0.5, 30, 40, 0.25)),
     'mmpose': mmpose([[1, 2], [3, 4]], [0.5, 0.25]),
     'coco-results': [{'image_id': 1, **RESULT}, {'image_id': 2, **RESULT}],
+    'mediapipe': [{'frame': 0, 'landmarks': [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]}],
 }
 SHORT = {
     'point': 'annolist.0.annorect.0.annopoints.0.point.0',
