@@ -146,6 +146,7 @@ LABEL_FORMATS = {
         read='deeplabcut:read_deeplabcut',
         write='deeplabcut:write_deeplabcut',
         is_bytes='deeplabcut:is_deeplabcut',
+        is_folder='deeplabcut:tables_in',
         project_file='_config.yaml',
     ),
     'deeplabcut-h5': LabelFormat(
@@ -211,6 +212,14 @@ LABEL_FORMATS = {
         is_json='openpose:is_openpose',
         folder=True,
         to_folder=True,
+    ),
+    'mediapipe': LabelFormat(
+        _JSON,
+        'landmarks of MediaPipe that a script saved as JSON, one list of frames for a video',
+        read='mediapipe:parse_mediapipe',
+        takes=('size',),
+        is_json='mediapipe:is_mediapipe',
+        fractions=True,
     ),
     'movement': LabelFormat(
         ('.nc',),

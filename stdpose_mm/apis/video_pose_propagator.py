@@ -183,7 +183,7 @@ class VideoPosePropagator:
         video: Video,
         labels: VideoLabels | None = None,
         skeleton: Skeleton | None = None,
-        boxes: VideoLabels | None = None,
+        boxes: VideoLabels | Boxes | None = None,
         life_span: LifeSpan = 'video',
         fill_left_out: bool = False,
         folder: str | PathLike[str] | None = None,
@@ -200,8 +200,9 @@ class VideoPosePropagator:
                 associated.
             skeleton: Joints of labels that are added without ``labels``. By default the joints of
                 the model, else joints named by number.
-            boxes: Labels whose person boxes, with any ``source``, are used in unlabelled frames;
-                they have the track ids of ``labels``.
+            boxes: Labels whose person boxes, with any ``source``, are used in unlabelled frames,
+                or track id -> frame -> box [4] of this video (see
+                :func:`~stdpose_mm.detection.read_tracks`); they have the track ids of ``labels``.
             life_span: 'video': everyone is present from the first frame to the last; 'labels': from
                 the person's first label to the last.
             fill_left_out: Whether joints that a label of ``labels`` leaves out are propagated
@@ -243,7 +244,9 @@ class VideoPosePropagator:
                 for label in track.values():
                     _add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:
-            state.boxes = _known_boxes(match_labels(boxes, frames, box_frame_options), state)
+            if isinstance(boxes, VideoLabels):
+                boxes = boxes_of(match_labels(boxes, frames, box_frame_options))
+            state.boxes = _known_boxes(boxes, state)
         return state
 
     def add_labels(
@@ -843,17 +846,17 @@ def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
     return [skeleton.index_of(joint) for joint in joints]
 
 
-def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
-    known = boxes_of(boxes)
-    if not any(known.values()):
-        raise InputError(
-            f'the boxes for {boxes.name} hold no person box with a track id, give labels with '
-            'boxes and track ids'
-        )
-    unknown = sorted(set(known) - set(state.tracks))
+def _known_boxes(boxes: Boxes, state: PropagationState) -> Boxes:
+    what = f'the boxes for {state.frames.name}'
+    unknown = sorted(set(boxes) - set(state.tracks))
     if unknown:
         raise InputError(
-            f'the boxes for {boxes.name} are of track {unknown[0]}, but the labels have no such '
-            f'track, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
+            f'{what} are of track {unknown[0]}, but the labels have no such track, give boxes of '
+            f'their tracks ({", ".join(map(str, sorted(state.tracks)))})'
         )
-    return known
+    if all(state.tracks[track_id].keys() >= of.keys() for track_id, of in boxes.items()):
+        raise InputError(
+            f'{what} hold no person box with a track id in a frame without labels, give boxes and '
+            'track ids of other frames'
+        )
+    return boxes

@@ -139,7 +139,8 @@ def _require_fitting_options(options: ConvertOptions, target: str, several: bool
     if options.labels_size is not None:
         source = None if several else options.source or sniff_format(options.input)
         writes_fractions = form is not None and form.fractions
-        in_pixels = source != 'yolo-pose' and not writes_fractions
+        reads_fractions = source is not None and 'size' in LABEL_FORMATS[source].takes
+        in_pixels = not reads_fractions and not writes_fractions
         refuse_idle('--labels-size', in_pixels, 'labels in fractions of pictures (YOLO-pose)')
     about_one = {
         '--video': options.video is not None,

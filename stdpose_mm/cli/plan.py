@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.constants import PROPAGATION_METHODS
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import require_video
 from stdpose_mm.io.video_list import is_video_list, list_videos
 from stdpose_mm.text import counted, ranges
@@ -29,11 +27,6 @@ from .parser import argument, option
 from .videos import choose_file, require_folder
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from stdpose_mm.io.labels import FrameOptions
-    from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.propagation import Boxes
     from stdpose_mm.review import UnlabelledVideo
 
 SHARES = (0.9, 0.95, 0.98)
@@ -68,6 +61,7 @@ def plan(options: PlanOptions) -> None:
     """
     from tqdm import tqdm
 
+    from stdpose_mm.detection import read_tracks
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
 
@@ -94,27 +88,6 @@ def plan(options: PlanOptions) -> None:
         f'be right with {options.method}'
     )
     print('; '.join(_format_ratio(planned, share) for share in SHARES))
-
-
-def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes:
-    """Read the boxes of tracked people in a video.
-
-    Raises:
-        InputError: If the file cannot be read, does not fit the video or has boxes without track
-            ids.
-    """
-    from stdpose_mm.detection.box_files import read_boxes
-
-    tracks: dict[int, dict[int, np.ndarray]] = {}
-    for frame, people in read_boxes(path, frames, options=options).items():
-        if not people.is_tracked:
-            raise InputError(
-                f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
-                'people, such as the output of stdpose infer'
-            )
-        for track_id, box in zip(people.track_ids.tolist(), people.boxes, strict=True):
-            tracks.setdefault(track_id, {})[frame] = box
-    return tracks
 
 
 def _format_ratio(planned: Sequence[UnlabelledVideo], share: float) -> str:

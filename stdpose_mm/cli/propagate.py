@@ -85,8 +85,8 @@ class PropagateOptions(CacheOptions, VideoOptions, LabelOptions, PropagatorOptio
             uses it if that makes more joints right on labels that were hidden from it. It is saved
             beside OUT, so that --pose-onnx can use it in other videos.
         boxes: Person boxes in unlabelled frames: interpolated between the boxes of the labels,
-            found near the interpolated boxes by a detector, or read from a label file with the same
-            track ids.
+            found near the interpolated boxes by a detector, or read from a file (labels,
+            MOTChallenge) with the same track ids.
         fill_left_out: In labelled frames, also propagate the joints that the label leaves out.
         report: Also write a page (.html) that shows what to check; with several videos, a folder.
         check: Print the N frames that are most likely wrong.
@@ -377,17 +377,16 @@ def _init_state(
     labels: VideoLabels,
 ) -> PropagationState:
     """Give the video, its labels and boxes to the propagator."""
-    from stdpose_mm.io.labels import read_labels
+    from stdpose_mm.detection import read_tracks
 
     file = options.box_file
     return propagator.init_state(
         frames,
         labels,
-        boxes=None if file is None else read_labels(file, size=frames.size),
+        boxes=None if file is None else read_tracks(file, frames, options.box_frames),
         life_span=options.life_span,
         fill_left_out=options.fill_left_out,
         folder=options.cache_folder,
-        box_frame_options=options.box_frames,
     )
 
 

@@ -1,6 +1,6 @@
 """Boxes of the people in a video: person detectors, sources of boxes, and box files."""
 
-from .box_files import as_boxes, read_boxes
+from .box_files import as_boxes, read_boxes, read_tracks
 from .box_interpolation import BoxedFrame
 from .box_sources import (
     BoxSource,
@@ -22,4 +22,5 @@ __all__ = [
     'build_box_source',
     'build_person_detector',
     'read_boxes',
+    'read_tracks',
 ]

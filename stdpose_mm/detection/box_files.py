@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from stdpose_mm.io.labels import (
     read_labels,
 )
 from stdpose_mm.io.labels.coco_results import is_coco_results
-from stdpose_mm.io.labels.detections import read_detections
-from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, read_bytes
+from stdpose_mm.io.labels.detections import parse_detections
+from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, errors_of, read_start, read_text
 from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource
@@ -37,10 +37,32 @@ from stdpose_mm.structures import (
     person_box,
 )
 
-from .box_sources import BoxesByFrame
 from .person_detector import SCORE_THRESHOLD
 
 MOT_SUFFIXES = ('.txt', '.csv')
+
+Boxes = dict[int, dict[int, np.ndarray]]
+"""Track id -> frame -> box [4]."""
+
+
+def read_tracks(
+    path: PathLike, frames: FrameSource, options: FrameOptions = NO_BOX_FRAME_OPTIONS
+) -> Boxes:
+    """Read the boxes of tracked people in a video; see :func:`read_boxes`.
+
+    Raises:
+        InputError: Also if there are boxes without track ids.
+    """
+    tracks: Boxes = {}
+    for frame, people in read_boxes(path, frames, options=options).items():
+        if not people.is_tracked:
+            raise InputError(
+                f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
+                'people, such as the output of stdpose infer'
+            )
+        for track_id, box in zip(people.track_ids.tolist(), people.boxes, strict=True):
+            tracks.setdefault(track_id, {})[frame] = box
+    return tracks
 
 
 def read_boxes(
@@ -48,7 +70,7 @@ def read_boxes(
     frames: FrameSource | None = None,
     score_threshold: float = SCORE_THRESHOLD,
     options: FrameOptions = NO_BOX_FRAME_OPTIONS,
-) -> BoxesByFrame:
+) -> dict[int, FrameBoxes]:
     """Read the person boxes of one video.
 
     Args:
@@ -62,7 +84,7 @@ def read_boxes(
             - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
               PoseTrack18 JSON or OpenPose's output; boxes are those of the labels, or fitted to
               their joints.
-        frames: The video; needed if boxes are given by the names of pictures.
+        frames: The video.
         score_threshold: COCO detections that score less are left out; other files are not
             filtered.
         options: The user's information on the frames, which takes precedence.
@@ -72,73 +94,90 @@ def read_boxes(
 
     Raises:
         InputError: If the file is not as described, has track ids for only some people, has boxes
-            on frames that are ambiguous or that the video lacks, or states another picture size
-            than the video's.
+            on frames that are ambiguous or that the video lacks, or was made at another size than
+            the video's.
     """
-    if Path(path).suffix.lower() in MOT_SUFFIXES and _is_mot(path):
-        found = _read_mot(path, frames, options)
-    elif not Path(path).is_dir() and _is_detections(path):
-        found = _read_coco_detections(path, frames, score_threshold, options)
-    else:
-        found = _read_labels(path, frames, options)
-    beyond = [] if frames is None else [frame for frame in sorted(found) if frame >= len(frames)]
-    if frames is not None and beyond:
-        raise InputError(
-            f'{path} has boxes on frame {beyond[0]} (counted from 0), which is not among the '
-            f'{len(frames)} frames of {frames.name}, give the video of these boxes, or the number '
-            f'of its first frame in the file with {options.number_option} N'
-        )
+    file = Path(path)
+    if file.suffix.lower() in MOT_SUFFIXES and not file.is_dir():
+        text = read_text(path, may_be_empty=True)
+        # DeepLabCut also writes CSV files.
+        if not text.startswith('scorer,'):
+            return _on_frames(path, _parse_mot(path, text, frames, options), frames, options)
+    elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_start(path, 100)):
+        data = read_json(path)
+        if _are_detections(data):
+            detections = parse_detections(path, data, score_threshold)
+            return _on_frames(path, detections, frames, options)
+    labels = read_labels(path, size=None if frames is None else frames.size)
+    people: dict[int, list[tuple[np.ndarray, float, int]]] = {}
+    for person in _match(labels, frames, options).persons:
+        if person.has_joint_or_box:
+            track_id = -1 if person.track_id is None else person.track_id
+            people.setdefault(person.frame_index, []).append((person_box(person), 1.0, track_id))
     return {
-        frame: check_boxes(f'{path}, frame {frame} (0-based)', *zip(*people, strict=True))
-        for frame, people in found.items()
+        frame: check_boxes(f'{path}, frame {frame} (0-based)', *zip(*of_frame, strict=True))
+        for frame, of_frame in people.items()
     }
 
 
-_People = list[tuple[Any, float, int]]
-"""Box [4], score, and track id or -1 of each person of a frame."""
-
-
-def _is_mot(path: PathLike) -> bool:
-    if Path(path).is_dir():
-        return False
-    # DeepLabCut also writes CSV files.
-    return not read_bytes(path, may_be_empty=True).startswith(b'scorer,')
-
-
-def _is_detections(path: PathLike) -> bool:
-    """Tell whether a file is a list of detections, which may be empty or also hold poses."""
-    head = read_bytes(path)[:100].removeprefix(b'\xef\xbb\xbf').lstrip()
-    if not head.startswith(b'['):
-        return False
-    data = read_json(path)
+def _are_detections(data: Any) -> bool:
+    """Tell whether a JSON list holds detections; they may also hold poses, or be none."""
     # Results of this package have identities, and image ids that are not frames.
     is_own = is_coco_results(data) and 'frame_index' in data[0]
     return not (is_own or is_mmpose(data) or is_label_studio(data))
 
 
-def _read_mot(
-    path: PathLike, frames: FrameSource | None, options: FrameOptions
-) -> dict[int, _People]:
-    rows: dict[int, _People] = {}
-    try:
-        # Trackers write an empty file for a video without people.
-        lines = read_bytes(path, may_be_empty=True).decode('utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
-    for number, line in enumerate(lines, 1):
+def _match(labels: VideoLabels, frames: FrameSource | None, options: FrameOptions) -> VideoLabels:
+    labels = match_frames(labels, frames, options)
+    return labels if frames is None else fit_size(labels, frames.size, subject='boxes')
+
+
+def _on_frames(
+    path: PathLike,
+    boxes: Mapping[Any, FrameBoxes],
+    frames: FrameSource | None,
+    options: FrameOptions,
+) -> dict[int, FrameBoxes]:
+    """Find the frames of boxes that are given by 0-based frame, or by the name of its picture."""
+    names = [key if isinstance(key, str) else '' for key in boxes]
+    numbers = [key for key in boxes if isinstance(key, int)]
+    if numbers and any(names):
+        raise InputError(
+            f'{path} has numbers ({numbers[0]}) and names ({next(filter(None, names))!r}) as '
+            'image_id, use one kind'
+        )
+    for key, people in boxes.items():
+        check_boxes(f'{path}, frame {key!r}', people.boxes, people.scores, people.track_ids)
+    indices, numbering = frame_indices(path, names, indices=None if any(names) else numbers)
+    # One label in the middle of the boxes of a frame stands for all of them.
+    nowhere = np.zeros((1, 2)), np.zeros(1)
+    persons = (
+        PersonLabel(index, *nowhere, bbox=np.median(people.boxes, axis=0))
+        for index, people in zip(indices, boxes.values(), strict=True)
+    )
+    listed = tuple(map(VideoFrame, indices, names))
+    with errors_of(path):
+        labels = VideoLabels(
+            Path(path).stem, Skeleton(('any',)), listed, tuple(persons), numbering=numbering
+        )
+    matched = _match(labels, frames, options).persons
+    return {p.frame_index: people for p, people in zip(matched, boxes.values(), strict=True)}
+
+
+def _parse_mot(
+    path: PathLike, text: str, frames: FrameSource | None, options: FrameOptions
+) -> dict[int, FrameBoxes]:
+    rows: dict[int, list[tuple[list[float], float, int]]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             frame, person = _mot_row(f'{path}, line {number}', line)
             rows.setdefault(frame, []).append(person)
-    numbers = sorted(rows)
-    if options:
-        indices = _told_frames(path, numbers, frames, options)
-        return {frame: rows[number] for number, frame in zip(numbers, indices, strict=True)}
-    if 0 in rows:
+    if 0 in rows and not options:
         raise InputError(
             f'{path} has boxes on frame 0, but frames of MOTChallenge text count from 1, give '
             f'{options.number_option} 0 if these count from 0'
         )
-    gaps = None if frames is None else numbers_with_gaps(frames)
+    gaps = None if frames is None or options else numbers_with_gaps(frames)
     if gaps is not None:
         raise InputError(
             f'{path} identifies frames by number, but the numbers of the pictures have gaps '
@@ -146,7 +185,11 @@ def _read_mot(
             f'a position: give {options.number_option} 1 if it is a position, else COCO detections '
             'with the names of the pictures'
         )
-    return {number - 1: rows[number] for number in numbers}
+    first = 0 if options else 1
+    return {
+        number - first: check_boxes(f'{path}, frame {number}', *zip(*rows[number], strict=True))
+        for number in sorted(rows)
+    }
 
 
 def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]]:
@@ -168,83 +211,6 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
     # Ground truth and many trackers write a flag of 1 or -1 instead of a score.
     score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
     return int(frame), (box, score, int(track))
-
-
-def _read_coco_detections(
-    path: PathLike, frames: FrameSource | None, score_threshold: float, options: FrameOptions
-) -> dict[int, _People]:
-    if not read_json(path):
-        return {}
-    detected = read_detections(path, score_threshold)
-    indices = (
-        _told_frames(path, [*detected], frames, options)
-        if options
-        else [_frame_of(path, image_id, frames) for image_id in detected]
-    )
-    if len(set(indices)) < len(indices):
-        raise InputError(f'{path} has several ids for one frame, give each frame one id')
-    return {
-        frame: [(box, score, -1) for box, score in zip(people.boxes, people.scores, strict=True)]
-        for frame, people in zip(indices, detected.values(), strict=True)
-    }
-
-
-def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -> int:
-    places: list[int] = []
-    if isinstance(image_id, int):
-        places = [image_id] if image_id >= 0 else []
-    elif frames is not None and frames.has_picture_files:
-        name = PurePosixPath(image_id).name
-        names = [PurePosixPath(frames.path_of(i)).name for i in range(len(frames))]
-        places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
-    if len(places) != 1:
-        raise InputError(
-            f'{path} has image_id {image_id!r}, which matches {len(places)} pictures of the video; '
-            'give the name of one, or the 0-based frame as a number'
-        )
-    return places[0]
-
-
-def _told_frames(
-    path: PathLike,
-    numbers: Sequence[int | str],
-    frames: FrameSource | None,
-    options: FrameOptions,
-) -> list[int]:
-    """Find the frames of numbers or of picture names by the user's information on them."""
-    names = [number if isinstance(number, str) else '' for number in numbers]
-    known = [number for number in numbers if isinstance(number, int)]
-    if known and len(known) < len(numbers):
-        raise InputError(
-            f'{path} has numbers ({known[0]}) and names ({next(filter(None, names))!r}) as '
-            f'image_id, use one kind with {options.number_option} or {options.list_option}'
-        )
-    indices, numbering = frame_indices(path, names, indices=known or None)
-    # With one person in each frame, frames that the video does not have are refused.
-    labels = VideoLabels(
-        Path(path).stem,
-        Skeleton(('any',)),
-        tuple(VideoFrame(index, name) for index, name in zip(indices, names, strict=True)),
-        tuple(PersonLabel(index, np.zeros((1, 2)), np.zeros(1)) for index in indices),
-        numbering=numbering,
-    )
-    return [person.frame_index for person in match_frames(labels, frames, options).persons]
-
-
-def _read_labels(
-    path: PathLike, frames: FrameSource | None, options: FrameOptions
-) -> dict[int, _People]:
-    labels = read_labels(path, size=None if frames is None else frames.size)
-    if frames is not None or options:
-        labels = match_frames(labels, frames, options)
-    if frames is not None:
-        labels = fit_size(labels, frames.size, subject='boxes')
-    found: dict[int, _People] = {}
-    for person in labels.persons:
-        if person.has_box or person.labelled.any():
-            track_id = -1 if person.track_id is None else person.track_id
-            found.setdefault(person.frame_index, []).append((person_box(person), 1.0, track_id))
-    return found
 
 
 def as_boxes(given: Mapping[int, object] | Sequence[object]) -> dict[int, FrameBoxes]:

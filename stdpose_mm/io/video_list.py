@@ -76,7 +76,9 @@ def is_dataset(path: str | Path) -> bool:
     if path.suffix.lower() == '.csv' and path.is_file():
         # A CSV file may also hold labels.
         with open(path, encoding='utf-8-sig', errors='replace') as file:
-            return 'video' in re.split('[,;]', file.readline().strip())
+            # Nor may it be UTF-8: reading it says so.
+            header = re.sub('[\0\ufffd]', '', file.readline())
+            return 'video' in re.split('[,;\t]', header.strip())
     return True
 
 

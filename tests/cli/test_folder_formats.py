@@ -154,3 +154,21 @@ def test_a_propagated_video_becomes_tasks_of_label_studio(run_main, data):
     tasks = json.loads(out.read_text())
     assert [len(task['annotations']) for task in tasks] == [1, 0, 0, 0, 1, 0, 0, 0, 1]
     assert (data / 'a_config.xml').exists()
+
+
+def test_the_labels_of_a_project_of_deeplabcut_are_found_by_video(run_main, data, label_fields):
+    for name in 'ab':
+        folder = data / 'labeled-data' / name
+        inputs = (data / 'labels' / f'{name}.json', folder / 'CollectedData_me.csv')
+        folder.mkdir(parents=True)
+        assert run_main(convert.main, *inputs, '--to', 'deeplabcut')[0] == 0
+    out, options = data / 'out', ('--method', 'linear', '--format', 'tidy-csv')
+    code, _, errors = run_main(
+        propagate.main, data / 'videos', data / 'labeled-data', *options, '--out', out
+    )
+
+    assert code == 0, errors
+    assert files_of(out) == ['.stdpose', 'a.csv', 'b.csv']
+    lines = (out / 'a.csv').read_text().splitlines()
+    people, joints = 2, 3
+    assert len(lines) == 1 + 9 * people * joints

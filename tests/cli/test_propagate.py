@@ -283,7 +283,7 @@ def another_joint(fields):
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
         (None, ['--boxes', 'detector'], '--boxes detector would have no effect: give --det-config'),
         (None, ['--boxes', 'boxes.json'], 'boxes.json does not exist'),
-        (None, ['--boxes', 'labels.json'], 'hold no person box with a track id'),
+        (None, ['--boxes', 'labels.json'], 'hold no person box with a track id in a frame without'),
         (None, ['--boxes', 'detector', '--det-config', 'd.onnx'], 'd.onnx does not exist'),
         (
             None,
@@ -339,6 +339,46 @@ def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields,
     assert run(folder, label_file, '--out', out, *boxes)[0] == 0
     assert boxes_of(out, 0)[2] == [1, 2, 30, 40]
     assert boxes_of(out, 1)[2] != [1, 2, 30, 40]
+
+
+@pytest.mark.parametrize(
+    ('name', 'line', 'options'),
+    [
+        # Ground truth of SoccerNet; a tracker of BoxMOT, which counts from 0; a spreadsheet.
+        ('gt.txt', '{1},{0},1,2,30,40,1,-1,-1,-1\n', []),
+        ('clip.txt', '{2} {0} 1 2 30 40 0.5 0 -1\n', ['--boxes-first-frame-number', 0]),
+        ('clip.csv', '{1}, {0}, 1, 2, 30, 40\n', []),
+    ],
+)
+def test_boxes_of_a_tracker_are_taken_over(
+    run, folder, label_file, tmp_path, name: str, line: str, options: list
+):
+    frame, track_id, out = 2, 1, tmp_path / 'dense.json'
+    (tmp_path / name).write_text(line.format(track_id, frame + 1, frame))
+    boxes = ['--boxes', tmp_path / name, '--method', 'linear']
+    assert run(folder, label_file, '--out', out, *boxes, *options)[0] == 0
+    assert boxes_of(out, 1)[2] == [1, 2, 30, 40]
+    assert boxes_of(out, 0)[2] != [1, 2, 30, 40]
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('2,-1,1,2,30,40\n', 'b.txt has boxes without track ids in frame 1, give boxes of tracked'),
+        ('2,7,1,2,30,40\n', 'are of track 7, but the labels have no such track'),
+        ('10,1,1,2,30,40\n', 'are on frame 9, which is not among the 9 frames of clip'),
+        ('1,1,1,2,30,40\n', 'hold no person box with a track id in a frame without labels'),
+        ('', 'hold no person box with a track id'),
+    ],
+)
+def test_boxes_of_a_tracker_that_do_not_fit_are_refused(
+    run, folder, label_file, tmp_path, line: str, message: str
+):
+    (tmp_path / 'b.txt').write_text(line)
+    out = tmp_path / 'dense.json'
+    code, _, errors = run(folder, label_file, '--out', out, '--boxes', tmp_path / 'b.txt')
+    assert (code, out.exists()) == (2, False)
+    assert message in errors[-1]
 
 
 def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkeypatch):

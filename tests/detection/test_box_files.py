@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.detection.box_files import read_boxes
+from stdpose_mm.detection.box_files import read_boxes, read_tracks
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import FrameOptions, read_labels, write_labels
 from stdpose_mm.io.video import open_frames
@@ -62,7 +62,7 @@ def write_posetrack(path, boxes, ids=True, **size):
     return path
 
 
-def pictures(folder, numbers, size=(8, 8)):
+def pictures(folder, numbers, size=(96, 64)):
     """A folder of pictures whose names are these numbers."""
     folder.mkdir()
     for number in numbers:
@@ -109,11 +109,10 @@ def test_pictures_are_named_as_the_folder_names_them(tmp_path):
     path = tmp_path / 'b.json'
     for name in (lambda f: f'{f + 10:06d}.jpg', lambda f: f'images/{f + 10:06d}'):
         same(read_boxes(write_coco(path, BOXES, name), frames), BOXES, ids=False)
+    # Other names are read as those of labels are.
     write_coco(path, BOXES, lambda f: f'{f:06d}.jpg')
-    with pytest.raises(InputError, match=r"'000000.jpg', which matches 0 pictures of the video"):
-        read_boxes(path, frames)
-    with pytest.raises(InputError, match='which matches 0 pictures'):
-        read_boxes(path)
+    for video in (frames, None):
+        same(read_boxes(path, video), BOXES, ids=False)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +161,9 @@ def test_flags_in_place_of_scores_are_no_scores(tmp_path):
         ('1.5,1,0,0,5,5\n', "'1.5,1,0,0,5,5', expected"),
         ('1,-2,0,0,5,5\n', 'whole ids from 0 or -1'),
         ('1,1,1e9,0,5,5\n', 'boxes in pixels'),
-        ('1,1,0,0,0,5\n', r'b\.txt, frame 0 \(0-based\): boxes must be finite'),
+        ('1,1,0,0,0,5\n', r'b\.txt, frame 1: boxes must be finite'),
         ('1,1,0,0,5,5\n1,1,9,0,5,5\n', r'track ids must be distinct .* got \[1, 1\]'),
-        ('1,1,0,0,5,5\n1,-1,9,0,5,5\n', r'frame 0 .*or -1 for all people, got \[1, -1\]'),
+        ('1,1,0,0,5,5\n1,-1,9,0,5,5\n', r'frame 1: .*or -1 for all people, got \[1, -1\]'),
     ],
 )
 def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
@@ -177,7 +176,7 @@ def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'image_id': -1}, 'image_id -1, which matches 0 pictures'),
+        ({'image_id': -1}, r'b\.json: .*frame index -1 is negative'),
         ({'bbox': [0, 0, 0, 5]}, 'boxes must be finite'),
         ({'score': 7}, r'scores must be in 0\.\.1'),
         ({'bbox': None}, 'bbox'),
@@ -197,6 +196,30 @@ def test_boxes_that_were_made_at_another_size_are_refused(tmp_path):
     write_posetrack(path, BOXES, width=128, height=96)
     with pytest.raises(InputError, match=r'were made at 128x96 pixels .*that were made at 64x48'):
         read_boxes(path, frames)
+
+
+@pytest.mark.parametrize('write', [write_mot, write_coco])
+def test_boxes_of_larger_pictures_are_refused_without_a_stated_size(tmp_path, write):
+    frames = pictures(tmp_path / 'frames', range(4), (32, 24))
+    path = write(tmp_path / ('b.txt' if write is write_mot else 'b.json'), BOXES)
+    with pytest.raises(InputError, match=r'lie outside the 32x24 pictures .* made at 32x24'):
+        read_boxes(path, frames)
+
+
+def test_names_of_pictures_tell_the_frames_of_a_video(tmp_path, movie):
+    path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: f'clip_{frame:04d}.png')
+    same(read_boxes(path, open_frames(movie)), BOXES, ids=False)
+
+
+@pytest.mark.parametrize('write', [write_mot, write_posetrack])
+def test_tracks_are_the_boxes_of_everybody(tmp_path, write):
+    frames = pictures(tmp_path / 'frames', range(4))
+    path = write(tmp_path / ('b.txt' if write is write_mot else 'b.json'), BOXES)
+    tracks = read_tracks(path, frames)
+    assert {track: sorted(boxes) for track, boxes in tracks.items()} == {3: [0, 2], 8: [0]}
+    assert tracks[3][2].tolist() == [4, 2, 30, 40]
+    with pytest.raises(InputError, match='without track ids in frame 0, give boxes of tracked'):
+        read_tracks(write(path, BOXES, ids=False), frames)
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')

@@ -110,6 +110,8 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
         ('s.csv', 'video,out\na.mp4,C:\\x.json\n', 'a path below the output folder'),
         ('s.csv', 'nothing', r's\.csv does not exist'),
         ('s.csv', 'video\n\xff\xfe\n', 'is not UTF-8 text'),
+        ('s.csv', 'video,out\na,b\n'.encode('utf-16').decode('latin-1'), 'is not UTF-8 text'),
+        ('s.csv', 'video\tout\na\tb\n'.encode('utf-16').decode('latin-1'), 'is not UTF-8 text'),
         ('s.jsonl', '', 'lists no video'),
         ('s.jsonl', '{"video": 3}\n', 'line 1.video must be a string, got 3'),
         ('s.jsonl', '{"video": "a.mp4"\n', 'line 1, is not JSON'),

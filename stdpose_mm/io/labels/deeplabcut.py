@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +33,7 @@ from stdpose_mm.io.file_names import is_picture
 from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import (
     NOT_LABELLED,
+    OCCLUDED,
     TRACK_NAME,
     VISIBLE,
     PersonLabel,
@@ -49,8 +51,16 @@ from .poses import Person, video_of_frames
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
-_LABELS = ['x', 'y']
-_PREDICTIONS, _VISIBLE = [*_LABELS, 'likelihood'], [*_LABELS, 'visible']
+_PLACE = ['x', 'y']
+_PREDICTIONS, _VISIBLE = [*_PLACE, 'likelihood'], [*_PLACE, 'visible']
+
+_NEEDED = {'z', 'likelihood', 'visible'}
+"""Kinds of columns without which x and y would be misunderstood."""
+
+_LABELS = 'CollectedData'
+"""Start of the names of files of labels."""
+
+_FRAME = re.compile(r'[0-9]+(?:\.0*)?')
 
 OWN_SCORER = 'stdpose'
 """Scorer in files that this package wrote from labels that are not all given."""
@@ -74,8 +84,9 @@ class _Layout:
         rows: Number of header rows.
         num_paths: Number of columns before the joints; they hold the path of a picture.
         skeleton: The joints of all individuals, in the order of their first columns.
-        individuals: Individual -> joint -> its columns, one of each kind.
-        kinds: Kinds of the columns of a joint, such as x and y.
+        individuals: Names of the individuals, '' for a single animal.
+        columns: [I, K, C] column of each kind of each joint of each individual; -1 for none.
+        kinds: The C kinds of the columns of a joint, such as x and y.
         is_prediction: Whether a network made the file, according to its name, else its columns.
     """
 
@@ -83,20 +94,28 @@ class _Layout:
     rows: int
     num_paths: int
     skeleton: Skeleton
-    individuals: dict[str, dict[int, list[int]]]
+    individuals: list[str]
+    columns: np.ndarray
     kinds: list[str]
     is_prediction: bool
 
     @property
     def extra(self) -> dict[str, Any]:
         """The fields for ``VideoLabels.extra``; empty without unique bodyparts."""
-        unique = {*self.individuals.get(_UNIQUE, ())}
-        others = [name for name in self.individuals if name != _UNIQUE]
-        if not unique or any(unique & {*self.individuals[name]} for name in others):
+        is_unique = np.array([name == _UNIQUE for name in self.individuals])
+        has_column = self.columns[:, :, 0] >= 0
+        unique = has_column[is_unique].any(axis=0)
+        if not unique.any() or (has_column[~is_unique] & unique).any():
             return {}
-        names = self.skeleton.keypoint_names
-        fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
-        return {_PROJECT_FIELDS: fields}
+        others = [name for name in self.individuals if name != _UNIQUE]
+        names = [*compress(self.skeleton.keypoint_names, unique)]
+        return {_PROJECT_FIELDS: {'individuals': others, 'unique_bodyparts': names}}
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """List the tables of labels in ``labeled-data/<video>``, each as CSV if it is there twice."""
+    tables = (table for suffix in ('h5', 'csv') for table in folder.glob(f'{_LABELS}*.{suffix}'))
+    return sorted({table.stem: table for table in tables}.values())
 
 
 def is_deeplabcut(path: PathLike, head: bytes) -> bool:
@@ -118,8 +137,9 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     score. A joint without likelihood gets the score 1; an individual without any has no scores.
 
     Args:
-        path: ``CollectedData_<scorer>.csv``, or the CSV of ``analyze_videos`` or of Lightning
-            Pose's predictions, or DeepLabCut's ``.h5`` with the same content.
+        path: ``CollectedData_<scorer>.csv``, or the folder ``labeled-data/<video>`` with this file,
+            or the CSV of ``analyze_videos``, of Lightning Pose's predictions or of EKS, or
+            DeepLabCut's ``.h5`` with the same content.
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
@@ -128,11 +148,17 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         entry, named after the file without the scorer; their rows are named by frame. Track ids
         are the positions of the individuals in the header, 0 for a single animal. The unique
         bodyparts of a project are joints of the individual ``single``. Limbs are not read, because
-        they are in DeepLabCut's ``config.yaml``.
+        they are in DeepLabCut's ``config.yaml``. Further columns are left out with a note.
 
     Raises:
         InputError: If the file is not as described.
     """
+    if Path(path).is_dir():
+        tables = tables_in(Path(path))
+        if len(tables) != 1:
+            found = listed([table.name for table in tables], 5) or 'none'
+            raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {found}')
+        path = tables[0]
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
     for number, row in enumerate(rows, 1):
@@ -143,14 +169,24 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     body = rows[layout.rows :]
     if body and _names_index(body[0], layout):
         del body[0]
-    if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
-        return [_read_frames(path, layout, body)]
-    pictures = []
-    for row in body:
-        name = '/'.join(row[: layout.num_paths])
-        people = _read_people(path, name, row, layout)
-        is_labeled = True if people and not layout.is_prediction else None
-        pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
+    by_frame = layout.is_prediction and all(_FRAME.fullmatch(row[0]) for row in body)
+    names = [f'frame {row[0]}' if by_frame else '/'.join(row[: layout.num_paths]) for row in body]
+    groups = _read_people(path, names, body, layout)
+    if by_frame:
+        if not layout.scorer:
+            raise InputError(f'{path} has an empty scorer, expected the name of the network there')
+        indices = [int(row[0].partition('.')[0][:18]) for row in body]
+        if max(indices, default=0) > MAX_FRAME_INDEX:
+            raise InputError(f'{path}: frame numbers must be at most 1e7, got {max(indices)}')
+        # The files are named <video><scorer>.csv.
+        name = video_name(path).split(layout.scorer)[0] or video_name(path)
+        frames = zip(indices, groups, strict=True)
+        return [video_of_frames(path, name, layout.skeleton, frames, layout.extra)]
+    by_hand = not layout.is_prediction
+    pictures = (
+        LabelledPicture(name, people, None, True if people and by_hand else None, str(path))
+        for name, people in zip(names, groups, strict=True)
+    )
     videos = videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
     return [replace(video, extra={**video.extra, **layout.extra}) for video in videos]
 
@@ -162,116 +198,95 @@ def _names_index(row: Sequence[str], layout: _Layout) -> bool:
 
 
 def _read_csv_rows(path: PathLike) -> list[list[str]]:
-    text = read_text(path)
-    if '\0' in text:
-        # No other format and no file system allows NUL in names.
-        line = text[: text.index('\0')].count('\n') + 1
-        raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
     try:
         # The file may end in empty lines.
-        return [row for row in csv.reader(io.StringIO(text, newline='')) if row]
+        return [row for row in csv.reader(io.StringIO(read_text(path), newline='')) if row]
     except csv.Error as error:
         raise InputError(f'{path} is not CSV: {error}') from error
-
-
-def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
-    """Read the predictions of a video, with one row per frame."""
-    if not layout.scorer:
-        raise InputError(f'{path} has an empty scorer, expected the name of the network in row 1')
-    indices = [int(row[0][:18]) for row in rows]
-    if indices and max(indices) > MAX_FRAME_INDEX:
-        raise InputError(f'{path}: frame numbers must be at most 1e7, got {max(indices)}')
-    people = [_read_people(path, f'frame {row[0]}', row, layout) for row in rows]
-    # The files are named <video><scorer>.csv.
-    name = video_name(path).split(layout.scorer)[0] or video_name(path)
-    frames = zip(indices, people, strict=True)
-    return video_of_frames(path, name, layout.skeleton, frames, layout.extra)
 
 
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     first = tuple(row[0] for row in rows[:4])
     header = rows[:3] if first[:3] == _HEADER else rows[:4] if first == _HEADER_OF_SEVERAL else []
-    columns = [*zip(*header, strict=True)]
-    start = next((i for i, column in enumerate(columns) if i and column[-1]), len(columns))
-    # Lightning Pose adds a last column that marks the pictures used in training.
-    stop = len(columns) - (columns[-1:] != [] and (columns[-1][0], columns[-1][-1]) == ('set', ''))
-    scorers = [*dict.fromkeys(column[0] for column in columns[start:stop])]
+    columns = [*enumerate(zip(*header, strict=True))][1:]
+    present = {column[-1] for _, column in columns} - {''}
+    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if present.issuperset(kinds)), _PLACE)
+    further = sorted(present.difference(kinds))
+    num_paths = next((i for i, column in columns if column[-1]), 0)
+    # The columns may be in any order: they are identified by their names.
+    columns = [(i, column) for i, column in columns if column[-1] in kinds]
+    place_of = {(column[:-1], column[-1]): i for i, column in columns}
+    joints = [*dict.fromkeys(joint for joint, _ in place_of)]
+    scorers = [*dict.fromkeys(joint[0] for joint in joints)]
     if len(scorers) > 1:
         raise InputError(
             f'{path} holds columns of {len(scorers)} scorers ({listed(scorers, 5)}), expected '
             'those of one person or network: remove the others'
         )
-    last = {column[-1] for column in columns[start:stop]}
-    kinds = next((kinds for kinds in (_PREDICTIONS, _VISIBLE) if {*kinds} == last), _LABELS)
-    # The columns may be in any order: they are identified by their names.
-    joints: dict[tuple[str, ...], list[tuple[str, int]]] = {}
-    for i, column in enumerate(columns[start:stop], start):
-        joints.setdefault(column[:-1], []).append((column[-1], i))
-    if not joints or any(sorted(kinds) != sorted(k for k, _ in of) for of in joints.values()):
-        got = sorted(last) if header else first
+    is_complete = len(joints) * len(kinds) == len(place_of) == len(columns) > 0
+    if not is_complete or _NEEDED.intersection(further):
         raise InputError(
             f'{path} is not a DeepLabCut file: expected header rows scorer, (individuals,) '
-            'bodyparts, coords with x, y, or x, y, visible, or x, y, '
-            f'likelihood, once per bodypart, got {shown(got)}'
+            'bodyparts, coords with x, y, or x, y, visible, or x, y, likelihood, once per '
+            f'bodypart, got {shown(sorted(present) if header else first)}'
         )
+    if further:
+        note(f'{path}: only the columns {", ".join(kinds)} are read, not {listed(further, 8)}')
     names = [*dict.fromkeys(joint[-1] for joint in joints)]
-    individuals: dict[str, dict[int, list[int]]] = {}
-    for joint, of_joint in joints.items():
-        columns_of = individuals.setdefault(joint[1] if len(header) == 4 else '', {})
-        columns_of[names.index(joint[-1])] = [dict(of_joint)[kind] for kind in kinds]
+    individuals = [*dict.fromkeys(joint[1:-1] for joint in joints)]
+    places = np.full((len(individuals), len(names), len(kinds)), -1)
+    for joint in joints:
+        place = individuals.index(joint[1:-1]), names.index(joint[-1])
+        places[place] = [place_of[joint, kind] for kind in kinds]
     with errors_of(path):
         skeleton = Skeleton(tuple(names), category='animal')
     name = Path(path).name.lower()
-    by_columns = kinds is _PREDICTIONS and not name.startswith('collecteddata')
-    layout = columns[start][0], len(header), start, skeleton, individuals, kinds
-    return _Layout(*layout, is_prediction=by_columns or name.startswith('machinelabels'))
+    by_columns = kinds is _PREDICTIONS and not name.startswith(_LABELS.lower())
+    layout = scorers[0], len(header), num_paths, skeleton, [*map(''.join, individuals)], places
+    return _Layout(*layout, kinds, by_columns or name.startswith('machinelabels'))
 
 
-def _read_people(path: PathLike, where: str, row: Sequence[str], layout: _Layout) -> list[Person]:
-    """Read the fields of a label for every individual with a joint in a row."""
-    people = []
-    for track_id, (individual, columns) in enumerate(layout.individuals.items()):
-        joint_values = np.full((layout.skeleton.num_keypoints, len(layout.kinds)), np.nan)
-        for joint, places in columns.items():
-            cells = [row[place] for place in places]
-            joint_values[joint] = _read_joint(path, where, cells, layout.kinds)
-        points, labelled = joint_values[:, :2], ~np.isnan(joint_values[:, 0])
-        flags = np.full(len(points), VISIBLE)
-        if layout.kinds is _VISIBLE:
-            flags = np.where(np.isnan(joint_values[:, 2]), flags, joint_values[:, 2])
-            labelled &= flags != NOT_LABELLED
-        if not labelled.any():
-            continue
-        person: Person = {
-            'keypoints': np.where(labelled[:, None], points, 0.0),
-            'visibility': np.where(labelled, flags, NOT_LABELLED),
-            'track_id': track_id,
+def _read_people(
+    path: PathLike, names: Sequence[str], body: Sequence[Sequence[str]], layout: _Layout
+) -> list[list[Person]]:
+    """Read the fields of a label for every individual with a joint in each of the R rows."""
+    columns = layout.columns.ravel().tolist()
+    cells = [[number_in(row[i]) if i >= 0 else math.nan for i in columns] for row in body]
+    values = np.reshape(cells, (-1, *layout.columns.shape))  # [R, I, K, C]
+    lacks = np.isnan(values)
+    labelled = ~lacks[..., 0]
+    is_wrong = (lacks[..., 0] != lacks[..., 1]) | (np.abs(values) > MAX_COORDINATE).any(axis=-1)
+    visibility = np.full(labelled.shape, VISIBLE)
+    if layout.kinds is _VISIBLE:
+        visibility = np.where(lacks[..., 2], VISIBLE, values[..., 2])
+        is_wrong |= ~np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE))
+        labelled &= visibility != NOT_LABELLED
+    for r, i, k in np.argwhere(is_wrong)[:1]:
+        texts = ','.join(body[r][column] for column in layout.columns[i, k])
+        raise InputError(
+            f'{path}: a joint of {names[r]} must be two numbers within +-1e7, or empty, got '
+            f'{shown(texts)}'
+        )
+    is_scored = ~lacks[..., -1] & labelled
+    is_scored &= layout.is_prediction and layout.kinds is _PREDICTIONS
+    # A joint that was corrected in DeepLabCut has no likelihood; it is certain.
+    scores = np.where(is_scored, values[..., -1], labelled)
+    points = np.where(labelled[..., None], values[..., :2], 0.0)
+    visibility = np.where(labelled, visibility, NOT_LABELLED)
+    is_estimate = layout.is_prediction or layout.scorer == OWN_SCORER
+    groups: list[list[Person]] = [[] for _ in body]
+    for r, i in np.argwhere(labelled.any(axis=-1)).tolist():
+        individual = layout.individuals[i]
+        fields = {
+            'keypoints': points[r, i],
+            'visibility': visibility[r, i],
+            'track_id': i,
+            'scores': scores[r, i] if is_scored[r, i].any() else None,
+            'source': 'propagated' if is_estimate else 'given',
             'extra': {TRACK_NAME: individual} if individual else {},
         }
-        if layout.is_prediction or layout.scorer == OWN_SCORER:
-            person['source'] = 'propagated'
-        scores = joint_values[:, -1]
-        has_scores = layout.is_prediction and layout.kinds is _PREDICTIONS
-        # A joint that was corrected in DeepLabCut has no likelihood; it is certain.
-        if has_scores and np.isfinite(scores[labelled]).any():
-            person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
-        people.append(person)
-    return people
-
-
-def _read_joint(
-    path: PathLike, where: str, cells: Sequence[str], kinds: Sequence[str]
-) -> list[float]:
-    """Read the numbers of a joint; empty cells are NaN."""
-    values = [*map(number_in, cells)]
-    is_half = math.isnan(values[0]) != math.isnan(values[1])
-    is_flag = kinds is not _VISIBLE or math.isnan(values[2]) or values[2] in (0, 1, 2)
-    if is_half or not is_flag or any(abs(value) > MAX_COORDINATE for value in values):
-        raise InputError(
-            f'{path}: a joint of {where} must be two numbers within +-1e7, or empty, got '
-            f'{shown(",".join(cells))}'
-        )
-    return values
+        groups[r].append(fields)
+    return groups
 
 
 def write_lightning_pose(labels: VideoLabels, path: PathLike) -> None:
@@ -306,7 +321,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
-    kinds = _VISIBLE if visible else _LABELS
+    kinds = _VISIBLE if visible else _PLACE
     header = [
         ['scorer', *[scorer] * len(kinds) * len(columns)],
         ['individuals', *[name for name, _ in columns for _ in kinds]],

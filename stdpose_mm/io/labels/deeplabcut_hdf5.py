@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import PathLike, atomic_path
+from stdpose_mm.text import listed
 
 from .fields import MAX_UNZIPPED, shown
 from .frame_numbers import MAX_FRAME_INDEX
@@ -46,7 +47,12 @@ def read_hdf5_rows(path: PathLike, headers: Sequence[Names]) -> list[list[str]]:
     h5py = importlib.import_module('h5py')
     try:
         with h5py.File(path) as file:
-            (table,) = file.values()
+            tables = [name for name, node in file.items() if 'pandas_type' in node.attrs]
+            if len(tables) != 1 and _KEY not in tables:
+                raise ValueError(f'{len(tables)} tables of pandas in {listed([*file], 3)}')
+            if len(tables) > 1:
+                note(f'{path} holds the tables {listed(tables, 5)}: {_KEY} is read')
+            table = file[_KEY if _KEY in tables else tables[0]]
             columns, index, blocks = (_read_table if 'table' in table else _read_fixed)(table)
         (names,) = (names for names in headers if len(names) == len(columns[0]))
         place_of = {column: place for place, column in enumerate(columns)}

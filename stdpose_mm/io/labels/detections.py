@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,20 +34,25 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
     Raises:
         InputError: If the file is not as described, or has several classes and no people.
     """
-    found: dict[int | str, tuple[list[np.ndarray], list[float]]] = {}
-    records = Record(path, '', {'detections': read_json(path)}).records('detections')
+    return parse_detections(path, read_json(path), score_thr)
+
+
+def parse_detections(path: PathLike, data: Any, score_thr: float = 0.0) -> Detections:
+    """Read parsed detection results; see :func:`read_detections`."""
+    detected: dict[int | str, tuple[list[np.ndarray], list[float]]] = {}
+    records = Record(path, '', {'detections': data}).records('detections')
     for record in _of_one_class(path, records):
         image_id, box = record.identifier('image_id'), record.box('bbox')
         score = record.number('score')
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
         if score >= score_thr:
-            boxes, scores = found.setdefault(image_id, ([], []))
+            boxes, scores = detected.setdefault(image_id, ([], []))
             boxes.append(box)
             scores.append(score)
     return {
         image_id: FrameBoxes(np.stack(boxes), np.array(scores, dtype=float))
-        for image_id, (boxes, scores) in found.items()
+        for image_id, (boxes, scores) in detected.items()
     }
 
 

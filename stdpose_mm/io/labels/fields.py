@@ -130,8 +130,10 @@ def read_text(path: PathLike, may_be_empty: bool = False) -> str:
     Raises:
         InputError: If the file cannot be read, is not text, or is empty without ``may_be_empty``.
     """
+    data = read_bytes(path, may_be_empty)
     try:
-        return read_bytes(path, may_be_empty).decode('utf-8-sig')
+        # UTF-16 without a mark at its start would pass.
+        return data.replace(b'\0', b'\xff').decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise InputError(
             f'{path} is not UTF-8 text (byte {error.start}), save it as UTF-8'

@@ -9,9 +9,12 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import kind_of_file
 
-from .fields import read_bytes, shown
+from .fields import read_bytes, read_text, shown
 
 _BOX_LINE = rb'[0-9]+(?:[ \t]+-?[0-9.]+(?:[eE][-+]?[0-9]+)?){4}[ \t]*(?:\r?\n|\Z)'
+
+_UTF_16 = re.compile(rb'\xff\xfe|\xfe\xff|(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~]){4}')
+"""Start of a text in UTF-16, as Excel saves "Unicode text", with or without a mark."""
 
 _STARTS = {
     rb'%PDF': 'a PDF document',
@@ -53,6 +56,8 @@ def refuse_foreign_bytes(path: PathLike) -> None:
     if kind in ('a video', 'a picture'):
         raise InputError(f'{path} is {kind}, expected a file with labels')
     data = read_bytes(path)
+    if _UTF_16.match(data):
+        read_text(path)
     # The last line of the head may be cut.
     head = data if len(data) <= 4096 else data[:4096].rpartition(b'\n')[0] + b'\n'
     for start, what in _STARTS.items():

@@ -257,7 +257,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of a folder with one label file per picture; None for other folders."""
     forms = {name: form for name, form in LABEL_FORMATS.items() if form.folder}
-    formats = [n for n, f in forms.items() if f.is_folder and _load(f.is_folder)(folder)]
+    formats = [n for n, f in LABEL_FORMATS.items() if f.is_folder and _load(f.is_folder)(folder)]
     files = [file for file in folder.iterdir() if _is_called_json(file) and file.is_file()]
     if any(not is_leftover(file) for file in files):
         contents = map(read_json, usable_files(folder, files))

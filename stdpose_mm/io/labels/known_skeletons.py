@@ -44,6 +44,7 @@ HALPE_26 = Skeleton(
 _UPPER_BODY = ('nose', 'neck', *_of('right', *_ARM), *_of('left', *_ARM))
 _UPPER_LIMBS = ((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7))
 _LEGS = (*_of('right', *_LEG), *_of('left', *_LEG))
+_EYE, _MOUTH = ('eye_inner', 'eye', 'eye_outer'), ('mouth_left', 'mouth_right')
 _FACE = ('right_eye', 'left_eye', 'right_ear', 'left_ear')
 
 OPENPOSE_BODY_25 = Skeleton(
@@ -79,6 +80,12 @@ HAND_21 = Skeleton(
 )
 """The joints of a hand in the order of COCO-WholeBody: wrist, then each finger up to its tip."""
 
+_HEAD = ('nose', *_of('left', *_EYE), *_of('right', *_EYE), *_sides('ear'), *_MOUTH)
+BLAZEPOSE_33 = Skeleton(
+    (*_HEAD, *_sides(*_ARM, 'pinky', 'index', 'thumb', *_LEG, 'heel', 'foot_index'))
+)
+"""The landmarks of MediaPipe's body."""
+
 KNOWN_SKELETONS = {
     'coco': COCO_17,
     'posetrack': POSETRACK_SKELETON,
@@ -91,6 +98,7 @@ KNOWN_SKELETONS = {
 
 COCO_FAMILY = {'COCO': COCO_17}
 HALPE_FAMILY = {**COCO_FAMILY, 'Halpe (AlphaPose, MMPose, Pose2Sim)': HALPE_26}
+MEDIAPIPE_FAMILY = {"MediaPipe's body": BLAZEPOSE_33, "MediaPipe's hand": HAND_21}
 OPENPOSE_FAMILY = {
     "OpenPose's model BODY_25": OPENPOSE_BODY_25,
     "OpenPose's model COCO": OPENPOSE_COCO_18,

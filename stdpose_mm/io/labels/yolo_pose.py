@@ -159,7 +159,8 @@ def _may_be_label(file: Path) -> bool:
     if file.suffix.lower() != '.txt' or is_leftover(file) or file.name.lower() in _NO_LABELS:
         return False
     head = read_start(file, 1000).removeprefix(b'\xef\xbb\xbf').strip()
-    return not head or _starts_like_labels(head)
+    # Zeros are of UTF-16 or UTF-32, which is refused when the file is read.
+    return not head or b'\0' in head or _starts_like_labels(head)
 
 
 def _label_files(path: Path) -> list[Path]:

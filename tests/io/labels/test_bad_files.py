@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_all_labels, read_labels, sniff_format, write_labels
 from support.damaged_files import DAMAGED, MISSING, Place, changed
@@ -79,6 +80,7 @@ DOCUMENTS: dict[str, Any] = {
     'openpose': openpose(openpose_person(10, 20, 0.5, 30, 40, 0.25)),
     'mmpose': mmpose([[1, 2], [3, 4]], [0.5, 0.25]),
     'coco-results': [{'image_id': 1, **RESULT}, {'image_id': 2, **RESULT}],
+    'mediapipe': [{'frame': 0, 'landmarks': [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]}],
 }
 SHORT = {
     'point': 'annolist.0.annorect.0.annopoints.0.point.0',
@@ -202,12 +204,17 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
         'coords' + ',x,y,z' * 2,
         r"once per bodypart, got \['x', 'y', 'z'\]",
     ),
+    (
+        'coords' + ',x,y,likelihood' * 2,
+        'coords,x,y,likelihood,x,y,visible',
+        r"got \['likelihood', 'visible', 'x', 'y'\]",
+    ),
     (',x,y,likelihood\n', ',x,y\n', 'row 4 has 6 columns, expected 7'),
     ('individuals,a,a,a', 'individuals,a,a,c', 'x, y, likelihood, once per bodypart'),
     ('individuals,a,a,a,b,b,b', 'individuals' + ',a' * 6, 'once per bodypart'),
     ('bodyparts,nose,nose,nose', 'bodyparts,,,', 'non-empty'),
     ('0,1,2,0.5,3', '0,1,2,0.5', 'row 5 has 6 columns, expected 7'),
-    ('0,1,2', '0,\0001,2', 'line 5 holds a zero byte'),
+    ('0,1,2', '0,\0001,2', r'is not UTF-8 text \(byte [0-9]+\), save'),
     ('0,1,2', '0,one,2', "a joint of frame 0 must be two numbers .* got 'one,2,0.5'"),
     ('coords' + ',x,y,likelihood' * 2, 'coords' + ',x,y,visible' * 2, 'a joint of 0 must be'),
     ('scorer,net,net,net', 'scorer,Ada,Ada,Ada', r'columns of 2 scorers \(Ada, net\), expected'),
@@ -265,6 +272,8 @@ VIA_POINT = {'shape_attributes': {'name': 'point', 'cx': 1, 'cy': 2}, 'region_at
 VIA_IMAGE = {'filename': '0.jpg', 'size': 9, 'regions': [VIA_POINT], 'file_attributes': {}}
 DARWIN = {'version': '2.0', 'item': {'name': 'a.mp4'}, 'annotations': []}
 SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': [], 'tags': []}
+
+TEXT_FORMATS = {*WRITE_FORMATS} - {'deeplabcut-h5', 'sleap', 'movement'}
 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses'),
@@ -384,6 +393,20 @@ def test_damaged_json(tmp_path: Path, format: str, data: bytes, told: str) -> No
     is_list = isinstance(DOCUMENTS[format], list) or format == 'mmpose'
 
     refused(lambda: read_labels(path, format), path, '.' if 'object' in told and is_list else told)
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'utf-16-be', 'utf-32'])
+@pytest.mark.parametrize('format', [name for name in READ_FORMATS if name in TEXT_FORMATS])
+def test_text_that_is_not_utf_8(tmp_path: Path, format: str, encoding: str) -> None:
+    """As Excel saves "Unicode text", and PowerShell what is sent to a file."""
+    path = tmp_path / f'clip{LABEL_FORMATS[format].suffixes[0]}'
+    write_labels(sample(), path, format)
+    for file in [path] if path.is_file() else filter(Path.is_file, [*path.rglob('*')]):
+        file.write_bytes(file.read_text('utf-8').encode(encoding))
+
+    refused(
+        lambda: read_labels(path), path, r'is not UTF-8 text \(byte [0-9]+\), save it as UTF-8$'
+    )
 
 
 @pytest.mark.parametrize(

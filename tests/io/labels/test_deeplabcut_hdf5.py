@@ -175,6 +175,46 @@ def test_a_file_runs_no_code(tmp_path: Path):
     assert not (tmp_path / 'made').exists()
 
 
+@pytest.mark.parametrize('forms', [('fixed', 'table'), ('table', 'fixed'), ('fixed', 'fixed')])
+@pytest.mark.parametrize('first', ['keypoints', 'df_with_missing'])
+def test_of_two_tables_deeplabcuts_own_is_read(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, forms: tuple[str, str], first: str
+):
+    """napari-deeplabcut adds its own table; ``info`` is one of PyTables, not of pandas."""
+    path = tmp_path / 'CollectedData_ann.h5'
+    own = table(SINGLE, ('x', 'y'), [f'labeled-data/clip/img{i}.png' for i in range(3)])
+    tables = {'df_with_missing': (own, forms[0]), 'keypoints': (own + 100, forms[1])}
+    for key in sorted(tables, key=lambda key: key != first):
+        tables[key][0].to_hdf(path, key=key, mode='a', format=tables[key][1])
+    with h5py.File(path, 'a') as file:
+        file.create_dataset('info', data=np.arange(3))
+
+    assert read_labels(path)[1][0].keypoints.tolist() == [[4.5, 5.5], [6.5, 7.5]]
+    (warning,) = recwarn
+    assert str(warning.message) == (
+        f'{path} holds the tables df_with_missing, keypoints: df_with_missing is read'
+    )
+
+
+def test_a_table_of_any_name_is_read(tmp_path: Path):
+    path = tmp_path / 'CollectedData_ann.h5'
+    table(SINGLE, ('x', 'y'), labels_index()).to_hdf(path, key='keypoints', mode='w')
+    assert read_labels(path)[7][0].keypoints[1].tolist() == [10.5, 11.5]
+
+
+def test_a_folder_with_an_h5_file_alone_is_read(tmp_path: Path):
+    folder = tmp_path / 'labeled-data' / 'clip'
+    folder.mkdir(parents=True)
+    data = table(SINGLE, ('x', 'y'), labels_index())
+    data.to_hdf(folder / 'CollectedData_ann.h5', key='df_with_missing', mode='w')
+    assert [*read_labels(folder)] == [7, 12, 30]
+
+
+def copy_table(file: Any) -> None:
+    file.move('df_with_missing', 'a')
+    file.copy('a', 'b')
+
+
 def rename_header(file: Any) -> None:
     file['df_with_missing'].attrs.update(axis0_nlevels=2, block0_items_nlevels=2)
 
@@ -182,12 +222,19 @@ def rename_header(file: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda file: file.create_group('other'), 'ValueError .too many values'),
+        (copy_table, 'ValueError .2 tables of pandas in a, b'),
+        (lambda file: file['df_with_missing'].attrs.pop('pandas_type'), 'ValueError .0 tables of'),
         (lambda file: file['df_with_missing'].pop('axis1_label0'), 'KeyError'),
         (rename_header, 'ValueError'),
         (lambda file: file['df_with_missing/axis1_label2'].__setitem__(0, 99), 'IndexError'),
     ],
-    ids=['two tables', 'no index', 'another header', 'a code without a text'],
+    ids=[
+        'two tables',
+        'no table',
+        'no index',
+        'another header',
+        'a code without a text',
+    ],
 )
 def test_other_files_are_refused_in_a_sentence(tmp_path: Path, change: Any, words: str):
     path = tmp_path / 'a.h5'

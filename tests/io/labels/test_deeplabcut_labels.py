@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stdpose_mm.errors import InputWarning
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_labels,
@@ -320,6 +320,90 @@ def test_names_of_an_index_are_no_picture(
 
     assert {frame.index for frame in labels.frames} == {*frames}
     assert [p.frame_index for p in labels.persons] == ([0, 1] if table is PREDICTIONS else [3, 12])
+
+
+EKS = ('x', 'y', 'likelihood', 'x_ens_median', 'y_ens_median', 'x_ens_var', 'x_posterior_var')
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'left_out'),
+    [
+        (EKS, 'x_ens_median, x_ens_var, x_posterior_var, y_ens_median'),
+        # Older versions of EKS, and columns that a script put first.
+        (('x', 'y', 'likelihood', 'x_var', 'y_var'), 'x_var, y_var'),
+        (('speed', 'y', 'x', 'likelihood'), 'speed'),
+    ],
+)
+def test_further_columns_are_left_out_with_a_note(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, kinds: tuple[str, ...], left_out: str
+):
+    value = {'x': 30.5, 'y': 40.25, 'likelihood': 0.875}
+    joints = ('snout', 'ear')
+    rows = [
+        ['scorer', *['net'] * 2 * len(kinds)],
+        ['bodyparts', *(joint for joint in joints for _ in kinds)],
+        ['coords', *kinds * 2],
+        ['0', *(str(value.get(kind, 'n/a')) for kind in kinds * 2)],
+    ]
+    path = tmp_path / 'clip.csv'
+    path.write_text('\n'.join(map(','.join, rows)))
+    (person,) = read_labels(path).persons
+
+    assert person.keypoints.tolist() == [[30.5, 40.25]] * 2
+    assert person.scores.tolist() == [0.875] * 2
+    (warning,) = recwarn
+    assert str(warning.message) == (
+        f'{path}: only the columns x, y, likelihood are read, not {left_out}'
+    )
+
+
+def test_the_column_of_lightning_pose_may_have_gone_through_pandas(tmp_path: Path):
+    path = tmp_path / 'predictions.csv'
+    header = 'heatmap_tracker,set\nbodyparts,paw,paw,paw,\ncoords,x,y,likelihood,\n'
+    assert header in OF_LABELLED_PICTURES
+    again = 'bodyparts,paw,paw,paw,Unnamed: 4_level_1\ncoords,x,y,likelihood,Unnamed: 4_level_2\n'
+    path.write_text(OF_LABELLED_PICTURES.replace(header, f'heatmap_tracker,set\n{again}'))
+
+    with pytest.warns(InputWarning, match='are read, not Unnamed: 4_level_2'):
+        assert [p.scores.tolist() for p in read_labels(path).persons] == [[0.5], [0.75]]
+
+
+def test_rows_may_be_numbered_by_floats(tmp_path: Path):
+    """As pandas writes an index that was joined with another."""
+    path = tmp_path / 'clip.csv'
+    path.write_text(PREDICTIONS.replace('\n0,', '\n7.0,').replace('\n1,', '\n9.,'))
+    assert [p.frame_index for p in read_labels(path).persons] == [7, 9]
+
+
+def labelled_folder(folder: Path) -> Path:
+    """``labeled-data/<video>`` of a project, with what DeepLabCut and its GUI put there."""
+    folder.mkdir(parents=True)
+    (folder / 'CollectedData_ann.csv').write_text(ONE_ANIMAL.replace('monday', folder.name))
+    for name in ('CollectedData_ann.csv~', '._CollectedData_ann.csv', 'machinelabels.csv'):
+        (folder / name).write_text('other')
+    return folder
+
+
+@pytest.mark.parametrize('name', ['CollectedData_ann.h5', 'img0003.png', 'machinelabels-iter0.h5'])
+def test_the_folder_of_a_video_is_read(tmp_path: Path, name: str):
+    folder = labelled_folder(tmp_path / 'labeled-data' / 'mouse.day1')
+    # The CSV file needs no further package.
+    (folder / name).write_bytes(b'anything')
+
+    assert sniff_format(folder) == 'deeplabcut'
+    labels = read_labels(folder)
+    assert labels.name == 'mouse.day1'
+    assert [p.frame_index for p in labels.persons] == [3, 12]
+
+
+def test_a_folder_with_the_labels_of_two_people_is_refused(tmp_path: Path):
+    folder = labelled_folder(tmp_path / 'monday')
+    (folder / 'CollectedData_bob.csv').write_text(ONE_ANIMAL)
+    with pytest.raises(
+        InputError,
+        match=r'one CollectedData file in it, got CollectedData_ann.csv, CollectedData_b',
+    ):
+        read_labels(folder)
 
 
 def test_of_a_corrected_prediction_only_the_joint_without_a_likelihood_is_certain(tmp_path: Path):

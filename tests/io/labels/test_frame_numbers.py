@@ -292,6 +292,7 @@ class TestPositions:
             ('a.jpg,1\nb.jpg,2.5\n', 'line 2, must be'),
             ('name,time\na.jpg,1.5\nb.jpg,\n', 'line 3, must be a picture and its time'),
             (',1\n', 'line 1, must be'),
+            ('a\0,\x001\0', r'is not UTF-8 text \(byte 1\)'),
         ],
     )
     def test_a_bad_list_is_refused(self, tmp_path: Path, text: str, message: str) -> None:

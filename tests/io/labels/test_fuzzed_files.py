@@ -42,6 +42,7 @@ ODD_TEXTS = ['', '-1', '1e999', 'nan', '9' * 5000, '٣', '..', 'x' * 300, '1,2;3
 """Words of tables and attributes that stood where another was expected."""
 
 FOREIGN = {
+    'mediapipe': [{'frame': 1, 'landmarks': [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]}],
     'mmpose': mmpose([[1.5, 2], [30, 40.25]], [0.9, 0.4]),
     'labelme': labelme('f_0.jpg', labelme_shape('nose', [[1.5, 2]], group_id=0)),
     'label-studio': [
