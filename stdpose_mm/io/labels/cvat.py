@@ -20,8 +20,6 @@ import re
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 from stdpose_mm.errors import InputError, note, one_line
 from stdpose_mm.io import PathLike
@@ -36,7 +34,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import video_name
-from .cvat_tracks import FROM_FILE, LoadedKeyFrames, Track, fields_of, read_track, whole_number
+from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
 from .fields import (
     MAX_COORDINATE,
     MAX_DEPTH,
@@ -47,7 +45,7 @@ from .fields import (
     require_distinct,
     shown,
 )
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .frame_numbers import MAX_FRAME_INDEX
 from .joints import choose_categories
 
 _MAX_LISTED = 10**6
@@ -99,7 +97,7 @@ def read_cvat(
     _require_one_task(path, root)
     step = _frame_step(path, meta)
     tracks, skeleton = _read_tracks(path, root, category)
-    before: Sequence[LoadedKeyFrames | None] = [None] * len(tracks)
+    before: Sequence[Sequence[Track] | None] = [None] * len(tracks)
     if loaded_into_cvat is not None:
         before = _read_loaded(path, tracks, loaded_into_cvat, category)
     cuts = _ends_of_job(path, meta) if any(track.is_from_file for track in tracks) else set()
@@ -110,17 +108,18 @@ def read_cvat(
             track.drop_finish()
     persons: list[PersonLabel] = []
     with errors_of(path):
-        for track, key_frames, track_id in zip(tracks, before, track_ids, strict=True):
-            track.find_sources(key_frames, cuts)
+        for track, loaded, track_id in zip(tracks, before, track_ids, strict=True):
+            track.find_sources(loaded, cuts)
             persons += track.labels(track_id)
     # Sorted by frame, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
     frames = _read_frames(path, meta, step, (person.frame_index for person in persons))
     numbering = None
     if meta.findtext('.//mode') == _OF_PICTURES:
-        indices, names, numbering = _number_pictures(path, root, frames)
-        persons = [replace(p, frame_index=indices[p.frame_index]) for p in persons]
-        frames = [replace(f, index=indices[f.index], file_name=names[f.index]) for f in frames]
+        # In a part of the task, such as a job, the numbers are not positions.
+        is_whole = [frame.index for frame in frames] == [*range(len(frames))]
+        text = 'the numbers of the pictures in their task'
+        numbering = FrameNumbering('positions', text, len(frames) if is_whole else 0)
     _warn_of_left_out(path, root)
     others = [
         ET.tostring(element, encoding='unicode')
@@ -135,13 +134,12 @@ def read_cvat(
 
 def _require_one_task(path: PathLike, root: ET.Element) -> None:
     """Refuse the export of a project: each of its tasks is a video with its own frame numbers."""
-    names = [shown(task.findtext('name')) for task in root.findall('meta/project/tasks/task')]
-    count = max(len(names), len({element.get('task_id') for element in root} - {None}))
+    tasks = {element.get('task_id') for element in root} - {None}
+    count = max(len(tasks), len(root.findall('meta/project/tasks/task')))
     if count > 1:
-        of = f' ({listed(names, 5)})' if names else ''
         raise InputError(
-            f'{path} is the export of a CVAT project with {count} tasks{of}, '
-            'expected one video; open its task in CVAT and export the task'
+            f'{path} is the export of a CVAT project with {count} tasks, expected one video; open '
+            'its task in CVAT and export the task'
         )
 
 
@@ -167,8 +165,8 @@ def _read_tracks(
 
 def _read_loaded(
     path: PathLike, tracks: Sequence[Track], loaded: PathLike, category: str | None
-) -> list[LoadedKeyFrames]:
-    """Read the loaded key frames of every track; for an unknown track, those of all tracks.
+) -> list[list[Track]]:
+    """Read the loaded tracks of every track's group; for an unknown group, all tracks.
 
     Raises:
         InputError: If ``loaded`` is not the file that was loaded.
@@ -176,22 +174,18 @@ def _read_loaded(
     exported, _ = _read_tracks(loaded, _parse(loaded), category)
     for track in exported:
         track.find_sources(None, ())
-    before = []
-    for track in tracks:
-        same = [other for other in exported if other.group == track.group] or exported
-        before.append(LoadedKeyFrames(joint for other in same for joint in other.key_frames()))
-    number = sum(len(of_joint) for track in exported for _, of_joint in track.key_frames())
+    number = sum(len(of_joint) for track in exported for of_joint in track.joints)
     if number > _MAY_ALL_BE_CORRECTED and not any(
-        key_frames.find(joint, key_frame)
-        for track, key_frames in zip(tracks, before, strict=True)
-        for joint, of_joint in track.key_frames()
-        for key_frame in of_joint
+        find_loaded(key_frame, (other.joints[joint] for other in exported))
+        for track in tracks
+        for joint, of_joint in enumerate(track.joints)
+        for key_frame in of_joint.values()
     ):
         raise InputError(
             f'no key frame of {path} occurs in {loaded}, expected the file that was loaded into '
             'CVAT before the labels were corrected'
         )
-    return before
+    return [[one for one in exported if one.group == t.group] or exported for t in tracks]
 
 
 def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> bool:
@@ -226,10 +220,9 @@ def _track_ids(tracks: Sequence[Track]) -> list[int]:
     new_ids = unused_track_ids({*of_id, *(track.id for track in tracks)})
     ids = []
     for track in tracks:
-        if of_id.get(track.group - FROM_FILE) is track:
-            ids.append(track.group - FROM_FILE)
-        else:
-            ids.append(track.id if track.id not in of_id else next(new_ids))
+        is_restored = of_id.get(track.group - FROM_FILE) is track
+        track_id = track.group - FROM_FILE if is_restored else track.id
+        ids.append(next(new_ids) if track_id in of_id and not is_restored else track_id)
     return ids
 
 
@@ -245,7 +238,7 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
             'export its jobs one by one, or load the tracks into a task without a segment size'
         )
     ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
-    return {end for end in ends if end is not None}
+    return {*ends} - {None}
 
 
 def _parse(path: PathLike) -> ET.Element:
@@ -394,33 +387,6 @@ def _frame_step(path: PathLike, meta: ET.Element) -> int:
     if step is None:
         raise InputError(f'{path}: frame_filter must be like step=5, got {shown(text)}')
     return int(step.group(1))
-
-
-def _number_pictures(
-    path: PathLike, root: ET.Element, frames: Sequence[VideoFrame]
-) -> tuple[dict[int, int], dict[int, str], FrameNumbering]:
-    """Find the frame indices of the pictures of a task of pictures.
-
-    Args:
-        path: The file.
-        root: Its root. Only ``<image>`` names pictures; CVAT does not write it next to tracks, but
-            other programs do.
-        frames: The pictures, by their numbers in the task.
-
-    Returns:
-        Number of a picture -> index; number of a picture -> name; and how the indices were found.
-    """
-    known = {image.get('id'): image.get('name') or '' for image in root.findall('image')}
-    names = {frame.index: known.get(str(frame.index), '') for frame in frames}
-    if frames and all(names.values()):
-        indices, numbering = frame_indices(path, [*names.values()])
-        return dict(zip(names, indices, strict=True)), names, numbering
-    # In a part of the task, such as a job, the numbers are not positions.
-    is_whole = [*names] == [*range(len(names))]
-    count = len(names) if is_whole else 0
-    text = 'the numbers of the pictures in their task'
-    numbering = FrameNumbering('positions', text, count, folder=Path(path).parent)
-    return {index: index for index in names}, dict.fromkeys(names, ''), numbering
 
 
 def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -97,12 +95,9 @@ class KeyFrame:
         if match is None:
             return None
         source, frame_index, x, y, state = match.groups()
-        exported = KeyFrame(
-            frame_index=int(frame_index),
-            place=self.place if x is None else (float(x), float(y)),
-            visibility=next(flag for flag, text in _STATES.items() if text == state),
-            source=next(known for known in SOURCES if known == source),
-        )
+        place = self.place if x is None else (float(x), float(y))
+        visibility = next(flag for flag, text in _STATES.items() if text == state)
+        exported = KeyFrame(int(frame_index), place, visibility, cast(Source, source))
         return exported if self.is_as(exported) else None
 
     def is_as(self, exported: KeyFrame) -> bool:
@@ -114,47 +109,34 @@ class KeyFrame:
         )
 
 
+KeyFrames = dict[int, KeyFrame]
+"""Frame -> key frame of a joint in a track."""
+
+
 def _near(one: tuple[float, float], other: tuple[float, float], distance: float) -> bool:
     return max(abs(one[0] - other[0]), abs(one[1] - other[1])) <= distance
 
 
-class LoadedKeyFrames:
-    """The key frames of a file that was loaded into CVAT, for comparison with an export.
-
-    Args:
-        tracks: Pairs of a joint and its key frames in order, for every joint of every track.
-    """
-
-    def __init__(self, tracks: Iterable[tuple[int, Sequence[KeyFrame]]]) -> None:
-        self._of_joint: dict[int, list[Sequence[KeyFrame]]] = defaultdict(list)
-        for joint, key_frames in tracks:
-            self._of_joint[joint].append(key_frames)
-
-    def find(self, joint: int, key_frame: KeyFrame) -> KeyFrame | None:
-        """Find the loaded key frame that equals this one."""
-        for key_frames in self._of_joint[joint]:
-            before = _count_until(key_frames, key_frame.frame_index)
-            if before and key_frame.is_as(key_frames[before - 1]):
-                return key_frames[before - 1]
-        return None
-
-    def is_on_line(self, joint: int, key_frame: KeyFrame) -> bool:
-        """Tell whether the key frame equals CVAT's interpolation between two loaded key frames."""
-        for key_frames in self._of_joint[joint]:
-            after = _count_until(key_frames, key_frame.frame_index)
-            if after == 0 or key_frames[after - 1].visibility != key_frame.visibility:
-                continue
-            left, right = key_frames[after - 1], key_frames[min(after, len(key_frames) - 1)]
-            length = max(right.frame_index - left.frame_index, 1)
-            weight = (key_frame.frame_index - left.frame_index) / length if right != left else 0.0
-            x, y = (a + (b - a) * weight for a, b in zip(left.place, right.place, strict=True))
-            if left.visibility == NOT_LABELLED or _near(key_frame.place, (x, y), 2 * _ROUNDING):
-                return True
-        return False
+def find_loaded(key_frame: KeyFrame, loaded: Iterable[KeyFrames]) -> KeyFrame | None:
+    """Find the key frame that equals this one among those of the joint in a loaded file."""
+    same = (of_track.get(key_frame.frame_index) for of_track in loaded)
+    return next((other for other in same if other is not None and key_frame.is_as(other)), None)
 
 
-def _count_until(key_frames: Sequence[KeyFrame], frame_index: int) -> int:
-    return bisect_right(key_frames, frame_index, key=lambda one: one.frame_index)
+def is_on_line(key_frame: KeyFrame, loaded: Iterable[KeyFrames]) -> bool:
+    """Tell whether a key frame equals CVAT's interpolation between two loaded ones of the joint."""
+    for of_track in loaded:
+        frame_index = key_frame.frame_index
+        start = max((i for i in of_track if i <= frame_index), default=None)
+        if start is None or of_track[start].visibility != key_frame.visibility:
+            continue
+        stop = min((i for i in of_track if i > frame_index), default=start)
+        left, right = of_track[start].place, of_track[stop].place
+        weight = (frame_index - start) / max(stop - start, 1) if stop > start else 0.0
+        x, y = (a + (b - a) * weight for a, b in zip(left, right, strict=True))
+        if key_frame.visibility == NOT_LABELLED or _near(key_frame.place, (x, y), 2 * _ROUNDING):
+            return True
+    return False
 
 
 @dataclass
@@ -169,17 +151,15 @@ class Track:
         joints: For every joint, frame -> its key frame.
         class_name: Its label, if the file has skeletons of several labels.
         attributes: Frame -> attributes of the whole skeleton, for every frame in the file.
-        sources: Frame -> ``source`` of the whole skeleton, in files of older versions.
     """
 
     file: PathLike
     id: int
     group: int
     skeleton: Skeleton
-    joints: list[dict[int, KeyFrame]]
+    joints: list[KeyFrames]
     class_name: str = ''
     attributes: dict[int, dict[str, str]] = field(default_factory=dict)
-    sources: dict[int, Source] = field(default_factory=dict)
 
     @property
     def has_marks(self) -> bool:
@@ -196,11 +176,6 @@ class Track:
         """The frames in which the file lists the skeleton, as a key frame or not."""
         return sorted(self.attributes)
 
-    def key_frames(self) -> Iterator[tuple[int, list[KeyFrame]]]:
-        """Yield every joint with its key frames in order."""
-        for joint, of_joint in enumerate(self.joints):
-            yield joint, [of_joint[frame_index] for frame_index in sorted(of_joint)]
-
     def may_be_shape(self, step: int) -> bool:
         """Tell whether CVAT may have written this track for a skeleton that was drawn as a shape.
 
@@ -213,15 +188,15 @@ class Track:
             step: Number of frames from one frame of the task to the next.
         """
         first, *later = self.frame_indices
-        if self.is_from_file or self.sources or later not in ([], [first + step]):
+        if self.is_from_file or later not in ([], [first + step]):
             return False
         drawn, finish = self._key_frames_at(first), self._key_frames_at(first + step)
-        expected = {
+        outside = {
             joint: replace(key_frame, frame_index=first + step, visibility=NOT_LABELLED)
             for joint, key_frame in drawn.items()
         }
         is_placed = any(key_frame.visibility != NOT_LABELLED for key_frame in drawn.values())
-        return is_placed and finish == (expected if later else {})
+        return is_placed and finish == (outside if later else {})
 
     def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
         """Map joint -> its key frame in a frame."""
@@ -233,43 +208,41 @@ class Track:
         first = self.frame_indices[0]
         self.joints = [{i: one for i, one in joint.items() if i == first} for joint in self.joints]
 
-    def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
+    def find_sources(self, loaded: Sequence[Track] | None, cuts: Collection[int]) -> None:
         """Find the source of every key frame by comparing it with what was exported.
 
         Args:
-            loaded: The key frames that were loaded into CVAT; None to use the marks.
+            loaded: The tracks that were loaded into CVAT; None to use the marks.
             cuts: Frames where CVAT may have cut the track and added key frames.
 
         Raises:
             InputError: If the sources cannot be determined.
         """
-        is_drawn = loaded is None and not self.is_from_file
-        if loaded is None and not is_drawn and not self.has_marks:
+        if loaded is None and not self.is_from_file:
+            return
+        if loaded is None and not self.has_marks:
             raise InputError(
                 f'{self.file}: track {self.id} was loaded into CVAT from a file that stdpose '
                 'wrote, but the task lacks the attribute that tells corrected key frames from '
                 'loaded ones: give that file with --loaded-into-cvat'
             )
         for joint, of_joint in enumerate(self.joints):
+            before = [track.joints[joint] for track in loaded or ()]
             for i, key_frame in [*of_joint.items()]:
-                if is_drawn:
-                    of_joint[i] = replace(key_frame, source=self.sources.get(i, 'given'))
-                    continue
-                exported = loaded.find(joint, key_frame) if loaded else key_frame.exported()
+                is_cut = i in cuts and key_frame.mark != UNMARKED
+                exported = find_loaded(key_frame, before) if loaded else key_frame.exported()
                 if exported is not None:
                     of_joint[i] = replace(key_frame, place=exported.place, source=exported.source)
-                elif i not in cuts or key_frame.mark == UNMARKED:
-                    # CVAT copies the score of the previous key frame to this one.
-                    of_joint[i] = replace(key_frame, score=None)
-                elif loaded is None:
+                elif is_cut and loaded is None:
                     raise InputError(
                         f'{self.file}: {self.skeleton.keypoint_names[joint]!r} of track {self.id} '
                         f'has a key frame at frame {i}, where the job ends and CVAT adds key '
                         'frames: give the file that was loaded with --loaded-into-cvat'
                     )
-                elif loaded.is_on_line(joint, key_frame):
+                elif is_cut and is_on_line(key_frame, before):
                     del of_joint[i]
                 else:
+                    # CVAT copies the score of the previous key frame to this one.
                     of_joint[i] = replace(key_frame, score=None)
 
     def labels(self, track_id: int | None) -> Iterator[PersonLabel]:
@@ -353,7 +326,7 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
     Raises:
         InputError: If it is not as CVAT writes tracks.
     """
-    joints: list[dict[int, KeyFrame]] = [{} for _ in skeleton.keypoint_names]
+    joints: list[KeyFrames] = [{} for _ in skeleton.keypoint_names]
     group = record.integer('group_id', 0, low=0)
     track = Track(record.file, record.integer('id'), group, skeleton, joints, class_name)
     for shape in record.records('skeleton'):
@@ -363,24 +336,16 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
                 f'{record.file}: track id {track.id} appears twice in frame {frame_index}, remove '
                 'one of the two skeletons'
             )
-        is_key = shape.flag('keyframe', True)
-        attributes = track.attributes[frame_index] = _attributes(shape)
-        here = dict(_read_points(shape, frame_index, is_key, skeleton))
-        for joint, key_frame in here.items():
+        track.attributes[frame_index] = _attributes(shape)
+        for joint, key_frame in _read_points(shape, frame_index, skeleton):
             track.joints[joint][frame_index] = key_frame
-        source = next((one for one in SOURCES if one == attributes.get('source')), None)
-        if source is not None:
-            del attributes['source']
-            is_outside = all(one.visibility == NOT_LABELLED for one in here.values())
-            # The attribute is out of date if a person was moved in or out of the picture in CVAT.
-            if is_key and source != ('propagated' if is_outside else 'absent'):
-                track.sources[frame_index] = source
     return track
 
 
 def _read_points(
-    shape: Record, frame_index: int, is_key: bool, skeleton: Skeleton
+    shape: Record, frame_index: int, skeleton: Skeleton
 ) -> Iterator[tuple[int, KeyFrame]]:
+    is_key = shape.flag('keyframe', True)
     seen: set[str] = set()
     for point in shape.records('points', []):
         name = point.text('label')

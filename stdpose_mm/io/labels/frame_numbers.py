@@ -25,14 +25,15 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import composed
 from stdpose_mm.structures import FrameNumbering, VideoLabels
+from stdpose_mm.text import listed
 
 from .fields import read_text, require_distinct, shown
 
 MAX_FRAME_INDEX = 10**7
 
-MAX_DIGITS = 1000
-"""Maximum number of digits of a number; Python refuses to parse several thousand digits."""
 
+# Python refuses to parse several thousand digits.
+_NUMBER = re.compile('([0-9]{1,1000})')
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
@@ -147,15 +148,16 @@ def frame_indices(
     conflict = ''
     if numbers is None:
         numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
-        if min(numbers) == 0:
-            return numbers, FrameNumbering('index', 'frame_id', count, folder=folder)
-        first_number = 1 if min(numbers) == 1 else None
+        first_number = {0: 0, 1: 1}.get(min(numbers))
     else:
         text = 'the numbers in the names of the pictures'
         if frame_ids:
-            seconds, conflict = None, _contradiction(names, numbers, frame_ids)
+            seconds = None
+            offsets = {number - i for number, i in zip(numbers, frame_ids, strict=True)}
             # One of the two counts from 0, the other from 1.
-            first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
+            first_number = {1: 1, -1: 0}.get(min(offsets), first_number)
+            if len(offsets) > 1 or abs(min(offsets)) > 1:
+                conflict = 'the fields frame_id'
         if first_number is None and (min(numbers) == 0 or video_names is None):
             first_number = _first_number(stems, min(numbers))
     return numbers, FrameNumbering(
@@ -166,24 +168,13 @@ def frame_indices(
     )
 
 
-def _contradiction(names: Sequence[str], numbers: Sequence[int], frame_ids: Sequence[int]) -> str:
-    """Describe how names and ``frame_ids`` disagree; '' if both count the same frames."""
-    offsets = [number - stated for number, stated in zip(numbers, frame_ids, strict=True)]
-    if len({*offsets}) == 1 and abs(offsets[0]) <= 1:
-        return ''
-    other = next((i for i, offset in enumerate(offsets) if offset != offsets[0]), 0)
-    examples = [f'{frame_ids[i]} for {shown(base_name(names[i]))}' for i in sorted({0, other})]
-    return f'frame_id is {" and ".join(examples)}'
-
-
 def _first_number(stems: Sequence[str], lowest: int) -> int | None:
     """Find the first frame's number from the names of all pictures; None if it is ambiguous."""
-    if lowest == 0:
+    # CVAT counts from 0, but FFmpeg may have written names of this form, counting from 1.
+    is_cvat = all(map(_CVAT.fullmatch, stems))
+    if lowest == 0 or (is_cvat and lowest > 1):
         return 0
-    if all(map(_CVAT.fullmatch, stems)):
-        # CVAT counts from 0, but FFmpeg may have written names of this form, counting from 1.
-        return None if lowest == 1 else 0
-    return 1 if lowest == 1 else None
+    return 1 if lowest == 1 and not is_cvat else None
 
 
 def follow_names(names: Mapping[int, str], indices: Iterable[int]) -> dict[int, str]:
@@ -242,9 +233,8 @@ def _numbers_in(stems: Sequence[str], of_frames: bool) -> list[int] | None:
         stems: Names of pictures, see :func:`picture_stem`.
         of_frames: Whether the format says that names hold the numbers of frames.
     """
-    parts = [re.split(r'([0-9]+)', stem) for stem in stems]
-    is_one_form = len({tuple(part[::2]) for part in parts}) == 1
-    if not is_one_form or any(len(n) > MAX_DIGITS for part in parts for n in part[1::2]):
+    parts = [_NUMBER.split(stem) for stem in stems]
+    if len({tuple(part[::2]) for part in parts}) != 1:
         return None
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
@@ -288,18 +278,9 @@ def describe_frames(labels: VideoLabels) -> str:
     The labels must come from :func:`~stdpose_mm.io.labels.match_frames`.
     """
     indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
-    what = f'labels on {list_frames(indices)}' if indices else 'no labels'
+    frames = f'frame{"" if len(indices) == 1 else "s"} {listed([*map(str, indices)], FRAMES_SHOWN)}'
+    what = f'labels on {frames}' if indices else 'no labels'
     return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'
-
-
-def list_frames(indices: Sequence[int]) -> str:
-    """Format frame indices for a message, at most ``FRAMES_SHOWN``: 'frames 0, 7, 14'."""
-    if len(indices) == 1:
-        return f'frame {indices[0]}'
-    if len(indices) <= FRAMES_SHOWN:
-        return f'frames {", ".join(map(str, indices))}'
-    shown_indices = ', '.join(map(str, indices[: FRAMES_SHOWN - 1]))
-    return f'frames {shown_indices}, ..., {indices[-1]} ({len(indices)} frames)'
 
 
 def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOptions:
@@ -318,26 +299,22 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
         rows = list(csv.reader(io.StringIO(read_text(path), newline='')))
     except csv.Error as error:
         raise InputError(f'{path} is not a CSV file of lines name,frame: {error}') from error
-    numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
+    rows = [[cell.strip() for cell in row] for row in rows if any(row)]
     times = False
-    if numbered and len(numbered[0][1]) == 2 and numbered[0][1][1][:1].isalpha():
-        times = _are_seconds(path, numbered.pop(0)[1][1])
-    if not numbered:
+    if rows and len(rows[0]) == 2 and rows[0][1][:1].isalpha():
+        times = _are_seconds(path, rows.pop(0)[1])
+    if not rows:
         raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
-    require_distinct(path, 'picture', [row[0] for _, row in numbered])
-    expected = 'time in seconds, such as shot_a.jpg,12.48' if times else 'frame, such as a.jpg,312'
+    require_distinct(path, 'picture', [row[0] for row in rows])
+    expected = 'its time in seconds, such as a.jpg,12.48' if times else 'its frame, such as a.jpg,7'
     pattern = r'[0-9]+(\.[0-9]*)?' if times else r'[0-9]{1,8}'
-    for number, row in numbered:
+    for row in rows:
         if len(row) != 2 or not row[0] or not re.fullmatch(pattern, row[1]):
-            raise InputError(
-                f'{path}, line {number}, must be a picture and its {expected}, got '
-                f'{shown(",".join(row))}'
-            )
+            line = shown(','.join(row))
+            raise InputError(f'{path}: every line must be a picture and {expected}, got {line}')
     if times:
-        seconds = {name: float(time) for _, (name, time) in numbered}
-        return FrameOptions(time_of=seconds, subject=subject)
-    frames = {name: int(frame) for _, (name, frame) in numbered}
-    return FrameOptions(frame_of=frames, subject=subject)
+        return FrameOptions(time_of={name: float(time) for name, time in rows}, subject=subject)
+    return FrameOptions(frame_of={name: int(frame) for name, frame in rows}, subject=subject)
 
 
 def _are_seconds(path: PathLike, word: str) -> bool:

@@ -28,7 +28,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.text import counted
+from stdpose_mm.text import counted, listed
 
 from .fields import shown
 from .frame_numbers import (
@@ -74,7 +74,6 @@ MANY_OUTSIDE = 0.5
 SOME_OUTSIDE = 0.25
 """The same limit if a picture of twice the size would contain all joints."""
 
-_ENLARGED = (2, 3, 4)
 
 _ALIKE = 1.05
 """Aspect ratios that differ by less than this factor count as equal."""
@@ -105,32 +104,23 @@ def match_frames(
     if kind == 'matched' and not options:
         return matching.renumber({index: index for index in labels})
     by_name = {} if options else matching.find_by_name()
-    if source is not None and by_name:
-        text = f'the names of the pictures in {source.name}'
-        return _as_matched(matching.renumber(by_name), text)
+    if by_name:
+        matched = matching.renumber(by_name)
+        text = f'the names of the pictures in {matching.video}'
+        return replace(matched, numbering=FrameNumbering('matched', text))
     frame_of, text = matching.find_frames()
     matched = matching.renumber(frame_of)
-    if kind != 'index':
-        text += f' ({matching.describe_first(frame_of)})'
+    if kind != 'index' and matching.labelled:
+        first = matching.labelled[0]
+        name = base_name(first.file_name) or 'the first'
+        text += f' ({name} is frame {frame_of[first.index]})'
     if source is not None:
-        fit = _fit_pictures(labels, frame_of, source)
-        agreed = fit.alike and not fit.shift
-        seen = f'the pictures beside the file {fit.describe(source.name)}'
-        if not agreed and kind != 'index' and not options:
-            raise InputError(
-                f'the frames of the {matching.whose} are read from {text}, but {seen}, give '
-                f'{options.number_option} N, {options.list_option} FILE, or the video of these '
-                f'{options.subject}'
-            )
-        if kind == 'names' and fit.shift is None and not options:
-            matching.require_no_holes()
-        if not agreed or fit.shift is not None:
-            text += f', {"and" if agreed else "but"} {seen}'
-    return _as_matched(matched, text)
+        text += matching.compare_pictures(source, frame_of, text)
+    return replace(matched, numbering=FrameNumbering('matched', text))
 
 
-def _as_matched(labels: VideoLabels, text: str) -> VideoLabels:
-    return replace(labels, numbering=FrameNumbering('matched', text))
+def _folded_stem(name: str) -> str:
+    return picture_stem(name).casefold()
 
 
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
@@ -154,12 +144,13 @@ class _Matching:
             'index', 'the frame numbers of the file'
         )
         self.indices = set(labels.labelled_frame_indices)
-        self.labelled = [frame for frame in labels.frames if frame.index in self.indices]
+        labelled = (frame for frame in labels.frames if frame.index in self.indices)
+        self.labelled = sorted(labelled, key=lambda frame: frame.index)
         # Texts for errors.
         self.whose = f'{options.subject} of {labels.name}'
         self.video = 'the video' if source is None else source.name
-        names = [shown(base_name(frame.file_name)) for frame in self.labelled]
-        self.pictures = f'{", ".join(names[:2])}{", ..." if names[2:] else ""} of {labels.name}'
+        names = [shown(base_name(frame.file_name)) for frame in self.labelled if frame.file_name]
+        self.pictures = f'{listed(names, 2)} of {labels.name}'.lstrip()
         self.frame_list = f'{options.list_option} FILE, a CSV file of lines picture,frame'
 
     def find_by_name(self) -> dict[int, int]:
@@ -173,35 +164,27 @@ class _Matching:
         if source is None or not source.has_picture_files:
             return {}
         paths = [source.path_of(i) for i in range(len(source))]
-        places = {base_name(path): place for place, path in enumerate(paths)}
-        if len(places) < len(paths):
-            return {}
-        stems = {picture_stem(path).casefold(): place for place, path in enumerate(paths)}
-        found = {}
-        for frame in self.labels.frames:
-            place = places.get(base_name(frame.file_name))
-            if place is None and len(stems) == len(paths):
-                place = stems.get(picture_stem(frame.file_name).casefold())
-            if place is not None and frame.file_name:
-                found[frame.index] = place
-        stated, own = self.labels.numbering, frame_indices(paths[0], paths)[1]
+        place_of: dict[int, int] = {}
+        for key in (_folded_stem, base_name):
+            places = {key(path): place for place, path in enumerate(paths)}
+            if len(places) == len(paths):
+                keys = {frame.index: key(frame.file_name) for frame in self.labels.frames}
+                place_of |= {i: places[name] for i, name in keys.items() if name in places}
+        stated, of_video = self.labels.numbering, frame_indices(paths[0], paths)[1]
         if (
             stated is not None
             and (stated.kind == 'index' or (stated.kind == 'names' and stated.lowest == 0))
-            and (own.kind, own.lowest, own.highest) == ('names', 1, len(paths))
-            and found
-            and all(index - place == 1 for index, place in found.items())
+            and (of_video.kind, of_video.lowest, of_video.highest) == ('names', 1, len(paths))
+            and place_of
+            and all(index - place == 1 for index, place in place_of.items())
         ):
-            number, subject = self.options.number_option, self.options.subject
-            index = next(iter(found))
-            (name,) = (frame.file_name for frame in self.labels.frames if frame.index == index)
+            number = self.options.number_option
             raise InputError(
                 f'{source.name} counts its pictures from 1 ({base_name(paths[0])}), but the '
-                f'{self.whose} count frames from 0 ({shown(base_name(name))} is frame {index}), '
-                f'give {number} 0 if only the numbers differ, or {number} 1 if the {subject} were '
-                'made on the pictures with these names'
+                f'{self.whose} count frames from 0, give {number} 0 if only the numbers differ, or '
+                f'{number} 1 if they were made on the pictures with these names'
             )
-        return found
+        return place_of
 
     def find_frames(self) -> tuple[dict[int, int], str]:
         """Find index in the labels -> frame of the video, and describe how they were found.
@@ -229,19 +212,16 @@ class _Matching:
         if kind == 'names':
             return self._count_from(self._find_first_number()), text
         if kind == 'positions' and (self.source is None or numbering.count != len(self.source)):
+            remedy = self.frame_list
             if is_nameless:
                 # Such as a CVAT task of pictures.
-                video = '' if self.source is None else f'the {len(self.source)} frames of '
-                raise InputError(
-                    f'the {self.whose} are on pictures that are numbered in a list of '
-                    f'{len(self.labels.frames)} but not named, so it is unknown which of '
-                    f'{video}{self.video} these are, give the folder of these pictures as the '
-                    'video, a file that names them (CVAT: "COCO Keypoints 1.0"), or '
+                remedy = (
+                    'a file that names the pictures (CVAT: "COCO Keypoints 1.0"), '
                     f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
                 )
             raise InputError(
-                f'it is unknown which frames of the video the pictures {self.pictures} are, give '
-                f'{self.frame_list}, or the folder of these pictures as the video'
+                f'it is unknown which frames of {self.video} the pictures {self.pictures} are, '
+                f'give {remedy}, or the folder of these pictures as the video'
             )
         return {index: index for index in self.labels}, text
 
@@ -259,36 +239,28 @@ class _Matching:
                 at 0 or at 1.
         """
         numbering, number = self.numbering, self.options.number_option
+        doubt = f'do not tell whether the first frame of {self.video} has number 0 or 1'
         if numbering.times:
-            raise InputError(
-                f'the names of the pictures {self.pictures} may end in seconds or, after the dot, '
-                f'in frame numbers, give {number} N, the number of the first frame, for frame '
-                f'numbers, or {self.frame_list} (for seconds picture,seconds under the header '
-                'name,seconds)'
-            )
-        if numbering.conflict:
-            raise InputError(
-                f'the numbers in the names of the pictures {self.pictures} contradict the file '
-                f'({numbering.conflict}), give {number} N, the number of the first frame, if the '
-                f'names are right, or else {self.frame_list}, or the folder of these pictures as '
-                'the video'
-            )
-        if numbering.first_number is not None:
+            doubt = 'may be of frames or digits of seconds'
+        elif numbering.conflict:
+            doubt = f'contradict {numbering.conflict}'
+        elif numbering.first_number is not None:
             return numbering.first_number
-        if self.source is not None:
-            least = numbering.highest - len(self.source) + 1
-            fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
-            if len(fitting) < 2:
-                return fitting[0] if fitting else 0
-            shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
-            if shift is not None:
-                return -shift
-        if numbering.usual_first is not None:
-            return numbering.usual_first
+        else:
+            if self.source is not None:
+                least = numbering.highest - len(self.source) + 1
+                fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
+                if len(fitting) < 2:
+                    return fitting[0] if fitting else 0
+                shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
+                if shift is not None:
+                    return -shift
+            if numbering.usual_first is not None:
+                return numbering.usual_first
         raise InputError(
-            f'{numbering.text} {self.pictures} do not tell whether the first frame of {self.video} '
-            f'has number 0 or 1, give {number} 0 (CVAT, OpenCV) or {number} 1 (FFmpeg), or the '
-            'folder of these pictures as the video'
+            f'{numbering.text} {self.pictures} {doubt}, give {number} N, the number of the first '
+            f'frame (CVAT, OpenCV: 0, FFmpeg: 1), {self.frame_list}, or the folder of these '
+            'pictures as the video'
         )
 
     def _look_up(self, values: Mapping[str, float]) -> dict[int, float]:
@@ -299,21 +271,19 @@ class _Matching:
         """
         known: dict[str, float] = {}
         for key in (picture_stem, base_name, str):
-            known.update({key(name): value for name, value in values.items()})
-        found = {}
+            known |= {key(name): value for name, value in values.items()}
+        value_of = {}
         for frame in self.labels.frames:
             name = frame.file_name
             keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
             if keys:
-                found[frame.index] = known[keys[0]]
+                value_of[frame.index] = known[keys[0]]
             elif frame.index in self.indices:
-                where = shown(name) if name else f'frame {frame.index}, which has no name'
-                remedy = 'add a line for it' if name else f'give {self.options.number_option} N'
                 raise InputError(
-                    f'{self.options.list_option} does not list {where}, which has {self.whose}, '
-                    f'{remedy}'
+                    f'{self.options.list_option} does not list {shown(name)}, which has '
+                    f'{self.whose}, add a line for it, or give {self.options.number_option} N'
                 )
-        return found
+        return value_of
 
     def _find_times(self, times: Mapping[int, float]) -> dict[int, int]:
         """Find the frames that are shown at given times: index in the labels -> frame of the video.
@@ -346,20 +316,31 @@ class _Matching:
         found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
         return {index: int(frame) for index, frame in zip(times, found, strict=True)}
 
-    def require_no_holes(self) -> None:
-        """Refuse numbered labels if the numbers of the video's own pictures have gaps.
+    def compare_pictures(
+        self, source: FrameSource, frame_of: Mapping[int, int], origin: str
+    ) -> str:
+        """Compare the pictures beside the label file with the frames, and describe the result.
 
         Raises:
-            InputError: If a number may mean the picture of that number or the frame of that index.
+            InputError: If the pictures show other frames, or if a number may mean the picture of
+                that number or the frame of that index.
         """
-        gaps = None if self.source is None else numbers_with_gaps(self.source)
-        if gaps is not None:
+        fit = _fit_pictures(self.labels, frame_of, source)
+        is_sure = self.numbering.kind == 'index' or bool(self.options)
+        options = f'{self.options.number_option} N, {self.frame_list}'
+        if not fit.agrees and not is_sure:
             raise InputError(
-                f'{self.video} does not hold the pictures {self.pictures}, and its own picture '
-                f'numbers have gaps between {gaps[0]} and {gaps[1]}, so a number may mean the '
-                f'picture of that number or a position: use the names of its pictures in the '
-                f'{self.options.subject}, or give {self.frame_list}'
+                f'the frames of the {self.whose} are read from {origin}, but {fit.text}, give '
+                f'{options}, or the video of these {self.options.subject}'
             )
+        gaps = numbers_with_gaps(source)
+        if self.numbering.kind == 'names' and not fit.text and not is_sure and gaps is not None:
+            raise InputError(
+                f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
+                f'pictures have gaps between {gaps[0]} and {gaps[1]}, so a number may be that of a '
+                f'picture or of a frame: use the names of its pictures, or give {options}'
+            )
+        return f', {"and" if fit.agrees else "but"} {fit.text}' if fit.text else ''
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
         """Give the frames the indices ``frame_of``; drop unlabelled frames that have none.
@@ -397,27 +378,12 @@ class _Matching:
                 'give each frame one picture'
             )
         where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
-        number, first = self.options.number_option, self.options.first_number
-        end = None if self.source is None else len(self.source)
-        found = [frame_of[one.index] for one in self.labelled if one.index in frame_of]
-        advice = f'give the frames of these {self.options.subject}'
-        if first is not None and min(found, default=0) < 0:
-            advice = f'give {number} {first + min(found)} or less'
-        # A file that counts from 0 may skip frame 0, but cannot have a frame beyond the last one.
-        stated = self.numbering.kind == 'index' and not self.options
-        if stated and found and min(found) > 0 and max(found) == end:
-            advice += f', or {number} 1 if the file counts frames from 1'
+        count = '' if self.source is None else f'{len(self.source)} '
         return InputError(
-            f'the {self.whose} are on {where}, which is not among the '
-            f'{"" if end is None else f"{end} "}frames of {self.video}; {advice}'
+            f'the {self.whose} are on {where}, which is not among the {count}frames of '
+            f'{self.video}; give the frames of these {self.options.subject}, or '
+            f'{self.options.number_option} N if they count the first frame as N'
         )
-
-    def describe_first(self, frame_of: Mapping[int, int]) -> str:
-        """Say which frame the first labelled picture is."""
-        if not self.labelled:
-            return 'no picture is labelled'
-        first = min(self.labelled, key=lambda frame: frame.index)
-        return f'{base_name(first.file_name) or "the first"} is frame {frame_of[first.index]}'
 
 
 class _PictureFit(NamedTuple):
@@ -425,20 +391,16 @@ class _PictureFit(NamedTuple):
 
     Args:
         shift: Number of frames by which the pictures are later than expected; None if unclear.
-        alike: Whether the pictures look like any frame near the expected one.
+        text: What the pictures show; '' if unclear.
     """
 
     shift: int | None = None
-    alike: bool = True
+    text: str = ''
 
-    def describe(self, video: str) -> str:
-        """Describe what the pictures show, as the predicate of a sentence."""
-        if not self.alike:
-            return f'show no frame of {video} near these'
-        if not self.shift:
-            return f'show these frames of {video}'
-        order = 'later' if self.shift > 0 else 'earlier'
-        return f'show frames of {video} that are {abs(self.shift)} {order}'
+    @property
+    def agrees(self) -> bool:
+        """Whether the pictures do not show other frames than expected."""
+        return self.shift == 0 or not self.text
 
 
 def _fit_pictures(
@@ -473,10 +435,16 @@ def _fit_pictures(
     # Distances are infinite beyond the ends of the video: a shift must be valid for all pictures.
     means = np.mean(distances, axis=0)
     best, second = np.argsort(means, kind='stable')[:2]
+    text = 'the pictures beside the file show'
     if means[best] > _UNLIKE:
-        return _PictureFit(alike=False)
-    clear = np.isfinite(means[second]) and means[best] <= _CLEARLY * means[second]
-    return _PictureFit(int(best) - REACH if clear else None)
+        return _PictureFit(text=f'{text} no frame of {source.name} near these')
+    if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
+        return _PictureFit()
+    shift = int(best) - REACH
+    if shift == 0:
+        return _PictureFit(0, f'{text} these frames of {source.name}')
+    order = 'later' if shift > 0 else 'earlier'
+    return _PictureFit(shift, f'{text} frames of {source.name} that are {abs(shift)} {order}')
 
 
 def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
@@ -585,30 +553,24 @@ def fit_size(
             the picture that the labels must belong to another size, or the labels were made on
             turned pictures.
     """
-    whose = f'the {subject} of {labels.name}'
+    default = labels_size or size
     for frame in labels.frames:
-        default = labels_size or size
         stated = frame.width or default[0], frame.height or default[1]
-        made = f'{whose} were made at {_text(stated)} pixels'
+        made = f'the {subject} of {labels.name} were made at {_text(stated)} pixels'
         if labels_size is not None and stated != labels_size:
-            remedy = 'leave it out' if stated == size else f'give --labels-size {_text(stated)}'
             raise InputError(
                 f'{made} (frame {frame.index} of the file), but --labels-size is '
-                f'{_text(labels_size)}, {remedy}, or correct the size in the file'
+                f'{_text(labels_size)}, leave it out or correct the size in the file'
             )
+        shown_at = f'the frames of the video are shown at {_text(size)}'
         if _is_turned(stated, size):
-            raise InputError(
-                f'{made}, as on turned pictures, but the frames of the video are shown at '
-                f'{_text(size)}, {_turned_remedy(size, subject)}'
-            )
-        if labels_size is None and stated != size:
+            remedy = _turned_remedy(size, subject)
+            raise InputError(f'{made}, as on turned pictures, but {shown_at}, {remedy}')
+        if stated != default:
             remedy = f'{subject} that were made at {_text(size)}'
             if subject == 'labels':
                 remedy = f'--labels-size {_text(stated)} to rescale the labels'
-            raise InputError(
-                f'{made} (frame {frame.index}), but the frames of the video are {_text(size)}, '
-                f'give frames of that size or {remedy}'
-            )
+            raise InputError(f'{made} (frame {frame.index}), but {shown_at}, give {remedy}')
     if labels_size is not None:
         return rescale_labels(labels, labels_size, size)
     _require_inside(labels, size, subject)
@@ -623,9 +585,8 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
     if not len(points) or not all(size):
         return
     outside = _outside(points, size)
-    larger = [(k * size[0], k * size[1]) for k in _ENLARGED]
-    holding = [other for other in larger if not _outside(points, other).any()]
-    limit = SOME_OUTSIDE if holding[:1] == larger[:1] else MANY_OUTSIDE
+    fits_doubled = not _outside(points, (2 * size[0], 2 * size[1])).any()
+    limit = SOME_OUTSIDE if fits_doubled else MANY_OUTSIDE
     # A network may place a person outside the picture, but nobody labels one there.
     is_lost = subject != 'estimates' and any(
         len(person) > 2 and bool(_outside(person, size).all()) for person in people
@@ -634,22 +595,18 @@ def _require_inside(labels: VideoLabels, size: Size, subject: FrameSubject) -> N
         return
     what = 'joints or centres of boxes' if subject == 'boxes' else f'joints of the {subject}'
     furthest = points[np.argmax((points / size).max(axis=1))]
-    example, turned = (holding or larger)[0], size[::-1]
-    options = f'--labels-size WxH (perhaps {_text(example)})'
-    lie = (
-        f'{outside.sum()} of {len(points)} {what} of {labels.name} lie outside the {_text(size)} '
-        f'pictures of the video (one at {furthest[0]:.0f}, {furthest[1]:.0f})'
-    )
+    remedy = f'give {subject} that were made at {_text(size)}, or their video'
+    if subject == 'labels':
+        remedy = 'give --labels-size WxH, the size of the labelled pictures, or their video'
+    turned = size[::-1]
     if _is_turned(turned, size) and not _outside(points, turned).any():
         # Rescaling from a larger size would also fit these joints in, but distort the poses.
-        remedy = _turned_remedy(size, subject)
-        if subject == 'labels':
-            remedy += f', or {options} if they were made on larger pictures that were not turned'
-        raise InputError(f'{lie}, but all inside turned pictures of {_text(turned)}, {remedy}')
-    remedy = f'the video of these {subject}, or {subject} that were made at {_text(size)}'
-    if subject == 'labels':
-        remedy = f'{options}, the size of the pictures that were labelled, or the right video'
-    raise InputError(f'{lie}, give {remedy}')
+        inside = f'but all inside turned pictures of {_text(turned)}'
+        remedy = f'{inside}: {_turned_remedy(size, subject)}; otherwise {remedy}'
+    raise InputError(
+        f'{outside.sum()} of {len(points)} {what} of {labels.name} lie outside the {_text(size)} '
+        f'pictures of the video (one at {furthest[0]:.0f}, {furthest[1]:.0f}), {remedy}'
+    )
 
 
 def _text(size: Size) -> str:

@@ -333,19 +333,17 @@ def test_frame_ids_tell_the_frames(
 
 
 @pytest.mark.parametrize(
-    ('frame_ids', 'told'),
+    'frame_ids',
     [
         # Every tenth frame, counted one by one.
-        ({'000000.jpg': 0, '000010.jpg': 1}, "0 for '000000.jpg' and 1 for '000010.jpg'"),
+        {'000000.jpg': 0, '000010.jpg': 1},
         # A part of a longer recording.
-        ({'000300.jpg': 0, '000301.jpg': 1}, "0 for '000300.jpg'"),
+        {'000300.jpg': 0, '000301.jpg': 1},
     ],
 )
-def test_frame_ids_may_contradict_the_names(
-    tmp_path: Path, frame_ids: dict[str, object], told: str
-):
+def test_frame_ids_may_contradict_the_names(tmp_path: Path, frame_ids: dict[str, object]):
     path = write_frame_ids(tmp_path / 'x.json', frame_ids)
-    with pytest.raises(InputError, match=rf'contradict the file \(frame_id is {told}\), give'):
+    with pytest.raises(InputError, match='contradict the fields frame_id, give'):
         frames_of(path, 400)
     told_first = match_frames(read_labels(path), None, FrameOptions(first_number=0))
     numbers = [int(name.removesuffix('.jpg')) for name in frame_ids]

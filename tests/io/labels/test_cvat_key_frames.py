@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stdpose_mm.io.labels.cvat_tracks import KeyFrame, LoadedKeyFrames
+from stdpose_mm.io.labels.cvat_tracks import KeyFrame, is_on_line
 from stdpose_mm.io.labels.cvat_writer import few_key_frames
 
 
@@ -54,8 +54,8 @@ def test_what_cvat_drew_lies_between_key_frames_of_the_same_state(
         KeyFrame(10, (10.0, 50.0), 2),
         KeyFrame(20, (10.0, 50.0), 1),
     ]
-    loaded = LoadedKeyFrames([(4, key_frames)])
-    assert loaded.is_on_line(4, KeyFrame(frame, place, visibility)) is on_line
+    loaded = {key_frame.frame_index: key_frame for key_frame in key_frames}
+    assert is_on_line(KeyFrame(frame, place, visibility), [loaded]) is on_line
 
 
 def test_a_path_may_be_as_far_from_the_line_as_the_tolerance_says():

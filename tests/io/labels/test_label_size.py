@@ -124,15 +124,11 @@ class TestFit:
         assert fitted.persons[0].keypoints.tolist() == [[0, 0], [1, 2], [60, 40]]
         assert fit_size(fitted, SIZE) is fitted
 
-    @pytest.mark.parametrize(
-        ('stated', 'remedy'), [((192, 144), 'give --labels-size 192x144'), (SIZE, 'leave it out')]
-    )
-    def test_the_user_does_not_contradict_the_file(
-        self, stated: tuple[int, int], remedy: str
-    ) -> None:
+    @pytest.mark.parametrize('stated', [(192, 144), SIZE])
+    def test_the_user_does_not_contradict_the_file(self, stated: tuple[int, int]) -> None:
         labels = labels_at(INSIDE, size=stated)
         text = f'{stated[0]}x{stated[1]}'
-        message = rf'made at {text} pixels .* --labels-size is 128x96, {remedy}, or correct'
+        message = rf'made at {text} pixels .* --labels-size is 128x96, leave it out or correct'
         with pytest.raises(InputError, match=message):
             fit_size(labels, SIZE, (128, 96))
 
@@ -147,7 +143,7 @@ class TestFit:
             ([((-70, 10), (-80, 20), (10, 40))], ''),
             (
                 [((60, 40), (70, 60), (66, 90)), ((1, 1), (50, 4), (40, 50))],
-                r'3 of 6 joints .* at 66, 90.*\(perhaps 128x96',
+                r'3 of 6 joints .* at 66, 90',
             ),
         ],
         ids=['quarter', 'one outside', 'negative', 'twice the size'],
@@ -184,7 +180,7 @@ class TestTurnedPictures:
 
     def test_a_file_without_sizes_may_hold_them(self) -> None:
         labels = labels_at(((1500.0, 500.0), (1700.0, 900.0), (1100.0, 40.0)))
-        message = r'3 of 3 .* all inside turned pictures of 1920x1080, .* made on larger pictures'
+        message = r'3 of 3 .* all inside turned pictures of 1920x1080: .* a folder of the pictures'
         with pytest.raises(InputError, match=message):
             fit_size(labels, self.SHOWN)
 
@@ -212,7 +208,7 @@ class TestTurnedPictures:
         (
             labels_at(INSIDE, size=(128, 96)),
             SIZE,
-            r'boxes of clip were made at 128x96 .* are 64x48.* boxes that were made at 64x48',
+            r'boxes of clip were made at 128x96 .* shown at 64x48.* boxes that were made at 64x48',
         ),
         (
             labels_at(((100.0, 5.0),) * 3),
