@@ -21,6 +21,7 @@ from .atomic import (
     PathLike,
     atomic_path,
     finished_name,
+    remove,
     require_writable,
     require_writable_folder,
 )
@@ -257,7 +258,7 @@ def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[list[s
         after = path_fingerprint(path)
     finally:
         if copy is not None and after == before:
-            shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
+            remove(copy)
     if after != before:
         written[after] = {'written': np.True_}
         if copy is not None:
