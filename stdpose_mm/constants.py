@@ -51,15 +51,15 @@ class LabelFormat(NamedTuple):
     to_folder: bool = False
 
 
-_JSON = ('.json', '.json.gz')
+JSON_SUFFIXES = ('.json', '.json.gz')
 
 LABEL_FORMATS = {
-    'posetrack17': LabelFormat(_JSON, writes=False),
-    'posetrack18': LabelFormat(_JSON),
-    'posetrack18-official': LabelFormat(_JSON, reads=False),
-    'posetrack21': LabelFormat(_JSON),
-    'coco': LabelFormat(_JSON),
-    'coco-results': LabelFormat(_JSON),
+    'posetrack17': LabelFormat(JSON_SUFFIXES, writes=False),
+    'posetrack18': LabelFormat(JSON_SUFFIXES),
+    'posetrack18-official': LabelFormat(JSON_SUFFIXES, reads=False),
+    'posetrack21': LabelFormat(JSON_SUFFIXES),
+    'coco': LabelFormat(JSON_SUFFIXES),
+    'coco-results': LabelFormat(JSON_SUFFIXES),
     'cvat': LabelFormat(('.xml', '.xml.gz')),
     'sleap': LabelFormat(('.slp',)),
     'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
@@ -68,8 +68,8 @@ LABEL_FORMATS = {
     'lightning-pose': LabelFormat(('.csv',)),
     'yolo-pose': LabelFormat(('_yolo',), folder=True, to_folder=True),
     'labelme': LabelFormat(('_labelme',), folder=True, to_folder=True),
-    'label-studio': LabelFormat(_JSON),
-    'mmpose': LabelFormat(_JSON, folder=True),
+    'label-studio': LabelFormat(JSON_SUFFIXES),
+    'mmpose': LabelFormat(JSON_SUFFIXES, folder=True),
     'openpose': LabelFormat(('_json',), folder=True, to_folder=True),
     'movement': LabelFormat(('.nc',), reads=False, times=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),

@@ -35,11 +35,11 @@ from stdpose_mm.cli.runner_options import (
     parse_config_options,
     require_checkpoint,
 )
+from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.inference.window_model import read_checkpoint
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 
 @dataclass(kw_only=True)
