@@ -72,17 +72,17 @@ class LabelFormat(NamedTuple):
     package: str = ''
 
 
-_JSON = ('.json', '.json.gz')
+JSON_SUFFIXES = ('.json', '.json.gz')
 
 LABEL_FORMATS = {
     'posetrack17': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'annolist JSON',
         read='posetrack17:parse_posetrack17',
         is_json='posetrack17:is_posetrack17',
     ),
     'posetrack18': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'COCO-like JSON, one per video',
         read='posetrack18:parse_posetrack18',
         takes=('category',),
@@ -90,12 +90,12 @@ LABEL_FORMATS = {
         is_json='posetrack18:is_posetrack18',
     ),
     'posetrack18-official': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         "only the fields of PoseTrack's own files, `v` 0/1 (read as `posetrack18`)",
         write='posetrack18:write_official_posetrack18',
     ),
     'posetrack21': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'as `posetrack18`, with a `person_id` per annotation',
         read='posetrack18:parse_posetrack18',
         takes=('category',),
@@ -103,7 +103,7 @@ LABEL_FORMATS = {
         is_json='posetrack18:is_posetrack21',
     ),
     'coco': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'COCO keypoints JSON, one video or several',
         read='coco:parse_coco',
         takes=('category', 'visible_as_1'),
@@ -111,7 +111,7 @@ LABEL_FORMATS = {
         is_json='coco:is_coco',
     ),
     'coco-results': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         "COCO keypoint results, the list that COCO's evaluation takes",
         read='coco_results:parse_coco_results',
         write='coco_results:write_coco_results',
@@ -186,7 +186,7 @@ LABEL_FORMATS = {
         to_folder=True,
     ),
     'label-studio': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'Label Studio\'s tasks with key points: its "JSON" export; written for import',
         read='label_studio:parse_label_studio',
         write='label_studio:write_label_studio',
@@ -195,7 +195,7 @@ LABEL_FORMATS = {
         project_file='_config.xml',
     ),
     'mmpose': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         "predictions saved by MMPose's inferencer or top-down demo: one file for a video, or a "
         'folder with one per picture',
         read='mmpose_json:parse_mmpose',
@@ -214,7 +214,7 @@ LABEL_FORMATS = {
         to_folder=True,
     ),
     'mediapipe': LabelFormat(
-        _JSON,
+        JSON_SUFFIXES,
         'landmarks of MediaPipe that a script saved as JSON, one list of frames for a video',
         read='mediapipe:parse_mediapipe',
         takes=('size',),
@@ -238,6 +238,7 @@ LABEL_FORMATS = {
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.read)
 WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.write}
+FOLDER_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.to_folder)
 
 CVAT_LABELS = 'cvat-labels'
 """Another output of :mod:`stdpose_mm.cli.convert`: the label definition of a CVAT task."""

@@ -29,8 +29,7 @@ from research.speed.inference_comparison import compare_inference
 from stdpose_mm.cli.argument_types import positive
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import option
-from stdpose_mm.constants import BACKEND_PRECISIONS
-from stdpose_mm.io.outputs import JSON_SUFFIXES
+from stdpose_mm.constants import BACKEND_PRECISIONS, JSON_SUFFIXES
 
 CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 

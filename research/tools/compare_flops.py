@@ -18,9 +18,9 @@ from research.speed.complexity import pose_work, work_table
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
+from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 
 @dataclass(kw_only=True)

@@ -28,7 +28,7 @@ from stdpose_mm.cli.parser import argument, option
 from stdpose_mm.cli.runner_options import ConfigOptions, parse_config_options
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.io.output_guards import Output, guard_outputs
 
 
 @dataclass(kw_only=True)

@@ -32,7 +32,7 @@ from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import RootOptions
 from stdpose_mm.cli.parser import REQUIRED, option
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.io.output_guards import Output, guard_outputs
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
 
 CONFIG = 'research/configs/auto/stdpose_tiny_propagation_synthetic_auto.py'

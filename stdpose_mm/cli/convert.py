@@ -21,7 +21,8 @@ from stdpose_mm.constants import (
 )
 from stdpose_mm.errors import InputError, note
 from stdpose_mm.io.file_names import require_suffix
-from stdpose_mm.io.outputs import choose_format, guard_outputs, label_outputs
+from stdpose_mm.io.output_guards import guard_outputs, label_outputs
+from stdpose_mm.io.outputs import choose_format
 
 from .argument_types import fraction, frame_rate
 from .command import Command

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.text import counted
 
 from .command import Command

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from stdpose_mm.errors import cut_long
-from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.io.output_guards import Output, guard_outputs
 
 EXIT_INPUT_ERROR = 2
 
@@ -33,8 +33,8 @@ def option(default: Any = None, /, *names: str, **settings: Any) -> Any:
         default: Value if the option is not given, or ``REQUIRED``.
         names: Names on the command line; by default the name of the field.
         settings: Further arguments of ``add_argument``. ``writes=True`` marks an output, which may
-            have fields of :class:`~stdpose_mm.io.outputs.Output`; ``reads_folder=True`` marks an
-            argument that may name a folder, whose label files are all read.
+            have fields of :class:`~stdpose_mm.io.output_guards.Output`; ``reads_folder=True`` marks
+            an argument that may name a folder, whose label files are all read.
     """
     metadata = {'names': names, **settings}
     if default == []:
@@ -96,7 +96,7 @@ class CliParser(argparse.ArgumentParser):
         part between commas, colons or equals signs.
 
         Raises:
-            InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
+            InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
         """
         outputs = [replace(one, path=getattr(args, dest)) for dest, one in self.outputs.items()]
         inputs: dict[str, list[str]] = {}

@@ -22,14 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.outputs import (
-    Output,
-    Paths,
-    keep_edited,
-    learned_network,
-    refuse_input_folders,
-    report_video,
-)
+from stdpose_mm.io.output_guards import Output, Paths, refuse_input_folders
+from stdpose_mm.io.outputs import keep_edited, learned_network, report_video
 from stdpose_mm.io.video_list import (
     ListedVideo,
     files_of_none,

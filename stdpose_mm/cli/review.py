@@ -25,13 +25,8 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_names import file_stem, require_video, shows_frames
-from stdpose_mm.io.outputs import (
-    Output,
-    choose_format,
-    guard_outputs,
-    label_outputs,
-    means_folder,
-)
+from stdpose_mm.io.output_guards import Output, guard_outputs, label_outputs
+from stdpose_mm.io.outputs import choose_format, means_folder
 from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
 
 from .argument_types import fraction, port
@@ -153,7 +148,7 @@ def _list_inputs(options: ReviewCommandOptions) -> list[ReviewInputs]:
     """List the files of the videos and refuse those that cannot be used or written.
 
     Raises:
-        InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
+        InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs`.
     """
     videos, labels = _split_inputs(options.inputs)
     several = is_video_list(videos)

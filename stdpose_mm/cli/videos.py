@@ -17,15 +17,8 @@ from stdpose_mm.constants import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io import write_json
 from stdpose_mm.io.file_names import require_video
-from stdpose_mm.io.outputs import (
-    Output,
-    Paths,
-    choose_format,
-    guard_outputs,
-    keep_edited,
-    label_outputs,
-    means_folder,
-)
+from stdpose_mm.io.output_guards import Output, Paths, guard_outputs, label_outputs
+from stdpose_mm.io.outputs import choose_format, keep_edited, means_folder
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import (
     is_first_process,
@@ -133,7 +126,7 @@ class VideoOptions(CvatTolerance, BoxOptions):
         """Refuse outputs of one video that cannot be written or are also inputs.
 
         Raises:
-            InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
+            InputError: See :func:`~stdpose_mm.io.output_guards.guard_outputs` and
                 :func:`~stdpose_mm.io.outputs.choose_format`.
         """
         guard_outputs(self.file_outputs, {**self.file_inputs, **self.evidence}, self.label_folders)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
-import glob
 import gzip
 import json
 import os
 import re
-import sys
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from stdpose_mm.errors import InputError, os_error_text, system_errors_of
 
 PathLike = str | os.PathLike[str]
 
-_MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
-"""Start of temporary names: the process id, and a number that is unique within the process."""
+ABANDONED_AFTER = 24 * 3600
+"""Seconds without a change after which a temporary file counts as left behind by a killed run.
+Process ids tell nothing: another machine or container may write to the same disk."""
 
-_numbers = count()
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Values of Linux for the system call ``renameat2``."""
 
 
 @contextmanager
@@ -32,10 +34,10 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
     The folder is created if needed. The temporary name keeps the suffixes of ``path``, because some
-    writers choose their format by it, and is different every time, so that several threads may
-    write the same file: the last to finish wins. If the block raises, the temporary file is removed
-    and an existing file at ``path`` stays as it was; in an ``InputError``, the temporary path is
-    replaced by ``path``. If ``path`` is a symbolic link, its target is replaced.
+    writers choose their format by it, and no other thread, process or machine uses it, so that
+    several may write the same file: the last to finish wins. If the block raises, the temporary
+    file is removed and an existing file at ``path`` stays as it was; in an ``InputError``, the
+    temporary path is replaced by ``path``. If ``path`` is a symbolic link, its target is replaced.
 
     Args:
         path: Path of the finished file.
@@ -48,12 +50,84 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
             written, for example because the disk is full.
     """
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
-    temporary = _reserve(target)
-    try:
+    with system_errors_of(_not_written(target)):
+        _require_replaceable(target)
+        temporary = _reserve(target, lambda file: file.touch(exist_ok=False))
+    with _removed_on_error(temporary, target):
         yield temporary
         os.replace(temporary, target)
+
+
+@contextmanager
+def atomic_folder(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary folder, whose files are in the folder ``path`` when the block succeeds.
+
+    Other files in an existing folder stay. A folder that is new, or holds only files that are
+    written again, appears or is replaced in one step, so that a process that is killed at any
+    moment leaves the old folder or the new one. Where the folder holds other files, is the current
+    one or a mount point, and outside of Linux, the files of an existing folder are replaced one by
+    one after all are written; a kill within these moments leaves old files beside new ones.
+
+    Args:
+        path: The folder; it is created if needed, with its parents.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        InputError: If ``path`` is not a folder, or a file in it cannot be written or replaced.
+    """
+    target = Path(os.path.realpath(path))
+    require_writable_folder(target)
+    is_fixed = target == Path.cwd() or os.path.ismount(target)
+    with system_errors_of(_not_written(target)):
+        if target.is_dir() and (is_fixed or not os.access(target.parent, os.W_OK)):
+            temporary = _reserve(target / target.name, Path.mkdir)
+        else:
+            temporary = _reserve(target, Path.mkdir)
+    with _removed_on_error(temporary, target):
+        yield temporary
+        _put_in_place(temporary, target)
+        remove(temporary)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """Replace a folder by a temporary one, or move the files of this one to it."""
+    new, old = ({p.relative_to(f) for p in f.rglob('*')} for f in (temporary, target))
+    files = [(temporary / name, target / name) for name in sorted(new)]
+    files = [(file, place) for file, place in files if not file.is_dir()]
+    for _, place in files:
+        with system_errors_of(_not_written(place)):
+            _require_replaceable(place)
+    if old <= new:
+        with suppress(OSError, AttributeError, TypeError):
+            if target.is_dir():
+                shutil.copystat(target, temporary)
+            (_exchange if old else os.rename)(temporary, target)
+            return
+    for file, place in files:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, place)
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Exchange two folders in one step.
+
+    Raises:
+        OSError, AttributeError, TypeError: If the file system or the operating system cannot.
+    """
+    places = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second))
+    if ctypes.CDLL(None, use_errno=True).renameat2(*places, _RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), f'{first} cannot be exchanged')
+
+
+@contextmanager
+def _removed_on_error(temporary: Path, target: Path) -> Iterator[None]:
+    """Remove a temporary file or folder after an error, which then names ``target``."""
+    try:
+        yield
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
         if isinstance(error, InputError) and str(temporary) in str(error):
             raise InputError(str(error).replace(str(temporary), str(target))) from None
         refused = _find_refusal(error, temporary)
@@ -81,7 +155,7 @@ def _not_written(target: Path) -> str:
 
 def finished_name(path: PathLike) -> str:
     """Return the final name of a file; ``path`` may be its temporary path."""
-    return re.sub(rf'^({_MARK.pattern})+', '', Path(path).name)
+    return re.sub(r'^(\.[0-9]+\.partial\.)+', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:
@@ -96,7 +170,7 @@ def require_writable(path: PathLike) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _require_replaceable(target)
         # Raises an error if the name is too long.
-        _temporary_of(target).is_file()
+        _temporary_of(target, 0).is_file()
     _require_room(target, target.parent)
 
 
@@ -130,41 +204,32 @@ def _require_replaceable(target: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _reserve(target: Path) -> Path:
-    """Create the empty temporary file beside ``target``."""
-    with system_errors_of(_not_written(target)):
-        _require_replaceable(target)
-        temporary = _temporary_of(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for path in left_behind(target):
-            path.unlink(missing_ok=True)
-        temporary.touch()
-        return temporary
+def _reserve(target: Path, create: Callable[[Path], None]) -> Path:
+    """Create the empty temporary file or folder beside ``target``, under the first free name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    numbers = count()
+    while True:
+        temporary = _temporary_of(target, next(numbers))
+        try:
+            create(temporary)
+            return temporary
+        except FileExistsError:
+            # Another thread, process or machine may finish it at this moment.
+            with suppress(FileNotFoundError):
+                if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER:
+                    remove(temporary)
 
 
-def _temporary_of(target: Path) -> Path:
-    return target.with_name(f'.{os.getpid()}-{next(_numbers)}.partial.{target.name}')
+def _temporary_of(target: Path, number: int) -> Path:
+    return target.with_name(f'.{number}.partial.{target.name}')
 
 
-def left_behind(target: Path) -> list[Path]:
-    """List the temporary files or folders of ``target`` that killed processes left behind."""
-    found = target.parent.glob(f'.*.partial.{glob.escape(target.name)}')
-    marked = ((path, _MARK.match(path.name)) for path in found)
-    return [path for path, mark in marked if mark and not _is_in_use(path, int(mark[1]))]
-
-
-def _is_in_use(path: Path, process: int) -> bool:
-    if sys.platform == 'win32':
-        # On Windows signal 0 is Ctrl-C and would end the process. Files that have not changed for a
-        # day count as left behind.
-        return time.time() - path.stat().st_mtime < 24 * 3600
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder, which may be missing."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -185,7 +250,30 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
     Raises:
         ValueError: If ``data`` holds NaN or infinity, which JSON cannot represent.
     """
-    write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')
+    write_text(path, json_text(data, indent))
+
+
+def json_text(data: Any, indent: int | None = None) -> str:
+    """Return the content of a JSON file; see :func:`write_json`."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n'
+
+
+def write_texts(path: PathLike, texts: Iterable[tuple[str, str]]) -> None:
+    """Write text files (UTF-8) to a folder, see :func:`atomic_folder`.
+
+    Args:
+        path: The folder.
+        texts: The path of each file in the folder, and its content.
+
+    Raises:
+        InputError: If a file cannot be written or a text is not proper Unicode.
+    """
+    with atomic_folder(path) as folder:
+        for name, text in texts:
+            file = folder / name
+            file.parent.mkdir(exist_ok=True)
+            with _unicode_errors_of(Path(path, name)):
+                file.write_bytes(text.encode())
 
 
 def write_json_object(path: PathLike, fields: Mapping[str, Any]) -> None:

@@ -220,6 +220,11 @@ def kind_of_file(path: PathLike) -> str | None:
     return 'a label file' if name.endswith(_LABEL_SUFFIXES) else None
 
 
+def has_suffix(path: PathLike, suffixes: Iterable[str]) -> bool:
+    """Tell whether a path ends in one of the suffixes, in upper or lower case."""
+    return os.fspath(path).lower().endswith(tuple(suffixes))
+
+
 def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
     """Refuse a file name whose suffix does not fit the content.
 
@@ -232,7 +237,7 @@ def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str
     Raises:
         InputError: If the path has none of these suffixes.
     """
-    if not os.fspath(path).lower().endswith(tuple(suffixes)):
+    if not has_suffix(path, suffixes):
         raise InputError(f'{named} is not a name for {what}, give one ending in {either(suffixes)}')
 
 

@@ -25,10 +25,10 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def fill(ending: str) -> None:
         temporary = Path(ending).with_name(f'.*.partial.{Path(ending).name}')
 
-        def reserve(path: Path, *options: object) -> None:
+        def reserve(path: Path, **options: bool) -> None:
             # The kernel answers every writer to the device with ENOSPC.
             full = path.match(str(temporary))
-            path.symlink_to('/dev/full') if full else touch(path, *options)
+            path.symlink_to('/dev/full') if full else touch(path, **options)
 
         monkeypatch.setattr(Path, 'touch', reserve)
 

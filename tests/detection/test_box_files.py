@@ -265,9 +265,8 @@ def read_told(path, frames, **options):
 def test_the_refusal_of_two_counts_names_the_option_that_settles_it(tmp_path, frames):
     # ``000002.jpg`` is frame 2 of the file, and frame 1 of the folder.
     path = write_posetrack(tmp_path / 'b.json', {1: BOXES[0], 2: BOXES[2]})
-    with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if') as caught:
+    with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if .*-number 1'):
         read_boxes(path, frames)
-    assert 'the boxes were made' in str(caught.value)
     for first in (0, 1):
         found = read_told(path, frames, first_number=first)
         same(found, {1 - first: BOXES[0], 2 - first: BOXES[2]}, scores=False)

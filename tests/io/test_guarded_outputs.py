@@ -9,7 +9,8 @@ import pytest
 
 from stdpose_mm.constants import WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import Output, choose_format, guard_outputs
+from stdpose_mm.io.output_guards import Output, guard_outputs
+from stdpose_mm.io.outputs import choose_format
 from support.platforms import posix
 
 

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from stdpose_mm.cli.command import Command
 from stdpose_mm.cli.options import LabelledVideoOptions
 from stdpose_mm.cli.parser import REQUIRED, option
-from stdpose_mm.constants import LAUNCHERS
+from stdpose_mm.constants import JSON_SUFFIXES, LAUNCHERS
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import (
     is_first_process,
     joined_processes,

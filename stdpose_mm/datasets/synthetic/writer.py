@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +17,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError, os_error_text, require_whole
+from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import left_behind
+from stdpose_mm.io.atomic import atomic_folder
 from stdpose_mm.io.labels import write_posetrack18
 
 from .clip import ClipSettings, SyntheticClip, generate_clip
@@ -155,25 +154,10 @@ def write_dataset(
 def write_video(task: VideoTask) -> str:
     """Generate one video and write its pictures, then its labels; return its name."""
     clip = task.generate()
-    task.image_folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
-    try:
-        # In a container, a killed run may have had the same process id.
-        for folder in (temporary, *left_behind(task.image_folder)):
-            shutil.rmtree(folder, ignore_errors=True)
-        temporary.mkdir()
+    with atomic_folder(task.image_folder) as folder:
         for index, frame in enumerate(clip.frames):
-            path = temporary / f'{index:06d}.jpg'
+            path = folder / f'{index:06d}.jpg'
             path.write_bytes(encode_jpeg(frame, clip.jpeg_quality))
-        # Pictures without labels are left over from a killed run.
-        shutil.rmtree(task.image_folder, ignore_errors=True)
-        temporary.rename(task.image_folder)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError):
-            place = f'{task.image_folder} cannot be written'
-            raise InputError(os_error_text(error, place)) from error
-        raise
     write_posetrack18(clip.labels, task.label_file)
     return task.name
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from stdpose_mm.constants import JSON_SUFFIXES
 from stdpose_mm.errors import InputError, require_choice
 from stdpose_mm.io import write_text
 from stdpose_mm.io.file_names import is_leftover, path_below, path_from
-from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.structures import VideoLabels
 
 from .fields import read_text, shown

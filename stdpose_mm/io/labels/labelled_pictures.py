@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import PathLike, require_writable_folder
+from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_names import PICTURE_SUFFIXES, is_leftover, is_picture, natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.text import counted
@@ -142,30 +142,32 @@ def _stem(file_name: str) -> str:
     return name.stem if is_picture(name) else name.name
 
 
-def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, Path]:
-    """Name the file of each frame after its picture, and create the folder for these files.
+def frame_files(labels: VideoLabels, folder: PathLike, form: str) -> dict[int, str]:
+    """Name the file of each frame after its picture.
 
     Args:
         labels: The video.
         folder: The folder; existing files with these names will be replaced.
         form: Path of a file in the folder, with ``*`` for the name of the picture.
 
+    Returns:
+        Frame -> path of its file in the folder.
+
     Raises:
-        InputError: If the folder cannot be written to, or holds other files with this suffix, which
-            would be read as frames of this video.
+        InputError: If the folder holds other files with this suffix, which would be read as frames
+            of this video.
     """
-    require_writable_folder(folder)
     pictures = picture_names(labels)
-    files = {i: Path(folder, form.replace('*', _stem(name))) for i, name in pictures.items()}
+    files = {i: form.replace('*', _stem(name)) for i, name in pictures.items()}
     place, suffix = Path(folder, form).parent, Path(form).suffix
-    others = sorted(file.name for file in {*place.glob(f'*{suffix}')} - {*files.values()})
+    written = {Path(folder, name) for name in files.values()}
+    others = sorted(file.name for file in {*place.glob(f'*{suffix}')} - written)
     if others:
         what = counted(len(others), f'other {suffix[1:].upper()} file')
         raise InputError(
             f'{folder} holds {what}, such as {shown(others[0])}, which would be read as frames of '
             f'{labels.name}, give another folder'
         )
-    place.mkdir(parents=True, exist_ok=True)
     return files
 
 

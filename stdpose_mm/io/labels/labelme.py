@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io import PathLike, write_json
+from stdpose_mm.io.atomic import PathLike, json_text, write_texts
 from stdpose_mm.structures import (
     OCCLUDED,
     VISIBLE,
@@ -218,7 +218,7 @@ def _box(shape: Record) -> np.ndarray:
 
 
 def write_labelme(labels: VideoLabels, path: PathLike) -> None:
-    """Write a LabelMe file for every frame of a video to a folder, each atomically.
+    """Write a LabelMe file for every frame of a video to a folder, atomically.
 
     Every person is a group: a point for each labelled joint, and a rectangle for the box.
     ``group_id`` is the track id, or an unused number without one. Occluded joints have the flag
@@ -230,18 +230,22 @@ def write_labelme(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
     """
+    write_texts(path, _texts(labels, frame_files(labels, path, '*.json')))
+
+
+def _texts(labels: VideoLabels, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     new_groups, pictures = unused_track_ids(labels.track_ids), picture_names(labels)
     frames = {frame.index: frame for frame in labels.frames}
-    for index, file in frame_files(labels, path, '*.json').items():
+    for index, name in names.items():
         shapes = [s for p in labels[index] for s in _person_shapes(p, labels.skeleton, new_groups)]
         size = {'imageHeight': frames[index].height, 'imageWidth': frames[index].width}
         picture = {'imagePath': base_name(pictures[index]), 'imageData': None, **size}
         looked_at = frames[index].is_labeled or any(p.given.any() for p in labels[index])
         made = any((p.labelled & p.propagated).any() for p in labels[index]) or not looked_at
         whole = {'version': _VERSION, 'flags': {_MADE: True} if made else {}, 'shapes': shapes}
-        write_json(file, {**whole, **picture}, indent=2)
+        yield name, json_text({**whole, **picture}, indent=2)
 
 
 def _person_shapes(

@@ -279,8 +279,9 @@ class _Matching:
             if keys:
                 value_of[frame.index] = known[keys[0]]
             elif frame.index in self.indices:
+                where = shown(name) if name else f'frame {frame.index} (it has no name)'
                 raise InputError(
-                    f'{self.options.list_option} does not list {shown(name)}, which has '
+                    f'{self.options.list_option} does not list {where}, which has '
                     f'{self.whose}, add a line for it, or give {self.options.number_option} N'
                 )
         return value_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import PathLike, write_json
+from stdpose_mm.io.atomic import PathLike, json_text, write_texts
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 from .fields import Record
@@ -88,7 +88,7 @@ def _person(person: Record) -> Person:
 
 
 def write_openpose(labels: VideoLabels, path: PathLike) -> None:
-    """Write a file for every frame of a video to a folder, each atomically, as Pose2Sim reads it.
+    """Write a file for every frame of a video to a folder, atomically, as Pose2Sim reads it.
 
     Files that were read in this format keep their names; added frames get names of the same form.
     Labels of other formats become ``<picture>_keypoints.json``, or
@@ -98,12 +98,16 @@ def write_openpose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels.
-        path: The folder; see :func:`frame_files`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
     """
     ending = '' if labels.extra.get(_ENDING_FIELD) == '' else _ENDING
-    for index, file in frame_files(labels, path, f'*{ending}.json').items():
-        people = [_fields(person) for person in labels[index] if person.labelled.any()]
-        write_json(file, {'version': 1.3, 'people': people})
+    names = frame_files(labels, path, f'*{ending}.json')
+    write_texts(path, ((name, _text(labels[index])) for index, name in names.items()))
+
+
+def _text(labelled: Iterable[PersonLabel]) -> str:
+    people = [_fields(person) for person in labelled if person.labelled.any()]
+    return json_text({'version': 1.3, 'people': people})
 
 
 def _fields(person: PersonLabel) -> dict[str, Any]:

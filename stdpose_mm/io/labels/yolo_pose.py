@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.errors import InputError, note
-from stdpose_mm.io import PathLike, write_text
+from stdpose_mm.io.atomic import PathLike, write_texts
 from stdpose_mm.io.file_names import is_leftover
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -414,7 +414,7 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> Person:
 
 
 def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
-    """Write a data set folder for training a pose model of Ultralytics, each file atomically.
+    """Write a data set folder for training a pose model of Ultralytics, atomically.
 
     ``labels/`` has a file for every frame, ``data.yaml`` names the joints and tells which of them
     are swapped when a picture is mirrored. The pictures belong in ``images/``, under the names in
@@ -427,15 +427,15 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
 
     Args:
         labels: The labels; pictures need a size.
-        path: The folder; see :func:`frame_files`.
+        path: The folder; see :func:`frame_files` and :func:`~stdpose_mm.io.atomic.atomic_folder`.
 
     Raises:
         InputError: If the size of a picture is not known.
     """
     import yaml
 
-    sizes, beyond = picture_sizes(labels, path), 0
-    for index, file in frame_files(labels, path, f'{_LABELS}/*.txt').items():
+    sizes, texts, beyond = picture_sizes(labels, path), {}, 0
+    for index, name in frame_files(labels, path, f'{_LABELS}/*.txt').items():
         size, lines = np.array(sizes[index], dtype=float), []
         for person in labels[index]:
             inside = person.labelled & ((person.keypoints >= 0) & (person.keypoints <= size)).all(1)
@@ -443,7 +443,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
             numbers = _numbers(person, inside, size)
             if numbers is not None:
                 lines.append(' '.join(f'{number:.10g}' for number in (0, *numbers)) + '\n')
-        write_text(file, ''.join(lines))
+        texts[name] = ''.join(lines)
     skeleton = labels.skeleton
     joints = {'kpt_shape': [skeleton.num_keypoints, 3], 'flip_idx': [*skeleton.flip_indices]}
     names = {'names': {0: skeleton.category}, 'kpt_names': {0: [*skeleton.keypoint_names]}}
@@ -451,7 +451,7 @@ def write_yolo_pose(labels: VideoLabels, path: PathLike) -> None:
     if any((person.labelled & person.propagated).any() for person in labels.persons):
         fields[_SCORER] = OWN_SCORER
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    write_text(Path(path) / CONFIG, text)
+    write_texts(path, {**texts, CONFIG: text}.items())
     if beyond:
         note(f'{path}: left out {counted(beyond, "joint")} beyond the border of a picture')
 
