@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from stdpose_mm.constants import READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import kind_of_file
@@ -43,6 +44,9 @@ _FIELDS = {
 '{}' stand for a list or an object of objects, and are followed by the fields of the first one."""
 
 
+_FORMATS = f'one of the formats {", ".join(READ_FORMATS)}'
+
+
 def refuse_foreign_bytes(path: PathLike) -> None:
     """Refuse a file whose first bytes show that it holds no poses.
 
@@ -69,11 +73,7 @@ def refuse_other_texts(path: PathLike) -> None:
     head = read_bytes(path)[:4096].removeprefix(b'\xef\xbb\xbf').lstrip()
     is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
     if not is_called_json and not head.startswith((b'{', b'[')):
-        raise InputError(
-            f'{path} is not a known label format, expected JSON (COCO, PoseTrack, LabelMe, '
-            "Label Studio, MMPose, OpenPose), CVAT's XML or zip, DeepLabCut's or Lightning Pose's "
-            "CSV, YOLO-pose's .txt or a SLEAP project"
-        )
+        raise InputError(f'{path} is not a known label format, expected {_FORMATS}')
 
 
 def foreign_json(path: PathLike, data: Any) -> InputError:
@@ -85,12 +85,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     for what, any_of in _FIELDS.items():
         if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
-    return InputError(
-        f'{path} is not a known label format: expected an object with "annolist" '
-        '(PoseTrack17), "images" (PoseTrack18, COCO), "shapes" (LabelMe), "people" (OpenPose) '
-        'or "instance_info" (MMPose), or a list of tasks (Label Studio), frames (MMPose) or '
-        f'results (COCO), got {shown(data)}'
-    )
+    return InputError(f'{path} is not a known label format: got {shown(data)}, expected {_FORMATS}')
 
 
 def _refusal(path: PathLike, what: str) -> InputError:

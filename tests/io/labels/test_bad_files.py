@@ -299,8 +299,12 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of'),
     ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'tidy-csv., which can only be written'),
     ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
-    ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'not a known label format, expected JSON'),
-    ('a.txt', 'hello', 'not a known label format, expected JSON'),
+    (
+        'a.csv',
+        'frame,joint,x,y\n0,nose,3,4\n',
+        'label format, expected one of the formats',
+    ),
+    ('a.txt', 'hello', 'label format, expected one of the formats'),
 ]
 """Name and content of a file of another kind, and words of the sentence."""
 
