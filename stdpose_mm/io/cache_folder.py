@@ -42,9 +42,6 @@ DEFAULT_LIMIT_GB = 1.0
 DESCRIPTION = 'about.json'
 """File in the folder of a context that names its video."""
 
-_BLOCK = 4096
-"""Bytes of a disk block: the smallest space that a file takes."""
-
 _LEFT_BY_TRIMMING = 0.9
 """Share of the limit that stays filled after trimming, so that not every new entry trims again."""
 
@@ -99,7 +96,7 @@ class CacheUsage(NamedTuple):
     Args:
         video: Name of the video.
         entries: Number of entries.
-        size: Bytes on the disk.
+        size: Bytes in them.
         last_used: When an entry was last read or written, in seconds since 1970.
     """
 
@@ -157,7 +154,7 @@ class ResultCache(MutableMapping[str, T]):
             if not isinstance(error.__cause__ or error, FileNotFoundError):
                 self.owner.note_not_written(error)
         else:
-            self.owner.note_written(_size_on_disk(data.tell()))
+            self.owner.note_written(data.tell())
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
@@ -297,11 +294,7 @@ def _entries(context: Path) -> Iterator[_Entry]:
             # Unfinished files are hidden; a recent one is still being written.
             if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
                 continue
-            yield _Entry(stat.st_mtime, _size_on_disk(stat.st_size), Path(file.path))
-
-
-def _size_on_disk(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+            yield _Entry(stat.st_mtime, stat.st_size, Path(file.path))
 
 
 def _read_video(context: Path) -> str:

@@ -15,12 +15,6 @@ from .fields import read_bytes, shown
 _BOX_LINE = rb'[0-9]+(?:[ \t]+-?[0-9.]+(?:[eE][-+]?[0-9]+)?){4}[ \t]*(?:\r?\n|\Z)'
 
 _STARTS = {
-    rb'%PDF': 'a PDF document',
-    rb'\x80': 'a Python pickle',
-    rb'\x93NUMPY': 'a NumPy array',
-    rb'MATLAB': 'a MATLAB file',
-    rb'SQLite': 'an SQLite database',
-    rb'\s*<(?:\?xml[^>]*>\s*<)?annotation[\s>]': 'a Pascal VOC file of boxes without joints',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
@@ -35,9 +29,6 @@ _FIELDS = {
     "AlphaPose's results with --format open": '{} people',
     "AlphaPose's results with --format cmu": '{} bodies',
     "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
-    'a Datumaro data set': 'categories items',
-    'an annotation of Supervisely': 'objects size, framesCount, figures',
-    'a Darwin file of V7': 'item annotations version',
     'a COCO-like file without a list of "images"': 'annotations',
 }
 """What a JSON value is -> its fields, or alternative sets of fields separated by commas; '[]' and
