@@ -12,20 +12,19 @@ import json
 import os
 import random
 import re
-import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from platformdirs import user_cache_path
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 
 from .atomic import PathLike, atomic_path, write_json
 from .fingerprint import code_fingerprint, fingerprint
@@ -42,9 +41,6 @@ DEFAULT_LIMIT_GB = 1.0
 
 DESCRIPTION = 'about.json'
 """File in the folder of a context that names its video."""
-
-_BLOCK = 4096
-"""Bytes of a disk block: the smallest space that a file takes."""
 
 _LEFT_BY_TRIMMING = 0.9
 """Share of the limit that stays filled after trimming, so that not every new entry trims again."""
@@ -100,7 +96,7 @@ class CacheUsage(NamedTuple):
     Args:
         video: Name of the video.
         entries: Number of entries.
-        size: Bytes on the disk.
+        size: Bytes in them.
         last_used: When an entry was last read or written, in seconds since 1970.
     """
 
@@ -110,6 +106,7 @@ class CacheUsage(NamedTuple):
     last_used: float
 
 
+@dataclass(eq=False)
 class ResultCache(MutableMapping[str, T]):
     """Results by key, each in its own file of named arrays.
 
@@ -123,22 +120,17 @@ class ResultCache(MutableMapping[str, T]):
         decode: Converts the arrays back to a result.
     """
 
-    def __init__(
-        self,
-        owner: CacheFolder,
-        folder: Path,
-        video: str,
-        encode: Callable[[T], Mapping[str, Any]],
-        decode: Callable[[dict[str, np.ndarray]], T],
-    ) -> None:
-        self._owner, self._folder, self._video = owner, folder, video
-        self._encode, self._decode = encode, decode
+    owner: CacheFolder
+    folder: Path
+    video: str
+    encode: Callable[[T], Mapping[str, Any]]
+    decode: Callable[[dict[str, np.ndarray]], T]
 
     def __getitem__(self, key: str) -> T:
         try:
             with _READING, np.load(self._path(key)) as file:
                 arrays = dict(file)
-            result = self._decode(arrays)
+            result = self.decode(arrays)
         # Unlike a kill, a power failure may leave a file without its content.
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             raise KeyError(key) from None
@@ -150,32 +142,32 @@ class ResultCache(MutableMapping[str, T]):
     def __setitem__(self, key: str, result: T) -> None:
         # Build it in memory: on a full disk, NumPy's zip file raises again when it is deleted.
         data = io.BytesIO()
-        np.savez(data, **self._encode(result))
-        about = self._folder / DESCRIPTION
+        np.savez(data, **self.encode(result))
+        about = self.folder / DESCRIPTION
         try:
             if not about.exists():
-                write_json(about, {'video': self._video})
+                write_json(about, {'video': self.video})
             with atomic_path(self._path(key)) as temporary:
                 temporary.write_bytes(data.getbuffer())
         except (InputError, OSError) as error:
             # Stay silent if another process has just cleared the folder.
             if not isinstance(error.__cause__ or error, FileNotFoundError):
-                self._owner.note_not_written(error)
+                self.owner.note_not_written(error)
         else:
-            self._owner.note_written(_size_on_disk(data.tell()))
+            self.owner.note_written(data.tell())
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
         # The unfinished files of killed runs start with a dot.
-        return (path.stem for path in self._folder.glob('[!.]*.npz'))
+        return (path.stem for path in self.folder.glob('[!.]*.npz'))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def _path(self, key: str) -> Path:
-        return self._folder / f'{key}.npz'
+        return self.folder / f'{key}.npz'
 
 
 class CacheFolder:
@@ -251,13 +243,11 @@ class CacheFolder:
             self.trim()
 
     def note_not_written(self, error: Exception) -> None:
-        """Warn on stderr, once per reason, that results cannot be cached; the work continues."""
+        """Note that results cannot be cached; the work continues."""
         cause = error.__cause__ or error
         reason = cause.strerror if isinstance(cause, OSError) else error
-        _print_once(
-            f'finished work cannot be kept in {self.folder} ({reason}), set {FOLDER_VARIABLE} to '
-            'another folder'
-        )
+        what = f'finished work cannot be kept in {self.folder} ({reason})'
+        note(f'{what}, set {FOLDER_VARIABLE} to another folder')
 
     def _contexts(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -294,11 +284,6 @@ class _Entry(NamedTuple):
     path: Path
 
 
-@cache
-def _print_once(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-
-
 def _entries(context: Path) -> Iterator[_Entry]:
     """Find the entries of a context, and unfinished files that killed runs left behind."""
     with suppress(FileNotFoundError), os.scandir(context) as files:
@@ -309,11 +294,7 @@ def _entries(context: Path) -> Iterator[_Entry]:
             # Unfinished files are hidden; a recent one is still being written.
             if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
                 continue
-            yield _Entry(stat.st_mtime, _size_on_disk(stat.st_size), Path(file.path))
-
-
-def _size_on_disk(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+            yield _Entry(stat.st_mtime, stat.st_size, Path(file.path))
 
 
 def _read_video(context: Path) -> str:

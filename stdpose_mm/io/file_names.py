@@ -257,10 +257,8 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
         raise InputError(f'{video} does not exist, {expected}')
     is_swapped = labels is not None and shows_frames(labels)
     if kind_of_file(video) == 'a label file':
-        if is_swapped:
-            order = 'give the video first and then the labels'
-            raise InputError(f'{video} is a label file and {labels} holds the frames, {order}')
-        raise InputError(f'{video} is a label file, {expected}')
+        what = f'{labels} holds the frames, give the video first and then the labels'
+        raise InputError(f'{video} is a label file, {f"and {what}" if is_swapped else expected}')
     if is_swapped:
         raise InputError(f'{labels} is a video or pictures, expected a file with their labels')
 
@@ -292,12 +290,10 @@ def find_installed_config(
     if Path(name).name != os.fspath(name):
         return None
     stem = os.fspath(name).removesuffix('.py')
-    for package, folder in places:
-        for root in installed_repositories(package):
-            found = sorted(Path(root, folder).rglob(f'{stem}.py'))
-            if found:
-                return found[0]
-    return None
+    folders = (
+        Path(r, folder) for package, folder in places for r in installed_repositories(package)
+    )
+    return next((file for f in folders for file in sorted(f.rglob(f'{stem}.py'))), None)
 
 
 def installed_repositories(package: str) -> list[Path]:

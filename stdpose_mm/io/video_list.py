@@ -116,20 +116,15 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
         InputError: If there is none, or more than one.
     """
     name, own = (video, Path(video)) if isinstance(video, str) else (video.name, video.video)
-    named = [
-        path
-        for path in sorted(folder.iterdir())
-        if _belong_together(name, path) and path.resolve() != own.resolve()
-    ]
-    found = [path for path in named if path.is_file()] or named
-    if not found:
+    named = [path for path in sorted(folder.iterdir()) if _belong_together(name, path)]
+    others = [path for path in named if path.resolve() != own.resolve()]
+    files = [path for path in others if path.is_file()] or others
+    if not files:
         raise InputError(f'{folder} holds no file for {own}, expected one such as {name}.json')
-    if len(found) > 1:
-        raise InputError(
-            f'{found[0]} and {found[1]} both belong to {own}, keep one of them or name it in '
-            'a dataset file'
-        )
-    return found[0]
+    if len(files) > 1:
+        both = f'{files[0]} and {files[1]} both belong to {own}'
+        raise InputError(f'{both}, keep one of them or name it in a dataset file')
+    return files[0]
 
 
 def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
@@ -160,9 +155,7 @@ def _videos_in(folder: Path) -> list[Path]:
     paths = [path for path in folder.iterdir() if not path.name.startswith('.')]
     if any(map(is_picture, paths)):
         return []
-    videos = [
-        path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES or _holds_pictures(path)
-    ]
+    videos = (p for p in paths if p.suffix.lower() in VIDEO_SUFFIXES or _holds_pictures(p))
     return sorted(videos, key=natural_order)
 
 
@@ -190,10 +183,9 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise InputError(
-                    f'{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} '
-                    'values, as many as the header has; put a value that has a comma in quotes'
-                )
+                where = f'{path}, line {reader.line_num}'
+                count = len(reader.fieldnames or ())
+                raise InputError(f'{where}: expected {count} values, as many as the header has')
             yield reader.line_num, row
     except csv.Error as error:
         where = f'{path}, after line {reader.line_num}'
@@ -219,10 +211,6 @@ def _listed(path: Path, row: Record) -> ListedVideo:
     out = PureWindowsPath(given['out'])
     if given['out'] and (out.anchor or '..' in out.parts or not out.parts):
         raise row.error('out', 'a path below the output folder such as day1/clip.json')
-    return ListedVideo(
-        path.parent / given['video'],
-        labels,
-        labels_video=given['labels_video'] or None,
-        boxes=boxes,
-        out=PurePosixPath(*out.parts) if given['out'] else None,
-    )
+    place = PurePosixPath(*out.parts) if out.parts else None
+    video = path.parent / given['video']
+    return ListedVideo(video, labels, given['labels_video'] or None, boxes, place)

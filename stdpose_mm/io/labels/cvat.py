@@ -31,7 +31,7 @@ from stdpose_mm.structures import (
     VideoLabels,
     unused_track_ids,
 )
-from stdpose_mm.text import counted, listed
+from stdpose_mm.text import listed
 
 from .coco import video_name
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
@@ -120,7 +120,7 @@ def read_cvat(
         is_whole = [frame.index for frame in frames] == [*range(len(frames))]
         text = 'the numbers of the pictures in their task'
         numbering = FrameNumbering('positions', text, len(frames) if is_whole else 0)
-    _warn_of_left_out(path, root)
+
     others = [
         ET.tostring(element, encoding='unicode')
         for element in root
@@ -147,7 +147,9 @@ def _read_tracks(
     path: PathLike, root: ET.Element, category: str | None
 ) -> tuple[list[Track], Skeleton]:
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
-    if root.find('image') is not None and not with_skeleton:
+    if root.find('image') is not None and (
+        not with_skeleton or root.find('image/skeleton') is not None
+    ):
         raise InputError(
             f'{path} is "CVAT for images", export it as "CVAT for video 1.1" or, for a task of '
             'selected pictures, as "COCO Keypoints 1.0", which names the pictures'
@@ -387,13 +389,3 @@ def _frame_step(path: PathLike, meta: ET.Element) -> int:
     if step is None:
         raise InputError(f'{path}: frame_filter must be like step=5, got {shown(text)}')
     return int(step.group(1))
-
-
-def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:
-    """Warn of skeletons in ``<image>`` next to tracks, which are not read."""
-    count = sum(len(image.findall('skeleton')) for image in root.findall('image'))
-    if count:
-        note(
-            f'{path}: left out {counted(count, "skeleton")} in <image>, because the file also has '
-            'tracks; export all of them as "CVAT for video 1.1"'
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from stdpose_mm.constants import READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import PathLike
 from stdpose_mm.io.file_names import kind_of_file
@@ -17,12 +18,6 @@ _UTF_16 = re.compile(rb'\xff\xfe|\xfe\xff|(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~])
 """Start of a text in UTF-16, as Excel saves "Unicode text", with or without a mark."""
 
 _STARTS = {
-    rb'%PDF': 'a PDF document',
-    rb'\x80': 'a Python pickle',
-    rb'\x93NUMPY': 'a NumPy array',
-    rb'MATLAB': 'a MATLAB file',
-    rb'SQLite': 'an SQLite database',
-    rb'\s*<(?:\?xml[^>]*>\s*<)?annotation[\s>]': 'a Pascal VOC file of boxes without joints',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',
@@ -37,13 +32,13 @@ _FIELDS = {
     "AlphaPose's results with --format open": '{} people',
     "AlphaPose's results with --format cmu": '{} bodies',
     "output of Ultralytics' to_json, which names no picture": '[] box class confidence',
-    'a Datumaro data set': 'categories items',
-    'an annotation of Supervisely': 'objects size, framesCount, figures',
-    'a Darwin file of V7': 'item annotations version',
     'a COCO-like file without a list of "images"': 'annotations',
 }
 """What a JSON value is -> its fields, or alternative sets of fields separated by commas; '[]' and
 '{}' stand for a list or an object of objects, and are followed by the fields of the first one."""
+
+
+_FORMATS = f'one of the formats {", ".join(READ_FORMATS)}'
 
 
 def refuse_foreign_bytes(path: PathLike) -> None:
@@ -74,11 +69,7 @@ def refuse_other_texts(path: PathLike) -> None:
     head = read_bytes(path)[:4096].removeprefix(b'\xef\xbb\xbf').lstrip()
     is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
     if not is_called_json and not head.startswith((b'{', b'[')):
-        raise InputError(
-            f'{path} is not a known label format, expected JSON (COCO, PoseTrack, LabelMe, '
-            "Label Studio, MMPose, OpenPose), CVAT's XML or zip, DeepLabCut's or Lightning Pose's "
-            "CSV, YOLO-pose's .txt or a SLEAP project"
-        )
+        raise InputError(f'{path} is not a known label format, expected {_FORMATS}')
 
 
 def foreign_json(path: PathLike, data: Any) -> InputError:
@@ -90,12 +81,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
     for what, any_of in _FIELDS.items():
         if any(fields.issuperset(wanted.split()) for wanted in any_of.split(',')):
             return _refusal(path, what)
-    return InputError(
-        f'{path} is not a known label format: expected an object with "annolist" '
-        '(PoseTrack17), "images" (PoseTrack18, COCO), "shapes" (LabelMe), "people" (OpenPose) '
-        'or "instance_info" (MMPose), or a list of tasks (Label Studio), frames (MMPose) or '
-        f'results (COCO), got {shown(data)}'
-    )
+    return InputError(f'{path} is not a known label format: got {shown(data)}, expected {_FORMATS}')
 
 
 def _refusal(path: PathLike, what: str) -> InputError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,13 +269,11 @@ CVAT_IMAGES = (
 BOX = {'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 3, 4], 'score': 0.5}
 VIA_POINT = {'shape_attributes': {'name': 'point', 'cx': 1, 'cy': 2}, 'region_attributes': {}}
 VIA_IMAGE = {'filename': '0.jpg', 'size': 9, 'regions': [VIA_POINT], 'file_attributes': {}}
-DARWIN = {'version': '2.0', 'item': {'name': 'a.mp4'}, 'annotations': []}
-SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': [], 'tags': []}
 
 TEXT_FORMATS = {*WRITE_FORMATS} - {'deeplabcut-h5', 'sleap', 'movement'}
 
 FOREIGN: list[tuple[str, str | bytes, str]] = [
-    ('a.xml', VOC, 'is a Pascal VOC file of boxes without joints, expected poses'),
+    ('a.xml', VOC, 'must be a CVAT file with <annotations>, got <annotation>'),
     ('a.xml', CVAT_IMAGES, 'is "CVAT for images", export it as "CVAT for video 1.1"'),
     ('a.xml', '<annotations/>', 'holds no skeleton'),
     ('a.xml', '<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not XML'),
@@ -288,28 +285,27 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.json', json.dumps({'0.jpg': {'people': []}}), "is AlphaPose's results with --format open,"),
     ('a.json', json.dumps({'0.jpg': {'bodies': []}}), "is AlphaPose's results with --format cmu,"),
     ('a.json', '[{"annotation_id": 1, "annotator": 1}]', 'is a Label Studio export as .JSON-MIN.'),
-    ('a.json', json.dumps({'info': {}, 'categories': {}, 'items': []}), 'is a Datumaro data set'),
     (
         'a.json',
         '[{"box": {}, "class": 0, "confidence": 1}]',
         "Ultralytics' to_json, which names no",
     ),
-    ('a.json', json.dumps(SUPERVISELY), 'is an annotation of Supervisely'),
-    ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7'),
     ('a.json', '{"annotations": []}', 'is a COCO-like file without a list of "images"'),
     ('a.json', '{"images": [], "images": []}', "field 'images' occurs twice in one object"),
     ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
     ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": []}]', 'not a known label format'),
     ('a.json', '[]', 'not a known label format'),
     ('a.json', '{"images": 3}', 'not a known label format'),
-    ('a.pdf', '%PDF-1.7', 'is a PDF document'),
-    ('a.pkl', pickle.dumps([1]), 'a Python pickle, expected poses of a video: export'),
-    ('a.npy', b'\x93NUMPY\1\0', 'a NumPy array, expected poses of a video: export'),
+    ('a.npy', b'\x93NUMPY\1\0', 'is not a known label format, expected one of the formats'),
     ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of'),
     ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'tidy-csv., which can only be written'),
     ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
-    ('a.csv', 'frame,joint,x,y\n0,nose,3,4\n', 'not a known label format, expected JSON'),
-    ('a.txt', 'hello', 'not a known label format, expected JSON'),
+    (
+        'a.csv',
+        'frame,joint,x,y\n0,nose,3,4\n',
+        'label format, expected one of the formats',
+    ),
+    ('a.txt', 'hello', 'label format, expected one of the formats'),
 ]
 """Name and content of a file of another kind, and words of the sentence."""
 
@@ -375,7 +371,7 @@ def test_files_of_another_kind(tmp_path: Path, name: str, content: str | bytes, 
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     refused(lambda: read_labels(path), path, told)
-    if not name.endswith('xml') or 'VOC' in told:
+    if not name.endswith('xml'):
         refused(lambda: sniff_format(path), path, told)
 
 

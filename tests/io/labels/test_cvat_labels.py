@@ -328,9 +328,9 @@ class TestTasksOfPictures:
         with pytest.raises(InputError, match='the pictures of street are, give'):
             match_frames(labels, blank(1))
 
-    def test_skeletons_of_images_beside_tracks_are_said_to_be_left_out(self, pictures_task: Path):
+    def test_skeletons_of_images_beside_tracks_are_refused(self, pictures_task: Path):
         image = '<image id="1" name="a.png"><skeleton label="person"></skeleton></image>'
         text = pictures_task.read_text()
         pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
-        with pytest.warns(InputWarning, match='left out 1 skeleton in <image>, because'):
+        with pytest.raises(InputError, match='is "CVAT for images", export it as "CVAT for v'):
             read_cvat(pictures_task)
