@@ -89,7 +89,7 @@ test-light: .venv-light/stamp
 
 test-sleap: .venv-sleap/stamp
 	PYTHONPATH=.venv-sleap $(PYTEST) $(patsubst %,tests/io/labels/test_%.py, \
-		sleap_labels deeplabcut_hdf5 movement) $(ARGS)
+		sleap_labels sleap_analysis deeplabcut_hdf5 movement) $(ARGS)
 	PYTHONPATH=.venv-sleap $(PYTEST) research/tests/test_benchmark_sleap.py $(ARGS)
 
 test-research: setup

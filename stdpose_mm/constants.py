@@ -134,6 +134,12 @@ LABEL_FORMATS = {
         is_bytes='sleap:is_sleap',
         package='sleap_io',
     ),
+    'sleap-analysis': LabelFormat(
+        ('.h5',),
+        "SLEAP's analysis file, `.h5` (needs h5py)",
+        read='sleap_analysis:read_sleap_analysis',
+        is_bytes='sleap_analysis:is_sleap_analysis',
+    ),
     'tidy-csv': LabelFormat(
         ('.csv', '.csv.gz'),
         'table for R, pandas or a spreadsheet, with one row per joint',

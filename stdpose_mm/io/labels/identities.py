@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from stdpose_mm.errors import note
@@ -10,7 +10,7 @@ from stdpose_mm.io import PathLike
 from stdpose_mm.structures import CLASS_NAME, TRACK_NAME, unused_track_ids
 from stdpose_mm.text import counted, listed
 
-from .fields import shown
+from .fields import MAX_ID, shown
 
 StatedIdentity = int | str | None
 """Identity as :meth:`Record.identity` reads it: a number, a name, or None."""
@@ -66,4 +66,36 @@ def number_identities(
     return [
         Identity(ids[value, of_class], value if isinstance(value, str) else '', of_class)
         for value, of_class in zip(stated, classes, strict=True)
+    ]
+
+
+def number_tracks(
+    where: PathLike, tracks: Sequence[tuple[str, Collection[Hashable]]]
+) -> list[Identity]:
+    """Number the named tracks of a video.
+
+    Tracks of one name are one person, as in merged projects, unless two of them are in one frame:
+    then they stay apart, with a note. The numbers are the names if all are distinct whole numbers,
+    else the positions of the tracks.
+
+    Args:
+        where: The file and its video, for the note.
+        tracks: Name of every track, '' for none, and the frames in which it is.
+    """
+    frames_of: dict[str, list[Collection[Hashable]]] = {}
+    for name, frames in tracks:
+        frames_of.setdefault(name, []).append(frames)
+    meeting = [n for n, of in frames_of.items() if n and sum(map(len, of)) > len(set().union(*of))]
+    if meeting:
+        what = listed([*map(shown, meeting)], 5)
+        note(f'{where}: two tracks have the name {what} in one frame, and are read as two people')
+    numeric = not meeting and all(
+        n.isascii() and n.isdigit() and int(n) <= MAX_ID for n in frames_of
+    )
+    if numeric and len({*map(int, frames_of)}) == len(frames_of):
+        return [Identity(int(name)) for name, _ in tracks]
+    names = [name for name, _ in tracks]
+    return [
+        Identity(names.index(name) if name and name not in meeting else position, name)
+        for position, name in enumerate(names)
     ]

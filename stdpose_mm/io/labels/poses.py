@@ -97,6 +97,19 @@ def _only_found(person: Person) -> Person:
     return {**person, 'visibility': np.where(missed, NOT_LABELLED, person['visibility'])}
 
 
+def completed_scores(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | None:
+    """Give joints without a score the score 1; return None if no estimated joint has a score.
+
+    Args:
+        scores: [K], NaN where unknown.
+        estimated: [K] bool: the labelled joints that are not corrected.
+    """
+    known = np.isfinite(scores)
+    if estimated.any() and not known[estimated].any():
+        return None
+    return np.where(known, scores, 1.0)
+
+
 def is_placeholder(points: np.ndarray) -> np.ndarray:
     """Tell which of K points [K, 2] are the (0, 0) or (-1, -1) of a joint without a place, [K]."""
     return np.asarray(points == 0).all(axis=1) | np.asarray(points == -1).all(axis=1)

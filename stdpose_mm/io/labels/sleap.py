@@ -14,14 +14,16 @@ are written in this form.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, note, require_packages
 from stdpose_mm.io import PathLike, atomic_path
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -30,25 +32,29 @@ from stdpose_mm.structures import (
     FrameNumbering,
     PersonLabel,
     Skeleton,
-    Source,
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS, video_name
 from .fields import (
     HDF5_SIGNATURE,
     MAX_COORDINATE,
-    MAX_ID,
     errors_of,
     is_hdf5,
     require_distinct,
     shown,
 )
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
-from .poses import leave_out_empty
+from .identities import Identity, number_tracks
+from .joints import choose_categories, joint_order
+from .poses import completed_scores, leave_out_empty
 
 _VIDEO_FILE = 'file_name'
+
+_AUTOMATIC = re.compile('skeleton(-[0-9]+)?', re.IGNORECASE)
+"""Names of skeletons that nobody has named."""
 
 
 def is_sleap(path: PathLike, head: bytes) -> bool:
@@ -56,43 +62,51 @@ def is_sleap(path: PathLike, head: bytes) -> bool:
     return head.startswith(HDF5_SIGNATURE) and Path(path).suffix == '.slp'
 
 
-def read_sleap(path: PathLike) -> list[VideoLabels]:
+def read_sleap(path: PathLike, category: str | None = None) -> list[VideoLabels]:
     """Read the poses of a SLEAP project.
 
     Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
     their scores. A joint without a score gets 1; an instance without any has no scores. If a person
     corrected some joints of a prediction, the other joints stay 'propagated'; a prediction that was
     accepted unchanged is 'given'. As in SLEAP, the original of a corrected prediction is left out:
-    a user instance was made from it, or has its track in the same frame.
+    a user instance was made from it, or has its track in the same frame. Joints that nobody has
+    clicked, in an instance with others that somebody has, are left out with a note.
 
     Args:
         path: The ``.slp`` file, with or without embedded pictures.
+        category: Name of the skeleton to read, if instances have skeletons with different joints.
 
     Returns:
-        One entry per video of the project, in its order. Frames are those with instances and those
-        marked as having none; frame indices of pictures are the numbers in their names. Track ids
-        are the names of the tracks if all are whole numbers, else their positions in the project,
-        with the names in ``extra``.
+        One entry per video of the project, in its order; entries of the same file, or of pictures
+        in one folder, are joined. Frames are those with instances and those marked as having none;
+        frame indices of pictures are the numbers in their names. Track ids: see
+        :func:`number_tracks`.
 
     Raises:
-        InputError: If sleap-io is not installed, the file is not a SLEAP project, the instances of
-            one video have different skeletons, or a video is cropped.
+        InputError: If sleap-io is not installed, the file is not a SLEAP project, one frame has
+            labels in two entries of a video, a video is cropped, or see
+            :func:`choose_categories`.
     """
     if not is_hdf5(path):
         raise InputError(f'{path} is not HDF5, expected a SLEAP project (.slp)')
     sleap_io = _sleap_io(path)
     try:
-        project = sleap_io.load_slp(str(path), open_videos=False)
+        slp = importlib.import_module('sleap_io.io.slp')
+        videos = slp.read_videos(str(path), open_backend=False)
+        # The frames of a package name its groups, such as video15, which sleap-io knows only of
+        # opened videos; these may be other files than the project says.
+        project = sleap_io.load_slp(str(path), open_videos=any(map(_is_embedded, videos)))
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
             f'{path} is not a SLEAP project: {type(error).__name__} {shown(str(error))}'
         ) from error
-    tracks = _track_ids(project.tracks)
-    names = _video_names(path, project.videos)
+    for video in project.videos:
+        video.close()
     with errors_of(path):
-        named = zip(names, project.videos, strict=True)
-        return [_read_video(path, name, video, project, tracks) for name, video in named]
+        choice = _choose_skeletons(path, project, category)
+        entries = _entries_by_name(path, project, videos)
+        return [_read_video(path, name, of, project, choice) for name, of in entries.items()]
 
 
 def _sleap_io(path: PathLike) -> ModuleType:
@@ -100,78 +114,129 @@ def _sleap_io(path: PathLike) -> ModuleType:
     return importlib.import_module('sleap_io')
 
 
-def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
-    """Map ``id(track)`` -> (track id, name); the name is '' if it equals the id."""
-    names = [track.name or '' for track in tracks]
-    numeric = all(name.isascii() and name.isdigit() and int(name) <= MAX_ID for name in names)
-    if numeric and len({int(name) for name in names}) == len(names):
-        return {id(track): (int(name), '') for track, name in zip(tracks, names, strict=True)}
-    return {id(track): (i, names[i]) for i, track in enumerate(tracks)}
+def _is_embedded(video: Any) -> bool:
+    return str(video.filename).endswith('.slp')
 
 
-def _file_names(video: Any) -> str | list[str]:
-    """Find the file of a video, or its pictures, also if frames were embedded in the project.
+_Entry = tuple[Any, Any, list[Any]]
+"""An entry of a project's list of videos, not opened; its file or pictures, also if frames were
+embedded in the project; and its labelled frames."""
 
-    sleap-io has already replaced backslashes by slashes.
-    """
-    while video.source_video is not None:
-        video = video.source_video
-    return video.filename
+_Choice = tuple[Skeleton, dict[int, tuple[Any, str]]]
+"""The joints that are read; and ``id`` of a skeleton in the project -> positions [K] of the joints
+in it, and its name, if people with different skeletons are never one person."""
 
 
-def _video_names(path: PathLike, videos: Sequence[Any]) -> list[str]:
-    files = [_file_names(video) for video in videos]
-    places = [PurePosixPath(f if isinstance(f, str) else PurePosixPath(f[0]).parent) for f in files]
-    names = [
-        (place.stem if isinstance(of_video, str) else place.name) or video_name(path)
-        for place, of_video in zip(places, files, strict=True)
-    ]
+def _choose_skeletons(path: PathLike, project: Any, category: str | None) -> _Choice:
+    """Choose the skeletons whose instances are read."""
+    ids = {id(one.skeleton) for labelled in project.labeled_frames for one in labelled.instances}
+    used = [one for one in project.skeletons if id(one) in ids] or project.skeletons[:1]
+    if not used:
+        raise InputError(f'{path} has no skeleton, expected one')
+    names = {}
+    joints_of: dict[str, list[str]] = {}
+    for number, one in enumerate(used):
+        name = one.name or 'skeleton'
+        if joint_order(one.node_names, joints_of.get(name, one.node_names)) is None:
+            name = f'{name} {number}'
+        joints_of.setdefault(name, one.node_names)
+        names[id(one)] = name
+    chosen = choose_categories(path, joints_of, category)
+    used = [one for one in used if names[id(one)] in chosen]
+    joints = used[0].node_names
+    limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
+    if len(chosen) == 1 or any(map(_AUTOMATIC.fullmatch, chosen)):
+        # SLEAP itself has one skeleton; others with these joints come from merged projects.
+        names = dict.fromkeys(names, '')
+    layouts = {id(one): (joint_order(one.node_names, joints), names[id(one)]) for one in used}
+    return Skeleton(tuple(joints), limbs, used[0].name or 'person'), layouts
+
+
+def _entries_by_name(
+    path: PathLike, project: Any, videos: Sequence[Any]
+) -> dict[str, list[_Entry]]:
+    """Map the name of every video to its entries."""
+    frames: dict[int, list[Any]] = {}
+    for labelled in project.labeled_frames:
+        frames.setdefault(id(labelled.video), []).append(labelled)
+    entries: dict[tuple[bool, PurePosixPath], list[_Entry]] = {}
+    for video, loaded in zip(videos, project.videos, strict=True):
+        source = video
+        while source.source_video is not None:
+            source = source.source_video
+        # sleap-io has already replaced backslashes by slashes.
+        files = source.filename
+        if _is_embedded(source) and len(videos) > 1:
+            # Older packages do not name their sources, but have a group for each video.
+            files = f'{files}/{source.backend_metadata.get("dataset", "").removesuffix("/video")}'
+        is_file = isinstance(files, str)
+        place = PurePosixPath(files) if is_file else PurePosixPath(*files[:1]).parent
+        entry = (video, files, frames.get(id(loaded), []))
+        entries.setdefault((is_file, place), []).append(entry)
+    names = [(p.stem if is_file else p.name) or video_name(path) for is_file, p in entries]
     if len(set(names)) < len(names):
         # For videos such as monday/1.mp4 and tuesday/1.mp4.
-        names = [str(place) for place in places]
+        names = [str(place) for _, place in entries]
     require_distinct(path, 'video', names)
-    return names
+    return dict(zip(names, entries.values(), strict=True))
 
 
 def _read_video(
-    path: PathLike, name: str, video: Any, project: Any, tracks: dict[int, tuple[int, str]]
+    path: PathLike, name: str, entries: Sequence[_Entry], project: Any, choice: _Choice
 ) -> VideoLabels:
     where = f'{path}: video {name!r}'
-    if video.crop_rect is not None:
+    if any(video.crop_rect is not None for video, _, _ in entries):
         raise InputError(f'{where} is cropped within the project, expected whole frames')
-    instances: dict[int, list[Any]] = {}
-    looked_at = set()
-    for labelled in project.labeled_frames:
-        if labelled.video is video:
-            index = int(labelled.frame_idx)
-            instances.setdefault(index, []).extend(labelled.instances)
-            if labelled.user_instances or labelled.is_negative:
-                looked_at.add(index)
-    if max(instances, default=0) > MAX_FRAME_INDEX:
-        raise InputError(f'{where} has labels on frame {max(instances)}, expected at most 1e7')
-    used = [one.skeleton for group in instances.values() for one in group] or project.skeletons[:1]
-    joints = [*dict.fromkeys(tuple(skeleton.node_names) for skeleton in used)]
-    if len(joints) != 1:
-        raise InputError(f'{where} has the joints {shown(joints)}, expected one skeleton per video')
-    files = _file_names(video)
-    numbering = FrameNumbering('index', "SLEAP's frame indices")
-    numbers: list[int] = []
+    skeleton, layouts = choice
+    files = entries[0][1]
+    numbering, numbers = FrameNumbering('index', "SLEAP's frame indices"), {}
     if isinstance(files, list):
         # SLEAP's indices are positions in this list, which may hold only some frames of the video.
-        numbers, numbering = frame_indices(path, files)
-    height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
+        pictures = [*dict.fromkeys(chain.from_iterable(files for _, files, _ in entries))]
+        indices, numbering = frame_indices(path, pictures)
+        numbers = dict(zip(pictures, indices, strict=True))
+    instances: dict[int, list[Any]] = {}
+    negative = set()
+    # In one frame, a prediction and the instance that corrects it have the same track.
+    places: dict[int, set[tuple[int, bool]]] = {
+        id(track): set() for track in (None, *project.tracks)
+    }
+    entry_of: dict[tuple[int, bool], int] = {}
+    for number, (_, of_entry, labelled_frames) in enumerate(entries):
+        for labelled in labelled_frames:
+            index = int(labelled.frame_idx)
+            if numbers and index < len(of_entry):
+                index = numbers[of_entry[index]]
+            people = [one for one in labelled.instances if id(one.skeleton) in layouts]
+            instances.setdefault(index, []).extend(people)
+            negative |= {index} if labelled.is_negative else set()
+            for one in people:
+                place = (index, _is_predicted(one))
+                places[id(one.track)].add(place)
+                if entry_of.setdefault(place, number) != number:
+                    raise InputError(
+                        f'{where} is in the project twice, with labels on frame {index} in both, '
+                        'merge them in SLEAP'
+                    )
+    if max(instances, default=0) > MAX_FRAME_INDEX:
+        raise InputError(f'{where} has labels on frame {max(instances)}, expected at most 1e7')
+    _note_unclicked(where, [*chain.from_iterable(instances.values())])
+    named = [(track.name or '', places[id(track)]) for track in project.tracks]
+    numbered = [Identity(None), *number_tracks(where, named)]
+    identities = dict(zip(places, numbered, strict=True))
+    shapes = [video.shape for video, _, _ in entries if video.shape is not None]
+    height, width = map(int, shapes[0][1:3]) if shapes else (None, None)
+    file_of = {index: file for file, index in numbers.items()}
     frames, persons = [], []
-    for place in sorted(instances):
-        index, file = (numbers[place], files[place]) if place < len(numbers) else (place, '')
-        is_labeled = True if place in looked_at else None
-        frames.append(VideoFrame(index, file, None, width, height, is_labeled))
-        for instance in _without_corrected(instances[place]):
-            track = tracks.get(id(instance.track), (None, ''))
-            at = f'{where}, frame {place}'
-            persons.append(_read_instance(at, index, instance, *track))
+    for index in sorted(instances):
+        is_labeled = index in negative or not all(map(_is_predicted, instances[index])) or None
+        frames.append(VideoFrame(index, file_of.get(index, ''), None, width, height, is_labeled))
+        for one in _without_corrected(instances[index], identities):
+            order, class_name = layouts[id(one.skeleton)]
+            identity = identities[id(one.track)]._replace(class_name=class_name)
+            label = _read_instance(f'{where}, frame {index}', index, one, identity)
+            persons.append(label.reordered(order))
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
-    limbs = tuple((int(a), int(b)) for a, b in used[0].edge_inds)
-    skeleton = Skeleton(tuple(used[0].node_names), limbs, used[0].name or 'person')
     extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
     return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
 
@@ -180,59 +245,63 @@ def _is_predicted(instance: Any) -> bool:
     return hasattr(instance, 'score')
 
 
-def _without_corrected(instances: Sequence[Any]) -> list[Any]:
-    given = [instance for instance in instances if not _is_predicted(instance)]
-    originals = {id(p) for one in given for p in (one.from_predicted, one.track) if p is not None}
+def _without_corrected(instances: Sequence[Any], identities: Mapping[int, Identity]) -> list[Any]:
+    given = [one for one in instances if not _is_predicted(one)]
+    originals = {id(one.from_predicted) for one in given}
+    tracks = {identities[id(one.track)].track_id for one in given} - {None}
     return [
-        instance
-        for instance in instances
-        if not _is_predicted(instance) or not {id(instance), id(instance.track)} & originals
+        one
+        for one in instances
+        if not _is_predicted(one)
+        or not (id(one) in originals or identities[id(one.track)].track_id in tracks)
     ]
 
 
-def _read_instance(
-    where: str, frame_index: int, instance: Any, track_id: int | None, track_name: str
-) -> PersonLabel:
+def _unclicked(instance: Any) -> np.ndarray:
+    """Tell which visible joints nobody has clicked in an instance where others were, [K].
+
+    SLEAP adds an instance with all joints at assumed places; those that a person moves or confirms
+    become complete.
+    """
+    shows, clicked = (np.asarray(instance.points[name]) for name in ('visible', 'complete'))
+    is_partly = not _is_predicted(instance) and instance.from_predicted is None
+    return shows & ~clicked & (is_partly and (shows & clicked).any())
+
+
+def _note_unclicked(where: str, instances: Sequence[Any]) -> None:
+    names = [n for one in instances for n in np.asarray(one.skeleton.node_names)[_unclicked(one)]]
+    if names:
+        what = f'{counted(len(names), "joint")} ({listed([*dict.fromkeys(map(str, names))], 5)})'
+        note(f'{where}: left out {what} that nobody has clicked, in instances with clicked joints')
+
+
+def _read_instance(where: str, frame_index: int, instance: Any, identity: Identity) -> PersonLabel:
     points = np.asarray(instance.points['xy'], dtype=np.float64)
     labelled = np.asarray(instance.points['visible']) & ~np.isnan(points).any(axis=1)
+    labelled &= ~_unclicked(instance)
     points = np.where(labelled[:, None], points, 0.0)
     if (np.abs(points) > MAX_COORDINATE).any():
         raise InputError(f'{where} has a joint beyond +-1e7 pixels, expected it near the picture')
-    scores = None
-    source: Source = 'given'
-    sources = np.where(labelled, 'given', 'absent')
-    if _is_predicted(instance):
-        scores, source = instance.points['score'], 'propagated'
-        sources = np.where(labelled, 'propagated', 'absent')
+    is_predicted = _is_predicted(instance)
+    scores: np.ndarray | None = None
+    sources: Any = None
+    if is_predicted:
+        scores = completed_scores(instance.points['score'], labelled)
     elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
-        sources = np.where(_touched(instance), sources, 'propagated')
-        scores = instance.from_predicted.points['score']
-        scores = np.where(sources == 'given', 1.0, scores)
-    if scores is not None:
-        scores = _completed(np.where(labelled, scores, 0.0), labelled & (sources == 'propagated'))
+        given = _touched(instance)
+        sources = np.where(given, 'given', 'propagated')
+        scores = np.where(given & labelled, 1.0, instance.from_predicted.points['score'])
+        scores = completed_scores(scores, labelled & ~given)
     return PersonLabel(
         frame_index=frame_index,
         keypoints=points,
         visibility=np.where(labelled, VISIBLE, NOT_LABELLED),
-        track_id=track_id,
-        scores=scores,
-        source=source,
-        extra={TRACK_NAME: track_name} if track_name else {},
+        track_id=identity.track_id,
+        scores=None if scores is None else np.where(labelled, scores, 0.0),
+        source='propagated' if is_predicted else 'given',
+        extra=identity.extra,
         keypoint_sources=sources,
     )
-
-
-def _completed(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | None:
-    """Give joints without a score the score 1; return None if no estimated joint has a score.
-
-    Args:
-        scores: [K], NaN where unknown.
-        estimated: [K] bool: the labelled joints that are not corrected.
-    """
-    known = np.isfinite(scores)
-    if estimated.any() and not known[estimated].any():
-        return None
-    return np.where(known, scores, 1.0)
 
 
 def _touched(instance: Any) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Need sleap-io, else are skipped; docs/guide/label_formats.md says how to run them."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from stdpose_mm.io.labels import (
     write_labels,
 )
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.tracking import assign_track_ids
 from support.foreign_labels import write_picture
 from support.label_samples import for_any_labels, person, sample
 
@@ -244,11 +247,291 @@ def instance(*points: Sequence[float]) -> Any:
     return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton)
 
 
-def test_instances_of_different_skeletons_are_refused(tmp_path: Path):
-    path = save(tmp_path / 'a.slp', instance((1, 1)), instance((1, 1), (2, 2)))
+def write_project(path: Path, videos: Sequence[Any], *labelled: tuple[int, int, Sequence[Any]]):
+    """Save a project; labelled are position of the video, frame and instances."""
+    frames = [sio.LabeledFrame(videos[v], frame, [*people]) for v, frame, people in labelled]
+    people = [one for frame in frames for one in frame.instances]
+    skeletons = [*{id(one.skeleton): one.skeleton for one in people}.values()]
+    tracks = [*{id(one.track): one.track for one in people if one.track}.values()]
+    project = sio.Labels(frames, [*videos], skeletons=skeletons, tracks=tracks)
+    sio.save_slp(project, str(path), verbose=False)
+    return path
 
-    with pytest.raises(InputError, match='expected one skeleton per video'):
-        read_all_labels(path, 'sleap')
+
+def clips(*names: str) -> list[Any]:
+    return [sio.Video(name, open_backend=False) for name in names]
+
+
+def placed(skeleton: Any, *points: Sequence[float], **fields: Any) -> Any:
+    return sio.Instance.from_numpy(np.asarray(points, float), skeleton=skeleton, **fields)
+
+
+def poses(labels: VideoLabels) -> dict[int, list[list[list[float]]]]:
+    return {
+        index: [p.keypoints.tolist() for p in labels[index]] for index in labels if labels[index]
+    }
+
+
+MOUSE = sio.Skeleton(['snout', 'tail'])
+REVERSED = sio.Skeleton(['Tail', 'snout'])
+BALL = sio.Skeleton(['ball'])
+
+
+def test_skeletons_with_the_same_joints_are_one(tmp_path: Path):
+    people = placed(MOUSE, (1, 2), (3, 4)), placed(REVERSED, (7, 8), (5, 6))
+    path = write_project(
+        tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, people[:1]), (0, 9, people[1:])
+    )
+    labels = read_labels(path)
+
+    assert labels.skeleton.keypoint_names == ('snout', 'tail')
+    assert poses(labels) == {0: [[[1, 2], [3, 4]]], 9: [[[5, 6], [7, 8]]]}
+    # Nobody has named the two skeletons, so that they do not tell two animals apart.
+    assert assign_track_ids(labels).track_ids == (0,)
+
+
+@pytest.mark.parametrize(
+    ('names', 'subjects'),
+    [(('left', 'right'), 2), (('Skeleton-0', 'Skeleton-1'), 1), (('hand', 'hand'), 1)],
+)
+def test_skeletons_with_names_are_classes(tmp_path: Path, names: tuple[str, str], subjects: int):
+    left, right = (sio.Skeleton(['wrist', 'thumb'], name=name) for name in names)
+    path = write_project(
+        tmp_path / 'a.slp',
+        clips('clip.mp4'),
+        (0, 0, [placed(left, (1, 2), (3, 4))]),
+        (0, 9, [placed(right, (1, 2), (3, 4))]),
+    )
+
+    assert len(assign_track_ids(read_labels(path)).track_ids) == subjects
+
+
+def test_one_of_several_skeletons_is_read_by_its_name(tmp_path: Path):
+    mouse, ball = sio.Skeleton(['snout', 'tail'], name='mouse'), sio.Skeleton(['b'], name='ball')
+    people = placed(mouse, (1, 2), (3, 4)), placed(ball, (5, 6))
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, people), (0, 9, people[1:]))
+
+    assert poses(read_labels(path, category='ball')) == {0: [[[5, 6]]], 9: [[[5, 6]]]}
+    mice = read_labels(path, category='mouse')
+    assert poses(mice) == {0: [[[1, 2], [3, 4]]]}
+    assert mice.skeleton.category == 'mouse'
+    # Nobody has said of frame 9 that there is no mouse.
+    assert [frame.is_labeled for frame in mice.frames] == [True, None]
+    with pytest.raises(
+        InputError, match=r"several categories .*'mouse', 'ball'.*--labels-category"
+    ):
+        read_labels(path)
+    with pytest.raises(InputError, match=r"no labels of the category 'fly'"):
+        read_labels(path, category='fly')
+
+
+def test_skeletons_of_one_name_with_different_joints_are_told_apart(tmp_path: Path):
+    people = placed(MOUSE, (1, 2), (3, 4)), placed(BALL, (5, 6))
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, people))
+
+    with pytest.raises(InputError, match=r"\('skeleton', 'skeleton 1'\), give the category"):
+        read_labels(path)
+    assert poses(read_labels(path, category='skeleton 1')) == {0: [[[5, 6]]]}
+
+
+def package(path: Path, *groups: int, source: bool = True) -> Path:
+    """A package with labels on two frames of each video but the last, and with these groups.
+
+    SLEAP before 1.5 leaves out the groups of videos without labels, and keeps the numbers.
+    """
+    videos = []
+    for number in range(len(groups)):
+        folder = path.parent / f'v{number}'
+        folder.mkdir()
+        files = [str(write_picture(folder / f'{i}.png')) for i in range(3)]
+        videos.append(sio.Video(files))
+    labelled = [
+        (v, frame, [placed(MOUSE, (10 * v + 1, frame), (3, 4))])
+        for v in range(len(groups))
+        for frame in ((0, 2) if v < len(groups) - 1 else (1,))
+    ]
+    frames = [sio.LabeledFrame(videos[v], frame, people) for v, frame, people in labelled]
+    project = sio.Labels(frames, videos, skeletons=[MOUSE])
+    sio.save_slp(project, str(path), embed='all', verbose=False)
+    with h5py.File(path, 'r+') as file:
+        for number in reversed(range(len(groups))):
+            file.move(f'video{number}', f'video{groups[number]}')
+            if not source:
+                del file[f'video{groups[number]}/source_video']
+        texts = file['videos_json'][()]
+        del file['videos_json']
+        renamed = [
+            text.decode().replace(f'video{number}/video', f'video{group}/video').encode()
+            for (number, group), text in zip(enumerate(groups), texts, strict=True)
+        ]
+        file['videos_json'] = np.asarray(renamed)
+        table = file['frames'][()]
+        table['video'] = [groups[number] for number in table['video']]
+        file['frames'][...] = table
+    return path
+
+
+@pytest.mark.parametrize('groups', [(0, 1, 2), (0, 2, 3), (1, 4, 9)])
+@pytest.mark.parametrize('has_pictures', [True, False])
+def test_labels_of_a_package_stay_with_their_video(
+    tmp_path: Path, groups: tuple[int, ...], has_pictures: bool
+):
+    path = package(tmp_path / 'a.pkg.slp', *groups)
+    if not has_pictures:
+        for folder in ('v0', 'v1', 'v2'):
+            shutil.rmtree(tmp_path / folder)
+    labels = read_all_labels(path)
+
+    assert {video.name: poses(video) for video in labels} == {
+        'v0': {0: [[[1, 0], [3, 4]]], 2: [[[1, 2], [3, 4]]]},
+        'v1': {0: [[[11, 0], [3, 4]]], 2: [[[11, 2], [3, 4]]]},
+        'v2': {1: [[[21, 1], [3, 4]]]},
+    }
+
+
+def test_a_video_without_labels_in_a_sparse_package_stays_without(tmp_path: Path):
+    path = package(tmp_path / 'a.pkg.slp', 0, 2, 3)
+    with h5py.File(path, 'r+') as file:
+        table = file['frames'][()]
+        del file['frames']
+        # The last video has suggested frames only.
+        file['frames'] = table[table['video'] < 3]
+
+    assert [sorted(poses(video)) for video in read_all_labels(path)] == [[0, 2], [0, 2], []]
+
+
+def test_videos_of_a_package_that_does_not_name_them_have_numbers(tmp_path: Path):
+    path = package(tmp_path / 'a.pkg.slp', 0, 3, source=False)
+
+    assert [video.name for video in read_all_labels(path)] == ['video0', 'video3']
+    assert sorted(poses(read_labels(path, video='video3'))) == [1]
+
+
+def test_a_project_is_named_by_its_files_and_not_by_others_beside_it(tmp_path: Path):
+    """sleap-io opens a file of the same name beside the project, for both videos."""
+    write_picture(tmp_path / '1.png')
+    path = package(tmp_path / 'a.pkg.slp', 0, 5)
+    with h5py.File(path, 'r+') as file:
+        for group, day in ((0, 'monday'), (5, 'tuesday')):
+            fields = {
+                'filename': f'/data/{day}/1.png',
+                'backend': {'filename': f'/data/{day}/1.png'},
+            }
+            file[f'video{group}/source_video'].attrs['json'] = json.dumps(fields)
+            if 'json' in file[f'video{group}/source_video']:
+                del file[f'video{group}/source_video/json']
+
+    names = [video.name for video in read_all_labels(path)]
+    assert names == ['/data/monday/1.png', '/data/tuesday/1.png']
+
+
+def test_two_entries_of_one_video_are_joined(tmp_path: Path):
+    people = [placed(MOUSE, (x, 2), (3, 4)) for x in range(4)]
+    path = write_project(
+        tmp_path / 'a.slp',
+        clips('/data/clip.mp4', '/data/other.mp4', '/data/clip.mp4'),
+        *((0, 0, people[:1]), (1, 5, people[1:2]), (2, 30, people[2:3])),
+    )
+    clip, other = read_all_labels(path)
+
+    assert (clip.name, [*poses(clip)]) == ('clip', [0, 30])
+    assert (other.name, [*poses(other)]) == ('other', [5])
+
+
+def picture_list(*names: str) -> Any:
+    files = [f'shots/{name}.png' for name in names]
+    video = sio.Video(files, open_backend=False)
+    video.backend_metadata.update(type='ImageVideo', filename=files[0], filenames=files)
+    return video
+
+
+def test_two_lists_of_pictures_of_one_folder_are_joined(tmp_path: Path):
+    videos = [picture_list('f01', 'f02', 'f03'), picture_list('f03', 'f09')]
+    people = [placed(MOUSE, (x, 2), (3, 4)) for x in range(3)]
+    path = write_project(
+        tmp_path / 'a.slp', videos, (0, 1, people[:1]), (1, 0, people[1:2]), (1, 1, people[2:])
+    )
+    labels = read_labels(path)
+
+    assert [(frame.index, frame.file_name) for frame in labels.frames] == [
+        (2, 'shots/f02.png'),
+        (3, 'shots/f03.png'),
+        (9, 'shots/f09.png'),
+    ]
+    assert [p.keypoints[0, 0] for p in labels.persons] == [0, 1, 2]
+
+
+def test_two_entries_with_labels_on_one_frame_are_refused(tmp_path: Path):
+    videos = clips('/data/clip.mp4', '/data/clip.mp4')
+    people = [placed(MOUSE, (x, 2), (3, 4)) for x in range(2)]
+    path = write_project(tmp_path / 'a.slp', videos, (0, 7, people[:1]), (1, 7, people[1:]))
+
+    with pytest.raises(InputError, match=r"'clip' is in the project twice, .* frame 7 in both"):
+        read_all_labels(path)
+
+
+def test_labels_and_predictions_of_one_frame_in_two_entries_are_joined(tmp_path: Path):
+    guess = sio.PredictedInstance.from_numpy(
+        np.asarray([(9.0, 9), (9, 9)]), skeleton=MOUSE, track=sio.Track('m'), score=0.5
+    )
+    mouse = placed(MOUSE, (1, 2), (3, 4), track=sio.Track('m'))
+    videos = clips('/data/clip.mp4', '/data/clip.mp4')
+    path = write_project(tmp_path / 'a.slp', videos, (0, 7, [mouse]), (1, 7, [guess]))
+
+    # The prediction has the name of the corrected instance.
+    assert poses(read_labels(path)) == {7: [[[1, 2], [3, 4]]]}
+
+
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
+def test_two_tracks_of_one_name_that_never_meet_are_one_subject(tmp_path: Path):
+    first, other, second = sio.Track('mouse'), sio.Track('rat'), sio.Track('mouse')
+    path = write_project(
+        tmp_path / 'a.slp',
+        clips('clip.mp4'),
+        (0, 0, [placed(MOUSE, (1, 2), (3, 4), track=first)]),
+        (0, 5, [placed(MOUSE, (1, 2), (3, 4), track=other)]),
+        (0, 9, [placed(MOUSE, (1, 2), (3, 4), track=second)]),
+    )
+    labels = read_labels(path)
+
+    assert [p.track_id for p in labels.persons] == [0, 1, 0]
+    assert [p.extra['track_name'] for p in labels.persons] == ['mouse', 'rat', 'mouse']
+
+
+def test_two_tracks_of_one_name_in_one_frame_are_two_subjects(tmp_path: Path):
+    people = [placed(MOUSE, (x, 2), (3, 4), track=sio.Track('mouse')) for x in range(2)]
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, people), (0, 9, people[1:]))
+
+    with pytest.warns(InputWarning, match=r"two tracks have the name 'mouse' in one frame"):
+        assert [p.track_id for p in read_labels(path).persons] == [0, 1, 1]
+
+
+def test_joints_that_nobody_has_clicked_are_not_labelled(tmp_path: Path):
+    mouse, default = (placed(MOUSE, (1, 2), (10, 10)) for _ in range(2))
+    mouse.points['complete'] = [True, False]
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, [mouse]), (0, 9, [default]))
+
+    with pytest.warns(InputWarning, match=r"clip': left out 1 joint \(tail\) that nobody"):
+        labels = read_labels(path)
+    # If none is complete, as after an import, nothing tells which joints were clicked.
+    assert [p.visibility.tolist() for p in labels.persons] == [[2, 0], [2, 2]]
+
+
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
+def test_hidden_joints_count_neither_as_clicked_nor_as_left_out(tmp_path: Path):
+    hidden, shown = (placed(MOUSE, (1, 2), (10, 10)) for _ in range(2))
+    for mouse, complete in ((hidden, [False, True]), (shown, [True, False])):
+        mouse.points['complete'], mouse.points['visible'] = complete, [True, False]
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), (0, 0, [hidden]), (0, 9, [shown]))
+
+    assert [p.visibility.tolist() for p in read_labels(path).persons] == [[2, 0], [2, 0]]
+
+
+def test_one_animal_without_a_track_is_one_subject_however_far_it_moves(tmp_path: Path):
+    labelled = [(0, 30 * i, [placed(MOUSE, (300 * i, 2), (300 * i + 3, 4))]) for i in range(3)]
+    path = write_project(tmp_path / 'a.slp', clips('clip.mp4'), *labelled)
+
+    assert assign_track_ids(read_labels(path)).track_ids == (0,)
 
 
 def test_cropped_videos_are_refused(tmp_path: Path):

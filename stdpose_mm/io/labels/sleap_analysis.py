@@ -1,0 +1,98 @@
+"""SLEAP's analysis files (``.h5``): dense poses of one video, exported from a project.
+
+They do not tell labels from predictions, so all poses are estimates here. Read with h5py, an
+optional requirement; sleap-io is not needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from contextlib import suppress
+from pathlib import PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io import PathLike
+from stdpose_mm.structures import VISIBLE, Skeleton, VideoLabels
+
+from .coco import video_name
+from .fields import HDF5_SIGNATURE, MAX_COORDINATE, MAX_UNZIPPED, shown
+from .identities import number_tracks
+from .joints import possible_limbs
+from .labelled_pictures import LabelledPicture, videos_of_pictures
+from .poses import Person, completed_scores, estimated_person, video_of_frames
+
+_AXES = ('frame', 'track', 'node', 'xy')
+
+
+def is_sleap_analysis(path: PathLike, head: bytes) -> bool:
+    """Tell from its content whether a file is an analysis file of SLEAP."""
+    if head.startswith(HDF5_SIGNATURE) and importlib.util.find_spec('h5py') is not None:
+        # A damaged file is refused by the reader of the other HDF5 files.
+        with suppress(OSError, RuntimeError), importlib.import_module('h5py').File(path) as file:
+            return 'tracks' in file and 'track_occupancy' in file
+    return False
+
+
+def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
+    """Read an analysis file of SLEAP.
+
+    All poses are 'propagated'. A joint without a score gets 1; a pose without any, such as that of
+    a user instance, has no scores.
+
+    Args:
+        path: The ``.h5`` file that SLEAP or sleap-io has exported.
+
+    Returns:
+        All frames of the video, which is named after its file. If the video is a list of pictures,
+        one entry per folder, see :func:`videos_of_pictures`. Track ids: see :func:`number_tracks`.
+
+    Raises:
+        InputError: If h5py is not installed, or the file is not as described.
+    """
+    require_packages(str(path), 'h5py')
+    try:
+        with importlib.import_module('h5py').File(path) as file:
+            joints, tracks, files = (
+                [text.decode() for text in np.ravel(file.get(name, [])).tolist()]
+                for name in ('node_names', 'track_names', 'video_path')
+            )
+            points, scores = _array(file['tracks']), _array(file['point_scores'])
+            limbs = file['edge_inds'][()].tolist() if 'edge_inds' in file else []
+        tracks = tracks or [''] * points.shape[1]
+        shape = (len(points), len(tracks), len(joints))
+        is_far = (np.abs(points) > MAX_COORDINATE).any()
+        if is_far or (points.shape, scores.shape) != ((*shape, 2), shape):
+            raise ValueError(f'poses of shape {points.shape}, or beyond +-1e7 pixels')
+        skeleton = Skeleton(tuple(joints), possible_limbs(str(path), limbs, len(joints)))
+    except Exception as error:
+        # h5py, json and numpy raise various errors for a damaged file.
+        raise InputError(f'{path} is no analysis file of SLEAP: {shown(str(error))}') from error
+    labelled = ~np.isnan(points).any(axis=3)
+    places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
+    identities = number_tracks(path, [*zip(tracks, places, strict=True)])
+    people: list[list[Person]] = [[] for _ in points]
+    for i, track in np.argwhere(labelled.any(axis=2)).tolist():
+        shows, identity = labelled[i, track], identities[track]
+        fields = {'track_id': identity.track_id, 'extra': identity.extra}
+        known = completed_scores(scores[i, track], shows)
+        pose = estimated_person(points[i, track], known, visibility=VISIBLE * shows, **fields)
+        people[i].append(pose)
+    if len(files) == len(people) > 1:
+        return videos_of_pictures(path, map(LabelledPicture, files, people), skeleton)
+    # Of paths with slashes or backslashes.
+    name = PureWindowsPath(''.join(files[:1])).stem or video_name(path)
+    return [video_of_frames(path, name, skeleton, enumerate(people))]
+
+
+def _array(data: Any) -> np.ndarray:
+    """Read an array with its axes in the order frame, track, joint, xy."""
+    if data.nbytes > MAX_UNZIPPED:
+        raise ValueError(f'{data.name} is too large')
+    names = json.loads(data.attrs.get('dims', '["track", "xy", "node", "frame"]'))
+    axes = [_AXES.index(name) for name in names if name != 'xy' or data.ndim == 4]
+    return np.transpose(data[()], np.argsort(axes))
