@@ -157,7 +157,7 @@ def test_flags_in_place_of_scores_are_no_scores(tmp_path):
         ('1,1,0,0,5,5\na,1,0,0,5,5\n', "line 2 is 'a,1,0,0,5,5', expected the numbers frame"),
         ('1,1,0,0,nan,5\n', 'line 1 is'),
         ('-1,1,0,0,5,5\n', 'whole frames from 1'),
-        ('2,1,0,0,5,5\n0,1,0,0,5,5\n', 'on frame 0, .* give --boxes-first-frame-number 0 if'),
+        ('1e9,1,0,0,5,5\n', 'whole frames from 1'),
         ('1.5,1,0,0,5,5\n', "'1.5,1,0,0,5,5', expected"),
         ('1,-2,0,0,5,5\n', 'whole ids from 0 or -1'),
         ('1,1,1e9,0,5,5\n', 'boxes in pixels'),
@@ -300,6 +300,12 @@ def test_names_of_detections_are_looked_up_in_the_list(tmp_path, frames):
     path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: f'shot_{"abc"[frame]}.jpg')
     found = read_told(path, frames, frame_of={'shot_a.jpg': 3, 'shot_c.jpg': 1})
     same(found, {3: BOXES[0], 1: BOXES[2]}, ids=False)
+
+
+def test_mot_text_with_a_frame_0_counts_from_0(tmp_path, frames):
+    path = tmp_path / 'b.txt'
+    path.write_text('4,7,3,2,5,5\n0,7,1,2,5,5\n')
+    assert boxes_of(read_boxes(path, frames)) == {0: [[1, 2, 5, 5]], 4: [[3, 2, 5, 5]]}
 
 
 MOT_TEXT = None

@@ -300,12 +300,6 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
     kinds = _VISIBLE if visible else _PLACE
-    header = [
-        ['scorer', *[scorer] * len(kinds) * len(columns)],
-        ['individuals', *[name for name, _ in columns for _ in kinds]],
-        ['bodyparts', *[names[joint] for _, joint in columns for _ in kinds]],
-        ['coords', *kinds * len(columns)],
-    ]
     several = any(joints_of)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads only one per file')
@@ -320,8 +314,9 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
             f'{path}: {len(left_out)} joints are left out, such as {left_out[0]}: in DeepLabCut '
             f'the individual {_UNIQUE!r} has the unique bodyparts, and no others'
         )
-    table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
-    num_header = len(table)
+    heads = [(scorer, name, names[joint], kind) for name, joint in columns for kind in kinds]
+    header = zip(_HEADER_OF_SEVERAL, zip(*heads, strict=True), strict=True)
+    table = [[word, '', '', *row] for word, row in header if several or word != 'individuals']
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
     for row, index in enumerate(sorted(labels)):
@@ -339,7 +334,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     else:
         write_text(project_file(path, 'deeplabcut'), _config(labels, scorer, joints_of, suffix))
     if suffix == '.h5':
-        write_hdf5_rows(path, table, num_header)
+        write_hdf5_rows(path, table, 3 + several)
         return
     text = io.StringIO(newline='')
     csv.writer(text, lineterminator='\n').writerows(table)
@@ -369,10 +364,9 @@ def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, st
             names[key] = names.get(key) or str(person.extra.get(TRACK_NAME) or '')
             if key not in poses:
                 poses[key] = np.full((len(labels), len(joints), 4), np.nan)
-            poses[key][row, joints, :2] = person.keypoints[joints]
-            poses[key][row, joints, 2] = person.visibility[joints]
-            if person.scores is not None:
-                poses[key][row, joints, 3] = person.scores[joints]
+            scores = np.full(len(joints), np.nan) if person.scores is None else person.scores
+            fields = np.column_stack([person.keypoints, person.visibility, scores])
+            poses[key][row, joints] = fields[joints]
     return poses, names
 
 
