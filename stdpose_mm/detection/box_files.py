@@ -25,6 +25,7 @@ from stdpose_mm.io.labels import (
 from stdpose_mm.io.labels.coco_results import is_coco_results
 from stdpose_mm.io.labels.detections import parse_detections
 from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, errors_of, read_start, read_text
+from stdpose_mm.io.labels.frame_numbers import MAX_FRAME_INDEX
 from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource
@@ -77,8 +78,9 @@ def read_boxes(
         path: One of
 
             - MOTChallenge text (``.txt``, ``.csv``): lines ``frame, id, x, y, width, height,
-              score``; further columns are ignored; frames count from 1 unless ``options`` say
-              otherwise; an id of -1 means none; an empty file is a video without people;
+              score``; further columns are ignored; frames count from 1 unless there is a frame 0
+              or ``options`` say otherwise; an id of -1 means none; an empty file is a video
+              without people;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
               0-based frame, or the name of its picture;
             - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
@@ -172,11 +174,6 @@ def _parse_mot(
         if line.strip():
             frame, person = _mot_row(f'{path}, line {number}', line)
             rows.setdefault(frame, []).append(person)
-    if 0 in rows and not options:
-        raise InputError(
-            f'{path} has boxes on frame 0, but frames of MOTChallenge text count from 1, give '
-            f'{options.number_option} 0 if these count from 0'
-        )
     gaps = None if frames is None or options else numbers_with_gaps(frames)
     if gaps is not None:
         raise InputError(
@@ -185,7 +182,8 @@ def _parse_mot(
             f'a position: give {options.number_option} 1 if it is a position, else COCO detections '
             'with the names of the pictures'
         )
-    first = 0 if options else 1
+    # Some trackers count from 0.
+    first = 0 if options or 0 in rows else 1
     return {
         number - first: check_boxes(f'{path}, frame {number}', *zip(*rows[number], strict=True))
         for number in sorted(rows)
@@ -198,11 +196,9 @@ def _mot_row(where: str, line: str) -> tuple[int, tuple[list[float], float, int]
         values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
     except ValueError:
         values = []
-    fits = len(values) >= 6 and all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values)
-    if fits:
-        frame, track, *box = values[:6]
-        fits = frame % 1 == track % 1 == 0 and frame >= 0 and track >= -1
-        fits = fits and max(map(abs, box)) <= MAX_COORDINATE
+    frame, track, *box = values[:6] if len(values) >= 6 else [math.nan] * 6
+    fits = frame % 1 == track % 1 == 0 <= frame <= MAX_FRAME_INDEX and -1 <= track <= MAX_EXACT
+    fits = fits and all(abs(value) <= MAX_COORDINATE for value in box)
     if not fits:
         raise InputError(
             f'{where} is {line[:60]!r}, expected the numbers frame, id, x, y, width, height and a '

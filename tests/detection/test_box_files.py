@@ -157,7 +157,7 @@ def test_flags_in_place_of_scores_are_no_scores(tmp_path):
         ('1,1,0,0,5,5\na,1,0,0,5,5\n', "line 2 is 'a,1,0,0,5,5', expected the numbers frame"),
         ('1,1,0,0,nan,5\n', 'line 1 is'),
         ('-1,1,0,0,5,5\n', 'whole frames from 1'),
-        ('2,1,0,0,5,5\n0,1,0,0,5,5\n', 'on frame 0, .* give --boxes-first-frame-number 0 if'),
+        ('1e9,1,0,0,5,5\n', 'whole frames from 1'),
         ('1.5,1,0,0,5,5\n', "'1.5,1,0,0,5,5', expected"),
         ('1,-2,0,0,5,5\n', 'whole ids from 0 or -1'),
         ('1,1,1e9,0,5,5\n', 'boxes in pixels'),
@@ -265,7 +265,7 @@ def read_told(path, frames, **options):
 def test_the_refusal_of_two_counts_names_the_option_that_settles_it(tmp_path, frames):
     # ``000002.jpg`` is frame 2 of the file, and frame 1 of the folder.
     path = write_posetrack(tmp_path / 'b.json', {1: BOXES[0], 2: BOXES[2]})
-    with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if .*-number 1'):
+    with pytest.raises(InputError, match=r'give --boxes-first-frame-number 0 if .*-number 1'):
         read_boxes(path, frames)
     for first in (0, 1):
         found = read_told(path, frames, first_number=first)
@@ -301,6 +301,12 @@ def test_names_of_detections_are_looked_up_in_the_list(tmp_path, frames):
     same(found, {3: BOXES[0], 1: BOXES[2]}, ids=False)
 
 
+def test_mot_text_with_a_frame_0_counts_from_0(tmp_path, frames):
+    path = tmp_path / 'b.txt'
+    path.write_text('4,7,3,2,5,5\n0,7,1,2,5,5\n')
+    assert boxes_of(read_boxes(path, frames)) == {0: [[1, 2, 5, 5]], 4: [[3, 2, 5, 5]]}
+
+
 MOT_TEXT = None
 
 
@@ -308,7 +314,7 @@ MOT_TEXT = None
     ('name', 'options', 'message'),
     [
         (MOT_TEXT, {'first_number': 3}, 'boxes of b are on frame -2, which is not among the'),
-        (MOT_TEXT, {'frame_of': {'a': 0}}, 'no name, .* give --boxes-first-frame-number N'),
+        (MOT_TEXT, {'frame_of': {'a': 0}}, 'it has no name.* give --boxes-first-frame-number N'),
         ('xy z', {'first_number': 0}, 'have none, give --boxes-frame-of FILE instead'),
         (
             ('a.jpg', 1, 2),

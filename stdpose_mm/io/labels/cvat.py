@@ -240,7 +240,7 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
             'export its jobs one by one, or load the tracks into a task without a segment size'
         )
     ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
-    return {*ends} - {None}
+    return {end for end in ends if end is not None}
 
 
 def _parse(path: PathLike) -> ET.Element:

@@ -21,7 +21,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,7 +36,6 @@ from stdpose_mm.structures import (
     OCCLUDED,
     TRACK_NAME,
     VISIBLE,
-    PersonLabel,
     Skeleton,
     VideoLabels,
 )
@@ -315,28 +314,20 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
             joints, and without a project file. A warning says if there are several animals, because
             Lightning Pose reads only one per file.
     """
-    rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
-    joints_of, key_of = _columns(labels, rows)
+    poses, track_names = poses_by_individual(labels)
+    joints_of, key_of = _columns(labels, poses, track_names)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
     kinds = _VISIBLE if visible else _PLACE
-    header = [
-        ['scorer', *[scorer] * len(kinds) * len(columns)],
-        ['individuals', *[name for name, _ in columns for _ in kinds]],
-        ['bodyparts', *[names[joint] for _, joint in columns for _ in kinds]],
-        ['coords', *kinds * len(columns)],
-    ]
     several = any(joints_of)
     if visible and several:
         note(f'{path} holds {len(joints_of)} animals, but Lightning Pose reads only one per file')
     left_out = [
         f'{names[joint]} of {shown(name)}'
         for name, key in key_of.items()
-        for people in rows.values()
-        if key in people
-        for joint in people[key].labelled.nonzero()[0]
+        for joint in _labelled_joints(poses[key])
         if joint not in joints_of[name]
     ]
     if left_out:
@@ -344,19 +335,18 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
             f'{path}: {len(left_out)} joints are left out, such as {left_out[0]}: in DeepLabCut '
             f'the individual {_UNIQUE!r} has the unique bodyparts, and no others'
         )
-    table = [[row[0], '', '', *row[1:]] for row in header if several or row != header[1]]
-    num_header = len(table)
+    heads = [(scorer, name, names[joint], kind) for name, joint in columns for kind in kinds]
+    header = zip(_HEADER_OF_SEVERAL, zip(*heads, strict=True), strict=True)
+    table = [[word, '', '', *row] for word, row in header if several or word != 'individuals']
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
-    for index, people in rows.items():
+    for row, index in enumerate(sorted(labels)):
         cells: list[str] = []
         for name, joint in columns:
-            person = people.get(key_of[name]) if name in key_of else None
-            if person is not None and person.labelled[joint]:
-                values = [*person.keypoints[joint].tolist(), int(person.visibility[joint])]
-                cells += map(repr, values[: len(kinds)])
-            else:
-                cells += ['', '', '0'][: len(kinds)]
+            place = poses[key_of[name]][row, joint].tolist() if name in key_of else [math.nan] * 4
+            x, y, flag, _ = place
+            texts = ['', '', '0'] if math.isnan(x) else [repr(x), repr(y), f'{flag:.0f}']
+            cells += texts[: len(kinds)]
         if {*cells} - {'', '0'}:
             table.append(['labeled-data', folder, pictures[index], *cells])
     suffix = Path(path).suffix
@@ -365,7 +355,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     else:
         write_text(project_file(path, 'deeplabcut'), _config(labels, scorer, joints_of, suffix))
     if suffix == '.h5':
-        write_hdf5_rows(path, table, num_header)
+        write_hdf5_rows(path, table, 3 + several)
         return
     text = io.StringIO(newline='')
     csv.writer(text, lineterminator='\n').writerows(table)
@@ -375,46 +365,55 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
 Individual = tuple[bool, int]
 """(False, track id), or (True, position among the people of a frame without a track id)."""
 
-Rows = Mapping[int, Mapping[Individual, PersonLabel]]
-"""Frame -> its people with a labelled joint."""
+Poses = dict[Individual, np.ndarray]
+"""Individual -> [F, K, 4] x, y, visibility and score of the joints in ascending frames; NaN for
+joints without a label, and for unknown scores."""
 
 
-def people_by_individual(people: Sequence[PersonLabel]) -> dict[Individual, PersonLabel]:
-    """Map individual -> label for the people of a frame with a labelled joint."""
-    placed = [person for person in people if person.labelled.any()]
-    unnamed = [person for person in placed if person.track_id is None]
-    return {
-        **{(False, p.track_id): p for p in placed if p.track_id is not None},
-        **{(True, i): person for i, person in enumerate(unnamed)},
-    }
+def poses_by_individual(labels: VideoLabels) -> tuple[Poses, dict[Individual, str]]:
+    """Collect the poses of all individuals with a labelled joint, and their track names or ''."""
+    poses: Poses = {}
+    names: dict[Individual, str] = {}
+    for row, index in enumerate(sorted(labels)):
+        unnamed = count()
+        for person in labels[index]:
+            joints = person.labelled
+            if not joints.any():
+                continue
+            track_id = person.track_id
+            key = (True, next(unnamed)) if track_id is None else (False, track_id)
+            names[key] = names.get(key) or str(person.extra.get(TRACK_NAME) or '')
+            if key not in poses:
+                poses[key] = np.full((len(labels), len(joints), 4), np.nan)
+            scores = np.full(len(joints), np.nan) if person.scores is None else person.scores
+            fields = np.column_stack([person.keypoints, person.visibility, scores])
+            poses[key][row, joints] = fields[joints]
+    return poses, names
 
 
-def track_names(rows: Rows) -> dict[Individual, str]:
-    """Return the track name of every individual, '' if it has none."""
-    own: dict[Individual, str] = {}
-    for people in rows.values():
-        for key, person in people.items():
-            own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
-    return own
+def _labelled_joints(poses: np.ndarray) -> list[int]:
+    """List the joints of all labelled places in poses [F, K, 4]."""
+    joints: list[int] = np.nonzero(~np.isnan(poses[..., 0]))[1].tolist()
+    return joints
 
 
-def _columns(labels: VideoLabels, rows: Rows) -> tuple[dict[str, list[int]], dict[str, Individual]]:
+def _columns(
+    labels: VideoLabels, poses: Poses, track_names: Mapping[Individual, str]
+) -> tuple[dict[str, list[int]], dict[str, Individual]]:
     """Choose the columns of a file.
 
     Returns:
         Name -> joints of every individual, in the order of the columns (the unique bodyparts, if
         any, are those of ``single``, which comes last; the name is '' for a single animal without
-        a name); and name -> individual in the rows.
+        a name); and name -> individual.
     """
-    own = track_names(rows)
     stated, unique = _stated_project(labels)
     if not unique:
         of: dict[bool, set[int]] = {True: set(), False: set()}
-        for people in rows.values():
-            for key, person in people.items():
-                of[own[key] == _UNIQUE].update(person.labelled.nonzero()[0].tolist())
+        for key, name in track_names.items():
+            of[name == _UNIQUE].update(_labelled_joints(poses[key]))
         unique = sorted(of[True]) if of[False] and not of[True] & of[False] else []
-    names = name_individuals(own, bool(unique))
+    names = name_individuals(track_names, bool(unique))
     shared = [joint for joint in range(labels.skeleton.num_keypoints) if joint not in unique]
     listed = [*stated, *(name for name in names.values() if name != _UNIQUE)]
     joints_of = dict.fromkeys(listed, shared)

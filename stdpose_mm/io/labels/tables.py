@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from stdpose_mm.io import PathLike, atomic_path, write_text
 from stdpose_mm.io.atomic import finished_name
 from stdpose_mm.structures import VideoLabels
 
-from .deeplabcut import OWN_SCORER, name_individuals, people_by_individual, track_names
+from .deeplabcut import OWN_SCORER, name_individuals, poses_by_individual
 from .fields import shown
 
 TimeOf = Callable[[int], float | None]
@@ -70,6 +70,10 @@ def write_tidy_csv(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     write_text(path, table.getvalue())
 
 
+def _known_times(frames: Iterable[int], time_of: TimeOf | None) -> list[float]:
+    return [time for frame in frames if time_of and (time := time_of(frame)) is not None]
+
+
 def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None) -> None:
     """Write the joints of a video as markers for OpenSim, Pose2Sim and Sports2D, atomically.
 
@@ -98,10 +102,9 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
             f'{path}: TRC has a row for every frame and needs two or more, but {labels.name} lists '
             f'{len(labels)} of {len(frames)} frames, propagate the labels first'
         )
-    times = [None if time_of is None else time_of(frame) for frame in frames]
-    if None in times:
+    seconds = _known_times(frames, time_of)
+    if len(seconds) < len(frames):
         raise InputError(f'{path}: {TIMES_NEEDED}')
-    seconds = [float(time) for time in times if time is not None]
     markers = [
         joint if len(people) == 1 else f'{track_id}_{joint}'
         for track_id in people
@@ -147,20 +150,13 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     """
     from scipy.io import netcdf_file
 
-    rows = {index: people_by_individual(labels[index]) for index in sorted(labels)}
-    names = name_individuals(track_names(rows), has_unique=False)
+    poses, track_names = poses_by_individual(labels)
+    names, rows = name_individuals(track_names, has_unique=False), sorted(labels)
     if not names:
         raise InputError(f'{path}: movement needs poses, but {labels.name} has no labelled joint')
-    position = np.full((len(rows), 2, labels.skeleton.num_keypoints, len(names)), np.nan)
-    confidence = np.full_like(position[:, 0], np.nan)
-    for row, people in enumerate(rows.values()):
-        for column, person in enumerate(map(people.get, names)):
-            if person is not None:
-                joints = person.labelled
-                position[row, :, joints, column] = person.keypoints[joints]
-                if person.scores is not None:
-                    confidence[row, joints, column] = person.scores[joints]
-    times = [time for index in rows if time_of and (time := time_of(index)) is not None]
+    array = np.stack([poses[key] for key in names], axis=-1)  # [F, K, 4, N]
+    position, confidence = array[:, :, :2].swapaxes(1, 2), array[:, :, 3]
+    times = _known_times(rows, time_of)
     texts = {
         'space': ['x', 'y'],
         'keypoints': labels.skeleton.keypoint_names,
@@ -169,12 +165,12 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
     with atomic_path(path) as temporary, netcdf_file(str(temporary), 'w', version=2) as file:
         file.ds_type, file.source_software, file.time_unit = 'poses', OWN_SCORER, 'frames'
         file.createDimension('time', len(rows))
-        file.createVariable('frame', 'i', ('time',))[:] = [*rows]
+        file.createVariable('frame', 'i', ('time',))[:] = rows
         if 1 < len(times) == len(rows):
             file.time_unit, file.fps = 'seconds', (len(times) - 1) / (times[-1] - times[0])
             file.createVariable('time', 'd', ('time',))[:] = times
         else:
-            file.createVariable('time', 'i', ('time',))[:] = [*rows]
+            file.createVariable('time', 'i', ('time',))[:] = rows
         for name, values in texts.items():
             letters = np.char.encode(values, 'utf-8')
             file.createDimension(name, len(letters))
