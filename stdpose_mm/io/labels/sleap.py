@@ -38,14 +38,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.text import counted, listed
 
 from .coco import VIDEO_FIELDS, video_name
-from .fields import (
-    HDF5_SIGNATURE,
-    MAX_COORDINATE,
-    errors_of,
-    is_hdf5,
-    require_distinct,
-    shown,
-)
+from .fields import HDF5_SIGNATURE, MAX_COORDINATE, errors_of, is_hdf5, require_distinct, shown
 from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 from .identities import Identity, number_tracks
 from .joints import choose_categories, joint_order
@@ -235,7 +228,7 @@ def _read_video(
             order, class_name = layouts[id(one.skeleton)]
             identity = identities[id(one.track)]._replace(class_name=class_name)
             label = _read_instance(f'{where}, frame {index}', index, one, identity)
-            persons.append(label.reordered(order))
+            persons.append(label.reordered(order) if order != sorted(order) else label)
     (persons,) = leave_out_empty(path, [persons], lambda person: person.is_located)
     extra = {VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {}
     return VideoLabels(name, skeleton, tuple(frames), tuple(persons), extra, numbering)
@@ -345,9 +338,8 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         people = [person for person in labels[index] if person.labelled.any()]
         instances = [one for person in people for one in _instances(sio, person, skeleton, tracks)]
         if instances or is_labeled[index]:
-            place = {'video': video, 'frame_idx': place_of[index]}
-            is_negative = not instances
-            frames.append(sio.LabeledFrame(**place, instances=instances, is_negative=is_negative))
+            place = place_of[index]
+            frames.append(sio.LabeledFrame(video, place, instances, is_negative=not instances))
     project = sio.Labels(
         frames, videos=[video], skeletons=[skeleton], tracks=[tracks[i] for i in sorted(tracks)]
     )
@@ -369,12 +361,9 @@ def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int
     return video, {index: i for i, index in enumerate(sorted(names))}
 
 
-def _instances(
-    sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]
-) -> list[Any]:
+def _instances(sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: Any) -> list[Any]:
     points = np.where(person.labelled[:, None], person.keypoints, np.nan)
-    track = None if person.track_id is None else tracks[person.track_id]
-    fields = {'skeleton': skeleton, 'track': track}
+    fields = {'skeleton': skeleton, 'track': tracks.get(person.track_id)}
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
     mean = float(scores[person.labelled].mean())
     predicted = sio.PredictedInstance.from_numpy(points, point_scores=scores, score=mean, **fields)

@@ -61,26 +61,25 @@ def read_sleap_analysis(path: PathLike) -> list[VideoLabels]:
                 [text.decode() for text in np.ravel(file.get(name, [])).tolist()]
                 for name in ('node_names', 'track_names', 'video_path')
             )
-            points, scores = _array(file['tracks']), _array(file['point_scores'])
+            xy, scores = _array(file['tracks']), _array(file['point_scores'])
             limbs = file['edge_inds'][()].tolist() if 'edge_inds' in file else []
-        tracks = tracks or [''] * points.shape[1]
-        shape = (len(points), len(tracks), len(joints))
-        is_far = (np.abs(points) > MAX_COORDINATE).any()
-        if is_far or (points.shape, scores.shape) != ((*shape, 2), shape):
-            raise ValueError(f'poses of shape {points.shape}, or beyond +-1e7 pixels')
+        tracks = tracks or [''] * xy.shape[1]
+        shape = (len(xy), len(tracks), len(joints))
+        if (xy.shape, scores.shape) != ((*shape, 2), shape) or (abs(xy) > MAX_COORDINATE).any():
+            raise ValueError(f'poses of shape {xy.shape}, or beyond +-1e7 pixels')
         skeleton = Skeleton(tuple(joints), possible_limbs(str(path), limbs, len(joints)))
     except Exception as error:
         # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(f'{path} is no analysis file of SLEAP: {shown(str(error))}') from error
-    labelled = ~np.isnan(points).any(axis=3)
+    labelled = ~np.isnan(xy).any(axis=3)
     places = [{*frames.nonzero()[0].tolist()} for frames in labelled.any(axis=2).T]
     identities = number_tracks(path, [*zip(tracks, places, strict=True)])
-    people: list[list[Person]] = [[] for _ in points]
+    people: list[list[Person]] = [[] for _ in xy]
     for i, track in np.argwhere(labelled.any(axis=2)).tolist():
         shows, identity = labelled[i, track], identities[track]
         fields = {'track_id': identity.track_id, 'extra': identity.extra}
         known = completed_scores(scores[i, track], shows)
-        pose = estimated_person(points[i, track], known, visibility=VISIBLE * shows, **fields)
+        pose = estimated_person(xy[i, track], known, visibility=VISIBLE * shows, **fields)
         people[i].append(pose)
     if len(files) == len(people) > 1:
         return videos_of_pictures(path, map(LabelledPicture, files, people), skeleton)
