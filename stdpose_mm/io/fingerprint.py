@@ -169,7 +169,8 @@ def _hasher(kind: type) -> blake2b:
 def _parts(value: Any) -> Any:
     """Return the bytes that represent a value, or the values it consists of."""
     torch = sys.modules.get('torch')
-    if isinstance(value, _PLAIN):
+    plain = _PLAIN if torch is None else (*_PLAIN, torch.dtype, torch.device)
+    if isinstance(value, plain):
         return repr(value).encode()
     if isinstance(value, bytes):
         return value
@@ -190,8 +191,6 @@ def _parts(value: Any) -> Any:
         return value.func, value.args, value.keywords
     if callable(value) and hasattr(value, '__qualname__'):
         return f'{value.__module__}.{value.__qualname__}'.encode()
-    if torch is not None and isinstance(value, (torch.dtype, torch.device)):
-        return repr(value).encode()
     if torch is not None and isinstance(value, torch.Tensor):
         # Weights packed for the CPU hide their values.
         dense = value.to_dense() if value.is_mkldnn else value

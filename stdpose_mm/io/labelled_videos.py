@@ -61,10 +61,8 @@ def open_video(
         raise InputError(f'the labels of video {labels.name!r} list no frames, leave it out')
     indices = list(sources)
     if indices[-1] >= MAX_FRAMES:
-        raise InputError(
-            f'the labels of video {labels.name!r} list frame {indices[-1]}, expected frame numbers '
-            f'below {MAX_FRAMES}'
-        )
+        what = f'list frame {indices[-1]}, expected frame numbers below {MAX_FRAMES}'
+        raise InputError(f'the labels of video {labels.name!r} {what}')
     nearest = [max(bisect_right(indices, n) - 1, 0) for n in range(indices[-1] + 1)]
     path, in_video = next(iter(sources.values()))
     paths = [file for file, _ in sources.values()]
@@ -79,10 +77,8 @@ def open_video(
         frames = PooledFrames(path, [indices[row] for row in nearest])
         length = len(frames.source)
         if length <= indices[-1]:
-            raise InputError(
-                f'{path} has {length} frames, but the labels of video {labels.name!r} list frame '
-                f'{indices[-1]}, give the video that was labelled'
-            )
+            what = f'the labels of video {labels.name!r} list frame {indices[-1]}'
+            raise InputError(f'{path} has {length} frames, but {what}, give the labelled video')
         return frames
     sentence = (
         f'the pictures of video {labels.name!r} are not available ({reason}), give the right '

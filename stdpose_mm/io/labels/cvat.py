@@ -137,10 +137,8 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
     tasks = {element.get('task_id') for element in root} - {None}
     count = max(len(tasks), len(root.findall('meta/project/tasks/task')))
     if count > 1:
-        raise InputError(
-            f'{path} is the export of a CVAT project with {count} tasks, expected one video; open '
-            'its task in CVAT and export the task'
-        )
+        what = f'the export of a CVAT project with {count} tasks, expected one video'
+        raise InputError(f'{path} is {what}; open its task in CVAT and export the task')
 
 
 def _read_tracks(
@@ -183,10 +181,8 @@ def _read_loaded(
         for joint, of_joint in enumerate(track.joints)
         for key_frame in of_joint.values()
     ):
-        raise InputError(
-            f'no key frame of {path} occurs in {loaded}, expected the file that was loaded into '
-            'CVAT before the labels were corrected'
-        )
+        expected = 'the file that was loaded into CVAT before the labels were corrected'
+        raise InputError(f'no key frame of {path} occurs in {loaded}, expected {expected}')
     return [[one for one in exported if one.group == t.group] or exported for t in tracks]
 
 
@@ -319,17 +315,15 @@ def _read_skeleton(
         points = (point for track in tracks for point in track.iter('points'))
         joints_of = {name: [*dict.fromkeys(point.get('label') or '' for point in points)]}
     used = {track.get('label') for track in tracks}
+    known = listed([*map(shown, joints_of)], 5)
     if len(joints_of) > 1:
         joints_of = {name: joints for name, joints in joints_of.items() if name in used}
     if not joints_of:
         raise InputError(f'{path} holds no skeleton, expected a skeleton label or skeleton tracks')
-    for i, track in enumerate(tracks):
-        if track.get('label') not in joints_of:
-            known = listed([*map(shown, joints_of)], 5)
-            raise InputError(
-                f'{path}: track[{i}].label must be one of the skeletons ({known}), '
-                f'got {shown(track.get("label"))}'
-            )
+    for i, label in enumerate(track.get('label') for track in tracks):
+        if label not in joints_of:
+            what = f'must be one of the skeletons ({known}), got {shown(label)}'
+            raise InputError(f'{path}: track[{i}].label {what}')
     names = choose_categories(path, joints_of, category)
     joints = joints_of[names[0]]
     drawing = kinds[names[0]].findtext('svg') or '' if names[0] in kinds else ''

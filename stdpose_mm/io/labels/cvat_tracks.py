@@ -222,9 +222,8 @@ class Track:
             return
         if loaded is None and not self.has_marks:
             raise InputError(
-                f'{self.file}: track {self.id} was loaded into CVAT from a file that stdpose '
-                'wrote, but the task lacks the attribute that tells corrected key frames from '
-                'loaded ones: give that file with --loaded-into-cvat'
+                f'{self.file}: track {self.id} was loaded into a task without the attribute that '
+                'marks corrected key frames: give the loaded file with --loaded-into-cvat'
             )
         for joint, of_joint in enumerate(self.joints):
             before = [track.joints[joint] for track in loaded or ()]
@@ -235,9 +234,8 @@ class Track:
                     of_joint[i] = replace(key_frame, place=exported.place, source=exported.source)
                 elif is_cut and loaded is None:
                     raise InputError(
-                        f'{self.file}: {self.skeleton.keypoint_names[joint]!r} of track {self.id} '
-                        f'has a key frame at frame {i}, where the job ends and CVAT adds key '
-                        'frames: give the file that was loaded with --loaded-into-cvat'
+                        f'{self.file}: track {self.id} has a key frame at frame {i}, where the job '
+                        'ends and CVAT adds some: give the loaded file with --loaded-into-cvat'
                     )
                 elif is_cut and is_on_line(key_frame, before):
                     del of_joint[i]
@@ -250,21 +248,15 @@ class Track:
         # State in which CVAT shows each joint between its key frames.
         held: list[Source] = ['absent'] * len(self.joints)
         for frame_index in sorted({i for of_joint in self.joints for i in of_joint}):
-            here = self._key_frames_at(frame_index)
-            for joint, key_frame in here.items():
+            for joint, key_frame in self._key_frames_at(frame_index).items():
                 is_held = key_frame.visibility != NOT_LABELLED or key_frame.source == 'propagated'
                 held[joint] = 'propagated' if is_held else 'absent'
-            label = self._label(frame_index, here, held, track_id)
+            label = self._label(frame_index, held, track_id)
             if label.source != 'propagated' or label.is_located:
                 yield label
 
-    def _label(
-        self,
-        frame_index: int,
-        here: Mapping[int, KeyFrame],
-        held: Sequence[Source],
-        track_id: int | None,
-    ) -> PersonLabel:
+    def _label(self, frame_index: int, held: Sequence[Source], track_id: int | None) -> PersonLabel:
+        here = self._key_frames_at(frame_index)
         keypoints = np.zeros((len(held), 2))
         visibility = np.full(len(held), NOT_LABELLED)
         sources = [*held]
@@ -332,10 +324,8 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
     for shape in record.records('skeleton'):
         frame_index = shape.integer('frame', low=0, high=MAX_FRAME_INDEX)
         if frame_index in track.attributes:
-            raise InputError(
-                f'{record.file}: track id {track.id} appears twice in frame {frame_index}, remove '
-                'one of the two skeletons'
-            )
+            what = f'track id {track.id} appears twice in frame {frame_index}'
+            raise InputError(f'{record.file}: {what}, remove one of the two skeletons')
         track.attributes[frame_index] = _attributes(shape)
         for joint, key_frame in _read_points(shape, frame_index, skeleton):
             track.joints[joint][frame_index] = key_frame

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from reprlib import Repr
@@ -170,8 +171,7 @@ def parse_json(where: PathLike, text: str) -> Any:
 def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f'the field {shown(twice)} occurs twice in one object')
     return fields
 
@@ -344,8 +344,7 @@ class Record:
 
     def texts(self, name: str) -> list[str]:
         """Get a list of strings."""
-        texts: list[str] = self._get(name, _REQUIRED, 'a list of strings', _is_list_of_texts)
-        return texts
+        return list(self._get(name, _REQUIRED, 'a list of strings', _is_list_of_texts))
 
     def records(self, name: str, default: Any = _REQUIRED) -> list[Record]:
         """Get a list of objects."""

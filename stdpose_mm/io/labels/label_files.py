@@ -35,10 +35,8 @@ def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
     file_of: dict[str, _File] = {}
     for name, file in files:
         if name in file_of:
-            raise InputError(
-                f'the labels {file_of[name]} and {file} both belong to video {name!r}, keep one of '
-                'them or rename one'
-            )
+            both = f'the labels {file_of[name]} and {file} both belong to video {name!r}'
+            raise InputError(f'{both}, keep one of them or rename one')
         file_of[name] = file
     return file_of
 
@@ -57,8 +55,7 @@ def find_label_files(
     Raises:
         InputError: If a file does not exist, or no file is found.
     """
-    of_owner = f' of {owner}' if owner else ''
-    ending = f': {hint}' if hint else ''
+    of_owner, ending = f' of {owner}' if owner else '', f': {hint}' if hint else ''
     entries = [ann_file] if isinstance(ann_file, (str, os.PathLike)) else ann_file
     files: list[Path] = []
     for entry in map(Path, entries):
@@ -163,10 +160,9 @@ def read_selected_videos(
                 selected += 1
                 yield file, labels
     if number and not selected:
-        raise InputError(
-            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {number} '
-            f'videos{f" of {owner}" if owner else ""}, give more videos or another share'
-        )
+        videos = f'{number} videos{f" of {owner}" if owner else ""}'
+        what = f'held_out_share={share:g} with held_out={held_out!r} leaves none of the {videos}'
+        raise InputError(f'{what}, give more videos or another share')
 
 
 def _place(name: str) -> float:

@@ -28,7 +28,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.text import counted, listed
+from stdpose_mm.text import listed
 
 from .fields import shown
 from .frame_numbers import (
@@ -196,8 +196,8 @@ class _Matching:
         kind, text = numbering.kind, numbering.text
         is_nameless = not any(frame.file_name for frame in self.labels.frames)
         if options.frame_of:
-            listed = self._look_up(options.frame_of)
-            return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
+            frame_of = self._look_up(options.frame_of)
+            return {index: int(frame) for index, frame in frame_of.items()}, 'the list of frames'
         if options.time_of:
             return self._find_times(self._look_up(options.time_of)), 'the list of times'
         if options.first_number is not None:
@@ -299,23 +299,17 @@ class _Matching:
 
         known = None if self.source is None else known_times(self.source)
         if known is None:
-            what = 'it is not available' if self.source is None else 'it has no times'
-            raise InputError(
-                f'the {self.whose} are at times of a video, but {what}, give {self.frame_list}'
-            )
+            what = 'at times of a video, but it is not available or has no times'
+            raise InputError(f'the {self.whose} are {what}, give {self.frame_list}')
         begins = np.array(known, dtype=np.float64)
         interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
         digits = max((len(repr(float(t)).partition('.')[2]) for t in times.values()), default=0)
         tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
-        end = float(begins[-1]) + max(interval, _MIN_TOLERANCE)
-        late = [time for time in times.values() if time > end]
-        if late:
-            raise InputError(
-                f'the {self.whose} are at second {late[0]:g}, but {self.video} ends at {end:.3f}, '
-                f'give the video of these {self.options.subject}'
-            )
-        found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
-        return {index: int(frame) for index, frame in zip(times, found, strict=True)}
+        # A time after the last frame is of a frame that the video does not have.
+        begins = np.append(begins, begins[-1] + max(interval, _MIN_TOLERANCE) + tolerance)
+        stated = np.array([*times.values()])
+        frames = np.searchsorted(begins, stated + tolerance, side='right') - 1
+        return {index: int(frame) for index, frame in zip(times, frames, strict=True)}
 
     def compare_pictures(
         self, source: FrameSource, frame_of: Mapping[int, int], origin: str
@@ -357,7 +351,7 @@ class _Matching:
             if index is not None and 0 <= index < end and index not in kept:
                 kept[index] = frame
             elif frame.index in self.indices:
-                raise self._misplaced(frame, frame_of, kept)
+                raise self._misplaced(frame, index, kept)
         new_index = {frame.index: index for index, frame in kept.items()}
         frames = [
             replace(frame, index=new_index[frame.index])
@@ -368,16 +362,14 @@ class _Matching:
         return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
 
     def _misplaced(
-        self, frame: VideoFrame, frame_of: Mapping[int, int], kept: Mapping[int, VideoFrame]
+        self, frame: VideoFrame, index: int | None, kept: Mapping[int, VideoFrame]
     ) -> InputError:
         """Make the error for a labelled frame that the video lacks or that has a duplicate."""
-        index, name = frame_of.get(frame.index), shown(frame.file_name)
+        name = shown(frame.file_name)
         if index is not None and index in kept:
-            names = [shown(base_name(one.file_name)) for one in (kept[index], frame)]
-            return InputError(
-                f'{" and ".join(names)} of {self.labels.name} are both frame {index} of the video, '
-                'give each frame one picture'
-            )
+            other = shown(base_name(kept[index].file_name))
+            both = f'{other} and {shown(base_name(frame.file_name))} of {self.labels.name}'
+            return InputError(f'{both} are both frame {index}, give each frame one picture')
         where = name if index is None else f'frame {index}{f" ({name})" if frame.file_name else ""}'
         count = '' if self.source is None else f'{len(self.source)} '
         return InputError(
@@ -485,17 +477,13 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """Add the missing frames of the video to the labels, with names like the others."""
     known = {frame.index: frame for frame in labels.frames}
     folders = [PurePosixPath(slashed(f.file_name)).parent for f in labels.frames if f.file_name]
+    folder = folders[0] if folders else PurePosixPath(frames.name)
+    names = [''] * len(frames)
+    if frames.has_picture_files:
+        names = [str(folder / base_name(frames.path_of(i))) for i in range(len(frames))]
     width, height = frames.size
-
-    def added(index: int) -> VideoFrame:
-        name = ''
-        if frames.has_picture_files:
-            picture = Path(frames.path_of(index)).name
-            name = str((folders[0] if folders else PurePosixPath(frames.name)) / picture)
-        return VideoFrame(index, file_name=name, width=width, height=height)
-
-    listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
-    return replace(labels, frames=listed)
+    of_video = (VideoFrame(i, name, None, width, height) for i, name in enumerate(names))
+    return replace(labels, frames=tuple(known.get(f.index, f) for f in of_video))
 
 
 def match_labels(
@@ -521,10 +509,9 @@ def match_labels(
     chosen = bool(options.frame_of or options.time_of)
     if len(matched.frames) < len(labels.frames) and not chosen:
         raise InputError(
-            f'the {options.subject} of {labels.name} list '
-            f'{counted(len(labels.frames), "frame")}, but {frames.name} '
-            f'({counted(len(frames), "frame")}) has only {len(matched.frames)} of them, give the '
-            f'video of these {options.subject}'
+            f'the {options.subject} of {labels.name} list {len(labels.frames)} frames, but '
+            f'{frames.name} ({len(frames)} frames) has only {len(matched.frames)} of them, give '
+            f'the video of these {options.subject}'
         )
     return fit_size(matched, frames.size, labels_size, options.subject)
 

@@ -336,7 +336,7 @@ class TestTimes:
         assert list(match_frames(stated, variable).labelled_frame_indices) == [3, 6]
         told = FrameOptions(time_of={'000001.jpg': 0.5, '000002': 1.2})
         assert list(match_frames(stated, variable, told).labelled_frame_indices) == [3, 5]
-        with pytest.raises(InputError, match=r'at second 9.5, but v ends at 1.2'):
+        with pytest.raises(InputError, match=r"on frame 7 \('9.500.jpg'\), which is not among"):
             match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
 
     def test_times_may_be_cut_by_nearly_their_last_digit(self, tmp_path: Path) -> None:
