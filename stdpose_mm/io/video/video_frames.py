@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import accumulate, islice, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +97,6 @@ class _Packet(NamedTuple):
     """A frame as the container lists it; decoding can start at a key."""
 
     time: Any
-    position: Any
     is_key: bool
 
 
@@ -227,20 +226,18 @@ class VideoFrames(FrameSource):
         """Index frames by the container's own times; None if they do not identify the frames."""
         edits = read_edits(self._path, track)
         rates = {edit.rate for edit in edits if edit.begin >= 0} - {1}
-        shown, is_edited = self._read_packets()
+        packets, is_edited = self._read_packets()
         self._ignores_edits = is_edited or bool(rates)
-        stored = self._read_packets()[0] if self._ignores_edits else shown
-        index = self._index_decodable(stored)
+        index = self._index_decodable(self._read_packets()[0] if self._ignores_edits else packets)
+        if index is not None and self._ignores_edits:
+            shown = follow_edits(index.times, edits, self._time_base)
+            index = replace(index, shown=shown) if shown else None
         if index is not None and rates:
             speeds = ' and '.join(f'{float(rate):g}' for rate in sorted(rates))
             note(
                 f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
                 'at the time at which it is shown'
             )
-            index = replace(index, shown=follow_edits(index.times, edits, self._time_base))
-        elif index is not None and is_edited:
-            pieces = _join_pieces(index.times, stored, shown)
-            index = replace(index, shown=pieces) if pieces else None
         if index is None:
             self._ignores_edits = False
         return index
@@ -256,7 +253,7 @@ class VideoFrames(FrameSource):
             packets, whole = [], 0
             for packet in read_packets(container, stream):
                 if not packet.is_discard:
-                    packets.append(_Packet(packet.pts, packet.pos, packet.is_keyframe))
+                    packets.append(_Packet(packet.pts, packet.is_keyframe))
                     whole += not packet.is_corrupt
             # Only MP4 and MOV list all frames in their index.
             listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
@@ -433,41 +430,6 @@ class VideoFrames(FrameSource):
 
 def _are_ascending(times: Sequence[int | Fraction]) -> bool:
     return all(a < b for a, b in pairwise(times))
-
-
-def _join_pieces(
-    times: list[int], stored: list[_Packet], shown: list[_Packet]
-) -> list[tuple[int, int]]:
-    """Order the frames that an edit list shows, piece by piece.
-
-    FFmpeg's times of a later piece are off by some frames if it does not begin at a key frame, so
-    here each frame is shown for as long as without the list.
-
-    Args:
-        times: Times of the decodable frames without the list.
-        stored: The packets without the list.
-        shown: The packets of the list, in the order of decoding.
-
-    Returns:
-        (time, position in ``times``) of each shown frame.
-    """
-    place_of = {time: place for place, time in enumerate(times)}
-    place_at = {p.position: place_of[p.time] for p in stored if p.time in place_of}
-    packets = [packet for packet in shown if packet.position in place_at]
-    pieces: list[list[tuple[int, int]]] = []
-    before = None
-    for packet in packets:
-        place = place_at[packet.position]
-        delay = packet.time - times[place]
-        if before is None or delay != before[0] or packet.position <= before[1]:
-            pieces.append([])
-        pieces[-1].append((place, packet.time))
-        before = delay, packet.position
-    frames = [frame for piece in pieces for frame in sorted(piece)]
-    spans = [b - a for a, b in pairwise(times)] or [0]
-    lasting = [spans[min(place, len(spans) - 1)] for place, _ in frames]
-    starts = accumulate(lasting, initial=frames[0][1] if frames else 0)
-    return [(start, place) for start, (place, _) in zip(starts, frames, strict=False)]
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
