@@ -42,12 +42,13 @@ def make_video(
     codec_options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     rotation: float | None = None,
+    pix_fmt: str = 'yuv420p',
     **stream_fields: Any,
 ) -> Path:
     """Make a video with frame ``i`` painted ``i`` and shown at ``times[i]`` (in ``time_base``)."""
     with av.open(str(path), 'w', options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25, options=codec_options or {})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
         stream.codec_context.time_base = time_base
         if rotation is not None:
             stream.set_display_rotation(rotation)
@@ -146,12 +147,15 @@ def _as_divx(data: bytes) -> bytes:
     return data[:start] + b'\x00\x00\x01\xb2DivX503b1393p' + data[end:]
 
 
-def trim(path: Path, pieces: Sequence[tuple[int, int]]) -> Path:
+def trim(
+    path: Path, pieces: Sequence[tuple[int, int]], rates: Sequence[Fraction] | None = None
+) -> Path:
     """Replace the edit list of a video of 25 frames a second, whose data stay as they are.
 
     Args:
         path: An MP4 or MOV file of one stream, as :func:`make_video` makes it.
         pieces: (first frame, number of frames) of what is shown, in the order in which it is shown.
+        rates: Speed of each piece. At rate 0, the first frame is shown for as long as all of it.
     """
     data = bytearray(path.read_bytes())
     movie = _box(data, b'moov', 0, len(data))
@@ -163,8 +167,13 @@ def trim(path: Path, pieces: Sequence[tuple[int, int]]) -> Path:
     # The encoder's delay: the time of the first picture.
     (delay,) = struct.unpack_from('>i', data, _box(data, b'elst', *edits)[0] + 12)
     entries = b''.join(
-        struct.pack('>IiI', count * movie_scale // 25, delay + first * media_scale // 25, 1 << 16)
-        for first, count in pieces
+        struct.pack(
+            '>IiI',
+            int(Fraction(count * movie_scale, 25) / (rate or 1)),
+            delay + first * media_scale // 25,
+            int(rate * (1 << 16)),
+        )
+        for (first, count), rate in zip(pieces, rates or [Fraction(1)] * len(pieces), strict=True)
     )
     listed = struct.pack('>I4sII', 16 + len(entries), b'elst', 0, len(pieces)) + entries
     grown = len(listed) - (edits[1] - edits[0])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
+from mmap import ACCESS_READ, mmap
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 
@@ -93,6 +96,84 @@ def warn_if_cut_short(
         f'{len(times)} decodable frames end after {float(last):.2f} s'
     )
     return True
+
+
+class Edit(NamedTuple):
+    """An entry of an edit list: what is shown, and how fast.
+
+    Args:
+        duration: How long it is shown, in seconds.
+        begin: Time in the track at which it begins, in the track's time base; -1 to show nothing.
+        rate: Speed; 1 is that of the track, 0 shows one frame.
+    """
+
+    duration: Fraction
+    begin: int
+    rate: Fraction
+
+
+def read_edits(path: str, track: int) -> list[Edit]:
+    """Read the edit list of a track, counted from 0; FFmpeg plays all edits at the rate 1.
+
+    Returns:
+        The edits; none for another file than MP4 or MOV, or without a complete list.
+    """
+    edits = []
+    with (
+        open(path, 'rb') as file,
+        mmap(file.fileno(), 0, access=ACCESS_READ) as data,
+        suppress(struct.error, IndexError, StopIteration, ZeroDivisionError),
+    ):
+        for movie in _boxes(data, b'moov', 0, len(data)):
+            header, _ = next(_boxes(data, b'mvhd', *movie))
+            (scale,) = struct.unpack_from('>I', data, header + (20 if data[header] else 12))
+            for lists in _boxes(data, b'edts', *[*_boxes(data, b'trak', *movie)][track]):
+                for start, end in _boxes(data, b'elst', *lists):
+                    form = '>Qqi' if data[start] else '>Iii'
+                    for length, begin, rate in struct.iter_unpack(form, data[start + 8 : end]):
+                        edits.append(Edit(Fraction(length, scale), begin, Fraction(rate, 2**16)))
+    return edits
+
+
+def _boxes(data: mmap, kind: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Find the boxes of a kind within another one: start and end of their content."""
+    while start + 8 <= end:
+        size, name = struct.unpack_from('>I4s', data, start)
+        content = start + 8
+        if size == 1:
+            (size,) = struct.unpack_from('>Q', data, content)
+            content += 8
+        stop = start + size if size else end
+        if name == kind:
+            yield content, stop
+        start = max(stop, content)
+
+
+def follow_edits(
+    times: Sequence[int], edits: Sequence[Edit], base: Fraction
+) -> list[tuple[Fraction, int]]:
+    """List the frames that an edit list shows; a frame that is shown slowly is counted once.
+
+    Args:
+        times: Times of the frames of the track, ascending.
+        edits: The edit list.
+        base: Time base in seconds of ``times`` and of the result.
+
+    Returns:
+        (time, position in ``times``) of each shown frame.
+    """
+    frames: list[tuple[Fraction, int]] = []
+    start = Fraction(0)
+    for edit in edits:
+        first = max(bisect_right(times, edit.begin) - 1, 0)
+        stop = bisect_left(times, edit.begin + edit.duration / base * edit.rate)
+        for place in range(first, max(stop, first + 1) if edit.begin >= 0 else 0):
+            # Rounded times let an edit begin within the last frame of the one before.
+            if not frames or frames[-1][1] != place:
+                since = max(times[place] - edit.begin, 0)
+                frames.append((start + Fraction(since) / (edit.rate or 1), place))
+        start += edit.duration / base
+    return frames
 
 
 def read_packets(container: Any, stream: Any) -> Iterator[Any]:

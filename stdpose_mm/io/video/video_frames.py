@@ -7,20 +7,22 @@ import os
 import weakref
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import accumulate, islice, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, note
 
 from .demuxing import (
     announced_end,
+    follow_edits,
+    read_edits,
     read_frames,
     read_packets,
     video_streams,
@@ -31,9 +33,9 @@ from .frame_source import FrameCache, FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. For AVI and raw streams FFmpeg
-guesses the times, wrongly where MPEG-4 has packed B-frames or frames were dropped."""
+guesses the times of reordered frames, wrongly where MPEG-4 has packed B-frames."""
 
-_TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf')
+_TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf', 'avi', 'gif', 'apng')
 """Containers whose presentation times, if present, are correct."""
 
 _SEEK_COST = 8
@@ -80,22 +82,21 @@ class FrameIndex:
         keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame; None if times identify the frames.
         num_damaged: Number of damaged frames at the end, as far as they were decoded.
-        shown: (time, position in ``times``) of every shown frame, if an edit list leaves out or
-            moves frames; ``times`` and ``keys`` then refer to the file without the list.
+        shown: (time, position in ``times``) of every shown frame of an AVI file, or if an edit list
+            leaves out or moves frames; ``times`` and ``keys`` then refer to the file without it.
     """
 
     times: list[int]
     keys: list[int]
     checksums: list[int] | None = None
     num_damaged: int = 0
-    shown: list[tuple[int, int]] | None = None
+    shown: Sequence[tuple[int | Fraction, int]] | None = None
 
 
 class _Packet(NamedTuple):
     """A frame as the container lists it; decoding can start at a key."""
 
     time: Any
-    position: Any
     is_key: bool
 
 
@@ -135,18 +136,26 @@ class VideoFrames(FrameSource):
                 # FFmpeg has no codec context for an unknown codec.
                 sound = container.streams.audio[:1]
                 self.audio_path = self._path if sound and sound[0].codec_context else None
-                format_name = container.format.name.split(',')[0]
+                format_name, track = container.format.name.split(',')[0], stream.index
                 end = announced_end(container, stream)
                 warn_of_other_streams(self._path, video_streams(container))
             index = None
             if format_name in _TRUSTED_CONTAINERS:
-                index = self._index_from_packets()
+                index = self._index_from_packets(track)
             self._index = index or self._index_from_frames()
             times = self._index.times
-            shown = [time for time, _ in self._index.shown or ()] or times
-            is_ascending = all(a < b for a, b in pairwise(shown)) and (index or shown[:1] >= [0])
-            if format_name not in _TIMED_CONTAINERS or not is_ascending:
+            if format_name == 'avi':
+                self._index = replace(self._index, shown=self._number_chunks(times))
+            shown = [time for time, _ in self._index.shown or ()] or [*times]
+            if (
+                format_name not in _TIMED_CONTAINERS
+                or not _are_ascending(shown)
+                or not (index or shown[:1] >= [0])
+            ):
                 self._time_base = None
+            elif format_name == 'avi' and len(shown) > 1:
+                # Its rate is that of its chunks, of which any number may be empty.
+                self.fps = float((len(shown) - 1) / ((shown[-1] - shown[0]) * base))
         except av.FFmpegError as error:
             raise InputError(
                 f'{path} is not a video that can be decoded: {error.strerror}'
@@ -158,7 +167,8 @@ class VideoFrames(FrameSource):
         if end is not None and seconds and warn_if_cut_short(self._path, end, seconds, rate):
             # The last frame may be cut in two.
             keys = [key for key in self._index.keys if key < len(whole)]
-            self._index = replace(self._index, times=whole, keys=keys)
+            left = [frame for frame in self._index.shown or () if frame[1] < len(whole)]
+            self._index = replace(self._index, times=whole, keys=keys, shown=left or None)
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
@@ -212,14 +222,22 @@ class VideoFrames(FrameSource):
         streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
-    def _index_from_packets(self) -> FrameIndex | None:
+    def _index_from_packets(self, track: int) -> FrameIndex | None:
         """Index frames by the container's own times; None if they do not identify the frames."""
-        shown, self._ignores_edits = self._read_packets()
-        stored = self._read_packets()[0] if self._ignores_edits else shown
-        index = self._index_decodable(stored)
+        edits = read_edits(self._path, track)
+        rates = {edit.rate for edit in edits if edit.begin >= 0} - {1}
+        packets, is_edited = self._read_packets()
+        self._ignores_edits = is_edited or bool(rates)
+        index = self._index_decodable(self._read_packets()[0] if self._ignores_edits else packets)
         if index is not None and self._ignores_edits:
-            pieces = _join_pieces(index.times, stored, shown)
-            index = replace(index, shown=pieces) if pieces else None
+            shown = follow_edits(index.times, edits, self._time_base)
+            index = replace(index, shown=shown) if shown else None
+        if index is not None and rates:
+            speeds = ' and '.join(f'{float(rate):g}' for rate in sorted(rates))
+            note(
+                f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
+                'at the time at which it is shown'
+            )
         if index is None:
             self._ignores_edits = False
         return index
@@ -235,7 +253,7 @@ class VideoFrames(FrameSource):
             packets, whole = [], 0
             for packet in read_packets(container, stream):
                 if not packet.is_discard:
-                    packets.append(_Packet(packet.pts, packet.pos, packet.is_keyframe))
+                    packets.append(_Packet(packet.pts, packet.is_keyframe))
                     whole += not packet.is_corrupt
             # Only MP4 and MOV list all frames in their index.
             listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
@@ -277,6 +295,20 @@ class VideoFrames(FrameSource):
         if damaged and found and found[-1] == expected[-1]:
             return index if set(found) <= set(expected) else None
         return index if found == expected else None
+
+    def _number_chunks(self, times: list[int]) -> list[tuple[int, int]] | None:
+        """Find the chunk of each frame of an AVI file, whose number is its time; None if unknown.
+
+        Guessed times count from the first chunk on; where they are out of order, frame ``i`` is
+        shown at the time of the ``i``-th chunk that is not empty.
+        """
+        container, stream = self._open()
+        with container:
+            chunks = [packet.dts for packet in read_packets(container, stream)]
+        if _are_ascending(times):
+            chunks = [time - times[0] + chunks[0] for time in times]
+        places = range(len(times))
+        return [*zip(chunks, places, strict=True)] if len(chunks) == len(places) else None
 
     def _index_from_frames(self) -> FrameIndex:
         container, stream = self._open()
@@ -396,39 +428,8 @@ class VideoFrames(FrameSource):
         return None
 
 
-def _join_pieces(
-    times: list[int], stored: list[_Packet], shown: list[_Packet]
-) -> list[tuple[int, int]]:
-    """Order the frames that an edit list shows, piece by piece.
-
-    FFmpeg's times of a later piece are off by some frames if it does not begin at a key frame, so
-    here each frame is shown for as long as without the list.
-
-    Args:
-        times: Times of the decodable frames without the list.
-        stored: The packets without the list.
-        shown: The packets of the list, in the order of decoding.
-
-    Returns:
-        (time, position in ``times``) of each shown frame.
-    """
-    place_of = {time: place for place, time in enumerate(times)}
-    place_at = {p.position: place_of[p.time] for p in stored if p.time in place_of}
-    packets = [packet for packet in shown if packet.position in place_at]
-    pieces: list[list[tuple[int, int]]] = []
-    before = None
-    for packet in packets:
-        place = place_at[packet.position]
-        delay = packet.time - times[place]
-        if before is None or delay != before[0] or packet.position <= before[1]:
-            pieces.append([])
-        pieces[-1].append((place, packet.time))
-        before = delay, packet.position
-    frames = [frame for piece in pieces for frame in sorted(piece)]
-    spans = [b - a for a, b in pairwise(times)] or [0]
-    lasting = [spans[min(place, len(spans) - 1)] for place, _ in frames]
-    starts = accumulate(lasting, initial=frames[0][1] if frames else 0)
-    return [(start, place) for start, (place, _) in zip(starts, frames, strict=False)]
+def _are_ascending(times: Sequence[int | Fraction]) -> bool:
+    return all(a < b for a, b in pairwise(times))
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:

@@ -74,6 +74,40 @@ def test_the_frames_of_a_trimmed_video_are_those_that_its_edit_list_shows(
     assert known_times(frames) == [Fraction(i, 25) for i in range(len(shown))]
 
 
+SLOW, FAST, STILL = Fraction(1, 8), Fraction(2), Fraction(0)
+PACED = {
+    # (pieces, their rates, frames that are shown, and when each of them is, in frames of 0.04 s)
+    'slow between': (
+        [(0, 10), (10, 10), (20, 10)],
+        [1, SLOW, 1],
+        range(30),
+        [*range(10), *range(10, 90, 8), *range(90, 100)],
+    ),
+    'slow, and trimmed': ([(13, 5), (30, 5)], [1, SLOW], [*range(13, 18), *range(30, 35)], None),
+    'fast': ([(5, 5), (10, 20)], [1, FAST], range(5, 30), [*range(5), *np.arange(5, 15, 0.5)]),
+    'still': (
+        [(5, 5), (10, 25), (10, 5)],
+        [1, STILL, 1],
+        range(5, 15),
+        [*range(6), *range(31, 35)],
+    ),
+}
+
+
+@pytest.mark.parametrize('name', ['h264_open_groups.mp4', 'prores.mov', 'mpeg4.mp4'])
+@pytest.mark.parametrize('pieces', PACED)
+def test_a_frame_that_is_shown_at_another_speed_counts_once(tmp_path: Path, name: str, pieces: str):
+    cuts, rates, shown, times = PACED[pieces]
+    path = make_video(tmp_path / name, range(COUNT), **CODECS[name])
+    speed = f'{float(min(set(rates) - {1})):g}'
+    with pytest.warns(InputWarning, match=f'{name} shows frames at {speed} times their speed'):
+        frames = open_frames(trim(path, cuts, [*map(Fraction, rates)]))
+
+    assert_shown(frames, shown)
+    if times is not None:
+        assert known_times(frames) == [Fraction(time) / 25 for time in times]
+
+
 @pytest.mark.parametrize('name', ['h264.mp4', 'h264_open_groups.mp4', 'hevc_open_groups.mp4'])
 @pytest.mark.parametrize('pieces', [[(20, 25)], [(13, 20)]])
 def test_frames_of_one_piece_are_those_that_ffmpeg_shows(

@@ -13,9 +13,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
+from stdpose_mm.io.video import VideoFrames, known_times, open_frames, read_frame, write_video
 from stdpose_mm.io.video.demuxing import warn_if_cut_short
 from support.forks import in_fork
 from support.paths import ROOT
@@ -83,6 +84,52 @@ def test_every_index_is_the_frame_shown_at_that_place(tmp_path: Path, name: str)
 @pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
 def test_packed_b_frames_come_in_order_of_presentation(tmp_path: Path):
     assert_shown(open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT)), range(COUNT))
+
+
+DROPPED = [number + number // 5 for number in range(COUNT)]
+CHUNKS: dict[str, tuple[dict[str, Any], list[int]]] = {
+    # Options of the writer, and the times of the frames in milliseconds.
+    'ffv1.avi': (dict(codec='ffv1', times=DROPPED), [40 * time for time in DROPPED]),
+    'b_frames.avi': (
+        dict(codec='mpeg4', max_b_frames=2, times=DROPPED),
+        [40 * time for time in DROPPED],
+    ),
+    'even_b_frames.avi': (VIDEOS['mpeg4_b_frames.avi'], [40 * number for number in range(COUNT)]),
+    'h264.avi': (VIDEOS['b_frames_h264.avi'], [40 * number for number in range(COUNT)]),
+    'thousand_chunks_a_second.avi': (
+        dict(codec='mpeg4', times=[0, *IRREGULAR[:-1]], time_base=Fraction(1, 1000)),
+        [0, *IRREGULAR[:-1]],
+    ),
+}
+
+
+@pytest.mark.parametrize('name', CHUNKS)
+def test_empty_chunks_of_an_avi_file_are_time(tmp_path: Path, name: str):
+    options, times = CHUNKS[name]
+    frames = open_frames(make_video(tmp_path / name, **{'times': range(COUNT), **options}))
+    assert known_times(frames) == [Fraction(time, 1000) for time in times]
+    assert frames.fps == pytest.approx(1000 * (COUNT - 1) / times[-1])
+
+
+def test_packed_b_frames_are_shown_evenly(tmp_path: Path):
+    frames = open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
+    assert known_times(frames) == [Fraction(number, 25) for number in range(COUNT)]
+
+
+@pytest.mark.parametrize('writer', ['PyAV', 'Pillow'])
+def test_the_pictures_of_a_gif_last_as_long_as_it_says(tmp_path: Path, writer: str):
+    delays, path = [50, 50, 8, 12, 100, 10], tmp_path / 'a.gif'
+    starts = [sum(delays[:number]) for number in range(len(delays))]
+    if writer == 'PyAV':
+        make_video(path, starts, codec='gif', time_base=Fraction(1, 100), pix_fmt='rgb8')
+    else:
+        first, *others = (Image.fromarray(numbered_picture(number)) for number in range(6))
+        lasting = [10 * delay for delay in delays]
+        first.save(path, save_all=True, append_images=others, duration=lasting)
+
+    frames = open_frames(path)
+    assert known_times(frames) == [Fraction(start, 100) for start in starts]
+    assert_shown(frames, range(6))
 
 
 EDITED = {'avoid_negative_ts': 'disabled', 'use_editlist': '1'}

@@ -14,7 +14,7 @@ from stdpose_mm.io.video import (
     presentation_times,
     write_video,
 )
-from support.video_files import make_packed_avi, make_talkie, make_video, number_of
+from support.video_files import make_talkie, make_video, number_of
 
 VARYING = [0, 40, 60, 140, 150, 300, 700, 720, 900, 960]
 """Milliseconds."""
@@ -148,7 +148,7 @@ def test_times_rounded_to_milliseconds_are_steady_enough_for_avi(tmp_path: Path)
 
 
 def test_times_that_are_guesses_are_not_taken(tmp_path: Path):
-    source = open_frames(make_packed_avi(tmp_path / 'in.avi', 8))
+    source = open_frames(make_video(tmp_path / 'in.h264', range(8)))
 
     assert source.time_of(3) is None
     assert presentation_times(source) == [Fraction(n, 25) for n in range(8)]
