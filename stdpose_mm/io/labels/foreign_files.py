@@ -22,6 +22,7 @@ _STARTS = {
     rb'\x93NUMPY': 'a NumPy array',
     rb'MATLAB': 'a MATLAB file',
     rb'SQLite': 'an SQLite database',
+    rb'[\x02-\x08]P': 'a C3D file of markers in space, whose places in a picture are not known',
     rb'\s*<(?:\?xml[^>]*>\s*<)?annotation[\s>]': 'a Pascal VOC file of boxes without joints',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',

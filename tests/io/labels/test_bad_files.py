@@ -307,6 +307,11 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.pdf', '%PDF-1.7', 'is a PDF document'),
     ('a.pkl', pickle.dumps([1]), 'a Python pickle, expected poses of a video: export'),
     ('a.npy', b'\x93NUMPY\1\0', 'a NumPy array, expected poses of a video: export'),
+    (
+        'a.c3d',
+        b'\x02P' + bytes(510),
+        'is a C3D file of markers in space, whose places in a picture',
+    ),
     ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of'),
     ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'tidy-csv., which can only be written'),
     ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file'),
