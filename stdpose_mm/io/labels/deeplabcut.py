@@ -139,8 +139,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     if Path(path).is_dir():
         tables = tables_in(Path(path))
         if len(tables) != 1:
-            found = listed([table.name for table in tables], 5) or 'none'
-            raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {found}')
+            files = listed([table.name for table in tables], 5) or 'none'
+            raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {files}')
         path = tables[0]
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)
