@@ -106,9 +106,13 @@ class _Layout:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """List the tables of labels in ``labeled-data/<video>``, each as CSV if it is there twice."""
-    tables = (table for suffix in ('h5', 'csv') for table in folder.glob(f'{_LABELS}*.{suffix}'))
-    return sorted({table.stem: table for table in tables}.values())
+    """List the tables of people's labels in ``labeled-data/<video>``, each as CSV if possible."""
+    paths = (path for suffix in ('h5', 'csv') for path in folder.glob(f'{_LABELS}*.{suffix}'))
+    tables = {path.stem: path for path in paths}
+    if len(tables) > 1:
+        # Results that were put beside the labels to train on.
+        tables.pop(f'{_LABELS}_{OWN_SCORER}', None)
+    return sorted(tables.values())
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
