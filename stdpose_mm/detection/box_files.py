@@ -22,12 +22,16 @@ from stdpose_mm.io.labels import (
     read_json,
     read_labels,
 )
-from stdpose_mm.io.labels.coco_results import is_coco_results
 from stdpose_mm.io.labels.detections import parse_detections
-from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, errors_of, read_start, read_text
+from stdpose_mm.io.labels.fields import (
+    MAX_COORDINATE,
+    MAX_EXACT,
+    errors_of,
+    fields_of,
+    read_bytes,
+    read_text,
+)
 from stdpose_mm.io.labels.frame_numbers import MAX_FRAME_INDEX
-from stdpose_mm.io.labels.label_studio import is_label_studio
-from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
     FrameBoxes,
@@ -105,7 +109,7 @@ def read_boxes(
         # DeepLabCut also writes CSV files.
         if not text.startswith('scorer,'):
             return _on_frames(path, _parse_mot(path, text, frames, options), frames, options)
-    elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_start(path, 100)):
+    elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_bytes(path)[:100]):
         data = read_json(path)
         if _are_detections(data):
             detections = parse_detections(path, data, score_threshold)
@@ -124,9 +128,9 @@ def read_boxes(
 
 def _are_detections(data: Any) -> bool:
     """Tell whether a JSON list holds detections; they may also hold poses, or be none."""
-    # Results of this package have identities, and image ids that are not frames.
-    is_own = is_coco_results(data) and 'frame_index' in data[0]
-    return not (is_own or is_mmpose(data) or is_label_studio(data))
+    # Results of this package also have identities, and image ids that are not frames.
+    fields = fields_of(data)
+    return data == [] or ('image_id' in fields and 'frame_index' not in fields)
 
 
 def _match(labels: VideoLabels, frames: FrameSource | None, options: FrameOptions) -> VideoLabels:

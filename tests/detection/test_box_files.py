@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,9 @@ def test_mot_text_round_trip(tmp_path, separator, ids):
 
 def test_coco_detections_round_trip(tmp_path):
     same(read_boxes(write_coco(tmp_path / 'b.json', BOXES)), BOXES, ids=False)
+    zipped = tmp_path / 'b.json.gz'
+    zipped.write_bytes(gzip.compress((tmp_path / 'b.json').read_bytes()))
+    same(read_boxes(zipped), BOXES, ids=False)
     sure = read_boxes(tmp_path / 'b.json', score_threshold=0.6)
     assert {frame: len(found.boxes) for frame, found in sure.items()} == {0: 1, 2: 1}
 
@@ -229,13 +233,17 @@ def test_estimates_of_other_networks_do_as_boxes(tmp_path):
     joints = openpose_person(10, 20, 0.5, 30, 40, 0.25)
     write_json(tmp_path / 'openpose' / 'clip_000000000003_keypoints.json', openpose(joints))
 
+    points = [{'x': 10, 'y': 20}, {'x': 30, 'y': 40}]
+    write_json(tmp_path / 'mediapipe.json', [{'frame': 3, 'landmarks': points}])
+
     assert boxes_of(read_boxes(tmp_path / 'mmpose.json')) == {3: [[1, 2, 30, 40.5]]}
-    (box,) = read_boxes(tmp_path / 'openpose')[3].boxes
-    # Around the joints, with a margin.
-    assert box[0] < 10
-    assert box[1] < 20
-    assert box[0] + box[2] > 30
-    assert box[1] + box[3] > 40
+    for name in ('openpose', 'mediapipe.json'):
+        (box,) = read_boxes(tmp_path / name)[3].boxes
+        # Around the joints, with a margin.
+        assert box[0] < 10
+        assert box[1] < 20
+        assert box[0] + box[2] > 30
+        assert box[1] + box[3] > 40
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')

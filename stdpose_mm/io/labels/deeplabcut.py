@@ -112,9 +112,13 @@ class _Layout:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """List the tables of labels in ``labeled-data/<video>``, each as CSV if it is there twice."""
-    tables = (table for suffix in ('h5', 'csv') for table in folder.glob(f'{_LABELS}*.{suffix}'))
-    return sorted({table.stem: table for table in tables}.values())
+    """List the tables of people's labels in ``labeled-data/<video>``, each as CSV if possible."""
+    paths = (path for suffix in ('h5', 'csv') for path in folder.glob(f'{_LABELS}*.{suffix}'))
+    tables = {path.stem: path for path in paths}
+    if len(tables) > 1:
+        # Results that were put beside the labels to train on.
+        tables.pop(f'{_LABELS}_{OWN_SCORER}', None)
+    return sorted(tables.values())
 
 
 def is_deeplabcut(path: PathLike, head: bytes) -> bool:
@@ -155,8 +159,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     if Path(path).is_dir():
         tables = tables_in(Path(path))
         if len(tables) != 1:
-            found = listed([table.name for table in tables], 5) or 'none'
-            raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {found}')
+            files = listed([table.name for table in tables], 5) or 'none'
+            raise InputError(f'{path} is a folder, expected one {_LABELS} file in it, got {files}')
         path = tables[0]
     headers = (_HEADER, _HEADER_OF_SEVERAL)
     rows = read_hdf5_rows(path, headers) if is_hdf5(path) else _read_csv_rows(path)

@@ -18,6 +18,7 @@ _UTF_16 = re.compile(rb'\xff\xfe|\xfe\xff|(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~])
 """Start of a text in UTF-16, as Excel saves "Unicode text", with or without a mark."""
 
 _STARTS = {
+    rb'[\x02-\x08]P': 'a C3D file of markers in space, whose places in a picture are not known',
     rb'\s*(?:' + _BOX_LINE + rb')+\Z': 'a YOLO file of boxes without joints',
     rb'\s*scorer[;\t]': 'a CSV file of DeepLabCut, saved with semicolons or tabs instead of commas',
     rb'\s*frame,time,person,joint,': 'a table (tidy-csv), which can only be written',

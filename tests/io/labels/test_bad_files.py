@@ -296,6 +296,11 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.json', '[{"id": 1, "image": "a.jpg", "kp-1": []}]', 'not a known label format'),
     ('a.json', '[]', 'not a known label format'),
     ('a.json', '{"images": 3}', 'not a known label format'),
+    (
+        'a.c3d',
+        b'\x02P' + bytes(510),
+        'is a C3D file of markers in space, whose places in a picture',
+    ),
     ('a.npy', b'\x93NUMPY\1\0', 'is not a known label format, expected one of the formats'),
     ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'saved with semicolons or tabs instead of'),
     ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'tidy-csv., which can only be written'),

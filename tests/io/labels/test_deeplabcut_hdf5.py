@@ -182,8 +182,8 @@ def test_of_two_tables_deeplabcuts_own_is_read(
 ):
     """napari-deeplabcut adds its own table; ``info`` is one of PyTables, not of pandas."""
     path = tmp_path / 'CollectedData_ann.h5'
-    own = table(SINGLE, ('x', 'y'), [f'labeled-data/clip/img{i}.png' for i in range(3)])
-    tables = {'df_with_missing': (own, forms[0]), 'keypoints': (own + 100, forms[1])}
+    labels = table(SINGLE, ('x', 'y'), [f'labeled-data/clip/img{i}.png' for i in range(3)])
+    tables = {'df_with_missing': (labels, forms[0]), 'keypoints': (labels + 100, forms[1])}
     for key in sorted(tables, key=lambda key: key != first):
         tables[key][0].to_hdf(path, key=key, mode='a', format=tables[key][1])
     with h5py.File(path, 'a') as file:

@@ -384,7 +384,13 @@ def labelled_folder(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize('name', ['CollectedData_ann.h5', 'img0003.png', 'machinelabels-iter0.h5'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('CollectedData_ann.h5', 'CollectedData_stdpose.csv', 'img0003.png'),
+        *('machinelabels-iter0.h5', 'CollectedData_ann_config.yaml'),
+    ],
+)
 def test_the_folder_of_a_video_is_read(tmp_path: Path, name: str):
     folder = labelled_folder(tmp_path / 'labeled-data' / 'mouse.day1')
     # The CSV file needs no further package.
