@@ -121,7 +121,7 @@ def test_predictions_that_pandas_wrote_are_estimates(
     """``analyze_videos`` writes the form 'table', whose columns are pickled."""
     path = tmp_path / 'mondayann.h5'
     frame = table(names, ('x', 'y', 'likelihood'), range(4))
-    (frame / 100).to_hdf(path, key='df_with_missing', mode='w', format=form)
+    (frame / 10).to_hdf(path, key='df_with_missing', mode='w', format=form)
 
     labels = read_labels(path)
 
@@ -130,7 +130,7 @@ def test_predictions_that_pandas_wrote_are_estimates(
     width = 6 * (2 if names == SEVERAL else 1)
     first = labels[1][0]
     assert first.source == 'propagated'
-    cells = (np.arange(6) + width + 0.5) / 100
+    cells = (np.arange(6) + width + 0.5) / 10
     np.testing.assert_array_equal(first.keypoints, cells.reshape(2, 3)[:, :2])
     np.testing.assert_array_equal(first.scores, cells.reshape(2, 3)[:, 2])
 
