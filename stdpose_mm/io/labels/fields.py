@@ -1,4 +1,8 @@
-"""Reading of label files as bytes, text or JSON, and checked access to the fields of JSON."""
+"""Reading of label files as bytes, text or JSON, and checked access to the fields of JSON.
+
+Schemas of msgspec would drop the fields that this package does not know, which have to come back
+when a file is written again, and its parser refuses NaN, which Pose2Sim, MMPose and scripts write.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,10 +36,7 @@ _OPTIONS = {
 
 def _load(name: str) -> Callable[..., Any]:
     """Import a function of a format, given as ``module:function``."""
-    module, _, function = name.partition(':')
-    loaded: Callable[..., Any] = getattr(
-        importlib.import_module(f'.{module}', __package__), function
-    )
+    loaded: Callable[..., Any] = pkgutil.resolve_name(f'{__package__}.{name}')
     return loaded
 
 
