@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from bisect import bisect_left, bisect_right
@@ -102,7 +103,7 @@ class Edit(NamedTuple):
     """An entry of an edit list: what is shown, and how fast.
 
     Args:
-        duration: How long it is shown, in seconds.
+        duration: How long it is shown, in seconds; 0 for all that follows (fragmented files).
         begin: Time in the track at which it begins, in the track's time base; -1 to show nothing.
         rate: Speed; 1 is that of the track, 0 shows one frame.
     """
@@ -110,6 +111,10 @@ class Edit(NamedTuple):
     duration: Fraction
     begin: int
     rate: Fraction
+
+    def end(self, base: Fraction) -> Fraction | float:
+        """Return the time in the track, in its time base, at which it ends."""
+        return self.begin + self.duration / base * self.rate if self.duration else math.inf
 
 
 def read_edits(path: str, track: int) -> list[Edit]:
@@ -165,13 +170,15 @@ def follow_edits(
     frames: list[tuple[Fraction, int]] = []
     start = Fraction(0)
     for edit in edits:
-        first = max(bisect_right(times, edit.begin) - 1, 0)
-        stop = bisect_left(times, edit.begin + edit.duration / base * edit.rate)
-        for place in range(first, max(stop, first + 1) if edit.begin >= 0 else 0):
-            # Rounded times let an edit begin within the last frame of the one before.
+        first, stop = bisect_left(times, edit.begin), bisect_left(times, edit.end(base))
+        if not edit.rate:
+            stop = bisect_right(times, edit.begin)
+            first = max(stop - 1, 0)
+        for place in range(first, stop if edit.begin >= 0 else 0):
+            # Rounded times let an edit begin with the last frame of the one before.
             if not frames or frames[-1][1] != place:
-                since = max(times[place] - edit.begin, 0)
-                frames.append((start + Fraction(since) / (edit.rate or 1), place))
+                since = max(Fraction(times[place] - edit.begin), Fraction(0))
+                frames.append((start + since / (edit.rate or 1), place))
         start += edit.duration / base
     return frames
 

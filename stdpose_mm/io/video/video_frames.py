@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import weakref
 import zlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
@@ -93,13 +94,6 @@ class FrameIndex:
     shown: Sequence[tuple[int | Fraction, int]] | None = None
 
 
-class _Packet(NamedTuple):
-    """A frame as the container lists it; decoding can start at a key."""
-
-    time: Any
-    is_key: bool
-
-
 class VideoFrames(FrameSource):
     """The frames of a video file.
 
@@ -124,7 +118,6 @@ class VideoFrames(FrameSource):
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self.name = path.stem
-        self._ignores_edits = False
         self._forget()
         try:
             container, stream = self._open()
@@ -136,12 +129,12 @@ class VideoFrames(FrameSource):
                 # FFmpeg has no codec context for an unknown codec.
                 sound = container.streams.audio[:1]
                 self.audio_path = self._path if sound and sound[0].codec_context else None
-                format_name, track = container.format.name.split(',')[0], stream.index
+                format_name = container.format.name.split(',')[0]
                 end = announced_end(container, stream)
                 warn_of_other_streams(self._path, video_streams(container))
             index = None
             if format_name in _TRUSTED_CONTAINERS:
-                index = self._index_from_packets(track)
+                index = self._index_from_packets()
             self._index = index or self._index_from_frames()
             times = self._index.times
             if format_name == 'avi':
@@ -191,7 +184,7 @@ class VideoFrames(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         names = ('name', 'fps', 'size', 'audio_path', 'pixel_aspect', '_path', '_index')
-        return {name: getattr(self, name) for name in (*names, '_time_base', '_ignores_edits')}
+        return {name: getattr(self, name) for name in (*names, '_time_base')}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -209,8 +202,7 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
-        options = {'ignore_editlist': '1'} if self._ignores_edits else {}
-        container = av.open(os.path.abspath(self._path), options=options)
+        container = av.open(os.path.abspath(self._path), options={'ignore_editlist': '1'})
         # FFmpeg reads a text file as a video of its letters.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
         streams = video_streams(container)
@@ -222,69 +214,69 @@ class VideoFrames(FrameSource):
         streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
-    def _index_from_packets(self, track: int) -> FrameIndex | None:
-        """Index frames by the container's own times; None if they do not identify the frames."""
-        edits = read_edits(self._path, track)
-        rates = {edit.rate for edit in edits if edit.begin >= 0} - {1}
-        packets, is_edited = self._read_packets()
-        self._ignores_edits = is_edited or bool(rates)
-        index = self._index_decodable(self._read_packets()[0] if self._ignores_edits else packets)
-        if index is not None and self._ignores_edits:
-            shown = follow_edits(index.times, edits, self._time_base)
-            index = replace(index, shown=shown) if shown else None
-        if index is not None and rates:
-            speeds = ' and '.join(f'{float(rate):g}' for rate in sorted(rates))
+    def _index_from_packets(self) -> FrameIndex | None:
+        """Index frames by the container's own times; None if they do not identify the frames.
+
+        Raises:
+            InputError: If the header lists shown frames beyond the end of the file.
+        """
+        container, stream = self._open()
+        with container:
+            edits = read_edits(self._path, stream.index)
+            packets = [
+                (packet.pts, packet.is_keyframe, packet.is_corrupt)
+                for packet in read_packets(container, stream)
+            ]
+            # Only MP4 and MOV list all frames in their index.
+            listed = [entry.timestamp for entry in stream.index_entries if stream.frames]
+        end = max((edit.end(self._time_base) for edit in edits), default=math.inf)
+        whole = sum(not is_corrupt for _, _, is_corrupt in packets)
+        if whole < len(listed) and listed[whole] < end:
+            raise InputError(
+                f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
+                'header cannot be read, give the whole file'
+            )
+        index = self._index_decodable(
+            [time for time, _, _ in packets], [time for time, is_key, _ in packets if is_key]
+        )
+        if index is None or not edits:
+            return index
+        rates = sorted({edit.rate for edit in edits if edit.begin >= 0} - {1})
+        if rates:
+            speeds = ' and '.join(f'{float(rate):g}' for rate in rates)
             note(
                 f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
                 'at the time at which it is shown'
             )
-        if index is None:
-            self._ignores_edits = False
-        return index
+        shown = follow_edits(index.times, edits, self._time_base)
+        return replace(index, shown=shown) if shown else None
 
-    def _read_packets(self) -> tuple[list[_Packet], bool]:
-        """List the packets of shown frames, and tell whether an edit list leaves out or moves some.
-
-        Raises:
-            InputError: If the header lists frames beyond the end of the file.
-        """
-        container, stream = self._open()
-        with container:
-            packets, whole = [], 0
-            for packet in read_packets(container, stream):
-                if not packet.is_discard:
-                    packets.append(_Packet(packet.pts, packet.is_keyframe))
-                    whole += not packet.is_corrupt
-            # Only MP4 and MOV list all frames in their index.
-            listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
-            if whole < len(listed) and not self._ignores_edits:
-                raise InputError(
-                    f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
-                    'header cannot be read, give the whole file'
-                )
-            is_moved = any(a >= b for a, b in pairwise(listed))
-            return packets, is_moved or 0 < len(listed) != stream.frames
-
-    def _index_decodable(self, packets: list[_Packet]) -> FrameIndex | None:
+    def _index_decodable(
+        self, stored: list[int | None], starts: list[int | None]
+    ) -> FrameIndex | None:
         """Index the frames from the first decodable one on; None if the last frames do not match.
 
         The frames from the last key frame on are decoded and compared with the packets. Undecodable
         frames are usually at the ends, where the video was cut: the first ones refer to missing
         frames. Damage between decodable frames is ignored here: frames keep their indices, and
         reading a damaged frame raises an error.
+
+        Args:
+            stored: Time of every packet.
+            starts: Times of the packets at which decoding can start.
         """
-        times = sorted({packet.time for packet in packets if packet.time is not None})
+        times = sorted({time for time in stored if time is not None})
         container, stream = self._open()
         with container:
             decoded = map(_time, read_frames(container, stream))
             first = next(decoded, -1)
-            if first not in times or len(times) < len(packets):
+            if first not in times or len(times) < len(stored):
                 return None
             if first != times[0] and min(islice(decoded, _MAX_REORDERED), default=first) < first:
                 return None
             times = times[times.index(first) :]
             place_of = {time: place for place, time in enumerate(times)}
-            places = (place_of.get(packet.time, 0) for packet in packets if packet.is_key)
+            places = {place_of.get(time, 0) for time in starts if time is not None}
             index = FrameIndex(times, sorted({0, *places}))
             start = times[index.keys[-1]]
             container.seek(start, stream=stream)
