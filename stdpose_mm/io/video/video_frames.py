@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from .demuxing import (
     warn_if_cut_short,
     warn_of_other_streams,
 )
-from .frame_source import FrameCache, FrameSource
+from .frame_source import FrameCache, FrameSource, are_ascending
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. For AVI and raw streams FFmpeg
@@ -142,7 +142,7 @@ class VideoFrames(FrameSource):
             shown = [time for time, _ in self._index.shown or ()] or [*times]
             if (
                 format_name not in _TIMED_CONTAINERS
-                or not _are_ascending(shown)
+                or not are_ascending(shown)
                 or not (index or shown[:1] >= [0])
             ):
                 self._time_base = None
@@ -222,14 +222,14 @@ class VideoFrames(FrameSource):
         """
         container, stream = self._open()
         with container:
-            edits = read_edits(self._path, stream.index)
+            edits = read_edits(self._path, stream)
             packets = [
                 (packet.pts, packet.is_keyframe, packet.is_corrupt)
                 for packet in read_packets(container, stream)
             ]
             # Only MP4 and MOV list all frames in their index.
             listed = [entry.timestamp for entry in stream.index_entries if stream.frames]
-        end = max((edit.end(self._time_base) for edit in edits), default=math.inf)
+        end = max((edit.end for edit in edits), default=math.inf)
         whole = sum(not is_corrupt for _, _, is_corrupt in packets)
         if whole < len(listed) and listed[whole] < end:
             raise InputError(
@@ -248,7 +248,7 @@ class VideoFrames(FrameSource):
                 f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
                 'at the time at which it is shown'
             )
-        shown = follow_edits(index.times, edits, self._time_base)
+        shown = follow_edits(index.times, edits)
         return replace(index, shown=shown) if shown else None
 
     def _index_decodable(
@@ -297,7 +297,7 @@ class VideoFrames(FrameSource):
         container, stream = self._open()
         with container:
             chunks = [packet.dts for packet in read_packets(container, stream)]
-        if _are_ascending(times):
+        if are_ascending(times):
             chunks = [time - times[0] + chunks[0] for time in times]
         places = range(len(times))
         return [*zip(chunks, places, strict=True)] if len(chunks) == len(places) else None
@@ -418,10 +418,6 @@ class VideoFrames(FrameSource):
         if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None
         return None
-
-
-def _are_ascending(times: Sequence[int | Fraction]) -> bool:
-    return all(a < b for a, b in pairwise(times))
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:
