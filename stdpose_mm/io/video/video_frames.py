@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 
 from .demuxing import (
+    Edit,
     announced_end,
     follow_edits,
     read_edits,
@@ -75,7 +76,7 @@ if hasattr(os, 'register_at_fork'):
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Index of the frames of a video file.
+    """Index of the frames that a video file stores.
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
@@ -83,15 +84,14 @@ class FrameIndex:
         keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame; None if times identify the frames.
         num_damaged: Number of damaged frames at the end, as far as they were decoded.
-        shown: (time, position in ``times``) of every shown frame of an AVI file, or if an edit list
-            leaves out or moves frames; ``times`` and ``keys`` then refer to the file without it.
+        edits: The edit list, which says which of the frames are shown; empty without one.
     """
 
     times: list[int]
     keys: list[int]
     checksums: list[int] | None = None
     num_damaged: int = 0
-    shown: Sequence[tuple[int | Fraction, int]] | None = None
+    edits: Sequence[Edit] = ()
 
 
 class VideoFrames(FrameSource):
@@ -137,14 +137,13 @@ class VideoFrames(FrameSource):
                 index = self._index_from_packets()
             self._index = index or self._index_from_frames()
             times = self._index.times
-            if format_name == 'avi':
-                self._index = replace(self._index, shown=self._number_chunks(times))
-            shown = [time for time, _ in self._index.shown or ()] or [*times]
-            if (
-                format_name not in _TIMED_CONTAINERS
-                or not are_ascending(shown)
-                or not (index or shown[:1] >= [0])
-            ):
+            places = self._number_chunks(times) if format_name == 'avi' else None
+            frames: Sequence[tuple[int | Fraction, int]] = (
+                follow_edits(times, self._index.edits) or places or [*zip(times, count())]
+            )
+            shown = [time for time, _ in frames]
+            is_timed = format_name in _TIMED_CONTAINERS and are_ascending(shown)
+            if not is_timed or not (index or shown[:1] >= [0]):
                 self._time_base = None
             elif format_name == 'avi' and len(shown) > 1:
                 # Its rate is that of its chunks, of which any number may be empty.
@@ -160,15 +159,15 @@ class VideoFrames(FrameSource):
         if end is not None and seconds and warn_if_cut_short(self._path, end, seconds, rate):
             # The last frame may be cut in two.
             keys = [key for key in self._index.keys if key < len(whole)]
-            left = [frame for frame in self._index.shown or () if frame[1] < len(whole)]
-            self._index = replace(self._index, times=whole, keys=keys, shown=left or None)
+            self._index = replace(self._index, times=whole, keys=keys)
+        self._shown = [frame for frame in frames if frame[1] < len(self._index.times)]
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
         self.pixel_aspect = 1 / aspect if first.rotation % 180 else aspect
 
     def __len__(self) -> int:
-        return len(self._index.shown or self._index.times)
+        return len(self._shown)
 
     def path_of(self, index: int) -> str:
         """Return the video file, which is the same for all frames."""
@@ -178,13 +177,11 @@ class VideoFrames(FrameSource):
     def time_of(self, index: int) -> Fraction | None:
         """Return the time of frame ``index`` in seconds; None if it is only FFmpeg's guess."""
         self._check(index)
-        shown = self._index.shown
-        time = shown[index][0] if shown else self._index.times[index]
-        return None if self._time_base is None else time * self._time_base
+        return None if self._time_base is None else self._shown[index][0] * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ('name', 'fps', 'size', 'audio_path', 'pixel_aspect', '_path', '_index')
-        return {name: getattr(self, name) for name in (*names, '_time_base')}
+        unpicklable = ('_container', '_stream', '_decoded', '_cache')
+        return {name: item for name, item in vars(self).items() if name not in unpicklable}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -239,17 +236,14 @@ class VideoFrames(FrameSource):
         index = self._index_decodable(
             [time for time, _, _ in packets], [time for time, is_key, _ in packets if is_key]
         )
-        if index is None or not edits:
-            return index
         rates = sorted({edit.rate for edit in edits if edit.begin >= 0} - {1})
-        if rates:
+        if index is not None and rates:
             speeds = ' and '.join(f'{float(rate):g}' for rate in rates)
             note(
                 f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
                 'at the time at which it is shown'
             )
-        shown = follow_edits(index.times, edits)
-        return replace(index, shown=shown) if shown else None
+        return index and replace(index, edits=edits)
 
     def _index_decodable(
         self, stored: list[int | None], starts: list[int | None]
@@ -337,8 +331,7 @@ class VideoFrames(FrameSource):
 
     def _decoded_frame(self, index: int) -> av.VideoFrame:
         try:
-            shown = self._index.shown
-            frame = self._decode(shown[index][1] if shown else index)
+            frame = self._decode(self._shown[index][1])
         except av.FFmpegError as error:
             raise InputError(
                 f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
