@@ -80,11 +80,9 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     require_writable_folder(target)
     is_fixed = target == Path.cwd() or os.path.ismount(target)
+    is_fixed |= target.is_dir() and not os.access(target.parent, os.W_OK)
     with system_errors_of(_not_written(target)):
-        if target.is_dir() and (is_fixed or not os.access(target.parent, os.W_OK)):
-            temporary = _reserve(target / target.name, Path.mkdir)
-        else:
-            temporary = _reserve(target, Path.mkdir)
+        temporary = _reserve(target / target.name if is_fixed else target, Path.mkdir)
     with _removed_on_error(temporary, target):
         yield temporary
         _put_in_place(temporary, target)
@@ -94,9 +92,8 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
 def _put_in_place(temporary: Path, target: Path) -> None:
     """Replace a folder by a temporary one, or move the files of this one to it."""
     new, old = ({p.relative_to(f) for p in f.rglob('*')} for f in (temporary, target))
-    files = [(temporary / name, target / name) for name in sorted(new)]
-    files = [(file, place) for file, place in files if not file.is_dir()]
-    for _, place in files:
+    names = sorted(name for name in new if not (temporary / name).is_dir())
+    for place in map(target.joinpath, names):
         with system_errors_of(_not_written(place)):
             _require_replaceable(place)
     if old <= new:
@@ -105,9 +102,9 @@ def _put_in_place(temporary: Path, target: Path) -> None:
                 shutil.copystat(target, temporary)
             (_exchange if old else os.rename)(temporary, target)
             return
-    for file, place in files:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, place)
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary / name, target / name)
 
 
 def _exchange(first: Path, second: Path) -> None:

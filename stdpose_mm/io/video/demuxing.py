@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from bisect import bisect_left, bisect_right
@@ -99,21 +100,26 @@ def warn_if_cut_short(
 
 
 class Edit(NamedTuple):
-    """An entry of an edit list: what is shown, and how fast.
+    """An entry of an edit list, in the time base of its track: what is shown, and how fast.
 
     Args:
-        duration: How long it is shown, in seconds.
-        begin: Time in the track at which it begins, in the track's time base; -1 to show nothing.
+        lasts: How long it is shown; 0 for all that follows (fragmented files).
+        begin: Time in the track at which it begins; -1 to show nothing.
         rate: Speed; 1 is that of the track, 0 shows one frame.
     """
 
-    duration: Fraction
+    lasts: Fraction
     begin: int
     rate: Fraction
 
+    @property
+    def end(self) -> Fraction | float:
+        """The time in the track at which it ends."""
+        return self.begin + self.lasts * self.rate if self.lasts else math.inf
 
-def read_edits(path: str, track: int) -> list[Edit]:
-    """Read the edit list of a track, counted from 0; FFmpeg plays all edits at the rate 1.
+
+def read_edits(path: str, stream: Any) -> list[Edit]:
+    """Read the edit list of a stream; FFmpeg, which ignores rates, does not apply it here.
 
     Returns:
         The edits; none for another file than MP4 or MOV, or without a complete list.
@@ -122,16 +128,17 @@ def read_edits(path: str, track: int) -> list[Edit]:
     with (
         open(path, 'rb') as file,
         mmap(file.fileno(), 0, access=ACCESS_READ) as data,
-        suppress(struct.error, IndexError, StopIteration, ZeroDivisionError),
+        suppress(struct.error, IndexError, ZeroDivisionError),
     ):
-        for movie in _boxes(data, b'moov', 0, len(data)):
-            header, _ = next(_boxes(data, b'mvhd', *movie))
-            (scale,) = struct.unpack_from('>I', data, header + (20 if data[header] else 12))
-            for lists in _boxes(data, b'edts', *[*_boxes(data, b'trak', *movie)][track]):
-                for start, end in _boxes(data, b'elst', *lists):
-                    form = '>Qqi' if data[start] else '>Iii'
-                    for length, begin, rate in struct.iter_unpack(form, data[start + 8 : end]):
-                        edits.append(Edit(Fraction(length, scale), begin, Fraction(rate, 2**16)))
+        movie = next(_boxes(data, b'moov', 0, len(data)), (0, 0))
+        header = next(_boxes(data, b'mvhd', *movie), (0, 0))[0]
+        (scale,) = struct.unpack_from('>I', data, header + (20 if data[header] else 12))
+        track = [*_boxes(data, b'trak', *movie)][stream.index]
+        for start, end in _boxes(data, b'elst', *next(_boxes(data, b'edts', *track), (0, 0))):
+            form = '>Qqi' if data[start] else '>Iii'
+            for ticks, begin, rate in struct.iter_unpack(form, data[start + 8 : end]):
+                lasts = Fraction(ticks, scale) / stream.time_base
+                edits.append(Edit(lasts, begin, Fraction(rate, 2**16)))
     return edits
 
 
@@ -149,15 +156,12 @@ def _boxes(data: mmap, kind: bytes, start: int, end: int) -> Iterator[tuple[int,
         start = max(stop, content)
 
 
-def follow_edits(
-    times: Sequence[int], edits: Sequence[Edit], base: Fraction
-) -> list[tuple[Fraction, int]]:
+def follow_edits(times: Sequence[int], edits: Sequence[Edit]) -> list[tuple[Fraction, int]]:
     """List the frames that an edit list shows; a frame that is shown slowly is counted once.
 
     Args:
         times: Times of the frames of the track, ascending.
         edits: The edit list.
-        base: Time base in seconds of ``times`` and of the result.
 
     Returns:
         (time, position in ``times``) of each shown frame.
@@ -165,14 +169,16 @@ def follow_edits(
     frames: list[tuple[Fraction, int]] = []
     start = Fraction(0)
     for edit in edits:
-        first = max(bisect_right(times, edit.begin) - 1, 0)
-        stop = bisect_left(times, edit.begin + edit.duration / base * edit.rate)
-        for place in range(first, max(stop, first + 1) if edit.begin >= 0 else 0):
-            # Rounded times let an edit begin within the last frame of the one before.
+        first, stop = bisect_left(times, edit.begin), bisect_left(times, edit.end)
+        if not edit.rate:
+            stop = bisect_right(times, edit.begin)
+            first = max(stop - 1, 0)
+        for place in range(first, stop if edit.begin >= 0 else 0):
+            # Rounded times let an edit begin with the last frame of the one before.
             if not frames or frames[-1][1] != place:
-                since = max(times[place] - edit.begin, 0)
-                frames.append((start + Fraction(since) / (edit.rate or 1), place))
-        start += edit.duration / base
+                since = Fraction(max(times[place] - edit.begin, 0))
+                frames.append((start + since / (edit.rate or 1), place))
+        start += edit.lasts
     return frames
 
 

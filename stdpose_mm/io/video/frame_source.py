@@ -251,9 +251,14 @@ def known_times(frames: FrameSource) -> list[Fraction] | None:
     If the file stores no times, they are computed from the frame rate.
     """
     times = [time for index in range(len(frames)) if (time := frames.time_of(index)) is not None]
-    if len(times) == len(frames) and all(a < b for a, b in pairwise(times)):
+    if len(times) == len(frames) and are_ascending(times):
         return [time - times[0] for time in times]
     return _evenly(len(frames), frames.fps) if frames.fps else None
+
+
+def are_ascending(times: Sequence[int | Fraction]) -> bool:
+    """Tell whether each time is later than the one before."""
+    return all(a < b for a, b in pairwise(times))
 
 
 def presentation_times(frames: FrameSource) -> list[Fraction]:

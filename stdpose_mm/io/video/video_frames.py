@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import weakref
 import zlib
@@ -10,9 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import count, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, note
 
 from .demuxing import (
+    Edit,
     announced_end,
     follow_edits,
     read_edits,
@@ -29,7 +31,7 @@ from .demuxing import (
     warn_if_cut_short,
     warn_of_other_streams,
 )
-from .frame_source import FrameCache, FrameSource
+from .frame_source import FrameCache, FrameSource, are_ascending
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. For AVI and raw streams FFmpeg
@@ -74,7 +76,7 @@ if hasattr(os, 'register_at_fork'):
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Index of the frames of a video file.
+    """Index of the frames that a video file stores.
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
@@ -82,22 +84,14 @@ class FrameIndex:
         keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame; None if times identify the frames.
         num_damaged: Number of damaged frames at the end, as far as they were decoded.
-        shown: (time, position in ``times``) of every shown frame of an AVI file, or if an edit list
-            leaves out or moves frames; ``times`` and ``keys`` then refer to the file without it.
+        edits: The edit list, which says which of the frames are shown; empty without one.
     """
 
     times: list[int]
     keys: list[int]
     checksums: list[int] | None = None
     num_damaged: int = 0
-    shown: Sequence[tuple[int | Fraction, int]] | None = None
-
-
-class _Packet(NamedTuple):
-    """A frame as the container lists it; decoding can start at a key."""
-
-    time: Any
-    is_key: bool
+    edits: Sequence[Edit] = ()
 
 
 class VideoFrames(FrameSource):
@@ -124,7 +118,6 @@ class VideoFrames(FrameSource):
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self.name = path.stem
-        self._ignores_edits = False
         self._forget()
         try:
             container, stream = self._open()
@@ -136,22 +129,21 @@ class VideoFrames(FrameSource):
                 # FFmpeg has no codec context for an unknown codec.
                 sound = container.streams.audio[:1]
                 self.audio_path = self._path if sound and sound[0].codec_context else None
-                format_name, track = container.format.name.split(',')[0], stream.index
+                format_name = container.format.name.split(',')[0]
                 end = announced_end(container, stream)
                 warn_of_other_streams(self._path, video_streams(container))
             index = None
             if format_name in _TRUSTED_CONTAINERS:
-                index = self._index_from_packets(track)
+                index = self._index_from_packets()
             self._index = index or self._index_from_frames()
             times = self._index.times
-            if format_name == 'avi':
-                self._index = replace(self._index, shown=self._number_chunks(times))
-            shown = [time for time, _ in self._index.shown or ()] or [*times]
-            if (
-                format_name not in _TIMED_CONTAINERS
-                or not _are_ascending(shown)
-                or not (index or shown[:1] >= [0])
-            ):
+            places = self._number_chunks(times) if format_name == 'avi' else None
+            frames: Sequence[tuple[int | Fraction, int]] = (
+                follow_edits(times, self._index.edits) or places or [*zip(times, count())]
+            )
+            shown = [time for time, _ in frames]
+            is_timed = format_name in _TIMED_CONTAINERS and are_ascending(shown)
+            if not is_timed or not (index or shown[:1] >= [0]):
                 self._time_base = None
             elif format_name == 'avi' and len(shown) > 1:
                 # Its rate is that of its chunks, of which any number may be empty.
@@ -167,15 +159,15 @@ class VideoFrames(FrameSource):
         if end is not None and seconds and warn_if_cut_short(self._path, end, seconds, rate):
             # The last frame may be cut in two.
             keys = [key for key in self._index.keys if key < len(whole)]
-            left = [frame for frame in self._index.shown or () if frame[1] < len(whole)]
-            self._index = replace(self._index, times=whole, keys=keys, shown=left or None)
+            self._index = replace(self._index, times=whole, keys=keys)
+        self._shown = [frame for frame in frames if frame[1] < len(self._index.times)]
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
         self.pixel_aspect = 1 / aspect if first.rotation % 180 else aspect
 
     def __len__(self) -> int:
-        return len(self._index.shown or self._index.times)
+        return len(self._shown)
 
     def path_of(self, index: int) -> str:
         """Return the video file, which is the same for all frames."""
@@ -185,13 +177,11 @@ class VideoFrames(FrameSource):
     def time_of(self, index: int) -> Fraction | None:
         """Return the time of frame ``index`` in seconds; None if it is only FFmpeg's guess."""
         self._check(index)
-        shown = self._index.shown
-        time = shown[index][0] if shown else self._index.times[index]
-        return None if self._time_base is None else time * self._time_base
+        return None if self._time_base is None else self._shown[index][0] * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ('name', 'fps', 'size', 'audio_path', 'pixel_aspect', '_path', '_index')
-        return {name: getattr(self, name) for name in (*names, '_time_base', '_ignores_edits')}
+        unpicklable = ('_container', '_stream', '_decoded', '_cache')
+        return {name: item for name, item in vars(self).items() if name not in unpicklable}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -209,8 +199,7 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
-        options = {'ignore_editlist': '1'} if self._ignores_edits else {}
-        container = av.open(os.path.abspath(self._path), options=options)
+        container = av.open(os.path.abspath(self._path), options={'ignore_editlist': '1'})
         # FFmpeg reads a text file as a video of its letters.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
         streams = video_streams(container)
@@ -222,69 +211,66 @@ class VideoFrames(FrameSource):
         streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
-    def _index_from_packets(self, track: int) -> FrameIndex | None:
-        """Index frames by the container's own times; None if they do not identify the frames."""
-        edits = read_edits(self._path, track)
-        rates = {edit.rate for edit in edits if edit.begin >= 0} - {1}
-        packets, is_edited = self._read_packets()
-        self._ignores_edits = is_edited or bool(rates)
-        index = self._index_decodable(self._read_packets()[0] if self._ignores_edits else packets)
-        if index is not None and self._ignores_edits:
-            shown = follow_edits(index.times, edits, self._time_base)
-            index = replace(index, shown=shown) if shown else None
+    def _index_from_packets(self) -> FrameIndex | None:
+        """Index frames by the container's own times; None if they do not identify the frames.
+
+        Raises:
+            InputError: If the header lists shown frames beyond the end of the file.
+        """
+        container, stream = self._open()
+        with container:
+            edits = read_edits(self._path, stream)
+            packets = [
+                (packet.pts, packet.is_keyframe, packet.is_corrupt)
+                for packet in read_packets(container, stream)
+            ]
+            # Only MP4 and MOV list all frames in their index.
+            listed = [entry.timestamp for entry in stream.index_entries if stream.frames]
+        end = max((edit.end for edit in edits), default=math.inf)
+        whole = sum(not is_corrupt for _, _, is_corrupt in packets)
+        if whole < len(listed) and listed[whole] < end:
+            raise InputError(
+                f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
+                'header cannot be read, give the whole file'
+            )
+        index = self._index_decodable(
+            [time for time, _, _ in packets], [time for time, is_key, _ in packets if is_key]
+        )
+        rates = sorted({edit.rate for edit in edits if edit.begin >= 0} - {1})
         if index is not None and rates:
-            speeds = ' and '.join(f'{float(rate):g}' for rate in sorted(rates))
+            speeds = ' and '.join(f'{float(rate):g}' for rate in rates)
             note(
                 f'{self._path} shows frames at {speeds} times their speed: each is counted once, '
                 'at the time at which it is shown'
             )
-        if index is None:
-            self._ignores_edits = False
-        return index
+        return index and replace(index, edits=edits)
 
-    def _read_packets(self) -> tuple[list[_Packet], bool]:
-        """List the packets of shown frames, and tell whether an edit list leaves out or moves some.
-
-        Raises:
-            InputError: If the header lists frames beyond the end of the file.
-        """
-        container, stream = self._open()
-        with container:
-            packets, whole = [], 0
-            for packet in read_packets(container, stream):
-                if not packet.is_discard:
-                    packets.append(_Packet(packet.pts, packet.is_keyframe))
-                    whole += not packet.is_corrupt
-            # Only MP4 and MOV list all frames in their index.
-            listed = [e.pos for e in stream.index_entries if not e.is_discard and stream.frames]
-            if whole < len(listed) and not self._ignores_edits:
-                raise InputError(
-                    f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
-                    'header cannot be read, give the whole file'
-                )
-            is_moved = any(a >= b for a, b in pairwise(listed))
-            return packets, is_moved or 0 < len(listed) != stream.frames
-
-    def _index_decodable(self, packets: list[_Packet]) -> FrameIndex | None:
+    def _index_decodable(
+        self, stored: list[int | None], starts: list[int | None]
+    ) -> FrameIndex | None:
         """Index the frames from the first decodable one on; None if the last frames do not match.
 
         The frames from the last key frame on are decoded and compared with the packets. Undecodable
         frames are usually at the ends, where the video was cut: the first ones refer to missing
         frames. Damage between decodable frames is ignored here: frames keep their indices, and
         reading a damaged frame raises an error.
+
+        Args:
+            stored: Time of every packet.
+            starts: Times of the packets at which decoding can start.
         """
-        times = sorted({packet.time for packet in packets if packet.time is not None})
+        times = sorted({time for time in stored if time is not None})
         container, stream = self._open()
         with container:
             decoded = map(_time, read_frames(container, stream))
             first = next(decoded, -1)
-            if first not in times or len(times) < len(packets):
+            if first not in times or len(times) < len(stored):
                 return None
             if first != times[0] and min(islice(decoded, _MAX_REORDERED), default=first) < first:
                 return None
             times = times[times.index(first) :]
             place_of = {time: place for place, time in enumerate(times)}
-            places = (place_of.get(packet.time, 0) for packet in packets if packet.is_key)
+            places = {place_of.get(time, 0) for time in starts if time is not None}
             index = FrameIndex(times, sorted({0, *places}))
             start = times[index.keys[-1]]
             container.seek(start, stream=stream)
@@ -305,7 +291,7 @@ class VideoFrames(FrameSource):
         container, stream = self._open()
         with container:
             chunks = [packet.dts for packet in read_packets(container, stream)]
-        if _are_ascending(times):
+        if are_ascending(times):
             chunks = [time - times[0] + chunks[0] for time in times]
         places = range(len(times))
         return [*zip(chunks, places, strict=True)] if len(chunks) == len(places) else None
@@ -345,8 +331,7 @@ class VideoFrames(FrameSource):
 
     def _decoded_frame(self, index: int) -> av.VideoFrame:
         try:
-            shown = self._index.shown
-            frame = self._decode(shown[index][1] if shown else index)
+            frame = self._decode(self._shown[index][1])
         except av.FFmpegError as error:
             raise InputError(
                 f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
@@ -426,10 +411,6 @@ class VideoFrames(FrameSource):
         if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None
         return None
-
-
-def _are_ascending(times: Sequence[int | Fraction]) -> bool:
-    return all(a < b for a, b in pairwise(times))
 
 
 def _upright(frame: av.VideoFrame) -> np.ndarray:

@@ -43,6 +43,7 @@ QUARTER[:24, :32] = 200
 ONE_GROUP = {'x264-params': 'bframes=3:keyint=250:scenecut=0:b-adapt=0'}
 
 MPEG4, LIVE = {'codec': 'mpeg4', 'gop_size': 10}, {'movflags': 'frag_keyframe+empty_moov'}
+DASH = {'movflags': 'frag_keyframe+delay_moov'}
 IN_MILLISECONDS = {'times': IRREGULAR, 'time_base': Fraction(1, 1000)}
 LATE = {'times': range(50, 50 + COUNT)}
 
@@ -60,6 +61,8 @@ VIDEOS: dict[str, dict[str, Any]] = {
     'variable_rate.mp4': dict(**IN_MILLISECONDS, codec_options=CLOSED_GROUPS),
     'variable_rate.mkv': dict(**IN_MILLISECONDS, codec_options=CLOSED_GROUPS),
     'fragmented.mp4': dict(codec_options=CLOSED_GROUPS, container_options=LIVE),
+    # Its edit list shows all that follows.
+    'fragmented_late_header.mp4': dict(codec_options=CLOSED_GROUPS, container_options=DASH),
     'no_times.h264': dict(codec_options=CLOSED_GROUPS),
     'mpeg4.avi': MPEG4,
     'mpeg4_b_frames.avi': dict(**MPEG4, max_b_frames=2),
