@@ -854,9 +854,8 @@ def _known_boxes(boxes: Boxes, state: PropagationState) -> Boxes:
             f'{what} are of track {unknown[0]}, but the labels have no such track, give boxes of '
             f'their tracks ({", ".join(map(str, sorted(state.tracks)))})'
         )
-    if all(state.tracks[track_id].keys() >= of.keys() for track_id, of in boxes.items()):
+    if not any(boxes.values()):
         raise InputError(
-            f'{what} hold no person box with a track id in a frame without labels, give boxes and '
-            'track ids of other frames'
+            f'{what} hold no person box with a track id, give labels with boxes and track ids'
         )
     return boxes

@@ -64,8 +64,6 @@ _FRAME = re.compile(r'[0-9]+(?:\.0*)?')
 OWN_SCORER = 'stdpose'
 """Scorer in files that this package wrote from labels that are not all given."""
 
-_ANNOTATOR = 'annotator'
-
 _UNIQUE = 'single'
 """DeepLabCut's name for the individual of the unique bodyparts, which exist only once, such as the
 corner of an arena. It has columns only for these bodyparts, and other individuals have none."""
@@ -321,7 +319,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike, visible: bool = False)
     poses, track_names = poses_by_individual(labels)
     joints_of, key_of = _columns(labels, poses, track_names)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
-    scorer = _ANNOTATOR if by_hand else OWN_SCORER
+    scorer = 'annotator' if by_hand else OWN_SCORER
     columns = [(name, joint) for name, joints in joints_of.items() for joint in joints]
     names = labels.skeleton.keypoint_names
     kinds = _VISIBLE if visible else _PLACE

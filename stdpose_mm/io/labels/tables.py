@@ -31,13 +31,10 @@ _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
 """Above the first number of rows, there may be at most the second number of rows per listed
 frame, so that a few labels cannot make a huge file."""
 
-_UNIT = 'px'
 _TRC_FIELDS = (
     *('DataRate', 'CameraRate', 'NumFrames', 'NumMarkers', 'Units'),
     *('OrigDataRate', 'OrigDataStartFrame', 'OrigNumFrames'),
 )
-
-_DIMENSIONS = ('time', 'space', 'keypoints', 'individuals')
 
 TIMES_NEEDED = (
     'TRC needs the time of every frame, but the frame rate is not known; give a video file, or '
@@ -114,7 +111,7 @@ def write_trc(labels: VideoLabels, path: PathLike, time_of: TimeOf | None = None
     if bad:
         raise InputError(f'{path}: TRC allows no tab or line break in {shown(bad[0])}, rename it')
     rate = round((len(seconds) - 1) / (seconds[-1] - seconds[0]), 6)
-    values = (rate, rate, len(frames), len(markers), _UNIT, rate, frames[0] + 1, len(frames))
+    values = (rate, rate, len(frames), len(markers), 'px', rate, frames[0] + 1, len(frames))
     lines = [
         f'PathFileType\t4\t(X/Y/Z)\t{finished_name(path)}',
         '\t'.join(_TRC_FIELDS),
@@ -178,6 +175,6 @@ def write_movement(labels: VideoLabels, path: PathLike, time_of: TimeOf | None =
             text = file.createVariable(name, 'c', (name, f'{name}_length'))
             text[:], text._Encoding = letters.view('S1').reshape(len(letters), -1), 'utf-8'
         for name, array in (('position', position), ('confidence', confidence)):
-            own = _DIMENSIONS if array is position else (_DIMENSIONS[0], *_DIMENSIONS[2:])
-            data = file.createVariable(name, 'd', own)
+            axes = ('time', *['space'][: array.ndim - 3], 'keypoints', 'individuals')
+            data = file.createVariable(name, 'd', axes)
             data[:], data.coordinates = array, 'frame'
