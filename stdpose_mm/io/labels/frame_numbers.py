@@ -148,7 +148,9 @@ def frame_indices(
     conflict = ''
     if numbers is None:
         numbers, text = list(frame_ids or ()), 'the fields frame_id of the pictures'
-        first_number = {0: 0, 1: 1}.get(min(numbers))
+        if min(numbers) == 0:
+            return numbers, FrameNumbering('index', 'frame_id', count, folder=folder)
+        first_number = 1 if min(numbers) == 1 else None
     else:
         text = 'the numbers in the names of the pictures'
         if frame_ids:
