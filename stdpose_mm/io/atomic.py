@@ -152,7 +152,7 @@ def _not_written(target: Path) -> str:
 
 def finished_name(path: PathLike) -> str:
     """Return the final name of a file; ``path`` may be its temporary path."""
-    return re.sub(r'^(\.[0-9]+\.partial\.)+', '', Path(path).name)
+    return re.sub(r'^\.[0-9]+\.partial\.', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:
@@ -218,7 +218,7 @@ def _reserve(target: Path, create: Callable[[Path], None]) -> Path:
 
 
 def _temporary_of(target: Path, number: int) -> Path:
-    return target.with_name(f'.{number}.partial.{target.name}')
+    return target.with_name(f'.{number}.partial.{finished_name(target)}')
 
 
 def remove(path: Path) -> None:

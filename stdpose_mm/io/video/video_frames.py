@@ -199,7 +199,8 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
-        container = av.open(os.path.abspath(self._path), options={'ignore_editlist': '1'})
+        options = {'ignore_editlist': '1'}
+        container = av.open(os.path.abspath(self._path), options=options, metadata_errors='replace')
         # FFmpeg reads a text file as a video of its letters.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
         streams = video_streams(container)
