@@ -91,16 +91,16 @@ def atomic_folder(path: PathLike) -> Iterator[Path]:
 
 def _put_in_place(temporary: Path, target: Path) -> None:
     """Replace a folder by a temporary one, or move the files of this one to it."""
-    new, old = ({p.relative_to(f) for p in f.rglob('*')} for f in (temporary, target))
+    new = {path.relative_to(temporary) for path in temporary.rglob('*')}
     names = sorted(name for name in new if not (temporary / name).is_dir())
     for place in map(target.joinpath, names):
         with system_errors_of(_not_written(place)):
             _require_replaceable(place)
-    if old <= new:
+    if all(path.relative_to(target) in new for path in target.rglob('*')):
         with suppress(OSError, AttributeError, TypeError):
             if target.is_dir():
                 shutil.copystat(target, temporary)
-            (_exchange if old else os.rename)(temporary, target)
+            (_exchange if target.is_dir() and os.listdir(target) else os.rename)(temporary, target)
             return
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ def _not_written(target: Path) -> str:
 
 def finished_name(path: PathLike) -> str:
     """Return the final name of a file; ``path`` may be its temporary path."""
-    return re.sub(r'^(\.[0-9]+\.partial\.)+', '', Path(path).name)
+    return re.sub(r'^\.[0-9]+\.partial\.', '', Path(path).name)
 
 
 def require_writable(path: PathLike) -> None:
@@ -218,7 +218,7 @@ def _reserve(target: Path, create: Callable[[Path], None]) -> Path:
 
 
 def _temporary_of(target: Path, number: int) -> Path:
-    return target.with_name(f'.{number}.partial.{target.name}')
+    return target.with_name(f'.{number}.partial.{finished_name(target)}')
 
 
 def remove(path: Path) -> None:

@@ -26,7 +26,7 @@ from platformdirs import user_cache_path
 
 from stdpose_mm.errors import InputError, note
 
-from .atomic import PathLike, atomic_path, write_json
+from .atomic import ABANDONED_AFTER, PathLike, atomic_path, write_json
 from .fingerprint import code_fingerprint, fingerprint
 
 T = TypeVar('T')
@@ -47,9 +47,6 @@ _LEFT_BY_TRIMMING = 0.9
 
 _CHECKED_AFTER = 0.05
 """Share of the limit that is written, on average, between two scans of the whole folder."""
-
-_UNFINISHED_FOR = 3600
-"""Seconds without a change after which an unfinished file counts as abandoned."""
 
 _CONTEXT = re.compile(r'[0-9a-f]{32}')
 
@@ -292,7 +289,7 @@ def _entries(context: Path) -> Iterator[_Entry]:
                 continue
             stat = file.stat()
             # Unfinished files are hidden; a recent one is still being written.
-            if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
+            if file.name.startswith('.') and time.time() - stat.st_mtime < ABANDONED_AFTER:
                 continue
             yield _Entry(stat.st_mtime, stat.st_size, Path(file.path))
 

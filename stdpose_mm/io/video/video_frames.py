@@ -199,7 +199,8 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         # FFmpeg would take a relative name such as 10:30.mp4 for a URL.
-        container = av.open(os.path.abspath(self._path), options={'ignore_editlist': '1'})
+        options = {'ignore_editlist': '1'}
+        container = av.open(os.path.abspath(self._path), options=options, metadata_errors='replace')
         # FFmpeg reads a text file as a video of its letters.
         kind = 'is a text file' if container.format.name == 'tty' else 'holds no video stream'
         streams = video_streams(container)
@@ -218,24 +219,25 @@ class VideoFrames(FrameSource):
             InputError: If the header lists shown frames beyond the end of the file.
         """
         container, stream = self._open()
+        stored: dict[Any, bool] = {}
+        number = whole = 0
         with container:
             edits = read_edits(self._path, stream)
-            packets = [
-                (packet.pts, packet.is_keyframe, packet.is_corrupt)
-                for packet in read_packets(container, stream)
-            ]
+            for packet in read_packets(container, stream):
+                stored[packet.pts] = packet.is_keyframe
+                number += 1
+                whole += not packet.is_corrupt
             # Only MP4 and MOV list all frames in their index.
             listed = [entry.timestamp for entry in stream.index_entries if stream.frames]
         end = max((edit.end for edit in edits), default=math.inf)
-        whole = sum(not is_corrupt for _, _, is_corrupt in packets)
         if whole < len(listed) and listed[whole] < end:
             raise InputError(
                 f'{self._path} is cut short: frame {whole} of the {len(listed)} frames in its '
                 'header cannot be read, give the whole file'
             )
-        index = self._index_decodable(
-            [time for time, _, _ in packets], [time for time, is_key, _ in packets if is_key]
-        )
+        if None in stored or len(stored) < number:
+            return None
+        index = self._index_decodable(stored)
         rates = sorted({edit.rate for edit in edits if edit.begin >= 0} - {1})
         if index is not None and rates:
             speeds = ' and '.join(f'{float(rate):g}' for rate in rates)
@@ -245,9 +247,7 @@ class VideoFrames(FrameSource):
             )
         return index and replace(index, edits=edits)
 
-    def _index_decodable(
-        self, stored: list[int | None], starts: list[int | None]
-    ) -> FrameIndex | None:
+    def _index_decodable(self, stored: dict[int, bool]) -> FrameIndex | None:
         """Index the frames from the first decodable one on; None if the last frames do not match.
 
         The frames from the last key frame on are decoded and compared with the packets. Undecodable
@@ -256,21 +256,20 @@ class VideoFrames(FrameSource):
         reading a damaged frame raises an error.
 
         Args:
-            stored: Time of every packet.
-            starts: Times of the packets at which decoding can start.
+            stored: Time of every packet -> whether decoding can start at it.
         """
-        times = sorted({time for time in stored if time is not None})
+        times = sorted(stored)
         container, stream = self._open()
         with container:
             decoded = map(_time, read_frames(container, stream))
             first = next(decoded, -1)
-            if first not in times or len(times) < len(stored):
+            if first not in stored:
                 return None
             if first != times[0] and min(islice(decoded, _MAX_REORDERED), default=first) < first:
                 return None
             times = times[times.index(first) :]
             place_of = {time: place for place, time in enumerate(times)}
-            places = {place_of.get(time, 0) for time in starts if time is not None}
+            places = {place_of.get(time, 0) for time, is_key in stored.items() if is_key}
             index = FrameIndex(times, sorted({0, *places}))
             start = times[index.keys[-1]]
             container.seek(start, stream=stream)

@@ -127,7 +127,9 @@ def _open_sound(
     """Open the sound of a video for a file; None if there is none or the file cannot hold it."""
     if frames.audio_path is None or target.default_audio_codec == 'none':
         return None
-    source = files.enter_context(av.open(os.path.abspath(frames.audio_path)))
+    source = files.enter_context(
+        av.open(os.path.abspath(frames.audio_path), metadata_errors='replace')
+    )
     return SoundTrack(source, target, frames.time_of(0) or Fraction(0))
 
 

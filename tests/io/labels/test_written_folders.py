@@ -109,7 +109,7 @@ def test_other_files_of_the_folder_stay(tmp_path: Path, format: str):
 
 
 @pytest.mark.parametrize('format', FORMATS)
-@pytest.mark.parametrize('reason', ['the current folder', 'another system'])
+@pytest.mark.parametrize('reason', ['the current folder', 'a mount point', 'another system'])
 def test_a_folder_that_cannot_be_replaced_keeps_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, reason: str
 ):
@@ -118,11 +118,14 @@ def test_a_folder_that_cannot_be_replaced_keeps_its_place(
     place = (tmp_path / 'clip').stat().st_ino
     if reason == 'the current folder':
         monkeypatch.chdir(tmp_path / 'clip')
+    elif reason == 'a mount point':
+        # Nothing can be renamed from beside it.
+        monkeypatch.setattr(os.path, 'ismount', lambda path: True)
     else:
         monkeypatch.setattr(atomic.ctypes, 'CDLL', lambda *_, **__: object())
     assert written(NEW, tmp_path / 'clip', format) == new
     assert (tmp_path / 'clip').stat().st_ino == place
-    assert {path.name for path in tmp_path.iterdir()} == {'clip', 'expected'}
+    assert not [*tmp_path.rglob('.*')]
 
 
 @posix

@@ -135,6 +135,24 @@ def test_the_pictures_of_a_gif_last_as_long_as_it_says(tmp_path: Path, writer: s
     assert_shown(frames, range(6))
 
 
+@pytest.mark.parametrize('suffix', ['avi', 'mp4', 'mkv'])
+def test_a_title_that_is_not_utf8_does_not_matter(tmp_path: Path, suffix: str):
+    """As older cameras and programs write it, in the character set of their country."""
+    path = tmp_path / f'a.{suffix}'
+    with av.open(str(path), 'w') as container:
+        container.metadata['title'] = 'Maxuxu'
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(7), 'bgr24')))
+        container.mux(stream.encode(None))
+    assert path.read_bytes().count(b'Maxuxu') == 1
+    path.write_bytes(path.read_bytes().replace(b'Maxuxu', b'M\xe4xuxu'))
+
+    frames = open_frames(path)
+    assert [number_of(frame) for frame in frames] == [7]
+    write_video(tmp_path / 'copy.mp4', frames, like=frames)
+
+
 EDITED = {'avoid_negative_ts': 'disabled', 'use_editlist': '1'}
 
 
