@@ -36,7 +36,6 @@ from stdpose_mm.text import listed
 from .coco import video_name
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
 from .fields import (
-    MAX_COORDINATE,
     MAX_DEPTH,
     Record,
     errors_of,
@@ -236,13 +235,21 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
             'export its jobs one by one, or load the tracks into a task without a segment size'
         )
     ends = (whole_number(meta.findtext(f'job/{name}')) for name in ('start_frame', 'stop_frame'))
-    return {*ends} - {None}
+    return {end for end in ends if end is not None}
 
 
 def _parse(path: PathLike) -> ET.Element:
     data = read_bytes(path)
-    if data[:2] == b'PK':
-        data = _unzip(path, data)
+    try:
+        if data[:2] == b'PK':
+            with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
+                data = read_unzipped(path, unzipped.read, len(data))
+    except InputError:
+        raise
+    except Exception as error:
+        # zipfile and its decompressors raise various errors for damaged or encrypted files.
+        what = 'is not a readable zip file with an annotations.xml in it'
+        raise InputError(f'{path} {what}: {one_line(error)}') from error
     try:
         root = ET.fromstring(data, ET.XMLParser(target=_PlainTreeBuilder(path)))
     except InputError:
@@ -252,18 +259,6 @@ def _parse(path: PathLike) -> ET.Element:
     if root.tag != 'annotations':
         raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag[:60]}>')
     return root
-
-
-def _unzip(path: PathLike, data: bytes) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
-            return read_unzipped(path, unzipped.read, len(data))
-    except InputError:
-        raise
-    except Exception as error:
-        # zipfile and its decompressors raise various errors for damaged or encrypted files.
-        what = 'is not a readable zip file with an annotations.xml in it'
-        raise InputError(f'{path} {what}: {one_line(error)}') from error
 
 
 class _PlainTreeBuilder(ET.TreeBuilder):
@@ -357,21 +352,15 @@ def _read_frames(
 
     For a task of more than a million frames, only those with labels are listed.
     """
-
-    def field(name: str, default: int, high: int) -> int:
-        text = meta.findtext(f'.//{name}')
-        value = whole_number(text) if text else default
-        if value is None or (text and not 0 <= value <= high):
-            raise InputError(
-                f'{path}: {name} must be a whole number in 0..{high}, got {shown(text)}'
-            )
-        return value
-
-    start = field('start_frame', 0, MAX_FRAME_INDEX)
-    last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
-    of_task = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
-    width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
-    height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
+    names = ('start_frame', 'stop_frame', 'size', 'width', 'height')
+    texts = {name: meta.findtext(f'.//{name}') or None for name in names}
+    numbers = {name: whole_number(text) for name, text in texts.items()}
+    known = {name: texts[name] if n is None else n for name, n in numbers.items()}
+    record = Record(path, 'meta', known)
+    start = record.integer('start_frame', 0, 0, MAX_FRAME_INDEX)
+    last = start + (record.integer('size', 0, 0, MAX_FRAME_INDEX + 1) - 1) * step
+    of_task = range(start, record.integer('stop_frame', last, 0, MAX_FRAME_INDEX) + 1, step)
+    width, height = (length or None for length in record.size('width', 'height', low=0))
     indices = sorted({*(of_task if len(of_task) <= _MAX_LISTED else ()), *labelled})
     return [VideoFrame(index, width=width, height=height) for index in indices]
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -252,7 +252,7 @@ class _Matching:
                 fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
                 if len(fitting) < 2:
                     return fitting[0] if fitting else 0
-                shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
+                shift, _ = _fit_pictures(self.labels, self._count_from(0), self.source)
                 if shift is not None:
                     return -shift
             if numbering.usual_first is not None:
@@ -319,22 +319,23 @@ class _Matching:
             InputError: If the pictures show other frames, or if a number may mean the picture of
                 that number or the frame of that index.
         """
-        fit = _fit_pictures(self.labels, frame_of, source)
+        shift, text = _fit_pictures(self.labels, frame_of, source)
+        agrees = shift == 0 or not text
         is_sure = self.numbering.kind == 'index' or bool(self.options)
         options = f'{self.options.number_option} N, {self.frame_list}'
-        if not fit.agrees and not is_sure:
+        if not agrees and not is_sure:
             raise InputError(
-                f'the frames of the {self.whose} are read from {origin}, but {fit.text}, give '
+                f'the frames of the {self.whose} are read from {origin}, but {text}, give '
                 f'{options}, or the video of these {self.options.subject}'
             )
         gaps = numbers_with_gaps(source)
-        if self.numbering.kind == 'names' and not fit.text and not is_sure and gaps is not None:
+        if self.numbering.kind == 'names' and not text and not is_sure and gaps is not None:
             raise InputError(
                 f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
                 f'pictures have gaps between {gaps[0]} and {gaps[1]}, so a number may be that of a '
                 f'picture or of a frame: use the names of its pictures, or give {options}'
             )
-        return f', {"and" if fit.agrees else "but"} {fit.text}' if fit.text else ''
+        return f', {"and" if agrees else "but"} {text}' if text else ''
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
         """Give the frames the indices ``frame_of``; drop unlabelled frames that have none.
@@ -378,32 +379,19 @@ class _Matching:
         )
 
 
-class _PictureFit(NamedTuple):
-    """Result of comparing labelled pictures with their expected frames.
-
-    Args:
-        shift: Number of frames by which the pictures are later than expected; None if unclear.
-        text: What the pictures show; '' if unclear.
-    """
-
-    shift: int | None = None
-    text: str = ''
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the pictures do not show other frames than expected."""
-        return self.shift == 0 or not self.text
-
-
 def _fit_pictures(
     labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource
-) -> _PictureFit:
+) -> tuple[int | None, str]:
     """Compare labelled pictures, if their files exist, with the frames around the expected ones.
 
     Args:
         labels: Labels as read from the file.
         frame_of: Index in ``labels`` -> expected frame of the video.
         source: The video.
+
+    Returns:
+        The number of frames by which the pictures are later than expected, None if unclear, and
+        what they show, '' if unclear.
     """
     from stdpose_mm.io.video import read_picture
 
@@ -423,20 +411,20 @@ def _fit_pictures(
             if contrast >= _MIN_CONTRAST:
                 distances.append(_distances(picture, expected, source))
     if not distances:
-        return _PictureFit()
+        return None, ''
     # Distances are infinite beyond the ends of the video: a shift must be valid for all pictures.
     means = np.mean(distances, axis=0)
     best, second = np.argsort(means, kind='stable')[:2]
     text = 'the pictures beside the file show'
     if means[best] > _UNLIKE:
-        return _PictureFit(text=f'{text} no frame of {source.name} near these')
+        return None, f'{text} no frame of {source.name} near these'
     if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
-        return _PictureFit()
+        return None, ''
     shift = int(best) - REACH
     if shift == 0:
-        return _PictureFit(0, f'{text} these frames of {source.name}')
+        return 0, f'{text} these frames of {source.name}'
     order = 'later' if shift > 0 else 'earlier'
-    return _PictureFit(shift, f'{text} frames of {source.name} that are {abs(shift)} {order}')
+    return shift, f'{text} frames of {source.name} that are {abs(shift)} {order}'
 
 
 def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
@@ -609,13 +597,8 @@ def _is_turned(labelled: Size, size: Size) -> bool:
     """
     if not all(labelled) or not all(size):
         return False
-    straight = _ratio(labelled[0] * size[1], labelled[1] * size[0])
-    turned = _ratio(labelled[0] * size[0], labelled[1] * size[1])
-    return turned < _ALIKE < straight
-
-
-def _ratio(one: int, other: int) -> float:
-    return max(one, other) / min(one, other)
+    straight, turned = (labelled[0] * a / (labelled[1] * b) for a, b in (size[::-1], size))
+    return max(turned, 1 / turned) < _ALIKE < max(straight, 1 / straight)
 
 
 def _turned_remedy(size: Size, subject: FrameSubject) -> str:
