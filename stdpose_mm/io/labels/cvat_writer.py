@@ -298,19 +298,16 @@ def _drawing(skeleton: Skeleton) -> str:
     """Draw the joints on a circle, with the limbs, as the SVG that CVAT stores with a skeleton."""
     count = skeleton.num_keypoints
     angles = [2 * math.pi * i / count for i in range(count)]
-    spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]
+    spots = [(f'{50 + 40 * math.sin(a):.2f}', f'{50 - 40 * math.cos(a):.2f}') for a in angles]
     drawing = ET.Element('svg')
-
-    def add(tag: str, **attributes: Any) -> None:
-        texts = {n: f'{v:.2f}' if isinstance(v, float) else str(v) for n, v in attributes.items()}
-        ET.SubElement(drawing, tag, {name.replace('_', '-'): text for name, text in texts.items()})
-
     for a, b in skeleton.limbs:
         (x1, y1), (x2, y2) = spots[a], spots[b]
-        ends = {'data_node_from': a + 1, 'data_node_to': b + 1}
-        add('line', x1=x1, y1=y1, x2=x2, y2=y2, stroke='black', data_type='edge', **ends)
+        line = {'x1': x1, 'y1': y1, 'x2': x2, 'y2': y2, 'stroke': 'black', 'data-type': 'edge'}
+        ends = {'data-node-from': str(a + 1), 'data-node-to': str(b + 1)}
+        ET.SubElement(drawing, 'line', line | ends)
     for i, ((x, y), name) in enumerate(zip(spots, skeleton.keypoint_names, strict=True), start=1):
-        ids = {'data_element_id': i, 'data_node_id': i, 'data_label_name': name}
-        add('circle', cx=x, cy=y, r='1.5', fill='#b3b3b3', data_type='element node', **ids)
+        circle = {'cx': x, 'cy': y, 'r': '1.5', 'fill': '#b3b3b3', 'data-type': 'element node'}
+        ids = {'data-element-id': str(i), 'data-node-id': str(i), 'data-label-name': name}
+        ET.SubElement(drawing, 'circle', circle | ids)
     # Serialised as SVG inside HTML, the way browsers parse it.
     return ''.join(ET.tostring(c, encoding='unicode', short_empty_elements=False) for c in drawing)

@@ -241,7 +241,7 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     ('frame="0"', 'frame="0.5"', r"skeleton\[0\]\.frame must .* got '0\.5'"),
     ('keyframe="1"', 'keyframe="yes"', "keyframe must be true or false, got 'yes'"),
     ('label="nose"', 'label="tail"', r"points\[0\]\.label must be one of the 2 points .* 'tail'"),
-    ('label="nose"', 'label="neck"', 'label must be distinct'),
+    ('label="nose"', 'label="neck"', "point of .*skeleton.0. 'neck' appears twice"),
     ('points="1.5,2"', 'points="1,2;3,4"', "points must .* got '1,2;3,4'"),
     ('>1</attribute>', '>high</attribute>', 'score'),
     (
