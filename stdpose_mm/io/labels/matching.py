@@ -119,10 +119,6 @@ def match_frames(
     return replace(matched, numbering=FrameNumbering('matched', text))
 
 
-def _folded_stem(name: str) -> str:
-    return picture_stem(name).casefold()
-
-
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
     """Return the lowest and highest number of pictures whose numbers have gaps; None if none."""
     if not source.has_picture_files:
@@ -165,10 +161,10 @@ class _Matching:
             return {}
         paths = [source.path_of(i) for i in range(len(source))]
         place_of: dict[int, int] = {}
-        for key in (_folded_stem, base_name):
-            places = {key(path): place for place, path in enumerate(paths)}
+        for key in (picture_stem, base_name):
+            places = {key(path).casefold(): place for place, path in enumerate(paths)}
             if len(places) == len(paths):
-                keys = {frame.index: key(frame.file_name) for frame in self.labels.frames}
+                keys = {f.index: key(f.file_name).casefold() for f in self.labels.frames}
                 place_of |= {i: places[name] for i, name in keys.items() if name in places}
         stated, of_video = self.labels.numbering, frame_indices(paths[0], paths)[1]
         if (
