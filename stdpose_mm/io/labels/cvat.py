@@ -251,44 +251,25 @@ def _parse(path: PathLike) -> ET.Element:
         what = 'is not a readable zip file with an annotations.xml in it'
         raise InputError(f'{path} {what}: {one_line(error)}') from error
     try:
-        root = ET.fromstring(data, ET.XMLParser(target=_PlainTreeBuilder(path)))
-    except InputError:
-        raise
+        root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
     except (ET.ParseError, ValueError, LookupError) as error:
-        raise InputError(f'{path} is not XML: {error}') from error
+        raise InputError(f'{path} is not usable XML: {error}') from error
     if root.tag != 'annotations':
         raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag[:60]}>')
+    # Whoever walks through the elements by recursion relies on this limit.
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+    if level:
+        raise InputError(f'{path} is nested more than {MAX_DEPTH} elements deep')
     return root
 
 
-class _PlainTreeBuilder(ET.TreeBuilder):
-    """Builder of elements whose memory is bounded by the size of the document in bytes.
-
-    Args:
-        path: The file, for messages.
-
-    Raises:
-        InputError: If there is a document type definition, which could expand to gigabytes, or
-            elements are nested more than ``MAX_DEPTH`` deep.
-    """
-
-    def __init__(self, path: PathLike) -> None:
-        super().__init__()
-        self._path = path
-        self._depth = 0
+class _TreeBuilder(ET.TreeBuilder):
+    """Builder that refuses a document type definition, which could expand to gigabytes."""
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise InputError(f'{self._path} has a document type definition, expected a CVAT export')
-
-    def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise InputError(f'{self._path} is nested more than {MAX_DEPTH} elements deep')
-        return super().start(tag, attributes)
-
-    def end(self, tag: str) -> ET.Element:
-        self._depth -= 1
-        return super().end(tag)
+        raise ValueError('it has a document type definition, expected a CVAT export')
 
 
 def _read_skeleton(
@@ -329,11 +310,9 @@ def _read_skeleton(
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Read the edges of CVAT's drawing of a skeleton as pairs of joint indices."""
-    if not svg.lstrip().startswith('<svg'):
-        svg = f'<svg>{svg}</svg>'
     try:
-        drawing = ET.fromstring(svg, ET.XMLParser(target=_PlainTreeBuilder('svg')))
-    except (ET.ParseError, InputError):
+        drawing = ET.fromstring(f'<svg>{svg}</svg>', ET.XMLParser(target=_TreeBuilder()))
+    except (ET.ParseError, ValueError):
         # The labels are complete without the drawing, which only CVAT needs.
         return ()
     joint_of = {
