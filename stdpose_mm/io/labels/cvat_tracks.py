@@ -327,14 +327,12 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
             what = f'track id {track.id} appears twice in frame {frame_index}'
             raise InputError(f'{record.file}: {what}, remove one of the two skeletons')
         track.attributes[frame_index] = _attributes(shape)
-        for joint, key_frame in _read_points(shape, frame_index, skeleton):
-            track.joints[joint][frame_index] = key_frame
+        for name, key_frame in _read_points(shape, frame_index, skeleton):
+            joints[skeleton.index_of(name)][frame_index] = key_frame
     return track
 
 
-def _read_points(
-    shape: Record, frame_index: int, skeleton: Skeleton
-) -> Iterator[tuple[int, KeyFrame]]:
+def _read_points(shape: Record, frame: int, skeleton: Skeleton) -> Iterator[tuple[str, KeyFrame]]:
     is_key = shape.flag('keyframe', True)
     points = shape.records('points', [])
     require_distinct(shape.file, f'point of {shape.where}', [p.text('label') for p in points])
@@ -361,8 +359,7 @@ def _read_points(
             if not abs(score) <= MAX_COORDINATE:
                 raise point.error('attribute', 'a score that is a number within +-1e7')
         where = place[0], place[1]
-        key_frame = KeyFrame(frame_index, where, visibility, 'given', mark, score, attributes)
-        yield skeleton.index_of(name), key_frame
+        yield name, KeyFrame(frame, where, visibility, 'given', mark, score, attributes)
 
 
 def _attributes(record: Record) -> dict[str, str]:

@@ -63,8 +63,19 @@ def write_cvat(
     looked_at = {frame.index for frame in labels.frames if frame.is_labeled}
     looked_at.update(labels.labelled_frame_indices)
     following = dict(pairwise(sorted(looked_at)))
-    for track_id, track in _tracks(labels).items():
-        _add_track(root, track_id, [*_with_ends(track, following)], labels.skeleton, tolerance)
+    joints = range(labels.skeleton.num_keypoints)
+    for track_id, persons in _tracks(labels).items():
+        track = [*_with_ends(persons, following)]
+        group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
+        ids = {'label': labels.skeleton.category, 'source': 'file', 'group_id': str(group)}
+        element = _add(root, 'track', id=str(track_id), **ids)
+        key_frames = [_key_frames(track, joint, tolerance) for joint in joints]
+        for slot, person in enumerate(track):
+            chosen = {
+                joint: key_frames[joint][slot] for joint in joints if slot in key_frames[joint]
+            }
+            if chosen:
+                _add_shape(element, person, chosen, labels.skeleton)
     for text in labels.extra.get('cvat_elements', []):
         try:
             root.append(ET.fromstring(text))
@@ -142,23 +153,6 @@ def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Itera
         if person.labelled.any() and after is not None and after not in labelled:
             count = len(person.visibility)
             yield PersonLabel(after, np.zeros((count, 2)), np.zeros(count), source='absent')
-
-
-def _add_track(
-    root: ET.Element,
-    track_id: int,
-    track: Sequence[PersonLabel],
-    skeleton: Skeleton,
-    tolerance: float | None,
-) -> None:
-    group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
-    attributes = {'label': skeleton.category, 'source': 'file', 'group_id': str(group)}
-    element = _add(root, 'track', id=str(track_id), **attributes)
-    key_frames = [_key_frames(track, joint, tolerance) for joint in range(skeleton.num_keypoints)]
-    for slot, person in enumerate(track):
-        here = {joint: chosen[slot] for joint, chosen in enumerate(key_frames) if slot in chosen}
-        if here:
-            _add_shape(element, person, here, skeleton)
 
 
 def _key_frames(

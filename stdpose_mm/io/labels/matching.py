@@ -114,8 +114,7 @@ def match_frames(
         first = matching.labelled[0]
         name = base_name(first.file_name) or 'the first'
         text += f' ({name} is frame {frame_of[first.index]})'
-    if source is not None:
-        text += matching.compare_pictures(source, frame_of, text)
+    text += matching.compare_pictures(frame_of, text)
     return replace(matched, numbering=FrameNumbering('matched', text))
 
 
@@ -306,16 +305,16 @@ class _Matching:
         frames = np.searchsorted(begins, stated + tolerance, side='right') - 1
         return {index: int(frame) for index, frame in zip(times, frames, strict=True)}
 
-    def compare_pictures(
-        self, source: FrameSource, frame_of: Mapping[int, int], origin: str
-    ) -> str:
+    def compare_pictures(self, frame_of: Mapping[int, int], origin: str) -> str:
         """Compare the pictures beside the label file with the frames, and describe the result.
 
         Raises:
             InputError: If the pictures show other frames, or if a number may mean the picture of
                 that number or the frame of that index.
         """
-        shift, text = _fit_pictures(self.labels, frame_of, source)
+        if self.source is None:
+            return ''
+        shift, text = _fit_pictures(self.labels, frame_of, self.source)
         agrees = shift == 0 or not text
         is_sure = self.numbering.kind == 'index' or bool(self.options)
         options = f'{self.options.number_option} N, {self.frame_list}'
@@ -324,7 +323,7 @@ class _Matching:
                 f'the frames of the {self.whose} are read from {origin}, but {text}, give '
                 f'{options}, or the video of these {self.options.subject}'
             )
-        gaps = numbers_with_gaps(source)
+        gaps = numbers_with_gaps(self.source)
         if self.numbering.kind == 'names' and not text and not is_sure and gaps is not None:
             raise InputError(
                 f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
