@@ -71,11 +71,9 @@ def write_cvat(
         element = _add(root, 'track', id=str(track_id), **ids)
         key_frames = [_key_frames(track, joint, tolerance) for joint in joints]
         for slot, person in enumerate(track):
-            chosen = {
-                joint: key_frames[joint][slot] for joint in joints if slot in key_frames[joint]
-            }
-            if chosen:
-                _add_shape(element, person, chosen, labels.skeleton)
+            here = {joint: of[slot] for joint, of in enumerate(key_frames) if slot in of}
+            if here:
+                _add_shape(element, person, here, labels.skeleton)
     for text in labels.extra.get('cvat_elements', []):
         try:
             root.append(ET.fromstring(text))
