@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+_PictureFit = tuple[int | None, str]
+
 _MIN_TOLERANCE = 0.001
 """Minimum number of seconds by which a stated time may precede its frame."""
 
@@ -247,7 +249,7 @@ class _Matching:
                 fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
                 if len(fitting) < 2:
                     return fitting[0] if fitting else 0
-                shift, _ = _fit_pictures(self.labels, self._count_from(0), self.source)
+                shift, _ = self._fit_pictures(self.source, self._count_from(0))
                 if shift is not None:
                     return -shift
             if numbering.usual_first is not None:
@@ -314,7 +316,7 @@ class _Matching:
         """
         if self.source is None:
             return ''
-        shift, text = _fit_pictures(self.labels, frame_of, self.source)
+        shift, text = self._fit_pictures(self.source, frame_of)
         agrees = shift == 0 or not text
         is_sure = self.numbering.kind == 'index' or bool(self.options)
         options = f'{self.options.number_option} N, {self.frame_list}'
@@ -331,6 +333,45 @@ class _Matching:
                 f'picture or of a frame: use the names of its pictures, or give {options}'
             )
         return f', {"and" if agrees else "but"} {text}' if text else ''
+
+    def _fit_pictures(self, source: FrameSource, frame_of: Mapping[int, int]) -> _PictureFit:
+        """Compare labelled pictures that exist as files with the frames around the expected ones.
+
+        Args:
+            source: The video.
+            frame_of: Index in the labels -> expected frame of the video.
+
+        Returns:
+            The number of frames by which the pictures are later than expected, None if unclear, and
+            what they show, '' if unclear.
+        """
+        from stdpose_mm.io.video import read_picture
+
+        found = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
+        paths = {index: path for index, path in found.items() if path is not None}
+        chosen = sorted(paths)
+        places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
+        distances = []
+        for expected in (chosen[place] for place in places):
+            with suppress(InputError):
+                picture, contrast = _grey(read_picture(paths[expected]))
+                if contrast >= _MIN_CONTRAST:
+                    distances.append(_distances(picture, expected, source))
+        if not distances:
+            return None, ''
+        # Distances are infinite beyond the ends of the video: a shift must be possible for all.
+        means = np.mean(distances, axis=0)
+        best, second = np.argsort(means, kind='stable')[:2]
+        text = 'the pictures beside the file show'
+        if means[best] > _UNLIKE:
+            return None, f'{text} no frame of {source.name} near these'
+        if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
+            return None, ''
+        shift = int(best) - REACH
+        if shift == 0:
+            return 0, f'{text} these frames of {source.name}'
+        order = 'later' if shift > 0 else 'earlier'
+        return shift, f'{text} frames of {source.name} that are {abs(shift)} {order}'
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
         """Give the frames the indices ``frame_of``; drop unlabelled frames that have none.
@@ -372,54 +413,6 @@ class _Matching:
             f'{self.video}; give the frames of these {self.options.subject}, or '
             f'{self.options.number_option} N if they count the first frame as N'
         )
-
-
-def _fit_pictures(
-    labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource
-) -> tuple[int | None, str]:
-    """Compare labelled pictures, if their files exist, with the frames around the expected ones.
-
-    Args:
-        labels: Labels as read from the file.
-        frame_of: Index in ``labels`` -> expected frame of the video.
-        source: The video.
-
-    Returns:
-        The number of frames by which the pictures are later than expected, None if unclear, and
-        what they show, '' if unclear.
-    """
-    from stdpose_mm.io.video import read_picture
-
-    labelled = set(labels.labelled_frame_indices)
-    paths = {
-        frame_of[frame.index]: path
-        for frame in labels.frames
-        if frame.index in labelled and frame.index in frame_of
-        if (path := _find_picture(labels, frame)) is not None
-    }
-    chosen = sorted(paths)
-    places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
-    distances = []
-    for expected in (chosen[place] for place in places):
-        with suppress(InputError):
-            picture, contrast = _grey(read_picture(paths[expected]))
-            if contrast >= _MIN_CONTRAST:
-                distances.append(_distances(picture, expected, source))
-    if not distances:
-        return None, ''
-    # Distances are infinite beyond the ends of the video: a shift must be valid for all pictures.
-    means = np.mean(distances, axis=0)
-    best, second = np.argsort(means, kind='stable')[:2]
-    text = 'the pictures beside the file show'
-    if means[best] > _UNLIKE:
-        return None, f'{text} no frame of {source.name} near these'
-    if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
-        return None, ''
-    shift = int(best) - REACH
-    if shift == 0:
-        return 0, f'{text} these frames of {source.name}'
-    order = 'later' if shift > 0 else 'earlier'
-    return shift, f'{text} frames of {source.name} that are {abs(shift)} {order}'
 
 
 def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
