@@ -257,8 +257,8 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
         raise InputError(f'{video} does not exist, {expected}')
     is_swapped = labels is not None and shows_frames(labels)
     if kind_of_file(video) == 'a label file':
-        what = f'{labels} holds the frames, give the video first and then the labels'
-        raise InputError(f'{video} is a label file, {f"and {what}" if is_swapped else expected}')
+        order = f' and {labels} holds the frames, give the video first and then the labels'
+        raise InputError(f'{video} is a label file{order if is_swapped else f", {expected}"}')
     if is_swapped:
         raise InputError(f'{labels} is a video or pictures, expected a file with their labels')
 

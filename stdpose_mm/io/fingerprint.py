@@ -224,8 +224,5 @@ def _frame_parts(frames: FrameSource) -> list[Any]:
 @lru_cache(maxsize=2**16)
 def _hash_file(path: str, *version: int) -> str:
     """Hash a file; ``version`` changes when the file does, and is only a key of the cache."""
-    hasher = blake2b(digest_size=_SIZE)
     with open(path, 'rb') as file:
-        while content := file.read(_BLOCK):
-            hasher.update(content)
-    return hasher.hexdigest()
+        return stream_fingerprint(file)

@@ -36,7 +36,6 @@ from stdpose_mm.text import listed
 from .coco import video_name
 from .cvat_tracks import FROM_FILE, Track, fields_of, find_loaded, read_track, whole_number
 from .fields import (
-    MAX_COORDINATE,
     MAX_DEPTH,
     Record,
     errors_of,
@@ -241,59 +240,36 @@ def _ends_of_job(path: PathLike, meta: ET.Element) -> set[int]:
 
 def _parse(path: PathLike) -> ET.Element:
     data = read_bytes(path)
-    if data[:2] == b'PK':
-        data = _unzip(path, data)
     try:
-        root = ET.fromstring(data, ET.XMLParser(target=_PlainTreeBuilder(path)))
-    except InputError:
-        raise
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise InputError(f'{path} is not XML: {error}') from error
-    if root.tag != 'annotations':
-        raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag[:60]}>')
-    return root
-
-
-def _unzip(path: PathLike, data: bytes) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
-            return read_unzipped(path, unzipped.read, len(data))
+        if data[:2] == b'PK':
+            with zipfile.ZipFile(io.BytesIO(data)).open('annotations.xml') as unzipped:
+                data = read_unzipped(path, unzipped.read, len(data))
     except InputError:
         raise
     except Exception as error:
         # zipfile and its decompressors raise various errors for damaged or encrypted files.
         what = 'is not a readable zip file with an annotations.xml in it'
         raise InputError(f'{path} {what}: {one_line(error)}') from error
+    try:
+        root = ET.fromstring(data, ET.XMLParser(target=_TreeBuilder()))
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise InputError(f'{path} is not usable XML: {error}') from error
+    if root.tag != 'annotations':
+        raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag[:60]}>')
+    # Whoever walks through the elements by recursion relies on this limit.
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+    if level:
+        raise InputError(f'{path} is nested more than {MAX_DEPTH} elements deep')
+    return root
 
 
-class _PlainTreeBuilder(ET.TreeBuilder):
-    """Builder of elements whose memory is bounded by the size of the document in bytes.
-
-    Args:
-        path: The file, for messages.
-
-    Raises:
-        InputError: If there is a document type definition, which could expand to gigabytes, or
-            elements are nested more than ``MAX_DEPTH`` deep.
-    """
-
-    def __init__(self, path: PathLike) -> None:
-        super().__init__()
-        self._path = path
-        self._depth = 0
+class _TreeBuilder(ET.TreeBuilder):
+    """Builder that refuses a document type definition, which could expand to gigabytes."""
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise InputError(f'{self._path} has a document type definition, expected a CVAT export')
-
-    def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise InputError(f'{self._path} is nested more than {MAX_DEPTH} elements deep')
-        return super().start(tag, attributes)
-
-    def end(self, tag: str) -> ET.Element:
-        self._depth -= 1
-        return super().end(tag)
+        raise ValueError('it has a document type definition, expected a CVAT export')
 
 
 def _read_skeleton(
@@ -334,11 +310,9 @@ def _read_skeleton(
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Read the edges of CVAT's drawing of a skeleton as pairs of joint indices."""
-    if not svg.lstrip().startswith('<svg'):
-        svg = f'<svg>{svg}</svg>'
     try:
-        drawing = ET.fromstring(svg, ET.XMLParser(target=_PlainTreeBuilder('svg')))
-    except (ET.ParseError, InputError):
+        drawing = ET.fromstring(f'<svg>{svg}</svg>', ET.XMLParser(target=_TreeBuilder()))
+    except (ET.ParseError, ValueError):
         # The labels are complete without the drawing, which only CVAT needs.
         return ()
     joint_of = {
@@ -357,21 +331,15 @@ def _read_frames(
 
     For a task of more than a million frames, only those with labels are listed.
     """
-
-    def field(name: str, default: int, high: int) -> int:
-        text = meta.findtext(f'.//{name}')
-        value = whole_number(text) if text else default
-        if value is None or (text and not 0 <= value <= high):
-            raise InputError(
-                f'{path}: {name} must be a whole number in 0..{high}, got {shown(text)}'
-            )
-        return value
-
-    start = field('start_frame', 0, MAX_FRAME_INDEX)
-    last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
-    of_task = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
-    width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
-    height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
+    names = ('start_frame', 'stop_frame', 'size', 'width', 'height')
+    texts = {name: meta.findtext(f'.//{name}') or None for name in names}
+    numbers = {name: whole_number(text) for name, text in texts.items()}
+    known = {name: texts[name] if n is None else n for name, n in numbers.items()}
+    record = Record(path, 'meta', known)
+    start = record.integer('start_frame', 0, 0, MAX_FRAME_INDEX)
+    last = start + (record.integer('size', 0, 0, MAX_FRAME_INDEX + 1) - 1) * step
+    of_task = range(start, record.integer('stop_frame', last, 0, MAX_FRAME_INDEX) + 1, step)
+    width, height = (length or None for length in record.size('width', 'height', low=0))
     indices = sorted({*(of_task if len(of_task) <= _MAX_LISTED else ()), *labelled})
     return [VideoFrame(index, width=width, height=height) for index in indices]
 

@@ -31,7 +31,7 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .fields import MAX_COORDINATE, Record, number_in
+from .fields import MAX_COORDINATE, Record, number_in, require_distinct
 from .frame_numbers import MAX_FRAME_INDEX
 
 UNMARKED = 'given'
@@ -327,26 +327,22 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
             what = f'track id {track.id} appears twice in frame {frame_index}'
             raise InputError(f'{record.file}: {what}, remove one of the two skeletons')
         track.attributes[frame_index] = _attributes(shape)
-        for joint, key_frame in _read_points(shape, frame_index, skeleton):
-            track.joints[joint][frame_index] = key_frame
+        for name, key_frame in _read_points(shape, frame_index, skeleton):
+            joints[skeleton.index_of(name)][frame_index] = key_frame
     return track
 
 
-def _read_points(
-    shape: Record, frame_index: int, skeleton: Skeleton
-) -> Iterator[tuple[int, KeyFrame]]:
+def _read_points(shape: Record, frame: int, skeleton: Skeleton) -> Iterator[tuple[str, KeyFrame]]:
     is_key = shape.flag('keyframe', True)
-    seen: set[str] = set()
-    for point in shape.records('points', []):
+    points = shape.records('points', [])
+    require_distinct(shape.file, f'point of {shape.where}', [p.text('label') for p in points])
+    for point in points:
         name = point.text('label')
         if name not in skeleton.keypoint_names:
             count = skeleton.num_keypoints
             raise point.error('label', f'one of the {count} points of {skeleton.category!r}')
-        if name in seen:
-            raise point.error('label', 'distinct among the points of a skeleton')
-        seen.add(name)
-        place = [_coordinate(part) for part in str(point.raw('points')).split(',')]
-        if len(place) != 2 or place[0] is None or place[1] is None:
+        place = [number_in(part) for part in str(point.raw('points')).split(',')]
+        if len(place) != 2 or not all(abs(value) <= MAX_COORDINATE for value in place):
             raise point.error('points', 'one point "x,y" of numbers within +-1e7')
         visibility = OCCLUDED if point.flag('occluded', False) else VISIBLE
         if point.flag('outside', False):
@@ -359,19 +355,13 @@ def _read_points(
             mark = attributes.pop('source')
         text = attributes.pop('score', NO_SCORE)
         if text not in ('', NO_SCORE):
-            score = _coordinate(text)
-            if score is None:
+            score = number_in(text)
+            if not abs(score) <= MAX_COORDINATE:
                 raise point.error('attribute', 'a score that is a number within +-1e7')
         where = place[0], place[1]
-        key_frame = KeyFrame(frame_index, where, visibility, 'given', mark, score, attributes)
-        yield skeleton.index_of(name), key_frame
+        yield name, KeyFrame(frame, where, visibility, 'given', mark, score, attributes)
 
 
 def _attributes(record: Record) -> dict[str, str]:
     """Read the elements ``attribute`` as name -> text."""
     return {one.text('name'): one.text('text') for one in record.records('attribute', [])}
-
-
-def _coordinate(text: str) -> float | None:
-    value = number_in(text)
-    return value if abs(value) <= MAX_COORDINATE else None

@@ -63,8 +63,17 @@ def write_cvat(
     looked_at = {frame.index for frame in labels.frames if frame.is_labeled}
     looked_at.update(labels.labelled_frame_indices)
     following = dict(pairwise(sorted(looked_at)))
-    for track_id, track in _tracks(labels).items():
-        _add_track(root, track_id, [*_with_ends(track, following)], labels.skeleton, tolerance)
+    joints = range(labels.skeleton.num_keypoints)
+    for track_id, persons in _tracks(labels).items():
+        track = [*_with_ends(persons, following)]
+        group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
+        ids = {'label': labels.skeleton.category, 'source': 'file', 'group_id': str(group)}
+        element = _add(root, 'track', id=str(track_id), **ids)
+        key_frames = [_key_frames(track, joint, tolerance) for joint in joints]
+        for slot, person in enumerate(track):
+            here = {joint: of[slot] for joint, of in enumerate(key_frames) if slot in of}
+            if here:
+                _add_shape(element, person, here, labels.skeleton)
     for text in labels.extra.get('cvat_elements', []):
         try:
             root.append(ET.fromstring(text))
@@ -142,23 +151,6 @@ def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Itera
         if person.labelled.any() and after is not None and after not in labelled:
             count = len(person.visibility)
             yield PersonLabel(after, np.zeros((count, 2)), np.zeros(count), source='absent')
-
-
-def _add_track(
-    root: ET.Element,
-    track_id: int,
-    track: Sequence[PersonLabel],
-    skeleton: Skeleton,
-    tolerance: float | None,
-) -> None:
-    group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
-    attributes = {'label': skeleton.category, 'source': 'file', 'group_id': str(group)}
-    element = _add(root, 'track', id=str(track_id), **attributes)
-    key_frames = [_key_frames(track, joint, tolerance) for joint in range(skeleton.num_keypoints)]
-    for slot, person in enumerate(track):
-        here = {joint: chosen[slot] for joint, chosen in enumerate(key_frames) if slot in chosen}
-        if here:
-            _add_shape(element, person, here, skeleton)
 
 
 def _key_frames(
@@ -298,19 +290,16 @@ def _drawing(skeleton: Skeleton) -> str:
     """Draw the joints on a circle, with the limbs, as the SVG that CVAT stores with a skeleton."""
     count = skeleton.num_keypoints
     angles = [2 * math.pi * i / count for i in range(count)]
-    spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]
+    spots = [(f'{50 + 40 * math.sin(a):.2f}', f'{50 - 40 * math.cos(a):.2f}') for a in angles]
     drawing = ET.Element('svg')
-
-    def add(tag: str, **attributes: Any) -> None:
-        texts = {n: f'{v:.2f}' if isinstance(v, float) else str(v) for n, v in attributes.items()}
-        ET.SubElement(drawing, tag, {name.replace('_', '-'): text for name, text in texts.items()})
-
     for a, b in skeleton.limbs:
         (x1, y1), (x2, y2) = spots[a], spots[b]
-        ends = {'data_node_from': a + 1, 'data_node_to': b + 1}
-        add('line', x1=x1, y1=y1, x2=x2, y2=y2, stroke='black', data_type='edge', **ends)
+        line = {'x1': x1, 'y1': y1, 'x2': x2, 'y2': y2, 'stroke': 'black', 'data-type': 'edge'}
+        ends = {'data-node-from': str(a + 1), 'data-node-to': str(b + 1)}
+        ET.SubElement(drawing, 'line', line | ends)
     for i, ((x, y), name) in enumerate(zip(spots, skeleton.keypoint_names, strict=True), start=1):
-        ids = {'data_element_id': i, 'data_node_id': i, 'data_label_name': name}
-        add('circle', cx=x, cy=y, r='1.5', fill='#b3b3b3', data_type='element node', **ids)
+        circle = {'cx': x, 'cy': y, 'r': '1.5', 'fill': '#b3b3b3', 'data-type': 'element node'}
+        ids = {'data-element-id': str(i), 'data-node-id': str(i), 'data-label-name': name}
+        ET.SubElement(drawing, 'circle', circle | ids)
     # Serialised as SVG inside HTML, the way browsers parse it.
     return ''.join(ET.tostring(c, encoding='unicode', short_empty_elements=False) for c in drawing)

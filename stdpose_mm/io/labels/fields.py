@@ -308,22 +308,17 @@ class Record:
         With ``lacking``, numbers may be null or NaN in the file, and are then NaN in the array.
         """
         value = self.raw(name, expected='a list of numbers')
-        return self._array(name, value, count, lacking=lacking)
+        return self._array(name, value, count, lacking)
 
     def number_lists(
         self, name: str, count: int | None = None, lacking: bool = False
     ) -> list[np.ndarray]:
         """Get a list of lists of ``count`` numbers, see :meth:`numbers`; empty if missing."""
         lists = enumerate(self._get(name, [], 'a list of lists of numbers', _is_list))
-        return [self._array(f'{name}[{i}]', value, count, lacking=lacking) for i, value in lists]
+        return [self._array(f'{name}[{i}]', value, count, lacking) for i, value in lists]
 
     def _array(
-        self,
-        name: str,
-        value: Any,
-        count: int | None,
-        limit: float = MAX_COORDINATE,
-        lacking: bool = False,
+        self, name: str, value: Any, count: int | None, lacking: bool, limit: float = MAX_COORDINATE
     ) -> np.ndarray:
         if not isinstance(value, list) or count not in (None, len(value)):
             size = '' if count is None else f'{count} '
@@ -339,7 +334,7 @@ class Record:
         if value == []:
             return None
         # Width and height may be twice as large as the largest coordinate.
-        box = self._array(name, value, 4, 2 * MAX_COORDINATE)
+        box = self._array(name, value, 4, lacking=False, limit=2 * MAX_COORDINATE)
         corners = np.stack([box[:2], box[:2] + box[2:]])
         # Tolerates the rounding of the sum.
         if (box[2:] < 0).any() or (np.abs(corners) > MAX_COORDINATE + 1e-6).any():

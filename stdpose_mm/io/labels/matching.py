@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
+
+_PictureFit = tuple[int | None, str]
 
 _MIN_TOLERANCE = 0.001
 """Minimum number of seconds by which a stated time may precede its frame."""
@@ -114,13 +116,8 @@ def match_frames(
         first = matching.labelled[0]
         name = base_name(first.file_name) or 'the first'
         text += f' ({name} is frame {frame_of[first.index]})'
-    if source is not None:
-        text += matching.compare_pictures(source, frame_of, text)
+    text += matching.compare_pictures(frame_of, text)
     return replace(matched, numbering=FrameNumbering('matched', text))
-
-
-def _folded_stem(name: str) -> str:
-    return picture_stem(name).casefold()
 
 
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
@@ -165,10 +162,10 @@ class _Matching:
             return {}
         paths = [source.path_of(i) for i in range(len(source))]
         place_of: dict[int, int] = {}
-        for key in (_folded_stem, base_name):
-            places = {key(path): place for place, path in enumerate(paths)}
+        for key in (picture_stem, base_name):
+            places = {key(path).casefold(): place for place, path in enumerate(paths)}
             if len(places) == len(paths):
-                keys = {frame.index: key(frame.file_name) for frame in self.labels.frames}
+                keys = {f.index: key(f.file_name).casefold() for f in self.labels.frames}
                 place_of |= {i: places[name] for i, name in keys.items() if name in places}
         stated, of_video = self.labels.numbering, frame_indices(paths[0], paths)[1]
         if (
@@ -252,7 +249,7 @@ class _Matching:
                 fitting = [first for first in (0, 1) if least <= first <= numbering.lowest]
                 if len(fitting) < 2:
                     return fitting[0] if fitting else 0
-                shift = _fit_pictures(self.labels, self._count_from(0), self.source).shift
+                shift, _ = self._fit_pictures(self.source, self._count_from(0))
                 if shift is not None:
                     return -shift
             if numbering.usual_first is not None:
@@ -311,31 +308,71 @@ class _Matching:
         frames = np.searchsorted(begins, stated + tolerance, side='right') - 1
         return {index: int(frame) for index, frame in zip(times, frames, strict=True)}
 
-    def compare_pictures(
-        self, source: FrameSource, frame_of: Mapping[int, int], origin: str
-    ) -> str:
+    def compare_pictures(self, frame_of: Mapping[int, int], origin: str) -> str:
         """Compare the pictures beside the label file with the frames, and describe the result.
 
         Raises:
             InputError: If the pictures show other frames, or if a number may mean the picture of
                 that number or the frame of that index.
         """
-        fit = _fit_pictures(self.labels, frame_of, source)
+        if self.source is None:
+            return ''
+        shift, text = self._fit_pictures(self.source, frame_of)
+        agrees = shift == 0 or not text
         is_sure = self.numbering.kind == 'index' or bool(self.options)
         options = f'{self.options.number_option} N, {self.frame_list}'
-        if not fit.agrees and not is_sure:
+        if not agrees and not is_sure:
             raise InputError(
-                f'the frames of the {self.whose} are read from {origin}, but {fit.text}, give '
+                f'the frames of the {self.whose} are read from {origin}, but {text}, give '
                 f'{options}, or the video of these {self.options.subject}'
             )
-        gaps = numbers_with_gaps(source)
-        if self.numbering.kind == 'names' and not fit.text and not is_sure and gaps is not None:
+        gaps = numbers_with_gaps(self.source)
+        if self.numbering.kind == 'names' and not text and not is_sure and gaps is not None:
             raise InputError(
                 f'{self.video} does not hold the pictures {self.pictures}, and the numbers of its '
                 f'pictures have gaps between {gaps[0]} and {gaps[1]}, so a number may be that of a '
                 f'picture or of a frame: use the names of its pictures, or give {options}'
             )
-        return f', {"and" if fit.agrees else "but"} {fit.text}' if fit.text else ''
+        return f', {"and" if agrees else "but"} {text}' if text else ''
+
+    def _fit_pictures(self, source: FrameSource, frame_of: Mapping[int, int]) -> _PictureFit:
+        """Compare labelled pictures that exist as files with the frames around the expected ones.
+
+        Args:
+            source: The video.
+            frame_of: Index in the labels -> expected frame of the video.
+
+        Returns:
+            The number of frames by which the pictures are later than expected, None if unclear, and
+            what they show, '' if unclear.
+        """
+        from stdpose_mm.io.video import read_picture
+
+        found = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
+        paths = {index: path for index, path in found.items() if path is not None}
+        chosen = sorted(paths)
+        places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
+        distances = []
+        for expected in (chosen[place] for place in places):
+            with suppress(InputError):
+                picture, contrast = _grey(read_picture(paths[expected]))
+                if contrast >= _MIN_CONTRAST:
+                    distances.append(_distances(picture, expected, source))
+        if not distances:
+            return None, ''
+        # Distances are infinite beyond the ends of the video: a shift must be possible for all.
+        means = np.mean(distances, axis=0)
+        best, second = np.argsort(means, kind='stable')[:2]
+        text = 'the pictures beside the file show'
+        if means[best] > _UNLIKE:
+            return None, f'{text} no frame of {source.name} near these'
+        if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
+            return None, ''
+        shift = int(best) - REACH
+        if shift == 0:
+            return 0, f'{text} these frames of {source.name}'
+        order = 'later' if shift > 0 else 'earlier'
+        return shift, f'{text} frames of {source.name} that are {abs(shift)} {order}'
 
     def renumber(self, frame_of: Mapping[int, int]) -> VideoLabels:
         """Give the frames the indices ``frame_of``; drop unlabelled frames that have none.
@@ -377,67 +414,6 @@ class _Matching:
             f'{self.video}; give the frames of these {self.options.subject}, or '
             f'{self.options.number_option} N if they count the first frame as N'
         )
-
-
-class _PictureFit(NamedTuple):
-    """Result of comparing labelled pictures with their expected frames.
-
-    Args:
-        shift: Number of frames by which the pictures are later than expected; None if unclear.
-        text: What the pictures show; '' if unclear.
-    """
-
-    shift: int | None = None
-    text: str = ''
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the pictures do not show other frames than expected."""
-        return self.shift == 0 or not self.text
-
-
-def _fit_pictures(
-    labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource
-) -> _PictureFit:
-    """Compare labelled pictures, if their files exist, with the frames around the expected ones.
-
-    Args:
-        labels: Labels as read from the file.
-        frame_of: Index in ``labels`` -> expected frame of the video.
-        source: The video.
-    """
-    from stdpose_mm.io.video import read_picture
-
-    labelled = set(labels.labelled_frame_indices)
-    paths = {
-        frame_of[frame.index]: path
-        for frame in labels.frames
-        if frame.index in labelled and frame.index in frame_of
-        if (path := _find_picture(labels, frame)) is not None
-    }
-    chosen = sorted(paths)
-    places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
-    distances = []
-    for expected in (chosen[place] for place in places):
-        with suppress(InputError):
-            picture, contrast = _grey(read_picture(paths[expected]))
-            if contrast >= _MIN_CONTRAST:
-                distances.append(_distances(picture, expected, source))
-    if not distances:
-        return _PictureFit()
-    # Distances are infinite beyond the ends of the video: a shift must be valid for all pictures.
-    means = np.mean(distances, axis=0)
-    best, second = np.argsort(means, kind='stable')[:2]
-    text = 'the pictures beside the file show'
-    if means[best] > _UNLIKE:
-        return _PictureFit(text=f'{text} no frame of {source.name} near these')
-    if not np.isfinite(means[second]) or means[best] > _CLEARLY * means[second]:
-        return _PictureFit()
-    shift = int(best) - REACH
-    if shift == 0:
-        return _PictureFit(0, f'{text} these frames of {source.name}')
-    order = 'later' if shift > 0 else 'earlier'
-    return _PictureFit(shift, f'{text} frames of {source.name} that are {abs(shift)} {order}')
 
 
 def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
@@ -610,13 +586,8 @@ def _is_turned(labelled: Size, size: Size) -> bool:
     """
     if not all(labelled) or not all(size):
         return False
-    straight = _ratio(labelled[0] * size[1], labelled[1] * size[0])
-    turned = _ratio(labelled[0] * size[0], labelled[1] * size[1])
-    return turned < _ALIKE < straight
-
-
-def _ratio(one: int, other: int) -> float:
-    return max(one, other) / min(one, other)
+    straight, turned = (labelled[0] * a / (labelled[1] * b) for a, b in (size[::-1], size))
+    return max(turned, 1 / turned) < _ALIKE < max(straight, 1 / straight)
 
 
 def _turned_remedy(size: Size, subject: FrameSubject) -> str:

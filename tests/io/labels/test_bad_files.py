@@ -236,7 +236,7 @@ XML = """<annotations><meta><task><name>clip</name><size>3</size><labels>
 <points label="nose" outside="0" occluded="0" points="1,2"/>
 </skeleton></track></annotations>"""
 XML_MISTAKES: list[tuple[str, str, str]] = [
-    ('</annotations>', '', 'is not XML'),
+    ('</annotations>', '', 'is not usable XML'),
     ('annotations>', 'notes>', 'must be a CVAT file with <annotations>, got <notes>'),
     ('<annotations>', '<!DOCTYPE a [<!ENTITY b "c">]><annotations>', 'document type definition'),
     ('<size>3</size>', '<size>3</size><frame_filter>x</frame_filter>', "frame_filter .* got 'x'"),
@@ -248,7 +248,7 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
     ('frame="0"', 'frame="0.5"', r"skeleton\[0\]\.frame must .* got '0\.5'"),
     ('keyframe="1"', 'keyframe="yes"', "keyframe must be true or false, got 'yes'"),
     ('label="nose"', 'label="tail"', r"points\[0\]\.label must be one of the 2 points .* 'tail'"),
-    ('label="nose"', 'label="neck"', 'label must be distinct'),
+    ('label="nose"', 'label="neck"', "point of .*skeleton.0. 'neck' appears twice"),
     ('points="1.5,2"', 'points="1,2;3,4"', "points must .* got '1,2;3,4'"),
     ('>1</attribute>', '>high</attribute>', 'score'),
     (
@@ -276,7 +276,7 @@ FOREIGN: list[tuple[str, str | bytes, str]] = [
     ('a.xml', VOC, 'must be a CVAT file with <annotations>, got <annotation>'),
     ('a.xml', CVAT_IMAGES, 'is "CVAT for images", export it as "CVAT for video 1.1"'),
     ('a.xml', '<annotations/>', 'holds no skeleton'),
-    ('a.xml', '<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not XML'),
+    ('a.xml', '<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not usable XML'),
     ('a.xml', b'PK\x03\x04broken', 'zip file'),
     ('a.txt', '0 0.5 0.5 0.2 0.3\n0 0.1 0.2 0.3 0.4\n', 'is a YOLO file of boxes without joints'),
     ('a.json', json.dumps([BOX]), 'is a list of COCO detections, which `stdpose inf'),
