@@ -40,7 +40,7 @@ class MLSME(WindowNeck):
     - **patches**: places covered by *tubes*, several frames long, are replaced by a learnable
       token; a block of joint space-time attention and a block of divided attention follow;
     - **frames**: whole frames of the result are replaced by another learnable token; a block of
-      joint attention follows. Information from a hidden frame that is already in other frames stays.
+      joint attention follows. What other frames already hold of a hidden frame stays.
 
     Decoders reconstruct the hidden features on both levels (the target is the backbone's feature,
     normalised per token, without gradient), and the heatmaps of the hidden frames. They do not run
