@@ -335,26 +335,15 @@ class PropagatorOptions(PoseNetworkOptions):
         return self.uses_model
 
     def validate(self) -> None:
-        """Check that the options work together and that the method's packages are installed.
+        """Check that the device has a use and that the method's packages are installed.
+
+        :func:`~stdpose_mm.propagation.load_propagator.load_propagator` checks the networks.
 
         Raises:
             InputError: If not.
         """
-        has_model = self.config is not None or self.checkpoint is not None
-        refuse_idle(
-            '--config and --checkpoint',
-            has_model and not self.uses_model,
-            '--method auto or stdpose',
-        )
-        refuse_idle('--precision', self.precision != 'float32' and not self.config, 'a --config')
         refuse_idle(
             '--device', self.device != 'cpu' and not self.uses_device, '--method auto or stdpose'
-        )
-        has_evidence = bool(self.pose_networks) or not self.use_stdpose
-        refuse_idle(
-            '--no-stdpose or a pose network',
-            has_evidence and self.method != 'auto',
-            '--method auto',
         )
         from stdpose_mm.propagation.base import require_method_packages
 

@@ -70,23 +70,18 @@ class PoseTrack21WindowDataset(BaseWindowDataset):
 class GenericWindowDataset(BaseWindowDataset):
     """Windows of videos with any skeleton: people, hands, animals.
 
-    Args:
-        dataset_name: Name of the dataset in the metainfo.
-        *args: See :class:`BaseWindowDataset`, also for the samples.
-        **kwargs: See there. By default ``metainfo`` comes from the skeleton in the first label
-            file's ``categories``; left and right are recognised by the joints' names.
+    By default ``metainfo`` comes from the skeleton in the first label file's ``categories``; left
+    and right are recognised by the joints' names.
+
+    Args and samples: See :class:`BaseWindowDataset`.
 
     Raises:
         InputError: If a label file has other keypoints than the metainfo.
     """
-
-    def __init__(self, *args: Any, dataset_name: str = 'generic', **kwargs: Any) -> None:
-        self._dataset_name = dataset_name
-        super().__init__(*args, **kwargs)
 
     def _join_prefix(self) -> None:
         # The first step of BaseDataset's construction after which the label files are known.
         super()._join_prefix()
         if not self._metainfo:
             skeleton = self.read_labels(self.label_files()[0])[0].skeleton
-            self._metainfo = parse_pose_metainfo(skeleton.to_metainfo(self._dataset_name))
+            self._metainfo = parse_pose_metainfo(skeleton.to_metainfo('generic'))

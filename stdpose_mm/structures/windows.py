@@ -172,10 +172,8 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
     return Window(left, key, right, (left_given, right_given))
 
 
-def estimation_window(
-    key: int, first: int, last: int, step: int = 1, num_frames: int = NUM_FRAMES
-) -> Window:
-    """Make the window of ``key`` and the frames ``step``, 2 ``step``, ... away; none is given.
+def estimation_window(key: int, first: int, last: int, num_frames: int = NUM_FRAMES) -> Window:
+    """Make the window of ``key`` and the frames next to it; none is given.
 
     Frames beyond the video are replaced by its first or last frame.
 
@@ -183,7 +181,6 @@ def estimation_window(
         key: The frame to be estimated.
         first: First frame of the video.
         last: Last frame of the video.
-        step: Distance from one frame of the window to the next.
         num_frames: Number T of frames.
 
     Raises:
@@ -192,8 +189,8 @@ def estimation_window(
     """
     require_num_frames(num_frames)
     steps = range(1, key_index(num_frames) + 1)
-    *before, left = (max(first, key - n * step) for n in steps)
-    *after, right = (min(last, key + n * step) for n in steps)
+    *before, left = (max(first, key - n) for n in steps)
+    *after, right = (min(last, key + n) for n in steps)
     return Window(left, key, right, further=(*reversed(before), *after))
 
 
@@ -223,14 +220,13 @@ def person_window(
     own: Sequence[int],
     given: Sequence[int],
     known: Sequence[int],
-    step: int = 1,
     num_frames: int = NUM_FRAMES,
 ) -> Window:
     """Make the window of one person in a video, some of whose frames may not exist.
 
     The auxiliary frames are the nearest frames on which the person is labelled; if there are none,
-    the nearest other given frames, without labels; if there are none, the frames ``step`` before
-    and after. The label of the key frame is never used: if the key frame is labelled (in training
+    the nearest other given frames, without labels; if there are none, the frames before and
+    after. The label of the key frame is never used: if the key frame is labelled (in training
     on sparse labels), the auxiliary frames are its labelled neighbours.
 
     Args:
@@ -239,9 +235,8 @@ def person_window(
         given: The given frames of the video, ascending.
         known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
             does not exist is replaced by the next existing frame towards the key frame.
-        step: Distance between the frames of a window without given frames.
         num_frames: Number T of frames. Further frames are evenly spaced between given frames and
-            the key frame (:func:`fill_window`), or ``step`` apart without given frames.
+            the key frame (:func:`fill_window`).
 
     Raises:
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
@@ -255,7 +250,7 @@ def person_window(
         window = fill_window(propagation_window(key, others, first, last), num_frames)
         window = replace(window, given=(False, False))
     else:
-        window = estimation_window(key, first, last, step, num_frames)
+        window = estimation_window(key, first, last, num_frames)
     return snap_window(window, known)
 
 

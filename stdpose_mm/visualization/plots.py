@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -36,25 +35,20 @@ def trajectories(
         track_id: The person; the first track by default.
         joints: Names of the joints to plot; by default all that are labelled in any frame.
         truth: Labels of every frame with the same tracks and skeleton, drawn as pale lines.
-
-    Raises:
-        InputError: If there is no such track or joint.
     """
+    tracks = labels.tracks()
     if track_id is None:
-        track_id = min(labels.tracks(), default=-1)
-    track = _track_of(labels, track_id)
+        track_id = min(tracks)
+    track = [*tracks[track_id].values()]
     names = labels.skeleton.keypoint_names
-    ever = np.any([person.labelled for person in track], axis=0)
     if joints is None:
+        ever = np.any([person.labelled for person in track], axis=0)
         joints = [name for name, shown in zip(names, ever, strict=True) if shown]
-    unknown = [name for name in joints if name not in names]
-    if unknown:
-        raise InputError(f'there is no joint {unknown[0]!r}, choose among {", ".join(names)}')
 
     figure, axes = make_figure(2, width=10)
     styles = curve_styles(labels.skeleton)
     for name in joints:
-        joint = names.index(name)
+        joint = labels.skeleton.index_of(name)
         style: dict[str, Any] = {**styles[joint]}
         frames, points = _places(track, joint)
         given = np.array([person.given[joint] for person in track])
@@ -62,7 +56,7 @@ def trajectories(
             axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
             axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
         if truth is not None:
-            frames, points = _places(_track_of(truth, track_id), joint)
+            frames, points = _places([*truth.tracks()[track_id].values()], joint)
             for axis, values in zip(axes, points.T, strict=True):
                 axis.plot(frames, values, color=style['color'], linewidth=4, alpha=0.25)
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
@@ -74,16 +68,6 @@ def trajectories(
     if joints:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
-
-
-def _track_of(labels: VideoLabels, track_id: int) -> list[PersonLabel]:
-    """Return the persons of a track, by frame."""
-    tracks = labels.tracks()
-    if track_id not in tracks:
-        raise InputError(
-            f'the labels of {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
-        )
-    return [tracks[track_id][frame] for frame in sorted(tracks[track_id])]
 
 
 def _places(track: Sequence[PersonLabel], joint: int) -> tuple[np.ndarray, np.ndarray]:

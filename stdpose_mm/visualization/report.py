@@ -22,7 +22,7 @@ from stdpose_mm.io.file_names import path_from
 from stdpose_mm.io.outputs import report_video
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video
 from stdpose_mm.review import FrameCheck, JointCheck
-from stdpose_mm.structures import SOURCES, PersonLabel, VideoLabels, count_sources, pose_extent
+from stdpose_mm.structures import PersonLabel, VideoLabels, count_sources, pose_extent
 from stdpose_mm.text import counted, plural, ranges
 
 from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
@@ -91,16 +91,20 @@ def write_report(
     colors: dict[str, str] = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     with ExitStack() if outputs is None else nullcontext(outputs) as files:
         content = {
-            'name': labels.name,
-            'facts': _facts(frames, labels, method, measured),
+            'labels': labels,
+            'frames': frames,
+            'method': method,
+            'measured': measured,
             'video': _video(page, frames, labels, video, video_path or video, files),
             'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
             'num_checks': len(checks),
             'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
             'doubtful': DOUBTFUL,
-            'has_sides': 'left' in labels.skeleton.sides,
             'confidence': _encode_figure(confidence(labels)),
-            **_people(labels),
+            'people': _people(labels),
+            'curves': lambda track_id: _encode_figure(trajectories(labels, track_id)),
+            'max_people': MAX_PEOPLE,
+            'max_rows': MAX_ROWS,
         }
         write_text(files.enter_context(atomic_path(page)), _render(content))
 
@@ -119,34 +123,17 @@ def _render(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # Hash by which a content security policy names a script.
-    environment.filters['sha256'] = lambda script: base64.b64encode(
-        hashlib.sha256(script.encode()).digest()
-    ).decode()
+    environment.filters.update(
+        counted=counted,
+        plural=plural,
+        ranges=ranges,
+        count_sources=count_sources,
+        given_frames=_given_frames,
+        mean_score=_mean_score,
+        # Hash by which a content security policy names a script.
+        sha256=lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
+    )
     return environment.get_template(TEMPLATE).render(content)
-
-
-def _facts(
-    frames: FrameSource, labels: VideoLabels, method: str, measured: Sequence[str]
-) -> list[tuple[str, str]]:
-    """List terms and values for the head of the report; empty values are not shown."""
-    width, height = frames.size
-    given = _given_frames(labels.persons)
-    num_given, num_propagated, num_absent = _count_sources(labels.persons)
-    poses = f'{num_given} given, {num_propagated} propagated'
-    if num_absent:
-        poses += f'; {counted(num_absent, "time")} someone is absent'
-    mean = _mean_score(labels.persons)
-    return [
-        ('Method', method),
-        ('Frames', f'{len(frames)} of {width} x {height} pixels'),
-        (_title(plural(labels.skeleton.category)), str(len(labels.track_ids))),
-        ('Poses', poses),
-        ('Joints', ', '.join(labels.skeleton.keypoint_names)),
-        ('Mean confidence', '' if np.isinf(mean) else f'{mean:.2f} (propagated joints)'),
-        ('Measured', '; '.join(measured)),
-        (f'Given frames ({len(given)})', ranges(given)),
-    ]
 
 
 def _video(
@@ -188,8 +175,8 @@ def _embed(video: Path) -> str | None:
 
 def _checks(
     frames: FrameSource, labels: VideoLabels, checks: Sequence[FrameCheck]
-) -> list[dict[str, Any]]:
-    """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
+) -> list[tuple[FrameCheck, str, float]]:
+    """Return the frames to check, their thumbnails and their times in the video in seconds."""
     people = {index: labels[index] for index in labels}
     times = [float(time) for time in presentation_times(frames)]
     # The duration of the last frame is unknown; it is assumed to equal the previous one.
@@ -198,17 +185,9 @@ def _checks(
     # Frames are read in the order of the video and shown in the order of urgency.
     for check in sorted(checks, key=lambda check: check.frame_index):
         index = check.frame_index
-        described[index] = {
-            'frame': index,
-            'picture': _thumbnail(frames[index], people.get(index, ()), labels, check.joints),
-            # Halfway to the next frame, a player certainly shows this one.
-            'time': (times[index] + times[index + 1]) / 2,
-            'expected_wrong': check.expected_wrong,
-            'worst': '; '.join(
-                f'{joint.joint} of {labels.skeleton.category} {joint.track_id}: {joint.score:.2f}'
-                for joint in check.joints
-            ),
-        }
+        picture = _thumbnail(frames[index], people.get(index, ()), labels, check.joints)
+        # Halfway to the next frame, a player certainly shows this one.
+        described[index] = check, picture, (times[index] + times[index + 1]) / 2
     return [described[check.frame_index] for check in checks]
 
 
@@ -243,35 +222,24 @@ def _thumbnail(
     return _data_uri('image/jpeg', data.tobytes())
 
 
-def _people(labels: VideoLabels) -> dict[str, Any]:
-    """Describe the people of the table and of the curves, the least certain first."""
-    tracks = labels.tracks()
-    mean = {track_id: _mean_score(tracks[track_id].values()) for track_id in tracks}
-    who = labels.skeleton.category
-    order = sorted(tracks, key=lambda track_id: (mean[track_id], track_id))
-    return {
-        'who': who,
-        'who_title': _title(who),
-        'many': plural(who),
-        'many_title': _title(plural(who)),
-        'num_people': len(order),
-        'people': [
-            {
-                'track_id': track_id,
-                'counts': _count_sources(tracks[track_id].values()),
-                'score': '-' if np.isinf(mean[track_id]) else f'{mean[track_id]:.2f}',
-            }
-            for track_id in order[:MAX_ROWS]
-        ],
-        'curves': [
-            {
-                'track_id': track_id,
-                'given': ranges(_given_frames(tracks[track_id].values())),
-                'picture': _encode_figure(trajectories(labels, track_id)),
-            }
-            for track_id in order[:MAX_PEOPLE]
-        ],
-    }
+def _people(labels: VideoLabels) -> list[tuple[int, list[PersonLabel]]]:
+    """List the track id and the poses of everyone, the least certain first."""
+    tracks = {track_id: [*track.values()] for track_id, track in labels.tracks().items()}
+    means = {track_id: _mean_score(poses) for track_id, poses in tracks.items()}
+    # People without a propagated joint come last.
+    order = sorted(tracks, key=lambda person: (means[person] is None, means[person] or 0, person))
+    return [(track_id, tracks[track_id]) for track_id in order]
+
+
+def _mean_score(people: Iterable[PersonLabel]) -> float | None:
+    """Average the scores of the propagated joints; None if there are none."""
+    scores = [p.scores[p.labelled & p.propagated] for p in people if p.scores is not None]
+    joints = np.concatenate([np.zeros(0), *scores])
+    return float(joints.mean()) if len(joints) else None
+
+
+def _given_frames(people: Iterable[PersonLabel]) -> list[int]:
+    return sorted({person.frame_index for person in people if person.source == 'given'})
 
 
 def _encode_figure(figure: Figure) -> str:
@@ -279,32 +247,6 @@ def _encode_figure(figure: Figure) -> str:
     data = io.BytesIO()
     figure.savefig(data, format='png', dpi=100)
     return _data_uri('image/png', data.getvalue())
-
-
-def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
-    """Count the given, propagated and absent poses."""
-    counts = count_sources(people)
-    return [counts[source] for source in SOURCES]
-
-
-def _mean_score(people: Iterable[PersonLabel]) -> float:
-    """Average the scores of the propagated joints; infinite if there are none."""
-    scores = [
-        person.scores[person.labelled & person.propagated]
-        for person in people
-        if person.scores is not None
-    ]
-    joints = np.concatenate(scores) if scores else np.zeros(0)
-    return float(joints.mean()) if len(joints) else float('inf')
-
-
-def _given_frames(people: Iterable[PersonLabel]) -> list[int]:
-    return sorted({person.frame_index for person in people if person.source == 'given'})
-
-
-def _title(words: str) -> str:
-    """Capitalise the first letter; leave the rest unchanged."""
-    return words[:1].upper() + words[1:]
 
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:

@@ -71,7 +71,7 @@ def test_shows_what_propagate_writes_with_the_same_network(
     [
         (
             ['--method', 'flow'],
-            'a pose network would have no effect: give --method auto',
+            "a pose network was given as evidence, which method 'flow' does not use",
         ),
         (['--batch-size', 0], 'argument --batch-size: expected a whole number of at least 1'),
         (['--project', 'dot.onnx'], '--project dot.onnx is also given as pose network dot.onnx'),

@@ -169,7 +169,7 @@ def test_label_interval_hides_all_other_labels(tiny_set: TinySet) -> None:
     for video in 'ab':
         tiny_set.change(spoil, video)
     for task in ('propagation', 'estimation'):
-        dataset = PoseTrack18WindowDataset(**tiny_set.args, task=task, label_interval=4, step=2)
+        dataset = PoseTrack18WindowDataset(**tiny_set.args, task=task, label_interval=4)
         assert keys_of(dataset) == [0, 4, 8]
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
@@ -203,7 +203,7 @@ def drop_track_ids(data: dict) -> None:
         del person['track_id']
 
 
-@pytest.mark.parametrize('options', [{}, {'test_mode': True}, {'task': 'estimation', 'step': 2}])
+@pytest.mark.parametrize('options', [{}, {'test_mode': True}, {'task': 'estimation'}])
 def test_people_without_track_ids_are_associated(tiny_set: TinySet, options: dict) -> None:
     expected = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4, **options), 6, track=1)
     tiny_set.change(drop_track_ids)
@@ -475,7 +475,7 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
         ({'task': 'tracking'}, "task must be one of .*, got 'tracking'"),
         ({'interval': 1}, 'interval must be whole numbers from 2'),
         ({'interval': []}, 'interval must be whole numbers from 2'),
-        ({'step': 0}, 'must be at least 1'),
+        ({'keys_per_sample': 0}, 'must be at least 1'),
         ({'num_frames': 3.5}, 'num_frames must be odd and at least 3, .* got 3.5'),
         ({'interval': [4, 5]}, 'need random_offset=True'),
         ({'random_offset': True, 'test_mode': True}, 'are for training'),
@@ -519,8 +519,8 @@ def test_generic_dataset_takes_the_skeleton_of_the_files(tiny_set: TinySet) -> N
 
     for video in 'ab':
         tiny_set.change(rename, video)
-    dataset = GenericWindowDataset(**tiny_set.args, dataset_name='fish')
-    assert dataset.metainfo['dataset_name'] == 'fish'
+    dataset = GenericWindowDataset(**tiny_set.args)
+    assert dataset.metainfo['dataset_name'] == 'generic'
     assert dataset.metainfo['flip_indices'] == [0, 2, 1]
     assert dataset.metainfo['skeleton_links'] == [(0, 1), (0, 2)]
     assert dataset.get_data_info(0)['keypoints'].shape == (1, 3, 2)

@@ -64,18 +64,17 @@ def test_propagation_window(key: int, given: list[int], window: Window) -> None:
 
 
 @pytest.mark.parametrize(
-    ('key', 'step', 'number', 'frames'),
+    ('key', 'number', 'frames'),
     [
-        (0, 1, 3, (0, 0, 1)),
-        (9, 2, 3, (7, 9, 9)),
-        (5, 1, 5, (3, 4, 5, 6, 7)),
-        (5, 2, 5, (1, 3, 5, 7, 9)),
-        (1, 1, 5, (0, 0, 1, 2, 3)),
-        (9, 1, 5, (7, 8, 9, 9, 9)),
+        (0, 3, (0, 0, 1)),
+        (9, 3, (8, 9, 9)),
+        (5, 5, (3, 4, 5, 6, 7)),
+        (1, 5, (0, 0, 1, 2, 3)),
+        (9, 5, (7, 8, 9, 9, 9)),
     ],
 )
-def test_estimation_window(key: int, step: int, number: int, frames: tuple[int, ...]) -> None:
-    assert estimation_window(key, 0, 9, step=step, num_frames=number).frames == frames
+def test_estimation_window(key: int, number: int, frames: tuple[int, ...]) -> None:
+    assert estimation_window(key, 0, 9, num_frames=number).frames == frames
 
 
 def test_given_frames_refuses_an_interval_of_nothing() -> None:
@@ -108,24 +107,24 @@ def test_windows_that_are_none_are_refused(make: Callable[[], object], message: 
 
 
 @pytest.mark.parametrize(
-    ('key', 'own', 'given', 'count', 'step', 'window'),
+    ('key', 'own', 'given', 'count', 'window'),
     [
         # A labelled key: from the label before to the one after.
-        (7, [0, 7, 14], [0, 7, 14], 30, 1, Window(0, 7, 14, (True, True))),
+        (7, [0, 7, 14], [0, 7, 14], 30, Window(0, 7, 14, (True, True))),
         # The person's own labels come first.
-        (9, [0, 14], [0, 7, 14], 30, 1, Window(0, 9, 14, (True, True))),
+        (9, [0, 14], [0, 7, 14], 30, Window(0, 9, 14, (True, True))),
         # Without any, the given frames are shown without labels.
-        (9, [], [0, 7, 14], 30, 1, Window(7, 9, 14, (False, False))),
+        (9, [], [0, 7, 14], 30, Window(7, 9, 14, (False, False))),
         # Its only label.
-        (7, [7], [7], 30, 5, Window(2, 7, 12, (False, False))),
+        (7, [7], [7], 30, Window(6, 7, 8, (False, False))),
         # The last frame.
-        (9, [0], [0], 10, 1, Window(0, 9, 9, (True, False))),
+        (9, [0], [0], 10, Window(0, 9, 9, (True, False))),
     ],
 )
 def test_person_window(
-    key: int, own: list[int], given: list[int], count: int, step: int, window: Window
+    key: int, own: list[int], given: list[int], count: int, window: Window
 ) -> None:
-    assert person_window(key, own, given, range(count), step=step) == window
+    assert person_window(key, own, given, range(count)) == window
 
 
 def test_person_window_avoids_frames_that_do_not_exist() -> None:

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import save_figure, trajectories
 from stdpose_mm.visualization.colors import bgr, curve_styles
@@ -86,10 +85,3 @@ def test_curves_of_a_pair_differ_in_the_colour_of_the_side_only():
 def test_plots_are_png_files(labels, tmp_path):
     save_figure(trajectories(labels, track_id=3, joints=['head']), tmp_path / 'plot.png')
     assert cv2.imread(str(tmp_path / 'plot.png')) is not None
-
-
-def test_tracks_and_joints_that_are_not_there_are_refused(labels):
-    with pytest.raises(InputError, match=r'have no track 7, choose one of \[3\]'):
-        trajectories(labels, track_id=7)
-    with pytest.raises(InputError, match="no joint 'foot', choose among head, hand"):
-        trajectories(labels, joints=['foot'])

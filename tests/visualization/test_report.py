@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -280,6 +281,18 @@ def test_the_given_frames_of_every_person_are_named(path):
     alt = {attrs['alt'] for attrs in read(path).all('img')}
     assert any('person 0 ' in text and text.endswith('frames 0, 4-6, 11') for text in alt)
     assert any('person 1 ' in text and text.endswith('frames 0, 5-6, 11') for text in alt)
+
+
+def test_the_least_certain_people_come_first_and_those_all_given_last(path):
+    labels = make_labels(people=3)
+    persons = []
+    for person in labels.persons:
+        scores = np.full(3, {0: 0.5, 1: 1.0, 2: 0.0}[person.track_id])
+        source = 'given' if person.track_id == 1 else person.source
+        persons.append(replace(person, scores=scores, source=source, keypoint_sources=None))
+    write_report(path, Clip(), labels.with_persons(persons))
+    rows = re.findall('<th scope="row">(.)</th>.*<td>(.*)</td></tr>', path.read_text())
+    assert rows == [('2', '0.00'), ('0', '0.50'), ('1', '-')]
 
 
 def test_absent_people_are_counted_not_drawn(path):

@@ -61,7 +61,7 @@ class BaseWindowDataset(BaseDataset):
       ``random_offset`` a new pattern of given frames is drawn for every training sample, so that
       every labelled frame may be a key frame.
     - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames are those
-      ``step``, 2 ``step``, ... before and after; no label is given.
+      before and after; no label is given.
     - ``label_interval=T`` (training): only every T-th frame keeps its labels; all other labels are
       discarded on reading. Key frames are then the labelled frames themselves. With
       ``task='propagation'`` their labelled neighbours are the auxiliary frames, so windows span 2T.
@@ -111,7 +111,6 @@ class BaseWindowDataset(BaseDataset):
             ``'frame'``: each frame is cropped at the person's own box in it, as in propagation and
             inference, which encode every frame once.
         label_interval: T: only every T-th frame keeps its labels; None keeps all.
-        step: Distance of the auxiliary frames in estimation.
         num_frames: Odd number T of frames in a window: the key frame and (T - 1) / 2 auxiliary
             frames on either side. The model's neck must have the same number.
         propagated_weight: Weight of a propagated label in the loss, relative to 1 for a given

@@ -30,7 +30,7 @@ class LabelSelection:
     """Selection of given labels, key frames and their auxiliary frames.
 
     Args:
-        task, random_offset, keys_per_sample, label_interval, step, num_frames, propagated_weight,
+        task, random_offset, keys_per_sample, label_interval, num_frames, propagated_weight,
             propagated_min_score, test_mode: See
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
         intervals: T, the number of frames between given frames; several only with random_offset.
@@ -44,7 +44,6 @@ class LabelSelection:
     random_offset: bool = False
     keys_per_sample: int = 1
     label_interval: int | None = None
-    step: int = 1
     num_frames: int = NUM_FRAMES
     propagated_weight: float = 1.0
     propagated_min_score: float = 0.0
@@ -61,8 +60,8 @@ class LabelSelection:
                 f'interval must be whole numbers from 2, got {list(self.intervals)}',
             ),
             (
-                min(self.step, self.keys_per_sample, self.label_interval or 1) < 1,
-                'step, keys_per_sample and label_interval must be at least 1',
+                min(self.keys_per_sample, self.label_interval or 1) < 1,
+                'keys_per_sample and label_interval must be at least 1',
             ),
             (self.propagated_weight < 0, 'propagated_weight must not be negative'),
             (
@@ -177,13 +176,11 @@ class LabelSelection:
             given: Frames whose labels may be shown; by default those of the video.
         """
         if self.task == 'estimation':
-            window = estimation_window(
-                key, video.known[0], video.known[-1], self.step, self.num_frames
-            )
+            window = estimation_window(key, video.known[0], video.known[-1], self.num_frames)
             return snap_window(window, video.known)
         given = video.given if given is None else given
         own = track.among(given)
-        return person_window(key, own, given, video.known, self.step, self.num_frames)
+        return person_window(key, own, given, video.known, self.num_frames)
 
     def sample_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw a pattern of given frames in which ``key`` is not given, and build the window.

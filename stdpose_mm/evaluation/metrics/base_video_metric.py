@@ -42,8 +42,7 @@ class BaseVideoMetric(BaseMetric):
 
     In propagation (``given_interval``) two results are reported: over all frames, where the given
     labels count as predictions with score 1 (the paper's protocol), and over the unlabelled frames
-    alone. The frames of ``main_frames`` have the plain names (``AP``), the other ones have their
-    subset after the name (``AP_all`` or ``AP_unlabelled``).
+    alone. The latter have the plain names (``AP``), the former end in ``_all`` (``AP_all``).
 
     Every data sample needs ``video_name``, ``frame_index``, ``track_id`` (-1 if unknown) and
     ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
@@ -58,8 +57,6 @@ class BaseVideoMetric(BaseMetric):
             estimation, without given frames.
         boxes: Boxes that the model was shown, for the title of the table: ``'gt'``,
             ``'interpolated'`` or ``'detected'``.
-        main_frames: ``'unlabelled'`` (the default in propagation) or ``'all'`` (the only choice in
-            estimation).
         keypoint_threshold: Predicted joints with a lower score are ignored; None keeps all.
         held_out_share, held_out: Videos to evaluate, with the same meaning as in
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
@@ -76,7 +73,6 @@ class BaseVideoMetric(BaseMetric):
         ann_file: str | Sequence[str],
         given_interval: int | None = None,
         boxes: str = 'gt',
-        main_frames: str | None = None,
         keypoint_threshold: float | None = None,
         held_out_share: float = 0.0,
         held_out: str = 'exclude',
@@ -88,13 +84,6 @@ class BaseVideoMetric(BaseMetric):
             require_whole('given_interval', given_interval, 1)
         if keypoint_threshold is not None:
             require_ratio(keypoint_threshold=keypoint_threshold)
-        allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
-        main_frames = main_frames or allowed[0]
-        if main_frames not in allowed:
-            raise InputError(
-                f'main_frames must be one of {allowed} with given_interval={given_interval}, '
-                f'got {main_frames!r}'
-            )
         owner = type(self).__name__
         files = find_label_files(ann_file, owner=owner)
         videos = [*read_selected_videos(files, read_posetrack, held_out_share, held_out, owner)]
@@ -107,7 +96,7 @@ class BaseVideoMetric(BaseMetric):
         self.given_interval = given_interval
         self.boxes = boxes
         # The main subset of frames comes first.
-        self.suffixes = {main_frames: '', **{n: f'_{n}' for n in allowed if n != main_frames}}
+        self.suffixes = {ALL: ''} if given_interval is None else {UNLABELLED: '', ALL: '_all'}
         self.keypoint_threshold = keypoint_threshold
 
     def check_truth(self) -> None:

@@ -30,7 +30,7 @@ class PoseTrackMetric(BaseVideoMetric):
     ``MOTA``, ``MOTP``, ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``,
     ``predicted``; ``error_px`` in pixels and ``jitter`` in px/frame^2. MOTA and all later ones need
     the identity of every person and are omitted if one is unknown. In propagation the second subset
-    of frames has the same names with ``_all`` or ``_unlabelled``.
+    of frames has the same names with ``_all``.
 
     Args:
         oks_nms: For detected boxes: of people in a frame whose similarity (OKS) exceeds this value,

@@ -15,7 +15,7 @@ class VideoPCKMetric(BaseVideoMetric):
 
     Metrics: ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``, ``predicted`` in
     per cent, ``error_px`` in pixels, ``jitter`` in px/frame^2, each the mean over the joints. In
-    propagation the second subset of frames has the same names with ``_all`` or ``_unlabelled``.
+    propagation the second subset of frames has the same names with ``_all``.
 
     Args: See :class:`BaseVideoMetric`.
     """

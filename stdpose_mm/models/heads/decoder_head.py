@@ -90,7 +90,7 @@ class DecoderHead(HeatmapHead):
         return dict(type='Normal', override=last)
 
     def add_full_resolution_path(
-        self, merged_channels: int, patch_size: int, refine_channels: int | None = None
+        self, merged_channels: int, patch_size: int = 4, refine_channels: int | None = None
     ) -> None:
         """Add the layers of the path at full resolution, when the head is built.
 

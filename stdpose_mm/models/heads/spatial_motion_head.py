@@ -26,22 +26,14 @@ class SpatialMotionHead(DecoderHead):
         merged_channels: Width C of the neck's ``merged_feature``, which is then added to the motion
             feature and concatenated with the upsampled feature: a path at full resolution (beyond
             the paper). ``None`` leaves it out.
-        patch_size: Side of the patch of ``merged_feature`` that is added to a place of the motion
-            feature, in heatmap pixels.
         **kwargs: Arguments of :class:`HeatmapHead`.
     """
 
-    def __init__(
-        self,
-        fusion: dict,
-        merged_channels: int | None = None,
-        patch_size: int = 4,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, fusion: dict, merged_channels: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fusion = MODELS.build(fusion)
         if merged_channels is not None:
-            self.add_full_resolution_path(merged_channels, patch_size)
+            self.add_full_resolution_path(merged_channels)
 
     def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
         """Fuse both features and decode the heatmaps.
@@ -79,20 +71,12 @@ class SpatialMotionMutualLearning(BaseModule):
         embed_dims: Width D of both features.
         num_heads: Number of attention heads.
         num_blocks: Number of mutual attention blocks.
-        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
     """
 
-    def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        num_blocks: int = 2,
-        feedforward_channels: int | None = None,
-    ) -> None:
+    def __init__(self, embed_dims: int, num_heads: int, num_blocks: int = 2) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            MutualAttentionBlock(embed_dims, num_heads, feedforward_channels)
-            for _ in range(num_blocks)
+            MutualAttentionBlock(embed_dims, num_heads) for _ in range(num_blocks)
         )
         self.norm_spatial = nn.LayerNorm(embed_dims, eps=1e-6)
         self.norm_motion = nn.LayerNorm(embed_dims, eps=1e-6)

@@ -148,19 +148,16 @@ class DividedAttentionBlock(nn.Module):
     Args:
         embed_dims: Width D of the tokens.
         num_heads: Number of attention heads.
-        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
     """
 
-    def __init__(
-        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
-    ) -> None:
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
         self.ln_time = nn.LayerNorm(embed_dims, eps=1e-6)
         self.time_attn = SelfAttention(embed_dims, num_heads)
         self.ln_space = nn.LayerNorm(embed_dims, eps=1e-6)
         self.space_attn = SelfAttention(embed_dims, num_heads)
         self.ln_ffn = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+        self.ffn = FeedForward(embed_dims, 4 * embed_dims)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Apply the block: [N, T, L, D] -> [N, T, L, D]."""
@@ -213,18 +210,14 @@ class MutualAttentionBlock(nn.Module):
     Args:
         embed_dims: Width D of the tokens.
         num_heads: Number of attention heads.
-        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
     """
 
-    def __init__(
-        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
-    ) -> None:
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
-        hidden_dims = feedforward_channels or 4 * embed_dims
         self.ln_cross = _two(lambda: nn.LayerNorm(embed_dims, eps=1e-6))
         self.cross_attn = _two(lambda: CrossAttention(embed_dims, num_heads))
         self.ln_ffn = _two(lambda: nn.LayerNorm(embed_dims, eps=1e-6))
-        self.ffn = _two(lambda: FeedForward(embed_dims, hidden_dims))
+        self.ffn = _two(lambda: FeedForward(embed_dims, 4 * embed_dims))
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the block to two sets [N, L, D] and [N, L', D]; returns both in the same shapes."""

@@ -15,6 +15,8 @@ ESTIMATORS = ('variational', 'literal')
 MAX_LOG_VARIANCE = 3.0
 # Divides the maps before the softmax of the literal estimator, in FAMI-Pose's code.
 TEMPERATURE = 0.05
+# Size of a heatmap relative to the features.
+UPSAMPLE = 4
 
 
 @MODELS.register_module()
@@ -55,7 +57,6 @@ class MutualInformationLoss(nn.Module):
     Args:
         num_joints: Number of joints K.
         feature_channels: Width D of F~ and F_t.
-        upsample: Size of a heatmap relative to the features.
         estimator: 'variational' or 'literal'.
         alpha: Weight of the feature terms; 0 omits them.
         beta: Weight of the heatmap terms; 0 omits them.
@@ -76,7 +77,6 @@ class MutualInformationLoss(nn.Module):
         self,
         num_joints: int,
         feature_channels: int,
-        upsample: int = 4,
         estimator: str = 'variational',
         alpha: float = 0.1,
         beta: float = 0.01,
@@ -95,8 +95,8 @@ class MutualInformationLoss(nn.Module):
             return
         if alpha:
             self.feature_decoder = nn.Sequential(
-                nn.Conv2d(feature_channels, num_joints * upsample**2, kernel_size=1),
-                nn.PixelShuffle(upsample),
+                nn.Conv2d(feature_channels, num_joints * UPSAMPLE**2, kernel_size=1),
+                nn.PixelShuffle(UPSAMPLE),
             )
             self.feature_predictor = nn.Sequential(
                 nn.Conv2d(feature_channels, feature_channels, kernel_size=1),

@@ -21,6 +21,12 @@ from stdpose_mm.structures import NUM_FRAMES
 
 EPSILON = 1e-6
 
+APPEARANCE_CHANNELS = 32
+"""Width C of the features of which the appearance is compared."""
+
+UPSAMPLE = 4
+"""Size of a heatmap relative to the features."""
+
 
 @MODELS.register_module()
 class AppearanceCorrelation(BaseModule):
@@ -33,17 +39,15 @@ class AppearanceCorrelation(BaseModule):
 
     Args:
         embed_dims: Width D of the features.
-        channels: Width C of the features that are compared.
-        upsample: Size of a heatmap relative to the features.
     """
 
-    def __init__(self, embed_dims: int, channels: int = 32, upsample: int = 4) -> None:
+    def __init__(self, embed_dims: int) -> None:
         super().__init__()
         self.upsample = nn.Sequential(
-            nn.Conv2d(embed_dims, channels * upsample**2, kernel_size=1),
-            nn.PixelShuffle(upsample),
+            nn.Conv2d(embed_dims, APPEARANCE_CHANNELS * UPSAMPLE**2, kernel_size=1),
+            nn.PixelShuffle(UPSAMPLE),
             # Without this convolution, patches of neighbouring features would not fit together.
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            nn.Conv2d(APPEARANCE_CHANNELS, APPEARANCE_CHANNELS, kernel_size=3, padding=1),
         )
 
     def forward(
@@ -86,7 +90,6 @@ class AppearanceKeypointsSynthesis(BaseModule):
     Args:
         num_joints: Number of joints K.
         correlation: Config of the module that compares frames, :class:`AppearanceCorrelation`.
-        appearance_channels: Width of the feature that ``correlation`` returns.
         channels: Width C of the convolutions.
         dilations: Dilations, in heatmap pixels, of one further residual block each. The block sees
             how a joint moved if an appearance recurs in several places.
@@ -100,7 +103,6 @@ class AppearanceKeypointsSynthesis(BaseModule):
         self,
         num_joints: int,
         correlation: dict,
-        appearance_channels: int = 32,
         channels: int = 48,
         dilations: Sequence[int] = (),
         num_frames: int = NUM_FRAMES,
@@ -113,7 +115,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         self.correlation = MODELS.build(correlation)
         num_maps = num_frames + (num_frames - 1) + use_prior
         self.read_maps = nn.Conv2d(num_joints * num_maps, channels, 3, padding=1, bias=False)
-        self.read_appearance = nn.Conv2d(appearance_channels, channels, 3, padding=1, bias=False)
+        self.read_appearance = nn.Conv2d(APPEARANCE_CHANNELS, channels, 3, padding=1, bias=False)
         self.read_time = nn.Linear(num_frames - 1, channels, bias=False)
         self.activate = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.merge = conv_block(channels, channels)

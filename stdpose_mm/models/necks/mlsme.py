@@ -38,9 +38,9 @@ class MLSME(WindowNeck):
     the tokens of all frames. In training, parts of the window are hidden on two levels:
 
     - **patches**: places covered by *tubes*, several frames long, are replaced by a learnable
-      token; blocks of joint space-time attention alternate with blocks of divided attention;
-    - **frames**: whole frames of the result are replaced by another learnable token; blocks of
-      joint attention follow. Information from a hidden frame that is already in other frames stays.
+      token; a block of joint space-time attention and a block of divided attention follow;
+    - **frames**: whole frames of the result are replaced by another learnable token; a block of
+      joint attention follows. What other frames already hold of a hidden frame stays.
 
     Decoders reconstruct the hidden features on both levels (the target is the backbone's feature,
     normalised per token, without gradient), and the heatmaps of the hidden frames. They do not run
@@ -56,9 +56,6 @@ class MLSME(WindowNeck):
         embed_dims: Width D of the features.
         num_heads: Attention heads of a block.
         feature_size: Rows and columns of the features.
-        num_patch_blocks: Pairs of a joint and a divided block on the patch level.
-        num_frame_blocks: Joint blocks on the frame level.
-        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
         tube_ratio: Share of the places that have a tube; 0 for no tubes.
         tube_length: Number of frames that a tube covers, 1 to T.
@@ -86,9 +83,6 @@ class MLSME(WindowNeck):
         embed_dims: int,
         num_heads: int,
         feature_size: tuple[int, int],
-        num_patch_blocks: int = 1,
-        num_frame_blocks: int = 1,
-        feedforward_channels: int | None = None,
         num_frames: int = NUM_FRAMES,
         tube_ratio: float = 0.0,
         tube_length: int = 2,
@@ -131,12 +125,10 @@ class MLSME(WindowNeck):
         self.frame_token = _learnable_tokens(1, embed_dims) if masked_frames else None
         self.pose_embed = MODELS.build(pose_embed) if pose_embed else None
 
-        sizes = embed_dims, num_heads, feedforward_channels
-        self.joint_blocks = nn.ModuleList(TransformerBlock(*sizes) for _ in range(num_patch_blocks))
-        self.divided_blocks = nn.ModuleList(
-            DividedAttentionBlock(*sizes) for _ in range(num_patch_blocks)
-        )
-        self.frame_blocks = nn.ModuleList(TransformerBlock(*sizes) for _ in range(num_frame_blocks))
+        # Lists of one block, since checkpoints name the parameters so.
+        self.joint_blocks = nn.ModuleList([TransformerBlock(embed_dims, num_heads)])
+        self.divided_blocks = nn.ModuleList([DividedAttentionBlock(embed_dims, num_heads)])
+        self.frame_blocks = nn.ModuleList([TransformerBlock(embed_dims, num_heads)])
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=True)
         for blocks in (self.joint_blocks, self.divided_blocks, self.frame_blocks):
@@ -247,17 +239,14 @@ class MLSME(WindowNeck):
             tokens = torch.where(tubes[..., None], self.tube_token + position, tokens)
         if labels is not None:
             tokens = tokens + labels
-        for joint, divided in zip(self.joint_blocks, self.divided_blocks, strict=True):
-            tokens = self._apply_jointly(joint, tokens)
-            tokens = apply_block(divided, tokens, recompute=self.with_cp)
-        by_patches = tokens
+        tokens = self._apply_jointly(self.joint_blocks[0], tokens)
+        by_patches = apply_block(self.divided_blocks[0], tokens, recompute=self.with_cp)
+        tokens = by_patches
         if frames is not None:
             hidden = frames[..., None, None]
             shown = self.frame_token + position
             tokens = torch.where(hidden, shown if labels is None else shown + labels, tokens)
-        for block in self.frame_blocks:
-            tokens = self._apply_jointly(block, tokens)
-        return by_patches, tokens
+        return by_patches, self._apply_jointly(self.frame_blocks[0], tokens)
 
     def _apply_jointly(self, block: nn.Module, tokens: Tensor) -> Tensor:
         """Apply a block to the tokens [N, T, L, D] of all frames together."""

@@ -16,6 +16,9 @@ from stdpose_mm.models.layers.blocks import TransformerBlock
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import NUM_FRAMES, key_index
 
+PATCH_SIZE = 4
+"""Side of the patch of a heatmap that becomes a token, in pixels of the heatmap."""
+
 
 class SpaceTimeMasks(NamedTuple):
     """Masks of N windows of T frames with L places each; ``None`` masks nothing.
@@ -61,30 +64,17 @@ def sample_mask(shape: tuple[int, ...], count: int, device: torch.device) -> Ten
 class ContextDecoder(BaseModule):
     """Decoder of masked features from the encoded tokens of their window.
 
-    It consists of Transformer blocks over all tokens of the window and a linear layer, and is used
+    It consists of a Transformer block over all tokens of the window and a linear layer, and is used
     in training only.
 
     Args:
         embed_dims: Width D of the tokens.
-        num_heads: Attention heads of a block.
-        num_blocks: Number of blocks.
-        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+        num_heads: Attention heads of the block.
     """
 
-    def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        num_blocks: int = 1,
-        feedforward_channels: int | None = None,
-    ) -> None:
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            *(
-                TransformerBlock(embed_dims, num_heads, feedforward_channels)
-                for _ in range(num_blocks)
-            )
-        )
+        self.blocks = nn.Sequential(TransformerBlock(embed_dims, num_heads))
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.project = nn.Linear(embed_dims, embed_dims)
 
@@ -107,7 +97,6 @@ class GivenPoseEmbedding(BaseModule):
         embed_dims: Width D of the tokens.
         use_prior: Whether the interpolated pose is embedded; otherwise the key frame's maps are
             empty.
-        patch_size: Side of the heatmap patch that becomes a token, in heatmap pixels.
         init_std: Initial standard deviation of the weights. ``None`` uses PyTorch's default, with
             which label tokens are a tenth as large as normalised features and have little effect.
     """
@@ -117,12 +106,11 @@ class GivenPoseEmbedding(BaseModule):
         num_joints: int,
         embed_dims: int,
         use_prior: bool = False,
-        patch_size: int = 4,
         init_std: float | None = None,
     ) -> None:
         super().__init__()
-        self.label = _patch_embedding(num_joints, embed_dims, patch_size)
-        self.prior = _patch_embedding(num_joints, embed_dims, patch_size) if use_prior else None
+        self.label = _patch_embedding(num_joints, embed_dims)
+        self.prior = _patch_embedding(num_joints, embed_dims) if use_prior else None
         if init_std is not None:
             for embedding in (self.label, self.prior):
                 if embedding is not None:
@@ -148,6 +136,6 @@ class GivenPoseEmbedding(BaseModule):
         return tokens.flatten(3).transpose(2, 3)
 
 
-def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
+def _patch_embedding(num_joints: int, embed_dims: int) -> nn.Conv2d:
     # No bias, since a window without labels must equal a window with empty maps.
-    return nn.Conv2d(num_joints, embed_dims, patch_size, stride=patch_size, bias=False)
+    return nn.Conv2d(num_joints, embed_dims, PATCH_SIZE, stride=PATCH_SIZE, bias=False)

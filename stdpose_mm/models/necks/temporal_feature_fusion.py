@@ -102,39 +102,34 @@ class TemporalFeatureFusion(BaseModule):
 class KeyFrameFusion(BaseModule):
     """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
 
-    In each block the tokens of the key frame attend to the features of all frames, as the backbone
+    In a block the tokens of the key frame attend to the features of all frames, as the backbone
     computed them. The keys and values of a frame are the same in every window that contains it, so
     they can be projected once (:meth:`project_frames`); an embedding of the frame's place in the
-    window is added afterwards. F~ starts as F_t, and the blocks learn what to add.
+    window is added afterwards. F~ starts as F_t, and the block learns what to add.
 
     Args:
         embed_dims: Width D of the features.
-        num_heads: Attention heads of a block.
-        num_blocks: Number B of blocks.
-        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+        num_heads: Attention heads of the block.
+        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
         num_frames: Number of frames T.
         relative_time: Whether to add an embedding of each frame's time, as in TFF.
-        with_cp: Recompute blocks in the backward pass to save memory.
     """
 
     def __init__(
         self,
         embed_dims: int,
         num_heads: int,
-        num_blocks: int = 1,
         feedforward_channels: int | None = None,
         num_frames: int = NUM_FRAMES,
         relative_time: bool = False,
-        with_cp: bool = False,
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
-        self.with_cp = with_cp
-        self.blocks: Any = nn.ModuleList(
-            KeyFrameBlock(embed_dims, num_heads, feedforward_channels) for _ in range(num_blocks)
-        )
+        # A list of one block, since checkpoints name the parameters so.
+        block = KeyFrameBlock(embed_dims, num_heads, feedforward_channels)
+        self.blocks: Any = nn.ModuleList([block])
         zero_init_residual(self.blocks)
-        width = num_blocks * 2 * embed_dims
+        width = 2 * embed_dims
         self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, 1, width))
         nn.init.trunc_normal_(self.frame_embed, std=0.02)
         self.time_embed = time_embedding(embed_dims, width) if relative_time else None
@@ -146,10 +141,9 @@ class KeyFrameFusion(BaseModule):
             features: [..., D, h', w'].
 
         Returns:
-            Keys and values of every block [..., h' w', 2 B D].
+            Keys and values [..., h' w', 2 D].
         """
-        tokens = features.flatten(-2).transpose(-2, -1)
-        return torch.cat([block.project(tokens) for block in self.blocks], dim=-1)
+        return self.blocks[0].project(features.flatten(-2).transpose(-2, -1))
 
     def forward(
         self,
@@ -163,7 +157,7 @@ class KeyFrameFusion(BaseModule):
             features: F_l, F_t, F_r and the frames between, with shape [N, T, D, h', w'].
             given: Labels; with ``relative_time`` the key frame's position is read, half way if
                 ``None``.
-            projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 B D], if already
+            projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 D], if already
                 computed.
 
         Returns:
@@ -177,10 +171,8 @@ class KeyFrameFusion(BaseModule):
             times = relative_times(position_of(given, features), num_frames)
             embedding = embedding + self.time_embed(times[..., None])[:, :, None]
         placed = projections + embedding.to(projections.dtype)
-        of_blocks = placed.flatten(1, 2).chunk(len(self.blocks), dim=-1)
         tokens = key_of(features).flatten(2).transpose(1, 2)
-        for block, key_value in zip(self.blocks, of_blocks, strict=True):
-            tokens = apply_block(block, tokens, key_value, recompute=self.with_cp)
+        tokens = self.blocks[0](tokens, placed.flatten(1, 2))
         return tokens.transpose(1, 2).unflatten(2, grid)
 
 

@@ -11,6 +11,9 @@ from stdpose_mm.models.layers.convolutions import conv_block
 from stdpose_mm.models.structures import AuxiliaryLabels, append_prior
 from stdpose_mm.structures import NUM_FRAMES
 
+JOINT_CHANNELS = (4, 2)
+"""Channels per joint after each of the grouped convolutions."""
+
 
 @MODELS.register_module()
 class TemporalKeypointsSynthesis(BaseModule):
@@ -21,7 +24,6 @@ class TemporalKeypointsSynthesis(BaseModule):
 
     Args:
         num_joints: Number of joints K.
-        joint_channels: Channels per joint after each of the grouped convolutions.
         num_frames: Number of frames T.
         use_prior: Whether to read the interpolated pose of the key frame, as one more map per joint
             (beyond the paper).
@@ -30,7 +32,6 @@ class TemporalKeypointsSynthesis(BaseModule):
     def __init__(
         self,
         num_joints: int,
-        joint_channels: tuple[int, ...] = (4, 2),
         num_frames: int = NUM_FRAMES,
         use_prior: bool = False,
     ) -> None:
@@ -38,7 +39,7 @@ class TemporalKeypointsSynthesis(BaseModule):
         self.num_frames = num_frames
         self.use_prior = use_prior
         maps_per_joint = num_frames + use_prior
-        widths = [num_joints * channels for channels in (maps_per_joint, *joint_channels)]
+        widths = [num_joints * channels for channels in (maps_per_joint, *JOINT_CHANNELS)]
         self.merge_time = nn.Sequential(
             *(
                 conv_block(before, after, groups=num_joints)

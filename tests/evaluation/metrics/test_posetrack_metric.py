@@ -122,12 +122,11 @@ def test_labels_that_were_shown_tell_of_another_interval(
         _evaluate(_metric(tmp_path, given_interval=interval), shown)
 
 
-def test_main_frames_take_the_plain_names(walk: VideoLabels, tmp_path: Path) -> None:
+def test_unlabelled_frames_take_the_plain_names(walk: VideoLabels, tmp_path: Path) -> None:
     wrong = _moved(walk, 100.0).keep_frames([1, 2, 3, 5, 6, 7])
-    metric = _metric(tmp_path, given_interval=4, main_frames='all')
-    results = _evaluate(metric, samples([wrong]))
-    assert results['posetrack/AP_unlabelled'] == 0
-    assert results['posetrack/recall'] == pytest.approx(100 * 3 / 9)
+    results = _evaluate(_metric(tmp_path, given_interval=4), samples([wrong]))
+    assert results['posetrack/AP'] == 0
+    assert results['posetrack/recall_all'] == pytest.approx(100 * 3 / 9)
 
 
 def test_the_table_says_which_boxes_labels_and_frames(
@@ -253,7 +252,6 @@ def test_truth_without_track_ids_is_associated(walk: VideoLabels, tmp_path: Path
         (dict(boxes='guessed'), "boxes must be one of .*, got 'guessed'"),
         (dict(given_interval=0), 'given_interval must be a whole number from 1, got 0'),
         (dict(given_interval=7.5), 'given_interval must be a whole number from 1, got 7.5'),
-        (dict(main_frames='unlabelled'), 'main_frames must be one of'),
         (dict(oks_nms=1.5), 'oks_nms must be None or in'),
         (dict(keypoint_threshold=7), r'keypoint_threshold must be in 0\.\.1, got 7'),
     ],

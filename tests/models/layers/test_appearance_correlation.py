@@ -9,7 +9,7 @@ from stdpose_mm.models.necks.appearance_keypoints_synthesis import AppearanceCor
 @pytest.fixture
 def correlation() -> AppearanceCorrelation:
     """Features pass as they are, so that expected similarities can be read off them."""
-    module = AppearanceCorrelation(embed_dims=2, channels=2, upsample=1)
+    module = AppearanceCorrelation(embed_dims=2)
     module.upsample = torch.nn.Identity()
     return module
 
@@ -41,7 +41,7 @@ def test_faint_map_says_less(correlation) -> None:
 
 
 def test_every_auxiliary_frame_is_compared_by_itself() -> None:
-    module = AppearanceCorrelation(embed_dims=8, channels=4)
+    module = AppearanceCorrelation(embed_dims=8)
     aux, key, maps = torch.randn(2, 2, 8, 2, 3), torch.randn(2, 8, 2, 3), torch.rand(2, 2, 5, 8, 12)
     both, _ = module(aux, key, maps)
     right, _ = module(aux[:, 1:], key, maps[:, 1:])

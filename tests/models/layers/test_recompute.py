@@ -28,17 +28,8 @@ def tff(with_cp: bool) -> nn.Module:
 
 
 def mlsme(with_cp: bool) -> nn.Module:
-    neck: MLSME = build(
-        dict(
-            type='MLSME',
-            embed_dims=16,
-            num_heads=2,
-            feature_size=(4, 3),
-            num_patch_blocks=2,
-            num_frame_blocks=2,
-            with_cp=with_cp,
-        )
-    )
+    cfg = dict(type='MLSME', embed_dims=16, num_heads=2, feature_size=(4, 3), with_cp=with_cp)
+    neck: MLSME = build(cfg)
     # Blocks begin as the identity, which has no gradient inside.
     for parameter in neck.parameters():
         nn.init.normal_(parameter, std=0.2)

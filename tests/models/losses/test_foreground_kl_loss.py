@@ -11,8 +11,9 @@ ONES = torch.ones(1, 1)
 
 
 def test_divergence_of_two_pixels_by_hand():
-    loss = ForegroundKLLoss(divergence_weight=2.0, sharpness=math.log(3))
-    output, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 0.0]]]])
+    loss = ForegroundKLLoss(divergence_weight=2.0)
+    # Maps are multiplied by 10.
+    output, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[[math.log(3) / 10, 0.0]]]])
     # The target's softmax is (3/4, 1/4), the output's (1/2, 1/2).
     divergence = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     squared_error = ForegroundMSELoss()(output, target, ONES)

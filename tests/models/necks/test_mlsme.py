@@ -39,8 +39,7 @@ def cfg(**overrides: Any) -> dict[str, Any]:
 TKS = {
     'type': 'AppearanceKeypointsSynthesis',
     'num_joints': JOINTS,
-    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': DIMS, 'channels': 8},
-    'appearance_channels': 8,
+    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': DIMS},
     'channels': 12,
     'use_prior': True,
 }
@@ -122,8 +121,8 @@ class TestMasks:
         neck = let_every_input_show(build(cfg(pose_embed=POSE_EMBED)).eval())
         masks = SpaceTimeMasks(frames=torch.tensor([[True, False, False]] * 2))
         given = labels()
-        # Without patch blocks nothing of the frame reaches the others but by its own tokens.
-        neck.joint_blocks, neck.divided_blocks = torch.nn.ModuleList(), torch.nn.ModuleList()
+        # If patch blocks do nothing, nothing of the frame reaches the others but by its own tokens.
+        neck.joint_blocks = neck.divided_blocks = torch.nn.ModuleList([torch.nn.Identity()])
         moved = given._replace(heatmaps=given.heatmaps.clone())
         moved.heatmaps[:, 0] += 1
         before = neck(features(), None, given, masks).fused_feature
@@ -133,14 +132,15 @@ class TestMasks:
     def test_tokens_of_a_hidden_frame_do_not_reach_the_frame_level(self, neck):
         frames = torch.tensor([[False, True, False], [True, False, False]])
         tokens = features().flatten(3).transpose(2, 3)
-        neck.joint_blocks, neck.divided_blocks = torch.nn.ModuleList(), torch.nn.ModuleList()
+        neck.joint_blocks = neck.divided_blocks = torch.nn.ModuleList([torch.nn.Identity()])
         other = torch.where(frames[..., None, None], tokens + 5, tokens)
         masks = SpaceTimeMasks(frames=frames)
         assert torch.equal(neck.encode(tokens, masks)[1], neck.encode(other, masks)[1])
         assert not torch.equal(neck.encode(tokens, None)[1], neck.encode(other, None)[1])
 
     def test_a_hidden_token_keeps_its_position(self, neck):
-        neck.joint_blocks = neck.divided_blocks = neck.frame_blocks = torch.nn.ModuleList()
+        blocks = torch.nn.ModuleList([torch.nn.Identity()])
+        neck.joint_blocks = neck.divided_blocks = neck.frame_blocks = blocks
         tokens = features().flatten(3).transpose(2, 3)
         by_patches, _ = neck.encode(tokens, SpaceTimeMasks(tubes=fixed_tube()))
         expected = neck.tube_token[0, 0, 0] + neck.place_embed[0, 0, 7] + neck.frame_embed[0, 2, 0]

@@ -20,20 +20,15 @@ TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
 
 @pytest.fixture
 def fusion(request) -> torch.nn.Module:
-    """A fusion with random weights: a class, and the number of its blocks."""
-    kind, num_blocks = request.param
+    """A fusion with random weights."""
     torch.manual_seed(0)
-    fusion = kind(16, 2, num_blocks=num_blocks, relative_time=True)
+    fusion = request.param(16, 2, relative_time=True)
     for parameter in fusion.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return fusion.eval()
 
 
-@pytest.mark.parametrize(
-    'fusion',
-    [(TemporalFeatureFusion, 3), (KeyFrameFusion, 1), (KeyFrameFusion, 2)],
-    indirect=True,
-)
+@pytest.mark.parametrize('fusion', [TemporalFeatureFusion, KeyFrameFusion], indirect=True)
 class TestFusions:
     def test_every_frame_reaches_every_place(self, fusion):
         features = torch.randn(1, 3, 16, 4, 3, requires_grad=True)
@@ -73,7 +68,7 @@ class TestKeyFrameFusion:
         features = torch.randn(2, 3, 16, 4, 3)
         torch.testing.assert_close(KeyFrameFusion(16, 2)(features), features[:, 1])
 
-    @pytest.mark.parametrize('fusion', [(KeyFrameFusion, 1), (KeyFrameFusion, 2)], indirect=True)
+    @pytest.mark.parametrize('fusion', [KeyFrameFusion], indirect=True)
     def test_frames_projected_once_serve_all_windows(self, fusion):
         frames = torch.randn(5, 16, 4, 3)
         rows = torch.tensor([[0, 1, 2], [4, 2, 1], [3, 3, 0]])
@@ -108,8 +103,7 @@ class TestAppearanceKeypointsSynthesis:
     CFG = dict(
         type='AppearanceKeypointsSynthesis',
         num_joints=5,
-        correlation=dict(type='AppearanceCorrelation', embed_dims=16, channels=8),
-        appearance_channels=8,
+        correlation=dict(type='AppearanceCorrelation', embed_dims=16),
         channels=12,
         use_prior=True,
     )
