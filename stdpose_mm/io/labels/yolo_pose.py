@@ -169,7 +169,9 @@ def _label_files(path: Path) -> list[Path]:
     texts = [file for file in path.iterdir() if file.suffix.lower() == '.txt']
     files = [*filter(_may_be_label, texts)]
     if not files:
-        texts = [f for f in path.rglob('*.txt') if _LABELS in f.relative_to(path).parts[:-1]]
+        # A killed run may have left a hidden folder.
+        below = ((file, file.relative_to(path).parts[:-1]) for file in path.rglob('*.txt'))
+        texts = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
         files = [*filter(_may_be_label, texts)]
     others = {*texts} - {*files}
     names = sorted(

@@ -16,10 +16,13 @@ from typing import Any, NamedTuple
 
 import av
 
-from stdpose_mm.errors import note
+from stdpose_mm.errors import InputError, note
 
 _DURATION = re.compile(r'([0-9]+):([0-9]{2}):([0-9]{2}(?:\.[0-9]*)?)')
 _MICROSECONDS = 10**6
+
+MAX_SHOWN = 10**7
+"""Largest number of frames that an edit list may show, more than four days of video."""
 
 
 def video_streams(container: Any) -> list[Any]:
@@ -156,15 +159,21 @@ def _boxes(data: mmap, kind: bytes, start: int, end: int) -> Iterator[tuple[int,
         start = max(stop, content)
 
 
-def follow_edits(times: Sequence[int], edits: Sequence[Edit]) -> list[tuple[Fraction, int]]:
+def follow_edits(
+    path: str, times: Sequence[int], edits: Sequence[Edit]
+) -> list[tuple[Fraction, int]]:
     """List the frames that an edit list shows; a frame that is shown slowly is counted once.
 
     Args:
+        path: The video, for messages.
         times: Times of the frames of the track, ascending.
         edits: The edit list.
 
     Returns:
         (time, position in ``times``) of each shown frame.
+
+    Raises:
+        InputError: If it shows more than ``MAX_SHOWN`` frames, as a damaged list may.
     """
     frames: list[tuple[Fraction, int]] = []
     start = Fraction(0)
@@ -178,6 +187,8 @@ def follow_edits(times: Sequence[int], edits: Sequence[Edit]) -> list[tuple[Frac
             if not frames or frames[-1][1] != place:
                 since = Fraction(max(times[place] - edit.begin, 0))
                 frames.append((start + since / (edit.rate or 1), place))
+        if len(frames) > MAX_SHOWN:
+            raise InputError(f'{path}: its edit list shows more than {MAX_SHOWN} frames')
         start += edit.lasts
     return frames
 

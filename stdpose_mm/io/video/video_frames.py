@@ -139,7 +139,9 @@ class VideoFrames(FrameSource):
             times = self._index.times
             places = self._number_chunks(times) if format_name == 'avi' else None
             frames: Sequence[tuple[int | Fraction, int]] = (
-                follow_edits(times, self._index.edits) or places or [*zip(times, count())]
+                follow_edits(self._path, times, self._index.edits)
+                or places
+                or [*zip(times, count())]
             )
             shown = [time for time, _ in frames]
             is_timed = format_name in _TIMED_CONTAINERS and are_ascending(shown)

@@ -108,6 +108,16 @@ def test_a_frame_that_is_shown_at_another_speed_counts_once(tmp_path: Path, name
         assert known_times(frames) == [Fraction(time) / 25 for time in times]
 
 
+def test_an_edit_list_that_shows_too_many_frames_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr('stdpose_mm.io.video.demuxing.MAX_SHOWN', 25)
+    path = make_trimmed(tmp_path, 'mpeg4.mp4', [(10, 10)] * 3)
+
+    with pytest.raises(InputError, match=r'mpeg4.mp4: its edit list shows more than 25 frames'):
+        open_frames(path)
+
+
 @pytest.mark.parametrize('name', ['h264.mp4', 'h264_open_groups.mp4', 'hevc_open_groups.mp4'])
 @pytest.mark.parametrize('pieces', [[(20, 25)], [(13, 20)]])
 def test_frames_of_one_piece_are_those_that_ffmpeg_shows(
