@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+_FOLDER = 'or the folder of these pictures as the video'
+
 _PictureFit = tuple[int | None, str]
 
 _MIN_TOLERANCE = 0.001
@@ -218,7 +220,7 @@ class _Matching:
                 )
             raise InputError(
                 f'it is unknown which frames of {self.video} the pictures {self.pictures} are, '
-                f'give {remedy}, or the folder of these pictures as the video'
+                f'give {remedy}, {_FOLDER}'
             )
         return {index: index for index in self.labels}, text
 
@@ -254,10 +256,9 @@ class _Matching:
                     return -shift
             if numbering.usual_first is not None:
                 return numbering.usual_first
+        option = f'{number} N, the number of the first frame (CVAT, OpenCV: 0, FFmpeg: 1)'
         raise InputError(
-            f'{numbering.text} {self.pictures} {doubt}, give {number} N, the number of the first '
-            f'frame (CVAT, OpenCV: 0, FFmpeg: 1), {self.frame_list}, or the folder of these '
-            'pictures as the video'
+            f'{numbering.text} {self.pictures} {doubt}, give {option}, {self.frame_list}, {_FOLDER}'
         )
 
     def _look_up(self, values: Mapping[str, float]) -> dict[int, float]:
@@ -347,8 +348,8 @@ class _Matching:
         """
         from stdpose_mm.io.video import read_picture
 
-        found = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
-        paths = {index: path for index, path in found.items() if path is not None}
+        files = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
+        paths = {index: path for index, path in files.items() if path is not None}
         chosen = sorted(paths)
         places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
         distances = []
@@ -389,11 +390,8 @@ class _Matching:
             elif frame.index in self.indices:
                 raise self._misplaced(frame, index, kept)
         new_index = {frame.index: index for index, frame in kept.items()}
-        frames = [
-            replace(frame, index=new_index[frame.index])
-            for frame in self.labels.frames
-            if frame.index in new_index
-        ]
+        of_video = (frame for frame in self.labels.frames if frame.index in new_index)
+        frames = [replace(frame, index=new_index[frame.index]) for frame in of_video]
         persons = [replace(p, frame_index=new_index[p.frame_index]) for p in self.labels.persons]
         return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
 
@@ -483,11 +481,9 @@ def match_labels(
     matched = match_frames(labels, frames, options)
     chosen = bool(options.frame_of or options.time_of)
     if len(matched.frames) < len(labels.frames) and not chosen:
-        raise InputError(
-            f'the {options.subject} of {labels.name} list {len(labels.frames)} frames, but '
-            f'{frames.name} ({len(frames)} frames) has only {len(matched.frames)} of them, give '
-            f'the video of these {options.subject}'
-        )
+        whose = f'the {options.subject} of {labels.name} list {len(labels.frames)} frames'
+        video = f'{frames.name} ({len(frames)} frames) has only {len(matched.frames)} of them'
+        raise InputError(f'{whose}, but {video}, give the video of these {options.subject}')
     return fit_size(matched, frames.size, labels_size, options.subject)
 
 
