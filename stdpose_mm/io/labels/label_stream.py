@@ -103,10 +103,8 @@ class LabelStream(ExitStack):
         if format in _STREAMED:
             write_json_object(path, self._fields(extra or {}))
             return
-        data = {
-            name: [*map(json.loads, value)] if name in self._spooled else value
-            for name, value in self._fields({}).items()
-        }
+        fields = self._fields({})
+        data = fields | {name: [*map(json.loads, fields[name])] for name in self._spooled}
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 

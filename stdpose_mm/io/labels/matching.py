@@ -214,10 +214,9 @@ class _Matching:
             remedy = self.frame_list
             if is_nameless:
                 # Such as a CVAT task of pictures.
-                remedy = (
-                    'a file that names the pictures (CVAT: "COCO Keypoints 1.0"), '
-                    f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
-                )
+                named = 'a file that names the pictures (CVAT: "COCO Keypoints 1.0")'
+                number = f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
+                remedy = f'{named}, {number}'
             raise InputError(
                 f'it is unknown which frames of {self.video} the pictures {self.pictures} are, '
                 f'give {remedy}, {_FOLDER}'
