@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache, partial
 from hashlib import blake2b
@@ -119,10 +120,9 @@ def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
 
 
 def _version(distribution: str) -> str | None:
-    try:
+    with suppress(PackageNotFoundError):
         return version(distribution)
-    except PackageNotFoundError:
-        return None
+    return None
 
 
 def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> bytes:

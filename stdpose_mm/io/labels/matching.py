@@ -139,9 +139,8 @@ class _Matching:
         self, labels: VideoLabels, source: FrameSource | None, options: FrameOptions
     ) -> None:
         self.labels, self.source, self.options = labels, source, options
-        self.numbering = labels.numbering or FrameNumbering(
-            'index', 'the frame numbers of the file'
-        )
+        unnumbered = FrameNumbering('index', 'the frame numbers of the file')
+        self.numbering = labels.numbering or unnumbered
         self.indices = set(labels.labelled_frame_indices)
         labelled = (frame for frame in labels.frames if frame.index in self.indices)
         self.labelled = sorted(labelled, key=lambda frame: frame.index)
