@@ -41,8 +41,7 @@ class LabelStream(ExitStack):
 
     def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
         super().__init__()
-        self._name = name
-        self._skeleton = skeleton
+        self._name, self._skeleton = name, skeleton
         self._refusal = f'{folder} cannot be written to'
         with system_errors_of(self._refusal):
             folder.mkdir(parents=True, exist_ok=True)
