@@ -30,6 +30,8 @@ from .atomic import ABANDONED_AFTER, PathLike, atomic_path, write_json
 from .fingerprint import code_fingerprint, fingerprint
 
 T = TypeVar('T')
+Encode = Callable[[T], Mapping[str, Any]]
+Decode = Callable[[dict[str, np.ndarray]], T]
 
 FOLDER_VARIABLE, LIMIT_VARIABLE = 'STDPOSE_CACHE', 'STDPOSE_CACHE_GB'
 """Environment variables for the folder and its size limit."""
@@ -120,8 +122,8 @@ class ResultCache(MutableMapping[str, T]):
     owner: CacheFolder
     folder: Path
     video: str
-    encode: Callable[[T], Mapping[str, Any]]
-    decode: Callable[[dict[str, np.ndarray]], T]
+    encode: Encode[T]
+    decode: Decode[T]
 
     def __getitem__(self, key: str) -> T:
         try:
@@ -185,11 +187,7 @@ class CacheFolder:
         self._random = random.Random()
 
     def open(
-        self,
-        context: Any,
-        video: str,
-        encode: Callable[[T], Mapping[str, Any]],
-        decode: Callable[[dict[str, np.ndarray]], T],
+        self, context: Any, video: str, encode: Encode[T], decode: Decode[T]
     ) -> ResultCache[T]:
         """Open the results of a context.
 

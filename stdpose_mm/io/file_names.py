@@ -166,10 +166,10 @@ def path_below(root: PathLike, name: str, whose: str) -> Path:
         return path
     place, folder = os.path.abspath(path), os.path.abspath(root)
     if not Path(place).is_relative_to(folder) and os.environ.get(ANYWHERE_VARIABLE) != '1':
+        remedy = 'give another folder as --image-root or --video-root (data_prefix in a config)'
         raise InputError(
-            f'{whose} name the file {name!r}, which is not below the folder {folder}: give another '
-            f'folder as --image-root or --video-root (data_prefix in a config), or set '
-            f'{ANYWHERE_VARIABLE}=1 if you trust the labels'
+            f'{whose} name the file {name!r}, which is not below the folder {folder}: {remedy}, or '
+            f'set {ANYWHERE_VARIABLE}=1 if you trust the labels'
         )
     return path
 

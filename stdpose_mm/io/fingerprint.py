@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache, partial
 from hashlib import blake2b
@@ -113,19 +114,15 @@ def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
     """
     root = Path(str(files(__name__.partition('.')[0])))
     names = [path.relative_to(root) for path in root.rglob('*') if path.is_file()]
-    own = {
-        name.as_posix(): root / name
-        for name in names
-        if name.parts[0] not in left_out and '__pycache__' not in name.parts
-    }
-    return fingerprint(own, {name: _version(name) for name in LIBRARIES})
+    chosen = [n for n in names if n.parts[0] not in left_out and '__pycache__' not in n.parts]
+    files_of_code = {name.as_posix(): root / name for name in chosen}
+    return fingerprint(files_of_code, {name: _version(name) for name in LIBRARIES})
 
 
 def _version(distribution: str) -> str | None:
-    try:
+    with suppress(PackageNotFoundError):
         return version(distribution)
-    except PackageNotFoundError:
-        return None
+    return None
 
 
 def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> bytes:

@@ -91,8 +91,6 @@ def open_video(
 
 def shifted(labels: VideoLabels, by: int) -> VideoLabels:
     """Return the labels with all frame indices shifted by ``by``."""
-    return replace(
-        labels,
-        frames=tuple(replace(frame, index=frame.index + by) for frame in labels.frames),
-        persons=tuple(replace(p, frame_index=p.frame_index + by) for p in labels.persons),
-    )
+    frames = tuple(replace(frame, index=frame.index + by) for frame in labels.frames)
+    persons = tuple(replace(p, frame_index=p.frame_index + by) for p in labels.persons)
+    return replace(labels, frames=frames, persons=persons)

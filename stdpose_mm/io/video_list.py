@@ -129,13 +129,9 @@ def find_file_of(video: ListedVideo | str, folder: Path) -> Path:
 
 def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
     """List the files in a folder that belong to none of the videos; see :func:`find_file_of`."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-        and may_hold_labels(path)
-        and not any(_belong_together(video.name, path) for video in videos)
-    ]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and may_hold_labels(path)]
+    names = [video.name for video in videos]
+    return [path for path in files if not any(_belong_together(name, path) for name in names)]
 
 
 def may_hold_labels(path: Path) -> bool:

@@ -120,11 +120,8 @@ def read_cvat(
         text = 'the numbers of the pictures in their task'
         numbering = FrameNumbering('positions', text, len(frames) if is_whole else 0)
 
-    others = [
-        ET.tostring(element, encoding='unicode')
-        for element in root
-        if element.tag not in ('meta', 'version') and element.find('skeleton') is None
-    ]
+    unread = (e for e in root if e.tag not in ('meta', 'version') and e.find('skeleton') is None)
+    others = [ET.tostring(element, encoding='unicode') for element in unread]
     name = meta.findtext('task/name') or video_name(path)
     extra = {'cvat_elements': others} if others else {}
     with errors_of(path):
@@ -277,11 +274,8 @@ def _read_skeleton(
 ) -> tuple[Skeleton, list[str]]:
     """Read the skeleton, and the labels in CVAT that have it and are read."""
     labels = root.findall('meta//label')
-    kinds = {
-        label.findtext('name') or '': label
-        for label in labels
-        if label.findtext('type') == 'skeleton'
-    }
+    skeletons = (label for label in labels if label.findtext('type') == 'skeleton')
+    kinds = {label.findtext('name') or '': label for label in skeletons}
     joints_of = {
         name: [joint.findtext('name') or '' for joint in labels if joint.findtext('parent') == name]
         for name in kinds
@@ -315,11 +309,10 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     except (ET.ParseError, ValueError):
         # The labels are complete without the drawing, which only CVAT needs.
         return ()
-    joint_of = {
-        circle.get('data-node-id'): names.index(circle.get('data-label-name', ''))
-        for circle in drawing.iter('circle')
-        if circle.get('data-label-name') in names
-    }
+    circles = (
+        (c.get('data-node-id'), c.get('data-label-name', '')) for c in drawing.iter('circle')
+    )
+    joint_of = {node: names.index(name) for node, name in circles if name in names}
     ends = [(line.get('data-node-from'), line.get('data-node-to')) for line in drawing.iter('line')]
     return tuple((joint_of[a], joint_of[b]) for a, b in ends if a in joint_of and b in joint_of)
 

@@ -71,9 +71,9 @@ def write_cvat(
         element = _add(root, 'track', id=str(track_id), **ids)
         key_frames = [_key_frames(track, joint, tolerance) for joint in joints]
         for slot, person in enumerate(track):
-            here = {joint: of[slot] for joint, of in enumerate(key_frames) if slot in of}
-            if here:
-                _add_shape(element, person, here, labels.skeleton)
+            points = {joint: of[slot] for joint, of in enumerate(key_frames) if slot in of}
+            if points:
+                _add_shape(element, person, points, labels.skeleton)
     for text in labels.extra.get('cvat_elements', []):
         try:
             root.append(ET.fromstring(text))
@@ -158,13 +158,8 @@ def _key_frames(
 ) -> dict[int, KeyFrame]:
     """Choose the key frames of a joint: position in the track -> key frame."""
     # A given label says nothing about joints yet to be propagated: CVAT interpolates through it.
-    slots = [
-        slot
-        for slot, person in enumerate(track)
-        if slot == 0
-        or person.labelled[joint]
-        or not (person.source == 'given' and person.propagated[joint])
-    ]
+    is_open = [p.source == 'given' and p.propagated[joint] and not p.labelled[joint] for p in track]
+    slots = [slot for slot, is_skipped in enumerate(is_open) if slot == 0 or not is_skipped]
     here = [track[slot] for slot in slots]
     states = np.asarray([person.visibility[joint] for person in here])
     there = states > NOT_LABELLED

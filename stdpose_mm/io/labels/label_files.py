@@ -117,10 +117,8 @@ def frame_sources(
     if video and video_root is not None:
         path = str(path_below(video_root, slashed(video), whose))
         return {frame.index: (path, frame.index) for frame in frames}
-    return {
-        frame.index: (str(path_below(image_root, slashed(frame.file_name), whose)), None)
-        for frame in frames
-    }
+    paths = (path_below(image_root, slashed(frame.file_name), whose) for frame in frames)
+    return {frame.index: (str(path), None) for frame, path in zip(frames, paths, strict=True)}
 
 
 def read_selected_videos(

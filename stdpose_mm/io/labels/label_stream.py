@@ -41,8 +41,7 @@ class LabelStream(ExitStack):
 
     def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
         super().__init__()
-        self._name = name
-        self._skeleton = skeleton
+        self._name, self._skeleton = name, skeleton
         self._refusal = f'{folder} cannot be written to'
         with system_errors_of(self._refusal):
             folder.mkdir(parents=True, exist_ok=True)
@@ -103,10 +102,8 @@ class LabelStream(ExitStack):
         if format in _STREAMED:
             write_json_object(path, self._fields(extra or {}))
             return
-        data = {
-            name: [*map(json.loads, value)] if name in self._spooled else value
-            for name, value in self._fields({}).items()
-        }
+        fields = self._fields({})
+        data = fields | {name: [*map(json.loads, fields[name])] for name in self._spooled}
         labels = replace(parse_posetrack18(path, data), name=self._name, extra=dict(extra or {}))
         write_labels(labels, path, format, time_of, cvat_tolerance)
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+_FOLDER = 'or the folder of these pictures as the video'
+
 _PictureFit = tuple[int | None, str]
 
 _MIN_TOLERANCE = 0.001
@@ -137,9 +139,8 @@ class _Matching:
         self, labels: VideoLabels, source: FrameSource | None, options: FrameOptions
     ) -> None:
         self.labels, self.source, self.options = labels, source, options
-        self.numbering = labels.numbering or FrameNumbering(
-            'index', 'the frame numbers of the file'
-        )
+        unnumbered = FrameNumbering('index', 'the frame numbers of the file')
+        self.numbering = labels.numbering or unnumbered
         self.indices = set(labels.labelled_frame_indices)
         labelled = (frame for frame in labels.frames if frame.index in self.indices)
         self.labelled = sorted(labelled, key=lambda frame: frame.index)
@@ -212,13 +213,12 @@ class _Matching:
             remedy = self.frame_list
             if is_nameless:
                 # Such as a CVAT task of pictures.
-                remedy = (
-                    'a file that names the pictures (CVAT: "COCO Keypoints 1.0"), '
-                    f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
-                )
+                named = 'a file that names the pictures (CVAT: "COCO Keypoints 1.0")'
+                number = f'{options.number_option} 0 if picture 0 is the first frame, 1 the next'
+                remedy = f'{named}, {number}'
             raise InputError(
                 f'it is unknown which frames of {self.video} the pictures {self.pictures} are, '
-                f'give {remedy}, or the folder of these pictures as the video'
+                f'give {remedy}, {_FOLDER}'
             )
         return {index: index for index in self.labels}, text
 
@@ -254,10 +254,9 @@ class _Matching:
                     return -shift
             if numbering.usual_first is not None:
                 return numbering.usual_first
+        option = f'{number} N, the number of the first frame (CVAT, OpenCV: 0, FFmpeg: 1)'
         raise InputError(
-            f'{numbering.text} {self.pictures} {doubt}, give {number} N, the number of the first '
-            f'frame (CVAT, OpenCV: 0, FFmpeg: 1), {self.frame_list}, or the folder of these '
-            'pictures as the video'
+            f'{numbering.text} {self.pictures} {doubt}, give {option}, {self.frame_list}, {_FOLDER}'
         )
 
     def _look_up(self, values: Mapping[str, float]) -> dict[int, float]:
@@ -348,8 +347,8 @@ class _Matching:
         """
         from stdpose_mm.io.video import read_picture
 
-        found = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
-        paths = {index: path for index, path in found.items() if path is not None}
+        files = {frame_of[f.index]: _find_picture(self.labels, f) for f in self.labelled}
+        paths = {index: path for index, path in files.items() if path is not None}
         chosen = sorted(paths)
         places = np.linspace(0, len(chosen) - 1, min(len(chosen), MAX_PICTURES)).round().astype(int)
         distances = []
@@ -390,11 +389,8 @@ class _Matching:
             elif frame.index in self.indices:
                 raise self._misplaced(frame, index, kept)
         new_index = {frame.index: index for index, frame in kept.items()}
-        frames = [
-            replace(frame, index=new_index[frame.index])
-            for frame in self.labels.frames
-            if frame.index in new_index
-        ]
+        of_video = (frame for frame in self.labels.frames if frame.index in new_index)
+        frames = [replace(frame, index=new_index[frame.index]) for frame in of_video]
         persons = [replace(p, frame_index=new_index[p.frame_index]) for p in self.labels.persons]
         return replace(self.labels, frames=tuple(frames), persons=tuple(persons))
 
@@ -484,11 +480,9 @@ def match_labels(
     matched = match_frames(labels, frames, options)
     chosen = bool(options.frame_of or options.time_of)
     if len(matched.frames) < len(labels.frames) and not chosen:
-        raise InputError(
-            f'the {options.subject} of {labels.name} list {len(labels.frames)} frames, but '
-            f'{frames.name} ({len(frames)} frames) has only {len(matched.frames)} of them, give '
-            f'the video of these {options.subject}'
-        )
+        whose = f'the {options.subject} of {labels.name} list {len(labels.frames)} frames'
+        video = f'{frames.name} ({len(frames)} frames) has only {len(matched.frames)} of them'
+        raise InputError(f'{whose}, but {video}, give the video of these {options.subject}')
     return fit_size(matched, frames.size, labels_size, options.subject)
 
 
@@ -651,8 +645,7 @@ def _points(person: PersonLabel, subject: FrameSubject) -> np.ndarray:
     if subject == 'estimates':
         return person.keypoints[person.labelled]
     points = person.keypoints[person.given]
-    if not len(points) and person.has_box and person.source == 'given':
-        assert person.bbox is not None
+    if not len(points) and person.bbox is not None and person.has_box and person.source == 'given':
         return (person.bbox[:2] + person.bbox[2:] / 2)[None]
     return points
 
