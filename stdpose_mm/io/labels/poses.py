@@ -158,12 +158,13 @@ def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
     """Refuse joints that are all within -1..1, as fractions of a picture are.
 
     Raises:
-        InputError: If all labelled joints of the file are, and are not only corners of a pixel.
+        InputError: If all labelled joints of the file are, at least three, and not only corners of
+            a pixel.
     """
     groups = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
     points = np.concatenate([np.empty((0, 2)), *groups])
     is_whole = (points == np.round(points)).all()
-    if not is_whole and (np.abs(points) <= 1).all():
+    if len(points) >= 3 and not is_whole and (np.abs(points) <= 1).all():
         raise InputError(
             f'{path} has all joints within -1..1, as fractions of a picture have, expected pixels: '
             'multiply them by the width and height of the pictures'
