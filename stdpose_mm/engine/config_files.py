@@ -275,22 +275,17 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
         The config, and its weights if the metafile lists any; None if there is no such model.
 
     Raises:
-        InputError: If several config files have this name, or none has, but a similar one.
+        InputError: If no config has this name, but one has a similar name.
     """
     folder, wanted = config_folder(), name.lower()
-    models: dict[str, list[tuple[Path, str | None]]] = {}
+    models: dict[str, tuple[Path, str | None]] = {}
     for path in config_files(folder):
-        models.setdefault(path.stem.lower(), []).append((path, None))
         place = path.relative_to(folder / 'configs').as_posix()
-        models[f'stdpose_mm::{place}'.lower()] = [(path, None)]
+        models[path.stem.lower()] = models[f'stdpose_mm::{place}'.lower()] = (path, None)
     for model in read_metafiles(folder):
         entry = (folder / model['Config'], model.get('Weights'))
-        models.update({known.lower(): [entry] for known in model['Names']})
-    found = models.get(wanted, [])
-    if len(found) > 1:
-        files = ', '.join(str(path) for path, _ in found)
-        raise InputError(f'several configs are named {name}: {files}, give the path of one')
+        models.update(dict.fromkeys(map(str.lower, model['Names']), entry))
     similar = get_close_matches(Path(wanted).stem, models, 1, _SIMILARITY)
-    if similar and not found:
+    if similar and wanted not in models:
         raise InputError(f'config {name} does not exist, did you mean {similar[0]}?')
-    return found[0] if found else None
+    return models.get(wanted)

@@ -169,21 +169,6 @@ def _check(tracks: Tracks, num_frames: int) -> None:
         )
 
 
-def gaps_of_labels(
-    labels: VideoLabels, num_frames: int, life_span: LifeSpan = 'video', with_others: bool = False
-) -> list[Gap]:
-    """Find the gaps of all tracks that a propagator would fill, with interpolated boxes.
-
-    Args:
-        labels: Given labels with track ids.
-        num_frames: Length of the video.
-        life_span: See :func:`propagate_frames`.
-        with_others: Whether to compute where other people cover the person of a gap.
-    """
-    plans = TrackPlanner(num_frames, life_span).plan(labels.tracks(), with_others=with_others)
-    return [gap for plan in plans.values() for gap in plan.gaps]
-
-
 class _GapPoses:
     """Poses of gaps, from the cache or from the propagator.
 
