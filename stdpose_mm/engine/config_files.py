@@ -36,6 +36,12 @@ _BUILDER = re.compile(r'build_\w+|from_cfg|_maybe_compile')
 _WRONG_ENTRY = re.compile(r' registry\. |got an unexpected keyword argument|missing \d+ required ')
 """Messages of registries and of Python about an entry that names no class or does not fit it."""
 
+_UNREADABLE = (AttributeError, SyntaxError, TypeError, ValueError, RecursionError, MemoryError)
+"""Errors of parsing a config that is no plain values."""
+
+_MISTAKES = (AssertionError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+"""Errors of building objects from a config."""
+
 _READ = {
     *signature(Runner).parameters,
     'activation_checkpointing',
@@ -105,14 +111,7 @@ def read_stored_config(text: str, source: str | Path) -> Config:
         if not all(isinstance(line, ast.Assign) for line in lines):
             raise ValueError('a statement that sets no name')
         entries = {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
-    except (
-        AttributeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f'the config in checkpoint {source} holds more than plain values and is not run, give '
             'a config as model'
@@ -169,14 +168,7 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (
-        AssertionError,
-        ImportError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _MISTAKES as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         building = [n for n, frame in enumerate(frames) if _BUILDER.match(frame.f_code.co_name)]
         is_mistake = building and (
