@@ -32,7 +32,6 @@ def propagate_labels(
     labels: VideoLabels,
     propagator: BasePropagator,
     boxes: Boxes | None = None,
-    detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
 ) -> VideoLabels:
     """Propagate sparse labels through a whole video.
@@ -43,7 +42,6 @@ def propagate_labels(
             given are ignored.
         propagator: How to fill the gaps.
         boxes: Person boxes of unlabelled frames, see :func:`propagate_frames`.
-        detections: People that a detector found.
         life_span: Where a track begins and ends.
 
     Returns:
@@ -57,9 +55,7 @@ def propagate_labels(
     """
     labels = given_labels(labels)
     tracks, skeleton = labels.tracks(), labels.skeleton
-    found = propagate_frames(
-        frames, tracks, skeleton, propagator, None, boxes, detections, life_span
-    )
+    found = propagate_frames(frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span)
     persons = [person for _, people in found for person in people]
     return dense_labels(labels, persons, len(frames))
 

@@ -93,8 +93,12 @@ def test_mot_text_round_trip(tmp_path, separator, ids):
 
 def test_coco_detections_round_trip(tmp_path):
     same(read_boxes(write_coco(tmp_path / 'b.json', BOXES)), BOXES, ids=False)
-    sure = read_boxes(tmp_path / 'b.json', score_threshold=0.6)
-    assert {frame: len(found.boxes) for frame, found in sure.items()} == {0: 1, 2: 1}
+
+
+def test_unsure_coco_detections_are_left_out(tmp_path):
+    unsure = {0: FrameBoxes([(1.0, 2, 3, 4), (5.0, 6, 7, 8)], [0.19, 0.2], [0, 1])}
+    found = read_boxes(write_coco(tmp_path / 'b.json', unsure))
+    assert boxes_of(found) == {0: [[5, 6, 7, 8]]}
 
 
 @pytest.mark.parametrize('ids', [True, False])
