@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .constants import ONNX_RUNTIMES
 from .errors import PACKAGES, InputError, one_line, require_packages
 from .io.fingerprint import stream_fingerprint
 
@@ -166,7 +164,7 @@ def _start_onnxruntime(source: str | bytes, precision: str, threads: int) -> tup
 def _start_openvino(source: str | bytes, precision: str, threads: int) -> tuple[Any, ...]:
     """Start OpenVINO; return its fields of an :class:`OnnxSession`."""
     core = _openvino_core()
-    if precision == 'bfloat16' and not _has_bfloat16(core):
+    if precision == 'bfloat16' and not openvino_has_bfloat16():
         raise InputError('OpenVINO cannot compute in bfloat16 on this processor, choose float32')
     settings: dict[str, Any] = {
         # By default, OpenVINO computes in bfloat16 wherever the processor can.
@@ -206,17 +204,9 @@ def _element_type(name: str) -> str:
     return _ELEMENT_TYPES.get(name, name)
 
 
-def available_precisions(runtime: str) -> tuple[str, ...]:
-    """List the precisions of a runtime on this processor; empty if it is not installed."""
-    if importlib.util.find_spec(runtime) is None:
-        return ()
-    if runtime == 'openvino' and not _has_bfloat16(_openvino_core()):
-        return tuple(name for name in ONNX_RUNTIMES[runtime] if name != 'bfloat16')
-    return ONNX_RUNTIMES[runtime]
-
-
-def _has_bfloat16(core: Any) -> bool:
-    return 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+def openvino_has_bfloat16() -> bool:
+    """Return whether OpenVINO, which is installed, computes in bfloat16 on this processor."""
+    return 'BF16' in _openvino_core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
 @cache

@@ -17,7 +17,7 @@ import numpy as np
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, pose_sizes
 from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.propagation import BasePropagator, LifeSpan
-from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.review import plan_frames, share_labels
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 
@@ -59,7 +59,10 @@ def measure_gap_errors(
         gaps = [
             gap
             for some, life_span in _possible_labels(track)
-            for gap in gaps_of_labels(truth.with_persons(some), len(frames), life_span)
+            for plan in TrackPlanner(len(frames), life_span)
+            .plan(truth.with_persons(some).tracks())
+            .values()
+            for gap in plan.gaps
         ]
         for pose in propagator.propagate(cache_frames(frames), gaps, truth.skeleton):
             true = track.get(pose.frame_index)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from stdpose_mm.inference.torch_window_backend import TorchWindowBackend, load_b
 from stdpose_mm.inference.window_model import WindowModel
 from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
-from stdpose_mm.onnx_session import available_precisions
+from stdpose_mm.onnx_session import openvino_has_bfloat16
 from stdpose_mm.structures import FrameBoxes, person_box
 from stdpose_mm.text import counted
 
@@ -278,6 +279,15 @@ def repeat_turns(
             if all(spread < WANTED_SPREAD for spread in spreads):
                 break
     return turns
+
+
+def available_precisions(runtime: str) -> tuple[str, ...]:
+    """List the precisions of a runtime on this processor; empty if it is not installed."""
+    if find_spec(runtime) is None:
+        return ()
+    if runtime == 'openvino' and not openvino_has_bfloat16():
+        return tuple(name for name in ONNX_RUNTIMES[runtime] if name != 'bfloat16')
+    return ONNX_RUNTIMES[runtime]
 
 
 def remarks(report: dict[str, Any], precisions: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from research.speed import inference_comparison as comparison
 from research.speed import timing
 from research.speed.timing import Stages, take_turns
 from stdpose_mm.models.layers.blocks import TransformerBlock
-from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.propagation.flow.sparse_estimator import SparseEstimator
 from support.paths import ROOT
 from support.small_configs import write_shallow_config
@@ -64,7 +64,8 @@ def test_one_row_for_every_way(tool, short, tiny, tmp_path, capsys):
         ('ours, onnxruntime', 'float32', 1),
         ('ours, onnxruntime', 'int8', 1),
         ('ours, openvino', 'float32', 1),
-        *[('ours, openvino', 'bfloat16', 1)] * ('bfloat16' in available_precisions('openvino')),
+        *[('ours, openvino', 'bfloat16', 1)]
+        * ('bfloat16' in comparison.available_precisions('openvino')),
         ('backbone alone', 'float32', 1),
         ('backbone alone', 'bfloat16', 1),
     ]
@@ -315,6 +316,12 @@ def test_turns_end_when_all_speed_ups_are_known_to_5_percent(own, num_turns):
     clock = Clock()
     works = clock.work(2), clock.work(1), clock.work(*own)
     assert len(comparison.repeat_turns(works, 12, clock).wall) == num_turns
+
+
+def test_a_runtime_that_is_not_installed_has_no_precisions(monkeypatch):
+    assert comparison.available_precisions('onnxruntime') == ('float32', 'int8')
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    assert comparison.available_precisions('openvino') == ()
 
 
 def test_what_is_not_known_well_or_missing_is_said(monkeypatch):

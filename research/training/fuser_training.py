@@ -43,7 +43,7 @@ from stdpose_mm.propagation.auto.trained_matcher import TrainedMatcher, shipped_
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator
 from stdpose_mm.propagation.gap_heatmaps import GapHeatmaps
-from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
 
 from .in_memory_training import train_in_memory
@@ -121,11 +121,12 @@ def collect_training_gaps(
     for interval in intervals:
         offset = int(rng.integers(interval))
         kept = given_frames(truth.labelled_frame_indices, interval, offset)
+        labels = truth.keep_frames(kept).tracks()
+        plans = TrackPlanner(len(frames), 'video').plan(labels, with_others=bool(networks))
         gaps = [
             gap
-            for gap in gaps_of_labels(
-                truth.keep_frames(kept), len(frames), with_others=bool(networks)
-            )
+            for plan in plans.values()
+            for gap in plan.gaps
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
         own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)

@@ -335,13 +335,24 @@ class PropagatorOptions(PoseNetworkOptions):
         return self.uses_model
 
     def validate(self) -> None:
-        """Check that the device has a use and that the method's packages are installed.
-
-        :func:`~stdpose_mm.propagation.load_propagator.load_propagator` checks the networks.
+        """Check, before anything is downloaded, that the options work together.
 
         Raises:
-            InputError: If not.
+            InputError: If not, or if a package of the method is not installed.
         """
+        has_model = self.config is not None or self.checkpoint is not None
+        refuse_idle(
+            '--config and --checkpoint',
+            has_model and not self.uses_model,
+            '--method auto or stdpose',
+        )
+        refuse_idle('--precision', self.precision != 'float32' and not self.config, 'a --config')
+        has_evidence = bool(self.pose_networks) or not self.use_stdpose
+        refuse_idle(
+            '--no-stdpose or a pose network',
+            has_evidence and self.method != 'auto',
+            '--method auto',
+        )
         refuse_idle(
             '--device', self.device != 'cpu' and not self.uses_device, '--method auto or stdpose'
         )

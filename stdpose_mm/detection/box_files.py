@@ -73,7 +73,6 @@ def read_tracks(
 def read_boxes(
     path: PathLike,
     frames: FrameSource | None = None,
-    score_threshold: float = SCORE_THRESHOLD,
     options: FrameOptions = NO_BOX_FRAME_OPTIONS,
 ) -> dict[int, FrameBoxes]:
     """Read the person boxes of one video.
@@ -86,13 +85,12 @@ def read_boxes(
               or ``options`` say otherwise; an id of -1 means none; an empty file is a video
               without people;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
-              0-based frame, or the name of its picture;
+              0-based frame, or the name of its picture; those that score less than
+              ``SCORE_THRESHOLD`` are left out;
             - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
               PoseTrack18 JSON or OpenPose's output; boxes are those of the labels, or fitted to
               their joints.
         frames: The video.
-        score_threshold: COCO detections that score less are left out; other files are not
-            filtered.
         options: The user's information on the frames, which takes precedence.
 
     Returns:
@@ -112,7 +110,7 @@ def read_boxes(
     elif not file.is_dir() and re.match(rb'(?:\xef\xbb\xbf)?\s*\[', read_bytes(path)[:100]):
         data = read_json(path)
         if _are_detections(data):
-            detections = parse_detections(path, data, score_threshold)
+            detections = parse_detections(path, data, SCORE_THRESHOLD)
             return _on_frames(path, detections, frames, options)
     labels = read_labels(path, size=None if frames is None else frames.size)
     people: dict[int, list[tuple[np.ndarray, float, int]]] = {}

@@ -36,6 +36,12 @@ _BUILDER = re.compile(r'build_\w+|from_cfg|_maybe_compile')
 _WRONG_ENTRY = re.compile(r' registry\. |got an unexpected keyword argument|missing \d+ required ')
 """Messages of registries and of Python about an entry that names no class or does not fit it."""
 
+_UNREADABLE = (AttributeError, SyntaxError, TypeError, ValueError, RecursionError, MemoryError)
+"""Errors of parsing a config that is no plain values."""
+
+_MISTAKES = (AssertionError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+"""Errors of building objects from a config."""
+
 _READ = {
     *signature(Runner).parameters,
     'activation_checkpointing',
@@ -105,14 +111,7 @@ def read_stored_config(text: str, source: str | Path) -> Config:
         if not all(isinstance(line, ast.Assign) for line in lines):
             raise ValueError('a statement that sets no name')
         entries = {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
-    except (
-        AttributeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f'the config in checkpoint {source} holds more than plain values and is not run, give '
             'a config as model'
@@ -169,14 +168,7 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (
-        AssertionError,
-        ImportError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _MISTAKES as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         building = [n for n, frame in enumerate(frames) if _BUILDER.match(frame.f_code.co_name)]
         is_mistake = building and (
@@ -275,22 +267,17 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
         The config, and its weights if the metafile lists any; None if there is no such model.
 
     Raises:
-        InputError: If several config files have this name, or none has, but a similar one.
+        InputError: If no config has this name, but one has a similar name.
     """
     folder, wanted = config_folder(), name.lower()
-    models: dict[str, list[tuple[Path, str | None]]] = {}
+    models: dict[str, tuple[Path, str | None]] = {}
     for path in config_files(folder):
-        models.setdefault(path.stem.lower(), []).append((path, None))
         place = path.relative_to(folder / 'configs').as_posix()
-        models[f'stdpose_mm::{place}'.lower()] = [(path, None)]
+        models[path.stem.lower()] = models[f'stdpose_mm::{place}'.lower()] = (path, None)
     for model in read_metafiles(folder):
         entry = (folder / model['Config'], model.get('Weights'))
-        models.update({known.lower(): [entry] for known in model['Names']})
-    found = models.get(wanted, [])
-    if len(found) > 1:
-        files = ', '.join(str(path) for path, _ in found)
-        raise InputError(f'several configs are named {name}: {files}, give the path of one')
+        models.update(dict.fromkeys(map(str.lower, model['Names']), entry))
     similar = get_close_matches(Path(wanted).stem, models, 1, _SIMILARITY)
-    if similar and not found:
+    if similar and wanted not in models:
         raise InputError(f'config {name} does not exist, did you mean {similar[0]}?')
-    return found[0] if found else None
+    return models.get(wanted)

@@ -32,7 +32,6 @@ def propagate_labels(
     labels: VideoLabels,
     propagator: BasePropagator,
     boxes: Boxes | None = None,
-    detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
 ) -> VideoLabels:
     """Propagate sparse labels through a whole video.
@@ -43,7 +42,6 @@ def propagate_labels(
             given are ignored.
         propagator: How to fill the gaps.
         boxes: Person boxes of unlabelled frames, see :func:`propagate_frames`.
-        detections: People that a detector found.
         life_span: Where a track begins and ends.
 
     Returns:
@@ -57,9 +55,7 @@ def propagate_labels(
     """
     labels = given_labels(labels)
     tracks, skeleton = labels.tracks(), labels.skeleton
-    found = propagate_frames(
-        frames, tracks, skeleton, propagator, None, boxes, detections, life_span
-    )
+    found = propagate_frames(frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span)
     persons = [person for _, people in found for person in people]
     return dense_labels(labels, persons, len(frames))
 
@@ -167,21 +163,6 @@ def _check(tracks: Tracks, num_frames: int) -> None:
             f'a label is on frame {last}, but the video has {num_frames} frames '
             f'(0..{num_frames - 1}), give the labels of this video'
         )
-
-
-def gaps_of_labels(
-    labels: VideoLabels, num_frames: int, life_span: LifeSpan = 'video', with_others: bool = False
-) -> list[Gap]:
-    """Find the gaps of all tracks that a propagator would fill, with interpolated boxes.
-
-    Args:
-        labels: Given labels with track ids.
-        num_frames: Length of the video.
-        life_span: See :func:`propagate_frames`.
-        with_others: Whether to compute where other people cover the person of a gap.
-    """
-    plans = TrackPlanner(num_frames, life_span).plan(labels.tracks(), with_others=with_others)
-    return [gap for plan in plans.values() for gap in plan.gaps]
 
 
 class _GapPoses:

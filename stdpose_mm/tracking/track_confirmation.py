@@ -23,7 +23,7 @@ class TrackConfirmation:
     """Selector of the people of each frame whose tracks are confirmed.
 
     A track is confirmed permanently after ``min_frames`` frames in which its box is not a second
-    box on a person, see ``max_contained``. Of two such boxes, the second one is that of an
+    box on a person, see ``MAX_CONTAINED``. Of two such boxes, the second one is that of an
     unconfirmed track or, if neither is confirmed, the smaller one, which usually shows a part of a
     person. So people who later cross and cover each other stay; a person who appears behind another
     one is included from ``min_frames - 1`` frames before the confirmation. In a short video, half
@@ -33,14 +33,10 @@ class TrackConfirmation:
 
     Args:
         min_frames: See ``MIN_TRACK_FRAMES``; 1 confirms at once and keeps short tracks.
-        max_contained: See ``MAX_CONTAINED``; 1 keeps all second boxes.
     """
 
-    def __init__(
-        self, min_frames: int = MIN_TRACK_FRAMES, max_contained: float = MAX_CONTAINED
-    ) -> None:
+    def __init__(self, min_frames: int = MIN_TRACK_FRAMES) -> None:
         self._min_frames = min_frames
-        self._max_contained = max_contained
 
     def __call__(self, frames: Iterable[FrameBoxes]) -> Iterator[np.ndarray]:
         """Yield for every frame which of its N people are confirmed: [N] bool.
@@ -76,7 +72,7 @@ class TrackConfirmation:
         """Find the people whose box is not a second box on another person: [N] bool."""
         ioa = box_ioa(people.boxes[:, None], people.boxes)
         # The larger of the two ratios is that of the smaller box.
-        covered = np.maximum(ioa, ioa.T) > self._max_contained
+        covered = np.maximum(ioa, ioa.T) > MAX_CONTAINED
         area = people.boxes[:, 2:].prod(axis=1)
         rank = np.empty(len(people), dtype=np.int64)
         rank[np.lexsort((-area, ~_are_in(people, confirmed)))] = np.arange(len(people))

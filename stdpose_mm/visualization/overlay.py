@@ -256,13 +256,11 @@ class _Tags:
         picture_height, picture_width = self._canvas.shape[:2]
         if left < 0 or top < 0 or left + width > picture_width or top + height > picture_height:
             return False
-        cells = (
-            slice(top // _CELL, (top + height - 1) // _CELL + 1),
-            slice(left // _CELL, (left + width - 1) // _CELL + 1),
-        )
-        if self._taken[cells].any():
+        bottom, right = (top + height - 1) // _CELL, (left + width - 1) // _CELL
+        cells = self._taken[top // _CELL : bottom + 1, left // _CELL : right + 1]
+        if cells.any():
             return False
-        self._taken[cells] = True
+        cells[:] = True
         self._canvas[top : top + height, left : left + width] = color
         # Black on light tags, white on dark ones, by the luma of BT.601.
         light = np.dot(color, (0.114, 0.587, 0.299)) > 110

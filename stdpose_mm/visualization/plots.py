@@ -60,8 +60,7 @@ def trajectories(
             for axis, values in zip(axes, points.T, strict=True):
                 axis.plot(frames, values, color=style['color'], linewidth=4, alpha=0.25)
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
-        axis.set_ylabel(label)
-        axis.set_xlabel('frame')
+        axis.set(xlabel='frame', ylabel=label)
     axes[1].invert_yaxis()
     title = f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels'
     axes[0].set_title(title if truth is None else f'{title}, broad pale lines are the truth')
@@ -86,8 +85,7 @@ def confidence(labels: VideoLabels) -> Figure:
     for person in labels.persons:
         known = person.given if person.scores is None else person.labelled
         if known.any():
-            sure = np.ones(len(known)) if person.scores is None else person.scores
-            sure = np.where(person.given, 1.0, sure)
+            sure = np.where(person.given, 1.0, 1.0 if person.scores is None else person.scores)
             scores.setdefault(person.frame_index, []).append(sure[known])
     last = max((frame.index for frame in labels.frames), default=0)
     mean, lowest = np.full((2, last + 1), np.nan)
@@ -100,9 +98,7 @@ def confidence(labels: VideoLabels) -> Figure:
     axis.plot(lowest, color='grey', linewidth=1, linestyle='--', label='worst joint')
     frames = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
     axis.plot(frames, np.ones(len(frames)), 'o', color=GIVEN_COLOR, markersize=4, label='given')
-    axis.set_ylim(0, 1.05)
-    axis.set_xlabel('frame')
-    axis.set_ylabel('score')
+    axis.set(xlabel='frame', ylabel='score', ylim=(0, 1.05))
     axis.legend(fontsize='small', loc='lower left')
     return figure
 

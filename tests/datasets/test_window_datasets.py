@@ -475,7 +475,6 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
         ({'task': 'tracking'}, "task must be one of .*, got 'tracking'"),
         ({'interval': 1}, 'interval must be whole numbers from 2'),
         ({'interval': []}, 'interval must be whole numbers from 2'),
-        ({'keys_per_sample': 0}, 'must be at least 1'),
         ({'num_frames': 3.5}, 'num_frames must be odd and at least 3, .* got 3.5'),
         ({'interval': [4, 5]}, 'need random_offset=True'),
         ({'random_offset': True, 'test_mode': True}, 'are for training'),

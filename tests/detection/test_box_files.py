@@ -97,8 +97,12 @@ def test_coco_detections_round_trip(tmp_path):
     zipped = tmp_path / 'b.json.gz'
     zipped.write_bytes(gzip.compress((tmp_path / 'b.json').read_bytes()))
     same(read_boxes(zipped), BOXES, ids=False)
-    sure = read_boxes(tmp_path / 'b.json', score_threshold=0.6)
-    assert {frame: len(found.boxes) for frame, found in sure.items()} == {0: 1, 2: 1}
+
+
+def test_unsure_coco_detections_are_left_out(tmp_path):
+    unsure = {0: FrameBoxes([(1.0, 2, 3, 4), (5.0, 6, 7, 8)], [0.19, 0.2], [0, 1])}
+    found = read_boxes(write_coco(tmp_path / 'b.json', unsure))
+    assert boxes_of(found) == {0: [[5, 6, 7, 8]]}
 
 
 @pytest.mark.parametrize('ids', [True, False])

@@ -36,7 +36,7 @@ import tomllib
 
 from stdpose_mm.cli.main import main as stdpose
 from stdpose_mm.cli.parser import CliParser
-from stdpose_mm.onnx_session import available_precisions
+from stdpose_mm.onnx_session import openvino_has_bfloat16
 from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
@@ -241,8 +241,8 @@ def needs_more(arguments: list[str]) -> bool:
     named |= {'network.onnx'} & {*arguments}
     is_optional = any(word.endswith('.slp') for word in arguments) and not find_spec('sleap_io')
     options = {word.partition('=')[0] for word in arguments}
-    precisions = available_precisions('openvino')
-    is_optional |= 'bfloat16' in arguments and 'bfloat16' not in precisions
+    if 'bfloat16' in arguments:
+        is_optional |= find_spec('openvino') is None or not openvino_has_bfloat16()
     return is_optional or not named <= {MODEL} or not options.isdisjoint(ELSEWHERE)
 
 

@@ -107,21 +107,17 @@ def test_a_listed_model_has_results_of_ours_or_is_not_reproduced():
 def test_where_the_package_is_installed(tmp_path, monkeypatch):
     installed = tmp_path / 'stdpose_mm'
     configs = installed / '.mim' / 'configs'
-    for folder in ('a', 'b'):
-        (configs / folder).mkdir(parents=True)
-        (configs / folder / 'twice.py').touch()
+    (configs / 'a').mkdir(parents=True)
     (configs / 'a' / 'once.py').touch()
     monkeypatch.setattr(mmpose_patches, '__file__', str(installed / 'mmpose_patches.py'))
     assert find_model('Once') == (configs / 'a' / 'once.py', None)
     assert find_model('stdpose') is None
-    with pytest.raises(InputError, match='several configs are named twice'):
-        find_model('twice')
     (installed / '.mim' / 'model-index.yml').write_text('Import: [configs/metafile.yml]')
     (configs / 'metafile.yml').write_text(
-        'Models: [{Name: twice, Alias: [t, u], Config: configs/b/twice.py, Weights: w.pth}]'
+        'Models: [{Name: b, Alias: [t, u], Config: configs/a/once.py, Weights: w.pth}]'
     )
-    for name in ('twice', 'u'):
-        assert find_model(name) == (installed / '.mim' / 'configs' / 'b' / 'twice.py', 'w.pth')
+    for name in ('b', 'U'):
+        assert find_model(name) == (configs / 'a' / 'once.py', 'w.pth')
 
 
 def test_which_configs_are_ours():

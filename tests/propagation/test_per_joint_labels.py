@@ -15,9 +15,9 @@ from stdpose_mm.propagation import find_gaps, propagate_labels, require_method
 from stdpose_mm.propagation.flow.flow_tracks import follow_joints, pose_size
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import PersonLabel
 from support.frame_sources import ArrayFrames
+from support.planned_gaps import gaps_of_labels
 
 POSE = np.array([[10.0, 10], [40, 10], [10, 60]])
 UNSAID = 'propagated'

@@ -200,8 +200,12 @@ def test_detections_take_the_place_of_interpolated_boxes_where_they_overlap(labe
         frame: FrameBoxes(np.array(boxes, float), np.ones(len(boxes)))
         for frame, boxes in {0: [near], 1: [far, near], 2: [far]}.items()
     }
-    dense = propagate_labels(blank(5), video(persons, 5), LinearPropagator(), detections=detections)
-    assert [p.bbox.tolist()[:2] for p in dense.persons] == [[0, 0], [3, 1], [2, 0], [3, 0], [4, 0]]
+    labels = video(persons, 5)
+    frames = propagate_frames(
+        blank(5), labels.tracks(), labels.skeleton, LinearPropagator(), detections=detections
+    )
+    boxes = [person.bbox.tolist()[:2] for _, people in frames for person in people]
+    assert boxes == [[0, 0], [3, 1], [2, 0], [3, 0], [4, 0]]
 
 
 def test_frames_come_in_order_and_as_soon_as_they_are_known(label, video, blank, skeleton):

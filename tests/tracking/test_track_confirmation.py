@@ -18,10 +18,10 @@ def people(*tracks):
     return FrameBoxes([box for _, box, *_ in tracks], scores, [track[0] for track in tracks])
 
 
-def kept(frames, *settings):
+def kept(frames, min_frames):
     """Track id -> the frames in which it is confirmed."""
     found = {}
-    confirmed = list(TrackConfirmation(*settings)(frames))
+    confirmed = list(TrackConfirmation(min_frames)(frames))
     assert len(confirmed) == len(frames)
     for index, (frame, chosen) in enumerate(zip(frames, confirmed, strict=True)):
         for track_id in frame.track_ids[chosen].tolist():
@@ -70,14 +70,13 @@ def test_who_comes_out_behind_another_is_there_once_apart():
     walker = [(101.0 + n, 60, 30, 80) for n in range(30)]
     frames = [people((0, WHOLE), (1, box)) for box in walker]
     apart = next(n for n, (x, *_) in enumerate(walker) if (140 - x) / 30 <= 0.9)
-    assert kept(frames, 4, 0.9)[1] == list(range(apart, 30))
+    assert kept(frames, 4)[1] == list(range(apart, 30))
 
 
-def test_boxes_that_only_touch_by_much_are_two_people():
-    beside = (105.0, 50, 40, 100)  # 35 / 40 of both is shared
-    frames = [people((0, WHOLE), (1, beside))] * 6
-    assert kept(frames, 4, 0.88) == {0: list(range(6)), 1: list(range(6))}
-    assert kept(frames, 4, 0.87) == {0: list(range(6))}
+@pytest.mark.parametrize(('shift', 'is_second'), [(4.1, False), (3.9, True)])
+def test_boxes_that_share_up_to_nine_tenths_are_two_people(shift, is_second):
+    frames = [people((0, WHOLE), (1, (100 + shift, 50, 40, 100)))] * 6
+    assert kept(frames, 4) == {0: list(range(6)), **({} if is_second else {1: list(range(6))})}
 
 
 @pytest.mark.parametrize('num_frames', [0, 1, 2, 3, 6, 7, 8, 12])

@@ -76,13 +76,11 @@ class SyntheticClip:
         frames: [F, H, W, 3] uint8 BGR.
         labels: Labels of every frame (PoseTrack's skeleton, the ears never labelled).
         jpeg_quality: Quality for storing this clip's pictures, 0..100.
-        actions: For every person the names of its actions.
     """
 
     frames: np.ndarray
     labels: VideoLabels
     jpeg_quality: int
-    actions: tuple[tuple[str, ...], ...]
 
 
 def generate_clip(
@@ -123,10 +121,8 @@ def generate_clip(
     numbers = np.arange(settings.people[0], settings.people[1] + 1)
     weights = 0.75 ** np.arange(len(numbers))
     count = int(rng.choice(numbers, p=weights / weights.sum()))
-    actions = [
+    for index in range(count):
         _add_person(rng, scene, times, duration, light, (index + 0.5) / count, footage)
-        for index in range(count)
-    ]
     _add_props(rng, scene, times, light, footage.clutter)
 
     finish = _Finish.sample(rng, width, height, footage.contrast)
@@ -152,7 +148,7 @@ def generate_clip(
     labels = VideoLabels(name, POSETRACK_SKELETON, tuple(listed), tuple(persons))
     lowest, highest = footage.jpeg_quality
     quality = int(rng.integers(lowest, highest + 1))
-    return SyntheticClip(frames, labels, quality, tuple(actions))
+    return SyntheticClip(frames, labels, quality)
 
 
 def _add_person(
@@ -163,8 +159,8 @@ def _add_person(
     light: np.ndarray,
     slot: float,
     footage: Footage,
-) -> tuple[str, ...]:
-    """Draw a person at about the share ``slot`` of the picture's width; return its actions."""
+) -> None:
+    """Draw a person at about the share ``slot`` of the picture's width."""
     camera, (width, height) = scene.camera, scene.size
     depth = float(rng.uniform(0, 1))
     shape = BodyShape.sample(rng)
@@ -191,7 +187,6 @@ def _add_person(
     person = build_geometry(shape, looks, points, -view[:, :, 2], scale * camera.zoom, *axes)
     scene.people.append(person)
     scene.depths.append(depth)
-    return movement.actions
 
 
 def _add_props(

@@ -109,13 +109,11 @@ class Movement:
         ground: [N, 2] place of the person on the ground, metres: x to the right, z towards the
             camera; (0, 0) at the middle of the clip.
         height: [N] metres of the lowest foot above the ground.
-        actions: Names of the actions performed.
     """
 
     angles: np.ndarray
     ground: np.ndarray
     height: np.ndarray
-    actions: tuple[str, ...]
 
 
 def sample_movement(
@@ -134,8 +132,7 @@ def sample_movement(
     weights = np.array([ACTIONS[name]['weight'] for name in names])
     num_actions = 2 if rng.random() < 0.35 else 1
     drawn = rng.choice(names, num_actions, replace=False, p=weights / weights.sum())
-    chosen = [str(name) for name in drawn]
-    actions = [Action.sample(rng, name) for name in chosen]
+    actions = [Action.sample(rng, str(name)) for name in drawn]
     phase = rng.uniform(0, 4)
     change = duration * rng.uniform(0.3, 0.7)
     share = np.ones((1, len(times)))
@@ -165,7 +162,7 @@ def sample_movement(
     sway = 0.08 * _drift(rng, times, duration, 2, 1.0)
     ground = np.cumsum(velocity * steps[:, None], axis=0) + sway
     middle = [np.interp(duration / 2, times, ground[:, axis]) for axis in range(2)]
-    return Movement(angles, ground - middle, height, tuple(chosen))
+    return Movement(angles, ground - middle, height)
 
 
 def _drift(

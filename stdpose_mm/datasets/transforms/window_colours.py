@@ -9,8 +9,15 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.errors import InputError, require_ratio
+from stdpose_mm.errors import require_ratio
 from stdpose_mm.structures import key_index
+
+_STRENGTHS = (0.2 * 255, 0.2, 0.2)
+"""Largest shift of the brightness, in grey levels, and change of the factors of contrast and
+saturation from 1."""
+
+_BLUR_SIGMA = 1.0
+"""Largest standard deviation of the blur of a photometric change, in pixels."""
 
 _BLUR_SIGMAS = (2.0, 4.0)
 """Least and largest standard deviation of the blur of a degraded frame, in pixels."""
@@ -30,35 +37,14 @@ class WindowPhotometric(BaseTransform):
         - img: list of [H, W, 3] uint8 BGR arrays
 
     Args:
-        brightness: Maximum shift, as a share of the value range.
-        contrast: Maximum change of the contrast factor from 1.
-        saturation: Maximum change of the saturation factor from 1.
         blur_prob: Probability that a frame is blurred.
-        blur_sigma: Maximum standard deviation of the Gaussian blur in pixels.
         prob: Probability that the colours of a frame are changed at all.
     """
 
-    def __init__(
-        self,
-        brightness: float = 0.2,
-        contrast: float = 0.2,
-        saturation: float = 0.2,
-        blur_prob: float = 0.0,
-        blur_sigma: float = 1.0,
-        prob: float = 1.0,
-    ) -> None:
+    def __init__(self, blur_prob: float = 0.0, prob: float = 1.0) -> None:
         super().__init__()
-        require_ratio(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
-        if brightness < 0 or blur_sigma <= 0:
-            raise InputError(
-                f'brightness must not be negative and blur_sigma must be positive, '
-                f'got {brightness} and {blur_sigma}'
-            )
-        self.brightness = brightness
-        self.contrast = contrast
-        self.saturation = saturation
+        require_ratio(blur_prob=blur_prob, prob=prob)
         self.blur_prob = blur_prob
-        self.blur_sigma = blur_sigma
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -70,22 +56,16 @@ class WindowPhotometric(BaseTransform):
         if np.random.rand() < self.prob:
             image = self._colours(image)
         if np.random.rand() < self.blur_prob:
-            sigma = np.random.uniform(0, self.blur_sigma) + 1e-3
+            sigma = np.random.uniform(0, _BLUR_SIGMA) + 1e-3
             image = cv2.GaussianBlur(image, (0, 0), sigma)
         return image
 
     def _colours(self, image: np.ndarray) -> np.ndarray:
-        shift, gain, saturation = np.random.uniform(-1, 1, 3) * (
-            255 * self.brightness,
-            self.contrast,
-            self.saturation,
-        )
+        shift, gain, saturation = np.random.uniform(-1, 1, 3) * _STRENGTHS
         values = (np.arange(256) - 127.5) * (1 + gain) + 127.5 + shift
         image = cv2.LUT(image, np.clip(values, 0, 255).round().astype(np.uint8))
-        if saturation:
-            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-            image = cv2.addWeighted(image, 1 + saturation, grey, -saturation, 0)
-        return image
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        return cv2.addWeighted(image, 1 + saturation, grey, -saturation, 0)
 
 
 @TRANSFORMS.register_module()

@@ -96,7 +96,7 @@ def test_frames_have_the_size_asked_for(clips: list[SyntheticClip]) -> None:
 
 def test_number_of_people_is_as_asked_for() -> None:
     settings = replace(SMALL, people=(2, 3))
-    counts = {len(generate_clip(i, settings).actions) for i in range(6)}
+    counts = {len(generate_clip(i, settings).labels.track_ids) for i in range(6)}
     assert counts == {2, 3}
 
 

@@ -316,7 +316,7 @@ def test_frames_of_different_size_are_refused(tiny_set: TinySet) -> None:
 def test_photometric_changes_frames_each_by_itself_and_not_in_place() -> None:
     np.random.seed(0)
     grey = np.full((8, 8, 3), 100, np.uint8)
-    out = WindowPhotometric(saturation=0)({'img': [grey, grey, grey]})['img']
+    out = WindowPhotometric()({'img': [grey, grey, grey]})['img']
     levels = [int(image[0, 0, 0]) for image in out]
     assert len(set(levels)) == 3
     assert (grey == 100).all()
@@ -324,10 +324,14 @@ def test_photometric_changes_frames_each_by_itself_and_not_in_place() -> None:
     assert all(abs(level - 100) <= 51 + 6 for level in levels)
 
 
-def test_photometric_saturation_leaves_grey_alone() -> None:
-    grey = np.full((8, 8, 3), 100, np.uint8)
-    out = WindowPhotometric(0, 0, saturation=0.9)({'img': [grey] * 3})['img']
-    np.testing.assert_allclose(np.stack(out).astype(int), 100, atol=1)
+def test_photometric_keeps_grey_grey_and_changes_the_saturation_of_colours() -> None:
+    np.random.seed(0)
+    halves = np.full((8, 8, 3), 100, np.uint8)
+    halves[:, 4:] = 90, 100, 110
+    (changed,) = WindowPhotometric()({'img': [halves]})['img']
+    assert np.ptp(changed[:, :4]) == 0
+    assert 16 <= np.ptp(changed[0, 4]) <= 29
+    assert np.ptp(changed[0, 4]) != 20
 
 
 FULL = [

@@ -24,11 +24,11 @@ from stdpose_mm.propagation.auto.trained_fuser import (
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.gap_heatmaps import split_gap
 from stdpose_mm.propagation.interpolation import LinearPropagator
-from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
 from support.peak_network import NAMES, PeakNetwork
+from support.planned_gaps import gaps_of_labels
 
 pytestmark = pytest.mark.slow
 
