@@ -98,7 +98,7 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
     labels = annotations if isinstance(annotations, list) else []
-    used = {_as_text(one.get('category_id')) for one in labels if isinstance(one, dict)}
+    used = {_as_text(one.get('category_id')) for one in labels if _holds_label(one)}
     candidates = {key: one for key, one in with_joints.items() if key in used} or with_joints
     id_of = {one.text('name', f'category {key}'): key for key, one in candidates.items()}
     if len(id_of) < len(candidates):
@@ -125,6 +125,14 @@ def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
     first = 0 if any(0 in limb for limb in limbs) else 1
     pairs = [[joint - first for joint in limb] for limb in limbs]
     return possible_limbs(f'{category.file}: {category.where}', pairs, count)
+
+
+def _holds_label(annotation: Any) -> bool:
+    """Tell whether an annotation has a joint or a box, and is no crowd; others are left out."""
+    if not isinstance(annotation, dict) or annotation.get('iscrowd') == 1:
+        return False
+    values = (annotation.get(name) for name in ('keypoints', 'bbox'))
+    return any(any(value) for value in values if isinstance(value, list))
 
 
 def _id(record: Record, field: str) -> str:

@@ -312,8 +312,10 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
     return {**children, **fields}
 
 
-def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Track:
-    """Read a track; every key frame counts as given.
+def read_track(
+    record: Record, skeleton: Skeleton, names: Sequence[str], class_name: str = ''
+) -> Track:
+    """Read a track, whose label has these names of the joints; every key frame counts as given.
 
     Raises:
         InputError: If it is not as CVAT writes tracks.
@@ -327,21 +329,20 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
             what = f'track id {track.id} appears twice in frame {frame_index}'
             raise InputError(f'{record.file}: {what}, remove one of the two skeletons')
         track.attributes[frame_index] = _attributes(shape)
-        for joint, key_frame in _read_points(shape, frame_index, skeleton):
+        for joint, key_frame in _read_points(shape, frame_index, names):
             track.joints[joint][frame_index] = key_frame
     return track
 
 
 def _read_points(
-    shape: Record, frame_index: int, skeleton: Skeleton
+    shape: Record, frame_index: int, names: Sequence[str]
 ) -> Iterator[tuple[int, KeyFrame]]:
     is_key = shape.flag('keyframe', True)
     seen: set[str] = set()
     for point in shape.records('points', []):
         name = point.text('label')
-        if name not in skeleton.keypoint_names:
-            count = skeleton.num_keypoints
-            raise point.error('label', f'one of the {count} points of {skeleton.category!r}')
+        if name not in names:
+            raise point.error('label', f'one of the {len(names)} points of its skeleton')
         if name in seen:
             raise point.error('label', 'distinct among the points of a skeleton')
         seen.add(name)
@@ -364,7 +365,7 @@ def _read_points(
                 raise point.error('attribute', 'a score that is a number within +-1e7')
         where = place[0], place[1]
         key_frame = KeyFrame(frame_index, where, visibility, 'given', mark, score, attributes)
-        yield skeleton.index_of(name), key_frame
+        yield names.index(name), key_frame
 
 
 def _attributes(record: Record) -> dict[str, str]:

@@ -197,7 +197,9 @@ def follow_names(names: Mapping[int, str], indices: Iterable[int]) -> dict[int, 
     if len(widths) > 1 and not any(number.startswith('0') for number in digits if len(number) > 1):
         widths = {1}
     added = [index for index in indices if not names.get(index)]
-    if len(forms) == len(widths) == 1 and all(parts.values()):
+    numbers = [int(part[2]) for part in parts.values() if part]
+    stems = [picture_stem(name) for name in names.values() if name]
+    if len(forms) == len(widths) == 1 and numbers == _numbers_in(stems, of_frames=False):
         ((start, first, end),), (width,) = forms, widths
         if all(index + first >= 0 for index in added):
             return {**names, **{i: f'{start}{i + first:0{width}}{end}' for i in added}}
