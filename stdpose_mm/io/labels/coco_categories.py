@@ -41,8 +41,7 @@ class Categories:
 
     def order_of(self, annotation: Record) -> Sequence[int]:
         """Return the positions of the joints of the skeleton in a label, [K]."""
-        default = range(self.skeleton.num_keypoints)
-        return self.orders.get(_id(annotation, 'category_id'), default)
+        return self.orders.get(_id(annotation, 'category_id'), range(self.skeleton.num_keypoints))
 
     def select(self, annotations: Sequence[Record]) -> list[Record]:
         """Select the annotations of these categories and of unknown ones, with notes."""
@@ -63,8 +62,8 @@ class Categories:
         counts = Counter(name for name in others if name)
         if counts:
             names = ', '.join(f'{number} of {name!r}' for name, number in counts.items())
-            file = annotations[0].file
-            note(f'{file}: annotations of categories without joints are left out ({names})')
+            what = 'annotations of categories without joints are left out'
+            note(f'{annotations[0].file}: {what} ({names})')
         return [a for a, name in zip(annotations, others, strict=True) if name is None]
 
 
@@ -141,4 +140,5 @@ def _id(record: Record, field: str) -> str:
 
 def _as_text(value: Any) -> str:
     """Return an id as text: 1 and 1.0 are one id."""
-    return shown(int(value) if isinstance(value, float) and value.is_integer() else value)
+    is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return str(int(value)) if is_whole else shown(value)

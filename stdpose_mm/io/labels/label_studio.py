@@ -115,8 +115,8 @@ def _placed(regions: Sequence[Record]) -> dict[str, Record]:
 
 def _points_by_box(task: Record, regions: Sequence[Record]) -> dict[str | None, dict[str, Record]]:
     """Group the points of a task by the id of their rectangle (None without one), by label."""
-    placed = [region for region in regions if _kind(region) in _PLACED]
-    require_distinct(task.file, f'region id of {task.where}', (r.text('id') for r in placed))
+    ids = (region.text('id') for region in regions if _kind(region) in _PLACED)
+    require_distinct(task.file, f'region id of {task.where}', ids)
     by_id = _placed(regions)
     parents = _parents(regions, by_id)
     points: dict[str | None, dict[str, Record]] = {}

@@ -254,10 +254,9 @@ def _find_layout(
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     classes = {number: _class_name(config, number) for number in {x.category for x in lines}}
-    names = {name: number for number, name in classes.items()}
     if category is not None:
-        chosen = choose_categories(path, dict.fromkeys(names, ()), category)
-        classes = {names[name]: name for name in chosen}
+        choose_categories(path, dict.fromkeys(classes.values(), ()), category)
+        classes = {number: name for number, name in classes.items() if name == category}
     return _Layout(
         skeleton=_skeleton(path, config, count, [*classes.values()]),
         classes=classes,
