@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import follow_names, read_all_labels, read_labels, write_labels
-from stdpose_mm.io.labels.joints import joint_order, unify_joint_names
+from stdpose_mm.io.labels.joints import join_ungrouped, joint_order, unify_joint_names
 from stdpose_mm.structures import CLASS_NAME, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
 from support.frame_sources import ArrayFrames
@@ -323,6 +324,32 @@ def test_the_order_of_joints_is_found_by_name(names: list[str]):
     assert [names[i] for i in order] == [*JOINTS]
 
 
+@pytest.mark.parametrize(
+    ('groups', 'joined'),
+    [
+        ({None: 'h', 1: 'lr'}, {1: 'lrh'}),
+        ({None: 'h', 1: 'lr', 2: 'hlr'}, {1: 'lrh', 2: 'hlr'}),
+        ({None: 'h'}, {None: 'h'}),
+        ({None: 'h', 1: 'lr', 2: 'l'}, None),
+        ({None: 'hl', 1: 'lr'}, None),
+    ],
+)
+def test_points_without_a_group_join_the_one_that_lacks_them(
+    groups: dict[int | None, str], joined: dict[int | None, str] | None
+):
+    picture = {group: dict.fromkeys(names, 0) for group, names in groups.items()}
+
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        join_ungrouped('f.json', [picture])
+    assert {group: ''.join(points) for group, points in picture.items()} == (joined or groups)
+    assert ['without a group' in str(one.message) for one in notes] == [True] * (joined is None)
+
+
+def test_joints_that_differ_in_case_only_have_an_order():
+    assert joint_order(('tail', 'Tail'), ('Tail', 'tail')) == [1, 0]
+
+
 def test_other_joints_have_no_order():
     assert joint_order(('head', 'tail'), ('head', 'hand')) is None
     assert joint_order(('head',), ('head', 'hand')) is None
@@ -379,7 +406,9 @@ def test_unused_categories_do_not_count(tmp_path: Path):
         path, lambda data: data['categories'].insert(0, {'id': 9, 'name': 'ox', 'keypoints': ['x']})
     )
 
-    assert read_labels(path).skeleton.keypoint_names == JOINTS
+    labels = read_labels(path)
+    assert labels.skeleton.keypoint_names == JOINTS
+    assert CLASS_NAME not in labels.persons[0].extra
 
 
 @pytest.mark.parametrize(
