@@ -236,6 +236,9 @@ def test_people_without_an_id_beside_tracks_are_left_out(tmp_path):
     path.write_text(json.dumps(data))
 
     assert {track: sorted(of) for track, of in read_tracks(path, frames).items()} == {3: [0, 2]}
+    # As boxes of people to pose, theirs count too.
+    with pytest.raises(InputError, match='distinct whole numbers from 0, or -1 for all people'):
+        read_boxes(path, frames)
 
 
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')

@@ -508,8 +508,12 @@ def test_two_folders_of_one_name_stay_two_videos(tmp_path: Path):
     assert [len(labels.frames) for labels in read_all_labels(path)] == [1, 1]
 
 
-def test_folders_with_other_names_in_them_are_two_videos(tmp_path: Path):
-    names = 'left_0000', 'right/right_0009'
+@pytest.mark.parametrize(
+    'names', [('left_0000', 'right/right_0009'), ('0009', 'b/0009'), ('0009', 'b/9')]
+)
+def test_folders_of_other_or_the_same_pictures_are_two_videos(
+    tmp_path: Path, names: tuple[str, str]
+):
     path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
 
     def change(data: Any) -> None:
@@ -529,3 +533,4 @@ def test_frames_without_labels_are_named_like_those_with(tmp_path: Path):
     state = propagator.init_state(frames, labels)
     dense = propagator.collect_labels(state, propagator.propagate_in_video(state))
     assert [frame.file_name for frame in dense.frames] == [f'frame_{i:04}.jpg' for i in range(6)]
+    assert [frame.is_labeled for frame in dense.frames] == [True, None, None, None, True, None]
