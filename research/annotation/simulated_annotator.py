@@ -15,11 +15,11 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io.labelled_videos import shifted
+from stdpose_mm.io.labels import list_all_frames
 from stdpose_mm.io.video import FrameSource, FrameView
 from stdpose_mm.propagation import (
     BasePropagator,
     GapPoses,
-    dense_labels,
     given_labels,
     propagate_frames,
     subsample_labels,
@@ -191,7 +191,7 @@ class AnnotatedVideo:
             )
             for person in people
         ]
-        return dense_labels(labels, persons, len(self._frames))
+        return list_all_frames(labels, self._frames).with_persons(persons)
 
     def measure_gap_errors(self) -> np.ndarray:
         """Count the wrong joints between any two frames; see :func:`measure_gap_errors`."""

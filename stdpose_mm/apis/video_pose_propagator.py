@@ -40,7 +40,6 @@ from stdpose_mm.propagation import (
     Tracks,
     WorkListener,
     boxes_of,
-    dense_labels,
     given_labels,
     load_propagator,
     propagate_frames,
@@ -753,7 +752,7 @@ class VideoPosePropagator:
         persons: list[PersonLabel] = []
         for result in results:
             persons += result.persons
-        return dense_labels(self._base_labels(state), persons, len(state.frames))
+        return self._base_labels(state).with_persons(persons)
 
     def reset_state(self, state: PropagationState) -> None:
         """Forget all given labels and boxes and all results; the video stays open."""

@@ -184,15 +184,10 @@ def _read_videos(options: ConvertOptions, several: bool, target: str) -> list[Vi
 
     path, source = options.input, options.source
     if not several:
-        how = (
-            options.labels_size,
-            options.loaded_into_cvat,
-            options.visible_as_1,
-            options.labels_category,
-        )
+        how = (options.labels_size, options.loaded_into_cvat, options.visible_as_1)
         if target == MANY_VIDEOS_FORMAT and options.video is None:
-            return read_all_labels(path, source, *how)
-        return [read_labels(path, source, options.video, *how)]
+            return read_all_labels(path, source, *how, options.labels_category)
+        return [read_labels(path, source, options.video, *how, options.labels_category)]
     videos = [
         labels
         for file in find_label_files(path)

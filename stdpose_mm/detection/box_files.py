@@ -55,11 +55,13 @@ def read_tracks(
 ) -> Boxes:
     """Read the boxes of tracked people in a video; see :func:`read_boxes`.
 
+    People without a track id in a label file with others are left out.
+
     Raises:
         InputError: Also if there are boxes without track ids.
     """
     tracks: Boxes = {}
-    for frame, people in read_boxes(path, frames, options=options).items():
+    for frame, people in read_boxes(path, frames, options=options, tracked=True).items():
         if not people.is_tracked:
             raise InputError(
                 f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
@@ -74,6 +76,7 @@ def read_boxes(
     path: PathLike,
     frames: FrameSource | None = None,
     options: FrameOptions = NO_BOX_FRAME_OPTIONS,
+    tracked: bool = False,
 ) -> dict[int, FrameBoxes]:
     """Read the person boxes of one video.
 
@@ -92,6 +95,7 @@ def read_boxes(
               their joints.
         frames: The video.
         options: The user's information on the frames, which takes precedence.
+        tracked: Leave out people without a track id in a label file with others.
 
     Returns:
         Frame index -> boxes, with track ids if the file has them.
@@ -114,8 +118,9 @@ def read_boxes(
             return _on_frames(path, detections, frames, options)
     labels = read_labels(path, size=None if frames is None else frames.size)
     people: dict[int, list[tuple[np.ndarray, float, int]]] = {}
+    left_out = tracked and any(person.track_id is not None for person in labels.persons)
     for person in _match(labels, frames, options).persons:
-        if person.has_joint_or_box:
+        if person.has_joint_or_box and not (left_out and person.track_id is None):
             track_id = -1 if person.track_id is None else person.track_id
             people.setdefault(person.frame_index, []).append((person_box(person), 1.0, track_id))
     return {

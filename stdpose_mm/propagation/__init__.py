@@ -20,7 +20,6 @@ from .track_plans import Tracks
 from .video_propagation import (
     Boxes,
     boxes_of,
-    dense_labels,
     given_labels,
     propagate_frames,
     propagate_labels,

@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import follow_names
+from stdpose_mm.io.labels import list_all_frames
 from stdpose_mm.io.video import FrameSource, cache_frames
 from stdpose_mm.structures import (
     NOT_LABELLED,
     PersonLabel,
     Skeleton,
-    VideoFrame,
     VideoLabels,
     given_frames,
     person_box,
@@ -57,24 +56,13 @@ def propagate_labels(
     tracks, skeleton = labels.tracks(), labels.skeleton
     found = propagate_frames(frames, tracks, skeleton, propagator, boxes=boxes, life_span=life_span)
     persons = [person for _, people in found for person in people]
-    return dense_labels(labels, persons, len(frames))
+    return list_all_frames(labels, frames).with_persons(persons)
 
 
 def given_labels(labels: VideoLabels) -> VideoLabels:
     """Select the given labels, and their given joints; complete the track ids."""
     given = [person.only_given() for person in labels.persons if person.source == 'given']
     return assign_track_ids(labels.with_persons(given))
-
-
-def dense_labels(labels: VideoLabels, persons: list[PersonLabel], num_frames: int) -> VideoLabels:
-    """Return ``labels`` with the people ``persons`` and all frames of the video.
-
-    Further frames are named like those of the labels, see :func:`follow_names`.
-    """
-    known = {frame.index: frame for frame in labels.frames}
-    names = follow_names({i: frame.file_name for i, frame in known.items()}, range(num_frames))
-    frames = tuple(known.get(i) or VideoFrame(i, names[i]) for i in range(num_frames))
-    return replace(labels, frames=frames, persons=tuple(persons))
 
 
 def boxes_of(labels: VideoLabels) -> Boxes:

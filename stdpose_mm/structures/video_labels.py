@@ -28,7 +28,7 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 
-TRACK_NAME, CLASS_NAME = 'track_name', 'class_name'
+TRACK_NAME, CLASS_NAME = 'track_name', 'identity_class'
 """Keys of ``PersonLabel.extra`` for the name of the person's track, in formats that have names, and
 for the person's class, in a file of several classes. Two classes are never one person."""
 

@@ -56,7 +56,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     new_ids = unused_track_ids(set(labels.track_ids))
     tracks: dict[int, _Track] = {}
     persons = list(labels.persons)
-    classes = [person.extra.get(CLASS_NAME) for person in persons]
+    classes = [str(person.extra.get(CLASS_NAME)) for person in persons]
     in_frame = Counter((p.frame_index, name) for p, name in zip(persons, classes, strict=True))
     if not labels.track_ids and max(in_frame.values()) == 1:
         id_of = dict(zip(dict.fromkeys(classes), new_ids, strict=False))
@@ -141,8 +141,8 @@ def pose_similarities(
     likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
     joints = common.sum(axis=-1)
     oks = likeness.sum(axis=-1) / np.maximum(joints, 1)
-    first, second = ([p.extra.get(CLASS_NAME) for p in people] for people in (persons, earlier))
-    is_one_class = np.array([[name == other for other in second] for name in first])
+    first, second = ([str(p.extra.get(CLASS_NAME)) for p in of] for of in (persons, earlier))
+    is_one_class = np.array(first)[:, None] == np.array(second)
     return np.where(joints > 0, (oks + overlap) / 2, overlap) * is_one_class
 
 

@@ -75,7 +75,7 @@ def test_pictures_without_numbers_need_a_list(
 ) -> None:
     labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
     said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
-    assert "'shot_a.jpg', 'shot_b.jpg', ... of labels" in said
+    assert "'shot_a.jpg', 'shot_b.jpg' and 1 more of labels" in said
     assert '--frame-of FILE' in said
     (tmp_path / 'frames.csv').write_text('shot_a.jpg,0\nshot_b.jpg,4\nshot_c.jpg,8\n')
     assert propagated(labels, '--frame-of', tmp_path / 'frames.csv')[0] == list(FRAMES)
@@ -86,7 +86,7 @@ def test_the_first_number_can_be_given(
 ) -> None:
     labels = write('000003.jpg', '000005.jpg', '000007.jpg')
     said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
-    assert 'give --first-frame-number 0' in said
+    assert 'give --first-frame-number N' in said
     assert propagated(labels, '--first-frame-number', 1)[0] == [2, 4, 6]
 
 

@@ -230,6 +230,21 @@ def test_tracks_are_the_boxes_of_everybody(tmp_path, write):
         read_tracks(write(path, BOXES, ids=False), frames)
 
 
+def test_people_without_an_id_beside_tracks_are_left_out(tmp_path):
+    frames = pictures(tmp_path / 'frames', range(4))
+    path = write_posetrack(tmp_path / 'b.json', BOXES)
+    data = json.loads(path.read_text())
+    for annotation in data['annotations']:
+        if annotation['track_id'] == 8:
+            del annotation['track_id']
+    path.write_text(json.dumps(data))
+
+    assert {track: sorted(of) for track, of in read_tracks(path, frames).items()} == {3: [0, 2]}
+    # As boxes of people to pose, theirs count too.
+    with pytest.raises(InputError, match='distinct whole numbers from 0, or -1 for all people'):
+        read_boxes(path, frames)
+
+
 @pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
 def test_estimates_of_other_networks_do_as_boxes(tmp_path):
     person = mmpose_instance([[10.0, 20], [30, 40]], [0.5, 0.25])

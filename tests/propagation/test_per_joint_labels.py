@@ -239,7 +239,9 @@ def labelled_joints(draw):
                 st.lists(st.sampled_from(['given', UNSAID, 'absent']), min_size=3, max_size=3)
             )
             sources[draw(st.integers(0, 2))] = 'given'
-            points = draw(st.lists(st.floats(-50, 500), min_size=6, max_size=6))
+            # Labels that are all near the corner would be fractions of the picture.
+            places = st.floats(-50, -3) | st.floats(3, 500)
+            points = draw(st.lists(places, min_size=6, max_size=6))
             persons.append(partial(frame, np.reshape(points, (3, 2)), sources, track_id))
     return num_frames, persons
 

@@ -302,7 +302,7 @@ def test_a_label_file_that_needs_an_option_still_says_which(open_page: Callable,
     frames = tuple(replace(frame, width=128, height=96) for frame in labels.frames)
     labels = replace(labels, frames=frames)
     open_page(labels, labels_size=(128, 96)).edit(**EDITS[0])
-    with pytest.raises(InputError, match='or --labels-size 128x96 to rescale the labels'):
+    with pytest.raises(InputError, match='give --labels-size 128x96 to rescale the labels'):
         open_page(labels)
 
 

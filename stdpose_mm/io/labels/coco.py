@@ -323,7 +323,8 @@ def holds_several_videos(data: Any) -> bool:
 def _is_one_folder(names_in: Mapping[Any, Sequence[str]]) -> bool:
     """Tell whether several folders are one that is written in several ways.
 
-    They are if the path of each ends the longest one, and no number is in two of them.
+    They are if the path of each ends the longest one, their names have one form, and no picture is
+    in two of them.
 
     Args:
         names_in: Folder, or id of a video -> names of its pictures.
@@ -332,15 +333,14 @@ def _is_one_folder(names_in: Mapping[Any, Sequence[str]]) -> bool:
         return False
     paths = [_plain_parts(folder) for folder in names_in]
     longest = max(paths, key=len)
-    stems = [{picture_stem(name) for name in names} for names in names_in.values()]
-    numbers = [
-        {
-            re.findall('[0-9]+', stem)[-1:][0].lstrip('0') if re.search('[0-9]', stem) else stem
-            for stem in group
-        }
-        for group in stems
+    # Without leading zeros, a name consists of its letters and numbers.
+    parts = [
+        {(*re.split('0*([0-9]+)', picture_stem(name)),) for name in names}
+        for names in names_in.values()
     ]
-    is_disjoint = len(set().union(*numbers)) == sum(map(len, numbers))
+    names = set().union(*parts)
+    forms = {part[::2] for part in names if len(part) > 1}
+    is_disjoint = len(names) == sum(map(len, parts)) and len(forms) < 2
     return is_disjoint and all(longest[len(longest) - len(path) :] == path for path in paths)
 
 

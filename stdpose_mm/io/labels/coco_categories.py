@@ -41,8 +41,7 @@ class Categories:
 
     def order_of(self, annotation: Record) -> Sequence[int]:
         """Return the positions of the joints of the skeleton in a label, [K]."""
-        default = range(self.skeleton.num_keypoints)
-        return self.orders.get(_id(annotation, 'category_id'), default)
+        return self.orders.get(_id(annotation, 'category_id'), range(self.skeleton.num_keypoints))
 
     def select(self, annotations: Sequence[Record]) -> list[Record]:
         """Select the annotations of these categories and of unknown ones, with notes."""
@@ -63,8 +62,8 @@ class Categories:
         counts = Counter(name for name in others if name)
         if counts:
             names = ', '.join(f'{number} of {name!r}' for name, number in counts.items())
-            file = annotations[0].file
-            note(f'{file}: annotations of categories without joints are left out ({names})')
+            what = 'annotations of categories without joints are left out'
+            note(f'{annotations[0].file}: {what} ({names})')
         return [a for a, name in zip(annotations, others, strict=True) if name is None]
 
 
@@ -98,7 +97,7 @@ def read_categories(record: Record, category: str | None, default: Skeleton | No
         return Categories(default, {}, dict.fromkeys(others, ''), {}, {})
     annotations = record.peek('annotations')
     labels = annotations if isinstance(annotations, list) else []
-    used = {_as_text(one.get('category_id')) for one in labels if isinstance(one, dict)}
+    used = {_as_text(one.get('category_id')) for one in labels if _holds_label(one)}
     candidates = {key: one for key, one in with_joints.items() if key in used} or with_joints
     id_of = {one.text('name', f'category {key}'): key for key, one in candidates.items()}
     if len(id_of) < len(candidates):
@@ -127,10 +126,19 @@ def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
     return possible_limbs(f'{category.file}: {category.where}', pairs, count)
 
 
+def _holds_label(annotation: Any) -> bool:
+    """Tell whether an annotation has a joint or a box, and is no crowd; others are left out."""
+    if not isinstance(annotation, dict) or annotation.get('iscrowd') == 1:
+        return False
+    values = (annotation.get(name) for name in ('keypoints', 'bbox'))
+    return any(any(value) for value in values if isinstance(value, list))
+
+
 def _id(record: Record, field: str) -> str:
     return _as_text(record.peek(field))
 
 
 def _as_text(value: Any) -> str:
     """Return an id as text: 1 and 1.0 are one id."""
-    return shown(int(value) if isinstance(value, float) and value.is_integer() else value)
+    is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return str(int(value)) if is_whole else shown(value)

@@ -45,7 +45,7 @@ from .fields import (
     shown,
 )
 from .frame_numbers import MAX_FRAME_INDEX
-from .joints import choose_categories
+from .joints import choose_categories, joint_order
 
 _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
@@ -153,8 +153,9 @@ def _read_tracks(
     for i, element in enumerate(with_skeleton):
         if element.get('label') in names:
             record = Record(path, f'track[{i}]', fields_of(element))
-            class_name = record.text('label') if len(names) > 1 else ''
-            tracks.append(read_track(record, skeleton, class_name))
+            label = record.text('label')
+            class_name = label if len(names) > 1 else ''
+            tracks.append(read_track(record, skeleton, names[label], class_name))
     require_distinct(path, 'track id', [track.id for track in tracks])
     return tracks, skeleton
 
@@ -271,8 +272,8 @@ class _TreeBuilder(ET.TreeBuilder):
 
 def _read_skeleton(
     path: PathLike, root: ET.Element, tracks: Sequence[ET.Element], category: str | None
-) -> tuple[Skeleton, list[str]]:
-    """Read the skeleton, and the labels in CVAT that have it and are read."""
+) -> tuple[Skeleton, dict[str, list[str]]]:
+    """Read the skeleton, and the labels in CVAT that are read -> their names of its joints."""
     labels = root.findall('meta//label')
     skeletons = (label for label in labels if label.findtext('type') == 'skeleton')
     kinds = {label.findtext('name') or '': label for label in skeletons}
@@ -296,10 +297,11 @@ def _read_skeleton(
             raise InputError(f'{path}: track[{i}].label {what}')
     names = choose_categories(path, joints_of, category)
     joints = joints_of[names[0]]
+    spelled = {n: [joints_of[n][k] for k in joint_order(joints_of[n], joints) or ()] for n in names}
     drawing = kinds[names[0]].findtext('svg') or '' if names[0] in kinds else ''
     with errors_of(f'{path}: label {names[0]!r}'):
         name = names[0] if len(names) == 1 else 'person'
-        return Skeleton(tuple(joints), _limbs(drawing, joints), name), names
+        return Skeleton(tuple(joints), _limbs(drawing, joints), name), spelled
 
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:

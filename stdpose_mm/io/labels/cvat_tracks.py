@@ -312,8 +312,10 @@ def fields_of(element: ET.Element) -> dict[str, Any]:
     return {**children, **fields}
 
 
-def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Track:
-    """Read a track; every key frame counts as given.
+def read_track(
+    record: Record, skeleton: Skeleton, names: Sequence[str], class_name: str = ''
+) -> Track:
+    """Read a track, whose label has these names of the joints; every key frame counts as given.
 
     Raises:
         InputError: If it is not as CVAT writes tracks.
@@ -327,20 +329,19 @@ def read_track(record: Record, skeleton: Skeleton, class_name: str = '') -> Trac
             what = f'track id {track.id} appears twice in frame {frame_index}'
             raise InputError(f'{record.file}: {what}, remove one of the two skeletons')
         track.attributes[frame_index] = _attributes(shape)
-        for name, key_frame in _read_points(shape, frame_index, skeleton):
-            joints[skeleton.index_of(name)][frame_index] = key_frame
+        for joint, key_frame in _read_points(shape, frame_index, names):
+            joints[joint][frame_index] = key_frame
     return track
 
 
-def _read_points(shape: Record, frame: int, skeleton: Skeleton) -> Iterator[tuple[str, KeyFrame]]:
+def _read_points(shape: Record, frame: int, names: Sequence[str]) -> Iterator[tuple[int, KeyFrame]]:
     is_key = shape.flag('keyframe', True)
     points = shape.records('points', [])
     require_distinct(shape.file, f'point of {shape.where}', [p.text('label') for p in points])
     for point in points:
         name = point.text('label')
-        if name not in skeleton.keypoint_names:
-            count = skeleton.num_keypoints
-            raise point.error('label', f'one of the {count} points of {skeleton.category!r}')
+        if name not in names:
+            raise point.error('label', f'one of the {len(names)} points of its skeleton')
         place = [number_in(part) for part in str(point.raw('points')).split(',')]
         if len(place) != 2 or not all(abs(value) <= MAX_COORDINATE for value in place):
             raise point.error('points', 'one point "x,y" of numbers within +-1e7')
@@ -359,7 +360,8 @@ def _read_points(shape: Record, frame: int, skeleton: Skeleton) -> Iterator[tupl
             if not abs(score) <= MAX_COORDINATE:
                 raise point.error('attribute', 'a score that is a number within +-1e7')
         where = place[0], place[1]
-        yield name, KeyFrame(frame, where, visibility, 'given', mark, score, attributes)
+        key_frame = KeyFrame(frame, where, visibility, 'given', mark, score, attributes)
+        yield names.index(name), key_frame
 
 
 def _attributes(record: Record) -> dict[str, str]:

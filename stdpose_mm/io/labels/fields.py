@@ -52,6 +52,7 @@ NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
 HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 
 _REQUIRED: Any = object()
+_NO_IDENTITY = ('', 'nan', 'NaN', 'None', 'null')
 T = TypeVar('T', bound=Hashable)
 
 
@@ -260,17 +261,19 @@ class Record:
     def identity(self, name: str) -> int | str | None:
         """Get the identity of a person: a number of at least 0, a name, or None.
 
-        Missing, empty and negative values are no identity, digits in a text are a number, and of a
-        list, as trackers of merged detections write, the first item is the identity.
+        Missing, empty and negative values and NaN, also as pandas writes them as text, are no
+        identity, digits in a text are a number, and of a list, as trackers of merged detections
+        write, the first item is the identity.
         """
         value = self.raw(name, None)
         while isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, str):
             text = value.strip()
-            number = number_in(text)
-            value = number if math.isfinite(number) and number == int(number) else text or None
-        if value is None:
+            # float() would also read 1_2 and 12e3, and round numbers above 2^53.
+            number = re.fullmatch(r'(-?[0-9]{1,18})(?:\.0*)?', text)
+            value = int(number[1]) if number else text
+        if value is None or value != value or value in _NO_IDENTITY:
             return None
         if not _is_identifier(value):
             raise self.error(name, 'a whole number or a string')

@@ -38,7 +38,7 @@ class Identity(NamedTuple):
 
 
 def number_identities(
-    path: PathLike, stated: Sequence[StatedIdentity], classes: Sequence[str] | None = None
+    path: PathLike, stated: Sequence[StatedIdentity], classes: Sequence[str]
 ) -> list[Identity]:
     """Number the identities of a file.
 
@@ -48,10 +48,9 @@ def number_identities(
     Args:
         path: The file, for the note.
         stated: What the file states for every person.
-        classes: Class of every person, if the file has several.
+        classes: Class of every person, '' in a file of one.
     """
     new_ids = unused_track_ids({value for value in stated if isinstance(value, int)})
-    classes = [''] * len(stated) if classes is None else classes
     class_of: dict[StatedIdentity, str] = {}
     ids: dict[tuple[StatedIdentity, str], int | None] = {}
     for value, name in zip(stated, classes, strict=True):

@@ -19,8 +19,9 @@ Limbs = tuple[tuple[int, int], ...]
 
 
 def _key(name: str) -> str:
-    """Reduce a name to what is compared: without case, blanks and punctuation."""
-    return re.sub(r'[\W_]+', '', name).casefold() or name
+    """Reduce a name to what is compared: without case, blanks and punctuation; 1_11 is not 11_1."""
+    letters = re.sub(r'[\W_]+', '', name).casefold() or name
+    return ' '.join([letters, *re.findall('[0-9]+', name)])
 
 
 def unify_joint_names(path: PathLike, poses: Iterable[Collection[str]]) -> dict[str, str]:

@@ -72,12 +72,13 @@ def parse_label_studio(path: PathLike, data: Any) -> list[VideoLabels]:
     groups = [_points_by_box(*pair) for pair in zip(tasks, (r for r, _ in chosen), strict=True)]
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
-    if not joint_of:
+    names = dict.fromkeys(joint_of[_label(r)] for r in every if _kind(r) == _POINT)
+    if not names:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
     boxes = {_label(region) for region in every if _kind(region) == _BOX}
     with errors_of(path):
         category = boxes.pop() if len(boxes) == 1 else 'person'
-        skeleton = Skeleton((*dict.fromkeys(joint_of.values()),), category=category)
+        skeleton = Skeleton((*names,), category=category)
     pictures = [
         _picture(*of_task, joint_of, skeleton)
         for of_task in zip(tasks, chosen, groups, strict=True)
@@ -114,8 +115,8 @@ def _placed(regions: Sequence[Record]) -> dict[str, Record]:
 
 def _points_by_box(task: Record, regions: Sequence[Record]) -> dict[str | None, dict[str, Record]]:
     """Group the points of a task by the id of their rectangle (None without one), by label."""
-    placed = [region for region in regions if _kind(region) in _PLACED]
-    require_distinct(task.file, f'region id of {task.where}', (r.text('id') for r in placed))
+    ids = (region.text('id') for region in regions if _kind(region) in _PLACED)
+    require_distinct(task.file, f'region id of {task.where}', ids)
     by_id = _placed(regions)
     parents = _parents(regions, by_id)
     points: dict[str | None, dict[str, Record]] = {}

@@ -87,12 +87,13 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
     groups = [_points_by_group(of_picture) for of_picture in shapes]
     join_ungrouped(path, groups)
     joint_of = unify_joint_names(path, [points for of in groups for points in of.values()])
-    if not joint_of:
+    names = dict.fromkeys(joint_of[_label(shape)] for shape in every if _is_point(shape))
+    if not names:
         raise InputError(f'{path} holds no shape of the type point, expected the joints as points')
     boxes = {_label(shape) for shape in every if not _is_point(shape) and 'group_id' in shape}
     with errors_of(path):
         category = boxes.pop() if len(boxes) == 1 else 'person'
-        skeleton = Skeleton((*dict.fromkeys(joint_of.values()),), category=category)
+        skeleton = Skeleton((*names,), category=category)
     unchecked = (of for r, of in zip(records, shapes, strict=True) if r.peek('checked') is not True)
     predicted = sum('score' in shape and _is_point(shape) for of in unchecked for shape in of)
     if predicted:
@@ -100,10 +101,9 @@ def parse_labelme(path: PathLike, files: Iterable[tuple[Path, Any]]) -> list[Vid
             f'{path}: {counted(predicted, "point")} with the score of a model in pictures that are '
             'not marked as checked; check them, because they count as given'
         )
-    names = _picture_names(path, records)
     pictures = [
         _picture(*of_picture, joint_of, skeleton)
-        for of_picture in zip(names, records, shapes, groups, strict=True)
+        for of_picture in zip(_picture_names(path, records), records, shapes, groups, strict=True)
     ]
     return videos_of_pictures(path, pictures, skeleton)
 

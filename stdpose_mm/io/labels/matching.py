@@ -35,6 +35,7 @@ from .frame_numbers import (
     NO_FRAME_OPTIONS,
     FrameOptions,
     base_name,
+    follow_names,
     frame_indices,
     picture_stem,
     slashed,
@@ -448,14 +449,13 @@ def _grey(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     """Add the missing frames of the video to the labels, with names like the others."""
     known = {frame.index: frame for frame in labels.frames}
-    folders = [PurePosixPath(slashed(f.file_name)).parent for f in labels.frames if f.file_name]
-    folder = folders[0] if folders else PurePosixPath(frames.name)
-    names = [''] * len(frames)
+    names = follow_names({i: frame.file_name for i, frame in known.items()}, range(len(frames)))
     if frames.has_picture_files:
-        names = [str(folder / base_name(frames.path_of(i))) for i in range(len(frames))]
-    width, height = frames.size
-    of_video = (VideoFrame(i, name, None, width, height) for i, name in enumerate(names))
-    return replace(labels, frames=tuple(known.get(f.index, f) for f in of_video))
+        folders = (PurePosixPath(slashed(name)).parent for name in names.values() if name)
+        folder = next(folders, PurePosixPath(frames.name))
+        names = {i: str(folder / base_name(frames.path_of(i))) for i in range(len(frames))}
+    new = (VideoFrame(i, names[i], None, *frames.size) for i in range(len(frames)))
+    return replace(labels, frames=tuple(known.get(frame.index, frame) for frame in new))
 
 
 def match_labels(

@@ -155,18 +155,18 @@ def note_corner(path: PathLike, videos: Iterable[VideoLabels]) -> None:
 
 
 def refuse_fractions(path: PathLike, videos: Iterable[VideoLabels]) -> None:
-    """Refuse joints that are all within -1..1, as fractions of a picture are.
+    """Refuse joints that are fractions of a picture.
 
     Raises:
-        InputError: If all labelled joints of the file are, at least three, and not only corners of
-            a pixel.
+        InputError: If most coordinates of the file are within -1..1 and all within -2..2, since
+            people may be partly outside, and at least three joints have no whole coordinate.
     """
     groups = [p.keypoints[p.labelled] for labels in videos for p in labels.persons]
     points = np.concatenate([np.empty((0, 2)), *groups])
-    is_whole = (points == np.round(points)).all()
-    if len(points) >= 3 and not is_whole and (np.abs(points) <= 1).all():
+    is_broken, places = (points != np.round(points)).all(axis=1), np.abs(points)
+    if is_broken.sum() >= 3 and (places <= 2).all() and np.median(places) <= 1:
         raise InputError(
-            f'{path} has all joints within -1..1, as fractions of a picture have, expected pixels: '
+            f'{path} has all joints within -2..2, as fractions of a picture have, expected pixels: '
             'multiply them by the width and height of the pictures'
         )
 

@@ -8,6 +8,7 @@ reads only boxes and masks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -99,16 +100,18 @@ def is_yolo_pose(path: PathLike, head: bytes) -> bool:
     return Path(path).suffix in ('.yaml', '.yml') or _starts_like_labels(head, 2 + _BOX)
 
 
-def _starts_like_labels(head: bytes, least: int = 1) -> bool:
-    """Tell whether the first line of a file is a class and numbers, at least ``least`` in all."""
-    numbers = [*map(number_in, head.split(b'\n', 1)[0].decode(errors='replace').split())]
-    return len(numbers) >= least and bool(np.isfinite(numbers).all()) and numbers[0].is_integer()
+def _starts_like_labels(head: bytes, least: int = 1 + _BOX) -> bool:
+    """Tell whether the first line of a file starts with a class and numbers, ``least`` in all."""
+    words = head.split(b'\n', 1)[0].decode(errors='replace').split(None, least)[:least]
+    numbers = [*map(number_in, words)]
+    return len(numbers) == least and all(map(math.isfinite, numbers)) and numbers[0].is_integer()
 
 
 def is_yolo_folder(folder: Path) -> bool:
     """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
     is_configured = any((folder / name).is_file() for name in _CONFIGS)
-    return is_configured or (folder / _LABELS).is_dir() or any(map(_may_be_label, folder.iterdir()))
+    texts = (file for file in folder.iterdir() if _may_be_label(file) and file.stat().st_size)
+    return is_configured or (folder / _LABELS).is_dir() or any(texts)
 
 
 def read_yolo_pose(
@@ -168,7 +171,7 @@ def _label_files(path: Path) -> list[Path]:
         return [path]
     texts = [file for file in path.iterdir() if file.suffix.lower() == '.txt']
     files = [*filter(_may_be_label, texts)]
-    if not files:
+    if not any(file.stat().st_size for file in files):
         # A killed run may have left a hidden folder.
         below = ((file, file.relative_to(path).parts[:-1]) for file in path.rglob('*.txt'))
         texts = [f for f, parts in below if _LABELS in parts and parts[0][0] != '.']
@@ -253,10 +256,9 @@ def _find_layout(
         )
     is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
     classes = {number: _class_name(config, number) for number in {x.category for x in lines}}
-    names = {name: number for number, name in classes.items()}
     if category is not None:
-        chosen = choose_categories(path, dict.fromkeys(names, ()), category)
-        classes = {names[name]: name for name in chosen}
+        choose_categories(path, dict.fromkeys(classes.values(), ()), category)
+        classes = {number: name for number, name in classes.items() if name == category}
     return _Layout(
         skeleton=_skeleton(path, config, count, [*classes.values()]),
         classes=classes,

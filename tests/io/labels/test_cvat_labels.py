@@ -10,7 +10,7 @@ from stdpose_mm.io.labels import FrameOptions, match_frames
 from stdpose_mm.io.labels.cvat import read_cvat
 from stdpose_mm.io.labels.cvat_writer import write_cvat
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import PersonLabel
+from stdpose_mm.structures import CLASS_NAME, PersonLabel
 from support.label_samples import person, sample
 from support.zip_files import zipped
 
@@ -286,6 +286,48 @@ def test_a_project_of_several_videos_is_refused(tmp_path, shared_labels):
     )
     with pytest.raises(InputError, match='project with 2 tasks, expected one'):
         read_cvat(path)
+
+
+def of_two_labels(tmp_path: Path, joints: tuple[str, ...]) -> Path:
+    """A file with a track of the label left, and one of the label right with other points."""
+    labels, tracks = '', ''
+    for number, (label, names) in enumerate((('left', ('wrist', 'thumb')), ('right', joints))):
+        points = [f'<label><name>{n}</name><parent>{label}</parent></label>' for n in names]
+        labels += f'<label><name>{label}</name><type>skeleton</type></label>{"".join(points)}'
+        points = [
+            f'<points label="{n}" keyframe="1" outside="0" occluded="0" '
+            f'points="{10 * number + i},0"/>'
+            for i, n in enumerate(names)
+        ]
+        skeleton = f'<skeleton frame="0" keyframe="1">{"".join(points)}</skeleton>'
+        tracks += f'<track id="{number}" label="{label}">{skeleton}</track>'
+    path = tmp_path / 'hands.xml'
+    task = f'<meta><task><labels>{labels}</labels></task></meta>'
+    path.write_text(f'<annotations>{task}{tracks}</annotations>')
+    return path
+
+
+@pytest.mark.parametrize(
+    ('joints', 'xs'), [(('wrist', 'thumb'), [10, 11]), (('Thumb', 'wrist '), [11, 10])]
+)
+def test_labels_with_the_same_points_are_classes(
+    tmp_path: Path, joints: tuple[str, ...], xs: list[float]
+):
+    labels = read_cvat(of_two_labels(tmp_path, joints))
+
+    left, right = labels.persons
+    assert labels.skeleton.keypoint_names == ('wrist', 'thumb')
+    assert (left.keypoints[:, 0].tolist(), right.keypoints[:, 0].tolist()) == ([0, 1], xs)
+    assert [p.extra[CLASS_NAME] for p in labels.persons] == ['left', 'right']
+
+
+def test_one_of_the_labels_can_be_chosen(tmp_path: Path):
+    path = of_two_labels(tmp_path, ('ear',))
+
+    with pytest.raises(InputError, match=r"different joints \('left', 'right'\), give"):
+        read_cvat(path)
+    labels = read_cvat(path, category='right')
+    assert (labels.skeleton.keypoint_names, len(labels.persons)) == (('ear',), 1)
 
 
 class TestTasksOfPictures:

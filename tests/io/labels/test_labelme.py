@@ -48,6 +48,20 @@ def test_a_folder_is_a_video_whose_groups_of_points_are_people(tmp_path: Path):
     assert [*read_labels(file)] == [10]
 
 
+def test_joints_are_in_the_order_in_which_they_appear(tmp_path: Path):
+    # The first point has no group, but can only be of the person that lacks it.
+    shapes = [
+        labelme_shape('nose', [[1, 2]]),
+        labelme_shape('hand', [[3, 4]], group_id=1),
+        labelme_shape('foot', [[5, 6]], group_id=1),
+    ]
+    write_json(tmp_path / 'f_1.json', labelme('f_1.jpg', *shapes))
+
+    labels = read_labels(tmp_path)
+    assert labels.skeleton.keypoint_names == ('nose', 'hand', 'foot')
+    assert [p.keypoints.tolist() for p in labels.persons] == [[[1, 2], [3, 4], [5, 6]]]
+
+
 def test_what_xanylabeling_calls_difficult_is_occluded(tmp_path: Path):
     shapes = [
         labelme_shape(f'j{i}', [[i, 2]], group_id=1, difficult=difficult, kie_linking=[])

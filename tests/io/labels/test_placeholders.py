@@ -77,6 +77,8 @@ def read(folder: Path, name: str, content: Any) -> Any:
         (mmpose_file, (nan, nan, nan)),
         (ultralytics, (0, 0, 0.31)),
         (deeplabcut_file, (-1, -1, -1)),
+        (deeplabcut_file, (-1, -1, 0.2)),
+        (mmpose_file, (-1, -1, 0.2)),
         (deeplabcut_file, ('', '', '')),
         (deeplabcut_file, ('nan', 'nan', 0.2)),
         (mmpose_file, (12.5, 40.25, -0.015)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.constants import LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import follow_names, read_all_labels, read_labels, write_labels
-from stdpose_mm.io.labels.joints import joint_order, unify_joint_names
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.io.labels.joints import join_ungrouped, joint_order, unify_joint_names
+from stdpose_mm.structures import CLASS_NAME, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking import assign_track_ids
+from support.frame_sources import ArrayFrames
 from support.label_samples import content
 
 pytestmark = pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
@@ -115,6 +118,12 @@ def state_identities(path: Path, field: str, stated: dict[int, Any]) -> None:
         ('8.0', 8, None),
         ([8, 9], 8, None),
         ('ann', 0, 'ann'),
+        ('1_2', 0, '1_2'),
+        ('12e3', 0, '12e3'),
+        ('1234567890123456789', 0, '1234567890123456789'),
+        ('-1', None, None),
+        ('nan', None, None),
+        (float('nan'), None, None),
     ],
 )
 def test_what_states_an_identity(
@@ -176,12 +185,22 @@ def test_one_pose_a_frame_without_identities_is_one_subject(tmp_path: Path, form
     frames=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(['left', 'right'])), min_size=1)
 )
 def test_two_classes_are_never_one_person(frames: list[tuple[int, str]]):
-    labels = video(*(person(frame, class_name=name) for frame, name in frames))
+    labels = video(*(person(frame, **{CLASS_NAME: name}) for frame, name in frames))
 
     classes: dict[int | None, set[str]] = {}
     for label in assign_track_ids(labels).persons:
-        classes.setdefault(label.track_id, set()).add(label.extra['class_name'])
+        classes.setdefault(label.track_id, set()).add(label.extra[CLASS_NAME])
     assert all(len(names) == 1 for names in classes.values())
+
+
+@pytest.mark.parametrize('value', [['a'], {'a': 1}, 'x'])
+def test_a_class_in_the_file_of_another_tool_tells_nobody_apart(tmp_path: Path, value: Any):
+    path = written(tmp_path, video(person(0), person(9, 9)), 'coco')
+    edit(path, lambda data: data['annotations'][1].update(class_name=value))
+
+    labels = assign_track_ids(read_labels(path))
+    assert labels.track_ids == (0,)
+    assert labels.persons[1].extra['class_name'] == value
 
 
 def of_two_categories(path: Path, joints: list[str]) -> None:
@@ -201,7 +220,7 @@ def test_a_number_of_two_classes_is_two_people(tmp_path: Path):
     path = written(tmp_path, video(person(0, track_id=5), person(9, 10, 5)), 'coco')
     of_two_categories(path, [*JOINTS])
 
-    assert [(p.track_id, p.extra['class_name']) for p in read_labels(path).persons] == [
+    assert [(p.track_id, p.extra[CLASS_NAME]) for p in read_labels(path).persons] == [
         (5, 'person'),
         (6, 'b'),
     ]
@@ -215,13 +234,21 @@ def test_fractions_of_the_picture_are_refused(tmp_path: Path, format: str):
     labels = video(*(person(frame, track_id=1) for frame in (0, 9)))
     small = [replace(p, keypoints=p.keypoints / 240, bbox=None) for p in labels.persons]
 
-    with pytest.raises(InputError, match=r'all joints within -1\.\.1'):
+    with pytest.raises(InputError, match=r'all joints within -2\.\.2'):
         read_labels(written(tmp_path, labels.with_persons(small), format))
+
+
+def test_fractions_of_a_person_partly_outside_are_refused(tmp_path: Path):
+    pose = np.array([[0.25, 0.5], [0.5, 0.75], [0.5, 1.5]])
+    labels = video(replace(person(0, track_id=1), keypoints=pose, bbox=None))
+
+    with pytest.raises(InputError, match=r'all joints within -2\.\.2'):
+        read_labels(written(tmp_path, labels, 'coco'))
 
 
 @pytest.mark.parametrize('format', IN_PIXELS)
 def test_one_joint_elsewhere_shows_that_they_are_pixels(tmp_path: Path, format: str):
-    pose = np.array([[0.25, 0.5], [0.5, 0.25], [1.5, 0.75]])
+    pose = np.array([[0.25, 0.5], [0.5, 0.25], [2.5, 0.75]])
     labels = video(replace(person(0, track_id=1), keypoints=pose, bbox=None))
 
     np.testing.assert_array_equal(
@@ -257,6 +284,16 @@ def test_names_that_occur_in_one_pose_are_two_joints():
     }
 
 
+def test_names_with_other_numbers_are_two_joints():
+    names = unify_joint_names('f.json', [['tail 1_11'], ['tail_11_1'], ['Tail_1-11']])
+
+    assert names == {
+        'tail 1_11': 'tail 1_11',
+        'Tail_1-11': 'tail 1_11',
+        'tail_11_1': 'tail_11_1',
+    }
+
+
 @pytest.mark.parametrize('format', ['labelme', 'label-studio'])
 def test_a_joint_in_two_spellings_is_read_as_one_with_a_note(tmp_path: Path, format: str):
     people = person(0, track_id=1), person(9, 10, 1)
@@ -285,6 +322,32 @@ def test_the_order_of_joints_is_found_by_name(names: list[str]):
 
     assert order is not None
     assert [names[i] for i in order] == [*JOINTS]
+
+
+@pytest.mark.parametrize(
+    ('groups', 'joined'),
+    [
+        ({None: 'h', 1: 'lr'}, {1: 'lrh'}),
+        ({None: 'h', 1: 'lr', 2: 'hlr'}, {1: 'lrh', 2: 'hlr'}),
+        ({None: 'h'}, {None: 'h'}),
+        ({None: 'h', 1: 'lr', 2: 'l'}, None),
+        ({None: 'hl', 1: 'lr'}, None),
+    ],
+)
+def test_points_without_a_group_join_the_one_that_lacks_them(
+    groups: dict[int | None, str], joined: dict[int | None, str] | None
+):
+    picture = {group: dict.fromkeys(names, 0) for group, names in groups.items()}
+
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        join_ungrouped('f.json', [picture])
+    assert {group: ''.join(points) for group, points in picture.items()} == (joined or groups)
+    assert ['without a group' in str(one.message) for one in notes] == [True] * (joined is None)
+
+
+def test_joints_that_differ_in_case_only_have_an_order():
+    assert joint_order(('tail', 'Tail'), ('Tail', 'tail')) == [1, 0]
 
 
 def test_other_joints_have_no_order():
@@ -343,7 +406,37 @@ def test_unused_categories_do_not_count(tmp_path: Path):
         path, lambda data: data['categories'].insert(0, {'id': 9, 'name': 'ox', 'keypoints': ['x']})
     )
 
-    assert read_labels(path).skeleton.keypoint_names == JOINTS
+    labels = read_labels(path)
+    assert labels.skeleton.keypoint_names == JOINTS
+    assert CLASS_NAME not in labels.persons[0].extra
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'iscrowd': 1},
+        {'keypoints': [0] * 9, 'bbox': [0, 0, 0, 0]},
+        {'keypoints': None, 'bbox': []},
+    ],
+)
+def test_a_category_of_crowds_or_empty_objects_does_not_count(
+    tmp_path: Path, change: dict[str, Any]
+):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), 'coco')
+    of_two_categories(path, ['nose', 'tail', 'paw'])
+    edit(path, lambda data: data['annotations'][1].update(change, source=None))
+
+    labels = read_labels(path)
+    assert (labels.skeleton.keypoint_names, len(labels.persons)) == (JOINTS, 1)
+
+
+def test_a_category_with_boxes_only_counts(tmp_path: Path):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 2)), 'coco')
+    of_two_categories(path, ['nose', 'tail', 'paw'])
+    edit(path, lambda data: data['annotations'][1].update(keypoints=[0] * 9))
+
+    with pytest.raises(InputError, match=r"\('person', 'b'\), give the category"):
+        read_labels(path)
 
 
 # -- which file --------------------------------------------------------------------------------
@@ -354,6 +447,8 @@ BESIDE = {
     'notes.txt': 'the left one is blue\n',
     'labels.txt': 'head\nleft_hand\n',
     'classes.txt': 'person\n',
+    'frames.txt': '0\n9\n',
+    'done.txt': '',
     'config.json': '{"version": 3, "labels": ["head"]}',
 }
 
@@ -380,6 +475,8 @@ def test_other_files_in_a_folder_are_no_labels(tmp_path: Path, format: str, besi
         ({0: 'clip.mp4', 15: 'other.mp4'}, ''),
         ({0: '000001.jpg', 15: '000015.jpg'}, ''),
         ({9: '000001.jpg'}, ''),
+        ({0: 'cam1.png'}, ''),
+        ({0: 'cam1_0001.png'}, 'cam1_0006.png'),
     ],
 )
 def test_further_frames_are_named_like_the_labelled_ones(names: dict[int, str], added: str):
@@ -409,3 +506,31 @@ def test_two_folders_of_one_name_stay_two_videos(tmp_path: Path):
 
     edit(path, change)
     assert [len(labels.frames) for labels in read_all_labels(path)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    'names', [('left_0000', 'right/right_0009'), ('0009', 'b/0009'), ('0009', 'b/9')]
+)
+def test_folders_of_other_or_the_same_pictures_are_two_videos(
+    tmp_path: Path, names: tuple[str, str]
+):
+    path = written(tmp_path, video(person(0, track_id=1), person(9, 10, 1)), 'coco')
+
+    def change(data: Any) -> None:
+        for image, name in zip(data['images'], names, strict=True):
+            del image['video_id']
+            image['file_name'] = f'{name}.jpg'
+
+    edit(path, change)
+    assert len(read_all_labels(path)) == 2
+
+
+def test_frames_without_labels_are_named_like_those_with(tmp_path: Path):
+    labels = read_labels(written(tmp_path, video(person(0, track_id=1), person(4, 4, 1)), 'coco'))
+    frames = ArrayFrames([np.zeros((240, 320, 3), np.uint8)] * 6)
+
+    propagator = VideoPosePropagator(method='linear')
+    state = propagator.init_state(frames, labels)
+    dense = propagator.collect_labels(state, propagator.propagate_in_video(state))
+    assert [frame.file_name for frame in dense.frames] == [f'frame_{i:04}.jpg' for i in range(6)]
+    assert [frame.is_labeled for frame in dense.frames] == [True, None, None, None, True, None]

@@ -215,8 +215,21 @@ def test_people_of_several_classes_keep_their_class(dataset: Path):
     path.write_text(path.read_text().replace('0', '1', 1))
 
     people = read_labels(dataset).persons
-    assert [p.extra['class_name'] for p in people] == ['mouse', 'class 1']
-    assert len(read_labels(dataset, category='mouse').persons) == 1
+    assert [p.extra['identity_class'] for p in people] == ['mouse', 'class 1']
+    (mouse,) = read_labels(dataset, category='mouse').persons
+    assert 'identity_class' not in mouse.extra
+
+
+def test_a_line_of_any_length_is_of_labels(tmp_path: Path):
+    """Wherever the start of the file that is looked at ends, such as in ``1e-05``."""
+    joints = ' '.join(['1e-05 2e-05 2'] * 133)
+    folder = files(
+        tmp_path / 'labels',
+        **{f'f_{n}': f'0 0.5 0.5 0.2 0.{"2" * n} {joints}' for n in range(1, 15)},
+    )
+    config(folder, 'kpt_shape: [133, 3]')
+
+    assert len(read_labels(folder, size=(64, 48)).persons) == 14
 
 
 def test_lists_and_classes_are_no_labels(dataset: Path, tmp_path: Path):
