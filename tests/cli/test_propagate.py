@@ -270,14 +270,14 @@ def another_joint(fields):
         (
             None,
             ['MODEL', '--method', 'linear'],
-            "a config or checkpoint of a model was given, which method 'linear' does not use",
+            '--config and --checkpoint would have no effect',
         ),
         (
             None,
             ['--method', 'linear', '--device', 'cuda'],
             '--device would have no effect',
         ),
-        (None, ['--precision', 'bfloat16'], "the precision 'bfloat16' was given without a model"),
+        (None, ['--precision', 'bfloat16'], '--precision would have no effect: give a --config'),
         (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
