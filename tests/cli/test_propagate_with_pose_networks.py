@@ -77,6 +77,17 @@ def test_a_network_that_cannot_be_fetched(run, movie, label_file, tmp_path, monk
     assert not kept.exists()
 
 
+def test_a_network_that_the_method_does_not_use_is_not_fetched(
+    run, movie, label_file, tmp_path, monkeypatch
+):
+    with serve(tmp_path) as (address, requests):
+        install_zoo(tmp_path, f'{address}/w.pth', monkeypatch)
+        out = tmp_path / 'dense.json'
+        code, _, said = run(movie, label_file, '--out', out, '--pose', 'tiny', '--method', 'flow')
+    assert (code, requests) == (2, [])
+    assert 'a pose network would have no effect: give --method auto' in said[0]
+
+
 def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, network):
     plain, one = tmp_path / 'plain.json', tmp_path / 'one.json'
     assert run(movie, label_file, '--out', plain)[0] == 0
